@@ -1,0 +1,48 @@
+/** Granules, levels, start level and concatenation of stage-2 tables (DDI 0487, D8.2). */
+import type { GranuleBits } from "./operand.js";
+
+/** Bits of address that one level resolves: 9, 11, 13. */
+export const bitsPerLevel = (granuleBits: GranuleBits): number => granuleBits - 3;
+
+/** log2 of the bytes that one entry of a level covers: 4 KiB granule: 39, 30, 21, 12 for levels 0 to 3. */
+export const levelShift = (level: number, granuleBits: GranuleBits = 12): number =>
+  granuleBits + (3 - level) * bitsPerLevel(granuleBits);
+
+/** The lowest level that may hold a block (without FEAT_LPA2): 1 GiB with 4 KiB, 32 MiB with 16 KiB, 512 MiB with 64 KiB. */
+export const minBlockLevel = (granuleBits: GranuleBits): 1 | 2 => (granuleBits === 12 ? 1 : 2);
+
+/** The shape of a stage-2 table for an input size. */
+export interface Stage2Geometry {
+  readonly ipaBits: number;
+  readonly granuleBits: GranuleBits;
+  readonly startLevel: number;
+  /** levels walked, start level to 3 */
+  readonly levels: number;
+  /** root tables side by side, 1 to 16 */
+  readonly concatenated: number;
+}
+
+/**
+ * The stage-2 geometry of `ipaBits` (32 to 52): with the start level given, or the fewest levels that concatenation of up
+ * to 16 root tables allows (Linux's stage2_pgtable_levels, at least two). Throws a RangeError for a shape that the
+ * architecture does not have.
+ */
+export function stage2Geometry(ipaBits: number, granuleBits: GranuleBits = 12, startLevel?: number): Stage2Geometry {
+  const max = granuleBits === 16 ? 52 : 48;
+  if (!Number.isInteger(ipaBits) || ipaBits < 32 || ipaBits > max)
+    throw new RangeError(`${ipaBits} IPA bits, expected 32 to ${max} with a ${2 ** (granuleBits - 10)} KiB granule`);
+  const per = bitsPerLevel(granuleBits);
+  const fewest = Math.max(2, Math.ceil((ipaBits - 4 - granuleBits) / per));
+  const start = startLevel ?? 4 - fewest;
+  const levels = 4 - start;
+  const concatenated = Math.max(1, 2 ** (ipaBits - granuleBits - levels * per));
+  if (
+    !Number.isInteger(start) ||
+    start < 0 ||
+    start > 2 ||
+    concatenated > 16 ||
+    ipaBits - levelShift(start, granuleBits) < 1
+  )
+    throw new RangeError(`start level ${start} cannot translate ${ipaBits} IPA bits`);
+  return { ipaBits, granuleBits, startLevel: start, levels, concatenated };
+}

@@ -1,0 +1,9 @@
+/** What the Arm manual says, and nothing else (DDI 0487). */
+export * from "./address.js";
+export * from "./barrier.js";
+export * from "./descriptor.js";
+export * from "./features.js";
+export * from "./geometry.js";
+export * from "./operand.js";
+export * from "./sysreg.js";
+export * from "./tlbi.js";

@@ -1,0 +1,31 @@
+#!/usr/bin/env node
+/** The command line. One file per command; this one only dispatches and turns errors into one sentence and a status. */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { InputError } from "../input/index.js";
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+
+const program = new Command("shootdown")
+  .description("A laboratory for TLB maintenance on Arm64 hypervisors: what a way of flushing does and what it costs.")
+  .version(version)
+  .configureHelp({ showGlobalOptions: true })
+  .exitOverride()
+  .showHelpAfterError("(add --help for the options)");
+
+/** Exit status: 1 for input that cannot be used, 2 for wrong usage, 130 after Ctrl-C. */
+async function main(): Promise<number> {
+  try {
+    await program.parseAsync();
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof InputError) {
+      process.stderr.write(`shootdown: ${error.message}\n`);
+      return 1;
+    }
+    throw error;
+  }
+}
+
+process.exitCode = await main();

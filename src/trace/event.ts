@@ -1,0 +1,116 @@
+/**
+ * The events of a trace: what matters to translation, and the marks that say why it happened. One row is one event; the
+ * columns mean the same for every event, except `address`, `from` and `to` (64 bits each), whose use the table says:
+ *
+ * | kind    | name (code)                       | address              | from            | to               |
+ * |---------|-----------------------------------|----------------------|-----------------|------------------|
+ * | write   | "PTE"                             | PA of the descriptor | old descriptor  | new descriptor   |
+ * | tlbi    | the TLBI (index in TLBI_OPS)      | -                    | -               | operand Xt       |
+ * | barrier | the barrier (index in BARRIERS)   | -                    | -               | -                |
+ * | sysreg  | the register (index in SYSREGS)   | -                    | old value       | new value        |
+ * | access  | "read", "write", "execute"        | VA                   | IPA             | PA               |
+ * | owner   | "owner"                           | PA of the page       | domain before   | domain after     |
+ * | fault   | "translation", "permission", ...  | VA                   | IPA             | -                |
+ * | begin   | a mark: "class:what"              | -                    | -               | a number: see MARKS |
+ * | end     | the same mark                     | -                    | -               | a result         |
+ *
+ * `stage` and `level` say which table (writes) or at which stage-2 level the page was mapped (accesses); `slot` is the
+ * descriptor's index in its table. `vmid` is the VMID in force (VTTBR_EL2) on the pCPU; `domain` the domain whose vCPU or
+ * hypercall runs there; `site` the function that issued it.
+ */
+import { BARRIERS, SYSREGS, TLBI_OPS } from "../arch/index.js";
+
+export const KINDS = ["write", "tlbi", "barrier", "sysreg", "access", "owner", "fault", "begin", "end"] as const;
+export type KindName = (typeof KINDS)[number];
+
+/** Codes of the kinds: indexes in {@link KINDS}. */
+export const Kind = {
+  write: 0,
+  tlbi: 1,
+  barrier: 2,
+  sysreg: 3,
+  access: 4,
+  owner: 5,
+  fault: 6,
+  begin: 7,
+  end: 8,
+} as const;
+
+/** Codes of accesses. */
+export const ACCESSES = ["read", "write", "execute"] as const;
+export const Access = { read: 0, write: 1, execute: 2 } as const;
+/** Codes of faults. */
+export const FAULTS = ["translation", "access-flag", "permission", "address-size"] as const;
+
+/** The classes of marks: what stands before the colon in a mark's name. */
+export const MARKS = {
+  phase: "a phase of the run: boot, create, run, destroy",
+  hypercall: "a hypercall, by Xen's name; `to` of the end is its result (0, or -errno)",
+  domain: "a domain operation: create, unpause, destroy; `to` of the begin is the domain id",
+  "vcpu-switch": "a pCPU switches vCPUs; `to` of the begin is the vCPU id that comes in",
+  fault: "the handling of a fault by the hypervisor",
+} as const;
+export type MarkClass = keyof typeof MARKS;
+
+/** No domain (the hypervisor itself, the idle domain), in the `domain` column: Xen's DOMID_INVALID. */
+export const NO_DOMAIN = 0x7ff4;
+/** No level, in the `level` column. */
+export const NO_LEVEL = -1;
+
+/** Strings of a trace: marks and sites, each once; an id is its index. Id 0 is "". At most 65,536. */
+export class Names {
+  readonly list: string[] = [""];
+  private readonly ids = new Map<string, number>([["", 0]]);
+
+  /** The id of a string, new or known; throws a RangeError when a trace has more than 65,536 different ones. */
+  id(name: string): number {
+    let id = this.ids.get(name);
+    if (id === undefined) {
+      id = this.list.length;
+      if (id > 0xffff) throw new RangeError("more than 65,536 different names and sites in one trace");
+      this.list.push(name);
+      this.ids.set(name, id);
+    }
+    return id;
+  }
+}
+
+/** The text of an event's `code` in the file's `name` column; inverse: {@link codeOf}. */
+export function nameOf(kind: number, code: number, names: Names): string {
+  switch (kind) {
+    case Kind.tlbi:
+      return TLBI_OPS[code]!.name;
+    case Kind.barrier:
+      return BARRIERS[code]!.name;
+    case Kind.sysreg:
+      return SYSREGS[code]!;
+    case Kind.access:
+      return ACCESSES[code]!;
+    case Kind.fault:
+      return FAULTS[code]!;
+    case Kind.begin:
+    case Kind.end:
+      return names.list[code]!;
+    case Kind.owner:
+      return "owner";
+    default:
+      return "PTE";
+  }
+}
+
+const codes: Partial<Record<number, ReadonlyMap<string, number>>> = {
+  [Kind.tlbi]: new Map(TLBI_OPS.map((op, i) => [op.name, i])),
+  [Kind.barrier]: new Map(BARRIERS.map((b, i) => [b.name, i])),
+  [Kind.sysreg]: new Map(SYSREGS.map((r, i) => [r, i])),
+  [Kind.access]: new Map(ACCESSES.map((a, i) => [a, i])),
+  [Kind.fault]: new Map(FAULTS.map((f, i) => [f, i])),
+  [Kind.owner]: new Map([["owner", 0]]),
+  [Kind.write]: new Map([["PTE", 0]]),
+};
+
+/** The code of a name for a kind; undefined when that kind has no such name (any "class:what" is a mark's). */
+export function codeOf(kind: number, name: string, names: Names): number | undefined {
+  if (kind !== Kind.begin && kind !== Kind.end) return codes[kind]?.get(name);
+  const colon = name.indexOf(":");
+  return colon > 0 && Object.hasOwn(MARKS, name.slice(0, colon)) ? names.id(name) : undefined;
+}
