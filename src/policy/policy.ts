@@ -1,0 +1,109 @@
+/** A policy file: the code a hypervisor runs on each occasion on which it must flush, and when that is due. */
+import { z } from "zod";
+import { type CpuProfile, FEATURES, type Feature } from "../arch/index.js";
+import { InputError, parseToml } from "../input/index.js";
+import { parseCode } from "./parse.js";
+import { type Program, specialise } from "./program.js";
+
+/** The occasions, and what each one means. */
+export const OCCASIONS = {
+  revoke: "a mapping is removed",
+  switch: "a pCPU takes in a vCPU, and another vCPU of the same domain ran there last",
+  split:
+    "break-before-make: a block is split, or a valid entry replaced; the entry is invalid and its successor not yet written",
+  "vmid-assigned": "a VMID is given to a domain (again), or the root of its table is cleared",
+  "batch-end": "a batch of removals ends or gives way, after the revoke code if that was due now",
+} as const;
+export type Occasion = keyof typeof OCCASIONS;
+
+/** When the revoke code runs: after each removed entry, when the p2m's lock is released, or when a batch ends. */
+export const DUE = ["at-once", "unlock", "batch-end"] as const;
+export type Due = (typeof DUE)[number];
+
+export interface Policy {
+  readonly name: string;
+  readonly title: string;
+  readonly source: string;
+  /** the file it was read from, for errors */
+  readonly file: string;
+  /** features without which the policy cannot be used at all */
+  readonly requires: readonly Feature[];
+  /** who holds a VMID */
+  readonly vmidPer: "domain" | "vcpu";
+  readonly due: Due;
+  /** an occasion without code does nothing */
+  readonly code: Readonly<Record<Occasion, Program>>;
+}
+
+const occasion = z.strictObject({ code: z.string() });
+const schema = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/, "expected kebab-case: a-z, 0-9, '-' and '.'"),
+  title: z.string().min(1),
+  source: z.string().min(1),
+  base: z.string().optional(),
+  requires: z.array(z.enum(Object.keys(FEATURES) as [Feature, ...Feature[]])).optional(),
+  "vmid-per": z.enum(["domain", "vcpu"]).optional(),
+  revoke: z.strictObject({ due: z.enum(DUE), code: z.string() }).optional(),
+  switch: occasion.optional(),
+  split: occasion.optional(),
+  "vmid-assigned": occasion.optional(),
+  "batch-end": occasion.optional(),
+});
+
+/**
+ * Reads a policy. `base` finds the policy that a file names as its base: occasions that the file leaves out are the base's.
+ * Throws an InputError with file, line and reason.
+ */
+export function parsePolicy(text: string, file: string, base: (name: string) => Policy): Policy {
+  const toml = parseToml(text, file, schema);
+  const value = toml.value;
+  const from = value.base === undefined ? undefined : base(value.base);
+  const requires = [...new Set([...(from?.requires ?? []), ...(value.requires ?? [])])];
+  const vmidPer = value["vmid-per"] ?? from?.vmidPer ?? "domain";
+  const code = {} as Record<Occasion, Program>;
+  for (const name of Object.keys(OCCASIONS) as Occasion[]) {
+    const section = value[name];
+    if (section === undefined) {
+      if (from === undefined && name !== "batch-end")
+        throw InputError.at(file, 0, `[${name}] is missing: say what happens when ${OCCASIONS[name]}, or name a base`);
+      code[name] = from?.code[name] ?? [];
+    } else
+      code[name] = parseCode(section.code, {
+        file,
+        line: toml.textLineOf([name, "code"]) ?? 1,
+        requires,
+        ranges: name === "revoke" || name === "split" || name === "batch-end",
+        vmids: vmidPer === "vcpu",
+      });
+  }
+  return {
+    name: value.name,
+    title: value.title,
+    source: value.source,
+    file,
+    requires,
+    vmidPer,
+    due: value.revoke?.due ?? from?.due ?? "unlock",
+    code,
+  };
+}
+
+/** True when the policy wants removals in batches: XENMEM_remove_from_physmap_batch in place of one call a page. */
+export function usesBatch(policy: Policy): boolean {
+  return policy.due === "batch-end" || policy.code["batch-end"].length > 0;
+}
+
+/** The policy's code as one CPU runs it; throws an InputError when the CPU lacks a feature that the policy requires. */
+export function policyOn(policy: Policy, cpu: CpuProfile): Policy {
+  const missing = missingFeature(policy, cpu);
+  if (missing) throw new InputError(`policy ${policy.name} requires ${missing}, which ${cpu.name} does not have`);
+  const code = Object.fromEntries(
+    Object.entries(policy.code).map(([name, program]) => [name, specialise(program, cpu)]),
+  ) as Record<Occasion, Program>;
+  return { ...policy, code };
+}
+
+/** The first feature that the policy requires and the CPU lacks, if any. */
+export function missingFeature(policy: Policy, cpu: CpuProfile): Feature | undefined {
+  return policy.requires.find((feature) => !cpu.features.has(feature));
+}
