@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Installs what the tests need beyond Node: Debian's chromium, in which the report's browser test opens the HTML report.
+# Can be run again; does nothing when chromium is there already.
+#
+#   scripts/setup-debian.sh          asks before it installs
+#   scripts/setup-debian.sh --yes    does not ask (for .ci/run)
+set -euo pipefail
+
+packages=(chromium)
+
+say() { printf 'setup-debian: %s\n' "$*"; }
+die() {
+  printf 'setup-debian: %s\n' "$*" >&2
+  exit 1
+}
+
+yes=false
+for argument in "$@"; do
+  case $argument in
+    --yes) yes=true ;;
+    -h | --help)
+      sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"
+      exit 0
+      ;;
+    *) die "unknown argument $argument; only --yes and --help are known" ;;
+  esac
+done
+
+missing=()
+for package in "${packages[@]}"; do
+  if [[ $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true) == 'install ok installed' ]]; then
+    say "$package is installed already"
+  else
+    missing+=("$package")
+  fi
+done
+((${#missing[@]} > 0)) || exit 0
+
+command -v apt-get >/dev/null ||
+  die "apt-get not found: this is not Debian; install ${missing[*]} by your system's own means"
+
+as_root=()
+if ((EUID != 0)); then
+  command -v sudo >/dev/null || die "must be run as root (no sudo here) to install ${missing[*]}"
+  as_root=(sudo)
+fi
+
+say "will install ${missing[*]} with apt-get, without recommended packages"
+if [[ $yes == false ]]; then
+  [[ -t 0 ]] || die "no terminal to ask on; add --yes"
+  read -r -p 'Go on? [y/N] ' answer
+  [[ $answer == [yY]* ]] || die "nothing installed"
+fi
+
+"${as_root[@]}" apt-get update -q
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+say "installed ${missing[*]}"
