@@ -1,5 +1,7 @@
 /** Barriers, and which of them completes what (DDI 0487, B2.3, and D8 "TLB maintenance"). */
 
+import type { Reach, TlbiOp } from "./tlbi.js";
+
 export type BarrierDomain = "NSH" | "ISH" | "OSH" | "SY";
 export type BarrierType = "full" | "ST" | "LD";
 
@@ -68,9 +70,25 @@ export function publishesWrites(b: Barrier): boolean {
 
 /**
  * How far the barrier completes this PE's earlier TLBIs: "none" (not a DSB of both access types), "own" (DSB NSH: what
- * concerns the executing PE only) or "all" (Inner Shareable and wider: every PE that an IS TLBI reached).
+ * concerns the executing PE only) or "all" (Inner Shareable and wider: every PE that an IS TLBI reached). Of TLBIs with their own
+ * reach and nXS, see {@link completes}.
  */
 export function completesTlbi(b: Barrier): "none" | "own" | "all" {
   if (b.kind !== "DSB" || b.type !== "full") return "none";
   return b.domain === "NSH" ? "own" : "all";
+}
+
+const COMPLETING_DOMAINS: Record<Reach, readonly BarrierDomain[]> = {
+  local: ["NSH", "ISH", "OSH", "SY"],
+  inner: ["ISH", "OSH", "SY"],
+  outer: ["OSH", "SY"],
+};
+
+/**
+ * True when the barrier completes an earlier TLBI of this PE on every PE that the TLBI reaches: both access types, a domain
+ * that covers those PEs, and no nXS unless the TLBI has it too (a DSB nXS does not wait for a TLBI without it; D8, FEAT_XS).
+ */
+export function completes(b: Barrier, op: Pick<TlbiOp, "reach" | "nXS">): boolean {
+  if (completesTlbi(b) === "none" || (b.nXS && !op.nXS)) return false;
+  return b.domain !== undefined && COMPLETING_DOMAINS[op.reach].includes(b.domain);
 }
