@@ -1,0 +1,224 @@
+/** `shootdown tlbi`: what one TLBI is, whom it reaches, what it removes and what its operand says; or the list of them all. */
+import Table from "cli-table3";
+import type { Command } from "commander";
+import {
+  type ExplainedOperand,
+  type Explanation,
+  explainTlbi,
+  type OperandKind,
+  type Removal,
+  TLBI_OPS,
+  type TlbiOp,
+} from "../arch/index.js";
+import { InputError } from "../input/index.js";
+import { type Instruction, parseInstruction, parseXt } from "./instruction.js";
+
+/** The command's options, as commander gives them. */
+export interface TlbiOptions {
+  xt?: string;
+  json?: true;
+}
+
+/** What the command has to say about an instruction, for people and for `--json`; the answers' keys stand side by side there. */
+interface Answer {
+  readonly text: string;
+  readonly json: object;
+}
+
+/** Adds the command to the program. */
+export function register(program: Command): void {
+  program
+    .command("tlbi")
+    .description("explain a TLBI, from its name or its word; without arguments, list them all")
+    .argument("[instruction...]", 'such as "ripas2e1is, x0", "tlbi vmalls12e1is" or 0xd50c83df')
+    .option("--xt <value>", "value of the operand register, 64 bits: 0x... or decimal")
+    .option("--json", "print JSON")
+    .action((words: string[], options: TlbiOptions) => {
+      process.stdout.write(tlbiOutput(words, options, process.stdout.columns ?? 80));
+    });
+}
+
+/**
+ * What the command prints, for a terminal of `width` columns (text keeps to it from 60 on). A price of the instruction joins
+ * the answers. Throws an InputError as {@link parseInstruction} and {@link parseXt} do.
+ */
+export function tlbiOutput(words: readonly string[], options: TlbiOptions, width: number): string {
+  if (words.length === 0) return list(options);
+  const instruction = parseInstruction(words.join(" "));
+  const xt = options.xt === undefined ? undefined : parseXt(options.xt, instruction);
+  const answers: Answer[] = [explained(instruction, xt, width)];
+  if (options.json) return `${JSON.stringify(Object.assign({}, ...answers.map((a) => a.json)), null, 2)}\n`;
+  return answers.map((a) => a.text).join("\n");
+}
+
+function explained({ op, rt }: Instruction, xt: bigint | undefined, width: number): Answer {
+  const explanation = explainTlbi(op, rt, xt);
+  return { text: explanationText(explanation, width), json: explanationJson(explanation) };
+}
+
+const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
+
+/** The explanation as `--json` gives it: words, values and addresses in hex, as strings. */
+function explanationJson(e: Explanation): object {
+  const { name, word, operand, ...rest } = e;
+  return {
+    name,
+    word: hex(word),
+    ...rest,
+    ...(operand && {
+      operand: {
+        ...(operand.value !== undefined && { value: hex(operand.value) }),
+        fields: operand.fields.map((f) => ({ ...f, ...(f.value !== undefined && { value: hex(f.value) }) })),
+        ...(operand.range && { range: { start: hex(operand.range.start), end: hex(operand.range.end) } }),
+      },
+    }),
+  };
+}
+
+const PLAIN = {
+  top: "",
+  "top-mid": "",
+  "top-left": "",
+  "top-right": "",
+  bottom: "",
+  "bottom-mid": "",
+  "bottom-left": "",
+  "bottom-right": "",
+  left: "",
+  "left-mid": "",
+  mid: "",
+  "mid-mid": "",
+  right: "",
+  "right-mid": "",
+  middle: "",
+};
+
+/** Lines without rules or colours; a last column of text wraps at the width. */
+function lines(rows: readonly (readonly string[])[], width?: number): string {
+  const first = rows[0] ?? [];
+  const widths = first.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)) + 2);
+  if (width !== undefined) {
+    const left = widths.slice(0, -1).reduce((sum, w) => sum + w, 0);
+    widths[widths.length - 1] = Math.min(widths.at(-1)!, Math.max(30, Math.min(width, 110) - left));
+  }
+  const table = new Table({
+    chars: PLAIN,
+    style: { "padding-left": 0, "padding-right": 2, head: [], border: [], compact: true },
+    colWidths: widths,
+    wordWrap: true,
+  });
+  table.push(...rows.map((row) => [...row]));
+  return `${table
+    .toString()
+    .split("\n")
+    .map((line) => line.trimEnd())
+    .join("\n")}\n`;
+}
+
+function explanationText(e: Explanation, width: number): string {
+  const { op1, CRn, CRm, op2, Rt } = e.encoding;
+  const { stage1, stage2, combined } = e.removes;
+  const rows: [string, string][] = [
+    ["word", `${hex(e.word)} = SYS #${op1}, C${CRn}, C${CRm}, #${op2}, Rt ${Rt}`],
+    ["regime", e.regime],
+    ["needs", e.needs.join(", ") || "nothing optional"],
+    ["reaches", e.reach],
+    ["stage-1", removal(stage1)],
+  ];
+  if (stage2.status !== "absent") rows.push(["stage-2", removal(stage2)], ["combined", removal(combined)]);
+  const dsbs = e.completedBy.map((name) => name.replace("DSB ", "")).join(", ");
+  rows.push(["completion", `a later DSB of loads and stores: ${dsbs}; not one of stores only (ST) or loads only (LD)`]);
+  const sections = [`${e.assembly}\n`, lines(rows, width)];
+  if (e.operand) sections.push(operandText(e.operand, width));
+  if (e.remarks.length > 0)
+    sections.push(
+      lines(
+        e.remarks.map((remark) => ["-", remark]),
+        width,
+      ),
+    );
+  return sections.join("\n");
+}
+
+function operandText({ value, fields, range }: ExplainedOperand, width: number): string {
+  const rows = fields.map((f): string[] => [
+    `[${f.bits.join(":")}]`,
+    f.name,
+    f.value === undefined ? "" : hex(f.value),
+    f.meaning ?? "",
+  ]);
+  const title = value === undefined ? "Operand (its value: --xt 0x...)" : `Operand ${hex(value)}`;
+  const bytes = range ? `bytes [${hex(range.start)}, ${hex(range.end)}): ${size(range.end - range.start)}\n` : "";
+  return `${title}\n${lines(rows, width)}${bytes}`;
+}
+
+function removal(r: Removal): string {
+  if (r.matches !== undefined) return `removed: ${r.matches}`;
+  return r.status === "not required" ? "may stay: not required to apply to them" : "may stay";
+}
+
+/** "2 MiB", "8 GiB", "12 KiB": whole KiB as the largest unit that keeps it whole. */
+function size(bytes: bigint): string {
+  let n = bytes / 1024n;
+  let unit = 0;
+  while (n % 1024n === 0n && unit < 3) {
+    n /= 1024n;
+    unit++;
+  }
+  return `${n.toLocaleString("en")} ${["KiB", "MiB", "GiB", "TiB"][unit]}`;
+}
+
+const OPERAND: Record<OperandKind, string> = {
+  none: "-",
+  asid: "ASID",
+  va: "VA",
+  ipa: "IPA",
+  "va-range": "VA range",
+  "ipa-range": "IPA range",
+};
+
+const REACH: Record<TlbiOp["reach"], string> = { local: "local", inner: "IS", outer: "OS" };
+
+function removed(op: TlbiOp): string {
+  if (op.regime === "EL2") return "EL2's own";
+  return [op.stage1 && "S1", op.stage2 && "S2", op.combined && "combined"].filter(Boolean).join(", ");
+}
+
+const operandOf = (op: TlbiOp): string =>
+  (op.matchesAsid !== "any" && op.operand.startsWith("va") ? "ASID, " : "") + OPERAND[op.operand];
+
+/** All TLBIs, one a line. */
+function list(options: TlbiOptions): string {
+  if (options.xt !== undefined) throw new InputError("--xt: expected an instruction before it");
+  if (options.json)
+    return `${JSON.stringify(
+      TLBI_OPS.map((op) => ({
+        name: op.name,
+        word: hex(op.word),
+        regime: op.regime,
+        reach: op.reach,
+        operand: op.operand,
+        stage1: op.stage1,
+        stage2: op.stage2,
+        combined: op.combined,
+        matchesVmid: op.matchesVmid,
+        matchesAsid: op.matchesAsid,
+        lastLevel: op.lastLevel,
+        needs: op.needs,
+      })),
+      null,
+      2,
+    )}\n`;
+  const rows = TLBI_OPS.map((op) => [
+    op.name,
+    REACH[op.reach],
+    operandOf(op),
+    removed(op) + (op.lastLevel ? " (leaf)" : ""),
+    op.needs.map((f) => f.replace("FEAT_", "")).join(" "),
+  ]);
+  return `${lines([["TLBI", "reach", "operand", "removes", "needs FEAT_"], ...rows])}
+local: the executing PE; IS, OS: its Inner, Outer Shareable domain.
+S1, S2, combined: cached stage-1 and stage-2 entries, and both folded together
+(VA to PA). (leaf): entries of the last level only.
+`;
+}
