@@ -1,0 +1,205 @@
+/** What `shootdown compare` prints: a table of prices a scenario, what was executed, notes and checks. */
+import type { Check, CompareResult, CompareRow } from "../compare/result.js";
+import { count, duration, durationRange, factor, quantity, quantityRange, tally, total } from "./format.js";
+import { textTable, wrapped } from "./text.js";
+import { grouped, type ScenarioView, scenarioViews, spread } from "./view.js";
+
+/** Neighbouring columns under one heading, that stay together when a table is cut to the terminal's width. */
+interface Block {
+  readonly title: string;
+  readonly columns: readonly Column[];
+}
+
+interface Column {
+  readonly head: string;
+  cell(policy: string): string;
+}
+
+const ABSENT = "-";
+
+/** The whole comparison as text for a terminal of `width` columns (80 or more read well). Ends with a newline. */
+export function compareTables(result: CompareResult, width: number): string {
+  return [
+    ...scenarioViews(result).map((view) => scenarioText(view, width)),
+    notesText(result, width),
+    checksText(result.checks, width),
+  ]
+    .filter((part) => part !== "")
+    .join("\n");
+}
+
+function scenarioText(view: ScenarioView, width: number): string {
+  const { scenario } = view;
+  return [
+    wrapped(`${scenario.name}: ${scenario.title}`, width),
+    ...priceTables(view, width),
+    rangeTable(view, width),
+    executedText(view, width, "TLBIs that Xen executes", (row) => row.tlbi),
+    executedText(view, width, "Hypercalls", (row) => row.hypercalls),
+  ]
+    .filter((part) => part !== "")
+    .join("\n");
+}
+
+/** As many tables as the width asks for, each beginning with the policy; the first nested host stands with bare metal in the first. */
+function priceTables(view: ScenarioView, width: number): readonly string[] {
+  const [first, ...others] = view.nested;
+  const blocks = [
+    ...view.native.map(({ name }) => nativeBlock(view, name)),
+    tlbisBlock(view),
+    ...(first ? [withRefaults(view, first.name)] : []),
+    ...others.map(({ name }) => nestedBlock(view, name)),
+  ];
+  const policyWidth = Math.max(...view.policies.map((name) => name.length), "policy".length);
+  const tables: Block[][] = [];
+  let room = 0;
+  for (const block of blocks) {
+    const needs = blockWidth(block, view.policies);
+    if (tables.length === 0 || needs > room) {
+      tables.push([]);
+      room = width - policyWidth;
+    }
+    tables[tables.length - 1]!.push(block);
+    room -= needs;
+  }
+  return tables.map((columns) => blockTable(columns, view.policies, width));
+}
+
+function blockTable(blocks: readonly Block[], policies: readonly string[], width: number): string {
+  const columns = blocks.flatMap((block) => block.columns);
+  return textTable(
+    ["policy", ...columns.map((column) => column.head)],
+    policies.map((policy) => [policy, ...columns.map((column) => column.cell(policy))]),
+    {
+      width,
+      align: ["left", ...columns.map(() => "right" as const)],
+      over: [
+        { text: "", columns: 1 },
+        ...blocks.map(({ title, columns: { length } }) => ({ text: title, columns: length })),
+      ],
+    },
+  );
+}
+
+/** Characters a block takes, the gaps before its columns included. */
+function blockWidth({ title, columns }: Block, policies: readonly string[]): number {
+  const widths = columns.map(({ head, cell }) =>
+    Math.max(head.length, ...policies.map((policy) => cell(policy).length)),
+  );
+  return Math.max(
+    widths.reduce((sum, w) => sum + w + 2, 0),
+    title.length + 2,
+  );
+}
+
+const nativeBlock = (view: ScenarioView, host: string): Block => ({
+  title: "",
+  columns: [{ head: host, cell: (policy) => price(view.row(policy, host)) }],
+});
+
+const nestedBlock = (view: ScenarioView, host: string): Block => ({
+  title: host,
+  columns: view.ipaBits.map((bits) => ({
+    head: `${bits} bits`,
+    cell: (policy) => price(view.row(policy, host, bits)),
+  })),
+});
+
+/** What Xen executes is the same on every host. */
+function tlbisBlock(view: ScenarioView): Block {
+  const any = rowOf(view);
+  return { title: "", columns: [{ head: "TLBIs", cell: (policy) => counted(any(policy), (row) => total(row.tlbi)) }] };
+}
+
+/** A nested host with the refaults at its largest IPA size. */
+function withRefaults(view: ScenarioView, host: string): Block {
+  const { title, columns } = nestedBlock(view, host);
+  const refaults: Column = {
+    head: "refaults",
+    cell: (policy) => counted(view.row(policy, host), (row) => row.refaults),
+  };
+  return { title, columns: [...columns, refaults] };
+}
+
+/** A row of a policy on whichever host has one: what Xen executes does not depend on the host. */
+const rowOf =
+  (view: ScenarioView) =>
+  (policy: string): CompareRow | undefined =>
+    [...view.nested, ...view.native].map(({ name }) => view.row(policy, name)).find((row) => row !== undefined);
+
+const price = (row: CompareRow | undefined): string => (row ? duration(row.microseconds) : ABSENT);
+const counted = (row: CompareRow | undefined, of: (row: CompareRow) => number): string =>
+  row ? count(of(row)) : ABSENT;
+
+/** Where the elementary prices are ranges: how far they carry the prices of each host, and the first policy's own. */
+function rangeTable(view: ScenarioView, width: number): string {
+  const bits = view.ipaBits[view.ipaBits.length - 1];
+  const [example] = view.policies;
+  const rows = [...view.native, ...view.nested].flatMap(({ name }) => {
+    const [low, high] = spread(view.policies.flatMap((policy) => view.row(policy, name) ?? []));
+    const row = view.row(example!, name);
+    if (low === high || !row) return [];
+    return [[name, `x ${factor(low)} .. x ${factor(high)}`, durationRange(...row.microsecondsRange)]];
+  });
+  if (rows.length === 0) return "";
+  const head = [`range at ${bits} bits`, "all policies", example!];
+  return textTable(head, rows, { width, align: ["left", "right", "right"] });
+}
+
+/** What was executed, once for all policies that execute the same; the largest group, where it is most of them, as the others. */
+function executedText(
+  view: ScenarioView,
+  width: number,
+  head: string,
+  countsOf: (row: CompareRow) => Readonly<Record<string, number>>,
+): string {
+  const any = rowOf(view);
+  const policies = view.policies.filter((policy) => any(policy));
+  const groups = [...grouped(policies, (policy) => tally(countsOf(any(policy)!)))];
+  if (groups.length === 1 && groups[0]!.text === "none") return "";
+  const most = groups.find(({ names }) => names.length > policies.length / 2);
+  if (most) groups.push(...groups.splice(groups.indexOf(most), 1));
+  const namesOf = (group: (typeof groups)[number]): string => {
+    if (group !== most) return group.names.join(", ");
+    return groups.length === 1 ? "every policy" : "every other policy";
+  };
+  return `${head}\n${groups.map((group) => wrapped(`${group.text}: ${namesOf(group)}`, width, "    ")).join("")}`;
+}
+
+function notesText({ cpu, notes }: CompareResult, width: number): string {
+  const all = [
+    `Prices are simulated time on ${cpu}, not measurements; they say nothing about whether a policy is safe.`,
+    ...notes,
+  ];
+  return `Notes\n${all.map((note) => wrapped(`- ${note}`, width, "  ")).join("")}`;
+}
+
+/** Predictions against measurements: verdict, both figures, and what was checked where; empty without checks. */
+export function checksText(checks: readonly Check[], width: number): string {
+  if (checks.length === 0) return "";
+  return textTable(
+    ["check", "predicted", "measured", "of what"],
+    checks.map((check) => [
+      verdict(check),
+      check.predictedRange ? predictedRange(check) : quantity(check.predicted, check.unit),
+      measured(check),
+      `${check.name} (${check.rule}; ${check.source})`,
+    ]),
+    { width, align: ["left", "right", "right", "left"] },
+  );
+}
+
+export const predictedRange = ({
+  predicted,
+  predictedRange: [low, high] = [predicted, predicted],
+  unit,
+}: Check): string => quantityRange(low, high, unit);
+
+export const measured = ({ measuredLow, measuredHigh, unit }: Check): string =>
+  quantityRange(measuredLow, measuredHigh, unit);
+
+/** A calibrated price says nothing by agreeing. */
+export function verdict(check: Check): string {
+  if (check.calibration) return "calibration";
+  return check.agrees ? "agrees" : "DIFFERS";
+}

@@ -1,0 +1,99 @@
+/** Plain tables and sentences for a terminal: columns two spaces apart, no frame. */
+
+export type Align = "left" | "right";
+
+/** A heading over several neighbouring columns. */
+export interface Span {
+  readonly text: string;
+  readonly columns: number;
+}
+
+export interface TextTableOptions {
+  /** characters a line may take */
+  readonly width: number;
+  /** by column; left where absent */
+  readonly align?: readonly Align[];
+  /** a line above the head, one span after another over all columns */
+  readonly over?: readonly Span[];
+}
+
+const GAP = "  ";
+const MIN_LAST = 20;
+
+/**
+ * A table of text, the last column wrapped (at words) to what `width` leaves for it, but to no less than 20 characters. Control
+ * characters in cells (names come from users' files) become "?". Ends with a newline.
+ */
+export function textTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  { width, align = [], over = [] }: TextTableOptions,
+): string {
+  const cells = [head, ...rows].map((row) => row.map(plain));
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? "").length)));
+  widen(widths, over);
+  const last = widths.length - 1;
+  const room = Math.max(width - acrossColumns(widths, 0, last) - GAP.length, MIN_LAST);
+  const right = align[last] === "right";
+
+  const lines = over.length > 0 ? [overLine(widths, over)] : [];
+  for (const row of cells) {
+    const before = row.slice(0, last).map((cell, i) => pad(cell, widths[i]!, align[i]));
+    const indent = " ".repeat(acrossColumns(widths, 0, last) + GAP.length);
+    wrapWords(row[last] ?? "", right ? Number.POSITIVE_INFINITY : room).forEach((text, i) => {
+      const cell = pad(text, widths[last]!, align[last]);
+      lines.push(i === 0 ? [...before, cell].join(GAP) : indent + cell);
+    });
+  }
+  return lines.map((line) => `${line.trimEnd()}\n`).join("");
+}
+
+/** A sentence, wrapped to `width` at words, the lines after the first indented. Ends with a newline. */
+export function wrapped(text: string, width: number, indent = ""): string {
+  return `${wrapWords(plain(text), width, indent).join("\n")}\n`;
+}
+
+/** Widens the last column under a span that is longer than its columns together. */
+function widen(widths: number[], over: readonly Span[]): void {
+  let column = 0;
+  for (const { text, columns } of over) {
+    const room = acrossColumns(widths, column, column + columns);
+    column += columns;
+    widths[column - 1]! += Math.max(0, text.length - room);
+  }
+}
+
+function overLine(widths: readonly number[], over: readonly Span[]): string {
+  let column = 0;
+  return over
+    .map(({ text, columns }) => {
+      const room = acrossColumns(widths, column, column + columns);
+      column += columns;
+      const shown = plain(text);
+      return shown.padStart(Math.ceil((room + shown.length) / 2)).padEnd(room);
+    })
+    .join(GAP);
+}
+
+/** Characters from the column `from` to the one before `to`, the gaps between them included. */
+function acrossColumns(widths: readonly number[], from: number, to: number): number {
+  return widths.slice(from, to).reduce((sum, w) => sum + w, 0) + GAP.length * Math.max(0, to - from - 1);
+}
+
+function wrapWords(text: string, width: number, indent = ""): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.trim().split(/\s+/)) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (line !== "" && longer.length > width) {
+      lines.push(line);
+      line = indent + word;
+    } else line = longer;
+  }
+  return [...lines, line];
+}
+
+const pad = (text: string, width: number, align: Align = "left"): string =>
+  align === "right" ? text.padStart(width) : text.padEnd(width);
+
+const plain = (text: string): string => text.replace(/\p{Cc}/gu, "?");

@@ -1,0 +1,94 @@
+/** A comparison, arranged for reading: one view a scenario, what differs only in name put together. */
+import type { CompareResult, CompareRow, HostDescription, ScenarioDescription } from "../compare/result.js";
+
+/** One scenario of a comparison. Lists are in the comparison's own order and hold only what has rows. */
+export interface ScenarioView {
+  readonly scenario: ScenarioDescription;
+  readonly policies: readonly string[];
+  /** hosts whose price does not depend on the IPA size */
+  readonly native: readonly HostDescription[];
+  readonly nested: readonly HostDescription[];
+  /** IPA sizes in bits, ascending */
+  readonly ipaBits: readonly number[];
+  /** undefined where a policy was left out; without `ipaBits` the row of the largest size */
+  row(policy: string, host: string, ipaBits?: number): CompareRow | undefined;
+}
+
+/** Policies that cannot be told apart in what they cost, on any nested host and at any IPA size. */
+export interface PriceGroup {
+  /** A, B, C, ... from the dearest on the first nested host at the largest IPA size */
+  readonly letter: string;
+  readonly policies: readonly string[];
+}
+
+/** Prices this much apart (as a factor) are one line in a picture. */
+export const SAME_PRICE = 1.03;
+
+/** The scenarios that have rows, in the comparison's order. */
+export function scenarioViews(result: CompareResult): readonly ScenarioView[] {
+  return result.scenarios.map((scenario) => scenarioView(result, scenario)).filter((view) => view.policies.length > 0);
+}
+
+function scenarioView(result: CompareResult, scenario: ScenarioDescription): ScenarioView {
+  const rows = result.rows.filter((row) => row.scenario === scenario.name);
+  const byKey = new Map(rows.map((row) => [keyOf(row.policy, row.host, row.ipaBits), row]));
+  const ipaBits = [...new Set(rows.map((row) => row.ipaBits))].sort((a, b) => a - b);
+  const [ofPolicy, ofHost] = [new Set(rows.map((row) => row.policy)), new Set(rows.map((row) => row.host))];
+  const hosts = result.hosts.filter((host) => ofHost.has(host.name));
+  return {
+    scenario,
+    policies: result.policies.map((policy) => policy.name).filter((name) => ofPolicy.has(name)),
+    native: hosts.filter((host) => !host.nested),
+    nested: hosts.filter((host) => host.nested),
+    ipaBits,
+    row: (policy, host, bits = ipaBits[ipaBits.length - 1]!) => byKey.get(keyOf(policy, host, bits)),
+  };
+}
+
+const keyOf = (...parts: readonly (string | number)[]): string => parts.join("\0");
+
+/** The policies of a view, grouped by equal prices (within SAME_PRICE of the group's first) on every nested host. */
+export function priceGroups(view: ScenarioView): readonly PriceGroup[] {
+  const groups: { prices: readonly number[]; policies: string[] }[] = [];
+  for (const policy of view.policies) {
+    const prices = view.nested.flatMap(({ name }) =>
+      [...view.ipaBits].reverse().map((bits) => view.row(policy, name, bits)?.microseconds ?? Number.NaN),
+    );
+    const group = groups.find((g) => g.prices.every((price, i) => samePrice(price, prices[i]!)));
+    if (group) group.policies.push(policy);
+    else groups.push({ prices, policies: [policy] });
+  }
+  // dearest first; the sort is stable, so ties keep the comparison's order
+  groups.sort((a, b) => (b.prices[0] || 0) - (a.prices[0] || 0));
+  return groups.map(({ policies }, i) => ({ letter: letterOf(i), policies }));
+}
+
+const samePrice = (a: number, b: number): boolean =>
+  Object.is(a, b) || (a > 0 && b > 0 && Math.max(a, b) / Math.min(a, b) <= SAME_PRICE);
+
+/** A .. Z, then AA, AB, ... */
+const letterOf = (i: number): string =>
+  (i < 26 ? "" : letterOf(Math.floor(i / 26) - 1)) + String.fromCharCode(65 + (i % 26));
+
+/** Names that share a text, the texts in order of first use: policies that execute the very same instructions, say. */
+export function grouped<T>(names: readonly T[], textOf: (name: T) => string): readonly { text: string; names: T[] }[] {
+  const groups = new Map<string, T[]>();
+  for (const name of names) {
+    const text = textOf(name);
+    const group = groups.get(text);
+    if (group) group.push(name);
+    else groups.set(text, [name]);
+  }
+  return [...groups].map(([text, members]) => ({ text, names: members }));
+}
+
+/** How far the prices of a host spread when every elementary price is at its low and at its high end, as factors of the price shown. */
+export function spread(rows: readonly CompareRow[]): readonly [low: number, high: number] {
+  let [low, high] = [1, 1];
+  for (const { microseconds, microsecondsRange } of rows) {
+    if (microseconds === 0) continue;
+    low = Math.min(low, microsecondsRange[0] / microseconds);
+    high = Math.max(high, microsecondsRange[1] / microseconds);
+  }
+  return [low, high];
+}
