@@ -1,4 +1,12 @@
 /** What people read: tables for the terminal, and one self-contained HTML file. */
+import type { CompareResult } from "../compare/result.js";
+
 export * from "./format.js";
 export { checksText, compareTables } from "./table.js";
 export { type Align, type Span, type TextTableOptions, textTable, wrapped } from "./text.js";
+
+/** The report of a comparison as one HTML file; what draws it is loaded only now, so that other commands start fast. */
+export async function renderReport(result: CompareResult): Promise<string> {
+  const { htmlReport } = await import("./html.js");
+  return htmlReport(result);
+}

@@ -199,7 +199,7 @@ export const measured = ({ measuredLow, measuredHigh, unit }: Check): string =>
   quantityRange(measuredLow, measuredHigh, unit);
 
 /** A calibrated price says nothing by agreeing. */
-export function verdict(check: Check): string {
+export function verdict(check: Check): "calibration" | "agrees" | "DIFFERS" {
   if (check.calibration) return "calibration";
   return check.agrees ? "agrees" : "DIFFERS";
 }

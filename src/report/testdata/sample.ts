@@ -94,13 +94,11 @@ const prices = (nested: boolean): HostDescription["prices"] => [
   ...(nested ? [{ key: "exit", unit: "us", value: 4.1, low: 3, high: 6, source: "made up for this test" }] : []),
 ];
 const host = (name: string, title: string, nested: boolean): HostDescription => ({
-  ...{
-    name,
-    title,
-    nested,
-    source: "Linux 7.2, arch/arm64/kvm/nested.c; made up for this test",
-    prices: prices(nested),
-  },
+  name,
+  title,
+  nested,
+  source: "Linux 7.2, arch/arm64/kvm/nested.c; made up for this test",
+  prices: prices(nested),
   assumptions: nested
     ? ["Xen's vCPUs are pinned: no host preemption.", "One shadow stage-2 matches the VMID."]
     : ["No DVM contention from other cores."],
@@ -148,16 +146,14 @@ function sampleRow(
   const microseconds = parts.trap + parts.walk + parts.flush + parts.refault;
   const removals = policy.name.includes("batch") ? "XENMEM_remove_from_physmap_batch" : "XENMEM_remove_from_physmap";
   return {
-    ...{
-      scenario: name,
-      policy: policy.name,
-      host: hostName,
-      ipaBits,
-      microseconds,
-      parts,
-      tlbi,
-      hardwareTlbi: hardware,
-    },
+    scenario: name,
+    policy: policy.name,
+    host: hostName,
+    ipaBits,
+    microseconds,
+    parts,
+    tlbi,
+    hardwareTlbi: hardware,
     microsecondsRange: [microseconds * 0.98, microseconds * (nested ? 6.5 : 2)],
     hypercalls: create
       ? {
@@ -173,42 +169,60 @@ function sampleRow(
 
 const CHECKS: readonly Check[] = [
   {
-    ...{ name: "one VMALLS12E1IS at 48 bits", unit: "us", predicted: 1_464_441, measuredLow: 1_464_441 },
-    ...{ measuredHigh: 9_495_486, source: "xen-devel, 1 Nov 2025", rule: "prediction within the measured range" },
-    ...{ calibration: true, agrees: true },
+    name: "one VMALLS12E1IS at 48 bits",
+    unit: "us",
+    predicted: 1_464_441,
+    measuredLow: 1_464_441,
+    measuredHigh: 9_495_486,
+    source: "xen-devel, 1 Nov 2025",
+    rule: "prediction within the measured range",
+    calibration: true,
+    agrees: true,
   },
   {
-    ...{ name: "48 against 40 bits", unit: "times", predicted: 255.8, measuredLow: 256, measuredHigh: 256 },
-    ...{ source: "xen-devel, 30 Oct 2025", rule: "within 2 %", calibration: false, agrees: true },
+    name: "48 against 40 bits",
+    unit: "times",
+    predicted: 255.8,
+    measuredLow: 256,
+    measuredHigh: 256,
+    source: "xen-devel, 30 Oct 2025",
+    rule: "within 2 %",
+    calibration: false,
+    agrees: true,
   },
   {
-    ...{
-      name: "VMALLS12E1 against IPAS2E1",
-      unit: "times",
-      predicted: 71_200,
-      predictedRange: [40_100, 180_000] as const,
-    },
-    ...{ measuredLow: 70_000, measuredHigh: 70_000, source: "series v3, cover letter", rule: "the range holds it" },
-    ...{ calibration: false, agrees: true },
+    name: "VMALLS12E1 against IPAS2E1",
+    unit: "times",
+    predicted: 71_200,
+    predictedRange: [40_100, 180_000] as const,
+    measuredLow: 70_000,
+    measuredHigh: 70_000,
+    source: "series v3, cover letter",
+    rule: "the range holds it",
+    calibration: false,
+    agrees: true,
   },
   {
-    ...{ name: "the report's domU at 48 bits", unit: "min", predicted: 182.2, measuredLow: 180, measuredHigh: 200 },
-    ...{
-      source: "xen-devel, 30 Oct 2025",
-      rule: "prediction within the measured range",
-      calibration: false,
-      agrees: true,
-    },
+    name: "the report's domU at 48 bits",
+    unit: "min",
+    predicted: 182.2,
+    measuredLow: 180,
+    measuredHigh: 200,
+    source: "xen-devel, 30 Oct 2025",
+    rule: "prediction within the measured range",
+    calibration: false,
+    agrees: true,
   },
   {
-    ...{
-      name: "an example of a check that fails",
-      unit: "calls",
-      predicted: 7466,
-      measuredLow: 9000,
-      measuredHigh: 9000,
-    },
-    ...{ source: "made up for this test", rule: "equal", calibration: false, agrees: false },
+    name: "an example of a check that fails",
+    unit: "calls",
+    predicted: 7466,
+    measuredLow: 9000,
+    measuredHigh: 9000,
+    source: "made up for this test",
+    rule: "equal",
+    calibration: false,
+    agrees: false,
   },
 ];
 

@@ -1,0 +1,91 @@
+/** The report: one HTML file that needs nothing else, not even scripts, to be read. */
+import type { ComponentChildren } from "preact";
+import { renderToString } from "preact-render-to-string";
+import type { CompareResult } from "../compare/result.js";
+import { answers } from "./answers.js";
+import { Scenario } from "./scenario-section.js";
+import { Checks, Hosts, Policies } from "./source-sections.js";
+import { STYLE } from "./style.js";
+import { scenarioViews } from "./view.js";
+
+/** The whole file. The same comparison gives the same bytes. */
+export function htmlReport(result: CompareResult): string {
+  return `<!doctype html>\n${renderToString(<Report result={result} />)}\n`;
+}
+
+function Report({ result }: { readonly result: CompareResult }) {
+  const views = scenarioViews(result);
+  return (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>Shootdown: what each way of flushing costs</title>
+        <style dangerouslySetInnerHTML={{ __html: STYLE }} />
+      </head>
+      <body>
+        <header>
+          <h1>What each way of flushing costs</h1>
+          <p class="soft">
+            TLB maintenance of Xen on Arm64, on bare metal and nested under KVM, simulated by Shootdown on the CPU
+            profile <span class="name">{result.cpu}</span>. Every price is simulated time, put together from the
+            elementary prices that stand, with their sources, under <a href="#hosts">Hosts</a>; no price is a
+            measurement.
+          </p>
+          <ul class="answers">
+            {answers(result).map((answer) => (
+              <li>{answer}</li>
+            ))}
+            <li>
+              A price says nothing about safety: a policy may be cheap because it leaves out a flush that is needed.
+            </li>
+          </ul>
+          <nav aria-label="Sections">
+            <ul>
+              {views.map(({ scenario }) => (
+                <li>
+                  <a href={`#scenario-${scenario.name}`}>{scenario.name}</a>
+                </li>
+              ))}
+              {result.checks.length > 0 && <Entry id="checks">Checks</Entry>}
+              <Entry id="policies">Policies</Entry>
+              <Entry id="hosts">Hosts</Entry>
+              {result.notes.length > 0 && <Entry id="notes">Notes</Entry>}
+            </ul>
+          </nav>
+        </header>
+        <main>
+          {views.map((view, i) => (
+            <Scenario view={view} id={`s${i}`} />
+          ))}
+          <Checks checks={result.checks} />
+          <Policies policies={result.policies} />
+          <Hosts hosts={result.hosts} />
+          <Notes notes={result.notes} />
+        </main>
+      </body>
+    </html>
+  );
+}
+
+function Entry({ id, children }: { readonly id: string; readonly children: ComponentChildren }) {
+  return (
+    <li>
+      <a href={`#${id}`}>{children}</a>
+    </li>
+  );
+}
+
+function Notes({ notes }: { readonly notes: readonly string[] }) {
+  if (notes.length === 0) return null;
+  return (
+    <section id="notes">
+      <h2>Notes</h2>
+      <ul class="notes">
+        {notes.map((note) => (
+          <li>{note}</li>
+        ))}
+      </ul>
+    </section>
+  );
+}
