@@ -110,9 +110,9 @@ export class Recorder {
     this.words(i, pageLo(va), pageHi(va), pageLo(ipa), pageHi(ipa), pageLo(pa), pageHi(pa));
   }
 
-  /** A page changes owner (domain ids; NO_DOMAIN = the heap). */
-  owner(pcpu: number, page: number, before: number, after: number): void {
-    const i = this.row(Kind.owner, pcpu, 0);
+  /** Pages change owner (domain ids; NO_DOMAIN = the heap): one page, or an aligned extent as large as a block of `level`. */
+  owner(pcpu: number, page: number, before: number, after: number, level = 3): void {
+    const i = this.row(Kind.owner, pcpu, 0, 0, level);
     this.words(i, pageLo(page), pageHi(page), before, 0, after, 0);
   }
 

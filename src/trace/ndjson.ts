@@ -1,0 +1,262 @@
+/**
+ * A trace as NDJSON, for eyes and pipes: a header line, then one JSON object an event with the columns' names. Small
+ * numbers are numbers, 64-bit values are hex strings; what is zero, or NO_DOMAIN or NO_LEVEL, is left out.
+ *
+ * {"shootdown":"trace","version":1,"producer":"..."}
+ * {"kind":"write","name":"PTE","domain":0,"vmid":1,"stage":2,"level":3,"slot":5,"site":"p2m_set_entry","address":"0x90000028","to":"0x4000000407ff"}
+ */
+import { hex } from "../arch/index.js";
+import { InputError } from "../input/index.js";
+import { BLOCK_EVENTS, EventBuffer, type TraceSink } from "./buffer.js";
+import { codeOf, KINDS, Names, NO_DOMAIN, NO_LEVEL, nameOf } from "./event.js";
+import { COLUMN_TYPES, COLUMNS, type ColumnName, TRACE_VERSION } from "./parquet.js";
+import { type ReadPart, type TraceInfo, unknownName } from "./read.js";
+
+/** Longest line that a reader takes, in characters. */
+const MAX_LINE = 65_536;
+/** Text is handed on in pieces of about this many characters. */
+const PIECE = 65_536;
+
+/** Writes events as lines to `out`. The header goes out with the first piece. */
+export class NdjsonTrace implements TraceSink {
+  private text: string;
+  /** JSON of a name by kind and code, and of a site by id, each made once */
+  private readonly names = KINDS.map((): string[] => []);
+  private readonly sites: string[] = [];
+
+  constructor(
+    private readonly out: (text: string) => void,
+    producer: string,
+  ) {
+    this.text = `${JSON.stringify({ shootdown: "trace", version: TRACE_VERSION, ...(producer ? { producer } : {}) })}\n`;
+  }
+
+  events(b: EventBuffer, names: Names): void {
+    for (let i = 0; i < b.length; i++) {
+      this.text += this.line(b, i, names);
+      if (this.text.length >= PIECE) this.flush();
+    }
+  }
+
+  private line(b: EventBuffer, i: number, names: Names): string {
+    const kind = b.kind[i]!;
+    const code = b.code[i]!;
+    const known = this.names[kind]!;
+    known[code] ??= `{"kind":"${KINDS[kind]!}","name":${JSON.stringify(nameOf(kind, code, names))}`;
+    let line = known[code];
+    if (b.pcpu[i] !== 0) line += `,"pcpu":${b.pcpu[i]!}`;
+    if (b.domain[i] !== NO_DOMAIN) line += `,"domain":${b.domain[i]!}`;
+    if (b.vmid[i] !== 0) line += `,"vmid":${b.vmid[i]!}`;
+    if (b.stage[i] !== 0) line += `,"stage":${b.stage[i]!}`;
+    if (b.level[i] !== NO_LEVEL) line += `,"level":${b.level[i]!}`;
+    if (b.slot[i] !== 0) line += `,"slot":${b.slot[i]!}`;
+    const site = b.site[i]!;
+    if (site !== 0) {
+      this.sites[site] ??= JSON.stringify(names.list[site]!);
+      line += `,"site":${this.sites[site]}`;
+    }
+    line += wide("address", b.address, i) + wide("from", b.from, i) + wide("to", b.to, i);
+    return `${line}}\n`;
+  }
+
+  private flush(): void {
+    const text = this.text;
+    this.text = "";
+    if (text !== "") this.out(text);
+  }
+
+  /** Hands on what is left. */
+  finish(): void {
+    this.flush();
+  }
+}
+
+function wide(column: string, words: Uint32Array, i: number): string {
+  const lo = words[2 * i]!;
+  const hi = words[2 * i + 1]!;
+  return lo === 0 && hi === 0 ? "" : `,"${column}":"${hex(lo, hi)}"`;
+}
+
+/**
+ * Feeds the events of an NDJSON trace to the sinks, in blocks; `path` names it in errors. Rows before `part.from` are
+ * skipped unread. Stops reading the source when `part.count` events have been read.
+ */
+export async function readNdjson(
+  source: AsyncIterable<Uint8Array>,
+  path: string,
+  sinks: readonly TraceSink[],
+  part: ReadPart = {},
+): Promise<{ info: TraceInfo; read: number }> {
+  const reader = new LineReader(path, sinks, part);
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let rest = "";
+  const feed = (text: string): void => {
+    let start = 0;
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
+      reader.line(text.slice(start, end), false);
+      start = end + 1;
+      if (reader.done) break;
+    }
+    rest = text.slice(start);
+    if (rest.length > MAX_LINE) reader.tooLong();
+  };
+  const decode = (bytes?: Uint8Array): string => {
+    try {
+      return bytes ? decoder.decode(bytes, { stream: true }) : decoder.decode();
+    } catch {
+      throw reader.error("not UTF-8 text");
+    }
+  };
+  for await (const bytes of source) {
+    part.signal?.throwIfAborted();
+    feed(rest + decode(bytes));
+    if (reader.done) break;
+  }
+  if (!reader.done) {
+    rest += decode();
+    if (rest !== "") reader.line(rest, true);
+  }
+  return reader.finish();
+}
+
+/** Takes the lines one after the other and fills blocks. */
+class LineReader {
+  private number = 0;
+  private row = 0;
+  private read = 0;
+  private producer: string | undefined;
+  private readonly names = new Names();
+  private readonly buffer = new EventBuffer(BLOCK_EVENTS);
+  private readonly from: number;
+  private readonly count: number;
+
+  constructor(
+    private readonly path: string,
+    private readonly sinks: readonly TraceSink[],
+    private readonly part: ReadPart,
+  ) {
+    this.from = part.from ?? 0;
+    this.count = part.count ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** True when all rows that were asked for have been read. */
+  get done(): boolean {
+    return this.producer !== undefined && this.read + this.buffer.length >= this.count;
+  }
+
+  error(message: string): InputError {
+    return InputError.at(this.path, this.number, message);
+  }
+
+  tooLong(): never {
+    this.number++;
+    throw this.error(`a line of more than ${MAX_LINE} characters`);
+  }
+
+  /** One line without its newline; `last` when the text ended without one. */
+  line(text: string, last: boolean): void {
+    if (text.length > MAX_LINE) this.tooLong();
+    this.number++;
+    if (this.producer !== undefined && this.row < this.from) {
+      this.row++;
+      return;
+    }
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      throw this.error(last ? "the last line is cut off" : "not valid JSON, expected one object a line");
+    }
+    if (typeof value !== "object" || value === null || Array.isArray(value)) throw this.error("expected a JSON object");
+    if (this.producer === undefined) this.producer = this.header(value as Record<string, unknown>);
+    else {
+      this.event(value as Record<string, unknown>);
+      this.row++;
+      if (this.buffer.length === BLOCK_EVENTS) this.flush();
+    }
+  }
+
+  private header(value: Record<string, unknown>): string {
+    if (value.shootdown !== "trace")
+      throw this.error(`not a trace: expected the header {"shootdown":"trace","version":${TRACE_VERSION}}`);
+    const { version, producer } = value;
+    if (!(typeof version === "number" && Number.isInteger(version) && version > 0 && version <= TRACE_VERSION))
+      throw this.error(`a trace of format version ${JSON.stringify(version)}, expected at most ${TRACE_VERSION}`);
+    if (producer !== undefined && typeof producer !== "string") throw this.error("producer: expected a string");
+    return producer ?? "";
+  }
+
+  private event(value: Record<string, unknown>): void {
+    const b = this.buffer;
+    for (const key in value)
+      if (!Object.hasOwn(COLUMN_TYPES, key)) throw this.error(`unknown key '${key}', expected ${COLUMNS.join(", ")}`);
+    const { kind: kindName, name } = value;
+    const kind = (KINDS as readonly unknown[]).indexOf(kindName);
+    if (kind < 0) throw this.error(`kind: unknown kind ${JSON.stringify(kindName)}, expected ${KINDS.join(", ")}`);
+    if (typeof name !== "string") throw this.error("name: expected a string");
+    const i = b.length;
+    try {
+      const code = codeOf(kind, name, this.names);
+      if (code === undefined) throw this.error(`name: ${unknownName(kind, name)}`);
+      b.code[i] = code;
+      b.site[i] = this.names.id(this.text(value, "site"));
+    } catch (error) {
+      throw error instanceof RangeError ? this.error(error.message) : error;
+    }
+    b.kind[i] = kind;
+    b.pcpu[i] = this.small(value, "pcpu", 0);
+    b.domain[i] = this.small(value, "domain", NO_DOMAIN);
+    b.vmid[i] = this.small(value, "vmid", 0);
+    b.stage[i] = this.small(value, "stage", 0);
+    b.level[i] = this.small(value, "level", NO_LEVEL);
+    b.slot[i] = this.small(value, "slot", 0);
+    this.wide(value, "address", b.address);
+    this.wide(value, "from", b.from);
+    this.wide(value, "to", b.to);
+    b.length++;
+  }
+
+  private text(value: Record<string, unknown>, key: ColumnName): string {
+    const text = value[key] ?? "";
+    if (typeof text !== "string") throw this.error(`${key}: expected a string`);
+    return text;
+  }
+
+  private small(value: Record<string, unknown>, key: ColumnName, absent: number): number {
+    if (!Object.hasOwn(value, key)) return absent;
+    const number = value[key];
+    const type = COLUMN_TYPES[key];
+    if (type.holds !== "small") return absent;
+    if (typeof number === "number" && Number.isInteger(number) && number >= type.min && number <= type.max)
+      return number;
+    throw this.error(`${key}: ${JSON.stringify(number)}, expected a whole number from ${type.min} to ${type.max}`);
+  }
+
+  private wide(value: Record<string, unknown>, key: "address" | "from" | "to", out: Uint32Array): void {
+    const j = 2 * this.buffer.length;
+    out[j] = 0;
+    out[j + 1] = 0;
+    if (!Object.hasOwn(value, key)) return;
+    const text = value[key];
+    if (typeof text !== "string" || !/^0x[0-9a-f]{1,16}$/i.test(text))
+      throw this.error(`${key}: ${JSON.stringify(text)}, expected 64 bits as a hex string, such as "0x40000000"`);
+    const digits = text.slice(2);
+    out[j] = Number.parseInt(digits.slice(-8), 16);
+    if (digits.length > 8) out[j + 1] = Number.parseInt(digits.slice(0, -8), 16);
+  }
+
+  private flush(): void {
+    const b = this.buffer;
+    if (b.length === 0) return;
+    for (const sink of this.sinks) sink.events(b, this.names);
+    this.read += b.length;
+    b.length = 0;
+    this.part.progress?.(this.read, undefined);
+  }
+
+  finish(): { info: TraceInfo; read: number } {
+    if (this.producer === undefined) throw this.error("the file is empty, expected an NDJSON trace");
+    this.flush();
+    return { info: { events: undefined, producer: this.producer }, read: this.read };
+  }
+}

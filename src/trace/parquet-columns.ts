@@ -1,0 +1,262 @@
+/**
+ * Columns on their way into a Parquet file: values to dictionary indexes to pages. A column keeps the pages of the row
+ * group at hand, and the dictionary that they share; all of it is typed arrays.
+ */
+import type { ColumnMetaData } from "hyparquet";
+import { crc32 } from "./crc32.js";
+import { Bytes, encodeHybrid, widthOf } from "./hybrid.js";
+import type { ColumnName } from "./parquet.js";
+
+// Thrift enums of parquet.thrift: PageType and Encoding.
+const DATA_PAGE = 0;
+const DICTIONARY_PAGE = 2;
+const PLAIN = 0;
+const RLE = 3;
+const RLE_DICTIONARY = 8;
+
+/** Unique 64-bit values of a row group's dictionary: 16-bit indexes. Beyond that, PLAIN pages. */
+const WIDE_ENTRIES = 65_536;
+
+const zigzag = (n: number): number => ((n << 1) ^ (n >> 31)) >>> 0;
+
+/** PageHeader of parquet.thrift, in the compact protocol: a field's byte is (step in field ids) << 4 | type. */
+function pageHeader(out: Bytes, type: number, body: Bytes, values: number, encoding: number): void {
+  const put = (byte: number): void => out.append(Uint8Array.of(byte));
+  const i32 = (value: number): void => {
+    put(0x15);
+    out.varint(zigzag(value));
+  };
+  i32(type);
+  i32(body.length); // uncompressed
+  i32(body.length); // compressed
+  i32(crc32(body.data, 0, body.length));
+  put(type === DATA_PAGE ? 0x1c : 0x3c); // field 5, data_page_header, or 7, dictionary_page_header
+  i32(values);
+  i32(encoding);
+  if (type === DATA_PAGE) {
+    i32(RLE); // of definition levels, and of repetition levels: there are none in a flat required column
+    i32(RLE);
+  }
+  put(0);
+  put(0);
+}
+
+/** Indexes of a page's values, shared by all columns: it is used up before the next column's turn. */
+let scratch = new Uint32Array(0);
+
+/** What every column has: pages, dictionary, and how they go into the file. */
+abstract class Column {
+  private readonly pages = new Bytes(1 << 17);
+  private rows = 0;
+  private readonly encodings = new Set<"PLAIN" | "RLE_DICTIONARY">();
+  /** entries of the row group's dictionary */
+  protected entries = 0;
+  protected readonly body = new Bytes(1 << 17);
+
+  constructor(
+    private readonly name: ColumnName,
+    private readonly type: "BYTE_ARRAY" | "INT32" | "INT64",
+  ) {}
+
+  /** Appends the dictionary's entries, PLAIN, to `body`. */
+  protected abstract dictionary(): void;
+  /** Forgets the dictionary. */
+  protected abstract clear(): void;
+
+  /** Room for the indexes of `n` values. */
+  protected indexes(n: number): Uint32Array {
+    if (scratch.length < n) scratch = new Uint32Array(n);
+    return scratch;
+  }
+
+  /** A page of indexes into the dictionary as it is now. */
+  protected indexPage(indexes: Uint32Array, n: number): void {
+    const width = widthOf(this.entries);
+    this.body.length = 0;
+    this.body.append(Uint8Array.of(width));
+    encodeHybrid(indexes, n, width, this.body);
+    this.page(n, RLE_DICTIONARY);
+    this.encodings.add("RLE_DICTIONARY");
+  }
+
+  /** A page of 64-bit values as they are. */
+  protected plainPage(words: Uint32Array, n: number): void {
+    this.body.length = 0;
+    this.body.append(new Uint8Array(words.buffer, words.byteOffset, 8 * n));
+    this.page(n, PLAIN);
+    this.encodings.add("PLAIN");
+  }
+
+  private page(n: number, encoding: number): void {
+    pageHeader(this.pages, DATA_PAGE, this.body, n, encoding);
+    this.pages.append(this.body.view());
+    this.rows += n;
+  }
+
+  /** Hands the column chunk's bytes, which will stand at `offset` of the file, to `out`, and starts anew. */
+  finish(offset: number, out: (bytes: Uint8Array) => void): ColumnMetaData {
+    const indexed = this.encodings.has("RLE_DICTIONARY");
+    const head = new Bytes(64);
+    this.body.length = 0;
+    if (indexed) {
+      this.dictionary();
+      pageHeader(head, DICTIONARY_PAGE, this.body, this.entries, PLAIN);
+      out(head.view());
+      out(this.body.view());
+    }
+    out(this.pages.view());
+    const pagesAt = offset + head.length + this.body.length;
+    const size = BigInt(pagesAt + this.pages.length - offset);
+    const metadata: ColumnMetaData = {
+      type: this.type,
+      encodings: indexed ? ["PLAIN", "RLE", "RLE_DICTIONARY"] : ["PLAIN", "RLE"],
+      path_in_schema: [this.name],
+      codec: "UNCOMPRESSED",
+      num_values: BigInt(this.rows),
+      total_uncompressed_size: size,
+      total_compressed_size: size,
+      data_page_offset: BigInt(pagesAt),
+      ...(indexed ? { dictionary_page_offset: BigInt(offset) } : {}),
+    };
+    this.pages.length = 0;
+    this.rows = 0;
+    this.entries = 0;
+    this.encodings.clear();
+    this.clear();
+    return metadata;
+  }
+}
+
+/** Values below `domain`, each standing for itself (INT32) or for a string: the dictionary is found by plain indexing. */
+export class SmallColumn extends Column {
+  /** the index of a value, when the stamp is the row group's */
+  private readonly index: Uint32Array;
+  private readonly stamps: Uint32Array;
+  private stamp = 1;
+  private readonly values: Uint32Array;
+
+  /** `text` gives the string that a value stands for; without it the column is INT32 and values are shifted by `least`. */
+  constructor(
+    name: ColumnName,
+    domain: number,
+    private readonly least: number,
+    private readonly text?: (value: number) => string,
+  ) {
+    super(name, text ? "BYTE_ARRAY" : "INT32");
+    this.index = new Uint32Array(domain);
+    this.stamps = new Uint32Array(domain);
+    this.values = new Uint32Array(domain);
+  }
+
+  /** Adds a page of values[i] - least for i below `n`. */
+  add(values: { readonly [i: number]: number }, n: number): void {
+    const { least, index, stamps, stamp } = this;
+    const out = this.indexes(n);
+    for (let i = 0; i < n; i++) {
+      const value = values[i]! - least;
+      if (stamps[value] !== stamp) {
+        stamps[value] = stamp;
+        index[value] = this.entries;
+        this.values[this.entries++] = value;
+      }
+      out[i] = index[value]!;
+    }
+    this.indexPage(out, n);
+  }
+
+  protected override dictionary(): void {
+    const { body, text } = this;
+    if (text === undefined) {
+      const words = Int32Array.from(this.values.subarray(0, this.entries), (value) => value + this.least);
+      body.append(new Uint8Array(words.buffer));
+      return;
+    }
+    for (let i = 0; i < this.entries; i++) {
+      const bytes = encoder.encode(text(this.values[i]!));
+      body.append(new Uint8Array(Uint32Array.of(bytes.length).buffer));
+      body.append(bytes);
+    }
+  }
+
+  protected override clear(): void {
+    this.stamp++;
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** 64-bit values as halves, found by hashing. */
+export class WideColumn extends Column {
+  /** entries, interleaved halves */
+  private readonly values = new Uint32Array(2 * WIDE_ENTRIES);
+  /** entry + 1 by hash, open addressing; 0 is free */
+  private readonly slots = new Int32Array(4 * WIDE_ENTRIES);
+  /** the slot of an entry */
+  private readonly slotOf = new Int32Array(WIDE_ENTRIES);
+
+  constructor(name: ColumnName) {
+    super(name, "INT64");
+  }
+
+  /** Adds a page of `n` values, interleaved halves. */
+  add(words: Uint32Array, n: number): void {
+    const before = this.entries;
+    const out = this.indexes(n);
+    let lo = 0;
+    let hi = 0;
+    let entry = -1;
+    let i = 0;
+    for (; i < n; i++) {
+      const nextLo = words[2 * i]!;
+      const nextHi = words[2 * i + 1]!;
+      if (entry < 0 || nextLo !== lo || nextHi !== hi) {
+        lo = nextLo;
+        hi = nextHi;
+        entry = this.entryOf(lo, hi);
+        if (entry < 0) break;
+      }
+      out[i] = entry;
+    }
+    // The page pays for the entries that it added, 8 bytes each: PLAIN when that costs more than it saves.
+    const fresh = this.entries - before;
+    if (i < n || 8 * fresh + (n * widthOf(this.entries)) / 8 > 8 * n) {
+      this.forget(before);
+      this.plainPage(words, n);
+    } else this.indexPage(out, n);
+  }
+
+  /** The entry of a value, new or known; -1 when the dictionary is full. */
+  private entryOf(lo: number, hi: number): number {
+    const { slots, values } = this;
+    const mask = slots.length - 1;
+    let hash = Math.imul(lo ^ Math.imul(hi, 0x85eb_ca6b), 0x9e37_79b1);
+    hash ^= hash >>> 15;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const entry = slots[slot]! - 1;
+      if (entry < 0) {
+        if (this.entries === WIDE_ENTRIES) return -1;
+        const added = this.entries++;
+        values[2 * added] = lo;
+        values[2 * added + 1] = hi;
+        slots[slot] = added + 1;
+        this.slotOf[added] = slot;
+        return added;
+      }
+      if (values[2 * entry] === lo && values[2 * entry + 1] === hi) return entry;
+    }
+  }
+
+  /** Takes back the entries from `count` on; the last ones in are the first ones out, so no chain of slots breaks. */
+  private forget(count: number): void {
+    for (let entry = this.entries - 1; entry >= count; entry--) this.slots[this.slotOf[entry]!] = 0;
+    this.entries = count;
+  }
+
+  protected override dictionary(): void {
+    this.body.append(new Uint8Array(this.values.buffer, 0, 8 * this.entries));
+  }
+
+  protected override clear(): void {
+    this.slots.fill(0);
+  }
+}

@@ -1,0 +1,148 @@
+/** Writes a trace as a Parquet file, row group by row group, in memory that does not grow with the file. */
+import type { RowGroup } from "hyparquet";
+import { ByteWriter, ParquetWriter } from "hyparquet-writer";
+import type { EventBuffer, TraceSink } from "./buffer.js";
+import { KINDS, Kind, type Names, nameOf } from "./event.js";
+import { GROUP_ROWS, PRODUCER_KEY, SCHEMA, TRACE_VERSION, VERSION_KEY } from "./parquet.js";
+import { SmallColumn, WideColumn } from "./parquet-columns.js";
+
+/** "PAR1": the first and the last four bytes of a Parquet file. */
+const MAGIC = Uint8Array.of(0x50, 0x41, 0x52, 0x31);
+
+/** The names in a trace: at most 65,536 marks and sites, and fewer than that of the architecture's own. */
+const NAME_DOMAIN = 0x2_0000;
+
+/**
+ * The file's bytes go to `out` in order, while events come and at {@link ParquetTrace.finish}; each piece is valid only
+ * during the call. Events of at least {@link GROUP_ROWS} make a row group.
+ */
+export class ParquetTrace implements TraceSink {
+  private offset = 0;
+  private rows = 0;
+  private total = 0;
+  private names: Names | undefined;
+  private readonly groups: RowGroup[] = [];
+
+  /** texts of the name column; a value of the column is an index here */
+  private readonly texts: string[] = [];
+  private readonly textIds = new Map<string, number>();
+  /** by kind and code: index in texts + 1; 0 is unknown yet */
+  private readonly textOf = KINDS.map(() => new Uint32Array(0x1_0000));
+  private nameValues = new Uint32Array(0);
+
+  private readonly kind = new SmallColumn("kind", KINDS.length, 0, (kind) => KINDS[kind]!);
+  private readonly pcpu = new SmallColumn("pcpu", 0x100, 0);
+  private readonly name = new SmallColumn("name", NAME_DOMAIN, 0, (id) => this.texts[id]!);
+  private readonly domain = new SmallColumn("domain", 0x1_0000, 0);
+  private readonly vmid = new SmallColumn("vmid", 0x1_0000, 0);
+  private readonly stage = new SmallColumn("stage", 0x100, 0);
+  private readonly level = new SmallColumn("level", 0x100, -0x80);
+  private readonly slot = new SmallColumn("slot", 0x1_0000, 0);
+  private readonly site = new SmallColumn("site", 0x1_0000, 0, (id) => this.names!.list[id]!);
+  private readonly address = new WideColumn("address");
+  private readonly from = new WideColumn("from");
+  private readonly to = new WideColumn("to");
+
+  /** `producer` says what made the trace, for people: a command line. */
+  constructor(
+    private readonly out: (bytes: Uint8Array) => void,
+    private readonly producer: string,
+  ) {
+    this.put(MAGIC);
+  }
+
+  private put(bytes: Uint8Array): void {
+    this.out(bytes);
+    this.offset += bytes.length;
+  }
+
+  events(buffer: EventBuffer, names: Names): void {
+    const n = buffer.length;
+    if (n === 0) return;
+    this.names = names;
+    this.kind.add(buffer.kind, n);
+    this.pcpu.add(buffer.pcpu, n);
+    this.name.add(this.nameColumn(buffer, names), n);
+    this.domain.add(buffer.domain, n);
+    this.vmid.add(buffer.vmid, n);
+    this.stage.add(buffer.stage, n);
+    this.level.add(buffer.level, n);
+    this.slot.add(buffer.slot, n);
+    this.site.add(buffer.site, n);
+    this.address.add(buffer.address, n);
+    this.from.add(buffer.from, n);
+    this.to.add(buffer.to, n);
+    this.rows += n;
+    if (this.rows >= GROUP_ROWS) this.group();
+  }
+
+  private nameColumn(buffer: EventBuffer, names: Names): Uint32Array {
+    const n = buffer.length;
+    if (this.nameValues.length < n) this.nameValues = new Uint32Array(n);
+    const values = this.nameValues;
+    for (let i = 0; i < n; i++) {
+      // The end of a mark has the name of its begin.
+      const kind = buffer.kind[i] === Kind.end ? Kind.begin : buffer.kind[i]!;
+      const id = this.textOf[kind]![buffer.code[i]!]!;
+      values[i] = id > 0 ? id - 1 : this.textId(kind, buffer.code[i]!, names);
+    }
+    return values;
+  }
+
+  private textId(kind: number, code: number, names: Names): number {
+    const text = nameOf(kind, code, names);
+    let id = this.textIds.get(text);
+    if (id === undefined) {
+      id = this.texts.length;
+      this.texts.push(text);
+      this.textIds.set(text, id);
+    }
+    this.textOf[kind]![code] = id + 1;
+    return id;
+  }
+
+  private group(): void {
+    const start = this.offset;
+    const columns = [
+      this.kind,
+      this.pcpu,
+      this.name,
+      this.domain,
+      this.vmid,
+      this.stage,
+      this.level,
+      this.slot,
+      this.site,
+      this.address,
+      this.from,
+      this.to,
+    ].map((column) => {
+      const at = this.offset;
+      return { file_offset: BigInt(at), meta_data: column.finish(at, (bytes) => this.put(bytes)) };
+    });
+    const size = BigInt(this.offset - start);
+    this.groups.push({ columns, total_byte_size: size, num_rows: BigInt(this.rows), total_compressed_size: size });
+    this.total += this.rows;
+    this.rows = 0;
+  }
+
+  /** The rest of the events, and the footer. Nothing may come after it. */
+  finish(): void {
+    if (this.rows > 0) this.group();
+    // The library's writer makes the footer: its own "PAR1", which stands in the file already, then metadata and "PAR1".
+    const writer = new ByteWriter();
+    const footer = new ParquetWriter({
+      writer,
+      schema: [...SCHEMA],
+      createdBy: "shootdown",
+      kvMetadata: [
+        { key: VERSION_KEY, value: String(TRACE_VERSION) },
+        { key: PRODUCER_KEY, value: this.producer },
+      ],
+    });
+    footer.row_groups = this.groups;
+    footer.num_rows = BigInt(this.total);
+    footer.finish();
+    this.put(writer.getBytes().subarray(MAGIC.length));
+  }
+}

@@ -1,0 +1,42 @@
+/** What reading a trace is, in whichever form the file is. */
+import { KINDS, Kind } from "./event.js";
+import type { ColumnName } from "./parquet.js";
+
+/** Which part of a trace to read. */
+export interface ReadPart {
+  /** columns to fill in; the others hold what an event without them has. All of them when absent. */
+  readonly columns?: readonly ColumnName[];
+  /** first row, from 0 */
+  readonly from?: number;
+  /** at most so many rows */
+  readonly count?: number;
+  /** aborts between blocks with the signal's reason */
+  readonly signal?: AbortSignal;
+  /** called after each block with the rows read so far, and of how many where that is known */
+  readonly progress?: (read: number, of: number | undefined) => void;
+}
+
+/** What a trace file says about itself. */
+export interface TraceInfo {
+  /** events in the file; undefined where only reading to the end tells (NDJSON) */
+  readonly events: number | undefined;
+  /** what made it; "" when it does not say */
+  readonly producer: string;
+}
+
+/** The sentence about a name that a kind does not have. */
+export function unknownName(kind: number, name: string): string {
+  const marks = kind === Kind.begin || kind === Kind.end;
+  const example = marks ? "a mark, such as 'phase:create' or 'hypercall:XENMEM_remove_from_physmap'" : EXAMPLES[kind];
+  return `'${name}' is no name of the kind '${KINDS[kind]}', expected ${example}`;
+}
+
+const EXAMPLES: Readonly<Record<number, string>> = {
+  [Kind.write]: "'PTE'",
+  [Kind.tlbi]: "a TLBI, such as 'VMALLS12E1IS'",
+  [Kind.barrier]: "a barrier, such as 'DSB ISH'",
+  [Kind.sysreg]: "a system register, such as 'VTTBR_EL2'",
+  [Kind.access]: "'read', 'write' or 'execute'",
+  [Kind.owner]: "'owner'",
+  [Kind.fault]: "'translation', 'access-flag', 'permission' or 'address-size'",
+};
