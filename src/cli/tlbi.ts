@@ -1,16 +1,17 @@
 /** `shootdown tlbi`: what one TLBI is, whom it reaches, what it removes and what its operand says; or the list of them all. */
-import Table from "cli-table3";
 import type { Command } from "commander";
 import {
   type ExplainedOperand,
   type Explanation,
   explainTlbi,
+  type OperandField,
   type OperandKind,
   type Removal,
   TLBI_OPS,
   type TlbiOp,
 } from "../arch/index.js";
 import { InputError } from "../input/index.js";
+import { textTable, wrapped } from "../report/index.js";
 import { type Instruction, parseInstruction, parseXt } from "./instruction.js";
 
 /** The command's options, as commander gives them. */
@@ -43,7 +44,7 @@ export function register(program: Command): void {
  * the answers. Throws an InputError as {@link parseInstruction} and {@link parseXt} do.
  */
 export function tlbiOutput(words: readonly string[], options: TlbiOptions, width: number): string {
-  if (words.length === 0) return list(options);
+  if (words.length === 0) return list(options, width);
   const instruction = parseInstruction(words.join(" "));
   const xt = options.xt === undefined ? undefined : parseXt(options.xt, instruction);
   const answers: Answer[] = [explained(instruction, xt, width)];
@@ -75,82 +76,46 @@ function explanationJson(e: Explanation): object {
   };
 }
 
-const PLAIN = {
-  top: "",
-  "top-mid": "",
-  "top-left": "",
-  "top-right": "",
-  bottom: "",
-  "bottom-mid": "",
-  "bottom-left": "",
-  "bottom-right": "",
-  left: "",
-  "left-mid": "",
-  mid: "",
-  "mid-mid": "",
-  right: "",
-  "right-mid": "",
-  middle: "",
-};
+/** Prose wider than this is hard to read. */
+const WIDEST = 110;
 
-/** Lines without rules or colours; a last column of text wraps at the width. */
-function lines(rows: readonly (readonly string[])[], width?: number): string {
-  const first = rows[0] ?? [];
-  const widths = first.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)) + 2);
-  if (width !== undefined) {
-    const left = widths.slice(0, -1).reduce((sum, w) => sum + w, 0);
-    widths[widths.length - 1] = Math.min(widths.at(-1)!, Math.max(30, Math.min(width, 110) - left));
-  }
-  const table = new Table({
-    chars: PLAIN,
-    style: { "padding-left": 0, "padding-right": 2, head: [], border: [], compact: true },
-    colWidths: widths,
-    wordWrap: true,
-  });
-  table.push(...rows.map((row) => [...row]));
-  return `${table
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd())
-    .join("\n")}\n`;
-}
-
-function explanationText(e: Explanation, width: number): string {
+function explanationText(e: Explanation, terminal: number): string {
+  const width = Math.min(terminal, WIDEST);
   const { op1, CRn, CRm, op2, Rt } = e.encoding;
   const { stage1, stage2, combined } = e.removes;
-  const rows: [string, string][] = [
+  const dsbs = e.completedBy.map((name) => name.replace("DSB ", "")).join(", ");
+  const rows = [
     ["word", `${hex(e.word)} = SYS #${op1}, C${CRn}, C${CRm}, #${op2}, Rt ${Rt}`],
     ["regime", e.regime],
     ["needs", e.needs.join(", ") || "nothing optional"],
     ["reaches", e.reach],
     ["stage-1", removal(stage1)],
+    ...(stage2.status === "absent"
+      ? []
+      : [
+          ["stage-2", removal(stage2)],
+          ["combined", removal(combined)],
+        ]),
+    ["completion", `a later DSB of loads and stores: ${dsbs}; not one of stores only (ST) or loads only (LD)`],
   ];
-  if (stage2.status !== "absent") rows.push(["stage-2", removal(stage2)], ["combined", removal(combined)]);
-  const dsbs = e.completedBy.map((name) => name.replace("DSB ", "")).join(", ");
-  rows.push(["completion", `a later DSB of loads and stores: ${dsbs}; not one of stores only (ST) or loads only (LD)`]);
-  const sections = [`${e.assembly}\n`, lines(rows, width)];
+  const sections = [textTable(["TLBI", e.assembly.replace("TLBI ", "")], rows, { width })];
   if (e.operand) sections.push(operandText(e.operand, width));
-  if (e.remarks.length > 0)
-    sections.push(
-      lines(
-        e.remarks.map((remark) => ["-", remark]),
-        width,
-      ),
-    );
+  if (e.remarks.length > 0) sections.push(e.remarks.map((remark) => wrapped(`- ${remark}`, width, "  ")).join(""));
   return sections.join("\n");
 }
 
 function operandText({ value, fields, range }: ExplainedOperand, width: number): string {
-  const rows = fields.map((f): string[] => [
-    `[${f.bits.join(":")}]`,
-    f.name,
-    f.value === undefined ? "" : hex(f.value),
-    f.meaning ?? "",
-  ]);
-  const title = value === undefined ? "Operand (its value: --xt 0x...)" : `Operand ${hex(value)}`;
+  if (value === undefined) {
+    const rows = fields.map((f) => [bits(f), f.name]);
+    return `Operand (--xt 0x... explains a value)\n${textTable(["bits", "field"], rows, { width })}`;
+  }
+  const rows = fields.map((f) => [bits(f), f.name, hex(f.value!), f.meaning!]);
+  const table = textTable(["bits", "field", "value", "meaning"], rows, { width });
   const bytes = range ? `bytes [${hex(range.start)}, ${hex(range.end)}): ${size(range.end - range.start)}\n` : "";
-  return `${title}\n${lines(rows, width)}${bytes}`;
+  return `Operand ${hex(value)}\n${table}${bytes}`;
 }
+
+const bits = (f: OperandField): string => `[${f.bits.join(":")}]`;
 
 function removal(r: Removal): string {
   if (r.matches !== undefined) return `removed: ${r.matches}`;
@@ -188,7 +153,7 @@ const operandOf = (op: TlbiOp): string =>
   (op.matchesAsid !== "any" && op.operand.startsWith("va") ? "ASID, " : "") + OPERAND[op.operand];
 
 /** All TLBIs, one a line. */
-function list(options: TlbiOptions): string {
+function list(options: TlbiOptions, width: number): string {
   if (options.xt !== undefined) throw new InputError("--xt: expected an instruction before it");
   if (options.json)
     return `${JSON.stringify(
@@ -216,7 +181,7 @@ function list(options: TlbiOptions): string {
     removed(op) + (op.lastLevel ? " (leaf)" : ""),
     op.needs.map((f) => f.replace("FEAT_", "")).join(" "),
   ]);
-  return `${lines([["TLBI", "reach", "operand", "removes", "needs FEAT_"], ...rows])}
+  return `${textTable(["TLBI", "reach", "operand", "removes", "needs FEAT_"], rows, { width })}
 local: the executing PE; IS, OS: its Inner, Outer Shareable domain.
 S1, S2, combined: cached stage-1 and stage-2 entries, and both folded together
 (VA to PA). (leaf): entries of the last level only.

@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { encodeTlbi, TLBI_OPS } from "../arch/index.js";
+import { InputError } from "../input/index.js";
+import { parseInstruction } from "./instruction.js";
+import { type TlbiOptions, tlbiOutput } from "./tlbi.js";
+
+const output = (instruction: string, options: TlbiOptions = {}, width = 80): string =>
+  tlbiOutput([instruction], options, width);
+
+function refused(instruction: string, message: RegExp, options: TlbiOptions = {}): void {
+  assert.throws(
+    () => output(instruction, options),
+    (error) => error instanceof InputError && message.test(error.message) && !error.message.includes("\n"),
+    instruction,
+  );
+}
+
+test("an instruction is read as an assembler writes it: case, blanks and 'tlbi' do not matter", () => {
+  for (const text of ["ripas2e1is, x7", "TLBI RIPAS2E1IS,X7", "  tlbi  ripas2e1is ,  x7 "]) {
+    const { op, rt } = parseInstruction(text);
+    assert.deepEqual([op.name, rt], ["RIPAS2E1IS", 7]);
+  }
+  assert.equal(parseInstruction("vale2is, xzr").rt, 31);
+  assert.equal(parseInstruction("vmalle1").rt, 31);
+  assert.equal(tlbiOutput(["tlbi", "vae1is,", "x1"], {}, 80), output("vae1is, x1"), "words of a shell without quotes");
+});
+
+test("every TLBI is read back from its name and from its word", () => {
+  for (const op of TLBI_OPS) {
+    const rt = op.operand === "none" ? 31 : 30;
+    assert.deepEqual(parseInstruction(`tlbi ${op.name.toLowerCase()}${rt === 30 ? ", x30" : ""}`), { op, rt });
+    const word = encodeTlbi(op, rt).toString(16);
+    assert.deepEqual(parseInstruction(`0x${word}`), { op, rt });
+    assert.deepEqual(parseInstruction(word.toUpperCase()), { op, rt }, "as objdump prints it");
+  }
+});
+
+test("an unknown name is refused, with the nearest names", () => {
+  refused("vmalls12eis", /^unknown TLBI 'vmalls12eis'; did you mean vmalls12e1is, /);
+  refused("tlbi ipas2e1si, x0", /^unknown TLBI 'ipas2e1si'; did you mean .*ipas2e1is/);
+  refused("flush", /^unknown TLBI 'flush'; 'shootdown tlbi' lists them all$/);
+  refused("", /^expected an instruction/);
+  refused("tlbi", /^unknown TLBI 'tlbi'/);
+});
+
+test("an operand register is demanded where there is an operand, refused elsewhere, and well formed", () => {
+  refused("ipas2e1is", /IPAS2E1IS needs an operand register, as in 'tlbi ipas2e1is, x0'$/);
+  refused("ipas2e1is,", /needs an operand register/);
+  refused("vmalle1is, x0", /VMALLE1IS takes no operand register, expected 'tlbi vmalle1is'$/);
+  refused("vmalle1is,", /takes no operand register/);
+  for (const register of ["w0", "x31", "x00", "x1, x2", "sp", "#0", "x-1"])
+    refused(`vae1is, ${register}`, /expected ', x0' to ', x30' or ', xzr' after VAE1IS, not '/);
+  refused("vae1is x0", /expected ', x0'/);
+});
+
+test("--xt is a number of at most 64 bits, for an instruction that reads one", () => {
+  const xt = (text: string) => ({ xt: text });
+  assert.equal(output("vae1, x0", xt("4096")), output("vae1, x0", xt("0x1000")));
+  for (const text of ["", "0x", "1e3", "-1", "0x12g", "x0", "1.5"])
+    refused("vae1, x0", /expected a number, 0x... or decimal/, xt(text));
+  refused("vae1, x0", /expected at most 64 bits/, xt("0x10000000000000000"));
+  refused("vmalle1", /^--xt: VMALLE1 takes no operand$/, xt("0"));
+  refused("vale2is, xzr", /XZR, which reads as 0/, xt("1"));
+  assert.equal(output("vale2is, xzr", xt("0")), output("vale2is, xzr"));
+  assert.throws(() => tlbiOutput([], xt("1"), 80), InputError);
+});
+
+test("a word that is no TLBI is named if it can be", () => {
+  refused("0xd5033b9f", /^0xd5033b9f is not a TLBI of EL1&0 or EL2; it is DSB ISH$/);
+  refused("0xd51c2100", /it is MSR VTTBR_EL2, X0$/);
+  refused("d50e831f", /none of EL1&0 or EL2/);
+  refused("0xd65f03c0", /^0xd65f03c0 is not a TLBI of EL1&0 or EL2$/);
+  for (const text of ["0x", "0x1d50c83df", "0xd50c83dfg"]) refused(text, /expected an instruction word|unknown TLBI/);
+});
+
+test("a range TLBI with its operand is explained in one screen", () => {
+  assert.equal(
+    output("ripas2e1is, x0", { xt: "0x5f8000040000" }),
+    `TLBI        RIPAS2E1IS, X0
+word        0xd50c8040 = SYS #4, C8, C0, #2, Rt 0
+regime      EL1&0
+needs       FEAT_TLBIRANGE
+reaches     every PE of the executing PE's Inner Shareable domain
+stage-1     may stay
+stage-2     removed: the current VMID; IPAs in the range; every level of the
+            walk
+combined    may stay: not required to apply to them
+completion  a later DSB of loads and stores: ISH, OSH, SY; not one of stores
+            only (ST) or loads only (LD)
+
+Operand 0x5f8000040000
+bits     field     value    meaning
+[63:48]  RES0      0x0
+[47:46]  TG        0x1      4 KiB granule
+[45:44]  SCALE     0x1
+[43:39]  NUM       0x1f     (31 + 1) * 2^(5 * 1 + 1) = 2,048 granules
+[38:37]  TTL       0x0      no hint: any level
+[36:0]   BaseADDR  0x40000  from 0x40000000
+bytes [0x40000000, 0x40800000): 8 MiB
+
+- Not required to apply to combined entries (VA to PA, both stages folded
+  together): where they matter, a VMALLE1 of the same reach must follow, after a
+  DSB that completes this one.
+- At EL2 the VMID is VTTBR_EL2.VMID; a write of VTTBR_EL2 is certain to count
+  only after an ISB (or another context synchronisation event).
+- On a CPU with the repeat-TLBI erratum (CVE-2025-10263) the DSB may complete
+  before other PEs' writes through the entry are observed: after it, one more
+  broadcast TLBI and one more DSB.
+- Only for tables with the 4 KiB granule: no entry of tables with another
+  granule is required to go.
+`,
+  );
+});
+
+test("a TLBI of a whole VMID, and one of EL2, from their words", () => {
+  assert.match(
+    output("0xd50c83df"),
+    /^TLBI +VMALLS12E1IS\n(.*\n)*stage-1 +removed: .*\n(.*\n)*stage-2 +removed: .*\ncombined +removed: /,
+  );
+  const el2 = output("0xd50c83bf");
+  assert.match(el2, /^TLBI +VALE2IS, XZR\n(.*\n)*regime +EL2\n/);
+  assert.doesNotMatch(el2, /^(stage-2|combined)/m);
+});
+
+test("an operand whose value is not given shows its layout, and how to give one", () => {
+  assert.match(
+    output("vae1, x0"),
+    /^Operand \(--xt 0x\.\.\. explains a value\)\nbits +field\n\[63:48\] +ASID\n\[47:44\] +TTL\n\[43:0\] +VA\[55:12\]\n$/m,
+  );
+});
+
+test("the list has one line a TLBI and names what each removes and needs", () => {
+  const text = tlbiOutput([], {}, 80);
+  for (const op of TLBI_OPS) assert.match(text, new RegExp(`^${op.name} +(local|IS|OS) `, "m"));
+  assert.match(text, /^RIPAS2LE1OS +OS +IPA range +S2 \(leaf\) +TLBIRANGE TLBIOS$/m);
+  assert.match(text, /^ASIDE1 +local +ASID +S1, combined$/m);
+  assert.equal((JSON.parse(tlbiOutput([], { json: true }, 80)) as unknown[]).length, TLBI_OPS.length);
+});
+
+test("all text keeps to 80 columns, and a wide terminal gets longer lines", () => {
+  const widest = (text: string) => Math.max(...text.split("\n").map((line) => line.length));
+  assert.ok(widest(tlbiOutput([], {}, 80)) <= 80);
+  for (const op of TLBI_OPS) {
+    const [spelt, options] = op.operand === "none" ? [op.name, {}] : [`${op.name}, x0`, { xt: "0xffff6fffffffffff" }];
+    assert.ok(widest(output(spelt, options)) <= 80, spelt);
+    assert.ok(widest(output(spelt, options, 140)) > 80, spelt);
+  }
+});
+
+test("--json gives words, values and addresses in hex, as strings", () => {
+  const json = JSON.parse(output("ipas2e1is, x3", { xt: "0x600000040200", json: true })) as Record<string, unknown>;
+  assert.deepEqual(json.word, "0xd50c8023");
+  assert.deepEqual(json.encoding, { op1: 4, CRn: 8, CRm: 0, op2: 1, Rt: 3 });
+  assert.deepEqual(json.needs, []);
+  assert.deepEqual(json.completedBy, ["DSB ISH", "DSB OSH", "DSB SY"]);
+  const operand = json.operand as { value: string; fields: object[]; range: object };
+  assert.equal(operand.value, "0x600000040200");
+  assert.deepEqual(operand.fields[1], {
+    name: "TTL",
+    bits: [47, 44],
+    value: "0x6",
+    meaning: "4 KiB granule, leaf at level 2",
+  });
+  assert.deepEqual(operand.range, { start: "0x40200000", end: "0x40400000" });
+});
