@@ -1,0 +1,140 @@
+/**
+ * Xen's domain heap: a buddy allocator with, for each page, its owner, its references, and whether some TLB may still
+ * translate to it (xen/common/page_alloc.c: alloc_heap_pages, free_heap_pages, accumulate_tlbflush).
+ */
+import { type Mfn, mfn } from "../arch/index.js";
+import { NO_DOMAIN } from "../trace/index.js";
+
+/** Largest order handed out in one piece: 1 GiB. */
+export const MAX_ORDER = 18;
+
+export class Heap {
+  /** domain that owns the page, NO_DOMAIN when it is Xen's or free */
+  readonly owner: Uint16Array;
+  /** references (struct page_info's count): the allocation's own one, and one for each foreign mapping */
+  readonly refs: Uint16Array;
+  /** PGC_allocated: the owner's own reference is still there */
+  readonly allocated: Uint8Array;
+  /** pages free now */
+  freePages = 0;
+  private readonly freeOrder: Int8Array;
+  private readonly needTlbflush: Uint8Array;
+  private readonly timestamp: Uint32Array;
+  private readonly lists: number[][] = Array.from({ length: MAX_ORDER + 1 }, () => []);
+  /** number of flushes of everything so far: the time stamp of pages freed now (tlbflush_clock) */
+  private clock = 1;
+
+  /** `pages` of physical memory from machine frame 0, all free and never used; at most 2^24 (64 GiB). */
+  constructor(readonly pages: number) {
+    this.owner = new Uint16Array(pages).fill(NO_DOMAIN);
+    this.refs = new Uint16Array(pages);
+    this.allocated = new Uint8Array(pages);
+    this.freeOrder = new Int8Array(pages).fill(-1);
+    this.needTlbflush = new Uint8Array(pages);
+    this.timestamp = new Uint32Array(pages);
+    for (let page = 0; page < pages; ) {
+      let order = MAX_ORDER;
+      while (page % 2 ** order !== 0 || page + 2 ** order > pages) order--;
+      this.put(page, order);
+      page += 2 ** order;
+    }
+    // Lists are stacks: hand out low addresses first.
+    for (const list of this.lists) list.reverse();
+    this.freePages = pages;
+  }
+
+  private put(page: number, order: number): void {
+    this.freeOrder[page] = order;
+    this.lists[order]!.push(page);
+  }
+
+  /** 2^order contiguous pages for `owner`, aligned to their size; undefined when there are none. Each has one reference. */
+  allocate(order: number, owner: number): Mfn | undefined {
+    let from = order;
+    let page: number | undefined;
+    for (; from <= MAX_ORDER; from++) {
+      page = this.pop(from);
+      if (page !== undefined) break;
+    }
+    if (page === undefined) return undefined;
+    while (from > order) this.put(page + 2 ** --from, from);
+    const end = page + 2 ** order;
+    this.owner.fill(owner, page, end);
+    this.refs.fill(1, page, end);
+    this.allocated.fill(1, page, end);
+    this.freePages -= 2 ** order;
+    return mfn(page);
+  }
+
+  private pop(order: number): number | undefined {
+    const list = this.lists[order]!;
+    for (;;) {
+      const page = list.pop();
+      // A block that a merge took away is still on its old list: passed over here.
+      if (page === undefined) return undefined;
+      if (this.freeOrder[page] === order) {
+        this.freeOrder[page] = -1;
+        return page;
+      }
+    }
+  }
+
+  /**
+   * accumulate_tlbflush: true when some page of the block was last used by a domain and no flush of everything has come
+   * since it was freed. The block was just allocated; its pages count as clean from now on.
+   */
+  takeTlbflush(page: number, order: number): boolean {
+    let need = false;
+    for (let i = page; i < page + 2 ** order; i++)
+      if (this.needTlbflush[i] === 1) {
+        if (this.timestamp[i]! >= this.clock) need = true;
+        this.needTlbflush[i] = 0;
+      }
+    return need;
+  }
+
+  /** Everything was flushed (ALLE1IS): pages freed until now need no flush any more. */
+  flushed(): void {
+    this.clock++;
+  }
+
+  /** Takes one more reference (get_page): false when the page is free. */
+  get(page: number): boolean {
+    if (this.refs[page] === 0) return false;
+    this.refs[page]!++;
+    return true;
+  }
+
+  /** Drops a reference (put_page); the last one frees the page. Returns true when that happened. */
+  putPage(page: number): boolean {
+    if (this.refs[page] === 0) throw new Error(`put_page of the free page 0x${page.toString(16)}`);
+    if (--this.refs[page]! > 0) return false;
+    this.release(page);
+    return true;
+  }
+
+  /** put_page_alloc_ref: drops the owner's own reference, once. Returns true when the page was freed. */
+  putAllocRef(page: number): boolean {
+    if (this.allocated[page] === 0) return false;
+    this.allocated[page] = 0;
+    return this.putPage(page);
+  }
+
+  private release(page: number): void {
+    this.needTlbflush[page] = this.owner[page] === NO_DOMAIN ? 0 : 1;
+    this.timestamp[page] = this.clock;
+    this.owner[page] = NO_DOMAIN;
+    this.allocated[page] = 0;
+    this.freePages++;
+    let order = 0;
+    let block = page;
+    while (order < MAX_ORDER) {
+      const buddy = (block ^ (1 << order)) >>> 0;
+      if (buddy >= this.pages || this.freeOrder[buddy] !== order) break;
+      this.freeOrder[buddy] = -1;
+      block = Math.min(block, buddy);
+      order++;
+    }
+    this.put(block, order);
+  }
+}

@@ -1,0 +1,456 @@
+/**
+ * A domain's stage-2 table, in Xen's words its p2m: real radix tables in simulated memory, with Xen's rules of when a
+ * change needs a flush (xen/arch/arm/mmu/p2m.c; the C function is named at each method).
+ */
+import {
+  type Gfn,
+  levelShift,
+  type Mfn,
+  mfn,
+  outputPage,
+  pagesAtLevel,
+  type Stage2Geometry,
+  stage2Geometry,
+  VALID,
+  type Vmid,
+} from "../arch/index.js";
+import { Case } from "../policy/index.js";
+import { NO_DOMAIN } from "../trace/index.js";
+import { ENOMEM } from "./errno.js";
+import type { Machine } from "./machine.js";
+import {
+  entryHi,
+  entryLo,
+  isForeign,
+  isPresent,
+  isTable,
+  isValid,
+  type P2mType,
+  P2m as Type,
+  tableEntryHi,
+  tableEntryLo,
+  typeOf,
+} from "./types.js";
+
+/** Machine frame of a removal. */
+export const INVALID_MFN = -1;
+/** VA of a mapping that nobody told the hypervisor. */
+export const UNKNOWN_VA = -1;
+
+/** Xen's pa_range_info: start level of the p2m for IPA bits (not the fewest levels that concatenation allows). */
+const XEN_START_LEVEL: Readonly<Record<number, number>> = { 32: 1, 36: 1, 40: 1, 42: 1, 44: 0, 48: 0 };
+
+/** Xen's p2m geometry: 48 bits: level 0, one root page; 40 bits: level 1, two root pages. Throws a RangeError for other sizes. */
+export function p2mGeometry(ipaBits: number): Stage2Geometry {
+  const start = XEN_START_LEVEL[ipaBits];
+  if (start === undefined)
+    throw new RangeError(`Xen has no p2m of ${ipaBits} IPA bits, expected ${Object.keys(XEN_START_LEVEL).join(", ")}`);
+  return stage2Geometry(ipaBits, 12, start);
+}
+
+/** Sites of flushes, as ids of the recorder's names. */
+interface Sites {
+  readonly unlock: number;
+  readonly setEntry: number;
+  readonly freeEntry: number;
+  readonly allocTable: number;
+  readonly clearRoot: number;
+  readonly batch: number;
+}
+
+export class P2mTable {
+  readonly geometry: Stage2Geometry;
+  /** last_vcpu_ran: the vCPU of this domain that ran last on each pCPU, -1 = none */
+  readonly lastVcpuRan: Int16Array;
+  /** VMIDs of the domain: one, or one a vCPU */
+  vmids: Vmid[] = [];
+  /** ASID of the guest's mappings, told to policies that flush by VA */
+  asid = 0;
+  /** stats.mappings by level, stats.shattered by level */
+  readonly mappings = [0, 0, 0, 0];
+  readonly shattered = [0, 0, 0, 0];
+  /** result of the last {@link lookup} */
+  foundLevel = 0;
+  foundMfn = 0;
+  foundType: P2mType = Type.invalid;
+
+  private readonly roots: number[] = [];
+  /** removed since the last revoke code */
+  private readonly removed = new Case();
+  /** removed since the last batch-end code */
+  private readonly batched = new Case();
+  private readonly forced = new Case();
+  private readonly tablesInUse = new Set<number>();
+  private needFlush = false;
+  private locked = false;
+  private batching = false;
+  /** what a batch's removals freed, kept until its flush: foreign pages' references, and tables */
+  private readonly deferredPages: number[] = [];
+  private readonly deferredTables: number[] = [];
+  private readonly sites: Sites;
+
+  constructor(
+    private readonly machine: Machine,
+    readonly domain: number,
+    ipaBits: number,
+    /** called when a page's last reference goes: it is back on the heap */
+    private readonly freed: (page: number) => void,
+  ) {
+    this.geometry = p2mGeometry(ipaBits);
+    this.lastVcpuRan = new Int16Array(machine.pcpus).fill(-1);
+    const { names } = machine.recorder;
+    this.sites = {
+      unlock: names.id("p2m_write_unlock"),
+      setEntry: names.id("__p2m_set_entry"),
+      freeEntry: names.id("p2m_free_entry"),
+      allocTable: names.id("p2m_alloc_vmid"),
+      clearRoot: names.id("p2m_clear_root_pages"),
+      batch: names.id("xenmem_remove_from_physmap_batch"),
+    };
+  }
+
+  /** p2m_alloc_table: the root, side by side; false when the heap has no room. */
+  allocateRoot(): boolean {
+    const { heap } = this.machine;
+    const order = Math.log2(this.geometry.concatenated);
+    const page = heap.allocate(order, NO_DOMAIN);
+    if (page === undefined) return false;
+    for (let i = 0; i < this.geometry.concatenated; i++) this.roots.push(this.newTable(page + i));
+    return true;
+  }
+
+  private newTable(page: number): number {
+    const table = this.machine.tables.create(page);
+    this.tablesInUse.add(table);
+    return table;
+  }
+
+  /** Machine frame of the first root table. */
+  get rootPage(): Mfn {
+    return mfn(this.machine.tables.page[this.roots[0]!]!);
+  }
+
+  /** A VMID was (re)assigned: nothing of its former owner may be left (forced flush). */
+  flushVmid(): void {
+    this.forced.clear();
+    this.machine.flush("vmid-assigned", this.forced, this.vmids, this.sites.allocTable);
+  }
+
+  /** The policy's code for a vCPU switch, in the VMID of the vCPU that comes in; at the site of p2m_restore_state. */
+  flushSwitch(vmid: Vmid, site: number): void {
+    this.forced.clear();
+    this.machine.flush("switch", this.forced, [vmid], site);
+  }
+
+  /** p2m_clear_root_pages at teardown, with its flush. */
+  clearRoot(): void {
+    const { geometry } = this;
+    for (const root of this.roots)
+      for (let slot = 0; slot < 512; slot++)
+        if (isPresent(this.machine.tables.hi[512 * root + slot]!))
+          this.writeEntry(root, geometry.startLevel, slot, 0, 0);
+    this.forced.clear();
+    this.machine.flush("vmid-assigned", this.forced, this.vmids, this.sites.clearRoot);
+  }
+
+  /** p2m_write_lock. */
+  lock(): void {
+    if (this.locked) throw new Error("the p2m is locked already");
+    this.locked = true;
+  }
+
+  /** p2m_write_unlock: flushes first if need_flush, with the lock still held. */
+  unlock(): void {
+    if (this.needFlush && !this.batching) this.flushAll(this.sites.unlock);
+    else if (this.needFlush && this.machine.policy.due === "unlock") this.flushRemoved(this.sites.unlock);
+    this.locked = false;
+  }
+
+  /** A batch of removals begins: nothing that they free goes back before {@link endBatch}, and its flush may wait for it. */
+  beginBatch(): void {
+    this.batching = true;
+  }
+
+  /** The batch ends or gives way: flush what is due, then release what the removals freed. */
+  endBatch(): void {
+    this.batching = false;
+    if (this.needFlush) this.flushAll(this.sites.batch);
+    this.releaseDeferred();
+  }
+
+  /** p2m_tlb_flush_sync: the revoke code for what was removed since it ran last (at once: each entry had its own). */
+  private flushRemoved(site: number): void {
+    if (this.machine.policy.due !== "at-once") this.machine.flush("revoke", this.removed, this.vmids, site);
+    this.removed.clear();
+  }
+
+  /** The revoke code, then the batch-end code: a removal outside a batch is a batch of one. */
+  private flushAll(site: number): void {
+    this.flushRemoved(site);
+    this.machine.flush("batch-end", this.batched, this.vmids, site);
+    this.batched.clear();
+    this.needFlush = false;
+  }
+
+  private releaseDeferred(): void {
+    const { heap, tables } = this.machine;
+    for (const page of this.deferredPages) if (heap.putPage(page)) this.freed(page);
+    for (const table of this.deferredTables) heap.putAllocRef(tables.destroy(table));
+    this.deferredPages.length = 0;
+    this.deferredTables.length = 0;
+  }
+
+  /** p2m_force_tlb_flush_sync in the middle of break-before-make: the entry is invalid, its successor not yet written. */
+  private forceFlush(gfn: number, level: number, va: number): void {
+    this.forced.clear();
+    this.forced.asid = this.asid;
+    this.forced.add(gfn, pagesAtLevel(level), va);
+    this.machine.flush("split", this.forced, this.vmids, this.sites.setEntry);
+  }
+
+  private slot(gfn: number, level: number): number {
+    return Math.floor(gfn / pagesAtLevel(level)) & 511;
+  }
+
+  private rootFor(gfn: number): number {
+    return this.roots[Math.floor(gfn / pagesAtLevel(this.geometry.startLevel) / 512)]!;
+  }
+
+  /** True when the table can translate that gfn. */
+  holds(gfn: number): boolean {
+    return gfn >= 0 && gfn < 2 ** (this.geometry.ipaBits - 12);
+  }
+
+  /** p2m_write_pte / p2m_remove_pte: one descriptor, recorded. */
+  private writeEntry(table: number, level: number, slot: number, lo: number, hi: number): void {
+    const { tables, recorder, here } = this.machine;
+    const i = 512 * table + slot;
+    recorder.write(here, tables.page[table]!, 2, level, slot, tables.lo[i]!, tables.hi[i]!, lo, hi);
+    tables.lo[i] = lo;
+    tables.hi[i] = hi;
+  }
+
+  /** p2m_create_table: a new table, linked in. Undefined when the heap is empty. */
+  private createTable(table: number, level: number, slot: number): number | undefined {
+    const page = this.machine.heap.allocate(0, NO_DOMAIN);
+    if (page === undefined) return undefined;
+    const next = this.newTable(page);
+    this.writeEntry(table, level, slot, tableEntryLo(page), tableEntryHi(page));
+    return next;
+  }
+
+  /** p2m_mapping_order: the largest step that gfn, mfn (when mapping) and nr are all aligned to, as a level. */
+  private static stepLevel(gfn: number, page: number, nr: number): number {
+    const aligned = (pages: number): boolean =>
+      gfn % pages === 0 && nr % pages === 0 && (page === INVALID_MFN || page % pages === 0);
+    return aligned(pagesAtLevel(1)) ? 1 : aligned(pagesAtLevel(2)) ? 2 : 3;
+  }
+
+  /**
+   * p2m_set_entry: maps `nr` pages at gfn to `page`, or removes them (INVALID_MFN). `va` is the page of the guest's VA, for
+   * policies that want it. Returns 0 or -ENOMEM. The lock must be held.
+   */
+  setEntry(gfn: Gfn, nr: number, page: number, type: P2mType, va = UNKNOWN_VA): number {
+    if (!this.locked) throw new Error("p2m_set_entry without the p2m's lock");
+    for (let done = 0; done < nr; ) {
+      const level = P2mTable.stepLevel(gfn + done, page === INVALID_MFN ? page : page + done, nr - done);
+      const rc = this.setOne(
+        gfn + done,
+        level,
+        page === INVALID_MFN ? page : page + done,
+        type,
+        va === UNKNOWN_VA ? va : va + done,
+      );
+      if (rc !== 0) return rc;
+      done += pagesAtLevel(level);
+    }
+    return 0;
+  }
+
+  /** __p2m_set_entry: one entry at a target level. */
+  private setOne(gfn: number, target: number, page: number, type: P2mType, va: number): number {
+    const removing = page === INVALID_MFN;
+    const { tables } = this.machine;
+    let table = this.rootFor(gfn);
+    let level = this.geometry.startLevel;
+    for (; level < target; level++) {
+      const slot = this.slot(gfn, level);
+      const i = 512 * table + slot;
+      if (!isPresent(tables.hi[i]!)) {
+        if (removing) return 0;
+        const next = this.createTable(table, level, slot);
+        if (next === undefined) return -ENOMEM;
+        table = next;
+      } else if (isTable(tables.lo[i]!, tables.hi[i]!, level))
+        table = tables.at(outputPage(tables.lo[i]!, tables.hi[i]!));
+      else {
+        const next = this.splitBlock(gfn, table, level, slot, va);
+        if (next === undefined) return -ENOMEM;
+        table = next;
+      }
+    }
+    this.replaceEntry(gfn, table, level, page, type, va);
+    return 0;
+  }
+
+  /** p2m_split_superpage, one level, with break-before-make. The new table; undefined when the heap is empty. */
+  private splitBlock(gfn: number, table: number, level: number, slot: number, va: number): number | undefined {
+    const { heap, tables } = this.machine;
+    const newPage = heap.allocate(0, NO_DOMAIN);
+    if (newPage === undefined) return undefined;
+    const i = 512 * table + slot;
+    const valid = tables.lo[i]! & VALID;
+    const type = typeOf(tables.hi[i]!);
+    const block = outputPage(tables.lo[i]!, tables.hi[i]!);
+    const next = this.newTable(newPage);
+    const step = pagesAtLevel(level + 1);
+    for (let s = 0; s < 512; s++) {
+      const page = block + s * step;
+      // An entry that was only valid to Xen stays so.
+      const lo = entryLo(page, level + 1, type);
+      this.writeEntry(next, level + 1, s, valid ? lo : (lo & ~VALID) >>> 0, entryHi(page, type));
+    }
+    this.shattered[level]!++;
+    this.mappings[level]!--;
+    this.mappings[level + 1]! += 512;
+    this.writeEntry(table, level, slot, 0, 0);
+    const size = pagesAtLevel(level);
+    this.forceFlush(Math.floor(gfn / size) * size, level, va === UNKNOWN_VA ? va : va - (gfn % size));
+    this.writeEntry(table, level, slot, tableEntryLo(newPage), tableEntryHi(newPage));
+    return next;
+  }
+
+  private replaceEntry(gfn: number, table: number, level: number, page: number, type: P2mType, va: number): void {
+    const { tables, policy } = this.machine;
+    const slot = this.slot(gfn, level);
+    const i = 512 * table + slot;
+    const oldLo = tables.lo[i]!;
+    const oldHi = tables.hi[i]!;
+    const removing = page === INVALID_MFN;
+    const wasValid = isValid(oldLo);
+    if (isPresent(oldHi) && !isTable(oldLo, oldHi, level)) this.mappings[level]!--;
+    if (wasValid || removing) this.writeEntry(table, level, slot, 0, 0);
+    if (removing) {
+      if (wasValid) {
+        this.needFlush = true;
+        if (policy.due === "at-once") this.flushEntryAtOnce(gfn, level, va);
+        else this.removed.add(gfn, pagesAtLevel(level), va);
+        if (policy.code["batch-end"].length > 0) this.batched.add(gfn, pagesAtLevel(level), va);
+      }
+    } else {
+      if (wasValid) this.forceFlush(gfn, level, va);
+      this.writeEntry(table, level, slot, entryLo(page, level, type), entryHi(page, type));
+      this.mappings[level]!++;
+    }
+    if (isPresent(oldHi) && outputPage(oldLo, oldHi) !== page) this.freeEntry(oldLo, oldHi, level);
+  }
+
+  private flushEntryAtOnce(gfn: number, level: number, va: number): void {
+    this.forced.clear();
+    this.forced.asid = this.asid;
+    this.forced.add(gfn, pagesAtLevel(level), va);
+    this.machine.flush("revoke", this.forced, this.vmids, this.sites.setEntry);
+  }
+
+  /** p2m_free_entry: drops what an old entry held: a foreign page's reference, or a whole subtree of tables. */
+  private freeEntry(lo: number, hi: number, level: number): void {
+    const { heap, tables } = this.machine;
+    if (isTable(lo, hi, level)) {
+      const table = tables.at(outputPage(lo, hi));
+      for (let slot = 0; slot < 512; slot++) {
+        const i = 512 * table + slot;
+        if (!isPresent(tables.hi[i]!)) continue;
+        if (!isTable(tables.lo[i]!, tables.hi[i]!, level + 1)) this.mappings[level + 1]!--;
+        this.freeEntry(tables.lo[i]!, tables.hi[i]!, level + 1);
+      }
+      // The walk caches may hold the subtree: flush before its pages are reused.
+      if (this.needFlush && !this.batching) this.flushRemoved(this.sites.freeEntry);
+      this.tablesInUse.delete(table);
+      if (this.batching) this.deferredTables.push(table);
+      else heap.putAllocRef(tables.destroy(table));
+    } else if (level === 3 && isForeign(typeOf(hi))) {
+      const page = outputPage(lo, hi);
+      if (this.batching) this.deferredPages.push(page);
+      else if (heap.putPage(page)) this.freed(page);
+    }
+  }
+
+  /** p2m_get_entry: sets foundLevel, foundMfn and foundType; false when nothing is mapped (to Xen). */
+  lookup(gfn: number): boolean {
+    const { tables } = this.machine;
+    if (!this.holds(gfn)) return false;
+    let table = this.rootFor(gfn);
+    for (let level = this.geometry.startLevel; level <= 3; level++) {
+      const i = 512 * table + this.slot(gfn, level);
+      const lo = tables.lo[i]!;
+      const hi = tables.hi[i]!;
+      this.foundLevel = level;
+      if (!isPresent(hi)) return false;
+      if (isTable(lo, hi, level)) table = tables.at(outputPage(lo, hi));
+      else {
+        this.foundMfn = outputPage(lo, hi) + (gfn % pagesAtLevel(level));
+        this.foundType = typeOf(hi);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * p2m_invalidate_root: bit 0 of every root entry goes, so that the next use of each faults; one flush at unlock. Xen does it
+   * to track accesses for a guest's set/way cache maintenance.
+   */
+  invalidateRoot(): void {
+    this.lock();
+    for (const root of this.roots) this.invalidateTable(root, this.geometry.startLevel);
+    this.removed.add(0, pagesAtLevel(this.geometry.startLevel) * 512 * this.roots.length, UNKNOWN_VA);
+    this.needFlush = true;
+    this.unlock();
+  }
+
+  private invalidateTable(table: number, level: number): void {
+    const { tables } = this.machine;
+    for (let slot = 0; slot < 512; slot++) {
+      const i = 512 * table + slot;
+      if (isValid(tables.lo[i]!)) this.writeEntry(table, level, slot, (tables.lo[i]! & ~VALID) >>> 0, tables.hi[i]!);
+    }
+  }
+
+  /**
+   * p2m_resolve_translation_fault: the first entry on the way that is valid to Xen only is made valid again, after the table
+   * below it was invalidated in its turn. No flush: nothing invalid is ever cached. False when the gfn is not mapped.
+   */
+  resolveTranslationFault(gfn: number): boolean {
+    const { tables } = this.machine;
+    let table = this.rootFor(gfn);
+    for (let level = this.geometry.startLevel; level <= 3; level++) {
+      const slot = this.slot(gfn, level);
+      const i = 512 * table + slot;
+      const lo = tables.lo[i]!;
+      const hi = tables.hi[i]!;
+      if (!isPresent(hi)) return false;
+      const below = isTable(lo, hi, level) ? tables.at(outputPage(lo, hi)) : -1;
+      if (!isValid(lo)) {
+        if (below >= 0) this.invalidateTable(below, level + 1);
+        this.writeEntry(table, level, slot, (lo | VALID) >>> 0, hi);
+      }
+      if (below < 0) return true;
+      table = below;
+    }
+    return false;
+  }
+
+  /** The gfn after the entry or hole that the last {@link lookup} of `gfn` found (gfn_next_boundary). */
+  nextBoundary(gfn: number): number {
+    const size = 2 ** (levelShift(this.foundLevel) - 12);
+    return (Math.floor(gfn / size) + 1) * size;
+  }
+
+  /** p2m_teardown: every table goes back to the heap, the root too. */
+  freeTables(): void {
+    const { heap, tables } = this.machine;
+    for (const table of this.tablesInUse) heap.putAllocRef(tables.destroy(table));
+    this.tablesInUse.clear();
+    this.roots.length = 0;
+  }
+}

@@ -1,0 +1,248 @@
+/**
+ * The hypercalls that change a domain's memory and physmap (xen/common/memory.c: do_memory_op and its helpers), and the one
+ * that is proposed: XENMEM_remove_from_physmap_batch.
+ */
+import { type Gfn, gfn } from "../arch/index.js";
+import type { Domain, Xen } from "./domain.js";
+import { EDOM, EFAULT, EILSEQ, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP, EPERM, ESRCH } from "./errno.js";
+import { INVALID_MFN, UNKNOWN_VA } from "./p2m.js";
+import { P2m } from "./types.js";
+
+/** XENMAPSPACE_*: where an add_to_physmap takes its pages from. */
+export const MapSpace = {
+  shared_info: 0,
+  grant_table: 1,
+  gmfn: 2,
+  gmfn_range: 3,
+  gmfn_foreign: 4,
+  dev_mmio: 5,
+} as const;
+
+/** `size` of the batch calls is a uint16_t. */
+export const MAX_BATCH = 0xffff;
+
+/** A guest's array: what the hypervisor reads from or writes to, item by item. Null is a bad handle (-EFAULT). */
+export type GuestArray = { [index: number]: number; readonly length: number } | null;
+
+/** struct xen_add_to_physmap_batch, for space gmfn_foreign. */
+export interface AddBatch {
+  readonly domid: number;
+  readonly space: number;
+  readonly size: number;
+  readonly foreignDomid: number;
+  /** gfns of the foreign domain */
+  readonly idxs: GuestArray;
+  readonly gpfns: GuestArray;
+  readonly errs: GuestArray;
+}
+
+/** struct xen_remove_from_physmap_batch: its sibling without the indexes. */
+export interface RemoveBatch {
+  readonly domid: number;
+  readonly size: number;
+  readonly gpfns: GuestArray;
+  readonly errs: GuestArray;
+  /** not in the ABI: page numbers of the guest's VAs, for policies that are told them */
+  readonly vas?: GuestArray;
+}
+
+/** Physmap hypercalls. `preemptAfter`: items after which hypercall_preempt_check() finds something pending. */
+export class Physmap {
+  constructor(
+    private readonly xen: Xen,
+    private readonly preemptAfter: number,
+  ) {
+    this.allocSite = xen.machine.recorder.names.id("alloc_heap_pages");
+    this.populateSite = xen.machine.recorder.names.id("populate_physmap");
+  }
+
+  private readonly allocSite: number;
+  private readonly populateSite: number;
+
+  /**
+   * XENMEM_populate_physmap: extents of 2^order pages at the gfns. Returns how many were populated; fewer than asked when
+   * memory ends. While the domain is being created one flush serves the whole call (MEMF_no_tlbflush).
+   */
+  populate(domid: number, extents: readonly Gfn[], order: number): number {
+    return this.xen.hypercall("hypercall:XENMEM_populate_physmap", () => {
+      const domain = this.xen.domain(domid);
+      if (!domain) return -ESRCH;
+      let need = false;
+      let done = 0;
+      for (const frame of extents) {
+        if (!domain.p2m.holds(frame + 2 ** order - 1)) break;
+        const memory = this.xen.allocate(domain, order);
+        if (!memory) break;
+        if (memory.needFlush && domain.creationFinished) this.xen.machine.flushAllGuests(this.allocSite);
+        else need ||= memory.needFlush;
+        domain.p2m.lock();
+        const rc = domain.p2m.setEntry(frame, 2 ** order, memory.page, P2m.ram_rw);
+        domain.p2m.unlock();
+        if (rc !== 0) break;
+        done++;
+      }
+      if (need) this.xen.machine.flushAllGuests(this.populateSite);
+      return done;
+    });
+  }
+
+  /** XENMEM_add_to_physmap: the page at gfn `idx` of the same domain also (gmfn: moved) at `gpfn`. */
+  addToPhysmap(domid: number, space: number, idx: number, gpfn: number): number {
+    return this.xen.hypercall("hypercall:XENMEM_add_to_physmap", () => {
+      const domain = this.xen.domain(domid);
+      if (!domain) return -ESRCH;
+      return this.addOne(domain, space, domid, idx, gpfn);
+    });
+  }
+
+  /** xenmem_add_to_physmap_one, for the spaces that this model has: gmfn and gmfn_foreign. */
+  private addOne(domain: Domain, space: number, foreignDomid: number, idx: number, gpfn: number): number {
+    const { machine } = this.xen;
+    if (!domain.p2m.holds(gpfn)) return -EINVAL;
+    if (space === MapSpace.gmfn) {
+      if (!domain.p2m.lookup(idx) || domain.p2m.foundType !== P2m.ram_rw) return -EINVAL;
+      const page = domain.p2m.foundMfn;
+      domain.p2m.lock();
+      domain.p2m.setEntry(gfn(idx), 1, INVALID_MFN, P2m.invalid);
+      const rc = domain.p2m.setEntry(gfn(gpfn), 1, page, P2m.ram_rw);
+      domain.p2m.unlock();
+      return rc;
+    }
+    if (space !== MapSpace.gmfn_foreign) return -EOPNOTSUPP;
+    if (foreignDomid === domain.id) return -EINVAL;
+    const foreign = this.xen.domain(foreignDomid);
+    if (!foreign) return -ESRCH;
+    // Only RAM may be mapped; the reference keeps the page until the mapping goes.
+    if (!foreign.p2m.lookup(idx)) return -EINVAL;
+    const { foundType, foundMfn } = foreign.p2m;
+    if (foundType !== P2m.ram_rw && foundType !== P2m.ram_ro) return -EINVAL;
+    if (!machine.heap.get(foundMfn)) return -EINVAL;
+    domain.p2m.lock();
+    const type = foundType === P2m.ram_rw ? P2m.map_foreign_rw : P2m.map_foreign_ro;
+    const rc = domain.p2m.setEntry(gfn(gpfn), 1, foundMfn, type);
+    domain.p2m.unlock();
+    if (rc !== 0 && machine.heap.putPage(foundMfn)) this.xen.pageFreed(foundMfn, foreignDomid);
+    return rc;
+  }
+
+  /** XENMEM_add_to_physmap_batch: item by item, errors into errs; gives way after `preemptAfter` items. */
+  addToPhysmapBatch(batch: AddBatch): number {
+    return this.batched(
+      "hypercall:XENMEM_add_to_physmap_batch",
+      batch,
+      [batch.idxs, batch.gpfns, batch.errs],
+      (domain) => {
+        if (batch.space === MapSpace.gmfn_range) return -EOPNOTSUPP;
+        return (i) => this.addOne(domain, batch.space, batch.foreignDomid, batch.idxs![i]!, batch.gpfns![i]!);
+      },
+    );
+  }
+
+  /** XENMEM_remove_from_physmap: one page, one lock, one flush. `va` is for policies that are told it. */
+  removeFromPhysmap(domid: number, gpfn: number, va = UNKNOWN_VA): number {
+    return this.xen.hypercall("hypercall:XENMEM_remove_from_physmap", () => {
+      const domain = this.xen.domain(domid);
+      return domain ? this.removeOne(domain, gpfn, va) : -ESRCH;
+    });
+  }
+
+  /** guest_physmap_remove_page: -ENOENT when nothing is mapped there. */
+  private removeOne(domain: Domain, gpfn: number, va: number): number {
+    if (!domain.p2m.lookup(gpfn)) return -ENOENT;
+    domain.p2m.lock();
+    const rc = domain.p2m.setEntry(gfn(gpfn), 1, INVALID_MFN, P2m.invalid, va);
+    domain.p2m.unlock();
+    return rc;
+  }
+
+  /**
+   * XENMEM_remove_from_physmap_batch, as proposed: limits and errors as its sibling has them; one flush at the end and one
+   * before every continuation; what the removals free is kept until that flush.
+   */
+  removeFromPhysmapBatch(batch: RemoveBatch): number {
+    return this.batched(
+      "hypercall:XENMEM_remove_from_physmap_batch",
+      batch,
+      [batch.gpfns, batch.errs],
+      (domain) => (i) => this.removeOne(domain, batch.gpfns![i]!, batch.vas?.[i] ?? UNKNOWN_VA),
+      (domain) => domain.p2m.beginBatch(),
+      (domain) => domain.p2m.endBatch(),
+    );
+  }
+
+  /**
+   * The frame of both batch calls (XENMEM_add_to_physmap_batch in do_memory_op): argument checks, items, preemption. A
+   * continuation is a hypercall again, with its own marks; the result is that of the last one.
+   */
+  private batched(
+    name: `hypercall:${string}`,
+    args: { readonly domid: number; readonly size: number; readonly errs: GuestArray },
+    handles: readonly GuestArray[],
+    prepare: (domain: Domain) => number | ((item: number) => number),
+    enter: (domain: Domain) => void = () => {},
+    leave: (domain: Domain) => void = () => {},
+  ): number {
+    for (let start = 0; ; ) {
+      const rc = this.xen.hypercall(name, () => this.extents(args, handles, start, prepare, enter, leave));
+      if (rc <= 0) return rc;
+      start = rc;
+    }
+  }
+
+  /** One go: the number of the item to continue with, 0 at the end, or -errno. */
+  private extents(
+    args: { readonly domid: number; readonly size: number; readonly errs: GuestArray },
+    handles: readonly GuestArray[],
+    start: number,
+    prepare: (domain: Domain) => number | ((item: number) => number),
+    enter: (domain: Domain) => void,
+    leave: (domain: Domain) => void,
+  ): number {
+    const { size, errs } = args;
+    if (!Number.isInteger(size) || size < 0 || size > MAX_BATCH || start > MAX_BATCH) return -EDOM;
+    if (errs === null || handles.includes(null)) return -EFAULT;
+    const domain = this.xen.domain(args.domid);
+    if (!domain) return -ESRCH;
+    const one = prepare(domain);
+    if (typeof one === "number") return one;
+    if (size < start) return -EILSEQ;
+    if (size === start) return start > 0 ? -EILSEQ : 0;
+    enter(domain);
+    let rc = 0;
+    for (let item = start; item < size; ) {
+      // Copying an item in, or its error out, beyond the guest's array faults; what was done stays done, and is flushed.
+      if (handles.some((handle) => item >= handle!.length)) {
+        rc = -EFAULT;
+        break;
+      }
+      errs[item] = one(item);
+      item++;
+      if (item < size && (item - start) % this.preemptAfter === 0) {
+        rc = item;
+        break;
+      }
+    }
+    leave(domain);
+    return rc;
+  }
+
+  /** XENMEM_decrease_reservation: pages leave the domain for good (guest_remove_page each, one flush a page). */
+  decreaseReservation(domid: number, frames: readonly Gfn[]): number {
+    return this.xen.hypercall("hypercall:XENMEM_decrease_reservation", () => {
+      const domain = this.xen.domain(domid);
+      if (!domain) return -ESRCH;
+      const { heap } = this.xen.machine;
+      let done = 0;
+      for (const frame of frames) {
+        if (!domain.p2m.lookup(frame)) break;
+        const { foundMfn, foundType } = domain.p2m;
+        if (foundType !== P2m.ram_rw) break;
+        if (heap.owner[foundMfn] !== domid) return -EPERM;
+        if (this.removeOne(domain, frame, UNKNOWN_VA) === -ENOMEM) break;
+        if (heap.putAllocRef(foundMfn)) this.xen.pageFreed(foundMfn, domid);
+        done++;
+      }
+      return done;
+    });
+  }
+}

@@ -1,0 +1,99 @@
+/** A scenario under a policy, from Xen's boot to the end, as a trace. */
+import { type CpuProfile, gfn } from "../arch/index.js";
+import { InputError } from "../input/index.js";
+import { type Policy, policyOn } from "../policy/index.js";
+import { Recorder, type TraceSink } from "../trace/index.js";
+import { type Domain, Xen } from "./domain.js";
+import { Machine } from "./machine.js";
+import { Physmap } from "./physmap.js";
+import type { Scenario } from "./scenario.js";
+import { type Running, schedule } from "./scheduler.js";
+import { GUEST_RAM_GFN, Toolstack } from "./toolstack.js";
+import { P2m } from "./types.js";
+
+/**
+ * Runs a scenario under a policy on a CPU; the sinks get the trace. A generator, so that a caller may show progress, let
+ * other work in, or stop it (what it yields is the number of events so far, and what it returns the number of all). Phases:
+ * boot (dom0 is built), then create, run and destroy for each life. Throws an InputError when the scenario does not fit.
+ */
+export function* simulation(
+  scenario: Scenario,
+  policy: Policy,
+  cpu: CpuProfile,
+  sinks: readonly TraceSink[],
+): Generator<number, number> {
+  const { pcpus } = scenario.machine;
+  const recorder = new Recorder(pcpus, sinks);
+  const machine = new Machine(recorder, policyOn(policy, cpu), cpu, pcpus, scenario.machine["ram-mib"] * 256);
+  const xen = new Xen(machine, scenario.machine["ipa-bits"]);
+  const physmap = new Physmap(xen, scenario.toolstack["preempt-after"]);
+
+  function* phase<T>(name: string, body: Generator<unknown, T>): Generator<number, T> {
+    const mark = recorder.names.id(`phase:${name}`);
+    recorder.begin(machine.here, mark);
+    let step = body.next();
+    for (; !step.done; step = body.next()) yield recorder.total;
+    recorder.end(machine.here, mark);
+    return step.value;
+  }
+
+  const { dom0, base } = yield* phase("boot", bootDom0(xen, scenario));
+  xen.run(0, dom0.vcpus[0]!);
+  const toolstack = new Toolstack(xen, physmap, dom0, base, scenario);
+  let next = 1;
+  for (let life = 1; life <= scenario.lives; life++) {
+    const running: Running[] = [];
+    yield* phase("create", createAll());
+    if (scenario.run["time-us"] > 0) {
+      yield* phase("run", schedule(xen, scenario, running));
+      xen.run(0, dom0.vcpus[0]!);
+    }
+    if (life < scenario.lives || scenario.destroy) yield* phase("destroy", destroyAll());
+
+    function* createAll(): Generator<void> {
+      for (const spec of scenario.domu)
+        running.push({ domain: yield* toolstack.create(next++, spec), spec, base: GUEST_RAM_GFN });
+    }
+    function* destroyAll(): Generator<void> {
+      for (const { domain } of running) {
+        xen.destroy(domain.id, scenario.toolstack["preempt-after"]);
+        yield;
+      }
+    }
+  }
+  recorder.flush();
+  return recorder.total;
+}
+
+/** Runs a {@link simulation} to its end in one go; returns the number of events. */
+export function simulate(scenario: Scenario, policy: Policy, cpu: CpuProfile, sinks: readonly TraceSink[]): number {
+  const run = simulation(scenario, policy, cpu, sinks);
+  let step = run.next();
+  while (!step.done) step = run.next();
+  return step.value;
+}
+
+/** Xen builds dom0: memory in the largest aligned pieces, mapped 1:1. Returns it and the first gfn of its RAM. */
+function* bootDom0(xen: Xen, scenario: Scenario): Generator<void, { dom0: Domain; base: number }> {
+  const wanted = scenario.dom0["memory-mib"] * 256;
+  if (xen.createDomain(0, scenario.dom0.vcpus) !== 0) throw InputError.at(scenario.file, 0, "no memory for dom0's p2m");
+  const dom0 = xen.domain(0)!;
+  let base: number | undefined;
+  for (let left = wanted; left > 0; ) {
+    const order = [18, 9, 0].find((o) => 2 ** o <= left)!;
+    const memory = xen.allocate(dom0, order);
+    if (!memory)
+      throw InputError.at(
+        scenario.file,
+        0,
+        `dom0 with ${scenario.dom0["memory-mib"]} MiB does not fit into the machine's RAM`,
+      );
+    base ??= memory.page;
+    dom0.p2m.lock();
+    dom0.p2m.setEntry(gfn(memory.page), 2 ** order, memory.page, P2m.ram_rw);
+    dom0.p2m.unlock();
+    left -= 2 ** order;
+  }
+  xen.unpause(0);
+  return { dom0, base: base! };
+}

@@ -1,0 +1,164 @@
+/**
+ * The toolstack's work, as `xl create` on a Linux dom0 does it (libxl, libxenguest, the privcmd driver): memory, images
+ * segment by segment and page by page through foreign mappings, unpause.
+ */
+import { type Gfn, gfn } from "../arch/index.js";
+import { InputError } from "../input/index.js";
+import { usesBatch } from "../policy/index.js";
+import { Access } from "../trace/index.js";
+import type { Domain, Xen } from "./domain.js";
+import { MapSpace, type Physmap } from "./physmap.js";
+import type { DomuSpec, Scenario } from "./scenario.js";
+
+/** First gfn of a domU's RAM: GUEST_RAM0_BASE, 1 GiB. */
+export const GUEST_RAM_GFN = 0x40000;
+/** Where Linux's unpopulated-alloc takes dom0's gfns for foreign mappings from: above all RAM. */
+const FOREIGN_GFN = 2 ** 24;
+/** dom0's VAs, as page numbers: its kernel's linear map; the toolstack's image, and its mapping of the guest. */
+const LINEAR_VA = 0xffff000000000;
+const IMAGE_VA = 0xffff80000;
+const MAPPING_VA = 0xffffa0000;
+/** The image stands in dom0's page cache this many pages above the working set. */
+const PAGE_CACHE = 4096;
+/** Pages mapped, copied or unmapped between two yields. */
+const YIELD_PAGES = 4096;
+
+interface Segment {
+  readonly name: string;
+  readonly gfn: number;
+  readonly pages: number;
+}
+
+/** A toolstack in dom0, whose vCPU 0 runs on the executing pCPU. */
+export class Toolstack {
+  private touchedAt = -1;
+  private readonly one = { idxs: new Float64Array(1), gpfns: new Float64Array(1), errs: new Int32Array(1) };
+
+  constructor(
+    private readonly xen: Xen,
+    private readonly physmap: Physmap,
+    private readonly dom0: Domain,
+    /** first gfn of dom0's RAM */
+    private readonly dom0Base: number,
+    private readonly scenario: Scenario,
+  ) {}
+
+  /** What dom0 touches between two hypercalls; recorded only when a TLBI came since it did so last. */
+  private touch(): void {
+    const { machine } = this.xen;
+    if (this.touchedAt === machine.tlbis) return;
+    for (let i = 0; i < this.scenario.dom0["working-set"]; i++)
+      this.xen.access(this.dom0, Access.read, LINEAR_VA + this.dom0Base + i, gfn(this.dom0Base + i));
+    this.touchedAt = machine.tlbis;
+  }
+
+  private check(rc: number, what: string): void {
+    if (rc < 0)
+      throw InputError.at(this.scenario.file, 0, `${what} failed with error ${-rc}: does the machine have the memory?`);
+  }
+
+  /** Creates the domain, gives it memory and its images, and unpauses it. Yields now and then. */
+  *create(id: number, spec: DomuSpec): Generator<void, Domain> {
+    this.check(this.xen.createDomain(id, spec.vcpus), `creating domain ${id}`);
+    this.touch();
+    this.populate(id, spec);
+    for (const segment of spec.segment) yield* this.load(id, segment);
+    const end = GUEST_RAM_GFN + spec["memory-mib"] * 256;
+    for (let i = 0; i < this.scenario.toolstack["special-pages"]; i++)
+      yield* this.load(id, { name: "special page", gfn: end - 1 - i, pages: 1 });
+    this.xen.unpause(id);
+    this.touch();
+    return this.xen.domain(id)!;
+  }
+
+  /** XENMEM_populate_physmap with the largest extents that fit: 1 GiB, 2 MiB, 4 KiB. */
+  private populate(id: number, spec: DomuSpec): void {
+    const end = GUEST_RAM_GFN + spec["memory-mib"] * 256;
+    let at = GUEST_RAM_GFN;
+    for (const order of [18, 9, 0]) {
+      const extents: Gfn[] = [];
+      for (; at % 2 ** order === 0 && at + 2 ** order <= end; at += 2 ** order) extents.push(gfn(at));
+      if (extents.length === 0) continue;
+      const done = this.physmap.populate(id, extents, order);
+      if (done < extents.length)
+        throw InputError.at(
+          this.scenario.file,
+          0,
+          `domain ${id} with ${spec["memory-mib"]} MiB does not fit into the machine's RAM`,
+        );
+      this.touch();
+    }
+  }
+
+  /** One image segment: map every page, copy, unmap every page. */
+  private *load(id: number, segment: Segment): Generator<void> {
+    yield* this.map(id, segment);
+    yield* this.copy(segment);
+    yield* this.unmap(segment);
+  }
+
+  /** privcmd maps page by page: XENMEM_add_to_physmap_batch of one page, space gmfn_foreign. */
+  private *map(id: number, segment: Segment): Generator<void> {
+    const { one } = this;
+    for (let i = 0; i < segment.pages; i++) {
+      one.idxs[0] = segment.gfn + i;
+      one.gpfns[0] = FOREIGN_GFN + i;
+      const rc = this.physmap.addToPhysmapBatch({
+        domid: this.dom0.id,
+        space: MapSpace.gmfn_foreign,
+        size: 1,
+        foreignDomid: id,
+        ...one,
+      });
+      if (rc < 0 || one.errs[0]! < 0)
+        throw InputError.at(
+          this.scenario.file,
+          0,
+          `segment '${segment.name}': gfn 0x${(segment.gfn + i).toString(16)} cannot be mapped, domain ${id} has no RAM there`,
+        );
+      this.touch();
+      if (i % YIELD_PAGES === YIELD_PAGES - 1) yield;
+    }
+  }
+
+  /** The copy: dom0 reads the image from its page cache and writes it through the mapping. */
+  private *copy(segment: Segment): Generator<void> {
+    const image = this.dom0Base + PAGE_CACHE;
+    for (let i = 0; i < segment.pages; i++) {
+      if (!this.xen.access(this.dom0, Access.read, IMAGE_VA + i, gfn(image + i)))
+        throw InputError.at(this.scenario.file, 0, `segment '${segment.name}' does not fit into dom0's memory`);
+      this.xen.access(this.dom0, Access.write, MAPPING_VA + i, gfn(FOREIGN_GFN + i));
+      if (i % YIELD_PAGES === YIELD_PAGES - 1) yield;
+    }
+  }
+
+  /** munmap: XENMEM_remove_from_physmap for each page, or the batch call where the policy has one. */
+  private *unmap(segment: Segment): Generator<void> {
+    if (usesBatch(this.xen.machine.policy)) {
+      yield* this.unmapBatched(segment);
+      return;
+    }
+    for (let i = 0; i < segment.pages; i++) {
+      this.physmap.removeFromPhysmap(this.dom0.id, FOREIGN_GFN + i, MAPPING_VA + i);
+      this.touch();
+      if (i % YIELD_PAGES === YIELD_PAGES - 1) yield;
+    }
+  }
+
+  private *unmapBatched(segment: Segment): Generator<void> {
+    const most = this.scenario.toolstack["removal-batch"];
+    for (let at = 0; at < segment.pages; at += most) {
+      const size = Math.min(most, segment.pages - at);
+      const list = (first: number): Float64Array => Float64Array.from({ length: size }, (_, i) => first + at + i);
+      this.physmap.removeFromPhysmapBatch({
+        domid: this.dom0.id,
+        size,
+        gpfns: list(FOREIGN_GFN),
+        vas: list(MAPPING_VA),
+        errs: new Int32Array(size),
+      });
+      this.touch();
+      yield;
+    }
+  }
+}
