@@ -29,12 +29,15 @@ export function duration(microseconds: number): string {
   return durationParts(microseconds).join(" ");
 }
 
-/** Two ends of a range, the unit once where both share it: 10 .. 27 us, 182 min .. 19.7 h; one figure where they are equal. */
-export function durationRange(low: number, high: number): string {
+/**
+ * Two ends of a range, the unit once where both share it: 10 .. 27 us, 182 min .. 19.7 h; one figure where they are equal.
+ * `between` stands between the two.
+ */
+export function durationRange(low: number, high: number, between = " .. "): string {
   const [lowest, highest] = [duration(low), duration(high)];
   if (lowest === highest) return lowest;
   const [number, unit] = durationParts(low);
-  return `${unit === durationParts(high)[1] ? number : lowest} .. ${highest}`;
+  return `${unit === durationParts(high)[1] ? number : lowest}${between}${highest}`;
 }
 
 /** A whole number with thousands separators (7,458); a fraction to three significant digits. */
@@ -54,10 +57,10 @@ export function quantity(value: number, unit: string): string {
 }
 
 /** Two ends of a range in a check's unit; one figure where they are equal. */
-export function quantityRange(low: number, high: number, unit: string): string {
+export function quantityRange(low: number, high: number, unit: string, between = " .. "): string {
   const microseconds = TIME_UNITS[unit];
-  if (microseconds !== undefined) return durationRange(low * microseconds, high * microseconds);
-  return low === high ? quantity(low, unit) : `${count(low)} .. ${quantity(high, unit)}`;
+  if (microseconds !== undefined) return durationRange(low * microseconds, high * microseconds, between);
+  return low === high ? quantity(low, unit) : `${count(low)}${between}${quantity(high, unit)}`;
 }
 
 /** Counts by name, the largest first, without those that are 0: "VMALLS12E1IS 7,458, ALLE1IS 20"; "none" when nothing is left. */
@@ -82,9 +85,11 @@ export function factor(f: number): string {
   return count(significant(f));
 }
 
+/** Rounds before it chooses the unit: 999.9 us is 1 ms. */
 function durationParts(microseconds: number): readonly string[] {
   if (microseconds === 0) return ["0"];
-  const [, scale, unit] = DURATIONS.find(([from]) => microseconds >= from) ?? DURATIONS[DURATIONS.length - 1]!;
+  const rounded = significant(microseconds);
+  const [, scale, unit] = DURATIONS.find(([from]) => rounded >= from) ?? DURATIONS[DURATIONS.length - 1]!;
   return [count(significant(microseconds / scale)), unit];
 }
 

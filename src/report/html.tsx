@@ -30,14 +30,18 @@ function Report({ result }: { readonly result: CompareResult }) {
             TLB maintenance of Xen on Arm64, on bare metal and nested under KVM, simulated by Shootdown on the CPU
             profile <span class="name">{result.cpu}</span>. Every price is simulated time, put together from the
             elementary prices that stand, with their sources, under <a href="#hosts">Hosts</a>; no price is a
-            measurement.
+            measurement. In brackets, or small, stands the range with every elementary price at its low and at its high
+            end.
           </p>
           <ul class="answers">
-            {answers(result).map((answer) => (
-              <li>{answer}</li>
+            {answers(result).map(({ subject, text }) => (
+              <li>
+                <b>{subject}</b>: {text}
+              </li>
             ))}
             <li>
-              A price says nothing about safety: a policy may be cheap because it leaves out a flush that is needed.
+              <b>safety</b>: a price says nothing about it. A policy may be cheap because it leaves out a flush that is
+              needed.
             </li>
           </ul>
           <nav aria-label="Sections">

@@ -27,11 +27,26 @@ export interface Caption {
 const SVG = "http://www.w3.org/2000/svg";
 const FONT = 12;
 
-/** Prices from which an axis in powers of ten, and in the units of a clock, takes its ticks; microseconds. */
-const TICKS = [
-  ...[0.01, 0.1, 1, 10, 100, 1e3, 1e4, 1e5, 1e6, 10e6],
-  ...[60e6, 600e6, 3600e6, 36_000e6, 864_000e6, 8_640_000e6, 86_400_000e6],
-];
+/** Ticks of an axis of time in microseconds: powers of ten up to a second, then the units of a clock. */
+const TICKS: ReadonlyMap<number, string> = new Map([
+  [0.01, "10 ns"],
+  [0.1, "100 ns"],
+  [1, "1 us"],
+  [10, "10 us"],
+  [100, "100 us"],
+  [1e3, "1 ms"],
+  [10e3, "10 ms"],
+  [100e3, "100 ms"],
+  [1e6, "1 s"],
+  [10e6, "10 s"],
+  [60e6, "1 min"],
+  [600e6, "10 min"],
+  [3600e6, "1 h"],
+  [36_000e6, "10 h"],
+  [4 * 86_400e6, "4 d"],
+  [40 * 86_400e6, "40 d"],
+  [400 * 86_400e6, "400 d"],
+]);
 
 const { document } = parseHTML("<html></html>") as unknown as { document: Page };
 
@@ -43,7 +58,7 @@ export function pricePlot(
   domain: readonly [low: number, high: number],
   caption: Caption,
 ): string {
-  const [width, height, marginTop, marginBottom, marginLeft, marginRight] = [380, 300, 10, 36, 58, 8];
+  const [width, height, marginTop, marginBottom, marginLeft, marginRight] = [380, 300, 10, 42, 54, 8];
   const [first, last] = [view.ipaBits[0]!, view.ipaBits[view.ipaBits.length - 1]!];
   const perPixel = Math.log(domain[1] / domain[0]) / (height - marginTop - marginBottom);
   const step = Math.max(last - first, 1) / 10;
@@ -56,6 +71,7 @@ export function pricePlot(
       ? [{ ...group, colour: groupColour(i), points, end: points[points.length - 1]!.price }]
       : [];
   });
+  const ticks = [...TICKS.keys()].filter((tick) => tick >= domain[0] && tick <= domain[1]);
   const labelled = apart(lines, (line) => Math.log(line.end) / perPixel, FONT + 1).map(({ item, at }) => ({
     letter: item.letter,
     colour: item.colour,
@@ -82,15 +98,10 @@ export function pricePlot(
         labelAnchor: "center",
         labelArrow: "none",
       },
-      y: {
-        type: "log",
-        domain: [...domain],
-        ticks: TICKS.filter((tick) => tick >= domain[0] && tick <= domain[1]),
-        tickFormat: (price: number) => duration(price),
-        label: null,
-      },
+      y: { type: "log", domain: [...domain], label: null },
       marks: [
-        Plot.gridY({ ticks: TICKS, stroke: "var(--rule)", strokeOpacity: 1 }),
+        Plot.gridY(ticks, { stroke: "var(--rule)", strokeOpacity: 1 }),
+        Plot.axisY(ticks, { text: (price: number) => TICKS.get(price), tickSize: 0 }),
         Plot.link(labelled, {
           x1: last,
           x2: last + step * 0.9,

@@ -90,7 +90,7 @@ function Price({ row, first }: { readonly row: CompareRow | undefined; readonly 
   return (
     <td class={first ? "number starts" : "number"}>
       {row ? duration(row.microseconds) : "–"}
-      {low !== high && <small>{durationRange(low, high)}</small>}
+      {low !== high && <small>{durationRange(low, high, "–")}</small>}
     </td>
   );
 }
@@ -103,10 +103,11 @@ function PriceFigures({ view, id }: ViewProps & { readonly id: string }) {
   const domain = priceDomain(prices);
   if (!domain) return null;
   return (
-    <>
+    <div class="together">
       <h3>Price against IPA size</h3>
       <p class="soft">
-        Both scales of time are logarithmic and the same in all pictures. Policies with equal prices share a line.
+        Time is on a logarithmic scale, the same in all pictures. Policies with equal prices share a line; its letter is
+        explained below, with the price on {view.nested[0]!.name} at {view.ipaBits[view.ipaBits.length - 1]} bits.
       </p>
       <div class="figures">
         {view.nested.map(({ name }, i) => (
@@ -131,7 +132,7 @@ function PriceFigures({ view, id }: ViewProps & { readonly id: string }) {
           </li>
         ))}
       </ol>
-    </>
+    </div>
   );
 }
 
@@ -153,7 +154,7 @@ function endOfLine(view: ScenarioView, { policies }: PriceGroup): string {
 function PartFigures({ view, id }: ViewProps & { readonly id: string }) {
   const bits = view.ipaBits[view.ipaBits.length - 1]!;
   return (
-    <>
+    <div class="together">
       <h3>Where the time goes, at {bits} IPA bits</h3>
       <ul class="parts">
         {PARTS.map(({ part, label, meaning }) => (
@@ -180,7 +181,7 @@ function PartFigures({ view, id }: ViewProps & { readonly id: string }) {
       {view.native.length > 0 && (
         <p class="soft">On {list(view.native.map(({ name }) => name))} nothing traps: all of the price is flush.</p>
       )}
-    </>
+    </div>
   );
 }
 

@@ -39,11 +39,11 @@ export function Checks({ checks }: { readonly checks: readonly Check[] }) {
                   {check.predictedRange && (
                     <>
                       <br />
-                      <small>{predictedRange(check)}</small>
+                      <small>{predictedRange(check, "–")}</small>
                     </>
                   )}
                 </td>
-                <td class="number">{measured(check)}</td>
+                <td class="number">{measured(check, "–")}</td>
                 <td class={check.calibration ? "soft" : check.agrees ? "good" : "bad"}>{VERDICTS[verdict(check)]}</td>
                 <td>{check.rule}</td>
                 <td class="text">{check.source}</td>

@@ -49,7 +49,7 @@ export const STYLE = `
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-main, header, footer { max-width: 78rem; margin: 0 auto; padding: 0 1.25rem; overflow-wrap: break-word; }
+main, header, footer { max-width: 80rem; margin: 0 auto; padding: 0 1.25rem; overflow-wrap: break-word; }
 header { padding-top: 2rem; }
 h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .25rem; }
 h2 { font-size: 1.35rem; line-height: 1.25; margin: 3rem 0 .5rem; padding-top: 1rem; border-top: 2px solid var(--ink); }
@@ -64,7 +64,7 @@ nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; 
 code, .name { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .92em; }
 .scroll { overflow-x: auto; margin: .75rem 0 1.25rem; }
 table { border-collapse: collapse; font-size: .875rem; line-height: 1.35; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: 0 0 .4rem; max-width: 46rem; }
+caption { text-align: left; padding: 0 0 .4rem; max-width: min(46rem, 100vw - 2.5rem); position: sticky; left: 0; }
 th, td { padding: .3rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
 thead th { border-bottom: 1px solid var(--soft); vertical-align: bottom; }
 tbody th { font-weight: 500; white-space: nowrap; }
@@ -72,7 +72,8 @@ tbody tr:nth-child(even) > * { background: var(--band); }
 .number { text-align: right; white-space: nowrap; }
 th.span { text-align: center; }
 .starts { border-left: 1px solid var(--rule); }
-.prices small { display: block; font-size: .7rem; white-space: nowrap; }
+.prices th, .prices td { padding: .25rem .45rem; }
+.prices small { display: block; font-size: .6875rem; white-space: nowrap; }
 .prices tbody th { position: sticky; left: 0; background: var(--paper); }
 .prices tbody tr:nth-child(even) > th { background: var(--band); }
 .counts td { min-width: 9rem; }
@@ -93,28 +94,26 @@ footer { margin-top: 3rem; padding-bottom: 2rem; font-size: .875rem; }
 @media (max-width: 40rem) {
   body { font-size: 15px; }
   th, td { padding: .25rem .4rem; }
-  .prices tbody th { white-space: normal; max-width: 7rem; }
 }
-@page { size: A4; margin: 14mm 12mm; }
+@page { size: A4 landscape; margin: 12mm; }
 @media print {
-  body { font-size: 9.5pt; line-height: 1.35; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  html { font-size: 12px; }
+  body { font-size: 12px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main, header, footer { max-width: none; padding: 0; }
   header { padding-top: 0; }
   nav { display: none; }
   a { color: inherit; text-decoration: none; }
-  p, .answers, .notes, caption { max-width: none; }
   h2 { margin-top: 1.5rem; }
-  h2, h3, figcaption, caption { break-after: avoid; }
+  h2, h3, h2 + p, h3 + p, p:has(+ .scroll), caption { break-after: avoid; }
   section.scenario { break-before: page; }
-  .scroll { overflow: visible; }
-  table { font-size: 7.2pt; width: 100%; }
-  th, td { padding: .15rem .25rem; }
-  .prices small { font-size: 5.6pt; white-space: normal; }
-  .prices tbody th { position: static; }
-  .counts td, .text { min-width: 0; }
-  .items li { white-space: normal; }
-  tr, figure { break-inside: avoid; }
+  .scroll { overflow: visible; break-inside: avoid; }
+  table { width: 100%; }
+  th, td { padding: .2rem .4rem; }
+  .prices tbody th, caption { position: static; }
+  .text { min-width: 0; }
+  tr, .together { break-inside: avoid; }
+  figure { max-width: 17.5rem; }
   thead { display: table-header-group; }
-  .figures { grid-template-columns: repeat(3, 1fr); gap: .5rem .75rem; }
+  .figures { grid-template-columns: repeat(3, 1fr); gap: .5rem 1.5rem; }
 }
 `;

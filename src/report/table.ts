@@ -142,7 +142,7 @@ function rangeTable(view: ScenarioView, width: number): string {
     return [[name, `x ${factor(low)} .. x ${factor(high)}`, durationRange(...row.microsecondsRange)]];
   });
   if (rows.length === 0) return "";
-  const head = [`range at ${bits} bits`, "all policies", example!];
+  const head = [view.nested.length > 0 ? `range at ${bits} bits` : "range", "all policies", example!];
   return textTable(head, rows, { width, align: ["left", "right", "right"] });
 }
 
@@ -189,14 +189,11 @@ export function checksText(checks: readonly Check[], width: number): string {
   );
 }
 
-export const predictedRange = ({
-  predicted,
-  predictedRange: [low, high] = [predicted, predicted],
-  unit,
-}: Check): string => quantityRange(low, high, unit);
+export const predictedRange = ({ predicted, predictedRange: range, unit }: Check, between?: string): string =>
+  quantityRange(range?.[0] ?? predicted, range?.[1] ?? predicted, unit, between);
 
-export const measured = ({ measuredLow, measuredHigh, unit }: Check): string =>
-  quantityRange(measuredLow, measuredHigh, unit);
+export const measured = ({ measuredLow, measuredHigh, unit }: Check, between?: string): string =>
+  quantityRange(measuredLow, measuredHigh, unit, between);
 
 /** A calibrated price says nothing by agreeing. */
 export function verdict(check: Check): "calibration" | "agrees" | "DIFFERS" {

@@ -36,7 +36,7 @@ export function textTable(
   const room = Math.max(width - acrossColumns(widths, 0, last) - GAP.length, MIN_LAST);
   const right = align[last] === "right";
 
-  const lines = over.length > 0 ? [overLine(widths, over)] : [];
+  const lines = over.some(({ text }) => text !== "") ? [overLine(widths, over)] : [];
   for (const row of cells) {
     const before = row.slice(0, last).map((cell, i) => pad(cell, widths[i]!, align[i]));
     const indent = " ".repeat(acrossColumns(widths, 0, last) + GAP.length);

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { pathToFileURL } from "node:url";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { renderReport } from "./index.js";
+import { sampleResult } from "./testdata/sample.js";
+
+const CHROMIUM = "/usr/bin/chromium";
+const ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
+const QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+const skip = existsSync(CHROMIUM) ? false : `${CHROMIUM} is absent: run scripts/setup-debian.sh`;
+if (skip) process.stderr.write(`SKIPPED: the report was not opened in a browser; ${skip}\n`);
+
+describe("the report in a browser", { skip }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "shootdown-report-"));
+  const url = pathToFileURL(join(folder, "report.html")).href;
+  let browser: Browser;
+
+  before(async () => {
+    writeFileSync(join(folder, "report.html"), await renderReport(sampleResult()));
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: [...ARGS, ...QUIET] });
+  });
+  after(async () => {
+    await browser?.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  for (const width of [420, 1280])
+    for (const colorScheme of ["light", "dark"] as const)
+      it(`opens quietly and fits ${width} pixels, ${colorScheme}`, async () => {
+        const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+        const heard: string[] = [];
+        page.on("console", (message) => heard.push(message.text()));
+        page.on("pageerror", (error) => heard.push(String(error)));
+        page.on("request", (request) => heard.push(request.url()));
+        await page.goto(url);
+        assert.deepEqual(heard, [url]);
+        assert.equal(await page.evaluate("document.documentElement.scrollWidth"), width);
+        assert.ok((await faintTexts(page)).length === 0, (await faintTexts(page)).join("; "));
+        await page.close();
+      });
+
+  it("shows the whole table of prices on 1280 pixels without scrolling", async () => {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    await page.goto(url);
+    const hidden = `[...document.querySelectorAll(".scroll:has(.prices)")].map((e) => e.scrollWidth - e.clientWidth)`;
+    assert.deepEqual(await page.evaluate(hidden), [0, 0, 0]);
+    await page.close();
+  });
+
+  it("prints light, with every table within the page", async () => {
+    const landscapeA4 = { width: 1032, height: 703 };
+    const page = await browser.newPage({ viewport: landscapeA4, colorScheme: "dark" });
+    await page.emulateMedia({ media: "print", colorScheme: "dark" });
+    await page.goto(url);
+    assert.equal(await page.evaluate("getComputedStyle(document.body).backgroundColor"), "rgb(255, 255, 255)");
+    assert.equal(await page.evaluate("document.documentElement.scrollWidth"), landscapeA4.width);
+    await page.close();
+  });
+});
+
+/** Texts whose contrast against the paper is below 4.5 to 1, with their ratio. */
+async function faintTexts(page: Page): Promise<readonly string[]> {
+  const script = `(() => {
+    const luminance = (colour) => {
+      const [r, g, b] = colour.match(/[\\d.]+/g).map((c) => c / 255).map((c) => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const paper = luminance(getComputedStyle(document.body).backgroundColor);
+    const faint = new Set();
+    for (const node of document.querySelectorAll("body *")) {
+      if (![...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim() !== "")) continue;
+      const style = getComputedStyle(node);
+      const ink = luminance(node.closest("svg") && style.fill !== "none" ? style.fill : style.color);
+      const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+      if (ratio < 4.5 && !["title", "desc"].includes(node.tagName)) faint.add(node.textContent.slice(0, 30) + " " + ratio.toFixed(2));
+    }
+    return [...faint];
+  })()`;
+  return (await page.evaluate(script)) as string[];
+}
