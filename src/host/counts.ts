@@ -1,0 +1,46 @@
+/** What a host did for a trace, counted; and the elementary steps of it, for {@link price} to multiply. */
+import type { PriceKey } from "./prices.js";
+
+/** How often each elementary step happened. A missing key is 0. */
+export type Amounts = Readonly<Partial<Record<PriceKey, number>>>;
+
+/** The parts of a price; see PriceParts in compare/result.ts. `rest` is not maintenance and stands beside the price. */
+export const PARTS = ["trap", "walk", "flush", "refault"] as const;
+export type Part = (typeof PARTS)[number];
+
+/** Counts of one trace on one host. All are exact and linear: two traces' counts may be added. */
+export interface Counts {
+  /** TLBIs that the hypervisor under study executed, by name */
+  readonly tlbi: Readonly<Record<string, number>>;
+  /** TLBIs that the hardware executed, by name */
+  readonly hardwareTlbi: Readonly<Record<string, number>>;
+  /** hypercalls, by name (begin marks "hypercall:NAME") */
+  readonly hypercalls: Readonly<Record<string, number>>;
+  /** traps of TLBIs to the host, slow path and fast path; 0 on bare metal */
+  readonly exits: number;
+  /** leaves of shadow stage-2 tables dropped by invalidations and by recycling */
+  readonly leavesDropped: number;
+  /** shadow stage-2 faults on pages that had been in that shadow before */
+  readonly refaults: number;
+  /** shadow stage-2 faults on pages that had not */
+  readonly firstFaults: number;
+  /** elementary steps of each part */
+  readonly parts: Readonly<Record<Part, Amounts>>;
+  /** elementary steps of the work that no flush causes: hypercall round trips, first faults; undefined where unknown */
+  readonly rest: Amounts | undefined;
+}
+
+/** Amounts of several parts added up, in the order of first use. */
+export function addAmounts(list: readonly Amounts[]): Amounts {
+  const sum: Partial<Record<PriceKey, number>> = {};
+  for (const amounts of list)
+    for (const [key, n] of Object.entries(amounts) as [PriceKey, number][]) sum[key] = (sum[key] ?? 0) + n;
+  return sum;
+}
+
+/** The positive entries of an array of counts, by name, in the names' order. */
+export function byName(counts: ArrayLike<number>, names: (index: number) => string): Record<string, number> {
+  const named: Record<string, number> = {};
+  for (let i = 0; i < counts.length; i++) if (counts[i]! > 0) named[names(i)] = counts[i]!;
+  return named;
+}

@@ -1,0 +1,27 @@
+/**
+ * What a trace costs on a host: bare metal, or KVM with nested virtualization. Host files hold elementary prices only; the
+ * model counts the elementary steps. All of it is pure: text and events in, values out.
+ */
+export { BareMetal } from "./bare.js";
+export { type Amounts, addAmounts, type Counts, PARTS, type Part } from "./counts.js";
+export { type Account, accountOf } from "./kvm/account.js";
+export { KvmNested, type ShadowShape } from "./kvm/nested.js";
+export { instructionsOf, type Priced, price, ratioRange } from "./price.js";
+export {
+  BARE_PRICES,
+  type Host,
+  type KvmHost,
+  NESTED_PRICES,
+  type Price,
+  type PriceKey,
+  type PriceUnit,
+  parseHost,
+} from "./prices.js";
+export {
+  countTlbi,
+  priceTlbi,
+  type SingleTlbi,
+  type SingleTlbiPrice,
+  shadowOfLeaves,
+  type TouchedPages,
+} from "./single.js";

@@ -1,0 +1,107 @@
+/**
+ * The shadow MMUs of a VM: `nested_mmus` of struct kvm_arch, two for each vCPU of the guest hypervisor, given out round
+ * robin (Linux arch/arm64/kvm/nested.c, get_s2_mmu_nested and kvm_s2_mmu_iterate_by_vmid). A slot stays valid until it is
+ * recycled, so the shadow of a guest that is gone keeps matching its VMID.
+ */
+import { idOf } from "../../arch/index.js";
+import { PageSet } from "./page-set.js";
+import { type ShadowPool, ShadowStage2 } from "./shadow.js";
+
+/** S2_MMU_PER_VCPU */
+const SLOTS_PER_VCPU = 2;
+const CNP = 1;
+
+/** One slot: a shadow stage-2 and the guest's VTTBR_EL2 (without CnP) that it stands for. */
+export class ShadowMmu {
+  valid = false;
+  vttbrLo = 0;
+  vttbrHi = 0;
+  readonly stage2: ShadowStage2;
+  /** pCPUs that have run on it; the host flushes a pCPU's TLB context when it is not there yet (last_vcpu_ran) */
+  private ranOn = new Uint8Array(0);
+  /** pages that have ever been mapped under this VTTBR_EL2 */
+  mapped = new PageSet();
+
+  constructor(pool: ShadowPool) {
+    this.stage2 = new ShadowStage2(pool);
+  }
+
+  get vmid(): number {
+    return idOf(this.vttbrHi);
+  }
+
+  is(lo: number, hi: number): boolean {
+    return this.valid && this.vttbrLo === lo && this.vttbrHi === hi;
+  }
+
+  /** Notes that `pcpu` runs on this MMU; true the first time. */
+  firstRunOn(pcpu: number): boolean {
+    if (this.ranOn[pcpu] === 1) return false;
+    if (pcpu >= this.ranOn.length) {
+      const grown = new Uint8Array(pcpu + 1);
+      grown.set(this.ranOn);
+      this.ranOn = grown;
+    }
+    this.ranOn[pcpu] = 1;
+    return true;
+  }
+}
+
+export class NestedMmus {
+  readonly slots: readonly ShadowMmu[];
+  /** slot in use by each vCPU of the guest hypervisor, -1 = none: its reference keeps the slot from being recycled */
+  private readonly inUse: Int32Array;
+  /** nested_mmus_next */
+  private nextSlot = 0;
+  private readonly mappedUnder = new Map<string, PageSet>();
+
+  constructor(pool: ShadowPool, vcpus: number) {
+    this.slots = Array.from({ length: SLOTS_PER_VCPU * vcpus }, () => new ShadowMmu(pool));
+    this.inUse = new Int32Array(vcpus).fill(-1);
+  }
+
+  /** The vCPU leaves the guest that it ran. */
+  put(vcpu: number): void {
+    this.inUse[vcpu] = -1;
+  }
+
+  /**
+   * The slot for a guest VTTBR_EL2, taken in use by the vCPU: the one that stands for it, or the next one that no other
+   * vCPU uses. `recycle` is called with the slot when it was valid for another VTTBR_EL2, before it changes.
+   */
+  get(vcpu: number, lo: number, hi: number, recycle: (slot: ShadowMmu) => void): ShadowMmu {
+    this.put(vcpu);
+    const key = (lo & ~CNP) >>> 0;
+    let index = this.slots.findIndex((slot) => slot.is(key, hi));
+    if (index < 0) {
+      index = this.nextFree();
+      const slot = this.slots[index]!;
+      if (slot.valid) recycle(slot);
+      slot.valid = true;
+      slot.vttbrLo = key;
+      slot.vttbrHi = hi;
+      slot.mapped = this.pagesUnder(key, hi);
+    }
+    this.inUse[vcpu] = index;
+    return this.slots[index]!;
+  }
+
+  /** The first slot from the next pointer that no vCPU uses, valid or not. There is one: two slots a vCPU, each uses one. */
+  private nextFree(): number {
+    const n = this.slots.length;
+    let index = this.nextSlot;
+    while (this.inUse.includes(index)) index = (index + 1) % n;
+    this.nextSlot = (index + 1) % n;
+    return index;
+  }
+
+  private pagesUnder(lo: number, hi: number): PageSet {
+    const key = `${hi}:${lo}`;
+    let pages = this.mappedUnder.get(key);
+    if (pages === undefined) {
+      pages = new PageSet();
+      this.mappedUnder.set(key, pages);
+    }
+    return pages;
+  }
+}

@@ -1,0 +1,151 @@
+/** KVM with nested virtualization as the host of the hypervisor whose trace this is: trace in, counts out. */
+import { hex, idOf, levelShift, minBlockLevel, PAGE_SHIFT, pageOf, SYSREGS, TLBI_OPS } from "../../arch/index.js";
+import { InputError } from "../../input/index.js";
+import { type EventBuffer, Kind, type Names, type TraceSink } from "../../trace/index.js";
+import { byName, type Counts } from "../counts.js";
+import { HypercallMarks } from "../marks.js";
+import type { KvmHost } from "../prices.js";
+import { type Account, nestedCounts } from "./account.js";
+import { TlbiHandlers } from "./handlers.js";
+import { NestedMmus, type ShadowMmu } from "./mmus.js";
+import { ShadowPool } from "./shadow.js";
+import { Tally } from "./tally.js";
+
+const VTTBR_EL2 = SYSREGS.indexOf("VTTBR_EL2");
+const MAX_PCPUS = 256;
+
+/** What the shadow tables themselves depend on: one simulation serves all hosts with the same. */
+export type ShadowShape = Pick<KvmHost, "granuleBits" | "backingLevel">;
+
+/**
+ * Runs a trace on simulated shadow MMUs. Every TLBI of the trace counts as executed at virtual EL2, and traps; every access
+ * as one of a guest under the VTTBR_EL2 in force on its pCPU, which is a vCPU of the guest hypervisor pinned by the host.
+ */
+export class KvmNested implements TraceSink {
+  private readonly pool: ShadowPool;
+  private readonly mmus: NestedMmus;
+  private readonly tally: Tally;
+  private readonly handlers: TlbiHandlers;
+  private readonly hypercalls = new HypercallMarks();
+  private readonly executed = new Float64Array(TLBI_OPS.length);
+  /** VTTBR_EL2 of each pCPU as last written; until one is, the rows' VMID with root 0 stands for it */
+  private readonly written = new Uint8Array(MAX_PCPUS);
+  private readonly vttbrLo = new Uint32Array(MAX_PCPUS);
+  private readonly vttbrHi = new Uint32Array(MAX_PCPUS);
+  /** shadow of each pCPU's guest since its first access under the VTTBR_EL2 in force */
+  private readonly current: (ShadowMmu | undefined)[];
+  /** first page beyond the smallest IPA size */
+  private readonly pageLimit: number;
+  private rows = 0;
+
+  /** `ipaBits`: the IPA sizes for which counts will be asked; `vcpus`: vCPUs of the guest hypervisor (pCPUs of the trace). */
+  constructor(
+    shape: ShadowShape,
+    private readonly ipaBits: readonly number[],
+    private readonly vcpus: number,
+  ) {
+    this.granuleBits = shape.granuleBits;
+    this.backingLevel = shape.backingLevel;
+    this.pool = new ShadowPool(shape.granuleBits);
+    this.mmus = new NestedMmus(this.pool, vcpus);
+    this.tally = new Tally(ipaBits.length);
+    this.handlers = new TlbiHandlers(this.pool, this.mmus, ipaBits, this.tally);
+    this.current = new Array<ShadowMmu | undefined>(vcpus).fill(undefined);
+    this.pageLimit = 2 ** (Math.min(...ipaBits) - PAGE_SHIFT);
+  }
+
+  private readonly granuleBits: KvmHost["granuleBits"];
+  private readonly backingLevel: KvmHost["backingLevel"];
+
+  /** Throws an InputError for a pCPU that the guest hypervisor does not have, and for an IPA beyond an IPA size. */
+  events(buffer: EventBuffer, names: Names): void {
+    const { kind, pcpu, code, vmid, level, to, from, length } = buffer;
+    for (let i = 0; i < length; i++)
+      switch (kind[i]!) {
+        case Kind.access:
+          this.access(i, pcpu[i]!, vmid[i]!, level[i]!, from[2 * i]!, from[2 * i + 1]!);
+          break;
+        case Kind.tlbi:
+          this.tlbi(pcpu[i]!, code[i]!, vmid[i]!, to[2 * i]!, to[2 * i + 1]!);
+          break;
+        case Kind.sysreg:
+          if (code[i] === VTTBR_EL2) this.writeVttbr(i, pcpu[i]!, to[2 * i]!, to[2 * i + 1]!);
+          break;
+        case Kind.begin:
+          this.hypercalls.begin(code[i]!);
+          break;
+      }
+    this.rows += length;
+    this.hypercalls.names = names;
+  }
+
+  private writeVttbr(row: number, pcpu: number, lo: number, hi: number): void {
+    this.checkPcpu(row, pcpu);
+    this.written[pcpu] = 1;
+    this.vttbrLo[pcpu] = lo;
+    this.vttbrHi[pcpu] = hi;
+    this.leave(pcpu);
+  }
+
+  private leave(pcpu: number): void {
+    this.current[pcpu] = undefined;
+    this.mmus.put(pcpu);
+  }
+
+  private tlbi(pcpu: number, op: number, vmid: number, lo: number, hi: number): void {
+    this.executed[op]!++;
+    this.handlers.handle(op, this.written[pcpu] === 1 ? idOf(this.vttbrHi[pcpu]!) : vmid, lo, hi);
+  }
+
+  private access(row: number, pcpu: number, vmid: number, guestLevel: number, ipaLo: number, ipaHi: number): void {
+    const page = pageOf(ipaLo, ipaHi);
+    if (page >= this.pageLimit) this.refuseIpa(row, ipaLo, ipaHi);
+    let mmu = this.current[pcpu];
+    if (mmu === undefined || (this.written[pcpu] === 0 && mmu.vmid !== vmid)) mmu = this.enter(row, pcpu, vmid);
+    const granule = Math.floor(page / 2 ** (this.granuleBits - PAGE_SHIFT));
+    if (mmu.stage2.find(granule) < 0) this.fault(mmu, page, granule, guestLevel);
+  }
+
+  /** A vCPU enters its guest (kvm_vcpu_load_hw_mmu), on a shadow that it looks up or takes over. */
+  private enter(row: number, pcpu: number, vmid: number): ShadowMmu {
+    this.checkPcpu(row, pcpu);
+    const written = this.written[pcpu] === 1;
+    const lo = written ? this.vttbrLo[pcpu]! : 0;
+    const hi = written ? this.vttbrHi[pcpu]! : (vmid << 16) >>> 0;
+    const mmu = this.mmus.get(pcpu, lo, hi, (recycled) => this.handlers.unmapAll(recycled));
+    this.current[pcpu] = mmu;
+    if (mmu.firstRunOn(pcpu)) this.tally.contextFlushes++;
+    return mmu;
+  }
+
+  /** A stage-2 fault on the shadow: one leaf, no larger than the guest's own mapping and than the host's backing of it. */
+  private fault(mmu: ShadowMmu, page: number, granule: number, guestLevel: number): void {
+    if (mmu.mapped.has(page)) this.tally.refaults++;
+    else this.tally.firstFaults++;
+    const hint = guestLevel >= minBlockLevel(this.granuleBits) ? guestLevel : 0;
+    const level = mmu.stage2.map(granule, Math.max(hint === 0 ? 3 : hint, this.backingLevel), hint);
+    const pages = 2 ** (levelShift(level, this.granuleBits) - PAGE_SHIFT);
+    mmu.mapped.add(page - (page % pages), pages);
+  }
+
+  private checkPcpu(row: number, pcpu: number): void {
+    if (pcpu >= this.vcpus)
+      throw new InputError(`row ${this.rows + row + 1}: pCPU ${pcpu}, expected 0 to ${this.vcpus - 1}`);
+  }
+
+  private refuseIpa(row: number, lo: number, hi: number): never {
+    const bits = Math.min(...this.ipaBits);
+    throw new InputError(
+      `row ${this.rows + row + 1}: access to IPA ${hex(lo, hi)}, expected one below 2^${bits}, the host's IPA size`,
+    );
+  }
+
+  /** What the host of that account did until now. Its IPA size must be one of the constructor's. */
+  counts(account: Omit<Account, "granuleBits">): Counts {
+    const size = this.ipaBits.indexOf(account.ipaBits);
+    if (size < 0) throw new RangeError(`${account.ipaBits} IPA bits were not simulated`);
+    const tlbi = byName(this.executed, (i) => TLBI_OPS[i]!.name);
+    const whole = { ...account, granuleBits: this.granuleBits };
+    return nestedCounts(this.tally, whole, size, tlbi, this.hypercalls.byName());
+  }
+}

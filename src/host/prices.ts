@@ -1,0 +1,187 @@
+/**
+ * Host files: what executes the hypervisor under study (bare metal, or KVM with nested virtualization), and the
+ * elementary prices there. A price is what one elementary step takes; how often a step happens is the model's business.
+ */
+import { z } from "zod";
+import { CPU_PROFILES, cpuProfile, type GranuleBits } from "../arch/index.js";
+import { parseToml } from "../input/index.js";
+
+/** us = microseconds, ns = nanoseconds, instructions = host instructions, each worth the price `instruction`. */
+export type PriceUnit = "us" | "ns" | "instructions";
+
+/** The elementary prices of bare metal: key, unit, meaning. */
+export const BARE_PRICES = {
+  broadcast: ["us", "a broadcast TLBI with the DSB that completes it"],
+  local: ["us", "a local TLBI with the DSB that completes it"],
+  further: ["us", "each further TLBI that the same DSB completes"],
+} as const satisfies Record<string, readonly [PriceUnit, string]>;
+
+/** The elementary prices of KVM nested: key, unit, meaning. The C functions are those of arch/arm64/kvm. */
+export const NESTED_PRICES = {
+  exit: ["us", "a full exit to the host and the return, without the instructions of the handler"],
+  "fast-exit": ["us", "a trap handled in the hypervisor exit loop (kvm_hyp_handle_tlbi_el2), and the return"],
+  instruction: ["ns", "one host instruction"],
+  broadcast: ["us", "a broadcast TLBI with its DSB ISH"],
+  local: ["us", "a local TLBI with its DSB NSH"],
+  handler: ["instructions", "a trapped TLBI on the slow path, when no shadow stage-2 matches the VMID"],
+  "stage-2-match": ["instructions", "the fixed part of a stage-2 invalidation, for each shadow it reaches"],
+  "el1-match": ["instructions", "an EL1 TLBI executed for a shadow: VMID switch and back (s2_mmu_tlbi_s1e1)"],
+  "fast-path": ["instructions", "an EL2 TLBI handled in the exit loop (__kvm_tlbi_s1e2)"],
+  "chunk-step": ["instructions", "one step of stage2_apply_range over an empty chunk, without its flush"],
+  "flush-call": ["instructions", "one __kvm_tlb_flush_vmid_range or _ipa: VMID switch and back"],
+  descend: ["instructions", "the walk enters a table"],
+  "empty-slot": ["instructions", "the walk visits an invalid descriptor inside a table"],
+  leaf: ["instructions", "a valid leaf is cleared and its page put (stage2_unmap_put_pte)"],
+  "free-table": ["instructions", "an emptied table is unlinked and freed, without its flush"],
+  lookup: ["instructions", "one look for the level hint of an IPA in the shadow (get_guest_mapping_ttl)"],
+  "lookup-level": ["instructions", "a table entered by such a look"],
+  "shadow-fault": ["instructions", "a stage-2 fault on the shadow, handled by the host (user_mem_abort)"],
+  "round-trip": ["instructions", "from L2 to L1 and back to L2, as a hypercall of L2 to its hypervisor costs"],
+} as const satisfies Record<string, readonly [PriceUnit, string]>;
+
+export type PriceKey = keyof typeof BARE_PRICES | keyof typeof NESTED_PRICES;
+
+/** One elementary price: `low` = `high` = `value` where the file gives no range. */
+export interface Price {
+  readonly key: PriceKey;
+  /** what the step is */
+  readonly meaning: string;
+  readonly unit: PriceUnit;
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+  readonly source: string;
+  /** the measurement on which it was calibrated, which then is no check of the model; absent otherwise */
+  readonly calibratedOn?: string;
+}
+
+/** How a KVM host unmaps shadow tables; one shadow simulation serves any `unmap`, `holes` and `repeatTlbi`. */
+export interface KvmHost {
+  /** log2 of the host's page size, which is also the granule of the shadow tables */
+  readonly granuleBits: GranuleBits;
+  /** level of the largest leaf that the host's own mappings allow: 3 = its page size */
+  readonly backingLevel: 1 | 2 | 3;
+  /** "per-chunk": a flush after every chunk (Linux 7.2); "whole-shadow": one flush of the VMID after a full unmap */
+  readonly unmap: "per-chunk" | "whole-shadow";
+  /** "skipped": chunks of the shadow with nothing mapped are neither visited nor flushed */
+  readonly holes: "walked" | "skipped";
+  /** the host kernel ends every flush with one more broadcast TLBI (VALE2IS) and DSB: ARM64_WORKAROUND_REPEAT_TLBI */
+  readonly repeatTlbi: boolean;
+}
+
+/** A host file, read and checked. `kvm` is there exactly when `kind` is "kvm-nested". */
+export interface Host {
+  readonly name: string;
+  readonly title: string;
+  readonly source: string;
+  readonly kind: "bare" | "kvm-nested";
+  /** name of the CPU profile that the hypervisor under study sees */
+  readonly cpu: string;
+  readonly assumptions: readonly string[];
+  readonly prices: Readonly<Partial<Record<PriceKey, Price>>>;
+  readonly kvm?: KvmHost;
+}
+
+const text = z.string().min(1);
+
+function priceSchema(unit: PriceUnit) {
+  return z
+    .strictObject({
+      value: z.number().nonnegative(),
+      low: z.number().nonnegative().optional(),
+      high: z.number().nonnegative().optional(),
+      unit: z.literal(unit),
+      source: text,
+      "calibrated-on": text.optional(),
+    })
+    .superRefine(({ value, low, high }, context) => {
+      const say = (message: string) => context.addIssue({ code: "custom", message });
+      if ((low === undefined) !== (high === undefined)) say("a range needs both 'low' and 'high'");
+      else if (low !== undefined && high !== undefined && !(low <= value && value <= high))
+        say(`expected low <= value <= high, got ${low}, ${value}, ${high}`);
+    });
+}
+
+type PriceInput = z.output<ReturnType<typeof priceSchema>>;
+type PriceTable = Readonly<Record<string, readonly [PriceUnit, string]>>;
+
+function pricesSchema<T extends PriceTable>(table: T) {
+  const shape = Object.fromEntries(Object.entries(table).map(([key, [unit]]) => [key, priceSchema(unit)]));
+  return z.strictObject(shape as Record<keyof T & string, ReturnType<typeof priceSchema>>);
+}
+
+const described = {
+  name: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/, "expected lower-case letters, digits, '.' and '-'"),
+  title: text,
+  source: text,
+  cpu: z.string().refine((name) => cpuProfile(name) !== undefined, {
+    error: `unknown CPU profile, expected one of ${CPU_PROFILES.map((p) => p.name).join(", ")}`,
+  }),
+  assumptions: z.array(text),
+};
+
+const GRANULE = { "4K": 12, "16K": 14, "64K": 16 } as const;
+/** Leaf sizes of each granule, and their levels (without FEAT_LPA2). */
+const LEAF_LEVEL: Record<GranuleBits, Readonly<Record<string, 1 | 2 | 3>>> = {
+  12: { "4K": 3, "2M": 2, "1G": 1 },
+  14: { "16K": 3, "32M": 2 },
+  16: { "64K": 3, "512M": 2 },
+};
+
+const hostSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ ...described, kind: z.literal("bare"), prices: pricesSchema(BARE_PRICES) }),
+  z
+    .strictObject({
+      ...described,
+      kind: z.literal("kvm-nested"),
+      "page-size": z.enum(["4K", "16K", "64K"]),
+      backing: z.string(),
+      unmap: z.enum(["per-chunk", "whole-shadow"]),
+      holes: z.enum(["walked", "skipped"]),
+      "repeat-tlbi": z.boolean(),
+      prices: pricesSchema(NESTED_PRICES),
+    })
+    .superRefine((host, context) => {
+      const sizes = LEAF_LEVEL[GRANULE[host["page-size"]]];
+      if (!Object.hasOwn(sizes, host.backing))
+        context.addIssue({
+          code: "custom",
+          path: ["backing"],
+          message: `expected ${Object.keys(sizes).join(" or ")} with ${host["page-size"]} pages`,
+        });
+    }),
+]);
+
+function priceOf(key: PriceKey, meaning: string, input: PriceInput): Price {
+  const { value, low = value, high = value, unit, source } = input;
+  const calibratedOn = input["calibrated-on"];
+  return { key, meaning, unit, value, low, high, source, ...(calibratedOn === undefined ? {} : { calibratedOn }) };
+}
+
+function pricesOf(table: PriceTable, inputs: Readonly<Record<string, PriceInput>>): Host["prices"] {
+  const prices: Partial<Record<PriceKey, Price>> = {};
+  for (const [key, [, meaning]] of Object.entries(table))
+    prices[key as PriceKey] = priceOf(key as PriceKey, meaning, inputs[key]!);
+  return prices;
+}
+
+/** Reads a host file's text; `file` is its name in errors. Throws an InputError that names file, line and key. */
+export function parseHost(source: string, file: string): Host {
+  const input = parseToml(source, file, hostSchema).value;
+  const { name, title, cpu, assumptions } = input;
+  const base = { name, title, source: input.source, cpu, assumptions };
+  if (input.kind === "bare") return { ...base, kind: "bare", prices: pricesOf(BARE_PRICES, input.prices) };
+  const granuleBits = GRANULE[input["page-size"]];
+  return {
+    ...base,
+    kind: "kvm-nested",
+    prices: pricesOf(NESTED_PRICES, input.prices),
+    kvm: {
+      granuleBits,
+      backingLevel: LEAF_LEVEL[granuleBits][input.backing]!,
+      unmap: input.unmap,
+      holes: input.holes,
+      repeatTlbi: input["repeat-tlbi"],
+    },
+  };
+}
