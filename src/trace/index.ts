@@ -1,5 +1,6 @@
 /** The trace: its events in columns, how sources write them, files, and a summary. */
 export * from "./buffer.js";
+export { describeEvent, domainName } from "./describe.js";
 export * from "./event.js";
 export { type ReadResult, readTrace, type TraceWriter, writeAll, writeTrace } from "./file.js";
 export { NdjsonTrace } from "./ndjson.js";

@@ -98,7 +98,7 @@ export async function readNdjson(
       if (reader.done) break;
     }
     rest = text.slice(start);
-    if (rest.length > MAX_LINE) reader.tooLong();
+    if (!reader.done && rest.length > MAX_LINE) reader.tooLong();
   };
   const decode = (bytes?: Uint8Array): string => {
     try {

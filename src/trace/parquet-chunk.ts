@@ -145,6 +145,7 @@ export async function readColumn(
 ): Promise<void> {
   const rowEnd = rowStart + rows;
   let seen = 0;
+  let wrong: RowError | undefined; // what is thrown within onChunk nobody catches
   const { holds } = COLUMN_TYPES[column];
   await parquetRead({
     file,
@@ -163,10 +164,12 @@ export async function readColumn(
         else if (holds === "wide" && typeof value === "bigint") {
           out[2 * row] = Number(BigInt.asUintN(32, value));
           out[2 * row + 1] = Number(BigInt.asUintN(32, value >> 32n));
-        } else throw new RowError(row, value === null || value === undefined ? "it is null" : `${String(value)}`);
+        } else
+          wrong ??= new RowError(row, value === null || value === undefined ? "it is null" : `it is ${String(value)}`);
       }
     },
   });
+  if (wrong !== undefined) throw wrong;
   if (seen !== rows) throw new Error(`${seen} of ${rows} values`);
 }
 

@@ -1,0 +1,316 @@
+/** `shootdown show TRACE`: what a trace holds, added up by phase; with --events, the events themselves, page by page. */
+import { basename } from "node:path";
+import { SingleBar } from "cli-progress";
+import Table from "cli-table3";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import {
+  type CallerCount,
+  describeEvent,
+  domainName,
+  EventBuffer,
+  KINDS,
+  Kind,
+  type Names,
+  NdjsonTrace,
+  NO_DOMAIN,
+  type PhaseSummary,
+  type ReadPart,
+  type ReadResult,
+  readTrace,
+  SUMMARY_COLUMNS,
+  type Summary,
+  Summing,
+  type TraceSink,
+  writeAll,
+} from "../trace/index.js";
+
+/** Lines of a page of events. */
+const PAGE_LINES = 40;
+
+/** Options of `shootdown show`, parsed. */
+interface ShowOptions {
+  readonly json?: boolean;
+  readonly events?: boolean;
+  /** codes of the kinds to show */
+  readonly kind?: ReadonlySet<number>;
+  /** rows of the trace to leave out at the start */
+  readonly skip?: number;
+  /** most events to show */
+  readonly limit?: number;
+}
+
+export function register(program: Command): void {
+  program
+    .command("show")
+    .description(
+      "summarise a trace: who issued which TLBI, for whom, how often, from where; or page through its events",
+    )
+    .argument("<trace>", "a trace: *.parquet, *.ndjson, or - for NDJSON on standard input")
+    .option("--json", "print the summary as JSON, or with --events the events as NDJSON")
+    .option("--events", "show the events, one a line")
+    .addOption(
+      new Option("--kind <kinds>", `with --events: only these kinds, of ${KINDS.join(", ")}`).argParser(kindsOf),
+    )
+    .addOption(new Option("--skip <n>", "with --events: start after n events of the trace").argParser(wholeNumber))
+    .addOption(
+      new Option("--limit <n>", `with --events: show at most n (default: ${PAGE_LINES}; all with --json)`).argParser(
+        wholeNumber,
+      ),
+    )
+    .action(async (trace: string, options: ShowOptions, command: Command) => {
+      for (const name of ["kind", "skip", "limit"] as const)
+        if (options[name] !== undefined && !options.events) command.error(`error: --${name} goes with --events`);
+      await quietOnBrokenPipe(() => (options.events ? showEvents(trace, options) : showSummary(trace, options)));
+    });
+}
+
+function kindsOf(text: string): ReadonlySet<number> {
+  const codes = text.split(",").map((name) => (KINDS as readonly string[]).indexOf(name.trim()));
+  if (codes.includes(-1)) throw new InvalidArgumentError(`Expected some of ${KINDS.join(",")}.`);
+  return new Set(codes);
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^[0-9]+$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError("Expected a whole number.");
+  return value;
+}
+
+/** A reader that has seen enough (`| head`) is no error. */
+async function quietOnBrokenPipe(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw error;
+  }
+}
+
+const print = (text: string): void => writeAll(1, Buffer.from(text));
+
+/** Columns of the terminal; undefined on a pipe, where lines are as long as they are. */
+function terminalWidth(): number | undefined {
+  const fromShell = Number(process.env.COLUMNS);
+  return process.stdout.columns ?? (Number.isInteger(fromShell) && fromShell > 0 ? fromShell : undefined);
+}
+
+/** Reads with a bar on the terminal once it has lasted half a second; Ctrl-C ends the process with status 130. */
+async function readWithProgress(trace: string, sink: TraceSink, part: ReadPart): Promise<ReadResult> {
+  const bar = process.stderr.isTTY
+    ? new SingleBar({ format: "{bar} {percentage} % of {total} events", clearOnComplete: true, fps: 5 })
+    : undefined;
+  const begun = performance.now();
+  let shown = false;
+  const interrupted = (): void => {
+    bar?.stop();
+    process.exit(130);
+  };
+  process.once("SIGINT", interrupted);
+  try {
+    return await readTrace(trace, [sink], {
+      ...part,
+      progress(read, of) {
+        if (bar === undefined || of === undefined || performance.now() - begun < 500) return;
+        if (shown) bar.update(read);
+        else bar.start(of, read);
+        shown = true;
+      },
+    });
+  } finally {
+    bar?.stop();
+    process.off("SIGINT", interrupted);
+  }
+}
+
+async function showSummary(trace: string, options: ShowOptions): Promise<void> {
+  const summing = new Summing();
+  const { info } = await readWithProgress(trace, summing, { columns: SUMMARY_COLUMNS });
+  const summary = summing.summary();
+  if (options.json) print(`${JSON.stringify(summary, undefined, 2)}\n`);
+  else print(summaryText(basename(trace), info.producer, summary, terminalWidth()));
+}
+
+const number = (n: number): string => n.toLocaleString("en");
+
+/** The summary as tables; lines end at `width` where that is possible without leaving anything out. */
+export function summaryText(title: string, producer: string, summary: Summary, width: number | undefined): string {
+  const sections = [`${title}: ${number(summary.events)} events\n${producer && `made by: ${producer}\n`}`];
+  for (const [name, phase] of Object.entries(summary.phases)) {
+    sections.push(`${name === "other" ? "Outside any phase" : `Phase ${name}`}: ${number(phase.events)} events\n`);
+    if (phase.byCaller.length > 0) {
+      sections.push(table(["TLBI", "count", "VMID", "issued by"], callerRows(phase.byCaller), width));
+      sections.push(table(["TLBI", "on pCPU", "for"], placeRows(phase), width));
+    }
+    const rest = otherRows(phase);
+    if (rest.length > 0) sections.push(table(["", "count"], rest, width));
+  }
+  return sections.join("\n");
+}
+
+const callerRows = (rows: readonly CallerCount[]): string[][] =>
+  rows.map(({ op, count, vmid, caller }) => [op, number(count), String(vmid), caller || "(not said)"]);
+
+/** For each TLBI, on which pCPUs and for which domains it ran, with counts where there are several. */
+function placeRows(phase: PhaseSummary): string[][] {
+  const list = (places: readonly { name: string; count: number }[]): string =>
+    places.length === 1 ? places[0]!.name : places.map((p) => `${p.name}: ${number(p.count)}`).join("; ");
+  return Object.keys(phase.tlbi).map((op) => [
+    op,
+    list(phase.byPcpu.filter((row) => row.op === op).map(({ pcpu, count }) => ({ name: String(pcpu), count }))),
+    list(
+      phase.byDomain
+        .filter((row) => row.op === op)
+        .map(({ domain, count }) => ({ name: domainName(domain ?? NO_DOMAIN), count })),
+    ),
+  ]);
+}
+
+function otherRows(phase: PhaseSummary): string[][] {
+  const rows: [string, number][] = [];
+  for (const [name, n] of Object.entries(phase.hypercalls)) rows.push([`hypercall ${name}`, n]);
+  rows.push(["vCPU switch", phase.vcpuSwitches]);
+  rows.push(["stage-2 descriptor write", phase.stage2Writes], ["stage-1 descriptor write", phase.stage1Writes]);
+  for (const [name, n] of Object.entries(phase.barriers)) rows.push([name, n]);
+  for (const [name, n] of Object.entries(phase.sysregs)) rows.push([`write of ${name}`, n]);
+  for (const [name, n] of Object.entries(phase.accesses)) rows.push([`access: ${name}`, n]);
+  for (const [name, n] of Object.entries(phase.faults)) rows.push([`fault: ${name}`, n]);
+  rows.push(["page changes owner", phase.ownerChanges]);
+  return rows.filter(([, n]) => n > 0).map(([name, n]) => [name, number(n)]);
+}
+
+const NO_BORDER = Object.fromEntries(
+  ["top", "bottom", "left", "right", "mid"]
+    .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`])
+    .concat("middle")
+    .map((name) => [name, ""]),
+);
+
+/** A table without rules, two blanks in; counts to the right. Its last column wraps, within words if it must. */
+function table(head: readonly string[], rows: readonly (readonly string[])[], width: number | undefined): string {
+  const widths = head.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c]!.length)) + 2);
+  if (width !== undefined) {
+    const before = 2 + widths.slice(0, -1).reduce((sum, w) => sum + w, 0);
+    widths[widths.length - 1] = Math.min(widths.at(-1)!, Math.max(16, width - before));
+  }
+  const grid = new Table({
+    chars: NO_BORDER,
+    style: { "padding-left": 0, "padding-right": 2, head: [], border: [], compact: true },
+    colWidths: widths,
+    colAligns: head.map((title) => (title === "count" || title === "VMID" ? "right" : "left")),
+    wordWrap: true,
+    wrapOnWordBoundary: false,
+  });
+  grid.push([...head], ...rows.map((row) => [...row]));
+  const lines = grid.toString().split("\n");
+  return `${lines.map((line) => `  ${line}`.trimEnd()).join("\n")}\n`;
+}
+
+async function showEvents(trace: string, options: ShowOptions): Promise<void> {
+  const skip = options.skip ?? 0;
+  const limit = options.limit ?? (options.json ? Number.POSITIVE_INFINITY : PAGE_LINES);
+  const page = new Page(skip, limit, options.kind, options.json ? undefined : terminalWidth(), options.json);
+  // One row more than the page, to learn whether there are more; with --kind, until the page is full.
+  const part: ReadPart = { from: skip, ...(options.kind ? {} : { count: limit + 1 }), signal: page.full };
+  try {
+    await readWithProgress(trace, page, part);
+  } catch (error) {
+    if (error !== page.full.reason) throw error;
+  }
+  page.finish();
+  if (options.json) return;
+  if (page.next === undefined) print(`end of the trace\n`);
+  else {
+    const kinds = options.kind ? ` --kind ${[...options.kind].map((kind) => KINDS[kind]).join(",")}` : "";
+    const size = options.limit === undefined ? "" : ` --limit ${limit}`;
+    print(`next page: shootdown show ${shellWord(trace)} --events${kinds} --skip ${page.next}${size}\n`);
+  }
+}
+
+const shellWord = (text: string): string =>
+  /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+
+/** A page of events: takes rows until it is full, and prints each. */
+class Page implements TraceSink {
+  /** the row at which the next page begins; undefined when the trace ends before */
+  next: number | undefined;
+  private row: number;
+  private left: number;
+  private readonly stop = new AbortController();
+  private readonly json: NdjsonTrace | undefined;
+  private readonly single = new EventBuffer(1);
+  /** by pCPU, how deep in marks the events stand, from the page's start */
+  private readonly depth = new Uint8Array(256);
+
+  constructor(
+    skip: number,
+    limit: number,
+    private readonly kinds: ReadonlySet<number> | undefined,
+    private readonly width: number | undefined,
+    json: boolean | undefined,
+  ) {
+    this.row = skip;
+    this.left = limit;
+    this.json = json ? new NdjsonTrace(print, "") : undefined;
+  }
+
+  /** Aborted when there is a next page. */
+  get full(): AbortSignal {
+    return this.stop.signal;
+  }
+
+  events(b: EventBuffer, names: Names): void {
+    let text = "";
+    for (let i = 0; i < b.length && this.next === undefined; i++, this.row++) {
+      if (this.kinds !== undefined && !this.kinds.has(b.kind[i]!)) continue;
+      if (this.left === 0) {
+        this.next = this.row;
+        this.stop.abort();
+        break;
+      }
+      this.left--;
+      if (this.json !== undefined) this.json.events(this.only(b, i), names);
+      else text += this.line(b, i, names);
+    }
+    if (text !== "") print(text);
+  }
+
+  /** Hands on what is left of the NDJSON. */
+  finish(): void {
+    this.json?.finish();
+  }
+
+  /** A block of event `i` alone. */
+  private only(b: EventBuffer, i: number): EventBuffer {
+    const s = this.single;
+    s.length = 1;
+    for (const column of ["kind", "pcpu", "code", "domain", "vmid", "stage", "level", "slot", "site"] as const)
+      s[column][0] = b[column][i]!;
+    for (const column of ["address", "from", "to"] as const) s[column].set(b[column].subarray(2 * i, 2 * i + 2));
+    return s;
+  }
+
+  private line(b: EventBuffer, i: number, names: Names): string {
+    const pcpu = b.pcpu[i]!;
+    const kind = b.kind[i]!;
+    if (kind === Kind.end && this.depth[pcpu]! > 0) this.depth[pcpu]!--;
+    const indent = "  ".repeat(Math.min(this.depth[pcpu]!, 8));
+    if (kind === Kind.begin && this.depth[pcpu]! < 255) this.depth[pcpu]!++;
+    const domain = b.domain[i] === NO_DOMAIN ? "-" : `d${b.domain[i]!}`;
+    const context = `${String(this.row).padStart(8)} p${String(pcpu).padEnd(3)} ${domain.padEnd(5)} v${String(b.vmid[i]!).padEnd(4)}`;
+    const site = names.list[b.site[i]!]!;
+    const line = `${context} ${indent}${describeEvent(b, i, names)}`;
+    const margin = context.length + 1;
+    if (site === "") return fit(line, this.width, margin);
+    if (this.width === undefined || line.length + site.length + 4 <= this.width) return `${line}  @ ${site}\n`;
+    return fit(line, this.width, margin) + fit(`${" ".repeat(margin + 4)}@ ${site}`, this.width, margin);
+  }
+}
+
+/** One line; on a terminal that is narrower, broken at blanks (or within words that fill a line) and set in by `margin`. */
+function fit(line: string, width: number | undefined, margin: number): string {
+  if (width === undefined || line.length <= width || width < margin + 20) return `${line}\n`;
+  const blank = line.lastIndexOf(" ", width);
+  const at = blank > margin + 8 ? blank : width;
+  const rest = line.slice(at).trimStart();
+  return `${line.slice(0, at).trimEnd()}\n${fit(" ".repeat(margin + 4) + rest, width, margin)}`;
+}

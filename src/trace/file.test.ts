@@ -1,0 +1,320 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import fc from "fast-check";
+import { parquetWriteBuffer } from "hyparquet-writer";
+import { InputError } from "../input/index.js";
+import { Kind, NO_DOMAIN } from "./event.js";
+import { anyEvent, Collected, feed, type PlainEvent } from "./events.testing.js";
+import { readTrace, writeTrace } from "./file.js";
+import { GROUP_ROWS } from "./parquet.js";
+import type { ReadPart } from "./read.js";
+
+const folder = mkdtempSync(join(tmpdir(), "shootdown-trace-"));
+after(() => rmSync(folder, { recursive: true }));
+const file = (name: string): string => join(folder, name);
+
+function write(path: string, events: readonly PlainEvent[], capacity?: number): void {
+  const writer = writeTrace(path, "a test");
+  feed(events, writer, capacity);
+  writer.close();
+}
+
+async function read(path: string, part?: ReadPart): Promise<PlainEvent[]> {
+  const sink = new Collected();
+  const result = await readTrace(path, [sink], part);
+  assert.equal(result.read, sink.list.length);
+  return sink.list;
+}
+
+const refused = (path: string, message: RegExp): Promise<void> =>
+  assert.rejects(
+    read(path),
+    (error) =>
+      error instanceof InputError &&
+      error.message.startsWith(path) &&
+      message.test(error.message) &&
+      !error.message.includes("\n"),
+    String(message),
+  );
+
+const EVENT: PlainEvent = {
+  kind: Kind.tlbi,
+  name: "VMALLS12E1IS",
+  pcpu: 1,
+  domain: NO_DOMAIN,
+  vmid: 7,
+  stage: 0,
+  level: -1,
+  slot: 0,
+  site: "p2m_flush_tlb",
+  words: [0, 0, 0, 0, 0xffff_fffe, 0x8000_0001],
+};
+/** `n` events that differ in their slot and operand. */
+const many = (n: number): PlainEvent[] =>
+  Array.from({ length: n }, (_, i) => ({ ...EVENT, slot: i % 512, words: [0, 0, 0, 0, i, i % 3] }));
+
+for (const ending of ["parquet", "ndjson"])
+  test(`any events come back from a .${ending} as they were written`, async () => {
+    const path = file(`property.${ending}`);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(anyEvent, { maxLength: 60 }),
+        fc.integer({ min: 1, max: 70 }),
+        async (events, capacity) => {
+          write(path, events, capacity);
+          assert.deepEqual(await read(path), events);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+for (const ending of ["parquet", "ndjson"])
+  test(`any part of a .${ending} is read alone: rows from the middle of a row group and across its end`, async () => {
+    const events = many(GROUP_ROWS + 1000);
+    const path = file(`part.${ending}`);
+    write(path, events, 10_000);
+    for (const [from, count] of [
+      [0, 1],
+      [100, 20],
+      [GROUP_ROWS - 5, 10],
+      [GROUP_ROWS + 990, 50],
+      [GROUP_ROWS + 1000, 5],
+      [5, 0],
+    ] as const)
+      assert.deepEqual(await read(path, { from, count }), events.slice(from, from + count));
+  });
+
+test("columns that are not asked for hold what an event without them has", async () => {
+  const path = file("columns.parquet");
+  write(path, [EVENT]);
+  const [event] = await read(path, { columns: ["name", "vmid"] });
+  assert.deepEqual(event, { ...EVENT, pcpu: 0, domain: 0, site: "", words: [0, 0, 0, 0, 0, 0] });
+});
+
+test("values that do not repeat are written too, beyond what a dictionary holds", async () => {
+  const events = Array.from({ length: 70_000 }, (_, i) => ({
+    ...EVENT,
+    words: [Math.imul(i, 0x9e37_79b1) >>> 0, i, i, 0, 0, 0],
+  }));
+  const path = file("plain.parquet");
+  write(path, events, 32_768);
+  assert.deepEqual(await read(path), events);
+});
+
+test("a .ndjson trace is a header and one object an event, with nothing in it that is zero or none", () => {
+  const path = file("lines.ndjson");
+  write(path, [EVENT]);
+  assert.equal(
+    readFileSync(path, "utf8"),
+    `{"shootdown":"trace","version":1,"producer":"a test"}
+{"kind":"tlbi","name":"VMALLS12E1IS","pcpu":1,"vmid":7,"site":"p2m_flush_tlb","to":"0x80000001fffffffe"}
+`,
+  );
+});
+
+test("both forms say who made the trace, Parquet also how many events it has", async () => {
+  write(file("info.parquet"), many(3));
+  write(file("info.ndjson"), many(3));
+  assert.deepEqual((await readTrace(file("info.parquet"), [])).info, { events: 3, producer: "a test" });
+  assert.deepEqual((await readTrace(file("info.ndjson"), [])).info, { events: undefined, producer: "a test" });
+});
+
+test("a trace bears its name only when it is complete, and a file of that name stays until then", () => {
+  const path = file("whole.parquet");
+  writeFileSync(path, "before");
+  const dropped = writeTrace(path);
+  feed(many(10), dropped);
+  assert.equal(readFileSync(path, "utf8"), "before");
+  dropped.abort();
+  assert.equal(readFileSync(path, "utf8"), "before");
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.includes(".part")),
+    [],
+  );
+  write(path, many(10));
+  assert.equal(readFileSync(path).subarray(0, 4).toString(), "PAR1");
+});
+
+test("an unknown ending is refused with the two that there are", async () => {
+  assert.throws(() => writeTrace("trace.csv"), /trace\.csv: unknown ending, expected .*\.parquet or .*\.ndjson/);
+  await refused("trace.csv", /unknown ending/);
+});
+
+test("a file that is not there, a folder, and a folder that is not there are refused in words", async () => {
+  await refused(file("absent.parquet"), /no such file/);
+  await refused(file("absent.ndjson"), /no such file/);
+  mkdirSync(file("folder.parquet"));
+  await refused(file("folder.parquet"), /it is a folder/);
+  assert.throws(() => writeTrace(join(folder, "no", "x.parquet")), InputError);
+});
+
+test("a Parquet trace cut off anywhere is refused, and no changed byte of its data goes unnoticed", async () => {
+  const path = file("cut.parquet");
+  const events = many(300);
+  write(path, events);
+  const whole = readFileSync(path);
+  for (let length = 0; length < whole.length; length += length < 16 ? 1 : 97) {
+    writeFileSync(path, whole.subarray(0, length));
+    await refused(
+      path,
+      length === 0 ? /the file is empty/ : length < 4 ? /not a Parquet file/ : /cut off after \d+ bytes/,
+    );
+  }
+  const footer = whole.length - 8 - whole.readUInt32LE(whole.length - 8);
+  for (let at = 0; at < whole.length; at += 13) {
+    const damaged = Buffer.from(whole);
+    damaged[at] = damaged[at]! ^ 0x5a;
+    writeFileSync(path, damaged);
+    try {
+      const got = await read(path);
+      assert.ok(at >= footer || at < 4 || got.length === events.length, `byte ${at}`);
+      if (at < footer) assert.deepEqual(got, events, `byte ${at} of the data is changed and nobody noticed`);
+    } catch (error) {
+      assert.ok(error instanceof InputError, `byte ${at}: ${error}`);
+    }
+  }
+});
+
+test("a damaged page is named with its first row and its column", async () => {
+  const path = file("page.parquet");
+  write(path, many(300));
+  const bytes = readFileSync(path);
+  bytes.write("TLBI", bytes.indexOf("tlbi"));
+  writeFileSync(path, bytes);
+  await refused(path, /row 0: column 'kind' cannot be read: a page's checksum does not match its bytes/);
+});
+
+test("a Parquet file that is no trace, and a trace of a newer version, are refused", async () => {
+  const path = file("other.parquet");
+  const put = (columns: Parameters<typeof parquetWriteBuffer>[0]["columnData"], version?: string): void =>
+    writeFileSync(
+      path,
+      Buffer.from(
+        parquetWriteBuffer({
+          columnData: columns,
+          ...(version ? { kvMetadata: [{ key: "shootdown.trace", value: version }] } : {}),
+        }),
+      ),
+    );
+  put([{ name: "x", data: [1, 2] }]);
+  await refused(path, /not a trace: it has no column 'kind'/);
+  put([{ name: "kind", data: [1, 2] }]);
+  await refused(path, /not a trace: column 'kind' is INT32, expected strings/);
+  put(foreign([EVENT]), "2");
+  await refused(path, /format version 2, expected at most 1/);
+  put(foreign([EVENT, { ...EVENT, name: "VMALLS13" }]));
+  await refused(path, /row 1: 'VMALLS13' is no name of the kind 'tlbi', expected a TLBI/);
+  put(foreign([EVENT, { ...EVENT, pcpu: 256 }]));
+  await refused(path, /row 1: pcpu is 256, expected 0 to 255/);
+  put(foreign([EVENT, { ...EVENT, pcpu: undefined as unknown as number }]));
+  await refused(path, /row 1: pcpu: it is null, expected 0 to 255/);
+  put(foreign([EVENT, EVENT]).map((c) => (c.name === "kind" ? { ...c, data: ["tlbi", "flush"] } : c)));
+  await refused(path, /row 1: unknown kind 'flush', expected write, tlbi/);
+});
+
+/** The columns as another tool would write them: Snappy, null allowed, its own encodings. */
+function foreign(
+  events: readonly PlainEvent[],
+): { name: string; type: "STRING" | "INT32" | "INT64"; data: unknown[] }[] {
+  const text = (name: string, of: (e: PlainEvent) => string) => ({
+    name,
+    type: "STRING" as const,
+    data: events.map(of),
+  });
+  const small = (name: "pcpu" | "domain" | "vmid" | "stage" | "level" | "slot") => ({
+    name,
+    type: "INT32" as const,
+    data: events.map((e) => e[name]),
+  });
+  const wide = (name: string, at: number) => ({
+    name,
+    type: "INT64" as const,
+    data: events.map((e) => BigInt.asIntN(64, (BigInt(e.words[at + 1]!) << 32n) | BigInt(e.words[at]!))),
+  });
+  const kinds = ["write", "tlbi"];
+  return [
+    wide("to", 4),
+    text("kind", (e) => kinds[e.kind]!),
+    text("name", (e) => e.name),
+    text("site", (e) => e.site),
+    ...(["pcpu", "domain", "vmid", "stage", "level", "slot"] as const).map(small),
+    wide("address", 0),
+    wide("from", 2),
+  ];
+}
+
+test("a trace that another tool has written, compressed and with its columns in another order, is read as well", async () => {
+  const path = file("foreign.parquet");
+  const events = many(5000);
+  writeFileSync(path, Buffer.from(parquetWriteBuffer({ columnData: foreign(events), rowGroupSize: 1700 })));
+  assert.deepEqual(await read(path), events);
+  assert.deepEqual(await read(path, { from: 1690, count: 20 }), events.slice(1690, 1710));
+});
+
+test("errors in NDJSON say the line and what was expected", async () => {
+  const path = file("bad.ndjson");
+  const header = '{"shootdown":"trace","version":1}';
+  const isb = '{"kind":"barrier","name":"ISB"}';
+  const line3 = async (line: string, message: RegExp): Promise<void> => {
+    writeFileSync(path, `${header}\n${isb}\n${line}\n${isb}\n`);
+    await refused(path, new RegExp(`:3: ${message.source}`));
+  };
+  await line3("{", /not valid JSON/);
+  await line3("", /not valid JSON/);
+  await line3("[1]", /expected a JSON object/);
+  await line3('{"kind":"flush","name":"x"}', /kind: unknown kind "flush", expected write, tlbi/);
+  await line3('{"name":"ISB"}', /kind: unknown kind undefined/);
+  await line3('{"kind":"barrier"}', /name: expected a string/);
+  await line3('{"kind":"barrier","name":"DSB XYZ"}', /name: 'DSB XYZ' is no name of the kind 'barrier'/);
+  await line3('{"kind":"begin","name":"pause:x"}', /name: 'pause:x' is no name of the kind 'begin', expected a mark/);
+  await line3('{"kind":"barrier","name":"ISB","cpu":1}', /unknown key 'cpu', expected kind, pcpu/);
+  await line3('{"kind":"barrier","name":"ISB","pcpu":256}', /pcpu: 256, expected a whole number from 0 to 255/);
+  await line3('{"kind":"barrier","name":"ISB","pcpu":"1"}', /pcpu: "1", expected a whole number/);
+  await line3('{"kind":"barrier","name":"ISB","pcpu":null}', /pcpu: null, expected a whole number/);
+  await line3('{"kind":"barrier","name":"ISB","vmid":1.5}', /vmid: 1.5, expected a whole number from 0 to 65535/);
+  await line3('{"kind":"barrier","name":"ISB","level":-2}', /level: -2, expected a whole number from -1 to 3/);
+  await line3('{"kind":"barrier","name":"ISB","site":1}', /site: expected a string/);
+  await line3('{"kind":"barrier","name":"ISB","to":4096}', /to: 4096, expected 64 bits as a hex string/);
+  await line3('{"kind":"barrier","name":"ISB","to":"0x10000000000000000"}', /to: "0x1.*expected 64 bits/);
+  await line3(`{"kind":"barrier","name":"ISB","site":"${"x".repeat(70_000)}"}`, /a line of more than 65536 characters/);
+});
+
+test("NDJSON without its header, of a newer version, empty, cut off or not text is refused", async () => {
+  const path = file("head.ndjson");
+  const put = async (text: string | Buffer, message: RegExp): Promise<void> => {
+    writeFileSync(path, text);
+    await refused(path, message);
+  };
+  await put("", /the file is empty/);
+  await put('{"kind":"barrier","name":"ISB"}\n', /:1: not a trace: expected the header/);
+  await put('{"shootdown":"trace","version":2}\n', /:1: a trace of format version 2, expected at most 1/);
+  await put('{"shootdown":"trace"}\n', /:1: a trace of format version undefined/);
+  await put('{"shootdown":"trace","version":1}\n{"kind":"barr', /:2: the last line is cut off/);
+  await put(Buffer.from([0x50, 0x41, 0x52, 0x31, 0xff, 0xfe]), /not UTF-8 text|not valid JSON/);
+  await put(Buffer.alloc(200_000, "x"), /:1: a line of more than 65536 characters/);
+});
+
+test("reading stops between blocks when it is aborted", async () => {
+  const path = file("abort.parquet");
+  write(path, many(GROUP_ROWS), 32_768);
+  const stop = new AbortController();
+  let seen = 0;
+  const sink = { events: (): void => void (++seen === 2 && stop.abort(new Error("enough"))) };
+  await assert.rejects(readTrace(path, [sink], { signal: stop.signal }), /enough/);
+  assert.equal(seen, 2);
+});
+
+test("progress is told after each block, with the number of events where the file says it", async () => {
+  const path = file("progress.parquet");
+  write(path, many(40_000));
+  const told: [number, number | undefined][] = [];
+  await readTrace(path, [], { progress: (...args) => void told.push(args) });
+  assert.deepEqual(told, [
+    [32_768, 40_000],
+    [40_000, 40_000],
+  ]);
+});

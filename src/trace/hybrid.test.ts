@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { crc32 } from "./crc32.js";
+import { Bytes, decodeHybrid, encodeHybrid, widthOf } from "./hybrid.js";
+
+const identity = (n: number): Int32Array => Int32Array.from({ length: n }, (_, i) => i);
+
+test("indexes come back as they were, at every width, whether they run or vary", () => {
+  const runs = fc.integer({ min: 1, max: 17 }).chain((width) =>
+    fc.tuple(
+      fc.constant(width),
+      fc.array(fc.tuple(fc.integer({ min: 0, max: 2 ** width - 1 }), fc.oneof(fc.constant(1), fc.nat(30))), {
+        minLength: 1,
+        maxLength: 60,
+      }),
+    ),
+  );
+  fc.assert(
+    fc.property(runs, ([width, list]) => {
+      const values = Uint32Array.from(list.flatMap(([value, times]) => new Array<number>(times).fill(value)));
+      const out = new Bytes(1);
+      encodeHybrid(values, values.length, width, out);
+      const decoded = new Int32Array(values.length);
+      decodeHybrid(out.view(), 0, out.length, width, values.length, identity(2 ** width), decoded, 0);
+      assert.deepEqual([...decoded], [...values]);
+    }),
+  );
+});
+
+test("the example of parquet-format's Encodings.md packs 0 to 7 at 3 bits into 88 c6 fa", () => {
+  const out = new Bytes(8);
+  encodeHybrid(identity(8) as unknown as Uint32Array, 8, 3, out);
+  assert.equal(Buffer.from(out.view()).toString("hex"), "0388c6fa");
+});
+
+test("too few bytes, an empty run and an index beyond the dictionary are refused", () => {
+  const decode = (hex: string, n: number, entries: number): void =>
+    decodeHybrid(Buffer.from(hex, "hex"), 0, hex.length / 2, 3, n, identity(entries), new Int32Array(n), 0);
+  decode("0388c6fa", 8, 8);
+  assert.throws(() => decode("0388c6", 8, 8), /end too early/);
+  assert.throws(() => decode("0388c6fa", 9, 8), /end too early/);
+  assert.throws(() => decode("0388c6fa", 8, 7), /beyond the dictionary/);
+  assert.throws(() => decode("1007", 8, 7), /beyond the dictionary/);
+  assert.throws(() => decode("ffffffffff01", 8, 7), /end too early/);
+  assert.throws(() => decode("0000", 8, 8), /run of no values/);
+});
+
+test("a dictionary of n entries needs the bits of n - 1, and never none", () => {
+  assert.deepEqual([1, 2, 3, 256, 257, 65_536].map(widthOf), [1, 1, 2, 8, 9, 16]);
+});
+
+test("the checksum is the CRC-32 of gzip", () => {
+  const text = Buffer.from("123456789");
+  assert.equal(crc32(text, 0, 9) >>> 0, 0xcbf43926);
+  assert.equal(crc32(text, 9, 9), 0);
+});
