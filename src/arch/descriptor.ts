@@ -52,8 +52,10 @@ export const leafLo = (page: number, level: number, low: number): number =>
   (pageLo(page) | low | VALID | (level === 3 ? TABLE_OR_PAGE : 0)) >>> 0;
 export const leafHi = (page: number, high: number): number => ((pageHi(page) & 0xffff) | high) >>> 0;
 
-/** 4 KiB pages that a leaf at a level maps (4 KiB granule): 1, 512 or 262,144. */
-export const pagesAtLevel = (level: number): number => 2 ** (9 * (3 - level));
+/** 4 KiB pages that a leaf at a level maps (4 KiB granule): 1, 512 or 262,144 (2^27 at level 0). */
+export const pagesAtLevel = (level: number): number => PAGES_AT_LEVEL[level]!;
+// A table, because a power is slow on hot paths.
+const PAGES_AT_LEVEL = [2 ** 27, 2 ** 18, 2 ** 9, 1];
 
 /** A descriptor, decoded for people. */
 export interface Descriptor {

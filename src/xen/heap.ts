@@ -20,6 +20,8 @@ export class Heap {
   private readonly freeOrder: Int8Array;
   private readonly needTlbflush: Uint8Array;
   private readonly timestamp: Uint32Array;
+  /** free pages with needTlbflush set */
+  private dirty = 0;
   private readonly lists: number[][] = Array.from({ length: MAX_ORDER + 1 }, () => []);
   /** number of flushes of everything so far: the time stamp of pages freed now (tlbflush_clock) */
   private clock = 1;
@@ -84,11 +86,13 @@ export class Heap {
    * since it was freed. The block was just allocated; its pages count as clean from now on.
    */
   takeTlbflush(page: number, order: number): boolean {
+    if (this.dirty === 0) return false;
     let need = false;
     for (let i = page; i < page + 2 ** order; i++)
       if (this.needTlbflush[i] === 1) {
         if (this.timestamp[i]! >= this.clock) need = true;
         this.needTlbflush[i] = 0;
+        this.dirty--;
       }
     return need;
   }
@@ -121,7 +125,10 @@ export class Heap {
   }
 
   private release(page: number): void {
-    this.needTlbflush[page] = this.owner[page] === NO_DOMAIN ? 0 : 1;
+    if (this.owner[page] !== NO_DOMAIN) {
+      this.needTlbflush[page] = 1;
+      this.dirty++;
+    }
     this.timestamp[page] = this.clock;
     this.owner[page] = NO_DOMAIN;
     this.allocated[page] = 0;

@@ -4,7 +4,6 @@
  */
 import {
   type Gfn,
-  levelShift,
   type Mfn,
   mfn,
   outputPage,
@@ -37,6 +36,12 @@ export const INVALID_MFN = -1;
 /** VA of a mapping that nobody told the hypervisor. */
 export const UNKNOWN_VA = -1;
 
+/** Entries of a level for one page: the reciprocal of pagesAtLevel, exact in a double. */
+const ENTRIES_PER_PAGE = [0, 1, 2, 3].map((level) => 1 / pagesAtLevel(level));
+
+/** Walks remembered, a power of two. */
+const WALKS = 64;
+
 /** Xen's pa_range_info: start level of the p2m for IPA bits (not the fewest levels that concatenation allows). */
 const XEN_START_LEVEL: Readonly<Record<number, number>> = { 32: 1, 36: 1, 40: 1, 42: 1, 44: 0, 48: 0 };
 
@@ -60,6 +65,9 @@ interface Sites {
 
 export class P2mTable {
   readonly geometry: Stage2Geometry;
+  /** gfns that the table can translate: 0 to this, exclusive */
+  private readonly gfns: number;
+  private readonly startLevel: number;
   /** last_vcpu_ran: the vCPU of this domain that ran last on each pCPU, -1 = none */
   readonly lastVcpuRan: Int16Array;
   /** VMIDs of the domain: one, or one a vCPU */
@@ -81,9 +89,11 @@ export class P2mTable {
   private readonly batched = new Case();
   private readonly forced = new Case();
   private readonly tablesInUse = new Set<number>();
-  private needFlush = false;
-  private locked = false;
-  private batching = false;
+  /** where the last walk in a 2 MiB region ended, direct-mapped, so that most walks take one step; emptied when a table is freed */
+  private readonly walkRegion = new Float64Array(WALKS).fill(-1);
+  private readonly walkTable = new Int32Array(WALKS);
+  private readonly walkLevel = new Int8Array(WALKS);
+  private startTable = 0;
   /** what a batch's removals freed, kept until its flush: foreign pages' references, and tables */
   private readonly deferredPages: number[] = [];
   private readonly deferredTables: number[] = [];
@@ -97,6 +107,8 @@ export class P2mTable {
     private readonly freed: (page: number) => void,
   ) {
     this.geometry = p2mGeometry(ipaBits);
+    this.startLevel = this.geometry.startLevel;
+    this.gfns = 2 ** (ipaBits - 12);
     this.lastVcpuRan = new Int16Array(machine.pcpus).fill(-1);
     const { names } = machine.recorder;
     this.sites = {
@@ -209,16 +221,37 @@ export class P2mTable {
   }
 
   private slot(gfn: number, level: number): number {
-    return Math.floor(gfn / pagesAtLevel(level)) & 511;
+    return (gfn * ENTRIES_PER_PAGE[level]!) & 511; // & takes the integer part modulo 2^32, which is all that 511 wants
   }
 
   private rootFor(gfn: number): number {
+    if (this.roots.length === 1) return this.roots[0]!;
     return this.roots[Math.floor(gfn / pagesAtLevel(this.geometry.startLevel) / 512)]!;
+  }
+
+  /** Where a walk to `target` may begin: the level, its table in `startTable`: the root, or where an earlier walk ended. */
+  private startOfWalk(gfn: number, target: number): number {
+    const region = Math.floor(gfn * ENTRIES_PER_PAGE[2]!);
+    const i = region & (WALKS - 1);
+    if (this.walkRegion[i] === region && this.walkLevel[i]! <= target) {
+      this.startTable = this.walkTable[i]!;
+      return this.walkLevel[i]!;
+    }
+    this.startTable = this.rootFor(gfn);
+    return this.startLevel;
+  }
+
+  private rememberWalk(gfn: number, table: number, level: number): void {
+    const region = Math.floor(gfn * ENTRIES_PER_PAGE[2]!);
+    const i = region & (WALKS - 1);
+    this.walkRegion[i] = region;
+    this.walkTable[i] = table;
+    this.walkLevel[i] = level;
   }
 
   /** True when the table can translate that gfn. */
   holds(gfn: number): boolean {
-    return gfn >= 0 && gfn < 2 ** (this.geometry.ipaBits - 12);
+    return gfn >= 0 && gfn < this.gfns;
   }
 
   /** p2m_write_pte / p2m_remove_pte: one descriptor, recorded. */
@@ -241,6 +274,7 @@ export class P2mTable {
 
   /** p2m_mapping_order: the largest step that gfn, mfn (when mapping) and nr are all aligned to, as a level. */
   private static stepLevel(gfn: number, page: number, nr: number): number {
+    if (nr === 1) return 3;
     const aligned = (pages: number): boolean =>
       gfn % pages === 0 && nr % pages === 0 && (page === INVALID_MFN || page % pages === 0);
     return aligned(pagesAtLevel(1)) ? 1 : aligned(pagesAtLevel(2)) ? 2 : 3;
@@ -271,8 +305,8 @@ export class P2mTable {
   private setOne(gfn: number, target: number, page: number, type: P2mType, va: number): number {
     const removing = page === INVALID_MFN;
     const { tables } = this.machine;
-    let table = this.rootFor(gfn);
-    let level = this.geometry.startLevel;
+    let level = this.startOfWalk(gfn, target);
+    let table = this.startTable;
     for (; level < target; level++) {
       const slot = this.slot(gfn, level);
       const i = 512 * table + slot;
@@ -289,6 +323,7 @@ export class P2mTable {
         table = next;
       }
     }
+    this.rememberWalk(gfn, table, level);
     this.replaceEntry(gfn, table, level, page, type, va);
     return 0;
   }
@@ -366,6 +401,7 @@ export class P2mTable {
       // The walk caches may hold the subtree: flush before its pages are reused.
       if (this.needFlush && !this.batching) this.flushRemoved(this.sites.freeEntry);
       this.tablesInUse.delete(table);
+      this.walkRegion.fill(-1);
       if (this.batching) this.deferredTables.push(table);
       else heap.putAllocRef(tables.destroy(table));
     } else if (level === 3 && isForeign(typeOf(hi))) {
@@ -377,17 +413,21 @@ export class P2mTable {
 
   /** p2m_get_entry: sets foundLevel, foundMfn and foundType; false when nothing is mapped (to Xen). */
   lookup(gfn: number): boolean {
-    const { tables } = this.machine;
     if (!this.holds(gfn)) return false;
-    let table = this.rootFor(gfn);
-    for (let level = this.geometry.startLevel; level <= 3; level++) {
+    const { tables } = this.machine;
+    const los = tables.lo;
+    const his = tables.hi;
+    let level = this.startOfWalk(gfn, 3);
+    let table = this.startTable;
+    for (; level <= 3; level++) {
       const i = 512 * table + this.slot(gfn, level);
-      const lo = tables.lo[i]!;
-      const hi = tables.hi[i]!;
+      const lo = los[i]!;
+      const hi = his[i]!;
       this.foundLevel = level;
       if (!isPresent(hi)) return false;
       if (isTable(lo, hi, level)) table = tables.at(outputPage(lo, hi));
       else {
+        this.rememberWalk(gfn, table, level);
         this.foundMfn = outputPage(lo, hi) + (gfn % pagesAtLevel(level));
         this.foundType = typeOf(hi);
         return true;
@@ -423,7 +463,7 @@ export class P2mTable {
   resolveTranslationFault(gfn: number): boolean {
     const { tables } = this.machine;
     let table = this.rootFor(gfn);
-    for (let level = this.geometry.startLevel; level <= 3; level++) {
+    for (let level = this.startLevel; level <= 3; level++) {
       const slot = this.slot(gfn, level);
       const i = 512 * table + slot;
       const lo = tables.lo[i]!;
@@ -442,7 +482,7 @@ export class P2mTable {
 
   /** The gfn after the entry or hole that the last {@link lookup} of `gfn` found (gfn_next_boundary). */
   nextBoundary(gfn: number): number {
-    const size = 2 ** (levelShift(this.foundLevel) - 12);
+    const size = pagesAtLevel(this.foundLevel);
     return (Math.floor(gfn / size) + 1) * size;
   }
 
@@ -451,6 +491,7 @@ export class P2mTable {
     const { heap, tables } = this.machine;
     for (const table of this.tablesInUse) heap.putAllocRef(tables.destroy(table));
     this.tablesInUse.clear();
+    this.walkRegion.fill(-1);
     this.roots.length = 0;
   }
 }

@@ -46,6 +46,24 @@ export interface RemoveBatch {
   readonly vas?: GuestArray;
 }
 
+interface BatchArgs {
+  readonly domid: number;
+  readonly size: number;
+  readonly errs: GuestArray;
+}
+
+/** What one of the batch calls does; the frame around it is the same. */
+interface BatchCall<B extends BatchArgs> {
+  readonly name: `hypercall:${string}`;
+  /** the guest's arrays, each `size` items */
+  readonly handles: (batch: B) => readonly GuestArray[];
+  /** 0, or -errno for arguments that this call does not take */
+  readonly check: (batch: B) => number;
+  readonly item: (domain: Domain, batch: B, item: number) => number;
+  readonly enter: (domain: Domain) => void;
+  readonly leave: (domain: Domain) => void;
+}
+
 /** Physmap hypercalls. `preemptAfter`: items after which hypercall_preempt_check() finds something pending. */
 export class Physmap {
   constructor(
@@ -53,10 +71,12 @@ export class Physmap {
     private readonly preemptAfter: number,
   ) {
     this.allocSite = xen.machine.recorder.names.id("alloc_heap_pages");
+    this.removeMark = xen.machine.recorder.names.id("hypercall:XENMEM_remove_from_physmap");
     this.populateSite = xen.machine.recorder.names.id("populate_physmap");
   }
 
   private readonly allocSite: number;
+  private readonly removeMark: number;
   private readonly populateSite: number;
 
   /**
@@ -127,23 +147,26 @@ export class Physmap {
 
   /** XENMEM_add_to_physmap_batch: item by item, errors into errs; gives way after `preemptAfter` items. */
   addToPhysmapBatch(batch: AddBatch): number {
-    return this.batched(
-      "hypercall:XENMEM_add_to_physmap_batch",
-      batch,
-      [batch.idxs, batch.gpfns, batch.errs],
-      (domain) => {
-        if (batch.space === MapSpace.gmfn_range) return -EOPNOTSUPP;
-        return (i) => this.addOne(domain, batch.space, batch.foreignDomid, batch.idxs![i]!, batch.gpfns![i]!);
-      },
-    );
+    return this.batched(this.addCall, batch);
   }
+
+  private readonly addCall: BatchCall<AddBatch> = {
+    name: "hypercall:XENMEM_add_to_physmap_batch",
+    handles: (batch) => [batch.idxs, batch.gpfns, batch.errs],
+    check: (batch) => (batch.space === MapSpace.gmfn_range ? -EOPNOTSUPP : 0),
+    item: (domain, batch, i) => this.addOne(domain, batch.space, batch.foreignDomid, batch.idxs![i]!, batch.gpfns![i]!),
+    enter: () => {},
+    leave: () => {},
+  };
 
   /** XENMEM_remove_from_physmap: one page, one lock, one flush. `va` is for policies that are told it. */
   removeFromPhysmap(domid: number, gpfn: number, va = UNKNOWN_VA): number {
-    return this.xen.hypercall("hypercall:XENMEM_remove_from_physmap", () => {
-      const domain = this.xen.domain(domid);
-      return domain ? this.removeOne(domain, gpfn, va) : -ESRCH;
-    });
+    const { recorder, here } = this.xen.machine;
+    recorder.begin(here, this.removeMark);
+    const domain = this.xen.domain(domid);
+    const rc = domain ? this.removeOne(domain, gpfn, va) : -ESRCH;
+    recorder.end(here, this.removeMark, rc);
+    return rc;
   }
 
   /** guest_physmap_remove_page: -ENOENT when nothing is mapped there. */
@@ -160,69 +183,65 @@ export class Physmap {
    * before every continuation; what the removals free is kept until that flush.
    */
   removeFromPhysmapBatch(batch: RemoveBatch): number {
-    return this.batched(
-      "hypercall:XENMEM_remove_from_physmap_batch",
-      batch,
-      [batch.gpfns, batch.errs],
-      (domain) => (i) => this.removeOne(domain, batch.gpfns![i]!, batch.vas?.[i] ?? UNKNOWN_VA),
-      (domain) => domain.p2m.beginBatch(),
-      (domain) => domain.p2m.endBatch(),
-    );
+    return this.batched(this.removeCall, batch);
   }
+
+  private readonly removeCall: BatchCall<RemoveBatch> = {
+    name: "hypercall:XENMEM_remove_from_physmap_batch",
+    handles: (batch) => [batch.gpfns, batch.errs],
+    check: () => 0,
+    item: (domain, batch, i) => this.removeOne(domain, batch.gpfns![i]!, batch.vas?.[i] ?? UNKNOWN_VA),
+    enter: (domain) => domain.p2m.beginBatch(),
+    leave: (domain) => domain.p2m.endBatch(),
+  };
 
   /**
    * The frame of both batch calls (XENMEM_add_to_physmap_batch in do_memory_op): argument checks, items, preemption. A
    * continuation is a hypercall again, with its own marks; the result is that of the last one.
    */
-  private batched(
-    name: `hypercall:${string}`,
-    args: { readonly domid: number; readonly size: number; readonly errs: GuestArray },
-    handles: readonly GuestArray[],
-    prepare: (domain: Domain) => number | ((item: number) => number),
-    enter: (domain: Domain) => void = () => {},
-    leave: (domain: Domain) => void = () => {},
-  ): number {
+  private batched<B extends BatchArgs>(call: BatchCall<B>, batch: B): number {
+    const { recorder } = this.xen.machine;
+    const mark = recorder.names.id(call.name);
     for (let start = 0; ; ) {
-      const rc = this.xen.hypercall(name, () => this.extents(args, handles, start, prepare, enter, leave));
+      recorder.begin(this.xen.machine.here, mark);
+      const rc = this.extents(call, batch, start);
+      recorder.end(this.xen.machine.here, mark, rc);
       if (rc <= 0) return rc;
       start = rc;
     }
   }
 
   /** One go: the number of the item to continue with, 0 at the end, or -errno. */
-  private extents(
-    args: { readonly domid: number; readonly size: number; readonly errs: GuestArray },
-    handles: readonly GuestArray[],
-    start: number,
-    prepare: (domain: Domain) => number | ((item: number) => number),
-    enter: (domain: Domain) => void,
-    leave: (domain: Domain) => void,
-  ): number {
-    const { size, errs } = args;
+  private extents<B extends BatchArgs>(call: BatchCall<B>, batch: B, start: number): number {
+    const { size } = batch;
     if (!Number.isInteger(size) || size < 0 || size > MAX_BATCH || start > MAX_BATCH) return -EDOM;
-    if (errs === null || handles.includes(null)) return -EFAULT;
-    const domain = this.xen.domain(args.domid);
+    let readable = size;
+    for (const handle of call.handles(batch)) {
+      if (handle === null) return -EFAULT;
+      if (handle.length < readable) readable = handle.length;
+    }
+    const refused = call.check(batch);
+    if (refused !== 0) return refused;
+    const domain = this.xen.domain(batch.domid);
     if (!domain) return -ESRCH;
-    const one = prepare(domain);
-    if (typeof one === "number") return one;
     if (size < start) return -EILSEQ;
     if (size === start) return start > 0 ? -EILSEQ : 0;
-    enter(domain);
+    call.enter(domain);
     let rc = 0;
     for (let item = start; item < size; ) {
       // Copying an item in, or its error out, beyond the guest's array faults; what was done stays done, and is flushed.
-      if (handles.some((handle) => item >= handle!.length)) {
+      if (item >= readable) {
         rc = -EFAULT;
         break;
       }
-      errs[item] = one(item);
+      batch.errs![item] = call.item(domain, batch, item);
       item++;
       if (item < size && (item - start) % this.preemptAfter === 0) {
         rc = item;
         break;
       }
     }
-    leave(domain);
+    call.leave(domain);
     return rc;
   }
 

@@ -32,7 +32,6 @@ interface Segment {
 /** A toolstack in dom0, whose vCPU 0 runs on the executing pCPU. */
 export class Toolstack {
   private touchedAt = -1;
-  private readonly one = { idxs: new Float64Array(1), gpfns: new Float64Array(1), errs: new Int32Array(1) };
 
   constructor(
     private readonly xen: Xen,
@@ -99,17 +98,19 @@ export class Toolstack {
 
   /** privcmd maps page by page: XENMEM_add_to_physmap_batch of one page, space gmfn_foreign. */
   private *map(id: number, segment: Segment): Generator<void> {
-    const { one } = this;
+    const one = {
+      domid: this.dom0.id,
+      space: MapSpace.gmfn_foreign,
+      size: 1,
+      foreignDomid: id,
+      idxs: new Float64Array(1),
+      gpfns: new Float64Array(1),
+      errs: new Int32Array(1),
+    };
     for (let i = 0; i < segment.pages; i++) {
       one.idxs[0] = segment.gfn + i;
       one.gpfns[0] = FOREIGN_GFN + i;
-      const rc = this.physmap.addToPhysmapBatch({
-        domid: this.dom0.id,
-        space: MapSpace.gmfn_foreign,
-        size: 1,
-        foreignDomid: id,
-        ...one,
-      });
+      const rc = this.physmap.addToPhysmapBatch(one);
       if (rc < 0 || one.errs[0]! < 0)
         throw InputError.at(
           this.scenario.file,
