@@ -94,6 +94,9 @@ export class P2mTable {
   private readonly walkTable = new Int32Array(WALKS);
   private readonly walkLevel = new Int8Array(WALKS);
   private startTable = 0;
+  private needFlush = false;
+  private locked = false;
+  private batching = false;
   /** what a batch's removals freed, kept until its flush: foreign pages' references, and tables */
   private readonly deferredPages: number[] = [];
   private readonly deferredTables: number[] = [];
