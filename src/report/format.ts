@@ -80,6 +80,11 @@ export function list(words: readonly string[]): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words[words.length - 1]}`;
 }
 
+/** A title as a sentence of running text: with one full stop. */
+export function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
 /** By how much one figure is more than another, to three significant digits. */
 export function factor(f: number): string {
   return count(significant(f));

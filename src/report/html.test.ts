@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { parseHTML } from "linkedom";
-import type { CompareResult } from "../compare/result.js";
+import type { CompareResult, CompareRow } from "../compare/result.js";
 import { duration, durationRange } from "./format.js";
 import { renderReport } from "./index.js";
-import { sampleResult, smallResult } from "./testdata/sample.js";
+import { sampleResult, smallResult } from "./sample.fixture.js";
 
 /** What the tests use of the DOM; the project compiles without its types. */
 interface Node {
@@ -140,5 +140,24 @@ test("a policy left out on a host is a dash in the table and no line in that pic
       .map((td) => td.textContent),
     ["–", "–", "–"],
   );
-  assert.doesNotMatch(document.querySelector("svg")!.textContent, /kvm-ipa: \d/);
+  const drawn = all(document.querySelector("svg")!, "circle title").map((title) => title.textContent.split(":")[0]);
+  assert.deepEqual([...new Set(drawn)], ["xen-today", "remove-batch"]);
+});
+
+test("policies that cost nothing are named and not drawn; where none costs anything, there is no picture of prices", async () => {
+  const result = smallResult();
+  const free = (row: CompareRow): CompareRow => ({
+    ...row,
+    microseconds: 0,
+    microsecondsRange: [0, 0],
+    parts: { trap: 0, walk: 0, flush: 0, refault: 0 },
+  });
+  const some = parse(
+    await renderReport({ ...result, rows: result.rows.map((row) => (row.policy === "kvm-ipa" ? free(row) : row)) }),
+  );
+  assert.match(some.querySelector(".key")!.textContent, /kvm-ipa costs nothing, not drawn/);
+  assert.equal(all(some, "circle title").filter((title) => title.textContent.startsWith("kvm-ipa")).length, 0);
+  const none = parse(await renderReport({ ...result, rows: result.rows.map(free) }));
+  assert.equal(all(none, ".key").length, 0);
+  assert.match(none.querySelector(".answers")!.textContent, /No other policy is cheaper there/);
 });

@@ -2,7 +2,7 @@
 import type { CompareResult } from "../compare/result.js";
 
 export * from "./format.js";
-export { checksText, compareTables } from "./table.js";
+export { compareTables } from "./table.js";
 export { type Align, type Span, type TextTableOptions, textTable, wrapped } from "./text.js";
 
 /** The report of a comparison as one HTML file; what draws it is loaded only now, so that other commands start fast. */

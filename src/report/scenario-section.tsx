@@ -1,6 +1,6 @@
 /** One scenario in the report: its prices, how they grow with the IPA size, where the time goes, and what was executed. */
 import type { CompareRow, HostDescription } from "../compare/result.js";
-import { count, duration, durationRange, list, tally } from "./format.js";
+import { count, duration, durationRange, list, sentence, tally } from "./format.js";
 import { partsPlot, priceDomain, pricePlot } from "./plots.js";
 import { groupColour, PART_COLOURS, PARTS } from "./style.js";
 import { grouped, type PriceGroup, priceGroups, type ScenarioView } from "./view.js";
@@ -17,9 +17,9 @@ export function Scenario({ view, id }: ViewProps & { readonly id: string }) {
       <h2>
         <span class="name">{scenario.name}</span>
       </h2>
-      <p>{scenario.title}.</p>
+      <p>{sentence(scenario.title)}</p>
       <p class="soft">
-        Source: {scenario.source}. {count(scenario.events)} events in its longest trace.
+        Source: {sentence(scenario.source)} {count(scenario.events)} events in its longest trace.
       </p>
       <PriceTable view={view} />
       {view.nested.length > 0 && <PriceFigures view={view} id={id} />}
@@ -209,7 +209,7 @@ function CountTable({ view }: ViewProps) {
         <table class="counts">
           <caption>
             TLBIs that Xen executed, and those that the hardware executed for them on a nested host, with the shadow
-            leaves dropped and faulted in again. The rest is what the same work costs without any flush; it is in no
+            leaves dropped and faulted in again. The rest of the work is what it costs without any flush; it is in no
             price above.
           </caption>
           <thead>
@@ -264,7 +264,7 @@ function nestedItems(row: CompareRow | undefined): readonly string[] {
     ...itemsOf(row.hardwareTlbi),
     `leaves dropped ${count(row.leavesDropped)}`,
     `refaults ${count(row.refaults)}`,
-    `rest ${row.rest === null ? "unknown" : duration(row.rest)}`,
+    `rest of the work ${row.rest === null ? "unknown" : duration(row.rest)}`,
   ];
 }
 

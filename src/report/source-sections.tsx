@@ -1,6 +1,6 @@
 /** What the report stands on: checks against measurements, the policies and the hosts with their sources. */
 import type { Check, Described, HostDescription, PriceLine } from "../compare/result.js";
-import { quantity } from "./format.js";
+import { quantity, sentence } from "./format.js";
 import { measured, predictedRange, verdict } from "./table.js";
 
 export function Checks({ checks }: { readonly checks: readonly Check[] }) {
@@ -104,12 +104,12 @@ export function Hosts({ hosts }: { readonly hosts: readonly HostDescription[] })
 
 function Host({ host }: { readonly host: HostDescription }) {
   return (
-    <>
+    <div class="together">
       <h3>
         <span class="name">{host.name}</span>
       </h3>
-      <p>{host.title}.</p>
-      <p class="soft">Source: {host.source}</p>
+      <p>{sentence(host.title)}</p>
+      <p class="soft">Source: {sentence(host.source)}</p>
       {host.assumptions.length > 0 && (
         <ul class="notes">
           {host.assumptions.map((assumption) => (
@@ -118,7 +118,7 @@ function Host({ host }: { readonly host: HostDescription }) {
         </ul>
       )}
       {host.prices.length > 0 && <Prices host={host.name} prices={host.prices} />}
-    </>
+    </div>
   );
 }
 

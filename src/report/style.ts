@@ -112,7 +112,7 @@ footer { margin-top: 3rem; padding-bottom: 2rem; font-size: .875rem; }
   .prices tbody th, caption { position: static; }
   .text { min-width: 0; }
   tr, .together { break-inside: avoid; }
-  figure { max-width: 17.5rem; }
+  figure { max-width: 20rem; }
   thead { display: table-header-group; }
   .figures { grid-template-columns: repeat(3, 1fr); gap: .5rem 1.5rem; }
 }

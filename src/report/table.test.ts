@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { assertGolden } from "./golden.fixture.js";
+import { sampleResult, smallResult } from "./sample.fixture.js";
 import { compareTables } from "./table.js";
-import { assertGolden } from "./testdata/golden.js";
-import { sampleResult, smallResult } from "./testdata/sample.js";
 
 const longest = (text: string): number => Math.max(...text.split("\n").map((line) => line.length));
 
@@ -36,8 +36,9 @@ test("a policy that was left out on a host is shown as a dash, not as 0", () => 
 
 test("a comparison on bare metal alone has no columns for IPA sizes and no refaults", () => {
   const result = smallResult();
-  const text = compareTables({ ...result, rows: result.rows.filter((row) => row.host === "bare-metal") }, 80);
-  assert.doesNotMatch(text, /refaults|kvm-nested|(40|44) bits|range at/);
+  const rows = result.rows.filter((row) => row.host === "bare-metal");
+  const text = compareTables({ ...result, rows, checks: [] }, 80);
+  assert.doesNotMatch(text, /refaults|kvm-nested|[0-9] bits|range at/);
   assert.match(text, /\n\npolicy +bare-metal +TLBIs\n/);
 });
 

@@ -175,7 +175,7 @@ function notesText({ cpu, notes }: CompareResult, width: number): string {
 }
 
 /** Predictions against measurements: verdict, both figures, and what was checked where; empty without checks. */
-export function checksText(checks: readonly Check[], width: number): string {
+function checksText(checks: readonly Check[], width: number): string {
   if (checks.length === 0) return "";
   return textTable(
     ["check", "predicted", "measured", "of what"],

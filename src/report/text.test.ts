@@ -29,7 +29,7 @@ test("a heading stands in the middle of its columns and widens them where it is 
         { text: "kvm-nested-7.2", columns: 2 },
       ],
     }),
-    ["   kvm-nested-7.2", "p   40          48", "x  1 s         2 s", ""].join("\n"),
+    ["   kvm-nested-7.2", "p   40         48", "x  1 s        2 s", ""].join("\n"),
   );
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { sampleResult } from "./testdata/sample.js";
+import { sampleResult } from "./sample.fixture.js";
 import { priceGroups, scenarioViews, spread } from "./view.js";
 
 test("hosts without shadow tables are told from nested ones, IPA sizes ascend", () => {
