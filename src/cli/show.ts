@@ -1,6 +1,5 @@
 /** `shootdown show TRACE`: what a trace holds, added up by phase; with --events, the events themselves, page by page. */
 import { basename } from "node:path";
-import { SingleBar } from "cli-progress";
 import Table from "cli-table3";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
@@ -96,7 +95,8 @@ function terminalWidth(): number | undefined {
 
 /** Reads with a bar on the terminal once it has lasted half a second; Ctrl-C ends the process with status 130. */
 async function readWithProgress(trace: string, sink: TraceSink, part: ReadPart): Promise<ReadResult> {
-  const bar = process.stderr.isTTY
+  const { SingleBar } = process.stderr.isTTY ? await import("cli-progress").then((m) => m.default) : {};
+  const bar = SingleBar
     ? new SingleBar({ format: "{bar} {percentage} % of {total} events", clearOnComplete: true, fps: 5 })
     : undefined;
   const begun = performance.now();

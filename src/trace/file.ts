@@ -7,8 +7,7 @@ import type { EventBuffer, TraceSink } from "./buffer.js";
 import type { Names } from "./event.js";
 import { NdjsonTrace, readNdjson } from "./ndjson.js";
 import type { ByteSource } from "./parquet-chunk.js";
-import { ParquetTraceFile } from "./parquet-reader.js";
-import { ParquetTrace } from "./parquet-writer.js";
+import type { ParquetTrace } from "./parquet-writer.js";
 import type { ReadPart, TraceInfo } from "./read.js";
 
 type Form = "parquet" | "ndjson";
@@ -30,35 +29,34 @@ export interface TraceWriter extends TraceSink {
 /**
  * Opens a trace file for writing. It is written under a temporary name beside the target and renamed by
  * {@link TraceWriter.close}, so that what bears the name is always complete. `producer` says what made the trace.
- * Throws an InputError for an unknown ending or a folder that cannot be written to. A failed write removes the file.
+ * Rejects with an InputError for an unknown ending or a folder that cannot be written to. A failed write removes the file.
  */
-export function writeTrace(path: string, producer = ""): TraceWriter {
+export async function writeTrace(path: string, producer = ""): Promise<TraceWriter> {
   const form = formOf(path);
-  if (path === "-") return new FileWriter(1, form, producer, undefined, path);
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.part`);
+  // Parquet's libraries take longer to load than most commands take to run: only who writes such a file waits for them.
+  const parquet = form === "parquet" ? await import("./parquet-writer.js") : undefined;
+  const temporary = path === "-" ? undefined : join(dirname(path), `.${basename(path)}.${process.pid}.part`);
+  let fd = 1;
   try {
-    return new FileWriter(openSync(temporary, "wx"), form, producer, temporary, path);
+    if (temporary !== undefined) fd = openSync(temporary, "wx");
   } catch (error) {
     throw fileError(path, error);
   }
+  const sink = parquet
+    ? new parquet.ParquetTrace((bytes) => writeAll(fd, bytes), producer)
+    : new NdjsonTrace((text) => writeAll(fd, Buffer.from(text)), producer);
+  return new FileWriter(sink, fd, temporary, path);
 }
 
 class FileWriter implements TraceWriter {
-  private readonly sink: ParquetTrace | NdjsonTrace;
   private open = true;
 
   constructor(
+    private readonly sink: ParquetTrace | NdjsonTrace,
     private readonly fd: number,
-    form: Form,
-    producer: string,
     private readonly temporary: string | undefined,
     private readonly path: string,
-  ) {
-    this.sink =
-      form === "parquet"
-        ? new ParquetTrace((bytes) => writeAll(fd, bytes), producer)
-        : new NdjsonTrace((text) => writeAll(fd, Buffer.from(text)), producer);
-  }
+  ) {}
 
   events(buffer: EventBuffer, names: Names): void {
     this.guard(() => this.sink.events(buffer, names));
@@ -142,6 +140,7 @@ export async function readTrace(path: string, sinks: readonly TraceSink[], part:
     try {
       if (form === "ndjson")
         return await readNdjson(file.createReadStream({ autoClose: false, highWaterMark: 1 << 18 }), path, sinks, part);
+      const { ParquetTraceFile } = await import("./parquet-reader.js");
       const source = await byteSource(file);
       const trace = await ParquetTraceFile.open(source, path);
       return { info: trace.info, read: await trace.read(sinks, part) };

@@ -47,9 +47,7 @@ export class ParquetTrace implements TraceSink {
   constructor(
     private readonly out: (bytes: Uint8Array) => void,
     private readonly producer: string,
-  ) {
-    this.put(MAGIC);
-  }
+  ) {}
 
   private put(bytes: Uint8Array): void {
     this.out(bytes);
@@ -101,7 +99,12 @@ export class ParquetTrace implements TraceSink {
     return id;
   }
 
+  private begin(): void {
+    if (this.offset === 0) this.put(MAGIC);
+  }
+
   private group(): void {
+    this.begin();
     const start = this.offset;
     const columns = [
       this.kind,
@@ -128,6 +131,7 @@ export class ParquetTrace implements TraceSink {
 
   /** The rest of the events, and the footer. Nothing may come after it. */
   finish(): void {
+    this.begin();
     if (this.rows > 0) this.group();
     // The library's writer makes the footer: its own "PAR1", which stands in the file already, then metadata and "PAR1".
     const writer = new ByteWriter();

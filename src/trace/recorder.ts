@@ -134,6 +134,12 @@ export class Recorder {
     this.words(i, 0, 0, 0, 0, result >>> 0, result < 0 ? 0xffff_ffff : 0);
   }
 
+  /** Forgets what has not been handed to the sinks yet: a trace may begin later than the simulation. */
+  discard(): void {
+    if (this.total > 0) throw new Error("events were handed to the sinks already");
+    this.buffer.length = 0;
+  }
+
   /** Hands what is buffered to the sinks; call it once at the end. */
   flush(): void {
     const b = this.buffer;

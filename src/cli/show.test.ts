@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { barrierIndex, leafHi, leafLo, tlbiIndex, XN_HI } from "../arch/index.js";
+import { Recorder, writeTrace } from "../trace/index.js";
+import { summaryText } from "./show.js";
+
+const folder = mkdtempSync(join(tmpdir(), "shootdown-show-"));
+const small = join(folder, "small.parquet");
+const lines = join(folder, "small.ndjson");
+const large = join(folder, "large.parquet");
+after(() => rmSync(folder, { recursive: true }));
+
+const PATH = "do_memory_op < xenmem_remove_from_physmap < guest_physmap_remove_page < p2m_remove_mapping < p2m_flush";
+
+/** Removals of pages, each with its flush, in the phase "create". */
+async function removals(path: string, pages: number): Promise<void> {
+  const file = await writeTrace(path, "a test");
+  const r = new Recorder(1, [file]);
+  const [create, call] = [r.names.id("phase:create"), r.names.id("hypercall:XENMEM_remove_from_physmap")];
+  r.context(0, 0, 1);
+  r.begin(0, create);
+  for (let i = 0; i < pages; i++) {
+    r.begin(0, call);
+    r.write(0, 0x90000, 2, 3, i % 512, leafLo(0x40000 + i, 3, 0x7fc), leafHi(0x40000 + i, XN_HI), 0, 0);
+    r.at(r.names.id(PATH));
+    r.barrier(0, barrierIndex("dsb ishst")!);
+    r.tlbi(0, tlbiIndex("RIPAS2E1IS")!, 0x5f80_0004_0000, 0);
+    r.at(0);
+    r.end(0, call, -22);
+  }
+  r.end(0, create);
+  r.flush();
+  file.close();
+}
+
+before(async () => {
+  await removals(small, 20);
+  await removals(lines, 20);
+  await removals(large, 100_000);
+});
+
+const PROGRAM = `
+import { Command } from "commander";
+import { register } from ${JSON.stringify(new URL("show.js", import.meta.url).href)};
+const program = new Command("shootdown").exitOverride();
+register(program);
+await program.parseAsync().catch((error) => { process.stderr.write(error.message); process.exitCode = 1; });`;
+const program = join(folder, "show.mjs");
+
+/** The command in a process of its own; the program stands beside this test so that "commander" is found. */
+function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
+  writeFileSync(program, PROGRAM.replace('"commander"', JSON.stringify(import.meta.resolve("commander"))));
+  return spawn(process.execPath, [program, "show", ...args], { env: { ...process.env, COLUMNS: "", ...env } });
+}
+
+async function run(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ out: string; err: string; code: number | null }> {
+  const child = start(args, env);
+  let out = "";
+  let err = "";
+  child.stdout!.on("data", (data) => {
+    out += data;
+  });
+  child.stderr!.on("data", (data) => {
+    err += data;
+  });
+  child.stdin!.end();
+  const code = await new Promise<number | null>((done) => child.on("close", done));
+  return { out, err, code };
+}
+
+test("the summary says who issued which TLBI, for whom, how often and from where", async () => {
+  const { out, err, code } = await run([small]);
+  assert.equal(
+    out,
+    `small.parquet: 102 events
+made by: a test
+
+Phase create: 102 events
+
+  TLBI        count  VMID  issued by
+  RIPAS2E1IS     20     1  ${PATH}
+
+  TLBI        on pCPU  for
+  RIPAS2E1IS  0        d0
+
+                                        count
+  hypercall XENMEM_remove_from_physmap     20
+  stage-2 descriptor write                 20
+  DSB ISHST                                20
+`,
+  );
+  assert.deepEqual([err, code], ["", 0]);
+});
+
+test("both forms of a trace, and standard input, give the same summary", async () => {
+  const { out } = await run([small, "--json"]);
+  assert.equal(JSON.parse(out).phases.create.tlbi.RIPAS2E1IS, 20);
+  assert.equal((await run([lines, "--json"])).out, out);
+  const child = start(["-", "--json"]);
+  child.stdin!.end(readFileSync(lines));
+  let piped = "";
+  for await (const data of child.stdout!) piped += data;
+  assert.equal(piped, out);
+});
+
+for (const columns of [80, 140])
+  test(`at ${columns} columns no line is longer, and no name is cut`, async () => {
+    for (const args of [[small], [small, "--events"]]) {
+      const { out } = await run(args, { COLUMNS: String(columns) });
+      for (const line of out.split("\n").filter((l) => !l.startsWith("next page")))
+        assert.ok(line.length <= columns, `${line.length}: ${line}`);
+      assert.ok(out.replace(/\s+/g, "").includes(PATH.replace(/\s+/g, "")), out);
+      assert.ok(!out.includes("…"));
+    }
+  });
+
+test("events are shown one a line, decoded, and the last line leads to the next page", async () => {
+  const { out } = await run([small, "--events", "--limit", "6"]);
+  assert.equal(
+    out,
+    `       0 p0   d0    v1    { phase create
+       1 p0   d0    v1      { hypercall XENMEM_remove_from_physmap
+       2 p0   d0    v1        S2 L3[0] 0x90000000: page 0x40000000 rw- AF -> 0
+       3 p0   d0    v1        DSB ISHST  @ ${PATH}
+       4 p0   d0    v1        TLBI RIPAS2E1IS IPA 0x40000000 + 2,048 pages (SCALE 1 NUM 31)  @ ${PATH}
+       5 p0   d0    v1      } hypercall XENMEM_remove_from_physmap = -22
+next page: shootdown show ${small} --events --skip 6 --limit 6
+`,
+  );
+});
+
+test("following the next pages shows every event of the kinds once, and then the end", async () => {
+  const seen: string[] = [];
+  let args = [small, "--events", "--kind", "tlbi,barrier", "--limit", "15"];
+  for (let pages = 0; pages < 10; pages++) {
+    const { out } = await run(args);
+    const all = out.trimEnd().split("\n");
+    const last = all.pop()!;
+    seen.push(...all);
+    if (last === "end of the trace") break;
+    args = /^next page: shootdown show (.*)$/.exec(last)![1]!.split(" ");
+  }
+  assert.equal(seen.length, 40);
+  assert.equal(new Set(seen).size, 40);
+  assert.ok(seen.every((line) => /DSB ISHST|TLBI RIPAS2E1IS/.test(line)));
+});
+
+test("--events --json is NDJSON that the tool reads again", async () => {
+  const { out } = await run([small, "--events", "--json", "--kind", "tlbi"]);
+  assert.equal(out.trimEnd().split("\n").length, 21);
+  const again = join(folder, "again.ndjson");
+  writeFileSync(again, out);
+  assert.equal(JSON.parse((await run([again, "--json"])).out).phases.other.tlbi.RIPAS2E1IS, 20);
+});
+
+test("a reader that leaves early ends the command quietly", async () => {
+  const child = start([large, "--events", "--json"]);
+  let err = "";
+  child.stderr!.on("data", (data) => {
+    err += data;
+  });
+  child.stdout!.once("data", () => child.stdout!.destroy());
+  const code = await new Promise<number | null>((done) => child.on("close", done));
+  assert.deepEqual([code, err], [0, ""]);
+});
+
+test("Ctrl-C ends the command with status 130", async () => {
+  const child = start(["-"]);
+  // More than a pipe holds: once it is written, the command has begun to read. It then waits for more.
+  const [header, ...events] = readFileSync(lines, "utf8").trimEnd().split("\n");
+  const text = `${header}\n${`${events.join("\n")}\n`.repeat(50)}`;
+  assert.ok(text.length > 500_000);
+  await new Promise((done) => child.stdin!.write(text, done));
+  child.kill("SIGINT");
+  assert.equal(await new Promise((done) => child.on("close", done)), 130);
+});
+
+test("options that make no sense are refused with what was expected", async () => {
+  for (const [args, message] of [
+    [[small, "--skip", "3"], /--skip goes with --events/],
+    [[small, "--events", "--kind", "flush"], /Expected some of write,tlbi/],
+    [[small, "--events", "--limit", "-1"], /Expected a whole number/],
+    [[join(folder, "x.csv")], /unknown ending, expected/],
+  ] as const) {
+    const { err, code } = await run(args);
+    assert.equal(code, 1);
+    assert.match(err, message);
+  }
+});
+
+test("a trace without events is said to have none", () => {
+  assert.equal(summaryText("x.parquet", "", { events: 0, phases: {} }, 80), "x.parquet: 0 events\n");
+});

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { barrierIndex, tlbiIndex } from "../arch/index.js";
+import { Collected } from "./events.testing.js";
+import { readTrace, writeTrace } from "./file.js";
+import { GROUP_ROWS } from "./parquet.js";
+import { Recorder } from "./recorder.js";
+import { Summing } from "./summary.js";
+
+const folder = mkdtempSync(join(tmpdir(), "shootdown-duckdb-"));
+const path = join(folder, "trace.parquet");
+const summing = new Summing();
+let duckdb: DuckDBConnection;
+const rows = async (query: string): Promise<unknown[][]> => (await duckdb.runAndReadAll(query)).getRows();
+
+before(async () => {
+  const file = await writeTrace(path, "a test");
+  const r = new Recorder(4, [file, summing]);
+  const ops = ["VMALLS12E1IS", "IPAS2E1IS", "ALLE1IS"].map((name) => tlbiIndex(name)!);
+  for (let i = 0; i < (GROUP_ROWS * 3) / 8; i++) {
+    const pcpu = i % 4;
+    r.context(pcpu, i % 3, (i % 3) + 1);
+    r.at(r.names.id(`caller${i % 5}`));
+    r.write(pcpu, 0xf_ffff_ff00 + i, 2, 3, i % 512, i, 0x8000_0000, i, 0xffff_ffff);
+    r.barrier(pcpu, barrierIndex("dsb ishst")!);
+    r.tlbi(pcpu, ops[i % ops.length]!, 2 ** 48 - 1, 0xffff);
+    r.barrier(pcpu, barrierIndex("dsb ish")!);
+  }
+  r.flush();
+  file.close();
+  duckdb = await (await DuckDBInstance.create()).connect();
+});
+after(() => {
+  duckdb.disconnectSync();
+  rmSync(folder, { recursive: true });
+});
+
+test("DuckDB opens a Parquet trace: strings as strings, 64 bits unsigned", async () => {
+  const types = await rows(`SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM '${path}')`);
+  assert.deepEqual(Object.fromEntries(types as [string, string][]), {
+    kind: "VARCHAR",
+    pcpu: "UTINYINT",
+    name: "VARCHAR",
+    domain: "USMALLINT",
+    vmid: "USMALLINT",
+    stage: "UTINYINT",
+    level: "TINYINT",
+    slot: "USMALLINT",
+    site: "VARCHAR",
+    address: "UBIGINT",
+    from: "UBIGINT",
+    to: "UBIGINT",
+  });
+});
+
+test("DuckDB's GROUP BY counts the TLBIs as the summary does", async () => {
+  const grouped = await rows(
+    `SELECT name, site, vmid, count(*) FROM '${path}' WHERE kind = 'tlbi' GROUP BY ALL ORDER BY ALL`,
+  );
+  const { byCaller, barriers } = summing.summary().phases.other!;
+  assert.deepEqual(
+    grouped,
+    byCaller.map(({ op, caller, vmid, count }) => [op, caller, vmid, BigInt(count)]).sort(byText),
+  );
+  assert.deepEqual(
+    await rows(`SELECT name, count(*) FROM '${path}' WHERE kind = 'barrier' GROUP BY ALL ORDER BY ALL`),
+    [
+      ["DSB ISH", BigInt(barriers["DSB ISH"]!)],
+      ["DSB ISHST", BigInt(barriers["DSB ISHST"]!)],
+    ],
+  );
+});
+
+const byText = (a: readonly unknown[], b: readonly unknown[]): number => (a.join() < b.join() ? -1 : 1);
+
+test("64-bit values keep their high bits in DuckDB", async () => {
+  const [row] = await rows(
+    `SELECT min(address), max("from"), max("to") FROM '${path}' WHERE kind = 'write' AND slot = 1`,
+  );
+  const last = Math.floor(((GROUP_ROWS * 3) / 8 - 1 - 1) / 512) * 512 + 1;
+  assert.deepEqual(row, [
+    0xff_ffff_f010_08n,
+    (0x8000_0000n << 32n) | BigInt(last),
+    (0xffff_ffffn << 32n) | BigInt(last),
+  ]);
+  assert.deepEqual(await rows(`SELECT DISTINCT "to" FROM '${path}' WHERE kind = 'tlbi'`), [[2n ** 64n - 1n]]);
+});
+
+test("what DuckDB has filtered and written again is a trace", async () => {
+  const filtered = join(folder, "filtered.parquet");
+  await duckdb.run(
+    `COPY (SELECT * FROM '${path}' WHERE kind = 'tlbi' AND pcpu = 1 LIMIT 1000) TO '${filtered}' (FORMAT parquet)`,
+  );
+  const sink = new Collected();
+  const { info } = await readTrace(filtered, [sink]);
+  assert.deepEqual([info.events, info.producer], [1000, ""]);
+  assert.ok(sink.list.every((e) => e.pcpu === 1 && e.words[4] === 0xffff_ffff && e.words[5] === 0xffff_ffff));
+  assert.equal(sink.list[0]!.name, "IPAS2E1IS");
+});
+
+test("DuckDB reads back who made the trace", async () => {
+  const pairs = await rows(`SELECT decode(key), decode(value) FROM parquet_kv_metadata('${path}') ORDER BY ALL`);
+  assert.deepEqual(pairs, [
+    ["shootdown.producer", "a test"],
+    ["shootdown.trace", "1"],
+  ]);
+});
