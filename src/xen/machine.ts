@@ -23,6 +23,8 @@ export class Machine {
   here = 0;
   /** counts TLBIs executed: an access need not be recorded twice between two of them */
   tlbis = 0;
+  /** occasions on which the policy's code has run so far */
+  readonly occasions = new Set<Occasion>();
   /** root table's page of the domain that a VMID belongs to */
   private readonly rootOf = new Float64Array(0x10000);
   /** VTTBR_EL2 of each pCPU: VMID; the root is rootOf's */
@@ -85,6 +87,7 @@ export class Machine {
 
   /** Runs the policy's code of an occasion on a case, at a site (the function that flushes). */
   flush(occasion: Occasion, on: Case, ownerVmids: readonly number[], site: number): void {
+    this.occasions.add(occasion);
     on.currentVmid = this.currentVmid;
     on.ownerVmids = ownerVmids;
     const before = this.recorder.at(site);

@@ -1,7 +1,7 @@
 /** A scenario under a policy, from Xen's boot to the end, as a trace. */
 import { type CpuProfile, gfn } from "../arch/index.js";
 import { InputError } from "../input/index.js";
-import { type Policy, policyOn } from "../policy/index.js";
+import { type Occasion, type Policy, policyOn } from "../policy/index.js";
 import { Recorder, type TraceSink } from "../trace/index.js";
 import { type Domain, Xen } from "./domain.js";
 import { Machine } from "./machine.js";
@@ -11,9 +11,25 @@ import { type Running, schedule } from "./scheduler.js";
 import { GUEST_RAM_GFN, Toolstack } from "./toolstack.js";
 import { P2m } from "./types.js";
 
+export interface SimulationOptions {
+  /** false: the sinks get the trace only from the end of the boot on, when dom0 runs. Default true */
+  readonly boot?: boolean;
+}
+
+/** What a simulation was. */
+export interface Simulated {
+  /** events handed to the sinks */
+  readonly events: number;
+  /**
+   * occasions of the policy that came up. The trace depends on the code of no others: a policy that differs only there
+   * gives the same one
+   */
+  readonly occasions: readonly Occasion[];
+}
+
 /**
  * Runs a scenario under a policy on a CPU; the sinks get the trace. A generator, so that a caller may show progress, let
- * other work in, or stop it (what it yields is the number of events so far, and what it returns the number of all). Phases:
+ * other work in, or stop it (what it yields is the number of events so far). Phases:
  * boot (dom0 is built), then create, run and destroy for each life. Throws an InputError when the scenario does not fit.
  */
 export function* simulation(
@@ -21,7 +37,8 @@ export function* simulation(
   policy: Policy,
   cpu: CpuProfile,
   sinks: readonly TraceSink[],
-): Generator<number, number> {
+  options: SimulationOptions = {},
+): Generator<number, Simulated> {
   const { pcpus } = scenario.machine;
   const recorder = new Recorder(pcpus, sinks);
   const machine = new Machine(recorder, policyOn(policy, cpu), cpu, pcpus, scenario.machine["ram-mib"] * 256);
@@ -38,6 +55,7 @@ export function* simulation(
   }
 
   const { dom0, base } = yield* phase("boot", bootDom0(xen, scenario));
+  if (options.boot === false) recorder.discard();
   xen.run(0, dom0.vcpus[0]!);
   const toolstack = new Toolstack(xen, physmap, dom0, base, scenario);
   let next = 1;
@@ -62,12 +80,18 @@ export function* simulation(
     }
   }
   recorder.flush();
-  return recorder.total;
+  return { events: recorder.total, occasions: [...machine.occasions] };
 }
 
-/** Runs a {@link simulation} to its end in one go; returns the number of events. */
-export function simulate(scenario: Scenario, policy: Policy, cpu: CpuProfile, sinks: readonly TraceSink[]): number {
-  const run = simulation(scenario, policy, cpu, sinks);
+/** Runs a {@link simulation} to its end in one go. */
+export function simulate(
+  scenario: Scenario,
+  policy: Policy,
+  cpu: CpuProfile,
+  sinks: readonly TraceSink[],
+  options: SimulationOptions = {},
+): Simulated {
+  const run = simulation(scenario, policy, cpu, sinks, options);
   let step = run.next();
   while (!step.done) step = run.next();
   return step.value;
