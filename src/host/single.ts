@@ -126,7 +126,7 @@ function mapTouched(stage2: ShadowStage2, touched: readonly TouchedPages[], kvm:
     if (leaves > MAX_LEAVES) throw new InputError(`a shadow of more than ${MAX_LEAVES} leaves is not simulated`);
     for (let page = first - (first % leafPages); page < first + pages; page += leafPages) {
       const granule = page / granulePages;
-      if (stage2.find(granule) < 0) stage2.map(granule, leafLevel, level);
+      if (stage2.find(granule) < 0) stage2.map(leafLevel, level);
     }
   }
 }

@@ -3,7 +3,15 @@
  * handle_alle1is, handle_ipas2e1is, handle_ripas2e1is, handle_tlbi_el1; hyp/vhe/switch.c kvm_hyp_handle_tlbi_el2;
  * nested.c compute_tlb_inval_range). Every one is executed at virtual EL2 of an nVHE hypervisor, as Xen is.
  */
-import { type GranuleBits, levelShift, low48, minBlockLevel, TLBI_OPS, tlbiIndex } from "../../arch/index.js";
+import {
+  type GranuleBits,
+  levelShift,
+  low48,
+  minBlockLevel,
+  PAGE_SHIFT,
+  TLBI_OPS,
+  tlbiIndex,
+} from "../../arch/index.js";
 import type { NestedMmus, ShadowMmu } from "./mmus.js";
 import type { ShadowPool } from "./shadow.js";
 import { coverOps, type FlushOps, type Tally } from "./tally.js";
@@ -26,7 +34,7 @@ const HARDWARE_OP = Int16Array.from(
 );
 
 const TWO44 = 2 ** 44;
-/** log2 of the bytes of an IPA that a 52-bit page number of an operand may reach. */
+/** pages of the 52-bit IPA space, which an operand's IPA[51:12] counts */
 const OPERAND_PAGES = 2 ** 40;
 const GRANULE_OF_TG: readonly (GranuleBits | undefined)[] = [undefined, 12, 14, 16];
 
@@ -39,6 +47,8 @@ function ttlShift(ttl: number): number | undefined {
 
 export class TlbiHandlers {
   private readonly granuleBits: GranuleBits;
+  /** 4 KiB pages of the host's page */
+  private readonly granulePages: number;
   /** the last piece's cover, since the same piece comes again and again */
   private coveredGranules = 0;
   private cover: FlushOps = { range: 0, single: 0 };
@@ -52,6 +62,7 @@ export class TlbiHandlers {
     private readonly tally: Tally,
   ) {
     this.granuleBits = pool.granuleBits;
+    this.granulePages = 2 ** (pool.granuleBits - PAGE_SHIFT);
     this.chunkLimits = ipaBits.map((bits) => 2 ** (bits - levelShift(pool.chunkLevel, pool.granuleBits)));
   }
 
@@ -65,8 +76,8 @@ export class TlbiHandlers {
       return;
     }
     tally.slow++;
-    for (const slot of this.mmus.slots) {
-      if (!slot.valid || (handler !== "alle1" && slot.vmid !== vmid)) continue;
+    for (const slot of this.mmus.valid) {
+      if (handler !== "alle1" && slot.vmid !== vmid) continue;
       if (handler === "el1") {
         tally.el1Matches++;
         tally.el1Ops[HARDWARE_OP[op]!]!++;
@@ -87,12 +98,12 @@ export class TlbiHandlers {
 
   private unmapAddress(slot: ShadowMmu, lo: number, hi: number): void {
     const low = low48(lo, hi);
-    const page = low % OPERAND_PAGES;
     const ttl = Math.floor(low / TWO44);
+    const page = (low - ttl * TWO44) % OPERAND_PAGES;
     const hinted = ttl === 0 ? this.shadowHint(slot, page) : ttlShift(ttl);
     const shift = hinted ?? levelShift(this.pool.chunkLevel, this.granuleBits);
-    const pages = 2 ** (shift - 12);
-    this.unmap(slot, page - (page % pages), pages);
+    const pages = 2 ** (shift - PAGE_SHIFT);
+    this.unmap(slot, Math.floor(page / pages) * pages, pages);
   }
 
   /**
@@ -103,8 +114,8 @@ export class TlbiHandlers {
     const tally = this.tally;
     const chunkLevel = this.pool.chunkLevel;
     for (let level = 3; level >= chunkLevel; level--) {
-      const pages = 2 ** (levelShift(level, this.granuleBits) - 12);
-      const base = page - (page % pages);
+      const pages = 2 ** (levelShift(level, this.granuleBits) - PAGE_SHIFT);
+      const base = Math.floor(page / pages) * pages;
       const hint = slot.stage2.find(this.granule(base));
       tally.lookups++;
       const depth = slot.stage2.depth;
@@ -114,7 +125,7 @@ export class TlbiHandlers {
       }
       if (hint <= 0) continue;
       const shift = levelShift(hint, this.granuleBits);
-      return page < base + 2 ** (shift - 12) ? shift : undefined;
+      return page < base + 2 ** (shift - PAGE_SHIFT) ? shift : undefined;
     }
     return undefined;
   }
@@ -126,13 +137,13 @@ export class TlbiHandlers {
     if (granule === undefined) return;
     const scale = Math.floor(low / TWO44) & 3;
     const num = Math.floor(low / 2 ** 39) & 0x1f;
-    const unit = 2 ** (granule - 12);
+    const unit = 2 ** (granule - PAGE_SHIFT);
     this.unmap(slot, (low % 2 ** 37) * unit, (num + 1) * 2 ** (5 * scale + 1) * unit);
   }
 
   /** The granule that holds a 4 KiB page. */
   private granule(page: number): number {
-    return Math.floor(page / 2 ** (this.granuleBits - 12));
+    return Math.floor(page / this.granulePages);
   }
 
   /** stage2_apply_range over 4 KiB pages: one step and one flush for each chunk touched, as far as the IPA size reaches. */

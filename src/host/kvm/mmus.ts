@@ -22,7 +22,10 @@ export class ShadowMmu {
   /** pages that have ever been mapped under this VTTBR_EL2 */
   mapped = new PageSet();
 
-  constructor(pool: ShadowPool) {
+  constructor(
+    pool: ShadowPool,
+    readonly index: number,
+  ) {
     this.stage2 = new ShadowStage2(pool);
   }
 
@@ -31,7 +34,7 @@ export class ShadowMmu {
   }
 
   is(lo: number, hi: number): boolean {
-    return this.valid && this.vttbrLo === lo && this.vttbrHi === hi;
+    return this.vttbrLo === lo && this.vttbrHi === hi;
   }
 
   /** Notes that `pcpu` runs on this MMU; true the first time. */
@@ -48,7 +51,9 @@ export class ShadowMmu {
 }
 
 export class NestedMmus {
-  readonly slots: readonly ShadowMmu[];
+  /** the slots that have been given out; they stay valid, and a lookup or a match needs to see no others */
+  readonly valid: ShadowMmu[] = [];
+  private readonly slots: readonly ShadowMmu[];
   /** slot in use by each vCPU of the guest hypervisor, -1 = none: its reference keeps the slot from being recycled */
   private readonly inUse: Int32Array;
   /** nested_mmus_next */
@@ -56,7 +61,7 @@ export class NestedMmus {
   private readonly mappedUnder = new Map<string, PageSet>();
 
   constructor(pool: ShadowPool, vcpus: number) {
-    this.slots = Array.from({ length: SLOTS_PER_VCPU * vcpus }, () => new ShadowMmu(pool));
+    this.slots = Array.from({ length: SLOTS_PER_VCPU * vcpus }, (_, index) => new ShadowMmu(pool, index));
     this.inUse = new Int32Array(vcpus).fill(-1);
   }
 
@@ -72,18 +77,20 @@ export class NestedMmus {
   get(vcpu: number, lo: number, hi: number, recycle: (slot: ShadowMmu) => void): ShadowMmu {
     this.put(vcpu);
     const key = (lo & ~CNP) >>> 0;
-    let index = this.slots.findIndex((slot) => slot.is(key, hi));
-    if (index < 0) {
-      index = this.nextFree();
-      const slot = this.slots[index]!;
-      if (slot.valid) recycle(slot);
-      slot.valid = true;
-      slot.vttbrLo = key;
-      slot.vttbrHi = hi;
-      slot.mapped = this.pagesUnder(key, hi);
-    }
-    this.inUse[vcpu] = index;
-    return this.slots[index]!;
+    for (const slot of this.valid)
+      if (slot.is(key, hi)) {
+        this.inUse[vcpu] = slot.index;
+        return slot;
+      }
+    const slot = this.slots[this.nextFree()]!;
+    if (slot.valid) recycle(slot);
+    else this.valid.push(slot);
+    slot.valid = true;
+    slot.vttbrLo = key;
+    slot.vttbrHi = hi;
+    slot.mapped = this.pagesUnder(key, hi);
+    this.inUse[vcpu] = slot.index;
+    return slot;
   }
 
   /** The first slot from the next pointer that no vCPU uses, valid or not. There is one: two slots a vCPU, each uses one. */

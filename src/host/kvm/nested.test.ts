@@ -7,7 +7,7 @@ import type { Counts } from "../counts.js";
 import { KvmNested } from "./nested.js";
 
 const SHAPE = { granuleBits: 12, backingLevel: 3 } as const;
-const KVM = { unmap: "per-chunk", holes: "walked", repeatTlbi: false } as const;
+const KVM = { granuleBits: 12, unmap: "per-chunk", holes: "walked", repeatTlbi: false } as const;
 
 /** A guest hypervisor at work: its accesses, switches and TLBIs, on a host with 40 and 48 IPA bits. */
 class Guest {

@@ -1,5 +1,5 @@
 /** KVM with nested virtualization as the host of the hypervisor whose trace this is: trace in, counts out. */
-import { hex, idOf, levelShift, minBlockLevel, PAGE_SHIFT, pageOf, SYSREGS, TLBI_OPS } from "../../arch/index.js";
+import { hex, idOf, levelShift, PAGE_SHIFT, pageOf, SYSREGS, TLBI_OPS } from "../../arch/index.js";
 import { InputError } from "../../input/index.js";
 import { type EventBuffer, Kind, type Names, type TraceSink } from "../../trace/index.js";
 import { byName, type Counts } from "../counts.js";
@@ -22,6 +22,11 @@ export type ShadowShape = Pick<KvmHost, "granuleBits" | "backingLevel">;
  * as one of a guest under the VTTBR_EL2 in force on its pCPU, which is a vCPU of the guest hypervisor pinned by the host.
  */
 export class KvmNested implements TraceSink {
+  private readonly granuleBits: KvmHost["granuleBits"];
+  private readonly backingLevel: KvmHost["backingLevel"];
+  /** 4 KiB pages of a leaf at each level, and of the host's page */
+  private readonly leafPages: readonly number[];
+  private readonly granulePages: number;
   private readonly pool: ShadowPool;
   private readonly mmus: NestedMmus;
   private readonly tally: Tally;
@@ -46,6 +51,8 @@ export class KvmNested implements TraceSink {
   ) {
     this.granuleBits = shape.granuleBits;
     this.backingLevel = shape.backingLevel;
+    this.leafPages = [0, 1, 2, 3].map((level) => 2 ** (levelShift(level, shape.granuleBits) - PAGE_SHIFT));
+    this.granulePages = this.leafPages[3]!;
     this.pool = new ShadowPool(shape.granuleBits);
     this.mmus = new NestedMmus(this.pool, vcpus);
     this.tally = new Tally(ipaBits.length);
@@ -53,9 +60,6 @@ export class KvmNested implements TraceSink {
     this.current = new Array<ShadowMmu | undefined>(vcpus).fill(undefined);
     this.pageLimit = 2 ** (Math.min(...ipaBits) - PAGE_SHIFT);
   }
-
-  private readonly granuleBits: KvmHost["granuleBits"];
-  private readonly backingLevel: KvmHost["backingLevel"];
 
   /** Throws an InputError for a pCPU that the guest hypervisor does not have, and for an IPA beyond an IPA size. */
   events(buffer: EventBuffer, names: Names): void {
@@ -102,8 +106,7 @@ export class KvmNested implements TraceSink {
     if (page >= this.pageLimit) this.refuseIpa(row, ipaLo, ipaHi);
     let mmu = this.current[pcpu];
     if (mmu === undefined || (this.written[pcpu] === 0 && mmu.vmid !== vmid)) mmu = this.enter(row, pcpu, vmid);
-    const granule = Math.floor(page / 2 ** (this.granuleBits - PAGE_SHIFT));
-    if (mmu.stage2.find(granule) < 0) this.fault(mmu, page, granule, guestLevel);
+    if (mmu.stage2.find(Math.floor(page / this.granulePages)) < 0) this.fault(mmu, page, guestLevel);
   }
 
   /** A vCPU enters its guest (kvm_vcpu_load_hw_mmu), on a shadow that it looks up or takes over. */
@@ -119,13 +122,14 @@ export class KvmNested implements TraceSink {
   }
 
   /** A stage-2 fault on the shadow: one leaf, no larger than the guest's own mapping and than the host's backing of it. */
-  private fault(mmu: ShadowMmu, page: number, granule: number, guestLevel: number): void {
+  private fault(mmu: ShadowMmu, page: number, guestLevel: number): void {
+    const hint = guestLevel >= this.pool.chunkLevel ? guestLevel : 0;
+    const level = mmu.stage2.map(Math.max(hint === 0 ? 3 : hint, this.backingLevel), hint);
     if (mmu.mapped.has(page)) this.tally.refaults++;
     else this.tally.firstFaults++;
-    const hint = guestLevel >= minBlockLevel(this.granuleBits) ? guestLevel : 0;
-    const level = mmu.stage2.map(granule, Math.max(hint === 0 ? 3 : hint, this.backingLevel), hint);
-    const pages = 2 ** (levelShift(level, this.granuleBits) - PAGE_SHIFT);
-    mmu.mapped.add(page - (page % pages), pages);
+    const pages = this.leafPages[level]!;
+    // A division: the remainder of doubles is slow.
+    mmu.mapped.add(Math.floor(page / pages) * pages, pages);
   }
 
   private checkPcpu(row: number, pcpu: number): void {
@@ -140,12 +144,12 @@ export class KvmNested implements TraceSink {
     );
   }
 
-  /** What the host of that account did until now. Its IPA size must be one of the constructor's. */
-  counts(account: Omit<Account, "granuleBits">): Counts {
+  /** What the host of that account did until now. A RangeError says that it was not simulated: its IPA size or page size. */
+  counts(account: Account): Counts {
     const size = this.ipaBits.indexOf(account.ipaBits);
     if (size < 0) throw new RangeError(`${account.ipaBits} IPA bits were not simulated`);
+    if (account.granuleBits !== this.granuleBits) throw new RangeError("another host page size was simulated");
     const tlbi = byName(this.executed, (i) => TLBI_OPS[i]!.name);
-    const whole = { ...account, granuleBits: this.granuleBits };
-    return nestedCounts(this.tally, whole, size, tlbi, this.hypercalls.byName());
+    return nestedCounts(this.tally, account, size, tlbi, this.hypercalls.byName());
   }
 }

@@ -31,7 +31,7 @@ export class PageSet {
       const span = Math.floor(at / SPAN);
       const bit = at - span * SPAN;
       const words = this.words(span);
-      if (count < 32) words[bit >> 5]! |= (2 ** count - 1) << (bit & 31);
+      if (count < 32) words[bit >> 5]! |= (0xffff_ffff >>> (32 - count)) << (bit & 31);
       else words.fill(0xffff_ffff, bit >> 5, (bit + Math.min(count, SPAN)) >> 5);
     }
   }

@@ -50,7 +50,7 @@ test("shadow tables hold, drop, free and walk what a plain set of pages says", (
         if ("map" in s) {
           const page = s.map * GIB + s.at;
           assert.equal(shadow.find(page) >= 0, mapped.has(page));
-          if (!mapped.has(page)) shadow.map(page, 3, 3);
+          if (!mapped.has(page)) shadow.map(3, 3);
           mapped.add(page);
         } else {
           const [first, last] = [Math.min(...s.ends), Math.max(...s.ends)];
@@ -76,8 +76,7 @@ test("dropping a whole shadow counts what one step after the other over every ch
       // The second round runs on tables that went back to the pool.
       for (const round of [leaves, later]) {
         for (const shadow of shadows)
-          for (const { chunk, at, level } of round)
-            if (shadow.find(chunk * GIB + at) < 0) shadow.map(chunk * GIB + at, level, level);
+          for (const { chunk, at, level } of round) if (shadow.find(chunk * GIB + at) < 0) shadow.map(level, level);
         const [whole, stepped] = [new WalkCounts(), new WalkCounts()];
         shadows[0].unmapAll(whole);
         for (let chunk = 0; chunk < 1200; chunk++) shadows[1].unmapPiece(chunk, 0, GIB - 1, stepped);
@@ -90,7 +89,8 @@ test("dropping a whole shadow counts what one step after the other over every ch
 
 test("a block maps all its pages, and goes whole when any part is unmapped", () => {
   const shadow = new ShadowStage2(new ShadowPool(12));
-  shadow.map(512 + 7, 2, 2);
+  shadow.find(512 + 7);
+  shadow.map(2, 2);
   assert.deepEqual(
     [511, 512, 1023, 1024].map((page) => shadow.find(page)),
     [-1, 2, 2, -1],
@@ -103,8 +103,10 @@ test("a block maps all its pages, and goes whole when any part is unmapped", () 
 
 test("where a table stands, a block is not put in its place", () => {
   const shadow = new ShadowStage2(new ShadowPool(12));
-  assert.equal(shadow.map(0, 3, 3), 3);
-  assert.equal(shadow.map(5, 2, 2), 3);
+  shadow.find(0);
+  assert.equal(shadow.map(3, 3), 3);
+  shadow.find(5);
+  assert.equal(shadow.map(2, 2), 3);
   assert.deepEqual(
     [0, 5, 6].map((page) => shadow.find(page)),
     [3, 2, -1],

@@ -25,7 +25,22 @@ export class WalkCounts {
   populatedChunks = 0;
 }
 
-/** The tables of all shadows of a host, in one typed array. An entry is 0 (invalid), a table's number, or -1 - guest level. */
+// What is known of a table, side by side in one row of ShadowPool.tables.
+/** index in `entries` of the entry that points to it */
+const PARENT_ENTRY = 0;
+const LEVEL = 1;
+/** valid entries, and those of them that are leaves */
+const USED = 2;
+const LEAVES = 3;
+/** no entry outside these has been valid since the table was taken */
+const LOWEST = 4;
+const HIGHEST = 5;
+/** neighbours in the list of the shadow's tables, 0 = none; NEXT also chains the free tables */
+const NEXT = 6;
+const PREVIOUS = 7;
+const FIELDS_BITS = 3;
+
+/** The tables of all shadows of a host, in typed arrays. An entry is 0 (invalid), a table's number, or -1 - guest level. */
 export class ShadowPool {
   readonly bits: number;
   /** entries of a table */
@@ -35,17 +50,7 @@ export class ShadowPool {
   /** granules (host pages) of a chunk */
   readonly chunkGranules: number;
   entries: Int32Array;
-  parent: Int32Array;
-  slot: Int32Array;
-  level: Int8Array;
-  /** valid entries, and those of them that are leaves */
-  used: Int32Array;
-  leaves: Int32Array;
-  /** no entry above this one has been valid since the table was taken */
-  highest: Int32Array;
-  /** neighbours in the list of the shadow's tables, 0 = none; `next` also chains the free tables */
-  next: Int32Array;
-  previous: Int32Array;
+  tables: Int32Array;
   private free = 0;
   /** table 0 is not used: its number means "invalid" */
   private count = 1;
@@ -56,64 +61,67 @@ export class ShadowPool {
     this.chunkLevel = minBlockLevel(granuleBits);
     this.chunkGranules = 2 ** (this.bits * (3 - this.chunkLevel));
     const tables = 64;
-    this.entries = new Int32Array(tables * this.size);
-    this.parent = new Int32Array(tables);
-    this.slot = new Int32Array(tables);
-    this.level = new Int8Array(tables);
-    this.used = new Int32Array(tables);
-    this.leaves = new Int32Array(tables);
-    this.highest = new Int32Array(tables);
-    this.next = new Int32Array(tables);
-    this.previous = new Int32Array(tables);
+    this.entries = new Int32Array(tables << this.bits);
+    this.tables = new Int32Array(tables << FIELDS_BITS);
   }
 
-  /** A table with all entries invalid. */
-  take(level: number, parent: number, slot: number): number {
+  /** A table with all entries invalid, for the entry at that index. */
+  take(level: number, parentEntry: number): number {
     let table = this.free;
-    if (table !== 0) this.free = this.next[table]!;
+    if (table !== 0) this.free = this.tables[(table << FIELDS_BITS) + NEXT]!;
     else {
       table = this.count++;
-      if (table === this.parent.length) this.grow();
+      if (table << this.bits === this.entries.length) this.grow();
     }
-    this.level[table] = level;
-    this.parent[table] = parent;
-    this.slot[table] = slot;
-    this.highest[table] = 0;
+    const row = table << FIELDS_BITS;
+    const tables = this.tables;
+    tables[row + PARENT_ENTRY] = parentEntry;
+    tables[row + LEVEL] = level;
+    tables[row + USED] = 0;
+    tables[row + LEAVES] = 0;
+    tables[row + LOWEST] = this.size;
+    tables[row + HIGHEST] = 0;
     return table;
-  }
-
-  /** Writes a valid entry (a table's number, or -1 - guest level) where there is none. */
-  set(table: number, slot: number, entry: number): void {
-    this.entries[table * this.size + slot] = entry;
-    this.used[table]!++;
-    if (entry < 0) this.leaves[table]!++;
-    if (slot > this.highest[table]!) this.highest[table] = slot;
   }
 
   /** Takes a table back; its entries must be invalid. */
   give(table: number): void {
-    this.used[table] = 0;
-    this.leaves[table] = 0;
-    this.next[table] = this.free;
+    this.tables[(table << FIELDS_BITS) + NEXT] = this.free;
     this.free = table;
   }
 
+  /** Writes a valid entry (a table's number, or -1 - guest level) where there is none. */
+  set(table: number, slot: number, entry: number): void {
+    this.entries[(table << this.bits) + slot] = entry;
+    const row = table << FIELDS_BITS;
+    const tables = this.tables;
+    tables[row + USED]!++;
+    if (entry < 0) tables[row + LEAVES]!++;
+    if (slot < tables[row + LOWEST]!) tables[row + LOWEST] = slot;
+    if (slot > tables[row + HIGHEST]!) tables[row + HIGHEST] = slot;
+  }
+
+  /** Makes all entries of a table invalid. */
+  clear(table: number): void {
+    const row = table << FIELDS_BITS;
+    const { tables, entries } = this;
+    const first = (table << this.bits) + tables[row + LOWEST]!;
+    const last = (table << this.bits) + tables[row + HIGHEST]!;
+    // A call of fill costs more than a few entries do.
+    if (last - first > 16) entries.fill(0, first, last + 1);
+    else for (let i = first; i <= last; i++) entries[i] = 0;
+    tables[row + USED] = 0;
+    tables[row + LEAVES] = 0;
+  }
+
   private grow(): void {
-    const twice = <T extends Int32Array | Int8Array>(old: T, make: (length: number) => T): T => {
-      const grown = make(old.length * 2);
+    const twice = (old: Int32Array): Int32Array => {
+      const grown = new Int32Array(old.length * 2);
       grown.set(old);
       return grown;
     };
-    const ints = (old: Int32Array): Int32Array => twice(old, (n) => new Int32Array(n));
-    this.entries = ints(this.entries);
-    this.parent = ints(this.parent);
-    this.slot = ints(this.slot);
-    this.used = ints(this.used);
-    this.leaves = ints(this.leaves);
-    this.highest = ints(this.highest);
-    this.next = ints(this.next);
-    this.previous = ints(this.previous);
-    this.level = twice(this.level, (n) => new Int8Array(n));
+    this.entries = twice(this.entries);
+    this.tables = twice(this.tables);
   }
 }
 
@@ -124,9 +132,12 @@ export class ShadowStage2 {
   private head = 0;
   /** tables entered by the last {@link find} */
   depth = 0;
+  private foundTable = 0;
+  private foundChunk = 0;
+  private foundWithin = 0;
 
   constructor(private readonly pool: ShadowPool) {
-    this.root = pool.take(0, 0, 0);
+    this.root = pool.take(0, 0);
   }
 
   /** The index into a table at `level`, of a granule given as its chunk and the granule within the chunk. */
@@ -138,17 +149,20 @@ export class ShadowStage2 {
 
   /**
    * The guest's stage-2 level of the leaf that maps a granule (1 to 3; 0 = the leaf has no level hint), or -1 when no leaf
-   * does. Sets {@link depth}.
+   * does. Sets {@link depth}, and where {@link map} would map it.
    */
   find(granule: number): number {
-    const { entries, size, chunkGranules } = this.pool;
+    const { entries, bits, chunkGranules } = this.pool;
     const chunk = Math.floor(granule / chunkGranules);
     const within = granule - chunk * chunkGranules;
     let table = this.root;
     for (let level = 0; ; level++) {
-      const entry = entries[table * size + this.index(level, chunk, within)]!;
+      const entry = entries[(table << bits) + this.index(level, chunk, within)]!;
       if (entry <= 0) {
         this.depth = level;
+        this.foundTable = table;
+        this.foundChunk = chunk;
+        this.foundWithin = within;
         return -entry - 1;
       }
       table = entry;
@@ -156,28 +170,22 @@ export class ShadowStage2 {
   }
 
   /**
-   * Maps the leaf at `level` that holds a granule, where nothing maps it now; `hint` is the guest's level, 0 to 3. Returns
-   * the level used: a deeper one where the wanted block would replace a table, whose leaves stay.
+   * Maps the leaf at `level` that holds the granule of the last {@link find}, which found none; `hint` is the guest's level,
+   * 0 to 3. Returns the level used: a deeper one where the wanted block would replace a table, whose leaves stay.
    */
-  map(granule: number, level: number, hint: number): number {
+  map(level: number, hint: number): number {
     const pool = this.pool;
-    const chunk = Math.floor(granule / pool.chunkGranules);
-    const within = granule - chunk * pool.chunkGranules;
-    let table = this.root;
-    for (let at = 0; ; at++) {
-      const slot = this.index(at, chunk, within);
-      const entry = pool.entries[table * pool.size + slot]!;
-      if (entry > 0) table = entry;
-      else if (at >= level) {
-        pool.set(table, slot, -1 - hint);
-        return at;
-      } else {
-        const below = pool.take(at + 1, table, slot);
-        pool.set(table, slot, below);
-        this.link(below);
-        table = below;
-      }
+    let table = this.foundTable;
+    let at = this.depth;
+    for (; at < level; at++) {
+      const slot = this.index(at, this.foundChunk, this.foundWithin);
+      const below = pool.take(at + 1, (table << pool.bits) + slot);
+      pool.set(table, slot, below);
+      this.link(below);
+      table = below;
     }
+    pool.set(table, this.index(at, this.foundChunk, this.foundWithin), -1 - hint);
+    return at;
   }
 
   /** One step of an unmap over granules `first` to `last` of a chunk. Returns whether the chunk had anything mapped. */
@@ -185,21 +193,22 @@ export class ShadowStage2 {
     const pool = this.pool;
     let upper = this.root;
     for (let level = 0; level < pool.chunkLevel; level++) {
-      upper = pool.entries[upper * pool.size + this.index(level, chunk, 0)]!;
+      upper = pool.entries[(upper << pool.bits) + this.index(level, chunk, 0)]!;
       if (upper === 0) return false;
     }
     counts.upperDescends++;
-    const entry = pool.entries[upper * pool.size + (chunk & (pool.size - 1))]!;
+    const slot = chunk & (pool.size - 1);
+    const entry = pool.entries[(upper << pool.bits) + slot]!;
     if (entry === 0) return false;
     counts.upperDescendsPopulated++;
     counts.populatedChunks++;
-    if (entry < 0) this.clearLeaf(upper, chunk & (pool.size - 1), counts);
+    if (entry < 0) this.clearLeaf(upper, slot, counts);
     else {
       this.unmapTable(entry, first, last, counts);
-      if (pool.used[entry] === 0) this.freeTable(entry, counts);
+      if (this.isEmpty(entry)) this.freeTable(entry, counts);
     }
-    for (let table = upper; table !== this.root && pool.used[table] === 0; ) {
-      const above = pool.parent[table]!;
+    for (let table = upper; table !== this.root && this.isEmpty(table); ) {
+      const above = pool.tables[(table << FIELDS_BITS) + PARENT_ENTRY]! >> pool.bits;
       this.freeTable(table, counts);
       table = above;
     }
@@ -208,24 +217,25 @@ export class ShadowStage2 {
 
   private unmapTable(table: number, first: number, last: number, counts: WalkCounts): void {
     const pool = this.pool;
-    const level = pool.level[table]!;
+    const row = table << FIELDS_BITS;
+    const level = pool.tables[row + LEVEL]!;
     counts.descends++;
     if (level === 3 && first === 0 && last === pool.size - 1) {
-      counts.leaves += pool.leaves[table]!;
-      counts.emptySlots += pool.size - pool.leaves[table]!;
-      this.clearTable(table);
+      counts.leaves += pool.tables[row + LEAVES]!;
+      counts.emptySlots += pool.size - pool.tables[row + LEAVES]!;
+      pool.clear(table);
       return;
     }
     const shift = pool.bits * (3 - level);
-    const mask = 2 ** shift - 1;
+    const mask = (1 << shift) - 1;
     const end = last >> shift;
     for (let slot = first >> shift; slot <= end; slot++) {
-      const entry = pool.entries[table * pool.size + slot]!;
+      const entry = pool.entries[(table << pool.bits) + slot]!;
       if (entry === 0) counts.emptySlots++;
       else if (entry < 0) this.clearLeaf(table, slot, counts);
       else {
         this.unmapTable(entry, slot === first >> shift ? first & mask : 0, slot === end ? last & mask : mask, counts);
-        if (pool.used[entry] === 0) this.freeTable(entry, counts);
+        if (this.isEmpty(entry)) this.freeTable(entry, counts);
       }
     }
   }
@@ -235,78 +245,81 @@ export class ShadowStage2 {
    * are entered by each step until their last populated chunk is done and they are freed.
    */
   unmapAll(counts: WalkCounts): void {
-    const { chunkLevel, level, slot, parent, used, leaves, next, entries, size } = this.pool;
-    for (let table = this.head; table !== 0; table = next[table]!)
-      if (level[table] === chunkLevel) {
-        counts.upperFreed++;
-        counts.upperDescends += this.lastUsed(table) + 1;
-        counts.upperDescendsPopulated += used[table]!;
-        counts.populatedChunks += used[table]!;
-        counts.leaves += leaves[table]!;
-      } else if (level[table]! > chunkLevel) {
+    const pool = this.pool;
+    const { chunkLevel, tables, size } = pool;
+    for (let table = this.head; table !== 0; ) {
+      const row = table << FIELDS_BITS;
+      const used = tables[row + USED]!;
+      const leaves = tables[row + LEAVES]!;
+      const level = tables[row + LEVEL]!;
+      if (level > chunkLevel) {
         counts.freed++;
         counts.descends++;
-        counts.leaves += leaves[table]!;
-        counts.emptySlots += size - used[table]!;
+        counts.leaves += leaves;
+        counts.emptySlots += size - used;
+      } else if (level === chunkLevel) {
+        counts.upperFreed++;
+        counts.upperDescends += this.lastUsed(table) + 1;
+        counts.upperDescendsPopulated += used;
+        counts.populatedChunks += used;
+        counts.leaves += leaves;
       }
-    for (let table = this.head; table !== 0; ) {
-      const after = next[table]!;
-      entries[parent[table]! * size + slot[table]!] = 0;
-      this.clearTable(table);
-      this.pool.give(table);
+      pool.clear(table);
+      const after = tables[row + NEXT]!;
+      pool.give(table);
       table = after;
     }
-    used[this.root] = 0;
+    if (this.head !== 0) pool.clear(this.root);
     this.head = 0;
   }
 
   /** The last valid entry of a table that has one. */
   private lastUsed(table: number): number {
-    const { entries, size, highest } = this.pool;
-    let slot = highest[table]!;
-    while (entries[table * size + slot] === 0) slot--;
+    const { entries, bits, tables } = this.pool;
+    let slot = tables[(table << FIELDS_BITS) + HIGHEST]!;
+    while (entries[(table << bits) + slot] === 0) slot--;
     return slot;
   }
 
-  private clearLeaf(table: number, slot: number, counts: WalkCounts): void {
-    this.pool.entries[table * this.pool.size + slot] = 0;
-    this.pool.used[table]!--;
-    this.pool.leaves[table]!--;
-    counts.leaves++;
+  private isEmpty(table: number): boolean {
+    return this.pool.tables[(table << FIELDS_BITS) + USED] === 0;
   }
 
-  /** Invalidates the leaves of a table; where it has none, its entries are tables, which go with their own turn. */
-  private clearTable(table: number): void {
-    const { entries, size, leaves, used } = this.pool;
-    if (leaves[table]! > 0) entries.fill(0, table * size, (table + 1) * size);
-    used[table]! -= leaves[table]!;
-    leaves[table] = 0;
+  private clearLeaf(table: number, slot: number, counts: WalkCounts): void {
+    const { entries, bits, tables } = this.pool;
+    entries[(table << bits) + slot] = 0;
+    tables[(table << FIELDS_BITS) + USED]!--;
+    tables[(table << FIELDS_BITS) + LEAVES]!--;
+    counts.leaves++;
   }
 
   private freeTable(table: number, counts: WalkCounts): void {
     const pool = this.pool;
-    pool.entries[pool.parent[table]! * pool.size + pool.slot[table]!] = 0;
-    pool.used[pool.parent[table]!]!--;
-    if (pool.level[table]! > pool.chunkLevel) counts.freed++;
-    else if (pool.level[table] === pool.chunkLevel) counts.upperFreed++;
+    const row = table << FIELDS_BITS;
+    const parentEntry = pool.tables[row + PARENT_ENTRY]!;
+    const level = pool.tables[row + LEVEL]!;
+    pool.entries[parentEntry] = 0;
+    pool.tables[((parentEntry >> pool.bits) << FIELDS_BITS) + USED]!--;
+    if (level > pool.chunkLevel) counts.freed++;
+    else if (level === pool.chunkLevel) counts.upperFreed++;
     this.unlink(table);
     pool.give(table);
   }
 
   private link(table: number): void {
-    const { next, previous } = this.pool;
-    next[table] = this.head;
-    previous[table] = 0;
-    if (this.head !== 0) previous[this.head] = table;
+    const { tables } = this.pool;
+    tables[(table << FIELDS_BITS) + NEXT] = this.head;
+    tables[(table << FIELDS_BITS) + PREVIOUS] = 0;
+    if (this.head !== 0) tables[(this.head << FIELDS_BITS) + PREVIOUS] = table;
     this.head = table;
   }
 
   private unlink(table: number): void {
-    const { next, previous } = this.pool;
-    const before = previous[table]!;
-    const after = next[table]!;
+    const { tables } = this.pool;
+    const before = tables[(table << FIELDS_BITS) + PREVIOUS]!;
+    const after = tables[(table << FIELDS_BITS) + NEXT]!;
     if (before === 0) this.head = after;
-    else next[before] = after;
-    if (after !== 0) previous[after] = before;
+    else tables[(before << FIELDS_BITS) + NEXT] = after;
+    if (after !== 0) tables[(after << FIELDS_BITS) + PREVIOUS] = before;
   }
 }
