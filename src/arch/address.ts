@@ -47,9 +47,12 @@ export function hex(lo: number, hi: number): string {
     : `0x${(hi >>> 0).toString(16)}${(lo >>> 0).toString(16).padStart(8, "0")}`;
 }
 
+/** 2^-20: a product is faster than a quotient, and as exact. */
+const PER_TWO20 = 1 / 0x10_0000;
+
 /** Bits [31:0] of the address of a page. */
 export const pageLo = (page: number): number => ((page & 0xfffff) << 12) >>> 0;
 /** Bits [63:32] of the address of a page. */
-export const pageHi = (page: number): number => Math.floor(page / 0x10_0000) >>> 0;
+export const pageHi = (page: number): number => Math.floor(page * PER_TWO20) >>> 0;
 /** The page number of an address given as halves. */
 export const pageOf = (lo: number, hi: number): number => (hi >>> 0) * 0x10_0000 + (lo >>> 12);

@@ -16,7 +16,7 @@ const GRANULE_OF_TG: readonly (GranuleBits | undefined)[] = [undefined, 12, 14, 
 
 /** Bits [47:0] of the operand of a TLBI by VA or IPA: 4 KiB page number in [43:0], TTL in [47:44] (0 = no hint). */
 export function addressOperand(page: number, ttl = 0): number {
-  return (page % TWO44) + ttl * TWO44;
+  return (page < TWO44 ? page : page % TWO44) + ttl * TWO44; // the remainder of doubles is slow, and seldom needed
 }
 
 /** The TTL field for a level with the 4 KiB granule (FEAT_TTL): [3:2] = 1, [1:0] = level. */
@@ -37,8 +37,11 @@ export const rangeGranules = (scale: number, num: number): number => (num + 1) *
  * `base` is the first granule's number.
  */
 export function rangeOperand(base: number, scale: number, num: number, granuleBits: GranuleBits = 12, ttl = 0): number {
-  return (base % TWO37) + ttl * TWO37 + num * 2 ** 39 + scale * TWO44 + TG[granuleBits] * TWO46;
+  return (base < TWO37 ? base : base % TWO37) + ttl * TWO37 + num * 2 ** 39 + scale * TWO44 + TG[granuleBits] * TWO46;
 }
+
+/** Granules of NUM = 0 at each SCALE. */
+const UNITS = [0, 1, 2, 3].map((scale) => rangeGranules(scale, 0));
 
 /**
  * The largest encodable range that fits into `granules` (at least 2), as Linux's __flush_tlb_range_op takes it: greedily
@@ -46,8 +49,9 @@ export function rangeOperand(base: number, scale: number, num: number, granuleBi
  * single-address form (`granules` = 1 gives undefined).
  */
 export function largestRange(granules: number): EncodedRange | undefined {
+  if (granules < 2) return undefined;
   for (let scale = 3; scale >= 0; scale--) {
-    const unit = 2 ** (5 * scale + 1);
+    const unit = UNITS[scale]!;
     if (granules >= unit) {
       const num = Math.min(32, Math.floor(granules / unit)) - 1;
       return { scale, num, granules: (num + 1) * unit };

@@ -3,8 +3,14 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { InputError } from "../input/index.js";
+import { register as compare } from "./compare.js";
+import { INTERRUPTED, Interrupted } from "./progress.js";
+import { register as show } from "./show.js";
+import { register as tlbi } from "./tlbi.js";
 
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
 
 const program = new Command("shootdown")
   .description("A laboratory for TLB maintenance on Arm64 hypervisors: what a way of flushing does and what it costs.")
@@ -12,6 +18,8 @@ const program = new Command("shootdown")
   .configureHelp({ showGlobalOptions: true })
   .exitOverride()
   .showHelpAfterError("(add --help for the options)");
+
+for (const register of [compare, show, tlbi]) register(program);
 
 /** Exit status: 1 for input that cannot be used, 2 for wrong usage, 130 after Ctrl-C. */
 async function main(): Promise<number> {
@@ -24,6 +32,7 @@ async function main(): Promise<number> {
       process.stderr.write(`shootdown: ${error.message}\n`);
       return 1;
     }
+    if (error instanceof Interrupted) return INTERRUPTED;
     throw error;
   }
 }

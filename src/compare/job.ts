@@ -1,27 +1,27 @@
-/** One piece of a comparison: a scenario under a policy on a CPU, simulated once and priced on every host of that CPU. */
+/** One piece of a comparison: a scenario under a few policies on a CPU, simulated once and priced on every host of that CPU. */
 import type { CpuProfile } from "../arch/index.js";
 import { accountOf, BareMetal, type Counts, type Host, KvmNested, price } from "../host/index.js";
-import { type Occasion, type Policy, policyOn, usesBatch } from "../policy/index.js";
+import { type Policy, type Program, policyOn } from "../policy/index.js";
 import type { TraceSink } from "../trace/index.js";
-import { type Scenario, simulate } from "../xen/index.js";
+import { frameOf, possibleOccasions, type Scenario, simulate } from "../xen/index.js";
 import type { CompareRow } from "./result.js";
 
 /** What is simulated. All of it is plain data, so that a worker may get it as a message. */
 export interface Job {
   readonly scenario: Scenario;
-  readonly policy: Policy;
+  /** policies of one frame (see Machine in xen): simulated together */
+  readonly policies: readonly Policy[];
   readonly cpu: CpuProfile;
   /** hosts whose CPU this is */
   readonly hosts: readonly Host[];
   readonly ipaBits: readonly number[];
 }
 
-export interface JobResult {
+/** What came out, one for each policy of the job. */
+export interface PolicyResult {
   readonly rows: readonly CompareRow[];
-  /** events of the trace, from the end of the boot on */
+  /** events of the trace that the hosts look at, from the end of the boot on */
   readonly events: number;
-  /** occasions that came up: the rows are the same for every policy that agrees on these; see {@link sameTrace} */
-  readonly occasions: readonly Occasion[];
 }
 
 /** A trace's counts on one host at one IPA size. */
@@ -62,41 +62,47 @@ export function hostSinks(
 }
 
 /** Does a job. Throws an InputError when the scenario does not fit the machine or a host. */
-export function runJob({ scenario, policy, cpu, hosts, ipaBits }: Job): JobResult {
-  const { sinks, counts } = hostSinks(hosts, ipaBits, scenario.machine.pcpus);
-  const { events, occasions } = simulate(scenario, policy, cpu, sinks, { boot: false });
-  const rows = counts().map(({ host, ipaBits: bits, counts: of }) => ({
-    scenario: scenario.name,
-    policy: policy.name,
-    host: host.name,
-    ipaBits: bits,
-    ...price(of, host),
-    tlbi: of.tlbi,
-    hardwareTlbi: of.hardwareTlbi,
-    hypercalls: of.hypercalls,
-    leavesDropped: of.leavesDropped,
-    refaults: of.refaults,
+export function runJob({ scenario, policies, cpu, hosts, ipaBits }: Job): PolicyResult[] {
+  const priced = policies.map((policy) => ({ policy, ...hostSinks(hosts, ipaBits, scenario.machine.pcpus) }));
+  const { events } = simulate(scenario, cpu, priced, { boot: false });
+  return priced.map(({ policy, counts }, lane) => ({
+    events: events[lane]!,
+    rows: counts().map(({ host, ipaBits: bits, counts: of }) => ({
+      scenario: scenario.name,
+      policy: policy.name,
+      host: host.name,
+      ipaBits: bits,
+      ...price(of, host),
+      tlbi: of.tlbi,
+      hardwareTlbi: of.hardwareTlbi,
+      hypercalls: of.hypercalls,
+      leavesDropped: of.leavesDropped,
+      refaults: of.refaults,
+    })),
   }));
-  return { rows, events, occasions };
 }
 
-/** What of a policy decides a trace on which only these occasions came up; equal keys give equal traces. */
-function traceKey(policy: Policy, cpu: CpuProfile, occasions: readonly Occasion[]): string {
-  const { code } = policyOn(policy, cpu);
-  return JSON.stringify([
-    policy.due,
-    policy.vmidPer,
-    usesBatch(policy),
-    ...occasions.map((o) => [o, withoutLines(code[o])]),
-  ]);
+/**
+ * What of a policy decides the trace of a scenario on a CPU: policies with equal keys give the same one. Where every domain
+ * has one vCPU, it does not matter whether VMIDs are per domain or per vCPU.
+ */
+export function traceKey(policy: Policy, cpu: CpuProfile, scenario: Scenario): string {
+  const { code, due } = policyOn(policy, cpu);
+  const occasions = possibleOccasions(scenario);
+  const oneVmid = scenario.dom0.vcpus === 1 && scenario.domu.every((domu) => domu.vcpus === 1);
+  const frame = oneVmid ? { batch: frameOf(policy).batch } : frameOf(policy);
+  const programs = occasions.map((o) => (oneVmid ? withoutVmidLoops(code[o]) : code[o]));
+  // The lines that the code stands on are for errors only.
+  return JSON.stringify([frame, occasions.includes("revoke") ? due : "", programs], (key, value) =>
+    key === "line" ? undefined : value,
+  );
 }
 
-/** The code without the lines that it stood on. */
-function withoutLines(program: unknown): unknown {
-  return JSON.parse(JSON.stringify(program, (key, value) => (key === "line" ? undefined : value)));
-}
-
-/** True when a policy gives, on this CPU, the very trace that another one gave on which these occasions came up. */
-export function sameTrace(done: Policy, occasions: readonly Occasion[], other: Policy, cpu: CpuProfile): boolean {
-  return traceKey(done, cpu, occasions) === traceKey(other, cpu, occasions);
+/** The same program where an owner has one VMID. */
+function withoutVmidLoops(program: Program): Program {
+  return program.flatMap((s): Program => {
+    if (s.kind === "for" && s.over === "vmid") return withoutVmidLoops(s.body);
+    if (s.kind === "if") return [{ ...s, body: withoutVmidLoops(s.body), otherwise: withoutVmidLoops(s.otherwise) }];
+    return s.kind === "for" || s.kind === "with-owner" ? [{ ...s, body: withoutVmidLoops(s.body) }] : [s];
+  });
 }

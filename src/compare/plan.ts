@@ -1,10 +1,10 @@
 /** A whole comparison, cut into jobs that may run side by side; policies that do the same work are simulated once. */
 import type { CpuProfile } from "../arch/index.js";
 import type { Host } from "../host/index.js";
-import { missingFeature, type Occasion, type Policy } from "../policy/index.js";
-import type { Scenario } from "../xen/index.js";
+import { missingFeature, type Policy } from "../policy/index.js";
+import { frameOf, type Scenario } from "../xen/index.js";
 import { checksOf } from "./checks.js";
-import { type Job, type JobResult, runJob, sameTrace } from "./job.js";
+import { type Job, type PolicyResult, runJob, traceKey } from "./job.js";
 import type { CompareResult, CompareRow } from "./result.js";
 
 /** What is compared. Every list keeps its order in the result. */
@@ -17,72 +17,77 @@ export interface Comparison {
   readonly cpuOf: (host: Host) => CpuProfile;
 }
 
+/** A policy in a scenario on a CPU, and where its result comes from. */
 interface Item {
+  readonly scenario: Scenario;
+  readonly policy: Policy;
+  /** the policy that does the same in this scenario and is simulated for it: itself, or an earlier one */
+  readonly like: Policy;
   readonly job: Job;
-  state: "waiting" | "running" | "done";
-  result?: JobResult;
-  /** the policy whose trace this one's is, when it was not simulated itself */
-  sameAs?: Policy;
 }
 
-/** Hands out jobs and puts their results together. Pure: who runs the jobs, and where, is the caller's affair. */
+/** Policies that one simulation serves: fewer would repeat Xen's work, more would leave a core idle at the end. */
+const LANES = 4;
+
+/** Cuts a comparison into jobs and puts their results together. Pure: who runs the jobs, and where, is the caller's affair. */
 export class Plan {
-  private readonly items: Item[] = [];
+  /** the longest first, so that the last ones to finish are short */
+  readonly jobs: readonly Job[];
+  private readonly items: readonly Item[];
+  private readonly results = new Map<Job, readonly PolicyResult[]>();
   private readonly notes: string[] = [];
 
   constructor(private readonly comparison: Comparison) {
-    const { scenarios, policies, hosts, ipaBits, cpuOf } = comparison;
-    const cpus = new Map<string, { cpu: CpuProfile; hosts: Host[] }>();
+    const { scenarios, policies, hosts, cpuOf } = comparison;
+    const groups = new Map<string, { cpu: CpuProfile; hosts: Host[] }>();
     for (const host of hosts) {
       const cpu = cpuOf(host);
-      const group = cpus.get(cpu.name) ?? { cpu, hosts: [] };
+      const group = groups.get(cpu.name) ?? { cpu, hosts: [] };
       group.hosts.push(host);
-      cpus.set(cpu.name, group);
+      groups.set(cpu.name, group);
     }
-    for (const group of cpus.values())
-      for (const policy of policies) {
-        const missing = missingFeature(policy, group.cpu);
-        if (missing) this.notes.push(`${policy.name} is left out on ${group.cpu.name}: it requires ${missing}.`);
-        else
-          for (const scenario of scenarios)
-            this.items.push({ job: { scenario, policy, ipaBits, ...group }, state: "waiting" });
-      }
-    // The longest first, so that the last ones to finish are short.
-    this.items.sort((a, b) => weight(b.job.scenario) - weight(a.job.scenario));
-  }
-
-  /** Jobs in all, and done so far. */
-  get progress(): { readonly done: number; readonly total: number } {
-    return { done: this.items.filter((item) => item.state === "done").length, total: this.items.length };
-  }
-
-  /**
-   * The next job to run; "wait" when the rest may turn out to need no run, once one that runs now has finished; undefined
-   * when none is left.
-   */
-  next(): Job | "wait" | undefined {
-    const waiting = this.items.filter((item) => item.state === "waiting");
-    if (waiting.length === 0) return undefined;
-    const running = this.items.filter((item) => item.state === "running");
-    const free = waiting.find((item) => !running.some((other) => mayBeSame(item.job, other.job)));
-    if (free === undefined) return "wait";
-    free.state = "running";
-    return free.job;
-  }
-
-  /** A job has ended; policies that give the same trace are done with it. */
-  done(job: Job, result: JobResult): void {
-    for (const item of this.items) {
-      if (item.job === job) {
-        item.state = "done";
-        item.result = result;
-      } else if (item.state === "waiting" && sameFrame(item.job, job)) {
-        if (!sameTrace(job.policy, result.occasions, item.job.policy, job.cpu)) continue;
-        item.state = "done";
-        item.sameAs = job.policy;
-        item.result = { ...result, rows: result.rows.map((row) => ({ ...row, policy: item.job.policy.name })) };
-      }
+    const items: Item[] = [];
+    for (const group of groups.values()) {
+      const usable = policies.filter((policy) => !this.leftOut(policy, group.cpu));
+      for (const scenario of scenarios) items.push(...this.itemsOf(scenario, usable, group));
     }
+    this.items = items;
+    this.jobs = [...new Set(items.map((item) => item.job))].sort((a, b) => weight(b) - weight(a));
+  }
+
+  /** True, with a note, when the CPU lacks what the policy requires. */
+  private leftOut(policy: Policy, cpu: CpuProfile): boolean {
+    const missing = missingFeature(policy, cpu);
+    if (missing) this.notes.push(`${policy.name} is left out on ${cpu.name}: it requires ${missing}.`);
+    return missing !== undefined;
+  }
+
+  /** One scenario on one CPU: policies that do the same share a result, policies of one frame a simulation. */
+  private itemsOf(scenario: Scenario, policies: readonly Policy[], group: { cpu: CpuProfile; hosts: Host[] }): Item[] {
+    const byTrace = groupBy(policies, (policy) => traceKey(policy, group.cpu, scenario));
+    const byFrame = groupBy(byTrace.values(), ([first]) => JSON.stringify(frameOf(first!)));
+    return [...byFrame.values()].flatMap((frame) =>
+      chunks(frame, LANES).flatMap((lanes) => {
+        const job: Job = {
+          scenario,
+          policies: lanes.map(([first]) => first!),
+          ipaBits: this.comparison.ipaBits,
+          ...group,
+        };
+        return lanes.flatMap((same) => same.map((policy) => ({ scenario, policy, like: same[0]!, job })));
+      }),
+    );
+  }
+
+  /** A job has ended. */
+  done(job: Job, results: readonly PolicyResult[]): void {
+    this.results.set(job, results);
+  }
+
+  private resultOf(item: Item): PolicyResult {
+    const result = this.results.get(item.job)?.[item.job.policies.indexOf(item.like)];
+    if (!result) throw new Error("the job is not done");
+    return result;
   }
 
   /** The result; every job must be done. */
@@ -90,8 +95,12 @@ export class Plan {
     const { scenarios, policies, hosts, cpuOf } = this.comparison;
     const of = (scenario: string, policy: string, host: string): CompareRow[] =>
       this.items
-        .filter(({ job }) => job.scenario.name === scenario && job.policy.name === policy)
-        .flatMap(({ result }) => result!.rows.filter((row) => row.host === host));
+        .filter((item) => item.scenario.name === scenario && item.policy.name === policy)
+        .flatMap((item) =>
+          this.resultOf(item)
+            .rows.filter((row) => row.host === host)
+            .map((row) => ({ ...row, policy })),
+        );
     const rows = scenarios.flatMap((s) => policies.flatMap((p) => hosts.flatMap((h) => of(s.name, p.name, h.name))));
     return {
       rows,
@@ -119,49 +128,56 @@ export class Plan {
   }
 
   private longest(scenario: string): number {
-    return Math.max(0, ...this.items.filter((i) => i.job.scenario.name === scenario).map((i) => i.result!.events));
+    return Math.max(0, ...this.items.filter((i) => i.scenario.name === scenario).map((i) => this.resultOf(i).events));
   }
 
   /** Which policies did the same in which scenario, as a sentence each. */
   private sameNotes(): string[] {
     return this.comparison.scenarios.flatMap((scenario) => {
-      const followers = new Map<string, string[]>();
-      for (const { job, sameAs } of this.items)
-        if (sameAs && job.scenario.name === scenario.name) {
-          const list = followers.get(sameAs.name) ?? [];
-          if (!list.includes(job.policy.name)) list.push(job.policy.name);
-          followers.set(sameAs.name, list);
-        }
+      const followers = new Map<string, Set<string>>();
+      for (const { policy, like, scenario: of } of this.items)
+        if (of === scenario && like !== policy)
+          followers.set(like.name, (followers.get(like.name) ?? new Set()).add(policy.name));
       return [...followers].map(
         ([policy, same]) =>
-          `In ${scenario.name}, ${same.join(", ")} ${same.length > 1 ? "do" : "does"} the same as ${policy}.`,
+          `In ${scenario.name}, ${[...same].join(", ")} ${same.size > 1 ? "do" : "does"} the same as ${policy}.`,
       );
     });
   }
 }
 
-/** Roughly how long a scenario takes, for the order of work: pages copied and pages touched. */
-function weight(scenario: Scenario): number {
+/** Roughly how long a job takes: pages copied and pages touched, for each policy. */
+function weight({ scenario, policies }: Job): number {
   const segments = scenario.domu.flatMap((d) => d.segment.map((s) => 15 * s.pages));
   const slots = scenario.run["time-us"] / scenario.run["slice-us"];
   const touched = Math.max(...scenario.domu.map((d) => d["working-set"] + d["shared-set"]));
-  return scenario.lives * (segments.reduce((a, b) => a + b, 0) + slots * scenario.machine.pcpus * touched);
+  const work = segments.reduce((a, b) => a + b, 0) + slots * scenario.machine.pcpus * touched;
+  return scenario.lives * work * (1 + policies.length);
 }
 
-const sameFrame = (a: Job, b: Job): boolean => a.scenario === b.scenario && a.cpu === b.cpu;
+/** The items of each key, keys in order of first use. */
+function groupBy<T>(items: Iterable<T>, key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const of = key(item);
+    const group = groups.get(of);
+    if (group) group.push(item);
+    else groups.set(of, [item]);
+  }
+  return groups;
+}
 
-/** True when the first may turn out to give the second's trace: they agree on some occasion that may be the only one. */
-function mayBeSame(a: Job, b: Job): boolean {
-  const agree = (...occasions: Occasion[]): boolean => sameTrace(a.policy, occasions, b.policy, a.cpu);
-  return sameFrame(a, b) && (agree("revoke") || agree("switch"));
+/** A list in as few pieces of at most `most` as it takes, all of nearly the same length. */
+function chunks<T>(list: readonly T[], most: number): T[][] {
+  const pieces = Math.ceil(list.length / most);
+  return Array.from({ length: pieces }, (_, i) =>
+    list.slice(Math.floor((i * list.length) / pieces), Math.floor(((i + 1) * list.length) / pieces)),
+  );
 }
 
 /** Does a whole comparison, one job after the other. */
 export function compare(comparison: Comparison): CompareResult {
   const plan = new Plan(comparison);
-  for (let job = plan.next(); job !== undefined; job = plan.next()) {
-    if (job === "wait") throw new Error("nothing runs, so nothing can be waited for");
-    plan.done(job, runJob(job));
-  }
+  for (const job of plan.jobs) plan.done(job, runJob(job));
   return plan.result();
 }

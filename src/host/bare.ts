@@ -19,6 +19,7 @@ const MAX_PCPUS = 256;
  * as further ones; what no DSB has completed when the trace ends is priced as if one did, pCPU by pCPU.
  */
 export class BareMetal implements TraceSink {
+  readonly wants = [Kind.tlbi, Kind.barrier, Kind.begin];
   private readonly executed = new Float64Array(TLBI_OPS.length);
   private readonly pending = new Float64Array(MAX_PCPUS * CLASSES.length);
   private readonly hypercalls = new HypercallMarks();

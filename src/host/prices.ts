@@ -2,9 +2,9 @@
  * Host files: what executes the hypervisor under study (bare metal, or KVM with nested virtualization), and the
  * elementary prices there. A price is what one elementary step takes; how often a step happens is the model's business.
  */
-import { z } from "zod";
+import * as v from "valibot";
 import { CPU_PROFILES, cpuProfile, type GranuleBits } from "../arch/index.js";
-import { parseToml } from "../input/index.js";
+import { InputError, parseToml } from "../input/index.js";
 
 /** us = microseconds, ns = nanoseconds, instructions = host instructions, each worth the price `instruction`. */
 export type PriceUnit = "us" | "ns" | "instructions";
@@ -82,42 +82,49 @@ export interface Host {
   readonly kvm?: KvmHost;
 }
 
-const text = z.string().min(1);
+const text = v.pipe(v.string(), v.nonEmpty());
+const amount = v.pipe(v.number(), v.minValue(0));
 
 function priceSchema(unit: PriceUnit) {
-  return z
-    .strictObject({
-      value: z.number().nonnegative(),
-      low: z.number().nonnegative().optional(),
-      high: z.number().nonnegative().optional(),
-      unit: z.literal(unit),
+  return v.pipe(
+    v.strictObject({
+      value: amount,
+      low: v.optional(amount),
+      high: v.optional(amount),
+      unit: v.literal(unit),
       source: text,
-      "calibrated-on": text.optional(),
-    })
-    .superRefine(({ value, low, high }, context) => {
-      const say = (message: string) => context.addIssue({ code: "custom", message });
-      if ((low === undefined) !== (high === undefined)) say("a range needs both 'low' and 'high'");
+      "calibrated-on": v.optional(text),
+    }),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return;
+      const { value, low, high } = dataset.value;
+      if ((low === undefined) !== (high === undefined)) addIssue({ message: "a range needs both 'low' and 'high'" });
       else if (low !== undefined && high !== undefined && !(low <= value && value <= high))
-        say(`expected low <= value <= high, got ${low}, ${value}, ${high}`);
-    });
+        addIssue({ message: `expected low <= value <= high, got ${low}, ${value}, ${high}` });
+    }),
+  );
 }
 
-type PriceInput = z.output<ReturnType<typeof priceSchema>>;
+type PriceInput = v.InferOutput<ReturnType<typeof priceSchema>>;
 type PriceTable = Readonly<Record<string, readonly [PriceUnit, string]>>;
 
 function pricesSchema<T extends PriceTable>(table: T) {
   const shape = Object.fromEntries(Object.entries(table).map(([key, [unit]]) => [key, priceSchema(unit)]));
-  return z.strictObject(shape as Record<keyof T & string, ReturnType<typeof priceSchema>>);
+  return v.strictObject(shape as Record<keyof T & string, ReturnType<typeof priceSchema>>);
 }
 
 const described = {
-  name: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/, "expected lower-case letters, digits, '.' and '-'"),
+  name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]*$/, "expected lower-case letters, digits, '.' and '-'")),
   title: text,
   source: text,
-  cpu: z.string().refine((name) => cpuProfile(name) !== undefined, {
-    error: `unknown CPU profile, expected one of ${CPU_PROFILES.map((p) => p.name).join(", ")}`,
-  }),
-  assumptions: z.array(text),
+  cpu: v.pipe(
+    v.string(),
+    v.check(
+      (name) => cpuProfile(name) !== undefined,
+      `unknown CPU profile, expected one of ${CPU_PROFILES.map((p) => p.name).join(", ")}`,
+    ),
+  ),
+  assumptions: v.array(text),
 };
 
 const GRANULE = { "4K": 12, "16K": 14, "64K": 16 } as const;
@@ -128,28 +135,18 @@ const LEAF_LEVEL: Record<GranuleBits, Readonly<Record<string, 1 | 2 | 3>>> = {
   16: { "64K": 3, "512M": 2 },
 };
 
-const hostSchema = z.discriminatedUnion("kind", [
-  z.strictObject({ ...described, kind: z.literal("bare"), prices: pricesSchema(BARE_PRICES) }),
-  z
-    .strictObject({
-      ...described,
-      kind: z.literal("kvm-nested"),
-      "page-size": z.enum(["4K", "16K", "64K"]),
-      backing: z.string(),
-      unmap: z.enum(["per-chunk", "whole-shadow"]),
-      holes: z.enum(["walked", "skipped"]),
-      "repeat-tlbi": z.boolean(),
-      prices: pricesSchema(NESTED_PRICES),
-    })
-    .superRefine((host, context) => {
-      const sizes = LEAF_LEVEL[GRANULE[host["page-size"]]];
-      if (!Object.hasOwn(sizes, host.backing))
-        context.addIssue({
-          code: "custom",
-          path: ["backing"],
-          message: `expected ${Object.keys(sizes).join(" or ")} with ${host["page-size"]} pages`,
-        });
-    }),
+const hostSchema = v.variant("kind", [
+  v.strictObject({ ...described, kind: v.literal("bare"), prices: pricesSchema(BARE_PRICES) }),
+  v.strictObject({
+    ...described,
+    kind: v.literal("kvm-nested"),
+    "page-size": v.picklist(["4K", "16K", "64K"]),
+    backing: v.string(),
+    unmap: v.picklist(["per-chunk", "whole-shadow"]),
+    holes: v.picklist(["walked", "skipped"]),
+    "repeat-tlbi": v.boolean(),
+    prices: pricesSchema(NESTED_PRICES),
+  }),
 ]);
 
 function priceOf(key: PriceKey, meaning: string, input: PriceInput): Price {
@@ -167,18 +164,24 @@ function pricesOf(table: PriceTable, inputs: Readonly<Record<string, PriceInput>
 
 /** Reads a host file's text; `file` is its name in errors. Throws an InputError that names file, line and key. */
 export function parseHost(source: string, file: string): Host {
-  const input = parseToml(source, file, hostSchema).value;
+  const toml = parseToml(source, file, hostSchema);
+  const input = toml.value;
   const { name, title, cpu, assumptions } = input;
   const base = { name, title, source: input.source, cpu, assumptions };
   if (input.kind === "bare") return { ...base, kind: "bare", prices: pricesOf(BARE_PRICES, input.prices) };
   const granuleBits = GRANULE[input["page-size"]];
+  const backingLevel = LEAF_LEVEL[granuleBits][input.backing];
+  if (backingLevel === undefined) {
+    const sizes = Object.keys(LEAF_LEVEL[granuleBits]).join(" or ");
+    throw InputError.at(file, toml.lineOf(["backing"]), `backing: expected ${sizes} with ${input["page-size"]} pages`);
+  }
   return {
     ...base,
     kind: "kvm-nested",
     prices: pricesOf(NESTED_PRICES, input.prices),
     kvm: {
       granuleBits,
-      backingLevel: LEAF_LEVEL[granuleBits][input.backing]!,
+      backingLevel,
       unmap: input.unmap,
       holes: input.holes,
       repeatTlbi: input["repeat-tlbi"],

@@ -1,6 +1,6 @@
 /** TOML files that people edit (policies, hosts, scenarios), read by a schema; errors say file, line, key and what was expected. */
 import { type AST, getStaticTOMLValue, ParseError, parseTOML } from "toml-eslint-parser";
-import type { z } from "zod";
+import * as v from "valibot";
 import { InputError } from "./error.js";
 
 /** Path of a key in a file: ["revoke", "code"], ["segments", 0, "pages"]. */
@@ -17,8 +17,8 @@ export interface TomlFile<T> {
 
 const MAX_BYTES = 1 << 20;
 
-/** Reads `text` by `schema` (use z.strictObject, so that unknown keys are refused). `file` is the name to use in errors. */
-export function parseToml<T>(text: string, file: string, schema: z.ZodType<T>): TomlFile<T> {
+/** Reads `text` by `schema` (a strictObject, so that unknown keys are refused). `file` is the name to use in errors. */
+export function parseToml<T>(text: string, file: string, schema: v.GenericSchema<unknown, T>): TomlFile<T> {
   if (text.length > MAX_BYTES) throw InputError.at(file, 0, `${text.length} bytes, expected at most ${MAX_BYTES}`);
   if (text.trim() === "") throw InputError.at(file, 0, "the file is empty, expected TOML");
   let ast: AST.TOMLProgram;
@@ -32,19 +32,21 @@ export function parseToml<T>(text: string, file: string, schema: z.ZodType<T>): 
   }
   const lines = keyLines(ast);
   const lineOf = (path: KeyPath): number | undefined => lines.get(keyOf(path))?.key;
-  const result = schema.safeParse(raw);
+  const result = v.safeParse(schema, raw, { abortEarly: true });
   if (!result.success) {
-    const issue = result.error.issues[0]!;
-    const unknown = issue.code === "unrecognized_keys" ? issue.keys[0] : undefined;
-    const path = unknown === undefined ? issue.path : [...issue.path, unknown];
+    const issue = result.issues[0];
+    const path = (issue.path ?? []).map((item) => item.key as PropertyKey);
     const name = path.map(String).join(".") || "the file";
-    throw InputError.at(
-      file,
-      nearestLine(lineOf, path),
-      unknown ? `unknown key '${name}'` : `${name}: ${issue.message}`,
-    );
+    const line = nearestLine(lineOf, path);
+    throw InputError.at(file, line, issue.expected === "never" ? `unknown key '${name}'` : `${name}: ${saying(issue)}`);
   }
-  return { file, value: result.data, lineOf, textLineOf: (path) => lines.get(keyOf(path))?.text };
+  return { file, value: result.output, lineOf, textLineOf: (path) => lines.get(keyOf(path))?.text };
+}
+
+/** An issue in words: what was expected, or that the key is missing. */
+function saying(issue: v.BaseIssue<unknown>): string {
+  if (issue.received === "undefined" && issue.kind === "schema") return "is missing";
+  return issue.message.replace(/^Invalid \w+: Expected/, "expected").replace(" but received ", ", found ");
 }
 
 const keyOf = (path: KeyPath): string => path.map(String).join("\0");

@@ -1,5 +1,5 @@
 /** A policy file: the code a hypervisor runs on each occasion on which it must flush, and when that is due. */
-import { z } from "zod";
+import * as v from "valibot";
 import { type CpuProfile, FEATURES, type Feature } from "../arch/index.js";
 import { InputError, parseToml } from "../input/index.js";
 import { parseCode } from "./parse.js";
@@ -35,19 +35,20 @@ export interface Policy {
   readonly code: Readonly<Record<Occasion, Program>>;
 }
 
-const occasion = z.strictObject({ code: z.string() });
-const schema = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/, "expected kebab-case: a-z, 0-9, '-' and '.'"),
-  title: z.string().min(1),
-  source: z.string().min(1),
-  base: z.string().optional(),
-  requires: z.array(z.enum(Object.keys(FEATURES) as [Feature, ...Feature[]])).optional(),
-  "vmid-per": z.enum(["domain", "vcpu"]).optional(),
-  revoke: z.strictObject({ due: z.enum(DUE), code: z.string() }).optional(),
-  switch: occasion.optional(),
-  split: occasion.optional(),
-  "vmid-assigned": occasion.optional(),
-  "batch-end": occasion.optional(),
+const text = v.pipe(v.string(), v.nonEmpty());
+const occasion = v.optional(v.strictObject({ code: v.string() }));
+const schema = v.strictObject({
+  name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]*$/, "expected kebab-case: a-z, 0-9, '-' and '.'")),
+  title: text,
+  source: text,
+  base: v.optional(v.string()),
+  requires: v.optional(v.array(v.picklist(Object.keys(FEATURES) as Feature[]))),
+  "vmid-per": v.optional(v.picklist(["domain", "vcpu"])),
+  revoke: v.optional(v.strictObject({ due: v.picklist(DUE), code: v.string() })),
+  switch: occasion,
+  split: occasion,
+  "vmid-assigned": occasion,
+  "batch-end": occasion,
 });
 
 /**

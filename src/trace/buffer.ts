@@ -1,5 +1,5 @@
 /** A block of events in columns. Sources fill it, sinks read it; nothing is allocated per event. */
-import type { Names } from "./event.js";
+import { type Names, NO_LEVEL } from "./event.js";
 
 /** 64-bit columns are stored as interleaved halves: [2i] = bits [31:0], [2i+1] = bits [63:32]. */
 export class EventBuffer {
@@ -25,19 +25,33 @@ export class EventBuffer {
     this.domain = new Uint16Array(capacity);
     this.vmid = new Uint16Array(capacity);
     this.stage = new Uint8Array(capacity);
-    this.level = new Int8Array(capacity);
+    this.level = new Int8Array(capacity).fill(NO_LEVEL);
     this.slot = new Uint16Array(capacity);
     this.site = new Uint16Array(capacity);
     this.address = new Uint32Array(2 * capacity);
     this.from = new Uint32Array(2 * capacity);
     this.to = new Uint32Array(2 * capacity);
   }
+
+  /** Empties the buffer; the columns that not every event writes are as in a new one. */
+  clear(): void {
+    const n = this.length;
+    this.stage.fill(0, 0, n);
+    this.level.fill(NO_LEVEL, 0, n);
+    this.slot.fill(0, 0, n);
+    this.address.fill(0, 0, 2 * n);
+    this.from.fill(0, 0, 2 * n);
+    this.to.fill(0, 0, 2 * n);
+    this.length = 0;
+  }
 }
 
 /** Takes a trace block by block, in order. `names` grows between blocks; the buffer is only valid during the call. */
 export interface TraceSink {
+  /** codes of the kinds of event that it looks at; all of them when absent. A source may leave the others out */
+  readonly wants?: readonly number[];
   events(buffer: EventBuffer, names: Names): void;
 }
 
 /** Events of one block: small enough for the cache, large enough that a call a block costs nothing. */
-export const BLOCK_EVENTS = 32_768;
+export const BLOCK_EVENTS = 4096;

@@ -67,7 +67,7 @@ export class Xen {
       if (!p2m.allocateRoot()) return -ENOMEM;
       const list: Vcpu[] = [];
       const domain: Domain = { id, p2m, vcpus: list, extents: [], creationFinished: false };
-      const perVcpu = machine.policy.vmidPer === "vcpu";
+      const perVcpu = machine.frame.vmidPer === "vcpu";
       let shared: Vmid | undefined;
       for (let v = 0; v < vcpus; v++) {
         const vmid = shared ?? machine.vmids.allocate() ?? (perVcpu ? this.rollover() : undefined);
@@ -101,7 +101,7 @@ export class Xen {
   /** The VMID of a vCPU that is to run: its own, or a new one when VMIDs have rolled over since it got it. */
   currentVmid(vcpu: Vcpu): Vmid {
     const { machine } = this;
-    if (machine.policy.vmidPer === "vcpu" && vcpu.generation !== machine.vmids.generation) {
+    if (machine.frame.vmidPer === "vcpu" && vcpu.generation !== machine.vmids.generation) {
       if (!machine.vmids.isUsed(vcpu.vmid)) vcpu.vmid = machine.vmids.allocate() ?? this.rollover();
       vcpu.generation = machine.vmids.generation;
       this.vmidsChanged(vcpu.domain);

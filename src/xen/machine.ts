@@ -1,7 +1,15 @@
 /** The machine under Xen: pCPUs with what they run, memory, tables, and the policy whose code runs at each flush. */
 import { barrierIndex, type CpuProfile, sysregIndex, tlbiIndex, type Vmid, vmid, vttbr } from "../arch/index.js";
-import type { Case, Executor, Occasion, Policy } from "../policy/index.js";
-import { run } from "../policy/index.js";
+import {
+  type Case,
+  type Due,
+  type Executor,
+  OCCASIONS,
+  type Occasion,
+  type Policy,
+  Runner,
+  usesBatch,
+} from "../policy/index.js";
 import { NO_DOMAIN, type Recorder } from "../trace/index.js";
 import { Heap } from "./heap.js";
 import { Tables } from "./tables.js";
@@ -14,15 +22,37 @@ const DSB_ISH = barrierIndex("dsb ish")!;
 const ALLE1IS = tlbiIndex("alle1is")!;
 const VALE2IS = tlbiIndex("vale2is")!;
 
-/** Where things happen: the simulated pCPUs, memory and the recorder of what they do. */
+/** What a policy decides beside its code: whether removals go in batches, and who holds a VMID. */
+export interface Frame {
+  readonly batch: boolean;
+  readonly vmidPer: Policy["vmidPer"];
+}
+
+/** The frame of a policy. */
+export function frameOf(policy: Policy): Frame {
+  return { batch: usesBatch(policy), vmidPer: policy.vmidPer };
+}
+
+/** True when two policies may share a simulation. */
+export function sameFrame(a: Frame, b: Frame): boolean {
+  return a.batch === b.batch && a.vmidPer === b.vmidPer;
+}
+
+/**
+ * Where things happen: the simulated pCPUs, memory and the recorder of what they do. What Xen does to its tables does not
+ * depend on how it flushes, so one machine may serve several policies at once, each with a lane of the recorder: all that
+ * Xen does goes to all lanes, and the code of a policy to its own. They must agree in their {@link Frame}.
+ */
 export class Machine {
   readonly heap: Heap;
   readonly tables: Tables;
   readonly vmids: VmidPool;
   /** the pCPU that executes now */
   here = 0;
-  /** counts TLBIs executed: an access need not be recorded twice between two of them */
-  tlbis = 0;
+  /** counts TLBIs executed in each lane: an access need not be recorded twice between two of them */
+  readonly tlbis: Float64Array;
+  /** what the policies agree in */
+  readonly frame: Frame;
   /** occasions on which the policy's code has run so far */
   readonly occasions = new Set<Occasion>();
   /** root table's page of the domain that a VMID belongs to */
@@ -31,29 +61,42 @@ export class Machine {
   private readonly vttbrVmid: Uint16Array;
   /** domain whose vCPU runs on each pCPU */
   private readonly domainHere: Uint16Array;
-  private readonly executor: Executor;
+  /** by lane: what runs each occasion's code */
+  private readonly runners: readonly Readonly<Record<Occasion, Runner>>[];
+  /** lane whose policy's code runs */
+  private lane = 0;
 
   constructor(
     readonly recorder: Recorder,
-    readonly policy: Policy,
+    readonly policies: readonly Policy[],
     readonly cpu: CpuProfile,
     readonly pcpus: number,
     ramPages: number,
   ) {
+    this.frame = frameOf(policies[0]!);
+    if (policies.some((policy) => !sameFrame(frameOf(policy), this.frame)))
+      throw new RangeError("policies of different frames cannot share a simulation");
+    this.tlbis = new Float64Array(policies.length);
     this.heap = new Heap(ramPages);
     this.tables = new Tables(ramPages);
     this.vmids = new VmidPool(cpu.features.has("FEAT_VMID16") ? 16 : 8);
     this.vttbrVmid = new Uint16Array(pcpus);
-    this.executor = {
+    const executor: Executor = {
       barrier: (barrier) => recorder.barrier(this.here, barrier),
       tlbi: (op, operand, asid) => this.tlbi(op, operand, asid),
       vttbr: (id) => this.writeVttbr(vmid(id), this.domainHere[this.here]!),
     };
+    const occasions = Object.keys(OCCASIONS) as Occasion[];
+    this.runners = policies.map(({ code, file }) => {
+      const runners = occasions.map((o) => [o, new Runner(code[o], executor, file)] as const);
+      return Object.fromEntries(runners) as Record<Occasion, Runner>;
+    });
     this.domainHere = new Uint16Array(pcpus).fill(NO_DOMAIN);
   }
 
+  /** In the lane whose policy runs. */
   private tlbi(op: number, operand: number, asid: number): void {
-    this.tlbis++;
+    this.tlbis[this.lane]!++;
     this.recorder.tlbi(this.here, op, operand, asid);
   }
 
@@ -85,27 +128,68 @@ export class Machine {
     this.recorder.barrier(this.here, ISB);
   }
 
-  /** Runs the policy's code of an occasion on a case, at a site (the function that flushes). */
-  flush(occasion: Occasion, on: Case, ownerVmids: readonly number[], site: number): void {
+  /**
+   * Runs the code of an occasion on a case, at a site (the function that flushes), in each lane; for "revoke" only in the
+   * lanes whose policy has it due then.
+   */
+  flush(occasion: Occasion, on: Case, ownerVmids: readonly number[], site: number, due?: Due): void {
     this.occasions.add(occasion);
     on.currentVmid = this.currentVmid;
     on.ownerVmids = ownerVmids;
     const before = this.recorder.at(site);
-    run(this.policy.code[occasion], on, this.executor, this.policy.file);
+    for (let lane = 0; lane < this.policies.length; lane++) {
+      const policy = this.policies[lane]!;
+      if (due !== undefined && policy.due !== due) continue;
+      this.enter(lane);
+      this.runners[lane]![occasion].run(on);
+    }
+    this.leave();
     this.recorder.at(before);
+  }
+
+  private enter(lane: number): void {
+    this.lane = lane;
+    this.recorder.only(lane);
+  }
+
+  private leave(): void {
+    this.recorder.all();
+  }
+
+  /** True when some lane's policy wants its revoke code then. */
+  hasDue(due: Due): boolean {
+    return this.policies.some((policy) => policy.due === due);
+  }
+
+  /**
+   * Does something in the lanes in which a TLBI was executed since the counts in `since` were taken, and brings these up to
+   * date.
+   */
+  whereFlushed(since: Float64Array, body: () => void): void {
+    for (let lane = 0; lane < this.tlbis.length; lane++) {
+      if (since[lane] === this.tlbis[lane]) continue;
+      since[lane] = this.tlbis[lane]!;
+      this.recorder.only(lane);
+      body();
+    }
+    this.recorder.all();
   }
 
   /** flush_all_guests_tlb: every VMID, on every PE. Xen's own, no policy's. */
   flushAllGuests(site: number): void {
     const before = this.recorder.at(site);
-    this.recorder.barrier(this.here, DSB_ISHST);
-    this.tlbi(ALLE1IS, 0, 0);
-    this.recorder.barrier(this.here, DSB_ISH);
-    if (this.cpu.repeatTlbi) {
-      this.tlbi(VALE2IS, 0, 0);
+    for (let lane = 0; lane < this.policies.length; lane++) {
+      this.enter(lane);
+      this.recorder.barrier(this.here, DSB_ISHST);
+      this.tlbi(ALLE1IS, 0, 0);
       this.recorder.barrier(this.here, DSB_ISH);
+      if (this.cpu.repeatTlbi) {
+        this.tlbi(VALE2IS, 0, 0);
+        this.recorder.barrier(this.here, DSB_ISH);
+      }
+      this.isb();
     }
-    this.isb();
+    this.leave();
     this.recorder.at(before);
     this.heap.flushed();
   }

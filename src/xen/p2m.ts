@@ -177,7 +177,7 @@ export class P2mTable {
   /** p2m_write_unlock: flushes first if need_flush, with the lock still held. */
   unlock(): void {
     if (this.needFlush && !this.batching) this.flushAll(this.sites.unlock);
-    else if (this.needFlush && this.machine.policy.due === "unlock") this.flushRemoved(this.sites.unlock);
+    else if (this.needFlush) this.flushRemoved(this.sites.unlock);
     this.locked = false;
   }
 
@@ -193,17 +193,23 @@ export class P2mTable {
     this.releaseDeferred();
   }
 
-  /** p2m_tlb_flush_sync: the revoke code for what was removed since it ran last (at once: each entry had its own). */
+  /**
+   * p2m_tlb_flush_sync: the revoke code of the policies that have it due now, for what was removed since it ran last (at
+   * once: each entry had its own).
+   */
   private flushRemoved(site: number): void {
-    if (this.machine.policy.due !== "at-once") this.machine.flush("revoke", this.removed, this.vmids, site);
+    if (this.machine.hasDue("unlock")) this.machine.flush("revoke", this.removed, this.vmids, site, "unlock");
     this.removed.clear();
   }
 
   /** The revoke code, then the batch-end code: a removal outside a batch is a batch of one. */
   private flushAll(site: number): void {
     this.flushRemoved(site);
-    this.machine.flush("batch-end", this.batched, this.vmids, site);
-    this.batched.clear();
+    if (this.machine.frame.batch) {
+      if (this.machine.hasDue("batch-end")) this.machine.flush("revoke", this.batched, this.vmids, site, "batch-end");
+      this.machine.flush("batch-end", this.batched, this.vmids, site);
+      this.batched.clear();
+    }
     this.needFlush = false;
   }
 
@@ -359,7 +365,8 @@ export class P2mTable {
   }
 
   private replaceEntry(gfn: number, table: number, level: number, page: number, type: P2mType, va: number): void {
-    const { tables, policy } = this.machine;
+    const { machine } = this;
+    const { tables } = machine;
     const slot = this.slot(gfn, level);
     const i = 512 * table + slot;
     const oldLo = tables.lo[i]!;
@@ -371,9 +378,9 @@ export class P2mTable {
     if (removing) {
       if (wasValid) {
         this.needFlush = true;
-        if (policy.due === "at-once") this.flushEntryAtOnce(gfn, level, va);
-        else this.removed.add(gfn, pagesAtLevel(level), va);
-        if (policy.code["batch-end"].length > 0) this.batched.add(gfn, pagesAtLevel(level), va);
+        if (machine.hasDue("at-once")) this.flushEntryAtOnce(gfn, level, va);
+        this.removed.add(gfn, pagesAtLevel(level), va);
+        if (machine.frame.batch) this.batched.add(gfn, pagesAtLevel(level), va);
       }
     } else {
       if (wasValid) this.forceFlush(gfn, level, va);
@@ -387,7 +394,7 @@ export class P2mTable {
     this.forced.clear();
     this.forced.asid = this.asid;
     this.forced.add(gfn, pagesAtLevel(level), va);
-    this.machine.flush("revoke", this.forced, this.vmids, this.sites.setEntry);
+    this.machine.flush("revoke", this.forced, this.vmids, this.sites.setEntry, "at-once");
   }
 
   /** p2m_free_entry: drops what an old entry held: a foreign page's reference, or a whole subtree of tables. */
@@ -431,7 +438,7 @@ export class P2mTable {
       if (isTable(lo, hi, level)) table = tables.at(outputPage(lo, hi));
       else {
         this.rememberWalk(gfn, table, level);
-        this.foundMfn = outputPage(lo, hi) + (gfn % pagesAtLevel(level));
+        this.foundMfn = outputPage(lo, hi) + (gfn & (pagesAtLevel(level) - 1));
         this.foundType = typeOf(hi);
         return true;
       }

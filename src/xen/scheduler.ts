@@ -86,8 +86,9 @@ export function* schedule(xen: Xen, scenario: Scenario, running: readonly Runnin
     scenario.file,
   );
   const here: (Vcpu | undefined)[] = new Array(pcpus).fill(undefined);
-  const touched = new Float64Array(pcpus).fill(-1);
   const { machine } = xen;
+  /** TLBIs executed when the vCPU on a pCPU touched its pages last, by lane */
+  const touched = Array.from({ length: pcpus }, () => new Float64Array(machine.policies.length));
   for (let slot = 0; slot < slots; slot++) {
     rotation.next(pcpus).forEach((vcpu, pcpu) => {
       if (!vcpu) return;
@@ -95,9 +96,9 @@ export function* schedule(xen: Xen, scenario: Scenario, running: readonly Runnin
       if (here[pcpu] !== vcpu) {
         xen.run(pcpu, vcpu);
         here[pcpu] = vcpu;
-      } else if (touched[pcpu] === machine.tlbis) return; // nothing could have dropped what it touched before
-      touch(xen, of.get(vcpu.domain)!, vcpu);
-      touched[pcpu] = machine.tlbis;
+        touched[pcpu]!.set(machine.tlbis);
+        touch(xen, of.get(vcpu.domain)!, vcpu);
+      } else machine.whereFlushed(touched[pcpu]!, () => touch(xen, of.get(vcpu.domain)!, vcpu));
     });
     if (slot % 16 === 15) yield;
   }

@@ -18,30 +18,53 @@ export interface SimulationOptions {
 
 /** What a simulation was. */
 export interface Simulated {
-  /** events handed to the sinks */
-  readonly events: number;
-  /**
-   * occasions of the policy that came up. The trace depends on the code of no others: a policy that differs only there
-   * gives the same one
-   */
+  /** events handed to the sinks, by lane */
+  readonly events: readonly number[];
+  /** occasions that came up: the traces depend on the policies' code for no others */
   readonly occasions: readonly Occasion[];
 }
 
+/** A policy to simulate, and who gets its trace. */
+export interface Lane {
+  readonly policy: Policy;
+  readonly sinks: readonly TraceSink[];
+}
+
 /**
- * Runs a scenario under a policy on a CPU; the sinks get the trace. A generator, so that a caller may show progress, let
- * other work in, or stop it (what it yields is the number of events so far). Phases:
- * boot (dom0 is built), then create, run and destroy for each life. Throws an InputError when the scenario does not fit.
+ * The occasions that a scenario can bring up, whatever the policy: those of a removal where anything is mapped and unmapped,
+ * or destroyed; the switch where anything runs. Some may not come up after all.
+ */
+export function possibleOccasions(scenario: Scenario): Occasion[] {
+  const removes =
+    scenario.destroy ||
+    scenario.lives > 1 ||
+    scenario.toolstack["special-pages"] > 0 ||
+    scenario.domu.some((domu) => domu.segment.length > 0);
+  return [
+    "vmid-assigned",
+    ...(removes ? (["revoke", "split", "batch-end"] as const) : []),
+    ...(scenario.run["time-us"] > 0 ? (["switch"] as const) : []),
+  ];
+}
+
+/**
+ * Runs a scenario on a CPU, under one policy or under several of the same frame at once (see Machine): each lane's sinks get
+ * the very trace that its policy alone would give. A generator, so that a caller may show progress, let other work in, or
+ * stop it (what it yields is the number of events so far). Phases: boot (dom0 is built), then create, run and destroy for
+ * each life. Throws an InputError when the scenario does not fit.
  */
 export function* simulation(
   scenario: Scenario,
-  policy: Policy,
   cpu: CpuProfile,
-  sinks: readonly TraceSink[],
+  lanes: readonly Lane[],
   options: SimulationOptions = {},
 ): Generator<number, Simulated> {
   const { pcpus } = scenario.machine;
-  const recorder = new Recorder(pcpus, sinks);
-  const machine = new Machine(recorder, policyOn(policy, cpu), cpu, pcpus, scenario.machine["ram-mib"] * 256);
+  const [first, ...more] = lanes.map(({ sinks }) => sinks);
+  const recorder = new Recorder(pcpus, first ?? [], ...more);
+  recorder.pause(options.boot === false);
+  const policies = lanes.map(({ policy }) => policyOn(policy, cpu));
+  const machine = new Machine(recorder, policies, cpu, pcpus, scenario.machine["ram-mib"] * 256);
   const xen = new Xen(machine, scenario.machine["ipa-bits"]);
   const physmap = new Physmap(xen, scenario.toolstack["preempt-after"]);
 
@@ -49,13 +72,13 @@ export function* simulation(
     const mark = recorder.names.id(`phase:${name}`);
     recorder.begin(machine.here, mark);
     let step = body.next();
-    for (; !step.done; step = body.next()) yield recorder.total;
+    for (; !step.done; step = body.next()) yield recorder.total();
     recorder.end(machine.here, mark);
     return step.value;
   }
 
   const { dom0, base } = yield* phase("boot", bootDom0(xen, scenario));
-  if (options.boot === false) recorder.discard();
+  recorder.pause(false);
   xen.run(0, dom0.vcpus[0]!);
   const toolstack = new Toolstack(xen, physmap, dom0, base, scenario);
   let next = 1;
@@ -80,18 +103,17 @@ export function* simulation(
     }
   }
   recorder.flush();
-  return { events: recorder.total, occasions: [...machine.occasions] };
+  return { events: lanes.map((_, lane) => recorder.total(lane)), occasions: [...machine.occasions] };
 }
 
 /** Runs a {@link simulation} to its end in one go. */
 export function simulate(
   scenario: Scenario,
-  policy: Policy,
   cpu: CpuProfile,
-  sinks: readonly TraceSink[],
+  lanes: readonly Lane[],
   options: SimulationOptions = {},
 ): Simulated {
-  const run = simulation(scenario, policy, cpu, sinks, options);
+  const run = simulation(scenario, cpu, lanes, options);
   let step = run.next();
   while (!step.done) step = run.next();
   return step.value;

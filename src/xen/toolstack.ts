@@ -4,7 +4,6 @@
  */
 import { type Gfn, gfn } from "../arch/index.js";
 import { InputError } from "../input/index.js";
-import { usesBatch } from "../policy/index.js";
 import { Access } from "../trace/index.js";
 import type { Domain, Xen } from "./domain.js";
 import { MapSpace, type Physmap } from "./physmap.js";
@@ -14,12 +13,9 @@ import type { DomuSpec, Scenario } from "./scenario.js";
 export const GUEST_RAM_GFN = 0x40000;
 /** Where Linux's unpopulated-alloc takes dom0's gfns for foreign mappings from: above all RAM. */
 const FOREIGN_GFN = 2 ** 24;
-/** dom0's VAs, as page numbers: its kernel's linear map; the toolstack's image, and its mapping of the guest. */
+/** dom0's VAs, as page numbers: its kernel's linear map, and the toolstack's mapping of the guest. */
 const LINEAR_VA = 0xffff000000000;
-const IMAGE_VA = 0xffff80000;
 const MAPPING_VA = 0xffffa0000;
-/** The image stands in dom0's page cache this many pages above the working set. */
-const PAGE_CACHE = 4096;
 /** Pages mapped, copied or unmapped between two yields. */
 const YIELD_PAGES = 4096;
 
@@ -31,7 +27,9 @@ interface Segment {
 
 /** A toolstack in dom0, whose vCPU 0 runs on the executing pCPU. */
 export class Toolstack {
-  private touchedAt = -1;
+  /** TLBIs executed when dom0 touched its working set last, by lane */
+  private readonly touchedAt: Float64Array;
+  private readonly workingSet: readonly { page: number; level: number; mfn: number }[];
 
   constructor(
     private readonly xen: Xen,
@@ -40,15 +38,30 @@ export class Toolstack {
     /** first gfn of dom0's RAM */
     private readonly dom0Base: number,
     private readonly scenario: Scenario,
-  ) {}
+  ) {
+    this.workingSet = this.findWorkingSet();
+    this.touchedAt = new Float64Array(xen.machine.policies.length).fill(-1);
+  }
 
   /** What dom0 touches between two hypercalls; recorded only when a TLBI came since it did so last. */
   private touch(): void {
-    const { machine } = this.xen;
-    if (this.touchedAt === machine.tlbis) return;
-    for (let i = 0; i < this.scenario.dom0["working-set"]; i++)
-      this.xen.access(this.dom0, Access.read, LINEAR_VA + this.dom0Base + i, gfn(this.dom0Base + i));
-    this.touchedAt = machine.tlbis;
+    this.xen.machine.whereFlushed(this.touchedAt, this.touchWorkingSet);
+  }
+
+  private readonly touchWorkingSet = (): void => {
+    const { recorder, here } = this.xen.machine;
+    for (const { page, level, mfn } of this.workingSet)
+      recorder.access(here, Access.read, level, LINEAR_VA + page, page, mfn);
+  };
+
+  /** dom0's working set. Nobody remaps dom0's own RAM here, so it is looked up once. */
+  private findWorkingSet(): { page: number; level: number; mfn: number }[] {
+    const { p2m } = this.dom0;
+    return Array.from({ length: this.scenario.dom0["working-set"] }, (_, i) => {
+      if (!p2m.lookup(this.dom0Base + i))
+        throw InputError.at(this.scenario.file, 0, "dom0.working-set is larger than dom0's memory");
+      return { page: this.dom0Base + i, level: p2m.foundLevel, mfn: p2m.foundMfn };
+    });
   }
 
   private check(rc: number, what: string): void {
@@ -122,12 +135,12 @@ export class Toolstack {
     }
   }
 
-  /** The copy: dom0 reads the image from its page cache and writes it through the mapping. */
+  /**
+   * The copy: dom0 writes each page through the mapping. (It reads the image once, elsewhere in its memory: no flush changes
+   * what that costs, so it is left out.)
+   */
   private *copy(segment: Segment): Generator<void> {
-    const image = this.dom0Base + PAGE_CACHE;
     for (let i = 0; i < segment.pages; i++) {
-      if (!this.xen.access(this.dom0, Access.read, IMAGE_VA + i, gfn(image + i)))
-        throw InputError.at(this.scenario.file, 0, `segment '${segment.name}' does not fit into dom0's memory`);
       this.xen.access(this.dom0, Access.write, MAPPING_VA + i, gfn(FOREIGN_GFN + i));
       if (i % YIELD_PAGES === YIELD_PAGES - 1) yield;
     }
@@ -135,7 +148,7 @@ export class Toolstack {
 
   /** munmap: XENMEM_remove_from_physmap for each page, or the batch call where the policy has one. */
   private *unmap(segment: Segment): Generator<void> {
-    if (usesBatch(this.xen.machine.policy)) {
+    if (this.xen.machine.frame.batch) {
       yield* this.unmapBatched(segment);
       return;
     }

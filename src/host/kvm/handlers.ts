@@ -10,6 +10,7 @@ import {
   minBlockLevel,
   PAGE_SHIFT,
   TLBI_OPS,
+  TWO32,
   tlbiIndex,
 } from "../../arch/index.js";
 import type { NestedMmus, ShadowMmu } from "./mmus.js";
@@ -34,8 +35,8 @@ const HARDWARE_OP = Int16Array.from(
 );
 
 const TWO44 = 2 ** 44;
-/** pages of the 52-bit IPA space, which an operand's IPA[51:12] counts */
-const OPERAND_PAGES = 2 ** 40;
+/** 4 KiB pages of 2^shift bytes: a table, because a power is slow on hot paths */
+const PAGES_OF_SHIFT = Array.from({ length: 53 }, (_, shift) => 2 ** (shift - PAGE_SHIFT));
 const GRANULE_OF_TG: readonly (GranuleBits | undefined)[] = [undefined, 12, 14, 16];
 
 /** log2 of the bytes that a TTL field says (ttl_to_size); undefined where it says nothing, as at levels without blocks. */
@@ -47,8 +48,8 @@ function ttlShift(ttl: number): number | undefined {
 
 export class TlbiHandlers {
   private readonly granuleBits: GranuleBits;
-  /** 4 KiB pages of the host's page */
-  private readonly granulePages: number;
+  /** the part of a host's page that a 4 KiB page is */
+  private readonly granulesPerPage: number;
   /** the last piece's cover, since the same piece comes again and again */
   private coveredGranules = 0;
   private cover: FlushOps = { range: 0, single: 0 };
@@ -62,7 +63,7 @@ export class TlbiHandlers {
     private readonly tally: Tally,
   ) {
     this.granuleBits = pool.granuleBits;
-    this.granulePages = 2 ** (pool.granuleBits - PAGE_SHIFT);
+    this.granulesPerPage = 2 ** (PAGE_SHIFT - pool.granuleBits);
     this.chunkLimits = ipaBits.map((bits) => 2 ** (bits - levelShift(pool.chunkLevel, pool.granuleBits)));
   }
 
@@ -97,12 +98,11 @@ export class TlbiHandlers {
   }
 
   private unmapAddress(slot: ShadowMmu, lo: number, hi: number): void {
-    const low = low48(lo, hi);
-    const ttl = Math.floor(low / TWO44);
-    const page = (low - ttl * TWO44) % OPERAND_PAGES;
+    const ttl = (hi >>> 12) & 0xf;
+    const page = (hi & 0xff) * TWO32 + lo;
     const hinted = ttl === 0 ? this.shadowHint(slot, page) : ttlShift(ttl);
     const shift = hinted ?? levelShift(this.pool.chunkLevel, this.granuleBits);
-    const pages = 2 ** (shift - PAGE_SHIFT);
+    const pages = PAGES_OF_SHIFT[shift]!;
     this.unmap(slot, Math.floor(page / pages) * pages, pages);
   }
 
@@ -114,7 +114,7 @@ export class TlbiHandlers {
     const tally = this.tally;
     const chunkLevel = this.pool.chunkLevel;
     for (let level = 3; level >= chunkLevel; level--) {
-      const pages = 2 ** (levelShift(level, this.granuleBits) - PAGE_SHIFT);
+      const pages = PAGES_OF_SHIFT[levelShift(level, this.granuleBits)]!;
       const base = Math.floor(page / pages) * pages;
       const hint = slot.stage2.find(this.granule(base));
       tally.lookups++;
@@ -125,7 +125,7 @@ export class TlbiHandlers {
       }
       if (hint <= 0) continue;
       const shift = levelShift(hint, this.granuleBits);
-      return page < base + 2 ** (shift - PAGE_SHIFT) ? shift : undefined;
+      return page < base + PAGES_OF_SHIFT[shift]! ? shift : undefined;
     }
     return undefined;
   }
@@ -143,7 +143,7 @@ export class TlbiHandlers {
 
   /** The granule that holds a 4 KiB page. */
   private granule(page: number): number {
-    return Math.floor(page / this.granulePages);
+    return Math.floor(page * this.granulesPerPage);
   }
 
   /** stage2_apply_range over 4 KiB pages: one step and one flush for each chunk touched, as far as the IPA size reaches. */

@@ -22,11 +22,12 @@ export type ShadowShape = Pick<KvmHost, "granuleBits" | "backingLevel">;
  * as one of a guest under the VTTBR_EL2 in force on its pCPU, which is a vCPU of the guest hypervisor pinned by the host.
  */
 export class KvmNested implements TraceSink {
+  readonly wants = [Kind.access, Kind.tlbi, Kind.sysreg, Kind.begin];
   private readonly granuleBits: KvmHost["granuleBits"];
   private readonly backingLevel: KvmHost["backingLevel"];
-  /** 4 KiB pages of a leaf at each level, and of the host's page */
+  /** 4 KiB pages of a leaf at each level, and the part of a host's page that one is */
   private readonly leafPages: readonly number[];
-  private readonly granulePages: number;
+  private readonly granulesPerPage: number;
   private readonly pool: ShadowPool;
   private readonly mmus: NestedMmus;
   private readonly tally: Tally;
@@ -52,7 +53,7 @@ export class KvmNested implements TraceSink {
     this.granuleBits = shape.granuleBits;
     this.backingLevel = shape.backingLevel;
     this.leafPages = [0, 1, 2, 3].map((level) => 2 ** (levelShift(level, shape.granuleBits) - PAGE_SHIFT));
-    this.granulePages = this.leafPages[3]!;
+    this.granulesPerPage = 1 / this.leafPages[3]!;
     this.pool = new ShadowPool(shape.granuleBits);
     this.mmus = new NestedMmus(this.pool, vcpus);
     this.tally = new Tally(ipaBits.length);
@@ -106,7 +107,7 @@ export class KvmNested implements TraceSink {
     if (page >= this.pageLimit) this.refuseIpa(row, ipaLo, ipaHi);
     let mmu = this.current[pcpu];
     if (mmu === undefined || (this.written[pcpu] === 0 && mmu.vmid !== vmid)) mmu = this.enter(row, pcpu, vmid);
-    if (mmu.stage2.find(Math.floor(page / this.granulePages)) < 0) this.fault(mmu, page, guestLevel);
+    if (mmu.stage2.find(Math.floor(page * this.granulesPerPage)) < 0) this.fault(mmu, page, guestLevel);
   }
 
   /** A vCPU enters its guest (kvm_vcpu_load_hw_mmu), on a shadow that it looks up or takes over. */
@@ -125,11 +126,11 @@ export class KvmNested implements TraceSink {
   private fault(mmu: ShadowMmu, page: number, guestLevel: number): void {
     const hint = guestLevel >= this.pool.chunkLevel ? guestLevel : 0;
     const level = mmu.stage2.map(Math.max(hint === 0 ? 3 : hint, this.backingLevel), hint);
-    if (mmu.mapped.has(page)) this.tally.refaults++;
-    else this.tally.firstFaults++;
     const pages = this.leafPages[level]!;
-    // A division: the remainder of doubles is slow.
-    mmu.mapped.add(Math.floor(page / pages) * pages, pages);
+    const before = mmu.mapped.addOne(page);
+    if (pages > 1) mmu.mapped.add(page - (page & (pages - 1)), pages);
+    if (before) this.tally.refaults++;
+    else this.tally.firstFaults++;
   }
 
   private checkPcpu(row: number, pcpu: number): void {

@@ -49,6 +49,9 @@ export class ShadowPool {
   readonly chunkLevel: 1 | 2;
   /** granules (host pages) of a chunk */
   readonly chunkGranules: number;
+  /** reciprocals of chunkGranules and size, exact since these are powers of two: a division is slow on hot paths */
+  readonly chunksPerGranule: number;
+  readonly tablesPerGranule: number;
   entries: Int32Array;
   tables: Int32Array;
   private free = 0;
@@ -60,6 +63,8 @@ export class ShadowPool {
     this.size = 2 ** this.bits;
     this.chunkLevel = minBlockLevel(granuleBits);
     this.chunkGranules = 2 ** (this.bits * (3 - this.chunkLevel));
+    this.chunksPerGranule = 1 / this.chunkGranules;
+    this.tablesPerGranule = 1 / this.size;
     const tables = 64;
     this.entries = new Int32Array(tables << this.bits);
     this.tables = new Int32Array(tables << FIELDS_BITS);
@@ -133,6 +138,9 @@ export class ShadowStage2 {
   /** tables entered by the last {@link find} */
   depth = 0;
   private foundTable = 0;
+  /** region of a last-level table, and the table, as the last walk that got there found it; -1 once a table was freed */
+  private lastRegion = -1;
+  private lastTable = 0;
   private foundChunk = 0;
   private foundWithin = 0;
 
@@ -152,11 +160,18 @@ export class ShadowStage2 {
    * does. Sets {@link depth}, and where {@link map} would map it.
    */
   find(granule: number): number {
-    const { entries, bits, chunkGranules } = this.pool;
-    const chunk = Math.floor(granule / chunkGranules);
+    const { entries, bits, chunkGranules, chunksPerGranule, tablesPerGranule } = this.pool;
+    const chunk = Math.floor(granule * chunksPerGranule);
     const within = granule - chunk * chunkGranules;
-    let table = this.root;
-    for (let level = 0; ; level++) {
+    // Most walks end in the last-level table of the walk before them.
+    const region = Math.floor(granule * tablesPerGranule);
+    const again = region === this.lastRegion;
+    let table = again ? this.lastTable : this.root;
+    for (let level = again ? 3 : 0; ; level++) {
+      if (level === 3) {
+        this.lastRegion = region;
+        this.lastTable = table;
+      }
       const entry = entries[(table << bits) + this.index(level, chunk, within)]!;
       if (entry <= 0) {
         this.depth = level;
@@ -271,6 +286,7 @@ export class ShadowStage2 {
     }
     if (this.head !== 0) pool.clear(this.root);
     this.head = 0;
+    this.lastRegion = -1;
   }
 
   /** The last valid entry of a table that has one. */
@@ -304,6 +320,7 @@ export class ShadowStage2 {
     else if (level === pool.chunkLevel) counts.upperFreed++;
     this.unlink(table);
     pool.give(table);
+    this.lastRegion = -1;
   }
 
   private link(table: number): void {

@@ -1,0 +1,102 @@
+/** `shootdown compare`: every scenario under every policy on every host, as tables, as JSON and as an HTML report. */
+import { setMaxListeners } from "node:events";
+import { availableParallelism } from "node:os";
+import type { Command } from "commander";
+import { Piscina } from "piscina";
+import { hostNames, loadHost, loadPolicy, loadScenario, policyNames, scenarioNames } from "../catalog/index.js";
+import { type CompareResult, type Comparison, Plan, type PolicyResult, runJob } from "../compare/index.js";
+import { InputError } from "../input/index.js";
+import { collect, cpuOn, cpuOption, ipaBitsOption, repeatOption, withRepeat } from "./options.js";
+import { outputWidth, printJson, writeWhole } from "./output.js";
+import { interruptible, Progress } from "./progress.js";
+
+interface CompareOptions {
+  readonly policy?: readonly string[];
+  readonly host?: readonly string[];
+  readonly ipaBits: readonly number[];
+  readonly cpu?: string;
+  readonly repeatTlbi?: boolean;
+  readonly json?: boolean;
+  readonly report?: string;
+}
+
+export function register(program: Command): void {
+  program
+    .command("compare")
+    .description("what each way of flushing does and costs: scenarios under policies on hosts")
+    .argument("[scenario...]", "built-in scenarios or .toml files (default: all built in)")
+    .option(
+      "-p, --policy <policy>",
+      "a built-in policy or a .toml file; may be repeated (default: all built in)",
+      collect,
+    )
+    .option("--host <host>", "a built-in host or a .toml file; may be repeated (default: all built in)", collect)
+    .addOption(ipaBitsOption([40, 44, 48]))
+    .addOption(cpuOption())
+    .addOption(repeatOption())
+    .option("--json", "print JSON")
+    .option("--report <file>", "also write one self-contained HTML file")
+    .action(async (scenarios: string[], options: CompareOptions) => {
+      const result = await interruptible((signal) => inParallel(comparisonOf(scenarios, options), signal));
+      if (options.report !== undefined) {
+        const { renderReport } = await import("../report/index.js");
+        writeWhole(options.report, await renderReport(result));
+      }
+      if (options.json) printJson(result);
+      else {
+        const { compareTables } = await import("../report/index.js");
+        process.stdout.write(compareTables(result, outputWidth()));
+        if (options.report !== undefined) process.stdout.write(`\nThe report stands in ${options.report}\n`);
+      }
+    });
+}
+
+function comparisonOf(scenarios: readonly string[], options: CompareOptions): Comparison {
+  const all = <T extends { readonly name: string }>(
+    what: string,
+    names: readonly string[],
+    load: (name: string) => T,
+  ): T[] => {
+    const loaded = [...new Set(names)].map(load);
+    const twice = loaded.find((one, i) => loaded.findIndex((other) => other.name === one.name) < i);
+    if (twice) throw new InputError(`two ${what} are named '${twice.name}': their rows could not be told apart`);
+    return loaded;
+  };
+  return {
+    scenarios: all("scenarios", scenarios.length > 0 ? scenarios : scenarioNames(), loadScenario),
+    policies: all("policies", options.policy ?? policyNames(), loadPolicy),
+    hosts: all("hosts", options.host ?? hostNames(), loadHost).map((host) => withRepeat(host, options.repeatTlbi)),
+    ipaBits: options.ipaBits,
+    cpuOf: (host) => cpuOn(host, options.cpu),
+  };
+}
+
+/** Does the jobs in as many threads as there are cores; a single job needs none. */
+async function inParallel(comparison: Comparison, signal: AbortSignal): Promise<CompareResult> {
+  const plan = new Plan(comparison);
+  if (plan.jobs.length <= 1) {
+    for (const job of plan.jobs) plan.done(job, runJob(job));
+    return plan.result();
+  }
+  const threads = Math.min(availableParallelism(), plan.jobs.length);
+  const pool = new Piscina({
+    filename: new URL("./compare-worker.js", import.meta.url).href,
+    minThreads: threads,
+    maxThreads: threads,
+  });
+  setMaxListeners(plan.jobs.length + 1, signal);
+  const progress = new Progress("simulations");
+  let done = 0;
+  try {
+    await Promise.all(
+      plan.jobs.map(async (job) => {
+        plan.done(job, (await pool.run(job, { signal })) as PolicyResult[]);
+        await progress.update(++done, plan.jobs.length);
+      }),
+    );
+    return plan.result();
+  } finally {
+    progress.stop();
+    await pool.destroy();
+  }
+}

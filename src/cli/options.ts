@@ -1,0 +1,54 @@
+/** Options that several commands take, and what they mean. */
+import { InvalidArgumentError, Option } from "commander";
+import { CPU_PROFILES, type CpuProfile, cpuProfile } from "../arch/index.js";
+import type { Host } from "../host/index.js";
+import { InputError } from "../input/index.js";
+
+/** `--ipa-bits 40,44,48` as a list of numbers; what a host can have is the host's to say. */
+export function ipaBitsOption(byDefault: readonly number[]): Option {
+  return new Option("--ipa-bits <list>", "IPA bits of the nested host, separated by commas")
+    .default(byDefault, byDefault.join(","))
+    .argParser(numbers);
+}
+
+function numbers(text: string): number[] {
+  const list = text.split(",").map((part) => (/^\s*\d{1,3}\s*$/.test(part) ? Number(part) : Number.NaN));
+  if (list.some((n) => Number.isNaN(n) || n < 32 || n > 52))
+    throw new InvalidArgumentError("Expected numbers from 32 to 52, separated by commas.");
+  return [...new Set(list)];
+}
+
+/** `--cpu PROFILE`: what the hypervisor sees in place of the host file's CPU. */
+export function cpuOption(): Option {
+  return new Option("--cpu <profile>", "CPU profile that the hypervisor runs on (default: the host file's)").choices(
+    CPU_PROFILES.map((profile) => profile.name),
+  );
+}
+
+/** `--repeat-tlbi`: hosts price their own remedy of the erratum. */
+export function repeatOption(): Option {
+  return new Option(
+    "--repeat-tlbi",
+    "nested hosts repeat their flushes for CVE-2025-10263, as Linux does since mid-2026 (the measured host of 2025 did not)",
+  );
+}
+
+/** Collects a repeatable option; each may also be a list with commas. */
+export function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), ...value.split(",").map((part) => part.trim())];
+}
+
+/** The CPU that the hypervisor sees on a host: the one asked for, or the host file's. */
+export function cpuOn(host: Host, asked: string | undefined): CpuProfile {
+  const cpu = cpuProfile(asked ?? host.cpu);
+  if (!cpu)
+    throw new InputError(
+      `host ${host.name}: unknown cpu '${host.cpu}', expected ${CPU_PROFILES.map((profile) => profile.name).join(", ")}`,
+    );
+  return cpu;
+}
+
+/** The host with its own remedy of the erratum switched on, if asked. */
+export function withRepeat(host: Host, repeat: boolean | undefined): Host {
+  return repeat && host.kvm ? { ...host, kvm: { ...host.kvm, repeatTlbi: true } } : host;
+}

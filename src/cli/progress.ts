@@ -1,0 +1,50 @@
+/** Progress on a terminal (standard error), and the wish to stop. */
+import type { SingleBar } from "cli-progress";
+
+/** A bar, shown after half a second on a terminal and never on a pipe. */
+export class Progress {
+  private bar: SingleBar | undefined;
+  private readonly begun = performance.now();
+
+  /** `what` names the units: "jobs", "events". */
+  constructor(private readonly what: string) {}
+
+  /** So many of so many; a total of 0 is not known yet. */
+  async update(done: number, total: number): Promise<void> {
+    if (!process.stderr.isTTY || performance.now() - this.begun < 500) return;
+    if (!this.bar) {
+      const { SingleBar } = (await import("cli-progress")).default;
+      const format = total > 0 ? `{bar} {value} of {total} ${this.what}` : `{value} ${this.what}`;
+      this.bar = new SingleBar({ format, clearOnComplete: true, fps: 5 });
+      this.bar.start(total, done);
+    }
+    this.bar.update(done);
+  }
+
+  stop(): void {
+    this.bar?.stop();
+    this.bar = undefined;
+  }
+}
+
+/** Exit status of a process that Ctrl-C ended. */
+export const INTERRUPTED = 130;
+
+/** Thrown where work stops because of Ctrl-C. */
+export class Interrupted extends Error {}
+
+/** Does work that may be interrupted: the signal is aborted by Ctrl-C; then {@link Interrupted} is thrown. */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const stop = (): void => controller.abort(new Interrupted("interrupted"));
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+  try {
+    return await work(controller.signal);
+  } catch (error) {
+    throw controller.signal.aborted ? controller.signal.reason : error;
+  } finally {
+    process.off("SIGINT", stop);
+    process.off("SIGTERM", stop);
+  }
+}

@@ -1,0 +1,260 @@
+/**
+ * How a program runs. One walk serves everybody: the simulator runs it into a trace, and {@link unroll} into a flat list for
+ * a concrete case (which is what a prover wants).
+ */
+import {
+  addressOperand,
+  BARRIERS,
+  type CpuProfile,
+  largestRange,
+  operandHalves,
+  rangeOperand,
+  TLBI_OPS,
+} from "../arch/index.js";
+import { InputError } from "../input/index.js";
+import {
+  type Case,
+  type Condition,
+  type Executor,
+  type LoopOver,
+  type Program,
+  type Statement,
+  specialise,
+} from "./program.js";
+
+const ISB = BARRIERS.findIndex((b) => b.kind === "ISB");
+
+enum Do {
+  barrier,
+  tlbi,
+  tlbiOfLoop,
+  vttbrOwner,
+  vttbrCurrent,
+  withOwner,
+  choose,
+  eachVmid,
+  eachPage,
+  eachEntry,
+  eachRange,
+}
+
+/** A statement as the runner wants it: all of one shape, so that the engine's property look-ups stay fast. */
+interface Step {
+  readonly does: Do;
+  /** barrier, or TLBI */
+  readonly a: number;
+  /** the single-address form of a range TLBI, -1 = none; for loops 1 = over guest VAs */
+  readonly b: number;
+  readonly body: readonly Step[];
+  readonly otherwise: readonly Step[];
+  readonly condition: Condition | undefined;
+  readonly loop: LoopOver | undefined;
+  readonly line: number;
+}
+
+const LOOPS: Readonly<Record<LoopOver, readonly [Do, number]>> = {
+  vmid: [Do.eachVmid, 0],
+  page: [Do.eachPage, 0],
+  entry: [Do.eachEntry, 0],
+  range: [Do.eachRange, 0],
+  "va-page": [Do.eachPage, 1],
+  "va-range": [Do.eachRange, 1],
+};
+
+const stepsOf = (program: Program): Step[] => program.map(stepOf);
+
+function step(does: Do, rest: Partial<Step> = {}): Step {
+  return {
+    does,
+    a: rest.a ?? 0,
+    b: rest.b ?? 0,
+    body: rest.body ?? [],
+    otherwise: rest.otherwise ?? [],
+    condition: rest.condition,
+    loop: rest.loop,
+    line: rest.line ?? 0,
+  };
+}
+
+function stepOf(s: Statement): Step {
+  switch (s.kind) {
+    case "barrier":
+      return step(Do.barrier, { a: s.barrier });
+    case "tlbi":
+      return step(s.operand === "loop" ? Do.tlbiOfLoop : Do.tlbi, { a: s.op, b: s.single });
+    case "msr-vttbr":
+      return step(s.value === "owner" ? Do.vttbrOwner : Do.vttbrCurrent);
+    case "with-owner":
+      return step(Do.withOwner, { body: stepsOf(s.body) });
+    case "if":
+      return step(Do.choose, { condition: s.condition, body: stepsOf(s.body), otherwise: stepsOf(s.otherwise) });
+    case "for": {
+      const [does, byVa] = LOOPS[s.over];
+      return step(does, { b: byVa, body: stepsOf(s.body), loop: s.over, line: s.line });
+    }
+  }
+}
+
+/** Runs one program, specialised for a CPU, on case after case. `file` names the policy in errors. */
+export class Runner {
+  private readonly steps: readonly Step[];
+  private on!: Case;
+  /** VMID of the owner that `with owner-vmid` means, and the VMID in VTTBR_EL2 */
+  private owner = 0;
+  private held = 0;
+  /** what the loop around offers as operand: bits [47:0], ASID; 1 = an odd page, for the single-address form */
+  private operand = 0;
+  private asid = 0;
+  private single = 0;
+
+  constructor(
+    program: Program,
+    private readonly executor: Executor,
+    private readonly file: string,
+  ) {
+    this.steps = stepsOf(program);
+  }
+
+  /** Runs it. Throws an InputError when the code asks for a guest VA that nobody knows. */
+  run(on: Case): void {
+    if (this.steps.length === 0) return;
+    this.on = on;
+    this.owner = on.ownerVmids[0]!;
+    this.held = on.currentVmid;
+    this.body(this.steps);
+  }
+
+  private body(steps: readonly Step[]): void {
+    const { executor } = this;
+    for (let i = 0; i < steps.length; i++) {
+      const s = steps[i]!;
+      switch (s.does) {
+        case Do.barrier:
+          executor.barrier(s.a);
+          break;
+        case Do.tlbi:
+          executor.tlbi(s.a, 0, 0);
+          break;
+        case Do.tlbiOfLoop:
+          executor.tlbi(this.single === 1 && s.b >= 0 ? s.b : s.a, this.operand, this.asid);
+          break;
+        case Do.vttbrOwner:
+          this.vttbr(this.owner);
+          break;
+        case Do.vttbrCurrent:
+          this.vttbr(this.on.currentVmid);
+          break;
+        case Do.withOwner:
+          this.withOwner(s);
+          break;
+        case Do.choose:
+          this.body(this.holds(s.condition!) ? s.body : s.otherwise);
+          break;
+        case Do.eachVmid:
+          for (const vmid of this.on.ownerVmids) {
+            this.owner = vmid;
+            this.body(s.body);
+          }
+          break;
+        default:
+          for (let r = 0; r < this.on.count; r++) this.range(s, r);
+      }
+    }
+  }
+
+  private vttbr(vmid: number): void {
+    this.executor.vttbr(vmid);
+    this.held = vmid;
+  }
+
+  private withOwner(s: Step): void {
+    const before = this.held;
+    const elsewhere = before !== this.owner;
+    if (elsewhere) {
+      this.vttbr(this.owner);
+      this.executor.barrier(ISB);
+    }
+    this.body(s.body);
+    if (elsewhere) {
+      this.vttbr(before);
+      this.executor.barrier(ISB);
+    }
+  }
+
+  private holds(c: Condition): boolean {
+    const { on } = this;
+    switch (c.test) {
+      case "owner-current":
+        return (on.currentVmid === this.owner) !== c.not;
+      case "pages":
+        return on.pages > c.above !== c.not;
+      case "va-known":
+        return on.va.subarray(0, on.count).every((va) => va >= 0) !== c.not;
+      default:
+        throw new Error(`condition '${c.test}' must be specialised for a CPU before it runs`);
+    }
+  }
+
+  /** One range of the case, page by page, entry by entry, or in encodable pieces. */
+  private range(s: Step, r: number): void {
+    const { on } = this;
+    const base = s.b === 1 ? this.knownVa(s, r) : on.base[r]!;
+    this.asid = s.b === 1 ? on.asid : 0;
+    const length = on.length[r]!;
+    this.single = 0;
+    if (s.does === Do.eachRange) {
+      for (let at = 0; at < length; ) {
+        const range = largestRange(length - at);
+        this.single = range === undefined ? 1 : 0;
+        this.operand =
+          range === undefined ? addressOperand(base + at) : rangeOperand(base + at, range.scale, range.num);
+        this.body(s.body);
+        at += range === undefined ? 1 : range.granules;
+      }
+      return;
+    }
+    const step = s.does === Do.eachEntry ? on.step[r]! : 1;
+    for (let at = 0; at < length; at += step) {
+      this.operand = addressOperand(base + at);
+      this.body(s.body);
+    }
+  }
+
+  private knownVa(s: Step, r: number): number {
+    const va = this.on.va[r]!;
+    if (va >= 0) return va;
+    throw InputError.at(
+      this.file,
+      s.line,
+      `'for ${s.loop}' needs the guest's virtual address of gfn 0x${this.on.base[r]!.toString(16)}, which the hypervisor does not know here (test it with 'if va-known')`,
+    );
+  }
+}
+
+/** One instruction of an unrolled program. */
+export type Instruction =
+  | { readonly kind: "barrier"; readonly barrier: number; readonly text: string }
+  | { readonly kind: "tlbi"; readonly op: number; readonly operand: bigint; readonly text: string }
+  | { readonly kind: "vttbr"; readonly vmid: number; readonly text: string };
+
+/** The flat list of instructions that a program executes on a CPU in a concrete case. */
+export function unroll(program: Program, on: Case, cpu: CpuProfile, file = "policy"): Instruction[] {
+  const list: Instruction[] = [];
+  const runner = new Runner(
+    specialise(program, cpu),
+    {
+      barrier: (barrier) => list.push({ kind: "barrier", barrier, text: BARRIERS[barrier]!.name.toLowerCase() }),
+      tlbi(op, low, asid) {
+        const { lo, hi } = operandHalves(low, asid);
+        const operand = (BigInt(hi) << 32n) | BigInt(lo);
+        const name = TLBI_OPS[op]!.name.toLowerCase();
+        const text = TLBI_OPS[op]!.operand === "none" ? `tlbi ${name}` : `tlbi ${name}, 0x${operand.toString(16)}`;
+        list.push({ kind: "tlbi", op, operand, text });
+      },
+      vttbr: (vmid) => list.push({ kind: "vttbr", vmid, text: `msr vttbr_el2, vmid ${vmid}` }),
+    },
+    file,
+  );
+  runner.run(on);
+  return list;
+}
