@@ -1,6 +1,6 @@
 /** What is built in (policies, hosts, scenarios), and files of the user's own wherever a built-in name does. Node only. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Host, parseHost } from "../host/index.js";
 import { InputError } from "../input/index.js";
@@ -43,12 +43,15 @@ export const policyNames = (): string[] => names("policies", POLICY_ORDER);
 export const hostNames = (): string[] => names("hosts", HOST_ORDER);
 export const scenarioNames = (): string[] => names("scenarios", ["create-domu", "create-domu-ramdisk", "vcpu-switch"]);
 
+const KNOWN: Record<Shelf, () => string[]> = { policies: policyNames, hosts: hostNames, scenarios: scenarioNames };
+
 /** True when the user means a file: it has a slash or ends in .toml. */
 const isPath = (name: string): boolean => name.includes("/") || name.endsWith(".toml");
 
 /** The text of a built-in or of the user's own file, and how to name it in errors. */
-function text(shelf: Shelf, name: string, known: () => string[]): { text: string; file: string } {
+function text(shelf: Shelf, name: string): { text: string; file: string } {
   const builtIn = !isPath(name);
+  const known = KNOWN[shelf];
   if (builtIn && !known().includes(name))
     throw new InputError(
       `no ${singular[shelf]} is named '${name}': expected ${known().join(", ")}, or a path to a .toml file`,
@@ -72,25 +75,32 @@ function readText(path: string): string {
   }
 }
 
-/** A policy by built-in name or path; its base may be either too. Throws an InputError. */
+/** The text of a built-in file, to print it; also of a path. Throws an InputError. */
+export function builtInText(shelf: Shelf, name: string): string {
+  return text(shelf, name).text;
+}
+
+/** A policy by built-in name or path; its base may be either too, a path from the file's folder. Throws an InputError. */
 export function loadPolicy(name: string): Policy {
   return policyFrom(name, []);
 }
 
 function policyFrom(name: string, chain: readonly string[]): Policy {
   if (chain.includes(name)) throw new InputError(`policy ${name} is its own base: ${[...chain, name].join(" -> ")}`);
-  const { text: toml, file } = text("policies", name, policyNames);
-  return parsePolicy(toml, file, (base) => policyFrom(base, [...chain, name]));
+  const { text: toml, file } = text("policies", name);
+  return parsePolicy(toml, file, (base) =>
+    policyFrom(isPath(base) && isPath(name) ? join(dirname(name), base) : base, [...chain, name]),
+  );
 }
 
 /** A host by built-in name or path. Throws an InputError. */
 export function loadHost(name: string): Host {
-  const { text: toml, file } = text("hosts", name, hostNames);
+  const { text: toml, file } = text("hosts", name);
   return parseHost(toml, file);
 }
 
 /** A scenario by built-in name or path. Throws an InputError. */
 export function loadScenario(name: string): Scenario {
-  const { text: toml, file } = text("scenarios", name, scenarioNames);
+  const { text: toml, file } = text("scenarios", name);
   return parseScenario(toml, file);
 }

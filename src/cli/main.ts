@@ -4,8 +4,11 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { InputError } from "../input/index.js";
 import { register as compare } from "./compare.js";
+import { register as listings } from "./listing.js";
+import { register as price } from "./price.js";
 import { INTERRUPTED, Interrupted } from "./progress.js";
 import { register as show } from "./show.js";
+import { register as simulate } from "./simulate.js";
 import { register as tlbi } from "./tlbi.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
@@ -19,7 +22,7 @@ const program = new Command("shootdown")
   .exitOverride()
   .showHelpAfterError("(add --help for the options)");
 
-for (const register of [compare, show, tlbi]) register(program);
+for (const register of [compare, simulate, price, show, tlbi, listings]) register(program);
 
 /** Exit status: 1 for input that cannot be used, 2 for wrong usage, 130 after Ctrl-C. */
 async function main(): Promise<number> {
@@ -37,4 +40,13 @@ async function main(): Promise<number> {
   }
 }
 
-process.exitCode = await main();
+// A reader that has seen enough (`| head`) is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+const status = await main();
+// Something may still wait for input that nobody will read.
+if (status === INTERRUPTED) process.exit(status);
+process.exitCode = status;

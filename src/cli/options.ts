@@ -52,3 +52,21 @@ export function cpuOn(host: Host, asked: string | undefined): CpuProfile {
 export function withRepeat(host: Host, repeat: boolean | undefined): Host {
   return repeat && host.kvm ? { ...host, kvm: { ...host.kvm, repeatTlbi: true } } : host;
 }
+
+/** Most vCPUs that a guest hypervisor may have: pCPUs of a trace fit 8 bits. */
+const MAX_VCPUS = 256;
+
+/** `--vcpus N`: vCPUs of the guest hypervisor, of which KVM keeps two shadow MMUs each. */
+export function vcpusOption(): Option {
+  return new Option(
+    "--vcpus <n>",
+    "vCPUs of the guest hypervisor (pCPUs of the trace): KVM has two shadow MMUs for each",
+  )
+    .default(MAX_VCPUS, `${MAX_VCPUS}, so that no shadow is recycled`)
+    .argParser((text) => {
+      const n = Number(text);
+      if (!/^\d+$/.test(text) || n < 1 || n > MAX_VCPUS)
+        throw new InvalidArgumentError(`Expected a number from 1 to ${MAX_VCPUS}.`);
+      return n;
+    });
+}

@@ -24,3 +24,12 @@ export function writeWhole(path: string, text: string): void {
     throw InputError.at(path, 0, `cannot be written: ${(error as NodeJS.ErrnoException).code ?? error}`);
   }
 }
+
+/** A reader that has seen enough (`| head`) is no error. */
+export async function quietOnBrokenPipe(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw error;
+  }
+}

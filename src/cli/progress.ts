@@ -33,16 +33,26 @@ export const INTERRUPTED = 130;
 /** Thrown where work stops because of Ctrl-C. */
 export class Interrupted extends Error {}
 
+/** How long work that was told to stop has for cleaning up, in milliseconds; waiting for input, it would not notice. */
+const GRACE = 250;
+
 /** Does work that may be interrupted: the signal is aborted by Ctrl-C; then {@link Interrupted} is thrown. */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
-  const stop = (): void => controller.abort(new Interrupted("interrupted"));
+  const { signal } = controller;
+  let stop = (): void => {};
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => {
+      controller.abort(new Interrupted("interrupted"));
+      setTimeout(() => reject(signal.reason), GRACE);
+    };
+  });
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);
   try {
-    return await work(controller.signal);
+    return await Promise.race([work(signal), stopped]);
   } catch (error) {
-    throw controller.signal.aborted ? controller.signal.reason : error;
+    throw signal.aborted ? signal.reason : error;
   } finally {
     process.off("SIGINT", stop);
     process.off("SIGTERM", stop);

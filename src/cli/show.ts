@@ -1,7 +1,8 @@
 /** `shootdown show TRACE`: what a trace holds, added up by phase; with --events, the events themselves, page by page. */
 import { basename } from "node:path";
-import Table from "cli-table3";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { textTable } from "../report/index.js";
+import { type ReadResult, readTrace, writeAll } from "../trace/file.js";
 import {
   type CallerCount,
   describeEvent,
@@ -14,14 +15,13 @@ import {
   NO_DOMAIN,
   type PhaseSummary,
   type ReadPart,
-  type ReadResult,
-  readTrace,
   SUMMARY_COLUMNS,
   type Summary,
   Summing,
   type TraceSink,
-  writeAll,
 } from "../trace/index.js";
+import { quietOnBrokenPipe } from "./output.js";
+import { interruptible, Progress } from "./progress.js";
 
 /** Lines of a page of events. */
 const PAGE_LINES = 40;
@@ -76,15 +76,6 @@ function wholeNumber(text: string): number {
   return value;
 }
 
-/** A reader that has seen enough (`| head`) is no error. */
-async function quietOnBrokenPipe(work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw error;
-  }
-}
-
 const print = (text: string): void => writeAll(1, Buffer.from(text));
 
 /** Columns of the terminal; undefined on a pipe, where lines are as long as they are. */
@@ -93,32 +84,20 @@ function terminalWidth(): number | undefined {
   return process.stdout.columns ?? (Number.isInteger(fromShell) && fromShell > 0 ? fromShell : undefined);
 }
 
-/** Reads with a bar on the terminal once it has lasted half a second; Ctrl-C ends the process with status 130. */
+/** Reads with a bar on the terminal; Ctrl-C ends it. */
 async function readWithProgress(trace: string, sink: TraceSink, part: ReadPart): Promise<ReadResult> {
-  const { SingleBar } = process.stderr.isTTY ? await import("cli-progress").then((m) => m.default) : {};
-  const bar = SingleBar
-    ? new SingleBar({ format: "{bar} {percentage} % of {total} events", clearOnComplete: true, fps: 5 })
-    : undefined;
-  const begun = performance.now();
-  let shown = false;
-  const interrupted = (): void => {
-    bar?.stop();
-    process.exit(130);
-  };
-  process.once("SIGINT", interrupted);
+  const progress = new Progress("events");
+  const update = (read: number, of: number | undefined): void => void progress.update(read, of ?? 0);
   try {
-    return await readTrace(trace, [sink], {
-      ...part,
-      progress(read, of) {
-        if (bar === undefined || of === undefined || performance.now() - begun < 500) return;
-        if (shown) bar.update(read);
-        else bar.start(of, read);
-        shown = true;
-      },
-    });
+    return await interruptible((signal) =>
+      readTrace(trace, [sink], {
+        ...part,
+        signal: part.signal ? AbortSignal.any([part.signal, signal]) : signal,
+        progress: update,
+      }),
+    );
   } finally {
-    bar?.stop();
-    process.off("SIGINT", interrupted);
+    progress.stop();
   }
 }
 
@@ -178,31 +157,11 @@ function otherRows(phase: PhaseSummary): string[][] {
   return rows.filter(([, n]) => n > 0).map(([name, n]) => [name, number(n)]);
 }
 
-const NO_BORDER = Object.fromEntries(
-  ["top", "bottom", "left", "right", "mid"]
-    .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`])
-    .concat("middle")
-    .map((name) => [name, ""]),
-);
-
-/** A table without rules, two blanks in; counts to the right. Its last column wraps, within words if it must. */
+/** A table two blanks in, counts to the right; its last column wraps where there is a width. */
 function table(head: readonly string[], rows: readonly (readonly string[])[], width: number | undefined): string {
-  const widths = head.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c]!.length)) + 2);
-  if (width !== undefined) {
-    const before = 2 + widths.slice(0, -1).reduce((sum, w) => sum + w, 0);
-    widths[widths.length - 1] = Math.min(widths.at(-1)!, Math.max(16, width - before));
-  }
-  const grid = new Table({
-    chars: NO_BORDER,
-    style: { "padding-left": 0, "padding-right": 2, head: [], border: [], compact: true },
-    colWidths: widths,
-    colAligns: head.map((title) => (title === "count" || title === "VMID" ? "right" : "left")),
-    wordWrap: true,
-    wrapOnWordBoundary: false,
-  });
-  grid.push([...head], ...rows.map((row) => [...row]));
-  const lines = grid.toString().split("\n");
-  return `${lines.map((line) => `  ${line}`.trimEnd()).join("\n")}\n`;
+  const align = head.map((title) => (title === "count" || title === "VMID" ? "right" : "left") as "left" | "right");
+  const text = textTable(head, rows, { width: (width ?? Number.POSITIVE_INFINITY) - 2, align });
+  return text.replace(/^(?=.)/gm, "  ");
 }
 
 async function showEvents(trace: string, options: ShowOptions): Promise<void> {

@@ -22,6 +22,8 @@ export class BareMetal implements TraceSink {
   readonly wants = [Kind.tlbi, Kind.barrier, Kind.begin];
   private readonly executed = new Float64Array(TLBI_OPS.length);
   private readonly pending = new Float64Array(MAX_PCPUS * CLASSES.length);
+  /** TLBIs pending on each pCPU, of all classes */
+  private readonly waiting = new Float64Array(MAX_PCPUS);
   private readonly hypercalls = new HypercallMarks();
   private broadcast = 0;
   private local = 0;
@@ -34,8 +36,10 @@ export class BareMetal implements TraceSink {
       if (event === Kind.tlbi) {
         this.executed[code[i]!]!++;
         this.pending[pcpu[i]! * CLASSES.length + CLASS_OF[code[i]!]!]!++;
-      } else if (event === Kind.barrier) this.complete(pcpu[i]!, COMPLETED[code[i]!]!);
-      else if (event === Kind.begin) this.hypercalls.begin(code[i]!);
+        this.waiting[pcpu[i]!]!++;
+      } else if (event === Kind.barrier) {
+        if (this.waiting[pcpu[i]!]! > 0) this.complete(pcpu[i]!, COMPLETED[code[i]!]!);
+      } else if (event === Kind.begin) this.hypercalls.begin(code[i]!);
     }
     this.hypercalls.names = names;
   }
@@ -50,6 +54,7 @@ export class BareMetal implements TraceSink {
       this.pending[at] = 0;
     }
     if (broadcasts + locals === 0) return;
+    this.waiting[pcpu]! -= broadcasts + locals;
     if (broadcasts > 0) this.broadcast++;
     else this.local++;
     this.further += broadcasts + locals - 1;

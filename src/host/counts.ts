@@ -44,3 +44,26 @@ export function byName(counts: ArrayLike<number>, names: (index: number) => stri
   for (let i = 0; i < counts.length; i++) if (counts[i]! > 0) named[names(i)] = counts[i]!;
   return named;
 }
+
+const plus = (a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>, sign: 1 | -1) => {
+  const sum: Record<string, number> = { ...a };
+  for (const [key, n] of Object.entries(b)) sum[key] = (sum[key] ?? 0) + sign * n;
+  return Object.fromEntries(Object.entries(sum).filter(([, n]) => n !== 0));
+};
+
+/** Counts added up, or with `sign` -1 what came on top of `b`; names that come to 0 are left out. */
+export function addCounts(a: Counts, b: Counts, sign: 1 | -1 = 1): Counts {
+  const amounts = (x: Amounts, y: Amounts): Amounts =>
+    plus(x as Record<string, number>, y as Record<string, number>, sign);
+  return {
+    tlbi: plus(a.tlbi, b.tlbi, sign),
+    hardwareTlbi: plus(a.hardwareTlbi, b.hardwareTlbi, sign),
+    hypercalls: plus(a.hypercalls, b.hypercalls, sign),
+    exits: a.exits + sign * b.exits,
+    leavesDropped: a.leavesDropped + sign * b.leavesDropped,
+    refaults: a.refaults + sign * b.refaults,
+    firstFaults: a.firstFaults + sign * b.firstFaults,
+    parts: Object.fromEntries(PARTS.map((part) => [part, amounts(a.parts[part], b.parts[part])])) as Counts["parts"],
+    rest: a.rest && b.rest ? amounts(a.rest, b.rest) : undefined,
+  };
+}

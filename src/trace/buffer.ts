@@ -18,7 +18,29 @@ export class EventBuffer {
   /** events in use, at most `capacity` */
   length = 0;
 
-  constructor(readonly capacity: number) {
+  /** An empty buffer, or a view of a part of another one: `capacity` events from `first` on. */
+  constructor(
+    readonly capacity: number,
+    of?: EventBuffer,
+    first = 0,
+  ) {
+    if (of) {
+      const end = first + capacity;
+      this.kind = of.kind.subarray(first, end);
+      this.pcpu = of.pcpu.subarray(first, end);
+      this.code = of.code.subarray(first, end);
+      this.domain = of.domain.subarray(first, end);
+      this.vmid = of.vmid.subarray(first, end);
+      this.stage = of.stage.subarray(first, end);
+      this.level = of.level.subarray(first, end);
+      this.slot = of.slot.subarray(first, end);
+      this.site = of.site.subarray(first, end);
+      this.address = of.address.subarray(2 * first, 2 * end);
+      this.from = of.from.subarray(2 * first, 2 * end);
+      this.to = of.to.subarray(2 * first, 2 * end);
+      this.length = capacity;
+      return;
+    }
     this.kind = new Uint8Array(capacity);
     this.pcpu = new Uint8Array(capacity);
     this.code = new Uint16Array(capacity);

@@ -6,6 +6,7 @@ import { after, test } from "node:test";
 import fc from "fast-check";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { InputError } from "../input/index.js";
+import { BLOCK_EVENTS } from "./buffer.js";
 import { Kind, NO_DOMAIN } from "./event.js";
 import { anyEvent, Collected, feed, type PlainEvent } from "./events.testing.js";
 import { readTrace, writeTrace } from "./file.js";
@@ -310,11 +311,12 @@ test("reading stops between blocks when it is aborted", async () => {
 
 test("progress is told after each block, with the number of events where the file says it", async () => {
   const path = file("progress.parquet");
-  await write(path, many(40_000));
+  const events = BLOCK_EVENTS + 100;
+  await write(path, many(events));
   const told: [number, number | undefined][] = [];
   await readTrace(path, [], { progress: (...args) => void told.push(args) });
   assert.deepEqual(told, [
-    [32_768, 40_000],
-    [40_000, 40_000],
+    [BLOCK_EVENTS, events],
+    [events, events],
   ]);
 });

@@ -1,8 +1,10 @@
-/** The trace: its events in columns, how sources write them, files, and a summary. */
+/**
+ * The trace: its events in columns, how sources write them, and a summary. All of it is pure; files are read and written
+ * through the room's second door, file.ts, which needs Node.
+ */
 export * from "./buffer.js";
 export { describeEvent, domainName } from "./describe.js";
 export * from "./event.js";
-export { type ReadResult, readTrace, type TraceWriter, writeAll, writeTrace } from "./file.js";
 export { NdjsonTrace } from "./ndjson.js";
 export { COLUMNS, type ColumnName } from "./parquet.js";
 export type { ReadPart, TraceInfo } from "./read.js";

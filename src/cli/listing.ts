@@ -1,0 +1,68 @@
+/** `shootdown policies | hosts | scenarios`: what is built in, each with a sentence and its source; NAME prints the file. */
+import type { Command } from "commander";
+import {
+  builtInText,
+  hostNames,
+  loadHost,
+  loadPolicy,
+  loadScenario,
+  policyNames,
+  type Shelf,
+  scenarioNames,
+} from "../catalog/index.js";
+import { textTable, wrapped } from "../report/index.js";
+import { outputWidth, printJson } from "./output.js";
+
+interface Listed {
+  readonly name: string;
+  readonly title: string;
+  readonly source: string;
+}
+
+interface Listing {
+  readonly shelf: Shelf;
+  readonly names: () => string[];
+  readonly load: (name: string) => Listed;
+  readonly what: string;
+}
+
+const LISTINGS: readonly Listing[] = [
+  {
+    shelf: "policies",
+    names: policyNames,
+    load: loadPolicy,
+    what: "ways of flushing: the code that runs on each occasion",
+  },
+  { shelf: "hosts", names: hostNames, load: loadHost, what: "what executes the hypervisor, with elementary prices" },
+  { shelf: "scenarios", names: scenarioNames, load: loadScenario, what: "pieces of hypervisor work" },
+];
+
+export function register(program: Command): void {
+  for (const listing of LISTINGS)
+    program
+      .command(listing.shelf)
+      .description(`list the built-in ${listing.shelf} (${listing.what}); with a name, print its file`)
+      .argument("[name]", "print this one's file, as a start for one of your own")
+      .option("--json", "print JSON")
+      .action((name: string | undefined, options: { json?: boolean }) => {
+        if (name === undefined) list(listing, options.json);
+        else if (options.json) printJson(listing.load(name));
+        else process.stdout.write(builtInText(listing.shelf, name));
+      });
+}
+
+function list({ names, load, shelf }: Listing, json: boolean | undefined): void {
+  const all = names().map(load);
+  if (json) {
+    printJson(all.map(({ name, title, source }) => ({ name, title, source })));
+    return;
+  }
+  const width = outputWidth();
+  const rows = all.flatMap(({ name, title, source }) => [
+    [name, title],
+    ["", `source: ${source}`],
+  ]);
+  process.stdout.write(textTable(["name", "what it is"], rows, { width }));
+  const help = `A path to a .toml file of your own works wherever a name does; shootdown ${shelf} NAME prints a built-in file to begin with.`;
+  process.stdout.write(`\n${wrapped(help, width)}`);
+}
