@@ -10,14 +10,23 @@ import {
   TLBI_OPS,
   type TlbiOp,
 } from "../arch/index.js";
+import { loadHost } from "../catalog/index.js";
+import { priceTlbi } from "../host/index.js";
 import { InputError } from "../input/index.js";
-import { textTable, wrapped } from "../report/index.js";
+import { count, duration, durationRange, tally, textTable, wrapped } from "../report/index.js";
 import { type Instruction, parseInstruction, parseXt } from "./instruction.js";
+import { ipaBitsOption, repeatOption, withRepeat } from "./options.js";
+import { outputWidth } from "./output.js";
+import { type ShadowOptions, shadowOf } from "./shadow.js";
 
 /** The command's options, as commander gives them. */
-export interface TlbiOptions {
+export interface TlbiOptions extends ShadowOptions {
   xt?: string;
   json?: true;
+  /** price the instruction on this host too */
+  host?: string;
+  ipaBits?: readonly number[];
+  repeatTlbi?: true;
 }
 
 /** What the command has to say about an instruction, for people and for `--json`; the answers' keys stand side by side there. */
@@ -33,9 +42,20 @@ export function register(program: Command): void {
     .description("explain a TLBI, from its name or its word; without arguments, list them all")
     .argument("[instruction...]", 'such as "ripas2e1is, x0", "tlbi vmalls12e1is" or 0xd50c83df')
     .option("--xt <value>", "value of the operand register, 64 bits: 0x... or decimal")
+    .option(
+      "--host <host>",
+      "also price it, executed by a guest hypervisor on this host: a built-in one or a .toml file",
+    )
+    .addOption(ipaBitsOption([48]))
+    .option(
+      "--shadow-leaves <n>",
+      "the matching shadow holds n 4 KiB leaves from page 0 on; none: no shadow matches (default: 0)",
+    )
+    .option("--shadow <ranges>", "or these pages: GFN+PAGES[@4K|2M|1G], separated by commas")
+    .addOption(repeatOption())
     .option("--json", "print JSON")
     .action((words: string[], options: TlbiOptions) => {
-      process.stdout.write(tlbiOutput(words, options, process.stdout.columns ?? 80));
+      process.stdout.write(tlbiOutput(words, options, outputWidth()));
     });
 }
 
@@ -48,6 +68,7 @@ export function tlbiOutput(words: readonly string[], options: TlbiOptions, width
   const instruction = parseInstruction(words.join(" "));
   const xt = options.xt === undefined ? undefined : parseXt(options.xt, instruction);
   const answers: Answer[] = [explained(instruction, xt, width)];
+  if (options.host !== undefined) answers.push(...priced(options.host, instruction, xt, options, width));
   if (options.json) return `${JSON.stringify(Object.assign({}, ...answers.map((a) => a.json)), null, 2)}\n`;
   return answers.map((a) => a.text).join("\n");
 }
@@ -55,6 +76,46 @@ export function tlbiOutput(words: readonly string[], options: TlbiOptions, width
 function explained({ op, rt }: Instruction, xt: bigint | undefined, width: number): Answer {
   const explanation = explainTlbi(op, rt, xt);
   return { text: explanationText(explanation, width), json: explanationJson(explanation) };
+}
+
+/** The price of the instruction on a host, at each IPA size asked for; `--json` has that of the first. */
+function priced(
+  name: string,
+  { op }: Instruction,
+  xt: bigint | undefined,
+  options: TlbiOptions,
+  width: number,
+): Answer[] {
+  const host = withRepeat(loadHost(name), options.repeatTlbi);
+  const shadow = shadowOf(options);
+  const operand = xt ?? 0n;
+  const sizes = host.kvm === undefined ? [48] : (options.ipaBits ?? [48]);
+  return sizes.map((ipaBits, i) => {
+    const answer = priceTlbi({ op: op.name, operand, host, ipaBits, shadow });
+    const rows = [
+      ["price", `${duration(answer.microseconds)} (${durationRange(...answer.microsecondsRange)}), simulated time`],
+      ["hardware", tally(answer.tlbi) || "no TLBI"],
+      ...(host.kvm === undefined
+        ? []
+        : [
+            [
+              "host",
+              `${count(Math.round(answer.instructions))} instructions, ${count(answer.leavesDropped)} shadow leaves dropped`,
+            ],
+            ["shadow", described(shadow)],
+          ]),
+      ...(op.operand !== "none" && xt === undefined ? [["operand", "0, since no --xt says otherwise"]] : []),
+    ];
+    const head = host.kvm === undefined ? `on ${host.name}` : `on ${host.name}, ${ipaBits} IPA bits`;
+    return { text: textTable(["Price", head], rows, { width: Math.min(width, WIDEST) }), json: i === 0 ? answer : {} };
+  });
+}
+
+function described(shadow: ReturnType<typeof shadowOf>): string {
+  if (shadow === undefined) return "none that matches the VMID";
+  if (typeof shadow === "number") return shadow === 0 ? "valid, but empty" : `${count(shadow)} leaves of 4 KiB`;
+  const pages = shadow.reduce((sum, range) => sum + range.pages, 0);
+  return `${count(pages)} touched pages in ${count(shadow.length)} ${shadow.length === 1 ? "range" : "ranges"}`;
 }
 
 const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
