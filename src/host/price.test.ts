@@ -95,10 +95,11 @@ test("a ratio of counts to themselves is 1 at every corner", () => {
 
 test("the parts sum to the price, on every host", () => {
   for (const name of BUILT_IN) {
-    const { microseconds, parts } = price(countsOf({ broadcast: 7, local: 3 }), builtInHost(name));
+    const host = builtInHost(name);
+    const { microseconds, parts } = price(countsOf({ broadcast: 7, local: 3 }), host);
     const sum = PARTS.reduce((total, part) => total + parts[part], 0);
     assert.equal(sum, microseconds);
-    assert.equal(microseconds, 7 * 2.7 + 3 * 0.2);
+    assert.equal(microseconds, 7 * host.prices.broadcast!.value + 3 * host.prices.local!.value);
   }
 });
 

@@ -67,7 +67,10 @@ test("a price without source, with another unit, below zero or with ends out of 
 });
 
 test("a host of unknown kind, CPU, page size or backing is refused", () => {
-  refused((text) => text.replace('"kvm-nested"', '"xen"'), /h\.toml:\d+: kind: .*'bare' \| 'kvm-nested'/);
+  refused(
+    (text) => text.replace('"kvm-nested"', '"xen"'),
+    /h\.toml:\d+: kind: expected \("bare" \| "kvm-nested"\), found "xen"/,
+  );
   refused((text) => text.replace('"neoverse-v2"', '"z80"'), /cpu: unknown CPU profile, expected one of cortex-a72, /);
   refused((text) => text.replace('page-size = "4K"', 'page-size = "8K"'), /page-size: .*"4K"/);
   refused(
