@@ -1,11 +1,11 @@
 /** A whole comparison, cut into jobs that may run side by side; policies that do the same work are simulated once. */
 import type { CpuProfile } from "../arch/index.js";
 import type { Host } from "../host/index.js";
-import { missingFeature, type Policy } from "../policy/index.js";
-import { frameOf, type Scenario } from "../xen/index.js";
+import { missingFeature, type Occasion, type Policy, type Program, policyOn } from "../policy/index.js";
+import { frameOf, possibleOccasions, type Scenario } from "../xen/index.js";
 import { checksOf } from "./checks.js";
 import { type Job, type PolicyResult, runJob, traceKey } from "./job.js";
-import type { CompareResult, CompareRow } from "./result.js";
+import type { CompareResult, CompareRow, WithoutTlbi } from "./result.js";
 
 /** What is compared. Every list keeps its order in the result. */
 export interface Comparison {
@@ -105,7 +105,10 @@ export class Plan {
     return {
       rows,
       checks: checksOf(rows, hosts),
-      scenarios: scenarios.map(({ name, title, source }) => ({ name, title, source, events: this.longest(name) })),
+      scenarios: scenarios.map((scenario) => {
+        const { name, title, source } = scenario;
+        return { name, title, source, events: this.longest(name), withoutTlbi: this.withoutTlbi(scenario) };
+      }),
       policies: policies.map(({ name, title, source }) => ({ name, title, source })),
       hosts: hosts.map(({ name, title, source, kvm, assumptions, prices }) => ({
         name,
@@ -113,13 +116,15 @@ export class Plan {
         source,
         nested: kvm !== undefined,
         assumptions,
-        prices: Object.entries(prices).map(([key, { unit, value, low, high, source: from }]) => ({
+        prices: Object.values(prices).map(({ key, unit, value, low, high, source: from, meaning, calibratedOn }) => ({
           key,
           unit,
           value,
           low,
           high,
           source: from,
+          meaning,
+          ...(calibratedOn === undefined ? {} : { calibratedOn }),
         })),
       })),
       cpu: [...new Set(hosts.map((host) => cpuOf(host).name))].join(", "),
@@ -131,19 +136,50 @@ export class Plan {
     return Math.max(0, ...this.items.filter((i) => i.scenario.name === scenario).map((i) => this.resultOf(i).events));
   }
 
-  /** Which policies did the same in which scenario, as a sentence each. */
+  /** Policies that execute no TLBI on an occasion of the scenario, on any CPU that they are compared on. */
+  private withoutTlbi(scenario: Scenario): WithoutTlbi[] {
+    const possible = possibleOccasions(scenario);
+    return this.comparison.policies.flatMap((policy) => {
+      const cpus = this.items
+        .filter((item) => item.scenario === scenario && item.policy === policy)
+        .map((item) => item.job.cpu);
+      const never = (...occasions: Occasion[]): boolean =>
+        cpus.length > 0 &&
+        possible.includes(occasions[0]!) &&
+        cpus.every((cpu) => occasions.every((o) => !hasTlbi(policyOn(policy, cpu).code[o])));
+      return [
+        ...(never("revoke", "batch-end") ? [{ policy: policy.name, occasion: "revoke" as const }] : []),
+        ...(never("switch") ? [{ policy: policy.name, occasion: "switch" as const }] : []),
+      ];
+    });
+  }
+
+  /** Which policies did the same in which scenarios, as a sentence each. */
   private sameNotes(): string[] {
-    return this.comparison.scenarios.flatMap((scenario) => {
+    const same = this.comparison.scenarios.flatMap((scenario) => {
       const followers = new Map<string, Set<string>>();
       for (const { policy, like, scenario: of } of this.items)
         if (of === scenario && like !== policy)
           followers.set(like.name, (followers.get(like.name) ?? new Set()).add(policy.name));
-      return [...followers].map(
-        ([policy, same]) =>
-          `In ${scenario.name}, ${[...same].join(", ")} ${same.size > 1 ? "do" : "does"} the same as ${policy}.`,
-      );
+      return [...followers].map(([policy, those]) => ({
+        scenario: scenario.name,
+        text: `${inWords([...those])} ${those.size > 1 ? "do" : "does"} the same as ${policy}.`,
+      }));
     });
+    return [...groupBy(same, ({ text }) => text)].map(
+      ([text, where]) => `In ${inWords(where.map(({ scenario }) => scenario))}, ${text}`,
+    );
   }
+}
+
+/** "a, b and c" */
+const inWords = (names: readonly string[]): string => names.join(", ").replace(/, ([^,]*)$/, " and $1");
+
+function hasTlbi(program: Program): boolean {
+  return program.some((s) => {
+    if (s.kind === "if") return hasTlbi(s.body) || hasTlbi(s.otherwise);
+    return s.kind === "for" || s.kind === "with-owner" ? hasTlbi(s.body) : s.kind === "tlbi";
+  });
 }
 
 /** Roughly how long a job takes: pages copied and pages touched, for each policy. */

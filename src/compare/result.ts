@@ -72,6 +72,10 @@ export interface PriceLine {
   readonly low: number;
   readonly high: number;
   readonly source: string;
+  /** what one unit of it pays for */
+  readonly meaning?: string;
+  /** the measurement on which it was calibrated, which then is no check of what is made from it */
+  readonly calibratedOn?: string;
 }
 
 export interface HostDescription extends Described {
@@ -83,6 +87,14 @@ export interface HostDescription extends Described {
 export interface ScenarioDescription extends Described {
   /** events of the longest trace of this scenario */
   readonly events: number;
+  /** policies that execute no TLBI on an occasion that the scenario has: what they save there is all of the flush */
+  readonly withoutTlbi: readonly WithoutTlbi[];
+}
+
+/** A policy without a TLBI when a mapping is removed ("revoke") or when vCPUs of a domain take turns ("switch"). */
+export interface WithoutTlbi {
+  readonly policy: string;
+  readonly occasion: "revoke" | "switch";
 }
 
 export interface CompareResult {

@@ -90,7 +90,16 @@ const SCENARIOS: readonly (readonly [name: string, title: string, work: number])
 ];
 
 const prices = (nested: boolean): HostDescription["prices"] => [
-  { key: "broadcast-tlbi", unit: "us", value: 0.76, low: 0.5, high: 4, source: "made up for this test" },
+  {
+    key: "broadcast",
+    unit: "us",
+    value: 0.76,
+    low: 0.5,
+    high: 4,
+    source: "made up for this test",
+    meaning: "a broadcast TLBI",
+    calibratedOn: "handle_vmalls12e1is",
+  },
   ...(nested ? [{ key: "exit", unit: "us", value: 4.1, low: 3, high: 6, source: "made up for this test" }] : []),
 ];
 const host = (name: string, title: string, nested: boolean): HostDescription => ({
@@ -240,6 +249,12 @@ export function sampleResult(): CompareResult {
       title,
       source: "xen-devel, 30 Oct 2025",
       events: 9 * work,
+      withoutTlbi: name.startsWith("create")
+        ? [{ policy: "remove-no-flush", occasion: "revoke" as const }]
+        : ["switch-no-flush", "series-v3-patch2", "vmid-per-vcpu"].map((policy) => ({
+            policy,
+            occasion: "switch" as const,
+          })),
     })),
     policies: POLICIES.map(({ name, title }) => ({ name, title, source: "xen-devel; made up for this test" })),
     hosts: HOSTS,
