@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Host, parseHost } from "../host/index.js";
-import { InputError } from "../input/index.js";
+import { fileReason, InputError } from "../input/index.js";
 import { type Policy, parsePolicy } from "../policy/index.js";
 import { parseScenario, type Scenario } from "../xen/index.js";
 
@@ -71,7 +71,8 @@ function readText(path: string): string {
   } catch (error) {
     if (error instanceof InputError) throw error;
     if (error instanceof TypeError) throw InputError.at(path, 0, "is not UTF-8 text, expected TOML");
-    throw InputError.at(path, 0, `cannot be read: ${(error as NodeJS.ErrnoException).code ?? error}`);
+    const reason = fileReason(error);
+    throw reason === undefined ? error : InputError.at(path, 0, reason);
   }
 }
 

@@ -4,8 +4,9 @@ import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { Piscina } from "piscina";
 import { hostNames, loadHost, loadPolicy, loadScenario, policyNames, scenarioNames } from "../catalog/index.js";
-import { type CompareResult, type Comparison, Plan, type PolicyResult, runJob } from "../compare/index.js";
+import { type CompareResult, type Comparison, Plan, runJob } from "../compare/index.js";
 import { InputError } from "../input/index.js";
+import type { JobAnswer } from "./compare-worker.js";
 import { collect, cpuOn, cpuOption, ipaBitsOption, repeatOption, withRepeat } from "./options.js";
 import { outputWidth, printJson, writeWhole } from "./output.js";
 import { interruptible, Progress } from "./progress.js";
@@ -90,7 +91,9 @@ async function inParallel(comparison: Comparison, signal: AbortSignal): Promise<
   try {
     await Promise.all(
       plan.jobs.map(async (job) => {
-        plan.done(job, (await pool.run(job, { signal })) as PolicyResult[]);
+        const answer = (await pool.run(job, { signal })) as JobAnswer;
+        if ("refused" in answer) throw new InputError(answer.refused);
+        plan.done(job, answer.results);
         await progress.update(++done, plan.jobs.length);
       }),
     );

@@ -1,6 +1,6 @@
 /** What all commands share at their edge: where output goes, how wide it is, and who wants to stop. */
 import { renameSync, rmSync, writeFileSync } from "node:fs";
-import { InputError } from "../input/index.js";
+import { fileReason, InputError } from "../input/index.js";
 
 /** Columns of the terminal; 80 on a pipe unless COLUMNS says otherwise. */
 export function outputWidth(): number {
@@ -21,7 +21,8 @@ export function writeWhole(path: string, text: string): void {
     renameSync(partial, path);
   } catch (error) {
     rmSync(partial, { force: true });
-    throw InputError.at(path, 0, `cannot be written: ${(error as NodeJS.ErrnoException).code ?? error}`);
+    const reason = fileReason(error);
+    throw reason === undefined ? error : InputError.at(path, 0, `cannot be written: ${reason}`);
   }
 }
 

@@ -7,3 +7,23 @@ export class InputError extends Error {
     return new InputError(line ? `${file}:${line}: ${message}` : `${file}: ${message}`);
   }
 }
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or folder",
+  ENOTDIR: "no such file or folder",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+  EISDIR: "it is a folder, expected a file",
+  EBUSY: "it is in use",
+  ENOSPC: "no space left on the device",
+  EFBIG: "the file grows larger than is allowed here",
+  EIO: "an input or output error",
+  EEXIST: "another run is writing it",
+};
+
+/** An error of the file system in words; undefined for any other error, and for those that say nothing about the file. */
+export function fileReason(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return Object.hasOwn(REASONS, code) ? REASONS[code] : undefined;
+}

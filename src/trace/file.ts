@@ -2,7 +2,7 @@
 import { closeSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { InputError } from "../input/index.js";
+import { fileReason, InputError } from "../input/index.js";
 import type { EventBuffer, TraceSink } from "./buffer.js";
 import type { Names } from "./event.js";
 import { NdjsonTrace, readNdjson } from "./ndjson.js";
@@ -105,20 +105,7 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
 
 /** What a user can do about an error of the file system; a broken pipe stays what it is. */
 function fileError(path: string, error: unknown): unknown {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-  const reasons: Readonly<Record<string, string>> = {
-    ENOENT: "no such file or folder",
-    ENOTDIR: "no such file or folder",
-    EACCES: "permission denied",
-    EPERM: "permission denied",
-    EROFS: "the file system is read-only",
-    EISDIR: "it is a folder, expected a trace file",
-    ENOSPC: "no space left on the device",
-    EFBIG: "the file grows larger than is allowed here",
-    EIO: "an input or output error",
-    EEXIST: "another run is writing it",
-  };
-  const reason = code === undefined ? undefined : reasons[code];
+  const reason = fileReason(error);
   return reason === undefined ? error : InputError.at(path, 0, reason);
 }
 
