@@ -30,7 +30,7 @@ export function parseToml<T>(text: string, file: string, schema: v.GenericSchema
     if (error instanceof ParseError) throw InputError.at(file, error.lineNumber, `not valid TOML: ${error.message}`);
     throw error;
   }
-  const lines = keyLines(ast);
+  const lines = keyLines(ast, text);
   const lineOf = (path: KeyPath): number | undefined => lines.get(keyOf(path))?.key;
   const result = v.safeParse(schema, raw, { abortEarly: true });
   if (!result.success) {
@@ -65,7 +65,7 @@ interface Lines {
   text: number;
 }
 
-function keyLines(ast: AST.TOMLProgram): Map<string, Lines> {
+function keyLines(ast: AST.TOMLProgram, source: string): Map<string, Lines> {
   const lines = new Map<string, Lines>();
   const content = (node: AST.TOMLContentNode, path: KeyPath): void => {
     if (node.type === "TOMLArray")
@@ -76,7 +76,9 @@ function keyLines(ast: AST.TOMLProgram): Map<string, Lines> {
     else if (node.type === "TOMLInlineTable") for (const pair of node.body) keyValue(pair, path);
   };
   const set = (path: KeyPath, key: AST.TOMLNode, value: AST.TOMLNode): void => {
-    const multiline = value.type === "TOMLValue" && value.kind === "string" && value.multiline;
+    // A newline right after the opening quotes is not part of the text.
+    const multiline =
+      value.type === "TOMLValue" && /^("""|''')\r?\n/.test(source.slice(value.range[0], value.range[0] + 5));
     lines.set(keyOf(path), { key: key.loc.start.line, text: value.loc.start.line + (multiline ? 1 : 0) });
   };
   const keyValue = (node: AST.TOMLKeyValue, base: KeyPath): void => {

@@ -107,9 +107,11 @@ class Line {
         this.condition(rest);
         break;
       case "else":
+        this.alone(rest);
         this.else();
         break;
       case "end":
+        this.alone(rest);
         this.end();
         break;
       default:
@@ -242,6 +244,12 @@ class Line {
     this.fail(
       `unknown condition '${text}', expected [not] FEAT_..., repeat-tlbi, owner-current or va-known, or pages > N, pages <= N`,
     );
+  }
+
+  /** Nothing may follow: an 'else if' taken for an 'else' would be another program. */
+  private alone(rest: string): void {
+    if (rest !== "")
+      this.fail(`'${rest}' after '${this.source.slice(0, -rest.length).trim()}', expected nothing there`);
   }
 
   private else(): void {

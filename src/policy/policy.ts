@@ -11,7 +11,7 @@ export const OCCASIONS = {
   switch: "a pCPU takes in a vCPU, and another vCPU of the same domain ran there last",
   split:
     "break-before-make: a block is split, or a valid entry replaced; the entry is invalid and its successor not yet written",
-  "vmid-assigned": "a VMID is given to a domain (again), or the root of its table is cleared",
+  "vmid-assigned": "a VMID is given to a domain (again), or the root of its table is cleared or invalidated",
   "batch-end": "a batch of removals ends or gives way, after the revoke code if that was due now",
 } as const;
 export type Occasion = keyof typeof OCCASIONS;
@@ -31,6 +31,8 @@ export interface Policy {
   /** who holds a VMID */
   readonly vmidPer: "domain" | "vcpu";
   readonly due: Due;
+  /** true when removals go in batches: XENMEM_remove_from_physmap_batch in place of one call a page. The same on every CPU */
+  readonly batch: boolean;
   /** an occasion without code does nothing */
   readonly code: Readonly<Record<Occasion, Program>>;
 }
@@ -77,6 +79,7 @@ export function parsePolicy(text: string, file: string, base: (name: string) => 
         vmids: vmidPer === "vcpu",
       });
   }
+  const due = value.revoke?.due ?? from?.due ?? "unlock";
   return {
     name: value.name,
     title: value.title,
@@ -84,14 +87,10 @@ export function parsePolicy(text: string, file: string, base: (name: string) => 
     file,
     requires,
     vmidPer,
-    due: value.revoke?.due ?? from?.due ?? "unlock",
+    due,
+    batch: due === "batch-end" || code["batch-end"].length > 0,
     code,
   };
-}
-
-/** True when the policy wants removals in batches: XENMEM_remove_from_physmap_batch in place of one call a page. */
-export function usesBatch(policy: Policy): boolean {
-  return policy.due === "batch-end" || policy.code["batch-end"].length > 0;
 }
 
 /** The policy's code as one CPU runs it; throws an InputError when the CPU lacks a feature that the policy requires. */

@@ -47,11 +47,14 @@ export class Case {
     this.pages = 0;
   }
 
-  /** Adds an entry of `pages` pages at `gfn`; it joins the last range when it continues it. `va` -1 = unknown. */
-  add(gfn: number, pages: number, va: number): void {
+  /**
+   * Adds `pages` pages at `gfn`, one entry, or a table's entries of `step` pages each; they join the last range when they
+   * continue it. `va` -1 = unknown.
+   */
+  add(gfn: number, pages: number, va: number, step = pages): void {
     this.pages += pages;
     const last = this.count - 1;
-    if (last >= 0 && this.step[last] === pages && this.base[last]! + this.length[last]! === gfn) {
+    if (last >= 0 && this.step[last] === step && this.base[last]! + this.length[last]! === gfn) {
       const known = this.va[last]!;
       if (known < 0 ? va < 0 : va === known + this.length[last]!) {
         this.length[last]! += pages;
@@ -62,7 +65,7 @@ export class Case {
     const i = this.count++;
     this.base[i] = gfn;
     this.length[i] = pages;
-    this.step[i] = pages;
+    this.step[i] = step;
     this.va[i] = va;
   }
 

@@ -150,12 +150,15 @@ export class Runner {
         case Do.choose:
           this.body(this.holds(s.condition!) ? s.body : s.otherwise);
           break;
-        case Do.eachVmid:
+        case Do.eachVmid: {
+          const around = this.owner;
           for (const vmid of this.on.ownerVmids) {
             this.owner = vmid;
             this.body(s.body);
           }
+          this.owner = around;
           break;
+        }
         default:
           for (let r = 0; r < this.on.count; r++) this.range(s, r);
       }

@@ -63,7 +63,7 @@ export class Xen {
   createDomain(id: number, vcpus: number): number {
     return this.mark("domain:create", id, () => {
       const { machine } = this;
-      const p2m = new P2mTable(machine, id, this.ipaBits, (page) => this.pageFreed(page, id));
+      const p2m = new P2mTable(machine, id, this.ipaBits, (page, owner) => this.pageFreed(page, owner));
       if (!p2m.allocateRoot()) return -ENOMEM;
       const list: Vcpu[] = [];
       const domain: Domain = { id, p2m, vcpus: list, extents: [], creationFinished: false };
@@ -71,7 +71,10 @@ export class Xen {
       let shared: Vmid | undefined;
       for (let v = 0; v < vcpus; v++) {
         const vmid = shared ?? machine.vmids.allocate() ?? (perVcpu ? this.rollover() : undefined);
-        if (vmid === undefined) return -EBUSY;
+        if (vmid === undefined) {
+          p2m.freeTables();
+          return -EBUSY;
+        }
         if (!perVcpu) shared = vmid;
         list.push({ domain, id: v, vmid, generation: machine.vmids.generation });
       }
@@ -82,16 +85,25 @@ export class Xen {
     });
   }
 
-  /** What flushes must reach: the VMIDs of the domain's vCPUs, each once. */
+  /** What flushes must reach: the VMIDs that the domain's vCPUs hold in this generation, each once. */
   private vmidsChanged(domain: Domain): void {
-    domain.p2m.vmids = [...new Set(domain.vcpus.map((v) => v.vmid))];
+    const { generation } = this.machine.vmids;
+    domain.p2m.vmids = [...new Set(domain.vcpus.filter((v) => v.generation === generation).map((v) => v.vmid))];
     for (const vmid of domain.p2m.vmids) this.machine.setRoot(vmid, domain.p2m.rootPage);
   }
 
   /** VMIDs of a new generation: everything is flushed once, what is in force on a pCPU keeps its own. */
   private rollover(): Vmid {
     const { machine } = this;
-    machine.vmids.rollover(machine.vmidsInForce());
+    const before = machine.vmids.generation;
+    const inForce = new Set(machine.vmidsInForce());
+    machine.vmids.rollover(inForce);
+    // A number means its holder only within a generation: who keeps his VMID enters the new one with it now.
+    for (const domain of this.domains.values()) {
+      for (const vcpu of domain.vcpus)
+        if (vcpu.generation === before && inForce.has(vcpu.vmid)) vcpu.generation = machine.vmids.generation;
+      this.vmidsChanged(domain);
+    }
     machine.flushAllGuests(machine.recorder.names.id("vmid_rollover"));
     const vmid = machine.vmids.allocate();
     if (vmid === undefined) throw new Error("more pCPUs than VMIDs");
@@ -102,7 +114,7 @@ export class Xen {
   currentVmid(vcpu: Vcpu): Vmid {
     const { machine } = this;
     if (machine.frame.vmidPer === "vcpu" && vcpu.generation !== machine.vmids.generation) {
-      if (!machine.vmids.isUsed(vcpu.vmid)) vcpu.vmid = machine.vmids.allocate() ?? this.rollover();
+      vcpu.vmid = machine.vmids.allocate() ?? this.rollover();
       vcpu.generation = machine.vmids.generation;
       this.vmidsChanged(vcpu.domain);
     }

@@ -7,6 +7,8 @@ import { NO_DOMAIN } from "../trace/index.js";
 
 /** Largest order handed out in one piece: 1 GiB. */
 export const MAX_ORDER = 18;
+/** References that a page can have here (Xen: PGC_count_mask). */
+const MAX_REFS = 0xffff;
 
 export class Heap {
   /** domain that owns the page, NO_DOMAIN when it is Xen's or free */
@@ -102,9 +104,9 @@ export class Heap {
     this.clock++;
   }
 
-  /** Takes one more reference (get_page): false when the page is free. */
+  /** Takes one more reference (get_page): false when the page is free, or the count at its end. */
   get(page: number): boolean {
-    if (this.refs[page] === 0) return false;
+    if (this.refs[page] === 0 || this.refs[page] === MAX_REFS) return false;
     this.refs[page]!++;
     return true;
   }

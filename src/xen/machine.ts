@@ -1,15 +1,7 @@
 /** The machine under Xen: pCPUs with what they run, memory, tables, and the policy whose code runs at each flush. */
 import { barrierIndex, type CpuProfile, sysregIndex, tlbiIndex, type Vmid, vmid, vttbr } from "../arch/index.js";
-import {
-  type Case,
-  type Due,
-  type Executor,
-  OCCASIONS,
-  type Occasion,
-  type Policy,
-  Runner,
-  usesBatch,
-} from "../policy/index.js";
+import { InputError } from "../input/index.js";
+import { type Case, type Due, type Executor, OCCASIONS, type Occasion, type Policy, Runner } from "../policy/index.js";
 import { NO_DOMAIN, type Recorder } from "../trace/index.js";
 import { Heap } from "./heap.js";
 import { Tables } from "./tables.js";
@@ -30,7 +22,7 @@ export interface Frame {
 
 /** The frame of a policy. */
 export function frameOf(policy: Policy): Frame {
-  return { batch: usesBatch(policy), vmidPer: policy.vmidPer };
+  return { batch: policy.batch, vmidPer: policy.vmidPer };
 }
 
 /** True when two policies may share a simulation. */
@@ -57,8 +49,9 @@ export class Machine {
   readonly occasions = new Set<Occasion>();
   /** root table's page of the domain that a VMID belongs to */
   private readonly rootOf = new Float64Array(0x10000);
-  /** VTTBR_EL2 of each pCPU: VMID; the root is rootOf's */
+  /** VTTBR_EL2 of each pCPU: VMID, and the root's page when it was written */
   private readonly vttbrVmid: Uint16Array;
+  private readonly vttbrRoot: Float64Array;
   /** domain whose vCPU runs on each pCPU */
   private readonly domainHere: Uint16Array;
   /** by lane: what runs each occasion's code */
@@ -81,6 +74,7 @@ export class Machine {
     this.tables = new Tables(ramPages);
     this.vmids = new VmidPool(cpu.features.has("FEAT_VMID16") ? 16 : 8);
     this.vttbrVmid = new Uint16Array(pcpus);
+    this.vttbrRoot = new Float64Array(pcpus);
     const executor: Executor = {
       barrier: (barrier) => recorder.barrier(this.here, barrier),
       tlbi: (op, operand, asid) => this.tlbi(op, operand, asid),
@@ -118,8 +112,10 @@ export class Machine {
   /** VTTBR_EL2 := the table of this VMID; `domain` runs on the pCPU from now on. No ISB. */
   writeVttbr(id: Vmid, domain: number): void {
     const before = this.vttbrVmid[this.here]!;
-    this.recorder.sysreg(this.here, VTTBR, vttbr(before, this.rootOf[before]!), vttbr(id, this.rootOf[id]!));
+    const root = this.rootOf[id]!;
+    this.recorder.sysreg(this.here, VTTBR, vttbr(before, this.vttbrRoot[this.here]!), vttbr(id, root));
     this.vttbrVmid[this.here] = id;
+    this.vttbrRoot[this.here] = root;
     this.domainHere[this.here] = domain;
     this.recorder.context(this.here, domain, id);
   }
@@ -134,6 +130,7 @@ export class Machine {
    */
   flush(occasion: Occasion, on: Case, ownerVmids: readonly number[], site: number, due?: Due): void {
     this.occasions.add(occasion);
+    if (ownerVmids.length === 0) return; // its VMIDs rolled over and none came back: nothing of it is cached
     on.currentVmid = this.currentVmid;
     on.ownerVmids = ownerVmids;
     const before = this.recorder.at(site);
@@ -142,6 +139,7 @@ export class Machine {
       if (due !== undefined && policy.due !== due) continue;
       this.enter(lane);
       this.runners[lane]![occasion].run(on);
+      if (this.currentVmid !== on.currentVmid) throw leftElsewhere(policy, occasion, this.currentVmid, on.currentVmid);
     }
     this.leave();
     this.recorder.at(before);
@@ -193,4 +191,12 @@ export class Machine {
     this.recorder.at(before);
     this.heap.flushed();
   }
+}
+
+function leftElsewhere({ file }: Policy, occasion: Occasion, left: number, found: number): InputError {
+  return InputError.at(
+    file,
+    0,
+    `[${occasion}] ends with VMID ${left} in VTTBR_EL2, expected ${found} back as it was: what runs next would use another's table`,
+  );
 }

@@ -61,6 +61,7 @@ interface Sites {
   readonly allocTable: number;
   readonly clearRoot: number;
   readonly batch: number;
+  readonly allocHeap: number;
 }
 
 export class P2mTable {
@@ -106,8 +107,8 @@ export class P2mTable {
     private readonly machine: Machine,
     readonly domain: number,
     ipaBits: number,
-    /** called when a page's last reference goes: it is back on the heap */
-    private readonly freed: (page: number) => void,
+    /** called when a page's last reference goes, with the domain that owned it: it is back on the heap */
+    private readonly freed: (page: number, owner: number) => void,
   ) {
     this.geometry = p2mGeometry(ipaBits);
     this.startLevel = this.geometry.startLevel;
@@ -121,17 +122,24 @@ export class P2mTable {
       allocTable: names.id("p2m_alloc_vmid"),
       clearRoot: names.id("p2m_clear_root_pages"),
       batch: names.id("xenmem_remove_from_physmap_batch"),
+      allocHeap: names.id("alloc_heap_pages"),
     };
   }
 
   /** p2m_alloc_table: the root, side by side; false when the heap has no room. */
   allocateRoot(): boolean {
-    const { heap } = this.machine;
-    const order = Math.log2(this.geometry.concatenated);
-    const page = heap.allocate(order, NO_DOMAIN);
+    const page = this.allocate(Math.log2(this.geometry.concatenated));
     if (page === undefined) return false;
     for (let i = 0; i < this.geometry.concatenated; i++) this.roots.push(this.newTable(page + i));
     return true;
+  }
+
+  /** Pages for tables; what a domain used last is flushed before it is one (alloc_heap_pages). */
+  private allocate(order: number): Mfn | undefined {
+    const { heap } = this.machine;
+    const page = heap.allocate(order, NO_DOMAIN);
+    if (page !== undefined && heap.takeTlbflush(page, order)) this.machine.flushAllGuests(this.sites.allocHeap);
+    return page;
   }
 
   private newTable(page: number): number {
@@ -198,6 +206,7 @@ export class P2mTable {
    * once: each entry had its own).
    */
   private flushRemoved(site: number): void {
+    this.removed.asid = this.asid;
     if (this.machine.hasDue("unlock")) this.machine.flush("revoke", this.removed, this.vmids, site, "unlock");
     this.removed.clear();
   }
@@ -206,6 +215,7 @@ export class P2mTable {
   private flushAll(site: number): void {
     this.flushRemoved(site);
     if (this.machine.frame.batch) {
+      this.batched.asid = this.asid;
       if (this.machine.hasDue("batch-end")) this.machine.flush("revoke", this.batched, this.vmids, site, "batch-end");
       this.machine.flush("batch-end", this.batched, this.vmids, site);
       this.batched.clear();
@@ -215,17 +225,24 @@ export class P2mTable {
 
   private releaseDeferred(): void {
     const { heap, tables } = this.machine;
-    for (const page of this.deferredPages) if (heap.putPage(page)) this.freed(page);
+    for (const page of this.deferredPages) this.putForeign(page);
     for (const table of this.deferredTables) heap.putAllocRef(tables.destroy(table));
     this.deferredPages.length = 0;
     this.deferredTables.length = 0;
   }
 
+  /** Drops a foreign mapping's reference; the page may outlive its domain by it. */
+  private putForeign(page: number): void {
+    const { heap } = this.machine;
+    const owner = heap.owner[page]!;
+    if (heap.putPage(page)) this.freed(page, owner);
+  }
+
   /** p2m_force_tlb_flush_sync in the middle of break-before-make: the entry is invalid, its successor not yet written. */
-  private forceFlush(gfn: number, level: number, va: number): void {
+  private forceFlush(gfn: number, level: number, va: number, step = pagesAtLevel(level)): void {
     this.forced.clear();
     this.forced.asid = this.asid;
-    this.forced.add(gfn, pagesAtLevel(level), va);
+    this.forced.add(gfn, pagesAtLevel(level), va, step);
     this.machine.flush("split", this.forced, this.vmids, this.sites.setEntry);
   }
 
@@ -274,7 +291,7 @@ export class P2mTable {
 
   /** p2m_create_table: a new table, linked in. Undefined when the heap is empty. */
   private createTable(table: number, level: number, slot: number): number | undefined {
-    const page = this.machine.heap.allocate(0, NO_DOMAIN);
+    const page = this.allocate(0);
     if (page === undefined) return undefined;
     const next = this.newTable(page);
     this.writeEntry(table, level, slot, tableEntryLo(page), tableEntryHi(page));
@@ -339,8 +356,8 @@ export class P2mTable {
 
   /** p2m_split_superpage, one level, with break-before-make. The new table; undefined when the heap is empty. */
   private splitBlock(gfn: number, table: number, level: number, slot: number, va: number): number | undefined {
-    const { heap, tables } = this.machine;
-    const newPage = heap.allocate(0, NO_DOMAIN);
+    const { tables } = this.machine;
+    const newPage = this.allocate(0);
     if (newPage === undefined) return undefined;
     const i = 512 * table + slot;
     const valid = tables.lo[i]! & VALID;
@@ -373,27 +390,40 @@ export class P2mTable {
     const oldHi = tables.hi[i]!;
     const removing = page === INVALID_MFN;
     const wasValid = isValid(oldLo);
+    const step = wasValid ? this.finestStep(oldLo, oldHi, level) : 0;
     if (isPresent(oldHi) && !isTable(oldLo, oldHi, level)) this.mappings[level]!--;
     if (wasValid || removing) this.writeEntry(table, level, slot, 0, 0);
     if (removing) {
       if (wasValid) {
         this.needFlush = true;
-        if (machine.hasDue("at-once")) this.flushEntryAtOnce(gfn, level, va);
-        this.removed.add(gfn, pagesAtLevel(level), va);
-        if (machine.frame.batch) this.batched.add(gfn, pagesAtLevel(level), va);
+        if (machine.hasDue("at-once")) this.flushEntryAtOnce(gfn, level, va, step);
+        this.removed.add(gfn, pagesAtLevel(level), va, step);
+        if (machine.frame.batch) this.batched.add(gfn, pagesAtLevel(level), va, step);
       }
     } else {
-      if (wasValid) this.forceFlush(gfn, level, va);
+      if (wasValid) this.forceFlush(gfn, level, va, step);
       this.writeEntry(table, level, slot, entryLo(page, level, type), entryHi(page, type));
       this.mappings[level]!++;
     }
     if (isPresent(oldHi) && outputPage(oldLo, oldHi) !== page) this.freeEntry(oldLo, oldHi, level);
   }
 
-  private flushEntryAtOnce(gfn: number, level: number, va: number): void {
+  /** Pages that the smallest leaf of an entry maps: a TLBI for each leaf must come as often. */
+  private finestStep(lo: number, hi: number, level: number): number {
+    if (!isTable(lo, hi, level)) return pagesAtLevel(level);
+    const { tables } = this.machine;
+    const first = 512 * tables.at(outputPage(lo, hi));
+    let finest = pagesAtLevel(level + 1);
+    for (let i = first; i < first + 512 && finest > 1; i++)
+      if (isTable(tables.lo[i]!, tables.hi[i]!, level + 1))
+        finest = Math.min(finest, this.finestStep(tables.lo[i]!, tables.hi[i]!, level + 1));
+    return finest;
+  }
+
+  private flushEntryAtOnce(gfn: number, level: number, va: number, step: number): void {
     this.forced.clear();
     this.forced.asid = this.asid;
-    this.forced.add(gfn, pagesAtLevel(level), va);
+    this.forced.add(gfn, pagesAtLevel(level), va, step);
     this.machine.flush("revoke", this.forced, this.vmids, this.sites.setEntry, "at-once");
   }
 
@@ -408,8 +438,8 @@ export class P2mTable {
         if (!isTable(tables.lo[i]!, tables.hi[i]!, level + 1)) this.mappings[level + 1]!--;
         this.freeEntry(tables.lo[i]!, tables.hi[i]!, level + 1);
       }
-      // The walk caches may hold the subtree: flush before its pages are reused.
-      if (this.needFlush && !this.batching) this.flushRemoved(this.sites.freeEntry);
+      // The walk caches may hold the subtree: flush before its pages are reused (p2m_tlb_flush_sync).
+      if (this.needFlush && !this.batching) this.flushAll(this.sites.freeEntry);
       this.tablesInUse.delete(table);
       this.walkRegion.fill(-1);
       if (this.batching) this.deferredTables.push(table);
@@ -417,7 +447,7 @@ export class P2mTable {
     } else if (level === 3 && isForeign(typeOf(hi))) {
       const page = outputPage(lo, hi);
       if (this.batching) this.deferredPages.push(page);
-      else if (heap.putPage(page)) this.freed(page);
+      else this.putForeign(page);
     }
   }
 
@@ -448,13 +478,13 @@ export class P2mTable {
 
   /**
    * p2m_invalidate_root: bit 0 of every root entry goes, so that the next use of each faults; one flush at unlock. Xen does it
-   * to track accesses for a guest's set/way cache maintenance.
+   * to track accesses for a guest's set/way cache maintenance. It concerns the whole VMID, as a new root does.
    */
   invalidateRoot(): void {
     this.lock();
     for (const root of this.roots) this.invalidateTable(root, this.geometry.startLevel);
-    this.removed.add(0, pagesAtLevel(this.geometry.startLevel) * 512 * this.roots.length, UNKNOWN_VA);
-    this.needFlush = true;
+    this.forced.clear();
+    this.machine.flush("vmid-assigned", this.forced, this.vmids, this.sites.unlock);
     this.unlock();
   }
 

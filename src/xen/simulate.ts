@@ -60,12 +60,15 @@ export function* simulation(
   options: SimulationOptions = {},
 ): Generator<number, Simulated> {
   const { pcpus } = scenario.machine;
+  const ipaBits = scenario.machine["ipa-bits"];
+  if (scenario.machine["ram-mib"] * 256 > 2 ** (ipaBits - 12))
+    throw InputError.at(scenario.file, 0, `machine.ram-mib is more than machine.ipa-bits = ${ipaBits} can address`);
   const [first, ...more] = lanes.map(({ sinks }) => sinks);
   const recorder = new Recorder(pcpus, first ?? [], ...more);
   recorder.pause(options.boot === false);
   const policies = lanes.map(({ policy }) => policyOn(policy, cpu));
   const machine = new Machine(recorder, policies, cpu, pcpus, scenario.machine["ram-mib"] * 256);
-  const xen = new Xen(machine, scenario.machine["ipa-bits"]);
+  const xen = new Xen(machine, ipaBits);
   const physmap = new Physmap(xen, scenario.toolstack["preempt-after"]);
 
   function* phase<T>(name: string, body: Generator<unknown, T>): Generator<number, T> {

@@ -11,7 +11,7 @@ import type { DomuSpec, Scenario } from "./scenario.js";
 
 /** First gfn of a domU's RAM: GUEST_RAM0_BASE, 1 GiB. */
 export const GUEST_RAM_GFN = 0x40000;
-/** Where Linux's unpopulated-alloc takes dom0's gfns for foreign mappings from: above all RAM. */
+/** Where Linux's unpopulated-alloc takes dom0's gfns for foreign mappings from: above all RAM; right above it in a small p2m. */
 const FOREIGN_GFN = 2 ** 24;
 /** dom0's VAs, as page numbers: its kernel's linear map, and the toolstack's mapping of the guest. */
 const LINEAR_VA = 0xffff000000000;
@@ -30,6 +30,7 @@ export class Toolstack {
   /** TLBIs executed when dom0 touched its working set last, by lane */
   private readonly touchedAt: Float64Array;
   private readonly workingSet: readonly { page: number; level: number; mfn: number }[];
+  private readonly foreignGfn: number;
 
   constructor(
     private readonly xen: Xen,
@@ -40,6 +41,7 @@ export class Toolstack {
     private readonly scenario: Scenario,
   ) {
     this.workingSet = this.findWorkingSet();
+    this.foreignGfn = 2 ** (xen.ipaBits - 12) > FOREIGN_GFN ? FOREIGN_GFN : xen.machine.heap.pages;
     this.touchedAt = new Float64Array(xen.machine.policies.length).fill(-1);
   }
 
@@ -104,6 +106,12 @@ export class Toolstack {
 
   /** One image segment: map every page, copy, unmap every page. */
   private *load(id: number, segment: Segment): Generator<void> {
+    if (!this.dom0.p2m.holds(this.foreignGfn + segment.pages - 1))
+      throw InputError.at(
+        this.scenario.file,
+        0,
+        `segment '${segment.name}': a p2m of ${this.xen.ipaBits} bits (machine.ipa-bits) has no room for ${segment.pages} foreign mappings above the RAM`,
+      );
     yield* this.map(id, segment);
     yield* this.copy(segment);
     yield* this.unmap(segment);
@@ -122,7 +130,7 @@ export class Toolstack {
     };
     for (let i = 0; i < segment.pages; i++) {
       one.idxs[0] = segment.gfn + i;
-      one.gpfns[0] = FOREIGN_GFN + i;
+      one.gpfns[0] = this.foreignGfn + i;
       const rc = this.physmap.addToPhysmapBatch(one);
       if (rc < 0 || one.errs[0]! < 0)
         throw InputError.at(
@@ -141,7 +149,7 @@ export class Toolstack {
    */
   private *copy(segment: Segment): Generator<void> {
     for (let i = 0; i < segment.pages; i++) {
-      this.xen.access(this.dom0, Access.write, MAPPING_VA + i, gfn(FOREIGN_GFN + i));
+      this.xen.access(this.dom0, Access.write, MAPPING_VA + i, gfn(this.foreignGfn + i));
       if (i % YIELD_PAGES === YIELD_PAGES - 1) yield;
     }
   }
@@ -153,7 +161,7 @@ export class Toolstack {
       return;
     }
     for (let i = 0; i < segment.pages; i++) {
-      this.physmap.removeFromPhysmap(this.dom0.id, FOREIGN_GFN + i, MAPPING_VA + i);
+      this.physmap.removeFromPhysmap(this.dom0.id, this.foreignGfn + i, MAPPING_VA + i);
       this.touch();
       if (i % YIELD_PAGES === YIELD_PAGES - 1) yield;
     }
@@ -167,7 +175,7 @@ export class Toolstack {
       this.physmap.removeFromPhysmapBatch({
         domid: this.dom0.id,
         size,
-        gpfns: list(FOREIGN_GFN),
+        gpfns: list(this.foreignGfn),
         vas: list(MAPPING_VA),
         errs: new Int32Array(size),
       });

@@ -30,11 +30,6 @@ export class VmidPool {
     return vmid(this.next);
   }
 
-  /** True when somebody holds the VMID in this generation. */
-  isUsed(id: Vmid): boolean {
-    return this.used[id] === 1;
-  }
-
   /** Gives a VMID back. */
   release(id: Vmid): void {
     if (this.used[id] === 0 || id === INVALID_VMID) throw new Error(`VMID ${id} was not allocated`);

@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cpuProfile } from "../arch/index.js";
+import { InputError } from "../input/index.js";
+import { Case, type Policy, parsePolicy, policyOn, unroll } from "./index.js";
+
+const noBase = (name: string): Policy => {
+  throw new InputError(`no base ${name}`);
+};
+
+/** A policy file with that revoke and switch code; the code's first line is line 8 of the file. */
+function fileOf(revoke: string, switchCode = "", head = "", due = "unlock"): string {
+  return `name = "mine"
+title = "t"
+source = "s"
+${head}
+[revoke]
+due = "${due}"
+code = """
+${revoke}
+"""
+[switch]
+code = """
+${switchCode}
+"""
+[split]
+code = ""
+[vmid-assigned]
+code = ""
+`;
+}
+
+const parse = (...args: Parameters<typeof fileOf>): Policy => parsePolicy(fileOf(...args), "mine.toml", noBase);
+
+/** What the code does for one page of the current VMID. */
+function run(revoke: string, pages = 1, cpu = "neoverse-v2"): string[] {
+  const on = new Case();
+  on.add(8, pages, -1);
+  return unroll(parse(revoke).code.revoke, on, cpuProfile(cpu)!).map((i) => i.text);
+}
+
+function refuses(text: string, line: number, reason: RegExp): void {
+  assert.throws(
+    () => parsePolicy(text, "mine.toml", noBase),
+    (error) => {
+      assert.ok(error instanceof InputError);
+      assert.match(error.message, line > 0 ? new RegExp(`^mine\\.toml:${line}: `) : /^mine\.toml: /);
+      assert.match(error.message, reason);
+      return true;
+    },
+  );
+}
+
+const REFUSED: readonly (readonly [what: string, code: string, line: number, reason: RegExp])[] = [
+  ["an unknown instruction", "dsb ish\nmov x0, x1", 9, /unknown instruction or directive 'mov x0, x1'/],
+  ["an unknown barrier", "dsb isx", 8, /unknown barrier 'dsb isx'/],
+  ["an unknown TLBI", "\n\ntlbi vmalls13e1is", 10, /unknown TLBI operation 'vmalls13e1is'/],
+  ["an operand where there is none", "tlbi vmalls12e1is, ipa", 8, /takes no operand, found 'ipa'/],
+  ["a missing operand", "for page\ntlbi ipas2e1is\nend", 9, /takes one operand/],
+  ["two operands", "for page\ntlbi ipas2e1is, ipa, ipa\nend", 9, /takes one operand/],
+  ["the wrong operand", "for page\ntlbi ipas2e1is, va\nend", 9, /cannot have the operand 'va', expected ipa or xzr/],
+  ["an IPA operand outside a loop", "tlbi ipas2e1is, ipa", 8, /must stand inside 'for page' or 'for entry'/],
+  ["a VA operand in an IPA loop", "for page\ntlbi vae1is, va\nend", 9, /must stand inside 'for va-page'/],
+  [
+    "a range form in a page loop",
+    "if FEAT_TLBIRANGE\nfor page\ntlbi ripas2e1is, ipa\nend\nend",
+    10,
+    /must stand inside 'for range'/,
+  ],
+  ["a single form in a range loop", "for range\ntlbi ipas2e1is, ipa\nend", 9, /must stand inside 'for page'/],
+  ["a feature not stated", "for range\ntlbi ripas2e1is, ipa\nend", 9, /needs FEAT_TLBIRANGE: put it inside 'if/],
+  ["a feature that the condition denies", "if not FEAT_TLBIOS\ntlbi vmalle1os\nend", 9, /needs FEAT_TLBIOS/],
+  ["a feature in the else part", "if FEAT_TLBIOS\nelse\ntlbi vmalle1os\nend", 10, /needs FEAT_TLBIOS/],
+  ["a feature after its block", "if FEAT_XS\nend\ndsb ishnxs", 10, /needs FEAT_XS/],
+  ["page loops inside each other", "for page\nfor range\nend\nend", 9, /inside 'for page' of line 8.*do not nest/],
+  ["an unknown loop", "for line", 8, /unknown loop 'for line'/],
+  ["a VMID loop where domains hold VMIDs", "for vmid\nend", 8, /needs vmid-per = "vcpu"/],
+  ["a block never closed", "dsb ish\nwith owner-vmid\nisb", 9, /'with owner-vmid' is never closed/],
+  ["an else without if", "for page\nelse\nend", 9, /'else' without an 'if'/],
+  ["an else twice", "if repeat-tlbi\nelse\nelse\nend", 10, /'else' without an 'if'/],
+  ["an end alone", "isb\nend", 9, /'end' without/],
+  ["an unknown condition", "if FEAT_NONE\nend", 8, /unknown condition 'FEAT_NONE'/],
+  ["pages compared otherwise", "if pages < 5\nend", 8, /unknown condition 'pages < 5'/],
+  ["another with", "with guest-vmid", 8, /expected 'with owner-vmid'/],
+  ["another register", "msr hcr_el2, owner", 8, /unknown 'msr hcr_el2, owner'/],
+  ["another value of VTTBR_EL2", "msr vttbr_el2, x0", 8, /expected 'msr vttbr_el2, owner'/],
+];
+
+for (const [what, code, line, reason] of REFUSED)
+  test(`refused with its line: ${what}`, () => refuses(fileOf(code), line, reason));
+
+test("an 'else if' is refused: taken for an 'else' it would run another program", () => {
+  refuses(fileOf("if repeat-tlbi\nisb\nelse if FEAT_XS\ndsb ish\nend"), 10, /'if FEAT_XS' after 'else'/);
+  refuses(fileOf("if repeat-tlbi\nend if"), 9, /'if' after 'end'/);
+});
+
+test("the vCPU switch has no pages to loop over or to count", () => {
+  refuses(fileOf("isb", "for page\nend"), 12, /about a whole VMID/);
+  refuses(fileOf("isb", "if pages > 4\nend"), 12, /about a whole VMID/);
+});
+
+test("every occasion but batch-end must be there, or a base", () => {
+  for (const section of ["revoke", "switch", "split", "vmid-assigned"]) {
+    const text = fileOf("isb").replace(
+      new RegExp(`\\[${section}\\]\\n(due.*\\n)?code = """[^"]*"""\\n|\\[${section}\\]\\ncode = ""\\n`),
+      "",
+    );
+    assert.ok(!text.includes(`[${section}]`));
+    refuses(text, 0, new RegExp(`\\[${section}\\] is missing`));
+  }
+});
+
+test("an unknown key, due or feature is refused with its line", () => {
+  refuses(fileOf("isb", "", "colour = 1"), 4, /unknown key 'colour'/);
+  refuses(fileOf("isb", "", "", "later"), 6, /revoke\.due: expected/);
+  refuses(fileOf("isb", "", 'requires = ["FEAT_NONE"]'), 4, /requires/);
+  refuses(fileOf("isb").replace('"mine"', '"My Policy"'), 1, /kebab-case/);
+});
+
+test("code that begins on the line of its quotes keeps its line numbers", () => {
+  const text = fileOf("isb").replace('code = """\nisb\n"""', 'code = """isb\nmov x0, x1"""');
+  refuses(text, 8, /unknown instruction/);
+});
+
+test("comments, upper case and blank lines do not matter", () => {
+  assert.deepEqual(run("  DSB ISHST // why\n\n# all of it\n TLBI VMALLS12E1IS # broadcast\n\tdsb ISH"), [
+    "dsb ishst",
+    "tlbi vmalls12e1is",
+    "dsb ish",
+  ]);
+});
+
+test("a condition on a feature or on the erratum follows the CPU", () => {
+  const code = "if FEAT_TLBIRANGE\nisb\nelse\ndsb ish\nend\nif not repeat-tlbi\ndsb nsh\nend";
+  assert.deepEqual(run(code, 1, "neoverse-v2"), ["isb"]);
+  assert.deepEqual(run(code, 1, "cortex-a72"), ["dsb ish", "dsb nsh"]);
+});
+
+test("a threshold counts the pages of the case", () => {
+  const code = "if pages > 4\nisb\nend\nif pages <= 4\ndsb ish\nend";
+  assert.deepEqual(run(code, 4), ["dsb ish"]);
+  assert.deepEqual(run(code, 5), ["isb"]);
+});
+
+test("VTTBR_EL2 may be written by hand: the owner's, and what was in force", () => {
+  const on = new Case();
+  on.currentVmid = 3;
+  on.ownerVmids = [7];
+  const { code } = parse("if owner-current\nisb\nelse\nmsr vttbr_el2, owner\nisb\nmsr VTTBR_EL2 , current\nend");
+  const list = unroll(code.revoke, on, cpuProfile("neoverse-v2")!).map((i) => i.text);
+  assert.deepEqual(list, ["msr vttbr_el2, vmid 7", "isb", "msr vttbr_el2, vmid 3"]);
+});
+
+test("after a loop over VMIDs the owner is the first one again", () => {
+  const on = new Case();
+  on.currentVmid = 1;
+  on.ownerVmids = [1, 2];
+  const { code } = parse("for vmid\nend\nwith owner-vmid\ndsb ish\nend", "", 'vmid-per = "vcpu"');
+  assert.deepEqual(
+    unroll(code.revoke, on, cpuProfile("neoverse-v2")!).map((i) => i.text),
+    ["dsb ish"],
+  );
+});
+
+test("a VA that nobody knows is an error that names the loop's line", () => {
+  const on = new Case();
+  on.add(0x55, 1, -1);
+  const { code, file } = parse("isb\nfor va-page\ntlbi vae1is, va\nend");
+  assert.throws(
+    () => unroll(code.revoke, on, cpuProfile("neoverse-v2")!, file),
+    /^InputError: mine\.toml:9: .*gfn 0x55/,
+  );
+});
+
+test("a policy with a base takes from it what it leaves out", () => {
+  const base = parse("dsb ish", "dsb nsh", 'requires = ["FEAT_XS"]', "at-once");
+  const text = 'name = "child"\ntitle = "t"\nsource = "s"\nbase = "mine"\n[switch]\ncode = ""\n';
+  const child = parsePolicy(text, "child.toml", () => base);
+  assert.deepEqual([child.due, child.requires, child.code.switch], ["at-once", ["FEAT_XS"], []]);
+  assert.deepEqual(child.code.revoke, base.code.revoke);
+});
+
+test("a policy on a CPU without a feature that it requires is refused", () => {
+  const policy = parse("isb", "", 'requires = ["FEAT_XS"]');
+  assert.throws(() => policyOn(policy, cpuProfile("neoverse-v2")!), /mine requires FEAT_XS, which neoverse-v2/);
+});
+
+test("a policy with a batch-end part wants batches on every CPU, also where that part is empty", () => {
+  const text = `${fileOf("isb")}[batch-end]\ncode = """\nif FEAT_XS\nisb\nend\n"""\n`;
+  const on = policyOn(parsePolicy(text, "mine.toml", noBase), cpuProfile("neoverse-v2")!);
+  assert.deepEqual([on.batch, on.code["batch-end"]], [true, []]);
+  assert.equal(parse("isb").batch, false);
+});

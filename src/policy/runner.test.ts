@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { CPU_PROFILES, cpuProfile, decodeOperand, halvesOf, TLBI_OPS } from "../arch/index.js";
+import { Case, type Instruction, type Policy, parsePolicy, type Statement, specialise, unroll } from "./index.js";
+
+const noBase = (): Policy => {
+  throw new Error("no base");
+};
+
+function programOf(code: string): Policy["code"]["revoke"] {
+  const rest = ["switch", "split", "vmid-assigned"].map((o) => `[${o}]\ncode = ""`).join("\n");
+  const text = `name = "x"\ntitle = "t"\nsource = "s"\nvmid-per = "vcpu"\n[revoke]\ndue = "unlock"\ncode = """\n${code}\n"""\n${rest}\n`;
+  return parsePolicy(text, "x.toml", noBase).code.revoke;
+}
+
+const v2 = cpuProfile("neoverse-v2")!;
+
+/** The pages that the TLBIs of a list reach, in order. */
+function pagesOf(list: readonly Instruction[]): number[] {
+  return list.flatMap((i) => {
+    if (i.kind !== "tlbi") return [];
+    const { lo, hi } = halvesOf(i.operand);
+    const fields = decodeOperand(TLBI_OPS[i.op]!.operand, lo, hi);
+    if (fields.kind === "ipa" || fields.kind === "va") return [fields.page];
+    if (fields.kind === "ipa-range" || fields.kind === "va-range")
+      return Array.from({ length: fields.granules }, (_, n) => fields.base + n);
+    return [];
+  });
+}
+
+const cases = fc
+  .array(fc.record({ gap: fc.nat(3), pages: fc.integer({ min: 1, max: 3000 }) }), { minLength: 1, maxLength: 6 })
+  .map((list) => {
+    const on = new Case();
+    let at = 2 ** 30;
+    for (const { gap, pages } of list) {
+      on.add(at + gap, pages, at + gap + 5);
+      at += gap + pages;
+    }
+    return on;
+  });
+
+const pagesIn = (on: Case): number[] =>
+  Array.from({ length: on.count }, (_, r) => Array.from({ length: on.length[r]! }, (_, n) => on.base[r]! + n)).flat();
+
+test("range loops reach every page of the case once, in order, and no other", () => {
+  const byRange = programOf("if FEAT_TLBIRANGE\nfor range\ntlbi ripas2e1is, ipa\nend\nend");
+  const byPage = programOf("for page\ntlbi ipas2e1is, ipa\nend");
+  fc.assert(
+    fc.property(cases, (on) => {
+      const wanted = pagesIn(on);
+      assert.deepEqual(pagesOf(unroll(byRange, on, v2)), wanted);
+      assert.deepEqual(pagesOf(unroll(byPage, on, v2)), wanted);
+    }),
+    { numRuns: 40, seed: 1 },
+  );
+});
+
+test("loops over VAs go the same way by the guest's addresses, with its ASID", () => {
+  const code = programOf("if FEAT_TLBIRANGE\nfor va-range\ntlbi rvae1is, va\nend\nend");
+  fc.assert(
+    fc.property(cases, fc.integer({ min: 0, max: 0xffff }), (on, asid) => {
+      on.asid = asid;
+      const list = unroll(code, on, v2);
+      assert.deepEqual(
+        pagesOf(list),
+        pagesIn(on).map((page) => page + 5),
+      );
+      assert.ok(list.every((i) => i.kind === "tlbi" && Number(i.operand >> 48n) === asid));
+    }),
+    { numRuns: 40, seed: 1 },
+  );
+});
+
+test("an entry loop takes a block as one, and the entries of a table one by one", () => {
+  const code = programOf("for entry\ntlbi ipas2e1is, ipa\nend");
+  const on = new Case();
+  on.add(512, 512, -1);
+  on.add(1024, 512, -1);
+  on.add(4096, 4, -1, 1);
+  assert.deepEqual(pagesOf(unroll(code, on, v2)), [512, 1024, 4096, 4097, 4098, 4099]);
+});
+
+test("entries join into one range when they and their VAs continue each other", () => {
+  const on = new Case();
+  on.add(10, 1, 20);
+  on.add(11, 1, 21);
+  on.add(12, 1, 99);
+  on.add(13, 1, -1);
+  on.add(14, 1, -1);
+  on.add(512, 512, -1);
+  assert.deepEqual([...on.length.subarray(0, on.count)], [2, 1, 2, 512]);
+  assert.equal(on.pages, 517);
+});
+
+/** Random programs: what any policy may be made of, loops nested as the parser allows. */
+const programs = fc.letrec<{ block: string; flat: string }>((tie) => ({
+  flat: fc.constantFrom(
+    "isb",
+    "dsb ish",
+    "tlbi vmalls12e1is",
+    "tlbi vale2is, xzr",
+    "msr vttbr_el2, owner",
+    "msr vttbr_el2, current",
+  ),
+  block: fc
+    .array(
+      fc.oneof(
+        { withCrossShrink: true, maxDepth: 4 },
+        tie("flat"),
+        tie("block").map((body) => `with owner-vmid\n${body}\nend`),
+        tie("block").map((body) => `for vmid\n${body}\nend`),
+        fc.constant("for page\ntlbi ipas2e1is, ipa\nend"),
+        fc
+          .tuple(
+            fc.constantFrom(
+              "FEAT_nTLBPA",
+              "not FEAT_TLBIRANGE",
+              "repeat-tlbi",
+              "not repeat-tlbi",
+              "owner-current",
+              "not owner-current",
+              "pages > 2",
+              "pages <= 2",
+              "va-known",
+            ),
+            tie("block"),
+            tie("block"),
+          )
+          .map(([condition, body, otherwise]) => `if ${condition}\n${body}\nelse\n${otherwise}\nend`),
+      ),
+      { maxLength: 4 },
+    )
+    .map((lines) => lines.join("\n")),
+}));
+
+/** What a program does, straight from its definition: the reference for the runner and for specialise. */
+function interpret(program: readonly Statement[], on: Case, cpu: typeof v2): string[] {
+  const out: string[] = [];
+  let held = on.currentVmid;
+  const vttbr = (vmid: number): void => {
+    held = vmid;
+    out.push(`vttbr ${vmid}`);
+  };
+  const walk = (list: readonly Statement[], owner: number, page: number): void => {
+    for (const s of list)
+      if (s.kind === "barrier") out.push(`barrier ${s.barrier}`);
+      else if (s.kind === "tlbi") out.push(`tlbi ${s.op} ${s.operand === "loop" ? page : 0}`);
+      else if (s.kind === "msr-vttbr") vttbr(s.value === "owner" ? owner : on.currentVmid);
+      else if (s.kind === "with-owner") {
+        const before = held;
+        if (before !== owner) {
+          vttbr(owner);
+          out.push("isb");
+        }
+        walk(s.body, owner, page);
+        if (before !== owner) {
+          vttbr(before);
+          out.push("isb");
+        }
+      } else if (s.kind === "for") {
+        if (s.over === "vmid") for (const vmid of on.ownerVmids) walk(s.body, vmid, page);
+        else for (const p of pagesIn(on)) walk(s.body, owner, p);
+      } else {
+        const c = s.condition;
+        const holds =
+          c.test === "feature"
+            ? cpu.features.has(c.feature)
+            : c.test === "repeat-tlbi"
+              ? cpu.repeatTlbi
+              : c.test === "owner-current"
+                ? on.currentVmid === owner
+                : c.test === "pages"
+                  ? on.pages > c.above
+                  : on.va.slice(0, on.count).every((va) => va >= 0);
+        walk(holds !== c.not ? s.body : s.otherwise, owner, page);
+      }
+  };
+  walk(program, on.ownerVmids[0]!, 0);
+  return out;
+}
+
+test("a program specialised for a CPU and run does what its definition says", () => {
+  const small = fc.record({
+    current: fc.integer({ min: 1, max: 3 }),
+    owners: fc.uniqueArray(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 3 }),
+    pages: fc.integer({ min: 1, max: 4 }),
+    va: fc.constantFrom(-1, 7),
+  });
+  fc.assert(
+    fc.property(
+      programs.block,
+      small,
+      fc.constantFrom(...CPU_PROFILES),
+      (text, { current, owners, pages, va }, cpu) => {
+        const on = new Case();
+        on.currentVmid = current;
+        on.ownerVmids = owners;
+        on.add(3, pages, va);
+        const program = programOf(text);
+        const isb = unroll(programOf("isb"), on, cpu)[0]!;
+        assert.ok(isb.kind === "barrier");
+        const did = unroll(program, on, cpu).map((i) =>
+          i.kind === "vttbr"
+            ? `vttbr ${i.vmid}`
+            : i.kind === "tlbi"
+              ? `tlbi ${i.op} ${i.operand}`
+              : `barrier ${i.barrier}`,
+        );
+        assert.deepEqual(
+          did,
+          interpret(program, on, cpu).map((t) => (t === "isb" ? `barrier ${isb.barrier}` : t)),
+        );
+        assert.deepEqual(specialise(specialise(program, cpu), cpu), specialise(program, cpu));
+      },
+    ),
+    { numRuns: 300, seed: 1 },
+  );
+});
