@@ -1,7 +1,7 @@
 /** One piece of a comparison: a scenario under a few policies on a CPU, simulated once and priced on every host of that CPU. */
 import type { CpuProfile } from "../arch/index.js";
 import { accountOf, BareMetal, type Counts, type Host, KvmNested, price } from "../host/index.js";
-import { type Policy, type Program, policyOn } from "../policy/index.js";
+import { Case, type Policy, type Program, policyOn, unroll } from "../policy/index.js";
 import type { TraceSink } from "../trace/index.js";
 import { frameOf, possibleOccasions, type Scenario, simulate } from "../xen/index.js";
 import type { CompareRow } from "./result.js";
@@ -83,19 +83,35 @@ export function runJob({ scenario, policies, cpu, hosts, ipaBits }: Job): Policy
 }
 
 /**
- * What of a policy decides the trace of a scenario on a CPU: policies with equal keys give the same one. Where every domain
- * has one vCPU, it does not matter whether VMIDs are per domain or per vCPU.
+ * What of a policy decides a scenario's prices on a CPU: policies with equal keys have the same. Where every domain has one
+ * vCPU, it does not matter whether VMIDs are per domain or per vCPU. Where mappings are removed page by page only, programs
+ * that come to the same instructions for one page are the same, and so are "at-once" and "unlock".
  */
 export function traceKey(policy: Policy, cpu: CpuProfile, scenario: Scenario): string {
-  const { code, due } = policyOn(policy, cpu);
+  const on = policyOn(policy, cpu);
   const occasions = possibleOccasions(scenario);
   const oneVmid = scenario.dom0.vcpus === 1 && scenario.domu.every((domu) => domu.vcpus === 1);
-  const frame = oneVmid ? { batch: frameOf(policy).batch } : frameOf(policy);
-  const programs = occasions.map((o) => (oneVmid ? withoutVmidLoops(code[o]) : code[o]));
+  const { batch, vmidPer } = frameOf(policy);
+  const pageByPage = oneVmid && !batch && !scenario.destroy && scenario.lives === 1;
+  const parts = occasions.map((occasion) => {
+    const program = oneVmid ? withoutVmidLoops(on.code[occasion]) : on.code[occasion];
+    if (occasion !== "revoke") return program;
+    return pageByPage ? onePage(program, cpu) : [on.due, program];
+  });
   // The lines that the code stands on are for errors only.
-  return JSON.stringify([frame, occasions.includes("revoke") ? due : "", programs], (key, value) =>
-    key === "line" ? undefined : value,
-  );
+  return JSON.stringify([batch, oneVmid ? "" : vmidPer, parts], (key, value) => (key === "line" ? undefined : value));
+}
+
+/** The instructions that a revoke program comes to for one page, the owner being current and not. */
+function onePage(program: Program, cpu: CpuProfile): string[][] {
+  const owner = 1;
+  return [owner, owner + 1].map((current) => {
+    const on = new Case();
+    on.currentVmid = current;
+    on.ownerVmids = [owner];
+    on.add(0x40000, 1, 0x80000);
+    return unroll(program, on, cpu).map(({ text }) => text);
+  });
 }
 
 /** The same program where an owner has one VMID. */

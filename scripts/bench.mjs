@@ -1,0 +1,131 @@
+// Speed and memory of the main job. Run by `npm run bench`; figures are for the machine that it runs on.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { cpuProfile } from "../dist/arch/index.js";
+import { builtInText, hostNames, loadHost, loadPolicy, loadScenario } from "../dist/catalog/index.js";
+import { hostSinks, PhasePrices, runJob } from "../dist/compare/index.js";
+import { EventBuffer } from "../dist/trace/index.js";
+import { simulate } from "../dist/xen/index.js";
+
+const MAIN = new URL("../dist/cli/main.js", import.meta.url).pathname;
+const folder = mkdtempSync(join(tmpdir(), "shootdown-bench-"));
+const line = (what, figure) => console.log(`${what.padEnd(74)} ${figure}`);
+const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(2)} s`;
+const rate = (events, milliseconds) => `${(events / milliseconds / 1000).toFixed(1)} M events/s`;
+
+/** The best of a few runs, in milliseconds. */
+function best(runs, work) {
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < runs; i++) {
+    const begun = performance.now();
+    work();
+    least = Math.min(least, performance.now() - begun);
+  }
+  return least;
+}
+
+/** Runs the command line in a process of its own: its time and its largest resident memory. */
+function command(...args) {
+  const watch = `process.on("exit", () => process.stderr.write(String(process.resourceUsage().maxRSS)));`;
+  const begun = performance.now();
+  const run = spawnSync(
+    process.execPath,
+    ["--import", `data:text/javascript,${encodeURIComponent(watch)}`, MAIN, ...args],
+    {
+      encoding: "utf8",
+      maxBuffer: 2 ** 28,
+    },
+  );
+  if (run.status !== 0) throw new Error(`shootdown ${args.join(" ")}: ${run.stderr}`);
+  return { milliseconds: performance.now() - begun, megabytes: `${Math.round(Number(run.stderr) / 1024)} MB` };
+}
+
+try {
+  const scenario = loadScenario("create-domu-ramdisk");
+  const policy = loadPolicy("xen-today");
+  const cpu = cpuProfile("neoverse-v2");
+  const hosts = hostNames().map(loadHost);
+  const ipaBits = [40, 44, 48];
+
+  const whole = command("compare");
+  line("compare: all built in, start-up included", `${seconds(whole.milliseconds)}, ${whole.megabytes}`);
+
+  const job = { scenario, policies: [policy], cpu, hosts, ipaBits };
+  line(
+    "222,815 removals, simulated and priced with shadow tables, 10 hosts and sizes",
+    seconds(best(3, () => runJob(job))),
+  );
+
+  const blocks = [];
+  let names;
+  const keep = {
+    events(buffer, of) {
+      const block = new EventBuffer(buffer.length);
+      for (const column of [
+        "kind",
+        "pcpu",
+        "code",
+        "domain",
+        "vmid",
+        "stage",
+        "level",
+        "slot",
+        "site",
+        "address",
+        "from",
+        "to",
+      ])
+        block[column].set(buffer[column].subarray(0, block[column].length));
+      block.length = buffer.length;
+      blocks.push(block);
+      names = of;
+    },
+  };
+  const [events] = simulate(scenario, cpu, [{ policy, sinks: [keep] }]).events;
+  const feed = (sink) => {
+    for (const block of blocks) sink.events(block, names);
+  };
+  for (const [name, list] of [
+    ["bare metal", hosts.filter((host) => host.kvm === undefined)],
+    ["KVM nested, three hosts at three sizes", hosts.filter((host) => host.kvm !== undefined)],
+  ]) {
+    const time = best(3, () => {
+      for (const sink of hostSinks(list, ipaBits, scenario.machine.pcpus).sinks) feed(sink);
+    });
+    line(`pricing ${(events / 1e6).toFixed(1)} M events in memory: ${name}`, rate(events, time));
+  }
+  line(
+    "  the same phase by phase, all hosts",
+    rate(
+      events,
+      best(3, () => feed(new PhasePrices(hosts, [48], 4))),
+    ),
+  );
+  blocks.length = 0;
+
+  const long = join(folder, "long.toml");
+  writeFileSync(
+    long,
+    `lives = 3\n${builtInText("scenarios", "create-domu-ramdisk").replace("create-domu-ramdisk", "long")}`,
+  );
+  const trace = join(folder, "long.parquet");
+  const written = command("simulate", long, "--policy", "xen-today", "-o", trace, "--json");
+  const shown = command("show", trace, "--json");
+  const total = simulate(loadScenario(long), cpu, [{ policy, sinks: [{ events() {} }] }]).events[0];
+  line(
+    `simulate ${(total / 1e6).toFixed(1)} M events into Parquet (${Math.round(statSync(trace).size / 2 ** 20)} MiB)`,
+    `${seconds(written.milliseconds)}, ${rate(total, written.milliseconds)}, ${written.megabytes}`,
+  );
+  line("show that file", `${seconds(shown.milliseconds)}, ${rate(total, shown.milliseconds)}, ${shown.megabytes}`);
+  for (const host of ["bare-metal", "kvm-nested-7.2"]) {
+    const priced = command("price", trace, "--host", host, "--json");
+    line(
+      `price that file on ${host}`,
+      `${seconds(priced.milliseconds)}, ${rate(total, priced.milliseconds)}, ${priced.megabytes}`,
+    );
+  }
+} finally {
+  rmSync(folder, { recursive: true });
+}
