@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { Piscina } from "piscina";
 import { hostNames, loadHost, loadPolicy, loadScenario, policyNames, scenarioNames } from "../catalog/index.js";
-import { type CompareResult, type Comparison, Plan, runJob } from "../compare/index.js";
+import { type CompareResult, type Comparison, Plan } from "../compare/index.js";
 import { InputError } from "../input/index.js";
 import type { JobAnswer } from "./compare-worker.js";
 import { collect, cpuOn, cpuOption, ipaBitsOption, repeatOption, withRepeat } from "./options.js";
@@ -72,14 +72,10 @@ function comparisonOf(scenarios: readonly string[], options: CompareOptions): Co
   };
 }
 
-/** Does the jobs in as many threads as there are cores; a single job needs none. */
+/** Does the jobs in as many threads as there are cores; a single job too, so that Ctrl-C is heard meanwhile. */
 async function inParallel(comparison: Comparison, signal: AbortSignal): Promise<CompareResult> {
   const plan = new Plan(comparison);
-  if (plan.jobs.length <= 1) {
-    for (const job of plan.jobs) plan.done(job, runJob(job));
-    return plan.result();
-  }
-  const threads = Math.min(availableParallelism(), plan.jobs.length);
+  const threads = Math.max(1, Math.min(availableParallelism(), plan.jobs.length));
   const pool = new Piscina({
     filename: new URL("./compare-worker.js", import.meta.url).href,
     minThreads: threads,
