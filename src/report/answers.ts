@@ -1,7 +1,7 @@
 /** The answer in a few sentences, computed from a comparison. */
-import type { CompareResult, CompareRow } from "../compare/result.js";
+import type { CompareResult, CompareRow } from "../compare/index.js";
 import { count, duration, durationRange, factor, list } from "./format.js";
-import { grouped, type ScenarioView, scenarioViews } from "./view.js";
+import { grouped, type ScenarioView, scenarioViews, silentPolicies } from "./view.js";
 
 const PRICES_SHOWN = 3;
 
@@ -23,8 +23,9 @@ function scenarioAnswer(view: ScenarioView): readonly Answer[] {
   const row = host && policy && view.row(policy, host.name);
   if (!row) return [];
   const where = host.nested ? `${host.name} at ${row.ipaBits} IPA bits` : host.name;
-  const prices = [`${priceOf(row)} under ${policy} on ${where}`, ...(host.nested ? elsewhere(view, row) : [])];
-  return [{ subject: view.scenario.name, text: `${prices.join("; ")}. ${cheapest(view, row)}` }];
+  const prices = [`${policy} costs ${priceOf(row)} on ${where}`, ...(host.nested ? elsewhere(view, row) : [])];
+  const text = [`${prices.join("; ")}.`, ...cheapest(view, row), ...silent(view, row)].join(" ");
+  return [{ subject: view.scenario.name, text }];
 }
 
 function elsewhere(view: ScenarioView, row: CompareRow): readonly string[] {
@@ -32,7 +33,7 @@ function elsewhere(view: ScenarioView, row: CompareRow): readonly string[] {
   const smallest = view.row(row.policy, row.host, view.ipaBits[0]!);
   if (smallest && smallest.ipaBits !== row.ipaBits) {
     const less = row.microseconds / smallest.microseconds;
-    const by = less > 1 && Number.isFinite(less) ? `, ${factor(less)} times less` : "";
+    const by = less > 1 && Number.isFinite(less) ? ` (${factor(less)} times less)` : "";
     places.push(`${duration(smallest.microseconds)} at ${smallest.ipaBits} bits${by}`);
   }
   for (const { name } of view.native) {
@@ -42,18 +43,36 @@ function elsewhere(view: ScenarioView, row: CompareRow): readonly string[] {
   return places;
 }
 
-/** The lowest prices on the same host, each with all the policies that have it. */
-function cheapest(view: ScenarioView, row: CompareRow): string {
+/** The lowest prices on the same host, each with all the policies that have it; not of those that are cheap by doing nothing. */
+function cheapest(view: ScenarioView, row: CompareRow): readonly string[] {
   const others = view.policies.flatMap((policy) => view.row(policy, row.host) ?? []).filter((other) => other !== row);
   const cheaper = others
     .filter((other) => other.microseconds < row.microseconds)
     .sort((a, b) => a.microseconds - b.microseconds);
-  if (others.length === 0) return "";
-  if (cheaper.length === 0) return "No other policy is cheaper there.";
-  const lowest = grouped(cheaper, (other) => duration(other.microseconds))
+  if (others.length === 0) return [];
+  if (cheaper.length === 0) return ["No other policy is cheaper there."];
+  const silent = new Set(silentPolicies(view).flatMap(({ policies }) => policies));
+  const flushing = cheaper.filter(({ policy }) => !silent.has(policy));
+  const lowest = grouped(flushing, (other) => duration(other.microseconds))
     .slice(0, PRICES_SHOWN)
     .map(({ text, names }) => `${text} under ${list(names.map((other) => other.policy))}`);
-  return `Of the other ${count(others.length)} policies ${count(cheaper.length)} cost less there; the lowest: ${lowest.join("; ")}.`;
+  const ofWhich = flushing.length < cheaper.length ? "the lowest of those that flush" : "the lowest";
+  const those = lowest.length > 0 ? `; ${ofWhich}: ${lowest.join("; ")}` : "";
+  const costLess = `${count(cheaper.length)} ${cheaper.length === 1 ? "costs" : "cost"} less there`;
+  return [`Of the other ${count(others.length)} policies ${costLess}${those}.`];
+}
+
+/** Who is cheap because nothing is done, with the price of what is left. */
+function silent(view: ScenarioView, { host }: CompareRow): readonly string[] {
+  return silentPolicies(view).flatMap(({ when, policies }) => {
+    const named = policies.flatMap((policy) => {
+      const row = view.row(policy, host);
+      return row ? [`${policy} (${duration(row.microseconds)})`] : [];
+    });
+    if (named.length === 0) return [];
+    const [execute, they] = named.length === 1 ? ["executes", "it does"] : ["execute", "they do"];
+    return [`${list(named)} ${execute} no TLBI ${when}: cheap because ${they} nothing there.`];
+  });
 }
 
 const priceOf = ({ microseconds, microsecondsRange: [low, high] }: CompareRow): string =>
@@ -67,8 +86,6 @@ function checksAnswer({ checks }: CompareResult): readonly Answer[] {
   const agreeing = `${count(real.length - differing.length)} of ${count(real.length)} predictions agree with what others measured`;
   const but = differing.length > 0 ? `; these do not: ${list(differing)}` : "";
   const rest =
-    calibrated > 0
-      ? ` Measurements that served to calibrate a price are no check and not counted: ${count(calibrated)}.`
-      : "";
+    calibrated > 0 ? ` Not counted: what a price was calibrated on (${count(calibrated)}), which is no check.` : "";
   return [{ subject: "checks", text: `${agreeing}${but}.${rest}` }];
 }

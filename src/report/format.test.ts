@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { count, duration, durationRange, list, quantity, quantityRange, tally } from "./format.js";
+import { count, duration, durationRange, list, quantity, quantityIn, quantityRange, tally } from "./format.js";
 
 test("a duration is given in the unit that a human would use, to three digits", () => {
   const cases: readonly [number, string][] = [
@@ -57,6 +57,13 @@ test("quantities in units of time are durations, others keep their unit", () => 
   assert.equal(quantityRange(1_464_441, 9_495_486, "us"), "1.46 .. 9.5 s");
   assert.equal(quantityRange(40_000, 180_000, "times"), "40,000 .. 180,000 times");
   assert.equal(quantityRange(256, 256, "times"), "256 times");
+});
+
+test("a range stands in brackets behind the value, and not at all where there is none", () => {
+  assert.equal(quantityIn(182.2, [178, 1182], "min"), "182 min (178 min .. 19.7 h)");
+  assert.equal(quantityIn(71_200, [40_100, 180_000], "times", "–"), "71,200 (40,100–180,000) times");
+  assert.equal(quantityIn(7458, undefined, "calls"), "7,458 calls");
+  assert.equal(quantityIn(7458, [7458, 7458], "calls"), "7,458 calls");
 });
 
 test("a tally begins with the most frequent and leaves out what never happened", () => {

@@ -63,6 +63,18 @@ export function quantityRange(low: number, high: number, unit: string, between =
   return low === high ? quantity(low, unit) : `${count(low)}${between}${quantity(high, unit)}`;
 }
 
+/** A value with its range in brackets, the unit once where it is no time: 182 min (178 min .. 19.7 h), 70,300 (39,400 .. 120,000) times. */
+export function quantityIn(
+  value: number,
+  range: readonly [number, number] | undefined,
+  unit: string,
+  between = " .. ",
+): string {
+  if (!range || range[0] === range[1]) return quantity(value, unit);
+  if (TIME_UNITS[unit] !== undefined) return `${quantity(value, unit)} (${quantityRange(...range, unit, between)})`;
+  return `${count(value)} (${quantityRange(...range, "", between)}) ${unit}`.trim();
+}
+
 /** Counts by name, the largest first, without those that are 0: "VMALLS12E1IS 7,458, ALLE1IS 20"; "none" when nothing is left. */
 export function tally(counts: Readonly<Record<string, number>>): string {
   const entries = Object.entries(counts).filter(([, n]) => n !== 0);

@@ -1,11 +1,12 @@
 /** The report: one HTML file that needs nothing else, not even scripts, to be read. */
 import type { ComponentChildren } from "preact";
 import { renderToString } from "preact-render-to-string";
-import type { CompareResult } from "../compare/result.js";
+import type { CompareResult } from "../compare/index.js";
 import { answers } from "./answers.js";
 import { Scenario } from "./scenario-section.js";
 import { Checks, Hosts, Policies } from "./source-sections.js";
 import { STYLE } from "./style.js";
+import { NO_BREAK } from "./text.js";
 import { scenarioViews } from "./view.js";
 
 /** The whole file. The same comparison gives the same bytes. */
@@ -28,20 +29,29 @@ function Report({ result }: { readonly result: CompareResult }) {
           <h1>What each way of flushing costs</h1>
           <p class="soft">
             TLB maintenance of Xen on Arm64, on bare metal and nested under KVM, simulated by Shootdown on the CPU
-            profile <span class="name">{result.cpu}</span>. Every price is simulated time, put together from the
-            elementary prices that stand, with their sources, under <a href="#hosts">Hosts</a>; no price is a
-            measurement. In brackets, or small, stands the range with every elementary price at its low and at its high
-            end.
+            profile <span class="name">{result.cpu}</span>: pieces of work (scenarios), each under several ways of
+            flushing (<a href="#policies">policies</a>), on several <a href="#hosts">hosts</a>. Every price is simulated
+            time, made from the elementary prices that stand with their sources under <a href="#hosts">Hosts</a>; no
+            price is a measurement. A range, in brackets or small, has every elementary price at its low and at its high
+            end. “The report” in titles and sources is the mail “Limitations for Running Xen on KVM Arm64” to xen-devel
+            of 30 October 2025.
           </p>
+          <ul class="hosts">
+            {result.hosts.map(({ name, title }) => (
+              <li>
+                <span class="name">{name}</span> <span class="soft">{title}</span>
+              </li>
+            ))}
+          </ul>
           <ul class="answers">
             {answers(result).map(({ subject, text }) => (
               <li>
-                <b>{subject}</b>: {text}
+                <b>{subject}</b>: {unbroken(text)}
               </li>
             ))}
             <li>
-              <b>safety</b>: a price says nothing about it. A policy may be cheap because it leaves out a flush that is
-              needed.
+              <b>safety</b>: cheap is not safe. This report says nothing about whether a policy leaves stale
+              translations behind; one may be cheap because it leaves out a flush that is needed.
             </li>
           </ul>
           <nav aria-label="Sections">
@@ -71,6 +81,9 @@ function Report({ result }: { readonly result: CompareResult }) {
     </html>
   );
 }
+
+/** Figures stay on the line of their unit. */
+const unbroken = (text: string): string => text.replaceAll(/(?<=\d) (?=(ns|us|ms|s|min|h|d)\b)/g, NO_BREAK);
 
 function Entry({ id, children }: { readonly id: string; readonly children: ComponentChildren }) {
   return (

@@ -1,5 +1,5 @@
 /** What people read: tables for the terminal, and one self-contained HTML file. */
-import type { CompareResult } from "../compare/result.js";
+import type { CompareResult } from "../compare/index.js";
 
 export * from "./format.js";
 export { compareTables } from "./table.js";

@@ -1,7 +1,7 @@
 /** Pictures as SVG text, drawn by Observable Plot on linkedom's document; colours come from the page's style sheet. */
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom/worker";
-import type { PriceParts } from "../compare/result.js";
+import type { PriceParts } from "../compare/index.js";
 import { duration } from "./format.js";
 import { groupColour, PART_COLOURS, PARTS } from "./style.js";
 import type { PriceGroup, ScenarioView } from "./view.js";

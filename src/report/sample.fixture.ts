@@ -1,5 +1,5 @@
 /** A made-up comparison with the shape and the size of a real one, for the tests of this room. No figure in it is a result. */
-import type { Check, CompareResult, CompareRow, HostDescription, PriceParts } from "../compare/result.js";
+import type { Check, CompareResult, CompareRow, HostDescription, PriceParts } from "../compare/index.js";
 
 type Counts = Readonly<Record<string, number>>;
 

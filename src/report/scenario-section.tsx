@@ -1,9 +1,9 @@
 /** One scenario in the report: its prices, how they grow with the IPA size, where the time goes, and what was executed. */
-import type { CompareRow, HostDescription } from "../compare/result.js";
+import type { CompareRow, HostDescription } from "../compare/index.js";
 import { count, duration, durationRange, list, sentence, tally } from "./format.js";
 import { partsPlot, priceDomain, pricePlot } from "./plots.js";
 import { groupColour, PART_COLOURS, PARTS } from "./style.js";
-import { grouped, type PriceGroup, priceGroups, type ScenarioView } from "./view.js";
+import { grouped, type PriceGroup, priceGroups, type ScenarioView, silentSentences } from "./view.js";
 
 interface ViewProps {
   readonly view: ScenarioView;
@@ -22,6 +22,9 @@ export function Scenario({ view, id }: ViewProps & { readonly id: string }) {
         Source: {sentence(scenario.source)} {count(scenario.events)} events in its longest trace.
       </p>
       <PriceTable view={view} />
+      {silentSentences(view).map((text) => (
+        <p class="silent">{text}</p>
+      ))}
       {view.nested.length > 0 && <PriceFigures view={view} id={id} />}
       {view.nested.length > 0 && <PartFigures view={view} id={id} />}
       <CountTable view={view} />

@@ -1,7 +1,7 @@
 /** What the report stands on: checks against measurements, the policies and the hosts with their sources. */
-import type { Check, Described, HostDescription, PriceLine } from "../compare/result.js";
-import { quantity, sentence } from "./format.js";
-import { measured, predictedRange, verdict } from "./table.js";
+import type { Check, Described, HostDescription, PriceLine } from "../compare/index.js";
+import { count, sentence } from "./format.js";
+import { measured, predicted, verdict } from "./table.js";
 
 export function Checks({ checks }: { readonly checks: readonly Check[] }) {
   if (checks.length === 0) return null;
@@ -11,8 +11,8 @@ export function Checks({ checks }: { readonly checks: readonly Check[] }) {
       <div class="scroll">
         <table>
           <caption>
-            Predictions beside what others measured. A measurement on which a price was calibrated is marked so: that it
-            agrees says nothing.
+            Predictions, with their range in brackets, beside what others measured. A calibration is no check: an
+            elementary price was derived from this very measurement, so that it agrees says nothing.
           </caption>
           <thead>
             <tr>
@@ -24,8 +24,7 @@ export function Checks({ checks }: { readonly checks: readonly Check[] }) {
                 measured
               </th>
               <th scope="col">verdict</th>
-              <th scope="col">rule</th>
-              <th scope="col">source of the measurement</th>
+              <th scope="col">how they are compared, source of the measurement</th>
             </tr>
           </thead>
           <tbody>
@@ -34,19 +33,12 @@ export function Checks({ checks }: { readonly checks: readonly Check[] }) {
                 <th scope="row" class="text">
                   {check.name}
                 </th>
-                <td class="number">
-                  {quantity(check.predicted, check.unit)}
-                  {check.predictedRange && (
-                    <>
-                      <br />
-                      <small>{predictedRange(check, "–")}</small>
-                    </>
-                  )}
-                </td>
+                <td class="number">{predicted(check, "–")}</td>
                 <td class="number">{measured(check, "–")}</td>
                 <td class={check.calibration ? "soft" : check.agrees ? "good" : "bad"}>{VERDICTS[verdict(check)]}</td>
-                <td>{check.rule}</td>
-                <td class="text">{check.source}</td>
+                <td class="text">
+                  {sentence(check.rule)} <span class="soft">{check.source}</span>
+                </td>
               </tr>
             ))}
           </tbody>
@@ -95,14 +87,43 @@ export function Hosts({ hosts }: { readonly hosts: readonly HostDescription[] })
   return (
     <section id="hosts">
       <h2>Hosts: assumptions and elementary prices</h2>
-      {hosts.map((host) => (
-        <Host host={host} />
+      {hosts.map((host, i) => (
+        <Host host={host} like={likeness(host, hosts.slice(0, i))} />
       ))}
     </section>
   );
 }
 
-function Host({ host }: { readonly host: HostDescription }) {
+/** A host that an earlier one was the pattern of: only what differs is shown. */
+interface Likeness {
+  readonly name: string;
+  readonly assumptions: readonly string[];
+  readonly prices: readonly PriceLine[];
+}
+
+const lineOf = ({ key, unit, value, low, high, source, calibratedOn }: PriceLine): string =>
+  JSON.stringify([key, unit, value, low, high, source, calibratedOn]);
+
+/** The first earlier host with the same keys of prices, most of them equal, all of whose assumptions hold here too. */
+function likeness(host: HostDescription, earlier: readonly HostDescription[]): Likeness | undefined {
+  for (const other of earlier) {
+    const lines = new Set(other.prices.map(lineOf));
+    const prices = host.prices.filter((price) => !lines.has(lineOf(price)));
+    const keys = new Set(other.prices.map(({ key }) => key));
+    const sameKeys = host.prices.length === keys.size && host.prices.every(({ key }) => keys.has(key));
+    const holds = other.assumptions.every((assumption) => host.assumptions.includes(assumption));
+    if (sameKeys && holds && prices.length < host.prices.length / 2)
+      return {
+        name: other.name,
+        assumptions: host.assumptions.filter((assumption) => !other.assumptions.includes(assumption)),
+        prices,
+      };
+  }
+  return undefined;
+}
+
+function Host({ host, like }: { readonly host: HostDescription; readonly like: Likeness | undefined }) {
+  const { assumptions, prices } = like ?? host;
   return (
     <div class="together">
       <h3>
@@ -110,14 +131,20 @@ function Host({ host }: { readonly host: HostDescription }) {
       </h3>
       <p>{sentence(host.title)}</p>
       <p class="soft">Source: {sentence(host.source)}</p>
-      {host.assumptions.length > 0 && (
+      {like && (
+        <p>
+          Assumptions and elementary prices are those of <span class="name">{like.name}</span>
+          {assumptions.length + prices.length > 0 ? ", but for these." : "."}
+        </p>
+      )}
+      {assumptions.length > 0 && (
         <ul class="notes">
-          {host.assumptions.map((assumption) => (
+          {assumptions.map((assumption) => (
             <li>{assumption}</li>
           ))}
         </ul>
       )}
-      {host.prices.length > 0 && <Prices host={host.name} prices={host.prices} />}
+      {prices.length > 0 && <Prices host={host.name} prices={prices} />}
     </div>
   );
 }
@@ -140,6 +167,7 @@ function Prices({ host, prices }: { readonly host: string; readonly prices: read
               high
             </th>
             <th scope="col">unit</th>
+            <th scope="col">of what</th>
             <th scope="col">source</th>
           </tr>
         </thead>
@@ -147,11 +175,20 @@ function Prices({ host, prices }: { readonly host: string; readonly prices: read
           {prices.map((price) => (
             <tr>
               <th scope="row">{price.key}</th>
-              <td class="number">{price.value}</td>
-              <td class="number">{price.low}</td>
-              <td class="number">{price.high}</td>
+              <td class="number">{amount(price.value)}</td>
+              <td class="number">{amount(price.low)}</td>
+              <td class="number">{amount(price.high)}</td>
               <td>{price.unit}</td>
-              <td class="text">{price.source}</td>
+              <td class="text">{price.meaning}</td>
+              <td class="text">
+                {price.source}
+                {price.calibratedOn !== undefined && (
+                  <>
+                    {" "}
+                    <b class="calibrated">Calibrated on {price.calibratedOn}.</b>
+                  </>
+                )}
+              </td>
             </tr>
           ))}
         </tbody>
@@ -159,3 +196,6 @@ function Prices({ host, prices }: { readonly host: string; readonly prices: read
     </div>
   );
 }
+
+/** As it stands in the host's file, in groups of three digits. */
+const amount = (n: number): string => (Number.isInteger(n) ? count(n) : String(n));

@@ -1,5 +1,5 @@
 /** The report's style sheet and its colours: light, dark, and printed on A4. */
-import type { PriceParts } from "../compare/result.js";
+import type { PriceParts } from "../compare/index.js";
 
 /** Parts of a price in the order in which they are stacked, with the words for them. */
 export const PARTS: readonly { readonly part: keyof PriceParts; readonly label: string; readonly meaning: string }[] = [
@@ -58,6 +58,9 @@ p, .answers, .notes { max-width: 46rem; }
 p { margin: .5rem 0; }
 .answers { padding-left: 1.2rem; margin: .75rem 0; }
 .answers li { margin: .4rem 0; }
+.hosts { list-style: none; margin: .75rem 0; padding: 0; font-size: .9rem; }
+.hosts li { padding-left: 1.2rem; text-indent: -1.2rem; }
+.calibrated { font-weight: 600; }
 .soft, caption, figcaption, small { color: var(--soft); }
 a { color: var(--link); }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; margin: 1rem 0 0; }
@@ -80,6 +83,7 @@ th.span { text-align: center; }
 .items { list-style: none; margin: 0; padding: 0; }
 .items li { white-space: nowrap; }
 .text { min-width: 14rem; }
+tbody th.text { white-space: normal; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: 1rem 1.5rem; margin: 1rem 0; }
 figure { margin: 0; min-width: 0; max-width: 28rem; }
 figure > figcaption { font-weight: 500; color: var(--ink); margin-bottom: .25rem; font-size: .9rem; }

@@ -38,12 +38,43 @@ test("a comparison on bare metal alone has no columns for IPA sizes and no refau
   const result = smallResult();
   const rows = result.rows.filter((row) => row.host === "bare-metal");
   const text = compareTables({ ...result, rows, checks: [] }, 80);
-  assert.doesNotMatch(text, /refaults|kvm-nested|[0-9] bits|range at/);
+  assert.doesNotMatch(text, / refaults\n|kvm-nested|[0-9] bits|range at/);
   assert.match(text, /\n\npolicy +bare-metal +TLBIs\n/);
 });
 
 test("a check that was calibrated is never said to agree, one that fails stands out", () => {
   const text = compareTables(smallResult(), 120);
-  assert.match(text, /^calibration +1\.46 s +1\.46 \.\. 9\.5 s/m);
-  assert.match(text, /^DIFFERS +7,466 calls +9,000 calls/m);
+  assert.match(text, /^one VMALLS12E1IS at 48 bits\n {2}calibration +1\.46 s +1\.46 \.\. 9\.5 s$/m);
+  assert.match(text, /^an example of a check that fails\n {2}DIFFERS +7,466 calls +9,000 calls$/m);
+  assert.match(text, /^ {2}agrees +71,200 \(40,100 \.\. 180,000\) times +70,000 times$/m);
+});
+
+test("a policy that is cheap because it does nothing is named where its price stands", () => {
+  const text = compareTables(sampleResult(), 140);
+  assert.match(
+    text,
+    /^remove-no-flush executes no TLBI when a mapping is removed: cheap because it does nothing there/m,
+  );
+  assert.match(text, /^switch-no-flush, series-v3-patch2 and vmid-per-vcpu execute no TLBI when vCPUs/m);
+  assert.doesNotMatch(compareTables(smallResult(), 140), /executes? no TLBI/);
+});
+
+test("the rest of the work stands beside the prices where a host has a price for it", () => {
+  const result = smallResult();
+  assert.match(compareTables(result, 140), /^Rest of the work when nested.*\n {2}every policy: 4\.2 s$/m);
+  const rows = result.rows.map((row) => ({
+    ...row,
+    rest: row.policy === "kvm-ipa" && row.host === "kvm-nested-7.2" ? 1e6 : row.rest,
+  }));
+  assert.match(
+    compareTables({ ...result, rows }, 140),
+    /^ {2}kvm-ipa: 1 s on kvm-nested-7\.2; 4\.2 s on kvm-nested-unmap-all, kvm-nested-skip-holes$/m,
+  );
+  const native = { ...result, rows: result.rows.filter((row) => row.host === "bare-metal") };
+  assert.doesNotMatch(compareTables(native, 140), /Rest of the work/);
+});
+
+test("a count stays on the line of its name at every width", () => {
+  for (let width = 40; width <= 140; width += 7)
+    assert.doesNotMatch(compareTables(sampleResult(), width), /(TLB|E1|E1IS|physmap|batch)\n +[\d,]+(,|$)/m);
 });

@@ -1,8 +1,8 @@
 /** What `shootdown compare` prints: a table of prices a scenario, what was executed, notes and checks. */
-import type { Check, CompareResult, CompareRow } from "../compare/result.js";
-import { count, duration, durationRange, factor, quantity, quantityRange, tally, total } from "./format.js";
-import { textTable, wrapped } from "./text.js";
-import { grouped, type ScenarioView, scenarioViews, spread } from "./view.js";
+import type { Check, CompareResult, CompareRow } from "../compare/index.js";
+import { count, duration, durationRange, factor, quantityIn, quantityRange, tally, total } from "./format.js";
+import { NO_BREAK, textTable, wrapped } from "./text.js";
+import { grouped, type ScenarioView, scenarioViews, silentSentences, spread } from "./view.js";
 
 /** Neighbouring columns under one heading, that stay together when a table is cut to the terminal's width. */
 interface Block {
@@ -33,9 +33,13 @@ function scenarioText(view: ScenarioView, width: number): string {
   return [
     wrapped(`${scenario.name}: ${scenario.title}`, width),
     ...priceTables(view, width),
+    silentSentences(view)
+      .map((sentence) => wrapped(sentence, width))
+      .join(""),
     rangeTable(view, width),
-    executedText(view, width, "TLBIs that Xen executes", (row) => row.tlbi),
-    executedText(view, width, "Hypercalls", (row) => row.hypercalls),
+    executedText(view, width, "TLBIs that Xen executes", (row) => whole(tally(row.tlbi))),
+    executedText(view, width, "Hypercalls", (row) => whole(tally(row.hypercalls))),
+    restText(view, width),
   ]
     .filter((part) => part !== "")
     .join("\n");
@@ -142,20 +146,15 @@ function rangeTable(view: ScenarioView, width: number): string {
     return [[name, `x ${factor(low)} .. x ${factor(high)}`, durationRange(...row.microsecondsRange)]];
   });
   if (rows.length === 0) return "";
-  const head = [view.nested.length > 0 ? `range at ${bits} bits` : "range", "all policies", example!];
+  const head = [view.nested.length > 0 ? `range at ${bits} bits` : "range", "widest, as factors", example!];
   return textTable(head, rows, { width, align: ["left", "right", "right"] });
 }
 
-/** What was executed, once for all policies that execute the same; the largest group, where it is most of them, as the others. */
-function executedText(
-  view: ScenarioView,
-  width: number,
-  head: string,
-  countsOf: (row: CompareRow) => Readonly<Record<string, number>>,
-): string {
+/** The same once for all policies that share it; the largest group, where it is most of them, as the others. */
+function executedText(view: ScenarioView, width: number, head: string, textOf: (row: CompareRow) => string): string {
   const any = rowOf(view);
   const policies = view.policies.filter((policy) => any(policy));
-  const groups = [...grouped(policies, (policy) => tally(countsOf(any(policy)!)))];
+  const groups = [...grouped(policies, (policy) => textOf(any(policy)!))];
   if (groups.length === 1 && groups[0]!.text === "none") return "";
   const most = groups.find(({ names }) => names.length > policies.length / 2);
   if (most) groups.push(...groups.splice(groups.indexOf(most), 1));
@@ -163,34 +162,60 @@ function executedText(
     if (group !== most) return group.names.join(", ");
     return groups.length === 1 ? "every policy" : "every other policy";
   };
-  return `${head}\n${groups.map((group) => wrapped(`${group.text}: ${namesOf(group)}`, width, "    ")).join("")}`;
+  const lines = groups.map((group) => wrapped(`${namesOf(group)}: ${group.text}`, width - 2, "    "));
+  return `${head}\n${indented(lines.join(""))}`;
+}
+
+/** A tally whose counts stay on the lines of their names. */
+const whole = (text: string): string => text.replaceAll(/ (?=[\d,]+(,|$))/g, NO_BREAK);
+
+const indented = (text: string): string => text.replaceAll(/^(?=.)/gm, "  ");
+
+/** What the work takes beside the TLB maintenance, on the nested hosts that have a price for it. */
+function restText(view: ScenarioView, width: number): string {
+  const restOf = ({ policy }: CompareRow): string => {
+    const rests = view.nested.flatMap(({ name }) => {
+      const rest = view.row(policy, name)?.rest;
+      return rest === undefined || rest === null ? [] : [{ name, rest }];
+    });
+    const groups = grouped(rests, ({ rest }) => duration(rest).replace(" ", NO_BREAK));
+    if (groups.length === 0) return "none";
+    if (groups.length === 1) return groups[0]!.text;
+    return groups.map(({ text, names }) => `${text} on ${names.map(({ name }) => name).join(", ")}`).join("; ");
+  };
+  const head = "Rest of the work when nested, in no price above: hypercall round trips and first faults";
+  return executedText(view, width, wrapped(head, width).trimEnd(), restOf);
 }
 
 function notesText({ cpu, notes }: CompareResult, width: number): string {
   const all = [
-    `Prices are simulated time on ${cpu}, not measurements; they say nothing about whether a policy is safe.`,
+    `Prices are simulated time on ${cpu}, not measurements: TLB maintenance and the refaults that it causes. A range has every elementary price at its low and at its high end; the widest of all policies is given as factors of the price.`,
+    "Cheap is not safe: a price says nothing about whether a policy leaves stale translations behind.",
     ...notes,
   ];
   return `Notes\n${all.map((note) => wrapped(`- ${note}`, width, "  ")).join("")}`;
 }
 
-/** Predictions against measurements: verdict, both figures, and what was checked where; empty without checks. */
+/** Predictions against measurements: a line with the name of each, a line with its figures; empty without checks. */
 function checksText(checks: readonly Check[], width: number): string {
   if (checks.length === 0) return "";
-  return textTable(
-    ["check", "predicted", "measured", "of what"],
-    checks.map((check) => [
-      verdict(check),
-      check.predictedRange ? predictedRange(check) : quantity(check.predicted, check.unit),
-      measured(check),
-      `${check.name} (${check.rule}; ${check.source})`,
-    ]),
-    { width, align: ["left", "right", "right", "left"] },
-  );
+  const [head, ...figures] = textTable(
+    ["check", "predicted (range)", "measured"],
+    checks.map((check) => [`  ${verdict(check)}`, predicted(check), measured(check)]),
+    { width, align: ["left", "right", "right"] },
+  )
+    .trimEnd()
+    .split("\n");
+  const parts = checks.map((check, i) => `${wrapped(check.name, width, "  ")}${figures[i]}\n`);
+  const calibrated = checks.some((check) => check.calibration)
+    ? "Calibration: a price was derived from this very measurement, so that agreeing is no check. "
+    : "";
+  const rest = "The report and --json have the rule and the source of each.";
+  return `${head}\n${parts.join("")}${wrapped(calibrated + rest, width)}`;
 }
 
-export const predictedRange = ({ predicted, predictedRange: range, unit }: Check, between?: string): string =>
-  quantityRange(range?.[0] ?? predicted, range?.[1] ?? predicted, unit, between);
+export const predicted = (check: Check, between?: string): string =>
+  quantityIn(check.predicted, check.predictedRange, check.unit, between);
 
 export const measured = ({ measuredLow, measuredHigh, unit }: Check, between?: string): string =>
   quantityRange(measuredLow, measuredHigh, unit, between);

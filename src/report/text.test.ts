@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { textTable, wrapped } from "./text.js";
+import { NO_BREAK, textTable, wrapped } from "./text.js";
 
 test("columns stand two spaces apart and the last is wrapped to the width", () => {
   const rows = [
@@ -41,4 +41,9 @@ test("control characters in names do not reach the terminal", () => {
 test("a sentence is wrapped at words, a word longer than the width stands alone", () => {
   assert.equal(wrapped("one two three", 7, "  "), "one two\n  three\n");
   assert.equal(wrapped("tlbi incomprehensibly long", 6), "tlbi\nincomprehensibly\nlong\n");
+});
+
+test("words joined by a no-break space are never parted", () => {
+  assert.equal(wrapped(`one VAE1${NO_BREAK}7,458 two`, 10), "one\nVAE1 7,458\ntwo\n");
+  assert.equal(wrapped("one VAE1 7,458 two", 10), "one VAE1\n7,458 two\n");
 });

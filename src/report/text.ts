@@ -20,6 +20,10 @@ export interface TextTableOptions {
 const GAP = "  ";
 const MIN_LAST = 20;
 
+/** Stands between words that belong on one line, as a count and what it counts; printed as a space. */
+export const NO_BREAK = "\u00a0";
+const BREAKS = /[^\S\u00a0]+/;
+
 /**
  * A table of text, the last column wrapped (at words) to what `width` leaves for it, but to no less than 20 characters. Control
  * characters in cells (names come from users' files) become "?". Ends with a newline.
@@ -48,7 +52,10 @@ export function textTable(
   return lines.map((line) => `${line.trimEnd()}\n`).join("");
 }
 
-/** A sentence, wrapped to `width` at words, the lines after the first indented. Ends with a newline. */
+/**
+ * A sentence, wrapped to `width` at words, the lines after the first indented; words joined by a no-break space stay on one line.
+ * Ends with a newline.
+ */
 export function wrapped(text: string, width: number, indent = ""): string {
   return `${wrapWords(plain(text), width, indent).join("\n")}\n`;
 }
@@ -83,14 +90,14 @@ function acrossColumns(widths: readonly number[], from: number, to: number): num
 function wrapWords(text: string, width: number, indent = ""): readonly string[] {
   const lines: string[] = [];
   let line = "";
-  for (const word of text.trim().split(/\s+/)) {
+  for (const word of text.trim().split(BREAKS)) {
     const longer = line === "" ? word : `${line} ${word}`;
     if (line !== "" && longer.length > width) {
       lines.push(line);
       line = indent + word;
     } else line = longer;
   }
-  return [...lines, line];
+  return [...lines, line].map((whole) => whole.replaceAll(NO_BREAK, " "));
 }
 
 const pad = (text: string, width: number, align: Align = "left"): string =>

@@ -1,5 +1,6 @@
 /** A comparison, arranged for reading: one view a scenario, what differs only in name put together. */
-import type { CompareResult, CompareRow, HostDescription, ScenarioDescription } from "../compare/result.js";
+import type { CompareResult, CompareRow, HostDescription, ScenarioDescription, WithoutTlbi } from "../compare/index.js";
+import { list } from "./format.js";
 
 /** One scenario of a comparison. Lists are in the comparison's own order and hold only what has rows. */
 export interface ScenarioView {
@@ -80,6 +81,35 @@ export function grouped<T>(names: readonly T[], textOf: (name: T) => string): re
     else groups.set(text, [name]);
   }
   return [...groups].map(([text, members]) => ({ text, names: members }));
+}
+
+/** Policies of a scenario without a TLBI on one of its occasions. */
+export interface Silent {
+  /** the occasion, as the end of a sentence */
+  readonly when: string;
+  readonly policies: readonly string[];
+}
+
+const OCCASIONS: readonly (readonly [WithoutTlbi["occasion"], string])[] = [
+  ["revoke", "when a mapping is removed"],
+  ["switch", "when vCPUs of a domain take turns on a pCPU"],
+];
+
+/** Which policies of a view are cheap because they do nothing, by occasion. */
+export function silentPolicies({ scenario, policies }: ScenarioView): readonly Silent[] {
+  return OCCASIONS.flatMap(([occasion, when]) => {
+    const those = scenario.withoutTlbi.filter((of) => of.occasion === occasion).map(({ policy }) => policy);
+    const silent = policies.filter((policy) => those.includes(policy));
+    return silent.length > 0 ? [{ when, policies: silent }] : [];
+  });
+}
+
+/** The same as sentences, to stand near the prices. */
+export function silentSentences(view: ScenarioView): readonly string[] {
+  return silentPolicies(view).map(({ when, policies }) => {
+    const [execute, they] = policies.length === 1 ? ["executes", "it does"] : ["execute", "they do"];
+    return `${list(policies)} ${execute} no TLBI ${when}: cheap because ${they} nothing there, not because that is safe.`;
+  });
 }
 
 /** How far the prices of a host spread when every elementary price is at its low and at its high end, as factors of the price shown. */
