@@ -58,7 +58,8 @@ function list({ names, load, shelf }: Listing, json: boolean | undefined): void 
     return;
   }
   const width = outputWidth();
-  const rows = all.flatMap(({ name, title, source }) => [
+  const rows = all.flatMap(({ name, title, source }, i) => [
+    ...(i > 0 ? [["", ""]] : []),
     [name, title],
     ["", `source: ${source}`],
   ]);

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { hostNames, loadHost } from "../catalog/index.js";
 import { PhasePrices } from "../compare/index.js";
 import { type Counts, type Host, price } from "../host/index.js";
-import { count, duration, durationRange, tally, textTable } from "../report/index.js";
+import { type Align, count, duration, durationRange, tally, textTable, wrapped } from "../report/index.js";
 import { readTrace } from "../trace/file.js";
 import type { ColumnName } from "../trace/index.js";
 import { collect, ipaBitsOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
@@ -85,29 +85,81 @@ export function priceRows(sink: PhasePrices): PriceRow[] {
   ];
 }
 
-/** The prices as tables for a terminal of `width` columns. */
+/** The prices as tables for a terminal of `width` columns: host by host, so that its phases add up to its total. */
 export function priceText(trace: string, events: number, rows: readonly PriceRow[], width: number): string {
   const phases = [...new Set(rows.map((row) => row.phase))];
-  const shown = rows.filter((row, i) => isNested(row) || rows.findIndex((r) => sameBut(r, row)) === i);
-  const table = textTable(
-    ["phase", "host", "bits", "price", "range", "refaults"],
-    shown.map((row) => [
-      row.phase,
-      row.host,
-      isNested(row) ? String(row.ipaBits) : "any",
-      duration(row.microseconds),
-      durationRange(...row.microsecondsRange),
-      count(row.refaults),
-    ]),
-    { width, align: ["left", "left", "right", "right", "right", "right"] },
-  );
+  const hosts = [...new Set(rows.map((row) => row.host))];
+  const shown = hosts.flatMap((host) => {
+    const own = rows.filter((row) => row.host === host);
+    return [...new Set(own.map((row) => row.ipaBits))]
+      .slice(0, own.some(isNested) ? undefined : 1)
+      .flatMap((bits) => own.filter((row) => row.ipaBits === bits));
+  });
   const executed = textTable(
     ["phase", "TLBIs that the hypervisor executed"],
-    phases.map((phase) => [phase, tally(rows.find((row) => row.phase === phase)!.tlbi) || "none"]),
+    phases.map((phase) => [phase, tally(rows.find((row) => row.phase === phase)!.tlbi)]),
     { width },
   );
-  return `${trace}: ${count(events)} events. Prices are simulated time, never measurements.\n\n${table}\n${executed}`;
+  const head = `${trace}: ${count(events)} events. Prices are simulated time, never measurements.`;
+  return [wrapped(head, width), priceTable(shown, width), executed].join("\n");
+}
+
+interface Column {
+  readonly head: string;
+  readonly align: Align;
+  readonly cell: (row: PriceRow) => string;
+}
+
+const NUMBERS: readonly Column[] = [
+  { head: "price", align: "right", cell: (row) => duration(row.microseconds) },
+  { head: "range", align: "right", cell: (row) => durationRange(...row.microsecondsRange) },
+];
+const PARTS: readonly Column[] = (["trap", "walk", "flush", "refault"] as const).map((part) => ({
+  head: part,
+  align: "right",
+  cell: (row) => duration(row.parts[part]),
+}));
+const REFAULTS: Column = { head: "refaults", align: "right", cell: (row) => count(row.refaults) };
+const REST: Column = {
+  head: "rest",
+  align: "right",
+  cell: (row) => (row.rest === null ? "-" : duration(row.rest)),
+};
+const OF_REST = "rest: hypercall round trips and first faults when nested, in no price.";
+const OF_PARTS =
+  "trap, walk, flush and refault (the host's exits, its walks of shadow tables, hardware TLBIs, later faults) sum up to the price.";
+
+/** As many columns as the terminal has room for. */
+function priceTable(rows: readonly PriceRow[], width: number): string {
+  const table = (columns: readonly Column[]): string => {
+    const all = [...labels(rows), ...columns];
+    return textTable(
+      all.map(({ head }) => head),
+      rows.map((row) => all.map(({ cell }) => cell(row))),
+      { width, align: all.map(({ align }) => align) },
+    );
+  };
+  const fits = (text: string): boolean => text.split("\n").every((line) => line.length <= width);
+  const full = table([...NUMBERS, ...PARTS, REFAULTS, REST]);
+  if (fits(full)) return `${full}${wrapped(OF_PARTS, width)}${wrapped(OF_REST, width)}`;
+  const some = table([...NUMBERS, REFAULTS, REST]);
+  return fits(some) ? `${some}${wrapped(OF_REST, width)}` : table([...NUMBERS, REFAULTS]);
+}
+
+/** Host, IPA size and phase; the first two are named once. */
+function labels(rows: readonly PriceRow[]): readonly Column[] {
+  const first = (row: PriceRow, same: (a: PriceRow, b: PriceRow) => boolean): boolean => {
+    const before = rows[rows.indexOf(row) - 1];
+    return before === undefined || !same(row, before);
+  };
+  const sameHost = (a: PriceRow, b: PriceRow): boolean => a.host === b.host;
+  const sameBits = (a: PriceRow, b: PriceRow): boolean => sameHost(a, b) && a.ipaBits === b.ipaBits;
+  const bitsOf = (row: PriceRow): string => (isNested(row) ? String(row.ipaBits) : "any");
+  return [
+    { head: "host", align: "left", cell: (row) => (first(row, sameHost) ? row.host : "") },
+    { head: "bits", align: "right", cell: (row) => (first(row, sameBits) ? bitsOf(row) : "") },
+    { head: "phase", align: "left", cell: (row) => row.phase },
+  ];
 }
 
 const isNested = (row: PriceRow): boolean => row.rest !== null;
-const sameBut = (a: PriceRow, b: PriceRow): boolean => a.phase === b.phase && a.host === b.host;

@@ -59,6 +59,7 @@ p { margin: .5rem 0; }
 .answers { padding-left: 1.2rem; margin: .75rem 0; }
 .answers li { margin: .4rem 0; }
 .hosts { list-style: none; margin: .75rem 0; padding: 0; font-size: .9rem; }
+.silent { max-width: none; }
 .hosts li { padding-left: 1.2rem; text-indent: -1.2rem; }
 .calibrated { font-weight: 600; }
 .soft, caption, figcaption, small { color: var(--soft); }
@@ -106,6 +107,7 @@ footer { margin-top: 3rem; padding-bottom: 2rem; font-size: .875rem; }
   main, header, footer { max-width: none; padding: 0; }
   header { padding-top: 0; }
   nav { display: none; }
+  p, .answers, .notes, caption { max-width: 72rem; }
   a { color: inherit; text-decoration: none; }
   h2 { margin-top: 1.5rem; }
   h2, h3, h2 + p, h3 + p, p:has(+ .scroll), caption { break-after: avoid; }
