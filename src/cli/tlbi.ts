@@ -68,6 +68,10 @@ export function tlbiOutput(words: readonly string[], options: TlbiOptions, width
   const instruction = parseInstruction(words.join(" "));
   const xt = options.xt === undefined ? undefined : parseXt(options.xt, instruction);
   const answers: Answer[] = [explained(instruction, xt, width)];
+  if (options.host === undefined && (options.shadowLeaves ?? options.shadow) !== undefined)
+    throw new InputError(
+      `--shadow${options.shadow === undefined ? "-leaves" : ""}: expected --host too, to price the instruction`,
+    );
   if (options.host !== undefined) answers.push(...priced(options.host, instruction, xt, options, width));
   if (options.json) return `${JSON.stringify(Object.assign({}, ...answers.map((a) => a.json)), null, 2)}\n`;
   return answers.map((a) => a.text).join("\n");
