@@ -94,7 +94,8 @@ function priced(
   const shadow = shadowOf(options);
   const operand = xt ?? 0n;
   const sizes = host.kvm === undefined ? [48] : (options.ipaBits ?? [48]);
-  return sizes.map((ipaBits, i) => {
+  if (options.json && sizes.length > 1) throw new InputError("--ipa-bits: expected one IPA size with --json");
+  return sizes.map((ipaBits) => {
     const answer = priceTlbi({ op: op.name, operand, host, ipaBits, shadow });
     const rows = [
       ["price", `${duration(answer.microseconds)} (${durationRange(...answer.microsecondsRange)}), simulated time`],
@@ -111,7 +112,7 @@ function priced(
       ...(op.operand !== "none" && xt === undefined ? [["operand", "0, since no --xt says otherwise"]] : []),
     ];
     const head = host.kvm === undefined ? `on ${host.name}` : `on ${host.name}, ${ipaBits} IPA bits`;
-    return { text: textTable(["Price", head], rows, { width: Math.min(width, WIDEST) }), json: i === 0 ? answer : {} };
+    return { text: textTable(["Price", head], rows, { width: Math.min(width, WIDEST) }), json: answer };
   });
 }
 
