@@ -52,6 +52,16 @@ describe("the report in a browser", { skip }, () => {
     await page.close();
   });
 
+  it("shows checks and policies whole on 420 pixels, every figure with its name", async () => {
+    const page = await browser.newPage({ viewport: { width: 420, height: 900 } });
+    await page.goto(url);
+    const hidden = `[...document.querySelectorAll(".scroll:has(.stacked)")].map((e) => e.scrollWidth - e.clientWidth)`;
+    assert.deepEqual(await page.evaluate(hidden), [0, 0]);
+    const label = `getComputedStyle(document.querySelector("#checks td"), "::before").content`;
+    assert.equal(await page.evaluate(label), '"predicted: "');
+    await page.close();
+  });
+
   it("prints light, with every table within the page", async () => {
     const landscapeA4 = { width: 1032, height: 703 };
     const page = await browser.newPage({ viewport: landscapeA4, colorScheme: "dark" });

@@ -9,7 +9,7 @@ export function Checks({ checks }: { readonly checks: readonly Check[] }) {
     <section id="checks">
       <h2>Checks against measurements</h2>
       <div class="scroll">
-        <table>
+        <table class="stacked">
           <caption>
             Predictions, with their range in brackets, beside what others measured. A calibration is no check: an
             elementary price was derived from this very measurement, so that it agrees says nothing.
@@ -33,8 +33,12 @@ export function Checks({ checks }: { readonly checks: readonly Check[] }) {
                 <th scope="row" class="text">
                   {check.name}
                 </th>
-                <td class="number">{predicted(check, "–")}</td>
-                <td class="number">{measured(check, "–")}</td>
+                <td class="number" data-label="predicted">
+                  {predicted(check, "–")}
+                </td>
+                <td class="number" data-label="measured">
+                  {measured(check, "–")}
+                </td>
                 <td class={check.calibration ? "soft" : check.agrees ? "good" : "bad"}>{VERDICTS[verdict(check)]}</td>
                 <td class="text">
                   {sentence(check.rule)} <span class="soft">{check.source}</span>
@@ -59,7 +63,7 @@ export function Policies({ policies }: { readonly policies: readonly Described[]
     <section id="policies">
       <h2>Policies</h2>
       <div class="scroll">
-        <table>
+        <table class="stacked">
           <caption>What each policy does, and where it comes from.</caption>
           <thead>
             <tr>
@@ -73,7 +77,9 @@ export function Policies({ policies }: { readonly policies: readonly Described[]
               <tr>
                 <th scope="row">{name}</th>
                 <td class="text">{title}</td>
-                <td class="text">{source}</td>
+                <td class="text" data-label="source">
+                  {source}
+                </td>
               </tr>
             ))}
           </tbody>

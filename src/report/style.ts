@@ -100,6 +100,15 @@ footer { margin-top: 3rem; padding-bottom: 2rem; font-size: .875rem; }
   body { font-size: 15px; }
   th, td { padding: .25rem .4rem; }
 }
+@media screen and (max-width: 40rem) {
+  .stacked, .stacked tbody, .stacked caption, .stacked tr, .stacked th, .stacked td { display: block; }
+  .stacked thead { display: none; }
+  .stacked tr { padding: .5rem 0; border-bottom: 1px solid var(--rule); }
+  .stacked tbody tr > * { padding: .1rem 0; border: 0; text-align: left; min-width: 0; white-space: normal; }
+  .stacked tbody tr:nth-child(even) > * { background: none; }
+  .stacked tbody th { font-weight: 700; }
+  .stacked [data-label]::before { content: attr(data-label) ": "; color: var(--soft); }
+}
 @page { size: A4 landscape; margin: 12mm; }
 @media print {
   html { font-size: 12px; }

@@ -108,7 +108,7 @@ export function silentPolicies({ scenario, policies }: ScenarioView): readonly S
 export function silentSentences(view: ScenarioView): readonly string[] {
   return silentPolicies(view).map(({ when, policies }) => {
     const [execute, they] = policies.length === 1 ? ["executes", "it does"] : ["execute", "they do"];
-    return `${list(policies)} ${execute} no TLBI ${when}: cheap because ${they} nothing there, not because that is safe.`;
+    return `${list(policies)} ${execute} no TLBI ${when}: cheap because ${they} nothing there; whether that is safe, a price does not say.`;
   });
 }
 
