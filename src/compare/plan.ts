@@ -128,7 +128,7 @@ export class Plan {
         })),
       })),
       cpu: [...new Set(hosts.map((host) => cpuOf(host).name))].join(", "),
-      notes: [...this.notes, ...this.sameNotes()],
+      notes: [...this.repeatNotes(rows), ...this.notes, ...this.sameNotes()],
     };
   }
 
@@ -152,6 +152,18 @@ export class Plan {
         ...(never("switch") ? [{ policy: policy.name, occasion: "switch" as const }] : []),
       ];
     });
+  }
+
+  /** Why there are VALE2IS in the rows, which no policy needs for a translation. */
+  private repeatNotes(rows: readonly CompareRow[]): string[] {
+    const { hosts, cpuOf } = this.comparison;
+    const repeating = hosts.filter(
+      (host) => cpuOf(host).repeatTlbi && rows.some((row) => row.host === host.name && row.tlbi.VALE2IS),
+    );
+    return [...new Set(repeating.map((host) => cpuOf(host).name))].map(
+      (cpu) =>
+        `On ${cpu}, TLBIs are repeated for CVE-2025-10263: after a broadcast TLBI and its DSB, Xen executes a VALE2IS and another DSB.`,
+    );
   }
 
   /** Which policies did the same in which scenarios, as a sentence each. */

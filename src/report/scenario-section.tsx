@@ -212,8 +212,8 @@ function CountTable({ view }: ViewProps) {
         <table class="counts">
           <caption>
             TLBIs that Xen executed, and those that the hardware executed for them on a nested host, with the shadow
-            leaves dropped and faulted in again. The rest of the work is what it costs without any flush; it is in no
-            price above.
+            leaves dropped and faulted in again. The rest of the work is its hypercall round trips and first faults; it
+            is in no price above.
           </caption>
           <thead>
             <tr>
