@@ -206,6 +206,7 @@ export class P2mTable {
    * once: each entry had its own).
    */
   private flushRemoved(site: number): void {
+    if (this.removed.count === 0) return; // its flush came before a table went, or before the batch's end
     this.removed.asid = this.asid;
     if (this.machine.hasDue("unlock")) this.machine.flush("revoke", this.removed, this.vmids, site, "unlock");
     this.removed.clear();
