@@ -54,17 +54,21 @@ test("Xen of today flushes the whole VMID, whatever was removed, and repeats on 
 });
 
 test("every removal of a mapping of another VMID goes through VTTBR_EL2 and back, each with its ISB, and is the same inside", () => {
-  for (const policy of policyNames())
-    for (const cpu of [V2, A72, V3])
-      for (const size of Object.keys(SIZES) as Size[])
+  const [to, back] = [asm("msr vttbr_el2, vmid 2; isb"), asm("msr vttbr_el2, vmid 1; isb")];
+  for (const name of policyNames()) {
+    const policy = loadPolicy(name);
+    for (const cpu of [V2, A72, V3].map((n) => cpuProfile(n)!))
+      for (const size of Object.keys(SIZES) as Size[]) {
+        if (missingFeature(policy, cpu) || (size === "257 MiB" && cpu.name !== V2)) continue;
         for (const occasion of ["revoke", "split"] as const) {
-          if (missingFeature(loadPolicy(policy), cpuProfile(cpu)!)) continue;
-          const current = code(policy, occasion, cpu, caseOf(size, "current"));
-          const other = code(policy, occasion, cpu, caseOf(size, "not current"));
-          const around = [asm("msr vttbr_el2, vmid 2; isb"), asm("msr vttbr_el2, vmid 1; isb")] as const;
-          const wanted = current.length === 0 ? [] : [...around[0], ...current, ...around[1]];
-          assert.deepEqual(other, wanted, `${policy} ${occasion} ${cpu} ${size}`);
+          const list = (owner: "current" | "not current"): string[] =>
+            unroll(policy.code[occasion], caseOf(size, owner), cpu).map((i) => i.text);
+          const current = list("current");
+          const wanted = current.length === 0 ? [] : [...to, ...current, ...back];
+          assert.equal(list("not current").join("\n"), wanted.join("\n"), `${name} ${occasion} ${cpu.name} ${size}`);
         }
+      }
+  }
 });
 
 test("the erratum's remedy follows every broadcast flush of every policy, and stands nowhere else", () => {
