@@ -75,27 +75,35 @@ function comparisonOf(scenarios: readonly string[], options: CompareOptions): Co
 /** Does the jobs in as many threads as there are cores; a single job too, so that Ctrl-C is heard meanwhile. */
 async function inParallel(comparison: Comparison, signal: AbortSignal): Promise<CompareResult> {
   const plan = new Plan(comparison);
-  const threads = Math.max(1, Math.min(availableParallelism(), plan.jobs.length));
+  if (plan.jobs.length === 0) return plan.result();
+  const threads = Math.min(availableParallelism(), plan.jobs.length);
   const pool = new Piscina({
     filename: new URL("./compare-worker.js", import.meta.url).href,
     minThreads: threads,
     maxThreads: threads,
   });
-  setMaxListeners(plan.jobs.length + 1, signal);
+  setMaxListeners(threads + 1, signal);
   const progress = new Progress("simulations");
+  const waiting = plan.jobs.values();
+  let refused: string | undefined;
   let done = 0;
+  // Each thread gets a first job and answers it, also after a refusal: Node.js may crash when a loading thread is stopped.
+  const runJobs = async (): Promise<void> => {
+    for (const job of waiting) {
+      if (refused !== undefined) return;
+      const answer = (await pool.run(job, { signal })) as JobAnswer;
+      if ("refused" in answer) refused = answer.refused;
+      else plan.done(job, answer.results);
+      await progress.update(++done, plan.jobs.length);
+    }
+  };
   try {
-    await Promise.all(
-      plan.jobs.map(async (job) => {
-        const answer = (await pool.run(job, { signal })) as JobAnswer;
-        if ("refused" in answer) throw new InputError(answer.refused);
-        plan.done(job, answer.results);
-        await progress.update(++done, plan.jobs.length);
-      }),
-    );
+    await Promise.all(Array.from({ length: threads }, runJobs));
+    if (refused !== undefined) throw new InputError(refused);
     return plan.result();
   } finally {
     progress.stop();
+    pool.on("error", () => {}); // a worker may answer while it is being stopped: nobody waits for that any more
     await pool.destroy();
   }
 }
