@@ -86,12 +86,19 @@ export function loadPolicy(name: string): Policy {
   return policyFrom(name, []);
 }
 
+/** Built-in policies read so far: most are the base of others. */
+const builtInPolicies = new Map<string, Policy>();
+
 function policyFrom(name: string, chain: readonly string[]): Policy {
+  const known = builtInPolicies.get(name);
+  if (known) return known;
   if (chain.includes(name)) throw new InputError(`policy ${name} is its own base: ${[...chain, name].join(" -> ")}`);
   const { text: toml, file } = text("policies", name);
-  return parsePolicy(toml, file, (base) =>
+  const policy = parsePolicy(toml, file, (base) =>
     policyFrom(isPath(base) && isPath(name) ? join(dirname(name), base) : base, [...chain, name]),
   );
+  if (!isPath(name)) builtInPolicies.set(name, policy);
+  return policy;
 }
 
 /** A host by built-in name or path. Throws an InputError. */
