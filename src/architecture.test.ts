@@ -46,7 +46,10 @@ const imports: Import[] = files.flatMap((file) =>
 
 test("there are sources to look at, and each room of them is known", () => {
   assert.ok(imports.length > 100);
-  assert.deepEqual([...new Set(imports.map(({ room }) => room))].filter((room) => !Object.hasOwn(ARROWS, room)), []);
+  assert.deepEqual(
+    [...new Set(imports.map(({ room }) => room))].filter((room) => !Object.hasOwn(ARROWS, room)),
+    [],
+  );
 });
 
 test("a room imports only from the rooms below it, and by their doors", () => {
