@@ -38,7 +38,10 @@ export function register(program: Command): void {
     .option("--json", "print JSON")
     .option("--report <file>", "also write one self-contained HTML file")
     .action(async (scenarios: string[], options: CompareOptions) => {
-      const result = await interruptible((signal) => inParallel(comparisonOf(scenarios, options), signal));
+      // What is built in takes long enough that the threads may load meanwhile, and cannot be refused.
+      const builtIn = scenarios.length === 0 && options.policy === undefined && options.host === undefined;
+      const early = builtIn ? startThreads(availableParallelism()) : undefined;
+      const result = await interruptible((signal) => inParallel(comparisonOf(scenarios, options), signal, early));
       if (options.report !== undefined) {
         const { renderReport } = await import("../report/index.js");
         writeWhole(options.report, await renderReport(result));
@@ -72,16 +75,17 @@ function comparisonOf(scenarios: readonly string[], options: CompareOptions): Co
   };
 }
 
+function startThreads(threads: number): Piscina {
+  const filename = new URL("./compare-worker.js", import.meta.url).href;
+  return new Piscina({ filename, minThreads: threads, maxThreads: threads });
+}
+
 /** Does the jobs in as many threads as there are cores; a single job too, so that Ctrl-C is heard meanwhile. */
-async function inParallel(comparison: Comparison, signal: AbortSignal): Promise<CompareResult> {
+async function inParallel(comparison: Comparison, signal: AbortSignal, early?: Piscina): Promise<CompareResult> {
   const plan = new Plan(comparison);
   if (plan.jobs.length === 0) return plan.result();
   const threads = Math.min(availableParallelism(), plan.jobs.length);
-  const pool = new Piscina({
-    filename: new URL("./compare-worker.js", import.meta.url).href,
-    minThreads: threads,
-    maxThreads: threads,
-  });
+  const pool = early ?? startThreads(threads);
   setMaxListeners(threads + 1, signal);
   const progress = new Progress("simulations");
   const waiting = plan.jobs.values();
