@@ -3,6 +3,7 @@ export * from "./domain.js";
 export * from "./errno.js";
 export * from "./machine.js";
 export * from "./p2m.js";
+export * from "./p2m-geometry.js";
 export * from "./physmap.js";
 export * from "./scenario.js";
 export * from "./simulate.js";

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { gfn, pagesAtLevel } from "../arch/index.js";
-import { INVALID_MFN, p2mGeometry } from "./p2m.js";
+import { INVALID_MFN } from "./p2m.js";
+import { p2mGeometry } from "./p2m-geometry.js";
 import { P2m, type P2mType } from "./types.js";
 import { orderOf, testPolicy, tlbisOf, world } from "./world.fixture.js";
 

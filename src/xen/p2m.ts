@@ -9,14 +9,14 @@ import {
   outputPage,
   pagesAtLevel,
   type Stage2Geometry,
-  stage2Geometry,
   VALID,
   type Vmid,
 } from "../arch/index.js";
-import { Case } from "../policy/index.js";
 import { NO_DOMAIN } from "../trace/index.js";
 import { ENOMEM } from "./errno.js";
 import type { Machine } from "./machine.js";
+import { P2mFlushes } from "./p2m-flush.js";
+import { p2mGeometry } from "./p2m-geometry.js";
 import {
   entryHi,
   entryLo,
@@ -42,28 +42,6 @@ const ENTRIES_PER_PAGE = [0, 1, 2, 3].map((level) => 1 / pagesAtLevel(level));
 /** Walks remembered, a power of two. */
 const WALKS = 64;
 
-/** Xen's pa_range_info: start level of the p2m for IPA bits (not the fewest levels that concatenation allows). */
-const XEN_START_LEVEL: Readonly<Record<number, number>> = { 32: 1, 36: 1, 40: 1, 42: 1, 44: 0, 48: 0 };
-
-/** Xen's p2m geometry: 48 bits: level 0, one root page; 40 bits: level 1, two root pages. Throws a RangeError for other sizes. */
-export function p2mGeometry(ipaBits: number): Stage2Geometry {
-  const start = XEN_START_LEVEL[ipaBits];
-  if (start === undefined)
-    throw new RangeError(`Xen has no p2m of ${ipaBits} IPA bits, expected ${Object.keys(XEN_START_LEVEL).join(", ")}`);
-  return stage2Geometry(ipaBits, 12, start);
-}
-
-/** Sites of flushes, as ids of the recorder's names. */
-interface Sites {
-  readonly unlock: number;
-  readonly setEntry: number;
-  readonly freeEntry: number;
-  readonly allocTable: number;
-  readonly clearRoot: number;
-  readonly batch: number;
-  readonly allocHeap: number;
-}
-
 export class P2mTable {
   readonly geometry: Stage2Geometry;
   /** gfns that the table can translate: 0 to this, exclusive */
@@ -84,24 +62,23 @@ export class P2mTable {
   foundType: P2mType = Type.invalid;
 
   private readonly roots: number[] = [];
-  /** removed since the last revoke code */
-  private readonly removed = new Case();
-  /** removed since the last batch-end code */
-  private readonly batched = new Case();
-  private readonly forced = new Case();
   private readonly tablesInUse = new Set<number>();
   /** where the last walk in a 2 MiB region ended, direct-mapped, so that most walks take one step; emptied when a table is freed */
   private readonly walkRegion = new Float64Array(WALKS).fill(-1);
   private readonly walkTable = new Int32Array(WALKS);
   private readonly walkLevel = new Int8Array(WALKS);
   private startTable = 0;
-  private needFlush = false;
   private locked = false;
-  private batching = false;
   /** what a batch's removals freed, kept until its flush: foreign pages' references, and tables */
   private readonly deferredPages: number[] = [];
   private readonly deferredTables: number[] = [];
-  private readonly sites: Sites;
+  private readonly flushes: P2mFlushes;
+  private readonly sites: {
+    readonly vmid: number;
+    readonly clearRoot: number;
+    readonly unlock: number;
+    readonly heap: number;
+  };
 
   constructor(
     private readonly machine: Machine,
@@ -115,14 +92,12 @@ export class P2mTable {
     this.gfns = 2 ** (ipaBits - 12);
     this.lastVcpuRan = new Int16Array(machine.pcpus).fill(-1);
     const { names } = machine.recorder;
+    this.flushes = new P2mFlushes(machine, this);
     this.sites = {
-      unlock: names.id("p2m_write_unlock"),
-      setEntry: names.id("__p2m_set_entry"),
-      freeEntry: names.id("p2m_free_entry"),
-      allocTable: names.id("p2m_alloc_vmid"),
+      vmid: names.id("p2m_alloc_vmid"),
       clearRoot: names.id("p2m_clear_root_pages"),
-      batch: names.id("xenmem_remove_from_physmap_batch"),
-      allocHeap: names.id("alloc_heap_pages"),
+      unlock: names.id("p2m_write_unlock"),
+      heap: names.id("alloc_heap_pages"),
     };
   }
 
@@ -138,7 +113,7 @@ export class P2mTable {
   private allocate(order: number): Mfn | undefined {
     const { heap } = this.machine;
     const page = heap.allocate(order, NO_DOMAIN);
-    if (page !== undefined && heap.takeTlbflush(page, order)) this.machine.flushAllGuests(this.sites.allocHeap);
+    if (page !== undefined && heap.takeTlbflush(page, order)) this.machine.flushAllGuests(this.sites.heap);
     return page;
   }
 
@@ -155,14 +130,12 @@ export class P2mTable {
 
   /** A VMID was (re)assigned: nothing of its former owner may be left (forced flush). */
   flushVmid(): void {
-    this.forced.clear();
-    this.machine.flush("vmid-assigned", this.forced, this.vmids, this.sites.allocTable);
+    this.flushes.whole(this.sites.vmid);
   }
 
   /** The policy's code for a vCPU switch, in the VMID of the vCPU that comes in; at the site of p2m_restore_state. */
   flushSwitch(vmid: Vmid, site: number): void {
-    this.forced.clear();
-    this.machine.flush("switch", this.forced, [vmid], site);
+    this.flushes.atSwitch(vmid, site);
   }
 
   /** p2m_clear_root_pages at teardown, with its flush. */
@@ -172,8 +145,7 @@ export class P2mTable {
       for (let slot = 0; slot < 512; slot++)
         if (isPresent(this.machine.tables.hi[512 * root + slot]!))
           this.writeEntry(root, geometry.startLevel, slot, 0, 0);
-    this.forced.clear();
-    this.machine.flush("vmid-assigned", this.forced, this.vmids, this.sites.clearRoot);
+    this.flushes.whole(this.sites.clearRoot);
   }
 
   /** p2m_write_lock. */
@@ -184,44 +156,19 @@ export class P2mTable {
 
   /** p2m_write_unlock: flushes first if need_flush, with the lock still held. */
   unlock(): void {
-    if (this.needFlush && !this.batching) this.flushAll(this.sites.unlock);
-    else if (this.needFlush) this.flushRemoved(this.sites.unlock);
+    this.flushes.atUnlock();
     this.locked = false;
   }
 
   /** A batch of removals begins: nothing that they free goes back before {@link endBatch}, and its flush may wait for it. */
   beginBatch(): void {
-    this.batching = true;
+    this.flushes.batching = true;
   }
 
   /** The batch ends or gives way: flush what is due, then release what the removals freed. */
   endBatch(): void {
-    this.batching = false;
-    if (this.needFlush) this.flushAll(this.sites.batch);
+    this.flushes.endBatch();
     this.releaseDeferred();
-  }
-
-  /**
-   * p2m_tlb_flush_sync: the revoke code of the policies that have it due now, for what was removed since it ran last (at
-   * once: each entry had its own).
-   */
-  private flushRemoved(site: number): void {
-    if (this.removed.count === 0) return; // its flush came before a table went, or before the batch's end
-    this.removed.asid = this.asid;
-    if (this.machine.hasDue("unlock")) this.machine.flush("revoke", this.removed, this.vmids, site, "unlock");
-    this.removed.clear();
-  }
-
-  /** The revoke code, then the batch-end code: a removal outside a batch is a batch of one. */
-  private flushAll(site: number): void {
-    this.flushRemoved(site);
-    if (this.machine.frame.batch) {
-      this.batched.asid = this.asid;
-      if (this.machine.hasDue("batch-end")) this.machine.flush("revoke", this.batched, this.vmids, site, "batch-end");
-      this.machine.flush("batch-end", this.batched, this.vmids, site);
-      this.batched.clear();
-    }
-    this.needFlush = false;
   }
 
   private releaseDeferred(): void {
@@ -237,14 +184,6 @@ export class P2mTable {
     const { heap } = this.machine;
     const owner = heap.owner[page]!;
     if (heap.putPage(page)) this.freed(page, owner);
-  }
-
-  /** p2m_force_tlb_flush_sync in the middle of break-before-make: the entry is invalid, its successor not yet written. */
-  private forceFlush(gfn: number, level: number, va: number, step = pagesAtLevel(level)): void {
-    this.forced.clear();
-    this.forced.asid = this.asid;
-    this.forced.add(gfn, pagesAtLevel(level), va, step);
-    this.machine.flush("split", this.forced, this.vmids, this.sites.setEntry);
   }
 
   private slot(gfn: number, level: number): number {
@@ -377,14 +316,13 @@ export class P2mTable {
     this.mappings[level + 1]! += 512;
     this.writeEntry(table, level, slot, 0, 0);
     const size = pagesAtLevel(level);
-    this.forceFlush(Math.floor(gfn / size) * size, level, va === UNKNOWN_VA ? va : va - (gfn % size));
+    this.flushes.force(Math.floor(gfn / size) * size, level, va === UNKNOWN_VA ? va : va - (gfn % size));
     this.writeEntry(table, level, slot, tableEntryLo(newPage), tableEntryHi(newPage));
     return next;
   }
 
   private replaceEntry(gfn: number, table: number, level: number, page: number, type: P2mType, va: number): void {
-    const { machine } = this;
-    const { tables } = machine;
+    const { tables } = this.machine;
     const slot = this.slot(gfn, level);
     const i = 512 * table + slot;
     const oldLo = tables.lo[i]!;
@@ -395,14 +333,9 @@ export class P2mTable {
     if (isPresent(oldHi) && !isTable(oldLo, oldHi, level)) this.mappings[level]!--;
     if (wasValid || removing) this.writeEntry(table, level, slot, 0, 0);
     if (removing) {
-      if (wasValid) {
-        this.needFlush = true;
-        if (machine.hasDue("at-once")) this.flushEntryAtOnce(gfn, level, va, step);
-        this.removed.add(gfn, pagesAtLevel(level), va, step);
-        if (machine.frame.batch) this.batched.add(gfn, pagesAtLevel(level), va, step);
-      }
+      if (wasValid) this.flushes.entryRemoved(gfn, level, va, step);
     } else {
-      if (wasValid) this.forceFlush(gfn, level, va, step);
+      if (wasValid) this.flushes.force(gfn, level, va, step);
       this.writeEntry(table, level, slot, entryLo(page, level, type), entryHi(page, type));
       this.mappings[level]!++;
     }
@@ -421,13 +354,6 @@ export class P2mTable {
     return finest;
   }
 
-  private flushEntryAtOnce(gfn: number, level: number, va: number, step: number): void {
-    this.forced.clear();
-    this.forced.asid = this.asid;
-    this.forced.add(gfn, pagesAtLevel(level), va, step);
-    this.machine.flush("revoke", this.forced, this.vmids, this.sites.setEntry, "at-once");
-  }
-
   /** p2m_free_entry: drops what an old entry held: a foreign page's reference, or a whole subtree of tables. */
   private freeEntry(lo: number, hi: number, level: number): void {
     const { heap, tables } = this.machine;
@@ -440,14 +366,14 @@ export class P2mTable {
         this.freeEntry(tables.lo[i]!, tables.hi[i]!, level + 1);
       }
       // The walk caches may hold the subtree: flush before its pages are reused (p2m_tlb_flush_sync).
-      if (this.needFlush && !this.batching) this.flushAll(this.sites.freeEntry);
+      this.flushes.beforeFreeing();
       this.tablesInUse.delete(table);
       this.walkRegion.fill(-1);
-      if (this.batching) this.deferredTables.push(table);
+      if (this.flushes.batching) this.deferredTables.push(table);
       else heap.putAllocRef(tables.destroy(table));
     } else if (level === 3 && isForeign(typeOf(hi))) {
       const page = outputPage(lo, hi);
-      if (this.batching) this.deferredPages.push(page);
+      if (this.flushes.batching) this.deferredPages.push(page);
       else this.putForeign(page);
     }
   }
@@ -484,8 +410,7 @@ export class P2mTable {
   invalidateRoot(): void {
     this.lock();
     for (const root of this.roots) this.invalidateTable(root, this.geometry.startLevel);
-    this.forced.clear();
-    this.machine.flush("vmid-assigned", this.forced, this.vmids, this.sites.unlock);
+    this.flushes.whole(this.sites.unlock);
     this.unlock();
   }
 
