@@ -1,14 +1,17 @@
 /** Simulated physical memory, as far as translation tables live in it: 512 descriptors of two 32-bit halves a page. */
 
+/** Tables that there is room for at first: growing discards the engine's compiled code, so a usual scenario should not. */
+const FIRST_TABLES = 1024;
+
 /** Translation tables by machine frame. Descriptors are read and written by (table, slot); a table is a handle of {@link Tables.create}. */
 export class Tables {
   private readonly handles: Int32Array;
   private readonly free: number[] = [];
   private used = 0;
-  lo = new Uint32Array(512 * 64);
-  hi = new Uint32Array(512 * 64);
+  lo = new Uint32Array(512 * FIRST_TABLES);
+  hi = new Uint32Array(512 * FIRST_TABLES);
   /** machine frame of each table */
-  page = new Float64Array(64);
+  page = new Float64Array(FIRST_TABLES);
 
   /** `pages`: size of physical memory in 4 KiB pages. */
   constructor(pages: number) {

@@ -65,7 +65,8 @@ export class ShadowPool {
     this.chunkGranules = 2 ** (this.bits * (3 - this.chunkLevel));
     this.chunksPerGranule = 1 / this.chunkGranules;
     this.tablesPerGranule = 1 / this.size;
-    const tables = 64;
+    // Growing discards the engine's compiled code: a usual trace should not need it.
+    const tables = 1024;
     this.entries = new Int32Array(tables << this.bits);
     this.tables = new Int32Array(tables << FIELDS_BITS);
   }
