@@ -63,21 +63,8 @@ try {
   const keep = {
     events(buffer, of) {
       const block = new EventBuffer(buffer.length);
-      for (const column of [
-        "kind",
-        "pcpu",
-        "code",
-        "domain",
-        "vmid",
-        "stage",
-        "level",
-        "slot",
-        "site",
-        "address",
-        "from",
-        "to",
-      ])
-        block[column].set(buffer[column].subarray(0, block[column].length));
+      for (const [column, values] of Object.entries(block))
+        if (ArrayBuffer.isView(values)) values.set(buffer[column].subarray(0, values.length));
       block.length = buffer.length;
       blocks.push(block);
       names = of;

@@ -292,6 +292,7 @@ test("a wrong key, type or size is refused with file and line", () => {
     ["pcpus = ", "not valid TOML"],
   ];
   for (const [to, reason] of reasons) refused(new RegExp(reason.replace(/[.[\]()]/g, "\\$&")), "compare", scenario(to));
+  refused(/unknown key 'machine\.colour'/, "scenarios", scenario("colour = 4\npcpus = 4"));
   refused(
     /ram-mib: expected/,
     "compare",

@@ -46,8 +46,11 @@ export function register(program: Command): void {
       .option("--json", "print JSON")
       .action((name: string | undefined, options: { json?: boolean }) => {
         if (name === undefined) list(listing, options.json);
-        else if (options.json) printJson(listing.load(name));
-        else process.stdout.write(builtInText(listing.shelf, name));
+        else {
+          const loaded = listing.load(name); // refuses a file of the user's own that is wrong, also when it is only printed
+          if (options.json) printJson(loaded);
+          else process.stdout.write(builtInText(listing.shelf, name));
+        }
       });
 }
 
