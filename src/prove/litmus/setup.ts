@@ -260,7 +260,10 @@ export class Setup {
   finish(): { readonly memory: InitialMemory; readonly names: Names } {
     const references = this.references.map((one) => (typeof one === "function" ? one() : one));
     const first = this.defaults[1];
-    if (first) for (const of of this.tables.roots.values()) references.push({ within: first, of });
+    for (const of of this.tables.roots.values()) {
+      if (of.stage === 1) references.push({ within: of, of }); // code under a stage-1 table may change that table
+      if (first) references.push({ within: first, of });
+    }
     // A table that maps tables may grow by it, and then what maps that one grows too.
     for (let grown = true; grown; ) {
       grown = false;
