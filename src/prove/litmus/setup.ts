@@ -263,6 +263,7 @@ export class Setup {
     for (const of of this.tables.roots.values()) {
       if (of.stage === 1) references.push({ within: of, of }); // code under a stage-1 table may change that table
       if (first) references.push({ within: first, of });
+      if (first && of.stage === 2) references.push({ within: of, of: first }); // so that both can be used together
     }
     // A table that maps tables may grow by it, and then what maps that one grows too.
     for (let grown = true; grown; ) {
