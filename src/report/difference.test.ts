@@ -87,6 +87,11 @@ test("traces of the same counts in another order are said to differ in what is n
   assert.match(text, /Nothing that is counted differs: .*The events themselves do/);
 });
 
+test("a phase that is the same in traces that are not is said to be the same, and no more", () => {
+  const text = differenceText(differenceOf(paged(), batched(), ["dom0-build"]), 200);
+  assert.match(text, /^Nothing that is counted differs in phase dom0-build: [^.]*accesses\.\n\nNo price differs: /m);
+});
+
 test("control characters in a call path do not reach the terminal", () => {
   const coloured = sideOf("a", (sinks) => {
     const r = new Recorder(1, sinks);

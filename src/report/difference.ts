@@ -22,19 +22,23 @@ export function differenceText(difference: TraceDifference, width: number, all =
   if (identical) sections.push(wrapped("The two traces are the same, event for event.", width));
   const names = Object.keys(phases);
   const changed = names.filter((name) => isChanged(phases[name]!));
-  if (!identical && changed.length === 0)
-    sections.push(
-      wrapped(
-        "Nothing that is counted differs: TLBIs by call path and VMID, hypercalls, descriptor writes, barriers, accesses. The events themselves do: in order, address, operand or pCPU.",
-        width,
-      ),
-    );
+  if (!identical && changed.length === 0) sections.push(wrapped(nothingCounted(difference), width));
   for (const name of all ? names : changed) sections.push(phaseText(name, phases[name]!, width, all));
   const unchanged = names.filter((name) => !changed.includes(name));
   if (!all && changed.length > 0 && unchanged.length > 0)
     sections.push(wrapped(`Unchanged: ${list(unchanged.map(phaseTitle))}.`, width));
   if (!identical || all) sections.push(pricesText(prices, width, all));
   return sections.filter((section) => section !== "").join("\n");
+}
+
+/** Traces that differ, though no count of the phases at hand does. */
+function nothingCounted({ before, after, phases }: TraceDifference): string {
+  const names = Object.keys(phases);
+  const events = (side: "before" | "after"): number => names.reduce((sum, name) => sum + phases[name]!.events[side], 0);
+  const whole = events("before") === before.events && events("after") === after.events;
+  const where = whole ? "" : ` in ${list(names.map(phaseTitle))}`;
+  const what = `Nothing that is counted differs${where}: TLBIs by call path and VMID, hypercalls, descriptor writes, barriers, accesses.`;
+  return whole ? `${what} The events themselves do: in order, address, operand or pCPU.` : what;
 }
 
 function headText({ before, after }: TraceDifference, width: number): string {
@@ -128,12 +132,12 @@ function countsText(phase: PhaseDifference, width: number, all: boolean): string
 }
 
 const isNested = (row: PriceChange): boolean => row.before.rest !== null;
-const isDearer = (row: PriceChange): boolean => row.before.microseconds !== row.after.microseconds;
+const costsDiffer = (row: PriceChange): boolean => row.before.microseconds !== row.after.microseconds;
 
 function pricesText(prices: readonly PriceChange[], width: number, all: boolean): string {
   if (prices.length === 0) return "";
   const hosts = list([...new Set(prices.map((row) => row.host))]);
-  const rows = byHost(prices, isNested).filter((row) => all || isDearer(row));
+  const rows = byHost(prices, isNested).filter((row) => all || costsDiffer(row));
   if (rows.length === 0) return wrapped(`No price differs: ${hosts}.`, width);
   const cells = hostCells(rows, isNested);
   const table = (withRange: boolean): string =>
