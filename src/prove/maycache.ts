@@ -9,7 +9,6 @@ import {
   C_STEP,
   type Catalogue,
   type Context,
-  EL2,
   EL10,
   type Leaf,
   PHYSICAL,
@@ -315,7 +314,8 @@ export class MayCache {
 
   /** Descriptors are known once a walk has read them. */
   private readonly descriptors = new Set<number>();
-  private isDescriptor(cell: number): boolean {
+  /** True when a walk has read the cell as a descriptor. */
+  isDescriptor(cell: number): boolean {
     return this.descriptors.has(cell);
   }
 
@@ -573,6 +573,3 @@ class Walk {
     return leaves;
   }
 }
-
-/** True for the regime that TLBIs of EL1&0 reach. */
-export const isEl10 = (context: Context): boolean => context.regime !== EL2;
