@@ -74,7 +74,7 @@ class Search {
   private readonly deadline: number;
 
   constructor(
-    private readonly program: Program,
+    program: Program,
     private readonly options: Options,
     knowledge: Knowledge,
     states: number,
