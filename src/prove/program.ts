@@ -7,8 +7,13 @@ import type { Sysreg } from "../arch/index.js";
 /** A general-purpose register's number; 31 is XZR. */
 export type Reg = number;
 
-/** The second operand of an ALU instruction or an address: an immediate, or a register shifted left. */
-export type Operand = { readonly imm: bigint } | { readonly reg: Reg; readonly shift?: number };
+/**
+ * The second operand of an ALU instruction or an address: an immediate, or a register, its low 32 bits extended if `extend`
+ * says so, then shifted left.
+ */
+export type Operand =
+  | { readonly imm: bigint }
+  | { readonly reg: Reg; readonly shift?: number; readonly extend?: "uxtw" | "sxtw" };
 
 /** Two-operand ALU operations on 64 bits; "ubfx" and "bfi"-like ones have their fields in `imms` (lsb, width). */
 export type AluKind =
@@ -32,7 +37,10 @@ export type AluKind =
 export type ConditionCode =
   | "eq" | "ne" | "cs" | "cc" | "mi" | "pl" | "vs" | "vc" | "hi" | "ls" | "ge" | "lt" | "gt" | "le" | "al"; // biome-ignore format: a table
 
-/** What an instruction does; see {@link Instruction} for where it stands. Branch targets are addresses. */
+/**
+ * What an instruction does; see {@link Instruction} for where it stands. Branch targets are addresses. `word` marks the
+ * 32-bit form (W registers): operands are the low 32 bits, and so is the result, with zeros above it.
+ */
 export type Action =
   | {
       readonly op: "load";
@@ -75,10 +83,17 @@ export type Action =
   | { readonly op: "mrs"; readonly sysreg: ThreadSysreg; readonly rt: Reg }
   | { readonly op: "eret" }
   | { readonly op: "svc" | "hvc"; readonly imm: number }
-  | { readonly op: "alu"; readonly kind: AluKind; readonly rd: Reg; readonly rn: Reg; readonly operand: Operand; readonly flags: boolean; readonly imms?: readonly [number, number] } // biome-ignore format: one shape
-  | { readonly op: "csel"; readonly kind: "sel" | "inc" | "inv" | "neg"; readonly rd: Reg; readonly rn: Reg; readonly rm: Reg; readonly cond: ConditionCode } // biome-ignore format: one shape
+  | { readonly op: "alu"; readonly kind: AluKind; readonly rd: Reg; readonly rn: Reg; readonly operand: Operand; readonly flags: boolean; readonly imms?: readonly [number, number]; readonly word?: true } // biome-ignore format: one shape
+  | { readonly op: "csel"; readonly kind: "sel" | "inc" | "inv" | "neg"; readonly rd: Reg; readonly rn: Reg; readonly rm: Reg; readonly cond: ConditionCode; readonly word?: true } // biome-ignore format: one shape
   | { readonly op: "branch"; readonly cond: ConditionCode; readonly target: number }
-  | { readonly op: "cbz"; readonly rt: Reg; readonly nonzero: boolean; readonly target: number; readonly bit?: number }
+  | {
+      readonly op: "cbz";
+      readonly rt: Reg;
+      readonly nonzero: boolean;
+      readonly target: number;
+      readonly bit?: number;
+      readonly word?: true;
+    }
   /** also DC, IC, AT-free hints: what has no effect in this model */
   | { readonly op: "nop" };
 
