@@ -30,15 +30,14 @@ export interface Context {
   readonly vmid: number;
 }
 
-/** The kinds of cached entry. `physical` is a former value in a physical translation cache. */
-export const KINDS = ["stage-1 step", "stage-1", "stage-2 step", "stage-2", "combined step", "combined", "physical"] as const; // biome-ignore format: one row
+/** The kinds of cached entry. */
+export const KINDS = ["stage-1 step", "stage-1", "stage-2 step", "stage-2", "combined step", "combined"] as const;
 export const S1_STEP = 0;
 export const S1_LEAF = 1;
 export const S2_STEP = 2;
 export const S2_LEAF = 3;
 export const C_STEP = 4;
 export const C_LEAF = 5;
-export const PHYSICAL = 6;
 
 const GLOBAL = -1;
 const NONE: readonly number[] = [];
@@ -51,11 +50,11 @@ export interface Entry {
   readonly vmid: number;
   /** the ASID; -1 for a global entry, and where it plays no part */
   readonly asid: number;
-  /** page number of the VA (stage 2: of the IPA); of a physical entry: the descriptor's cell */
+  /** page number of the VA; stage 2: of the IPA */
   readonly page: number;
   /** level of the descriptor it came from; -1 for the root of stage 1 */
   readonly level: number;
-  /** step: page of the next table; stage-1: AP; stage-2: output page * 4 + S2AP; combined: the leaf's id; physical: value id */
+  /** step: page of the next table; stage-1: AP; stage-2: output page * 4 + S2AP; combined: the leaf's id; -1: only asked about */
   readonly payload: number;
   /** stage-1 and combined entries: the page of the IPA that the descriptor gave; else -1 */
   readonly ipa: number;
@@ -207,7 +206,6 @@ export class Catalogue {
 
   private decide(i: Invalidation, e: Entry): boolean {
     const { op } = i;
-    if (e.kind === PHYSICAL) return op.regime === "EL1&0";
     if ((op.regime === "EL2") !== (e.regime === EL2)) return false;
     if (op.matchesVmid && e.vmid !== i.vmid && !this.without.has("vmid-match")) return false;
     if (e.regime === EL10 && !this.kindMatches(op, e)) return false;

@@ -11,7 +11,6 @@ import {
   type Context,
   EL10,
   type Leaf,
-  PHYSICAL,
   type Regime,
   S1_LEAF,
   S1_STEP,
@@ -351,7 +350,7 @@ export class MayCache {
       changed = false;
       for (const context of contexts)
         for (const va of this.knowledge.changing.get(peKey(pe, context.regime)) ?? [])
-          if (new Walk(this, this.catalogue, context, t, bits).fill(va)) changed = true;
+          if (new Walk(this, this.catalogue, pe, context, t, bits).fill(va)) changed = true;
     }
   }
 
@@ -361,7 +360,7 @@ export class MayCache {
     const key = context.id * PAGES + vaPage;
     let result = results.get(key);
     if (result === undefined) {
-      const walk = new Walk(this, this.catalogue, context, t, bits.slice());
+      const walk = new Walk(this, this.catalogue, pe, context, t, bits.slice());
       walk.fill(vaPage);
       result = { entries: walk.leaves(vaPage), faults: walk.faults };
       results.set(key, result);
@@ -369,35 +368,89 @@ export class MayCache {
     return result;
   }
 
-  /** The values that a walk may take for the descriptor of `page` in a table: of memory, and of physical translation caches. */
-  readDescriptor(table: number, page: number, level: number, t: number, bits: Uint32Array): DescriptorRead {
+  /**
+   * Further faults that a translation may give at a time when the walk need not see the PE's own writes of descriptors that
+   * came after `completed` and that no DSB has completed: of each cell all of them or none.
+   */
+  faultsBefore(pe: number, context: Context, vaPage: number, t: number, completed: number): WalkFault[] {
+    const { timeline } = this;
+    const own: number[] = [];
+    for (let i = completed + 1; i <= t; i++) {
+      const cell = timeline.what[i]!;
+      if (timeline.kind[i] === WRITE && timeline.thread[i] === pe && this.isDescriptor(cell) && !own.includes(cell))
+        own.push(cell);
+    }
+    const faults: WalkFault[] = [];
+    for (let subset = 1; subset < 1 << Math.min(own.length, 4); subset++) {
+      const hidden = new Map(own.filter((_, i) => (subset & (1 << i)) !== 0).map((cell) => [cell, completed]));
+      const walk = new Walk(this, this.catalogue, pe, context, t, this.at(pe, t).bits.slice(), hidden);
+      walk.fill(vaPage);
+      for (const fault of walk.faults) if (!faults.includes(fault)) faults.push(fault);
+    }
+    return faults;
+  }
+
+  /**
+   * The values that a walk may take for the descriptor of `page` in a table: memory's, and former valid ones out of physical
+   * translation caches. Those hold what was valid since the last TLBI that applies to the translation, reachable or not.
+   * `walk` says whose translation it is; `hidden` are own writes that the walk need not see yet.
+   */
+  readDescriptor(table: number, page: number, level: number, t: number, walk: Walker): DescriptorRead {
     const cell = this.slot(table, page, level);
     this.descriptors.add(cell);
     const { timeline } = this;
-    const at = timeline.lastWrite(cell, t);
-    const value = at === 0 ? this.cells.initial[cell]! : timeline.value[at]!;
-    const memory = this.decode(value);
-    if (!this.physicalCaches || !this.knowledge.written.has(this.cells.pa[cell]!))
-      return { memory, cached: NOTHING, changed: false };
+    const at = walk.hidden?.has(cell)
+      ? timeline.lastWriteBut(cell, t, walk.pe, walk.hidden.get(cell)!)
+      : timeline.lastWrite(cell, t);
+    const memory = this.decode(at === 0 ? this.cells.initial[cell]! : timeline.value[at]!);
+    if (!this.physicalCaches || !this.knowledge.written.has(this.cells.pa[cell]!)) return { memory, cached: NOTHING };
     const cached: Decoded[] = [];
-    let changed = false;
-    if (isUsable(memory, level) && (isTable(memory, level) || memory.af))
-      changed = set(bits, this.catalogue.entry(PHYSICAL, EL10, 0, -1, cell, level, value, -1));
-    for (const id of this.catalogue.group(PHYSICAL, EL10, 0, cell, level))
-      if (has(bits, id)) {
-        const d = this.decode(this.catalogue.entries[id]!.payload);
-        if (d !== memory) cached.push(d);
+    for (let w = at; w > 0; ) {
+      const before = timeline.lastWrite(cell, w - 1);
+      const former = this.decode(before === 0 ? this.cells.initial[cell]! : timeline.value[before]!);
+      if (isUsable(former, level) && (isTable(former, level) || former.af)) {
+        const probe = this.probe(walk, former, page, level);
+        if (this.invalidated(walk.pe, probe, w, t)) break;
+        if (former !== memory && !cached.includes(former)) cached.push(former);
       }
-    return { memory, cached, changed };
+      w = before;
+    }
+    return { memory, cached };
+  }
+
+  /** An entry as this walk would fill it from the descriptor: what removes that, empties physical caches of the descriptor too. */
+  private probe({ context, stage }: Walker, d: Decoded, page: number, level: number): number {
+    const kind = isTable(d, level) ? (stage === 1 ? C_STEP : S2_STEP) : stage === 1 ? C_LEAF : S2_LEAF;
+    const asid = stage === 2 || (d.global && !isTable(d, level)) ? -1 : context.asid;
+    return this.catalogue.entry(kind, context.regime, context.vmid, asid, page, level, PROBE, -1);
+  }
+
+  /** True when a TLBI that removes the entry reaches the PE at a time from `from` to `to`. */
+  private invalidated(pe: number, entry: number, from: number, to: number): boolean {
+    const { timeline } = this;
+    for (let i = from; i <= to; i++)
+      if (timeline.kind[i] === INVALIDATE && timeline.pe[i] === pe && this.catalogue.matches(timeline.what[i]!, entry))
+        return true;
+    return false;
   }
 }
+
+/** A walk as the reading of descriptors sees it. */
+interface Walker {
+  readonly pe: number;
+  readonly context: Context;
+  stage: 1 | 2;
+  /** cells of which the walk need not see the PE's own writes after a time */
+  readonly hidden: ReadonlyMap<number, number> | undefined;
+}
+
+/** The payload of an entry that is only asked about. */
+const PROBE = -1;
 
 interface DescriptorRead {
   readonly memory: Decoded;
   /** former valid values, other than memory's */
   readonly cached: readonly Decoded[];
-  /** true when the read put something into a physical translation cache */
-  readonly changed: boolean;
 }
 
 const PAGES = 2 ** 36;
@@ -431,16 +484,19 @@ interface Stage2Leaf {
 }
 
 /** The walks that a PE may do for one context at one time: they fill `bits` and note the faults that they meet. */
-class Walk {
+class Walk implements Walker {
   readonly faults: WalkFault[] = [];
+  stage: 1 | 2 = 1;
   private changed = false;
 
   constructor(
     private readonly cache: MayCache,
     private readonly catalogue: Catalogue,
-    private readonly context: Context,
+    readonly pe: number,
+    readonly context: Context,
     private readonly t: number,
     private readonly bits: Uint32Array,
+    readonly hidden: ReadonlyMap<number, number> | undefined = undefined,
   ) {}
 
   /** Adds all entries that a walk for a VA may fill; true when any was new. */
@@ -504,8 +560,8 @@ class Walk {
   }
 
   private descriptor(table: number, va: number, level: number): void {
-    const { memory, cached, changed } = this.cache.readDescriptor(table, va, level, this.t, this.bits);
-    if (changed) this.changed = true;
+    this.stage = 1;
+    const { memory, cached } = this.cache.readDescriptor(table, va, level, this.t, this);
     this.step(memory, va, level, true);
     for (const d of cached) this.step(d, va, level, false);
   }
@@ -550,8 +606,8 @@ class Walk {
     }
     const leaves: Stage2Leaf[] = [];
     const reads = (table: number, level: number): void => {
-      const { memory, cached, changed } = this.cache.readDescriptor(table, ipa, level, this.t, bits);
-      if (changed) this.changed = true;
+      this.stage = 2;
+      const { memory, cached } = this.cache.readDescriptor(table, ipa, level, this.t, this);
       for (const d of [memory, ...cached]) {
         if (!isUsable(d, level)) this.fault(2, level, "translation", onWalk, ipa);
         else if (isTable(d, level)) this.add(S2_STEP, -1, ipa, level, d.page, -1);

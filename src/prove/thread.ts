@@ -698,7 +698,7 @@ export class ThreadRun {
             list.push({ context, entry, leaf, fault: undefined, time: t, deadline });
           }
         if (t >= faultFrom)
-          for (const fault of faults) {
+          for (const fault of [...faults, ...cache.faultsBefore(index, context, page, t, s[VDSB]!)]) {
             const deadline = this.faultDeadline(fault, context, page, t);
             const code = -1 - fault.id;
             if (seen.get(code) === deadline) continue;

@@ -84,4 +84,11 @@ export class Timeline {
     for (let i = t; i > 0; i--) if (this.kind[i] === WRITE && this.what[i] === cell) return i;
     return 0;
   }
+
+  /** The same, passing over the writes of one thread after a time. */
+  lastWriteBut(cell: number, t: number, thread: number, after: number): number {
+    for (let i = t; i > 0; i--)
+      if (this.kind[i] === WRITE && this.what[i] === cell && !(this.thread[i] === thread && i > after)) return i;
+    return 0;
+  }
 }
