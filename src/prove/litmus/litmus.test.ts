@@ -4,7 +4,7 @@ import { InputError } from "../../input/index.js";
 import type { Condition } from "../program.js";
 import { parseLitmus } from "./litmus.js";
 import { type Parts, parsed, textOf } from "./text.fixture.js";
-import { Unsupported } from "./unsupported.js";
+import { UnsupportedInTest } from "./unsupported.js";
 
 const final = (assertion: string): Condition =>
   parsed({ setup: "physical pa1; x |-> pa1;", assertion, more: '[thread.1]\ncode = "NOP"\n' }).program.final;
@@ -106,12 +106,12 @@ test("what this tool does not do is said to be unsupported, with its line", () =
   const unsupported = (parts: Parts, message: RegExp): void =>
     assert.throws(
       () => parsed(parts),
-      (error) => error instanceof Unsupported && message.test(error.message),
+      (error) => error instanceof UnsupportedInTest && message.test(error.message),
     );
   unsupported({ reset: ['SCTLR_EL3 = "0x0"'] }, /^t\.toml:9: a first value of SCTLR_EL3$/);
   unsupported({ reset: ['"PSTATE.EL" = "0b11"'] }, /a first value of PSTATE\.EL/);
   unsupported({ assertion: "0:ESR_EL1 = 0" }, /the register 'ESR_EL1' in an assertion/);
   unsupported({ assertion: "0:X0 = 0:X1" }, /a comparison of two registers/);
   unsupported({ more: "[interrupts]\nat = 1\n" }, /'interrupts'/);
-  assert.throws(() => parseLitmus(textOf({}).replace("AArch64", "RISCV"), "f.toml"), Unsupported);
+  assert.throws(() => parseLitmus(textOf({}).replace("AArch64", "RISCV"), "f.toml"), UnsupportedInTest);
 });

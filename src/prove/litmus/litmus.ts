@@ -10,7 +10,7 @@ import { Reader, type Source } from "./lexer.js";
 import { generalRegister, SYSREGS_AT_START, threadSysreg } from "./registers.js";
 import { Setup, withoutTables } from "./setup.js";
 import { parseSetup } from "./setup-syntax.js";
-import { Unsupported } from "./unsupported.js";
+import { UnsupportedInTest } from "./unsupported.js";
 
 /** A test, ready for the prover. */
 export interface LitmusTest {
@@ -48,7 +48,7 @@ const schema = v.looseObject({
 });
 type Toml = v.InferOutput<typeof schema>;
 
-/** Reads a test. Throws an InputError for what is wrong, Unsupported for what this tool does not do. */
+/** Reads a test. Throws an InputError for what is wrong, UnsupportedInTest for what this tool does not do. */
 export function parseLitmus(text: string, file: string): LitmusTest {
   return new Test(parseToml(text, file, schema)).read();
 }
@@ -85,7 +85,7 @@ class Test {
   }
 
   private unsupported(what: string, path: KeyPath): never {
-    throw new Unsupported(what, this.file, this.source.lineOf(path) ?? 0);
+    throw new UnsupportedInTest(what, this.file, this.source.lineOf(path) ?? 0);
   }
 
   private textAt(path: KeyPath, text: string): Source {

@@ -8,7 +8,7 @@ import { layOut, type Symbolic } from "./layout.js";
 import { describer, namesOf } from "./names.js";
 import { flattened, type Mapping, type Statement, type TableBlock } from "./setup-syntax.js";
 import { type Root, Tables } from "./tables.js";
-import { Unsupported } from "./unsupported.js";
+import { UnsupportedInTest } from "./unsupported.js";
 
 /** Where the tables stand that a test does not declare. */
 export const DEFAULT_BASES: Readonly<Record<Stage, number>> = { 1: 0x30_0000, 2: 0x20_0000 };
@@ -32,7 +32,7 @@ export class Setup {
   /** for names and tables, without labels */
   readonly scope: Scope;
 
-  /** Lays out the names, builds the tables; throws an InputError or Unsupported with the line in `file`. */
+  /** Lays out the names, builds the tables; throws an InputError or UnsupportedInTest with the line in `file`. */
   constructor(
     symbolic: readonly string[],
     statements: readonly Statement[],
@@ -68,7 +68,7 @@ export class Setup {
     let has = true;
     for (const one of flattened(statements)) {
       if (one.kind !== "option") continue;
-      if (one.name !== "default_tables") throw new Unsupported(`the option '${one.name}'`, this.file, one.line);
+      if (one.name !== "default_tables") throw new UnsupportedInTest(`the option '${one.name}'`, this.file, one.line);
       if (one.value !== "true" && one.value !== "false")
         throw InputError.at(this.file, one.line, `default_tables is '${one.value}', expected true or false`);
       has = one.value === "true";
