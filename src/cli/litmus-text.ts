@@ -116,6 +116,10 @@ function sentenceOf({ tests, refused, states, milliseconds, ...verdicts }: Litmu
     .map((verdict) => `${verdicts[verdict]} ${verdict}`);
   const unread = refused > 0 ? `; ${refused} ${refused === 1 ? "file" : "files"} could not be read` : "";
   if (tests === 0) return `No tests${unread}.`;
-  const time = `${duration(milliseconds.total * 1000)} in all, ${duration(milliseconds.median * 1000)} at the median, ${duration(milliseconds.most * 1000)} at most`;
+  const most =
+    tests > 1
+      ? `, ${duration(milliseconds.median * 1000)} at the median, ${duration(milliseconds.most * 1000)} at most`
+      : "";
+  const time = `${duration(milliseconds.total * 1000)}${tests > 1 ? " in all" : ""}${most}`;
   return `${count(tests)} ${tests === 1 ? "test" : "tests"}: ${words.join(", ")}${unread}. ${count(states)} states; ${time}.`;
 }

@@ -157,6 +157,7 @@ test("a named walk gives its table's page, which the other stage may unmap", () 
 test("a table of the test's own may stand at the default one's place: it is the same table, or that one gives way", () => {
   const same = program({ setup: "physical pa1; s1table mine 0x300000 { x |-> pa1; }" });
   assert.equal(leads(same, "x"), "pa1");
+  assert.equal(same.names.tables.get(0x30_0000), "mine");
   const other = program({ setup: "physical pa1; s1table mine 0x200000 { x |-> pa1; } x |-> pa1;" });
   assert.equal(other.threads[0]!.sysregs.VTTBR_EL2, 0x22_0000n);
   assert.equal(walkInitial(other, S1, 0x22_0000n, 0x60_0000), at(other.names.physical, "pa1"));

@@ -57,7 +57,11 @@ export class Setup {
           bases.some((other) => other.base === base && (other.one.stage !== stage || base !== DEFAULT_BASES[stage]))
         )
           base += 0x2_0000;
-        this.defaults[stage] = this.addRoot(DEFAULT_NAMES[stage], base, stage, undefined, stage === 2);
+        // One of the same stage is the same table, and its own name tells more.
+        const own = bases.find((other) => other.base === base)?.one.name ?? DEFAULT_NAMES[stage];
+        const root = this.addRoot(own, base, stage, undefined, stage === 2);
+        this.named.set(DEFAULT_NAMES[stage], root);
+        this.defaults[stage] = root;
       }
     }
     for (const { one, base } of bases) this.addRoot(one.name, base, one.stage, one.line);
