@@ -61,9 +61,6 @@ export interface Source {
   readonly meaning: string;
 }
 
-/** HCR_EL2 as Xen sets it, as far as it matters here: VM, and FB unless told otherwise. */
-export const hcr = (fb: boolean): string => `extz(0x${fb ? "201" : "1"}, 64)`;
-
 const indent = (lines: readonly string[], by = "    "): string =>
   lines.map((line) => (/^\w+:$/.test(line) ? line : by + line)).join("\n");
 

@@ -1,0 +1,113 @@
+/**
+ * Several removals with one flush. The pages go to their next owners when the batch has flushed; or the first one is freed at
+ * once, and the page allocator hands it out in between, behind its own flush (flush_all_guests_tlb(), ALLE1IS).
+ */
+import type { CpuProfile } from "../../arch/index.js";
+import type { Policy } from "../../policy/index.js";
+import { OTHER_VMID, ownerVmids, pcpu, type Setting, vttbr } from "./domains.js";
+import { flushLines } from "./flush.js";
+import { type Access, accesses, descriptorsOf, hypervisorWrites, MEANING, PLACES, type Place, removeLines, stage, TWO, tables } from "./revoke.js"; // biome-ignore format: one row
+import type { Source } from "./source.js";
+
+/** Two removals: in a batch with one flush at its end, or as two calls where the policy has no batch. */
+function batchLines(
+  policy: Policy,
+  cpu: CpuProfile,
+  current: boolean,
+  on: Parameters<typeof removeLines>[4],
+  freed: string[],
+): string[] {
+  // biome-ignore format: one row
+  const [first, second] = descriptorsOf(TWO);
+  const owners = ownerVmids(policy);
+  if (!policy.batch) {
+    const one = { ...TWO.range, pages: 1 };
+    return [
+      ...removeLines(policy, cpu, current, { descriptors: [first!], range: one }, on),
+      ...freed,
+      ...removeLines(policy, cpu, current, { descriptors: [second!], range: { ...one, first: 1 } }, on),
+    ];
+  }
+  const flush = { policy, cpu, ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr };
+  const remove = (descriptor: string): string => `STR ${on.number(0)},[${on.constant(descriptor)}]`;
+  const at = (page: number): string[] =>
+    policy.due === "batch-end"
+      ? []
+      : flushLines({ ...flush, occasion: "revoke", range: { ...TWO.range, first: page, pages: 1 } }, on);
+  return [
+    remove(first!),
+    ...at(0),
+    ...freed,
+    remove(second!),
+    ...at(1),
+    ...(policy.due === "batch-end" ? flushLines({ ...flush, occasion: "revoke", range: TWO.range }, on) : []),
+    ...flushLines({ ...flush, occasion: "batch-end", range: TWO.range }, on),
+  ];
+}
+
+function batch(
+  policy: Policy,
+  cpu: CpuProfile,
+  setting: Setting,
+  place: Place,
+  current: boolean,
+  access: Access,
+): Source {
+  // biome-ignore format: one row
+  const { pcpus, owner } = stage(policy, place, current, setting, (on) => [
+    ...batchLines(policy, cpu, current, on, []),
+    ...hypervisorWrites(TWO, on),
+  ]);
+  const bad = accesses(access, 2, owner, pcpus.indexOf(owner));
+  return {
+    name: `batch.${place}-pcpu.${current ? "current" : "not-current"}.${access}`,
+    title: `two removals, one after the other, while ${current ? "the owner" : "another domain"} is current; the former owner ${access}s ${PLACES[place]}; the pages go to the hypervisor after the last flush`, // biome-ignore format: one row
+    tables: tables(TWO),
+    pcpus,
+    bad: bad.join(" | "),
+    meaning: MEANING[access],
+  };
+}
+
+/** The first page is freed at once, and allocated for the hypervisor on another pCPU before the batch has flushed. */
+function reallocated(policy: Policy, cpu: CpuProfile, setting: Setting, access: Access): Source {
+  const { pcpus, owner } = stage(policy, "other", true, setting, (on) =>
+    batchLines(policy, cpu, true, on, [`STLR ${on.number(1)},[${on.constant("l")}]      // the page is free`]),
+  );
+  const bad = accesses(access, 1, owner, pcpus.indexOf(owner));
+  const heap = pcpu(`pCPU ${pcpus.length}, Xen, allocates the page`, 2, OTHER_VMID, "owner_stage1", setting);
+  const free = heap.result();
+  heap.lines.push(
+    `LDAR ${free},[${heap.constant("l")}]`,
+    `CBZ ${free},done`,
+    "DSB ISHST",
+    "TLBI ALLE1IS          // the page was a domain's: flush_all_guests_tlb()",
+    "DSB ISH",
+    ...(cpu.repeatTlbi ? ["TLBI VALE2IS,XZR", "DSB ISH"] : []),
+    "ISB",
+    `STR ${heap.number(1)},[${heap.constant("h")}]`,
+    "done:",
+    "NOP",
+  );
+  return {
+    name: `batch.reallocated-between.${access}`,
+    title: `two removals; the first page is freed at once and handed out on another pCPU, behind the allocator's ALLE1IS, before the second removal has flushed; the former owner ${access}s ${PLACES.other}`, // biome-ignore format: one row
+    tables: tables(TWO)
+      .replace("virtual h;", "virtual h l;\n    physical pl;")
+      .replace("h |-> pa1;", "h |-> pa1;\n        l |-> pl;")
+      .replace("*pa1 = 0;", "*pl = 0;\n    *pa1 = 0;"),
+    pcpus: [...pcpus, heap],
+    bad: access === "read" ? bad.join(" | ") : `*pa1 = 2 & ${pcpus.length}:${free} = 1`,
+    meaning: MEANING[access],
+  };
+}
+
+/** Every scenario of several removals under a policy. */
+export function batchScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Source[] {
+  const list: Source[] = [];
+  for (const place of ["other", "same"] as const)
+    for (const current of [true, false])
+      for (const access of ["read", "write"] as const) list.push(batch(policy, cpu, setting, place, current, access));
+  for (const access of ["read", "write"] as const) list.push(reallocated(policy, cpu, setting, access));
+  return list;
+}
