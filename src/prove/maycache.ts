@@ -64,6 +64,18 @@ export class Knowledge {
   /** contexts by PE and regime: their names, and the VMID of each */
   readonly contexts = new Map<number, Map<string, number>>();
 
+  /** PEs that write through translations of EL1&0 that can change */
+  readonly writers = new Set<number>();
+
+  /** PEs that a broadcast TLBI reaches which may remove entries there */
+  readonly struck = new Set<number>();
+
+  /** True when the PE has a context of the regime with this VMID. */
+  has(key: number, vmid: number): boolean {
+    for (const other of this.contexts.get(key)?.values() ?? []) if (other === vmid) return true;
+    return false;
+  }
+
   /** stage-2 roots by VMID */
   private readonly roots = new Map<number, Set<number>>();
 
@@ -72,12 +84,11 @@ export class Knowledge {
     return (this.roots.get(context.vmid)?.size ?? 0) > 1;
   }
 
-  /** Notes a context's stage-2 root; true when it is a second one for the VMID. */
-  noteRoot(context: Context): boolean {
-    if (!context.stage2) return false;
+  /** Notes a context's stage-2 root. */
+  noteRoot(context: Context): void {
+    if (!context.stage2) return;
     const roots = this.roots.get(context.vmid) ?? new Set();
     this.roots.set(context.vmid, roots.add(context.stage2Root));
-    return roots.size > 1;
   }
 
   /** True when entries of one of the PE's contexts may be used in another: they share the VMID. */
@@ -142,8 +153,8 @@ export class MayCache {
     this.held[pe] = [{ bits, results: new Map() }];
   }
 
-  /** A context that the PE may use is known from now on; throws {@link Learned} when that shakes what seemed constant. */
-  know(pe: number, context: Context): void {
+  /** A context that the PE may use is known from now on; throws {@link Learned} when it was not known at the beginning. */
+  know(pe: number, context: Context, beginning = false): void {
     const key = peKey(pe, context.regime);
     let known = this.knowledge.contexts.get(key);
     if (!known) {
@@ -153,9 +164,22 @@ export class MayCache {
     const name = `${context.root0}.${context.root1}.${context.asid}.${context.stage2Root}.${context.vmid}`;
     if (known.has(name)) return;
     known.set(name, context.vmid);
-    const second = this.knowledge.noteRoot(context);
-    if ((second && this.fixedStage2.size > 0) || (this.knowledge.shared(key, context.vmid) && this.fixed.size > 0))
-      throw new Learned();
+    this.knowledge.noteRoot(context);
+    if (!beginning) throw new Learned();
+  }
+
+  /** A broadcast TLBI may remove entries of the PE; throws {@link Learned} when that is new. */
+  strikes(pe: number): void {
+    if (this.knowledge.struck.has(pe)) return;
+    this.knowledge.struck.add(pe);
+    throw new Learned();
+  }
+
+  /** The PE writes through a translation that can change; throws {@link Learned} when that is new. */
+  writesThrough(pe: number): void {
+    if (this.knowledge.writers.has(pe)) return;
+    this.knowledge.writers.add(pe);
+    throw new Learned();
   }
 
   /** A thread writes this cell; throws {@link Learned} when a walk was taken for constant that reads it. */
@@ -166,7 +190,7 @@ export class MayCache {
     if (this.relied.has(pa)) throw new Learned();
   }
 
-  /** True when invalidations matter to this PE: some translation of the regime can change there. */
+  /** True when what may be cached matters on this PE: some translation of the regime can change there. */
   matters(pe: number, regime: Regime): boolean {
     return (this.knowledge.changing.get(peKey(pe, regime))?.length ?? 0) > 0;
   }

@@ -3,7 +3,7 @@
  * write or TLBI a place in the timeline that its views allow. With the timeline given, threads do not influence each other.
  */
 import { BARRIERS, completesTlbi, TLBI_OPS } from "../arch/index.js";
-import { type Context, EL2, EL10, type Leaf, type WalkFault } from "./entry.js";
+import { type Context, EL10, type Leaf, type WalkFault } from "./entry.js";
 import { type AccessKind, permitted, syndrome, VECTOR_CURRENT_SP0, VECTOR_CURRENT_SPX, VECTOR_LOWER } from "./exception.js"; // biome-ignore format: one row
 import { peKey } from "./maycache.js";
 import type { Action, Instruction, Operand, Thread } from "./program.js";
@@ -171,7 +171,7 @@ export class ThreadRun {
     const former = (thread.former ?? []).map((c) =>
       world.el10Context(id(c.ttbr0), id(c.ttbr1), id(c.vttbr), sysreg(s, PLACE.hcr), sysreg(s, PLACE.sctlr1)),
     );
-    for (const context of [...own, ...former, el2]) world.cache.know(index, context);
+    for (const context of [...own, ...former, el2]) world.cache.know(index, context, true);
     const live = thread.el === 2 && !world.without.has("out-of-context") ? [el2] : [...own, el2];
     world.cache.begin(index, [...own, ...former], live);
   }
@@ -584,16 +584,15 @@ export class ThreadRun {
       op.reach === "local" &&
       !world.without.has("broadcast") &&
       !(s[EL]! < 2 && op.regime === "EL1&0" && world.forcesBroadcast(sysreg(s, PLACE.hcr)));
-    // On a CPU with the erratum a broadcast of any kind waits for writes: it counts where entries of EL1&0 can change.
-    const regime = op.regime === "EL2" && !world.cpu.repeatTlbi ? EL2 : EL10;
-    const targets = world.targets(regime).filter((pe) => !local || pe === this.index);
     const bound = Math.max(s[VDSB]!, s[VCSE]!, s[VSPEC]!, this.view(s, at.rt), world.without.has("write-before-tlbi") ? s[VWR]! : 0); // biome-ignore format: one row
     const earlier = world.without.has("tlbi-unordered") ? Math.max(s[TLBI_OWN]!, s[TLBI_INNER]!, s[TLBI_OUTER]!) : 0;
     const after = Math.max(bound, earlier);
     const wide = TLBI_INNER + (op.reach === "outer" ? 1 : 0) + (op.nXS ? 3 : 0);
     let kept = false;
     for (const vmid of vmids) {
-      const { id } = world.catalogue.invalidation(at.tlbi, operand, vmid);
+      const invalidation = world.catalogue.invalidation(at.tlbi, operand, vmid);
+      const { id } = invalidation;
+      const targets = world.targets(invalidation, local ? this.index : undefined);
       const deliver = (state: State, i: number): boolean => {
         if (i === targets.length) {
           state[PC] = this.next(at);
@@ -724,23 +723,37 @@ export class ThreadRun {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** The time by which an access through the entry is complete. On a CPU with the erratum a write has until the next broadcast. */
+  /**
+   * The time by which an access through the entry is complete. On a CPU with the erratum a write has more time: until the
+   * next broadcast that the PE which executed a broadcast removing the entry issued behind a DSB of its own.
+   */
   private deadline(entry: number, t: number, write: boolean): number {
-    const { timeline, cpu, without } = this.world;
+    const { timeline, catalogue, cpu, without } = this.world;
     if (without.has("access-completion")) return Number.POSITIVE_INFINITY;
     const removed = this.removal(entry, t);
     if (!write || !cpu.repeatTlbi || without.has("repeat-tlbi") || removed > timeline.n) return removed;
-    // Local TLBIs (their epoch is -1) are not affected.
-    const epoch = timeline.value[removed]!;
-    if (epoch < 0) return removed;
-    for (let i = removed + 1; i <= timeline.n; i++)
+    let earliest = Number.POSITIVE_INFINITY;
+    for (let i = removed; i <= timeline.n && i < earliest; i++) {
+      if (timeline.kind[i] !== INVALIDATE || timeline.pe[i] !== this.index) continue;
+      if (!catalogue.matches(timeline.what[i]!, entry)) continue;
+      earliest = Math.min(earliest, this.repeated(i));
+    }
+    return earliest;
+  }
+
+  /** The time of the first broadcast behind a DSB behind the TLBI of time `i`; of a local one, which is not affected, its own. */
+  private repeated(i: number): number {
+    const { timeline } = this.world;
+    const epoch = timeline.value[i]!;
+    if (epoch < 0) return i;
+    for (let k = i + 1; k <= timeline.n; k++)
       if (
-        timeline.kind[i] === INVALIDATE &&
-        timeline.pe[i] === this.index &&
-        timeline.thread[i] === timeline.thread[removed] &&
-        timeline.value[i]! > epoch
+        timeline.kind[k] === INVALIDATE &&
+        timeline.pe[k] === this.index &&
+        timeline.thread[k] === timeline.thread[i] &&
+        timeline.value[k]! > epoch
       )
-        return i;
+        return k;
     return Number.POSITIVE_INFINITY;
   }
 
@@ -819,6 +832,7 @@ export class ThreadRun {
     const { without, values, timeline } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
     this.world.cache.write(cell);
+    if (walk.entry >= 0) this.world.cache.writesThrough(this.index);
     const data = this.view(s, at.rt);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const coherent = without.has("coherence") ? 0 : coherence(s, cell);
@@ -871,6 +885,7 @@ export class ThreadRun {
     const { timeline, values, without, cells } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
     this.world.cache.write(cell);
+    if (walk.entry >= 0) this.world.cache.writesThrough(this.index);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const before = Math.max(this.ordered(s, at), address.view);
     let kept = false;

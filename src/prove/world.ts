@@ -1,7 +1,7 @@
 /** What the threads of one exploration share: values, cells, the timeline, what PEs may hold, and the CPU. */
 import type { CpuProfile } from "../arch/index.js";
-import { Catalogue, type Context, EL2, EL10, type Regime } from "./entry.js";
-import { type Knowledge, MayCache } from "./maycache.js";
+import { Catalogue, type Context, EL2, EL10, type Invalidation } from "./entry.js";
+import { type Knowledge, MayCache, peKey } from "./maycache.js";
 import type { Program, Thread, ThreadSysreg } from "./program.js";
 import type { Rule } from "./rules.js";
 import { sysregPlace } from "./state.js";
@@ -118,8 +118,25 @@ export class World {
     return (this.values.big(hcr) & HCR_FB) !== 0n && !this.without.has("fb-broadcast");
   }
 
-  /** PEs (threads) at which an invalidation of a regime changes anything. */
-  targets(regime: Regime): number[] {
-    return this.program.threads.map((_, pe) => pe).filter((pe) => this.cache.matters(pe, regime));
+  /**
+   * PEs (threads) at which the arrival of an invalidation can change anything: where entries that it removes may be, and, on a
+   * CPU with the erratum, where writes through entries that some broadcast removes may wait for a broadcast of any kind.
+   * `only` is the one PE that a local TLBI reaches.
+   */
+  targets(invalidation: Invalidation, only: number | undefined): number[] {
+    const { op, vmid } = invalidation;
+    const { cache, cpu } = this;
+    const { knowledge } = cache;
+    const regime = op.regime === "EL2" ? EL2 : EL10;
+    const anyVmid = !op.matchesVmid || this.without.has("vmid-match");
+    const list: number[] = [];
+    for (let pe = 0; pe < this.program.threads.length; pe++) {
+      if (only !== undefined && only !== pe) continue;
+      const removes = cache.matters(pe, regime) && (anyVmid || knowledge.has(peKey(pe, regime), vmid));
+      if (removes && only === undefined && cpu.repeatTlbi) cache.strikes(pe);
+      const waits = cpu.repeatTlbi && only === undefined && knowledge.writers.has(pe) && knowledge.struck.has(pe);
+      if (removes || waits) list.push(pe);
+    }
+    return list;
   }
 }
