@@ -45,16 +45,17 @@ export function explore(program: Program, options: Options): Decision {
   const knowledge = new Knowledge();
   let states = 0;
   for (;;) {
-    const search = new Search(program, options, knowledge, states);
+    let search: Search | undefined;
     try {
+      search = new Search(program, options, knowledge, states);
       return search.decide();
     } catch (error) {
-      states = search.world.states;
+      const timelines = search?.timelines ?? 0;
+      states = search?.world.states ?? states;
       if (error instanceof Learned) continue;
-      if (error instanceof Unsupported)
-        return { verdict: "unsupported", reason: error.message, states, timelines: search.timelines };
+      if (error instanceof Unsupported) return { verdict: "unsupported", reason: error.message, states, timelines };
       if (error instanceof LimitReached)
-        return { verdict: "unknown", reason: search.limit(), states, timelines: search.timelines };
+        return { verdict: "unknown", reason: search?.limit() ?? "", states, timelines };
       throw error;
     }
   }

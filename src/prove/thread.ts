@@ -269,7 +269,7 @@ export class ThreadRun {
   private operand(s: State, o: Operand): { value: number; view: number } {
     const { values } = this.world;
     if ("imm" in o) return { value: values.id(o.imm), view: 0 };
-    const value = reg(s, o.reg);
+    const value = o.extend ? values.extended(reg(s, o.reg), o.extend) : reg(s, o.reg);
     const shifted = o.shift ? values.alu("lsl", value, values.id(BigInt(o.shift))) : value;
     return { value: shifted, view: this.view(s, o.reg) };
   }
@@ -288,15 +288,16 @@ export class ThreadRun {
         const second = at.imms ? values.id(BigInt(at.imms[0] + 64 * at.imms[1])) : b.value;
         const view = Math.max(at.kind === "mov" || at.kind === "mvn" ? 0 : this.view(s, a), b.view);
         if (at.flags) {
-          s[FLAGS] = values.flags(at.kind, reg(s, a), second);
+          s[FLAGS] = values.flags(at.kind, reg(s, a), second, at.word);
           s[FLAGS_VIEW] = view;
         }
-        setReg(s, at.rd, values.alu(at.kind, reg(s, a), second), view);
+        setReg(s, at.rd, values.alu(at.kind, reg(s, a), second, at.word), view);
         return undefined;
       }
       case "csel": {
         const first = holds(at.cond, s[FLAGS]!);
-        const value = first ? reg(s, at.rn) : secondOf(at.kind, reg(s, at.rm), values);
+        const chosen = first ? reg(s, at.rn) : secondOf(at.kind, reg(s, at.rm), values);
+        const value = at.word ? values.extended(chosen, "uxtw") : chosen;
         const flagsView = without.has("dependency") ? 0 : s[FLAGS_VIEW]!;
         setReg(s, at.rd, value, Math.max(flagsView, this.view(s, at.rn), this.view(s, at.rm)));
         return undefined;
@@ -307,7 +308,7 @@ export class ThreadRun {
         return undefined;
       case "cbz": {
         raise(s, VSPEC, regView(s, at.rt));
-        const value = values.big(reg(s, at.rt));
+        const value = values.big(at.word ? values.extended(reg(s, at.rt), "uxtw") : reg(s, at.rt));
         const zero = at.bit === undefined ? value === 0n : ((value >> BigInt(at.bit)) & 1n) === 0n;
         if (zero !== at.nonzero) s[PC] = this.place.get(at.target) ?? -1;
         return undefined;
