@@ -6,7 +6,7 @@ import { Knowledge, Learned } from "./maycache.js";
 import type { Condition, Program } from "./program.js";
 import type { Rule } from "./rules.js";
 import { type Step, tell } from "./story.js";
-import { type Atom, type Candidate, LimitReached, type Record, ThreadRun } from "./thread.js";
+import { type Atom, type Candidate, LimitReached, type Record, type Runs, ThreadRun } from "./thread.js";
 import { CONTEXT, Unsupported, WRITE } from "./timeline.js";
 import { type Cpu, World } from "./world.js";
 
@@ -128,44 +128,50 @@ class Search {
 
   decide(): Decision {
     for (const thread of this.threads) thread.begin();
-    this.node();
+    this.node([]);
     const { states } = this.world;
     const { timelines } = this;
-    return this.best ? { verdict: "allowed", states, timelines, witness: this.best } : { verdict: "forbidden", states, timelines }; // biome-ignore format: one row
+    return this.best
+      ? { verdict: "allowed", states, timelines, witness: this.best }
+      : { verdict: "forbidden", states, timelines };
   }
 
-  /** One timeline, as it stands: is it complete, and what may come next? */
-  private node(): void {
+  /** One timeline, as it stands: is it complete, and what may come next? `before` are the runs without its last event. */
+  private node(before: readonly (Runs | undefined)[]): void {
     if (++this.nodes % CLOCK_EVERY === 0 && (this.options.now ?? (() => performance.now()))() > this.deadline) {
       this.late = true;
       throw new LimitReached();
     }
     const { timeline } = this.world;
-    const candidates: Candidate[] = [];
-    const outcomes: (ReadonlySet<number> | undefined)[] = [];
-    let complete = true;
-    this.threads.forEach((thread, i) => {
-      if (!thread.issues) return;
-      const runs = thread.run();
-      candidates.push(...runs.candidates);
-      outcomes[i] = runs.outcomes;
-      if (runs.outcomes.size === 0) complete = false;
-    });
-    if (complete) {
-      this.threads.forEach((thread, i) => {
-        if (!thread.issues) outcomes[i] = thread.run().outcomes;
-      });
-      this.judge(outcomes as ReadonlySet<number>[]);
+    const runs = this.threads.map((thread, i) =>
+      thread.issues ? (this.unseen(i, before[i]) ?? thread.run()) : undefined,
+    );
+    if (runs.every((run) => run === undefined || run.outcomes.size > 0)) {
+      this.judge(this.threads.map((thread, i) => (runs[i] ?? thread.run()).outcomes));
       if (this.satisfying >= COMPARED) return;
     }
-    for (const c of candidates) {
-      if (this.mirrored(c)) continue;
-      timeline.push(c.kind, c.thread, c.pe, c.what, c.value, c.origin);
-      this.node();
-      timeline.n--;
-      this.world.cache.truncate(timeline.n);
-      if (this.satisfying >= COMPARED) return;
-    }
+    for (const run of runs)
+      for (const c of run?.candidates ?? []) {
+        if (this.mirrored(c)) continue;
+        timeline.push(c.kind, c.thread, c.pe, c.what, c.value, c.origin);
+        this.node(runs);
+        timeline.n--;
+        this.world.cache.truncate(timeline.n);
+        if (this.satisfying >= COMPARED) return;
+      }
+  }
+
+  /** A thread's runs before the last event, when it cannot tell that the event is there: then they are its runs now. */
+  private unseen(thread: number, before: Runs | undefined): Runs | undefined {
+    const { timeline, cache } = this.world;
+    const t = timeline.n;
+    if (before === undefined || t === 0 || timeline.thread[t] === thread) return undefined;
+    const what = timeline.what[t]!;
+    const seen =
+      timeline.kind[t] === WRITE
+        ? before.touched.has(what) || (cache.isDescriptor(what) && cache.changes(thread))
+        : timeline.pe[t] === thread;
+    return seen ? undefined : before;
   }
 
   /**

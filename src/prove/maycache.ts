@@ -9,6 +9,7 @@ import {
   C_STEP,
   type Catalogue,
   type Context,
+  EL2,
   EL10,
   type Leaf,
   type Regime,
@@ -190,6 +191,11 @@ export class MayCache {
     if (this.relied.has(pa)) throw new Learned();
   }
 
+  /** True when some translation of either regime can change on this PE. */
+  changes(pe: number): boolean {
+    return this.matters(pe, EL10) || this.matters(pe, EL2);
+  }
+
   /** True when what may be cached matters on this PE: some translation of the regime can change there. */
   matters(pe: number, regime: Regime): boolean {
     return (this.knowledge.changing.get(peKey(pe, regime))?.length ?? 0) > 0;
@@ -261,7 +267,13 @@ export class MayCache {
       if (isUsable(d, level) && isTable(d, level)) table = d.page;
       else if (isUsable(d, level) && d.af) return { page: within(d.page, ipa, level), ap: d.ap, level };
       else
-        return this.catalogue.fault({ type: isUsable(d, level) ? "access-flag" : "translation", stage: 2, level, onWalk, ipa }); // biome-ignore format: one call
+        return this.catalogue.fault({
+          type: isUsable(d, level) ? "access-flag" : "translation",
+          stage: 2,
+          level,
+          onWalk,
+          ipa,
+        });
     }
     throw new Error("a level-3 descriptor is no table");
   }
@@ -279,7 +291,15 @@ export class MayCache {
         [ipa, ap, level1] = [within(d.page, vaPage, level), d.ap, level];
         table = -1;
       } else
-        return { fault: this.catalogue.fault({ type: isUsable(d, level) ? "access-flag" : "translation", stage: 1, level, onWalk: false, ipa: -1 }) }; // biome-ignore format: one call
+        return {
+          fault: this.catalogue.fault({
+            type: isUsable(d, level) ? "access-flag" : "translation",
+            stage: 1,
+            level,
+            onWalk: false,
+            ipa: -1,
+          }),
+        };
     }
     const end = this.walkStage2(context, ipa, false, touched);
     if ("type" in end) return { fault: end };

@@ -4,7 +4,14 @@
  */
 import { BARRIERS, completesTlbi, TLBI_OPS } from "../arch/index.js";
 import { type Context, EL10, type Leaf, type WalkFault } from "./entry.js";
-import { type AccessKind, permitted, syndrome, VECTOR_CURRENT_SP0, VECTOR_CURRENT_SPX, VECTOR_LOWER } from "./exception.js"; // biome-ignore format: one row
+import {
+  type AccessKind,
+  permitted,
+  syndrome,
+  VECTOR_CURRENT_SP0,
+  VECTOR_CURRENT_SPX,
+  VECTOR_LOWER,
+} from "./exception.js";
 import { peKey } from "./maycache.js";
 import type { Action, Instruction, Operand, Thread } from "./program.js";
 import {
@@ -18,7 +25,6 @@ import {
   forwardView,
   isDone,
   keyOf,
-  MAX_CELLS,
   MAX_PENDING,
   MONITOR,
   MONITOR_TIME,
@@ -72,8 +78,25 @@ export interface Candidate {
 
 /** One thing that a thread did, for stories. */
 export type Record =
-  | { readonly kind: "access"; readonly at: Instruction; readonly read: boolean; readonly value: number; readonly va: number; readonly cell: number; readonly time: number; readonly view: number; readonly walk: Walked } // biome-ignore format: one shape
-  | { readonly kind: "fault"; readonly at: Instruction; readonly va: number; readonly view: number; readonly walk: Walked; readonly what: string } // biome-ignore format: one shape
+  | {
+      readonly kind: "access";
+      readonly at: Instruction;
+      readonly read: boolean;
+      readonly value: number;
+      readonly va: number;
+      readonly cell: number;
+      readonly time: number;
+      readonly view: number;
+      readonly walk: Walked;
+    }
+  | {
+      readonly kind: "fault";
+      readonly at: Instruction;
+      readonly va: number;
+      readonly view: number;
+      readonly walk: Walked;
+      readonly what: string;
+    }
   | { readonly kind: "event"; readonly at: Instruction; readonly time: number }
   | { readonly kind: "step"; readonly at: Instruction; readonly view: number };
 
@@ -95,6 +118,8 @@ export interface Runs {
   readonly candidates: readonly Candidate[];
   /** masks of the thread's atoms at its end, for executions that need no further event */
   readonly outcomes: ReadonlySet<number>;
+  /** cells that it may access on the way */
+  readonly touched: ReadonlySet<number>;
 }
 
 /** A condition's atom about this thread: bit `bit` is set when register `reg` ends with the value. */
@@ -109,7 +134,15 @@ export class LimitReached extends Error {}
 
 const IP = { esr1: sysregPlace("ESR_EL1"), esr2: sysregPlace("ESR_EL2"), elr1: sysregPlace("ELR_EL1"), elr2: sysregPlace("ELR_EL2"), spsr1: sysregPlace("SPSR_EL1"), spsr2: sysregPlace("SPSR_EL2"), far1: sysregPlace("FAR_EL1"), far2: sysregPlace("FAR_EL2"), hpfar: sysregPlace("HPFAR_EL2"), vbar1: sysregPlace("VBAR_EL1"), vbar2: sysregPlace("VBAR_EL2") }; // biome-ignore format: a table
 /** Registers whose writes count for translation only after a context synchronisation event. */
-const CONTEXT_REGISTERS = new Set([PLACE.ttbr0, PLACE.ttbr1, PLACE.vttbr, PLACE.hcr, PLACE.sctlr1, PLACE.ttbr0El2, PLACE.sctlr2]); // biome-ignore format: one row
+const CONTEXT_REGISTERS = new Set([
+  PLACE.ttbr0,
+  PLACE.ttbr1,
+  PLACE.vttbr,
+  PLACE.hcr,
+  PLACE.sctlr1,
+  PLACE.ttbr0El2,
+  PLACE.sctlr2,
+]);
 
 type Load = Extract<Action, { op: "load" }> & Instruction;
 type Store = Extract<Action, { op: "store" }> & Instruction;
@@ -125,6 +158,7 @@ export class ThreadRun {
   private base = 0;
   private candidates = new Map<string, Candidate>();
   private outcomes = new Set<number>();
+  private touched = new Set<number>();
   private visited = new Map<string, boolean>();
   /** the executions wanted by {@link record}: stop at the first with this mask */
   private wanted = -1;
@@ -182,9 +216,10 @@ export class ThreadRun {
     this.base = timeline.n;
     this.candidates = new Map();
     this.outcomes = new Set();
+    this.touched = new Set();
     this.visited = new Map();
     this.explore(this.start());
-    return { candidates: [...this.candidates.values()], outcomes: this.outcomes };
+    return { candidates: [...this.candidates.values()], outcomes: this.outcomes, touched: this.touched };
   }
 
   private start(): State {
@@ -234,7 +269,7 @@ export class ThreadRun {
     const { world } = this;
     if (++world.states > this.maxStates) throw new LimitReached();
     const { timeline } = world;
-    let key = keyOf(s, world.cells.pa.length);
+    let key = keyOf(s, world.slotCount);
     for (let t = this.base + 1; t <= timeline.n; t++)
       key += `|${timeline.kind[t]}.${timeline.pe[t]}.${timeline.what[t]}.${timeline.value[t]}`;
     const before = this.visited.get(key);
@@ -466,7 +501,6 @@ export class ThreadRun {
     fault: { va: number; ipa: number; view: number } | undefined,
     back: number,
   ): boolean | undefined {
-    // biome-ignore format: one row
     const { values } = this.world;
     const view = fault?.view ?? 0;
     raise(s, VSPEC, view);
@@ -541,7 +575,6 @@ export class ThreadRun {
     before: number,
     then: (next: State, time: number) => boolean,
   ): boolean {
-    // biome-ignore format: one row
     const { timeline, cache } = this.world;
     const origin = this.place.get(at.address)!;
     for (let t = after + 1; t <= timeline.n && t < before; t++)
@@ -585,7 +618,13 @@ export class ThreadRun {
       op.reach === "local" &&
       !world.without.has("broadcast") &&
       !(s[EL]! < 2 && op.regime === "EL1&0" && world.forcesBroadcast(sysreg(s, PLACE.hcr)));
-    const bound = Math.max(s[VDSB]!, s[VCSE]!, s[VSPEC]!, this.view(s, at.rt), world.without.has("write-before-tlbi") ? s[VWR]! : 0); // biome-ignore format: one row
+    const bound = Math.max(
+      s[VDSB]!,
+      s[VCSE]!,
+      s[VSPEC]!,
+      this.view(s, at.rt),
+      world.without.has("write-before-tlbi") ? s[VWR]! : 0,
+    );
     const earlier = world.without.has("tlbi-unordered") ? Math.max(s[TLBI_OWN]!, s[TLBI_INNER]!, s[TLBI_OUTER]!) : 0;
     const after = Math.max(bound, earlier);
     const wide = TLBI_INNER + (op.reach === "outer" ? 1 : 0) + (op.nXS ? 3 : 0);
@@ -611,7 +650,6 @@ export class ThreadRun {
           bound,
           Number.POSITIVE_INFINITY,
           (next, time) => {
-            // biome-ignore format: one row
             raise(next, pe === this.index ? TLBI_OWN + (op.nXS ? 3 : 0) : wide, time);
             return this.noted({ kind: "event", at, time }, () => deliver(next, i + 1));
           },
@@ -680,7 +718,14 @@ export class ThreadRun {
       cache.know(index, context);
       const fixed = cache.constant(index, context, page);
       if (fixed) {
-        list.push({ context, entry: -1, leaf: "leaf" in fixed ? fixed.leaf : undefined, fault: "fault" in fixed ? fixed.fault : undefined, time: 0, deadline: Number.POSITIVE_INFINITY }); // biome-ignore format: one row
+        list.push({
+          context,
+          entry: -1,
+          leaf: "leaf" in fixed ? fixed.leaf : undefined,
+          fault: "fault" in fixed ? fixed.fault : undefined,
+          time: 0,
+          deadline: Number.POSITIVE_INFINITY,
+        });
         continue;
       }
       let faultFrom = world.without.has("not-cached-invalid") ? 0 : Math.max(earliest, address.view);
@@ -719,7 +764,6 @@ export class ThreadRun {
         timeline.pe[i] === this.index &&
         catalogue.matches(timeline.what[i]!, entry)
       )
-        // biome-ignore format: one row
         return i;
     return Number.POSITIVE_INFINITY;
   }
@@ -779,7 +823,6 @@ export class ThreadRun {
     type: string,
     kind: AccessKind,
   ): boolean {
-    // biome-ignore format: one row
     const view = Math.max(walk.time, address.view);
     if (Math.max(view, this.ordered(s, at)) >= walk.deadline) return false;
     const next = s.slice();
@@ -793,31 +836,37 @@ export class ThreadRun {
 
   private cell(leaf: Leaf, va: number, size: number): number {
     const cell = this.world.cells.at(leaf.page * 4096 + (va % 4096), size);
-    if (cell >= MAX_CELLS) throw new Unsupported(`more than ${MAX_CELLS} memory locations`);
+    this.touched.add(cell);
     return cell;
   }
 
   private load(s: State, at: Load, address: { va: number; view: number }, walk: Walked): boolean {
     const { timeline, values, without, cells } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
+    const slot = this.world.slot(cell);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const before = Math.max(this.ordered(s, at), address.view);
-    const seen = without.has("coherence") ? before : Math.max(before, coherence(s, cell));
+    const seen = without.has("coherence") ? before : Math.max(before, coherence(s, slot));
     let kept = false;
     for (let t = timeline.lastWrite(cell, seen); t <= timeline.n; t++) {
       if (this.found) return true;
       const initial = t === 0;
       if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
-      const own = !initial && forward(s, cell) === t;
-      const view = Math.max(before, translated, own ? forwardView(s, cell) : t);
+      const own = !initial && forward(s, slot) === t;
+      const view = Math.max(before, translated, own ? forwardView(s, slot) : t);
       if (view >= walk.deadline) continue;
       const next = s.slice();
       const value = initial ? cells.initial[cell]! : timeline.value[t]!;
-      setReg(next, at.rt, at.size === 8 ? value : values.alu("and", value, values.id((1n << BigInt(8 * at.size)) - 1n)), view); // biome-ignore format: one row
+      setReg(
+        next,
+        at.rt,
+        at.size === 8 ? value : values.alu("and", value, values.id((1n << BigInt(8 * at.size)) - 1n)),
+        view,
+      );
       raise(next, VRD, view);
       if (at.acquire !== "none" && !without.has("acquire-release")) raise(next, VACQ, view);
       raise(next, VSPEC, Math.max(address.view, translated));
-      raiseCoherence(next, cell, view);
+      raiseCoherence(next, slot, view);
       if (at.exclusive) {
         next[MONITOR] = cell + 1;
         next[MONITOR_TIME] = t;
@@ -832,13 +881,15 @@ export class ThreadRun {
   private store(s: State, at: Store, address: { va: number; view: number }, walk: Walked): boolean {
     const { without, values, timeline } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
+    const slot = this.world.slot(cell);
     this.world.cache.write(cell);
     if (walk.entry >= 0) this.world.cache.writesThrough(this.index);
     const data = this.view(s, at.rt);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
-    const coherent = without.has("coherence") ? 0 : coherence(s, cell);
+    const coherent = without.has("coherence") ? 0 : coherence(s, slot);
     const after = Math.max(this.ordered(s, at), address.view, data, translated, coherent);
-    const value = at.size === 8 ? reg(s, at.rt) : values.alu("and", reg(s, at.rt), values.id((1n << BigInt(8 * at.size)) - 1n)); // biome-ignore format: one row
+    const value =
+      at.size === 8 ? reg(s, at.rt) : values.alu("and", reg(s, at.rt), values.id((1n << BigInt(8 * at.size)) - 1n));
     let kept = false;
     if (at.status !== undefined) {
       // It may always fail.
@@ -873,11 +924,11 @@ export class ThreadRun {
     decided: number,
     release: boolean,
   ): void {
-    // biome-ignore format: one row
+    const slot = this.world.slot(cell);
     raise(next, VWR, time);
     raise(next, VSPEC, decided);
-    raiseCoherence(next, cell, time);
-    setForward(next, cell, time, forwarded);
+    raiseCoherence(next, slot, time);
+    setForward(next, slot, time, forwarded);
     if (release) raise(next, VREL, time);
     next[PC] = this.next(at);
   }
@@ -885,12 +936,13 @@ export class ThreadRun {
   private atomic(s: State, at: Atomic, address: { va: number; view: number }, walk: Walked): boolean {
     const { timeline, values, without, cells } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
+    const slot = this.world.slot(cell);
     this.world.cache.write(cell);
     if (walk.entry >= 0) this.world.cache.writesThrough(this.index);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const before = Math.max(this.ordered(s, at), address.view);
     let kept = false;
-    for (let t = timeline.lastWrite(cell, Math.max(before, coherence(s, cell))); t <= timeline.n; t++) {
+    for (let t = timeline.lastWrite(cell, Math.max(before, coherence(s, slot))); t <= timeline.n; t++) {
       const initial = t === 0;
       if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
       const view = Math.max(before, translated, t);
@@ -900,7 +952,7 @@ export class ThreadRun {
         setReg(next, at.kind === "cas" ? at.rs : at.rt, old, view);
         raise(next, VRD, view);
         if (at.acquire && !without.has("acquire-release")) raise(next, VACQ, view);
-        raiseCoherence(next, cell, view);
+        raiseCoherence(next, slot, view);
       };
       const written = updated(at, old, reg(s, at.rs), reg(s, at.rt), values);
       if (written === undefined) {
@@ -908,7 +960,17 @@ export class ThreadRun {
         after(next);
         raise(next, VSPEC, Math.max(address.view, translated));
         next[PC] = this.next(at);
-        const record = { kind: "access", at, read: true, value: old, va: address.va, cell, time: t, view, walk } as const; // biome-ignore format: one row
+        const record = {
+          kind: "access",
+          at,
+          read: true,
+          value: old,
+          va: address.va,
+          cell,
+          time: t,
+          view,
+          walk,
+        } as const;
         if (this.noted(record, () => this.explore(next))) kept = true;
         continue;
       }
@@ -917,7 +979,17 @@ export class ThreadRun {
         for (let i = t + 1; i < time; i++) if (timeline.kind[i] === WRITE && timeline.what[i] === cell) return false;
         after(next);
         this.written(next, at, cell, time, time, Math.max(address.view, translated), at.release);
-        const record = { kind: "access", at, read: false, value: written, va: address.va, cell, time, view: time, walk } as const; // biome-ignore format: one row
+        const record = {
+          kind: "access",
+          at,
+          read: false,
+          value: written,
+          va: address.va,
+          cell,
+          time,
+          view: time,
+          walk,
+        } as const;
         return this.noted(record, () => this.explore(next));
       });
       if (placed) kept = true;

@@ -4,8 +4,8 @@ import { Catalogue, type Context, EL2, EL10, type Invalidation } from "./entry.j
 import { type Knowledge, MayCache, peKey } from "./maycache.js";
 import type { Program, Thread, ThreadSysreg } from "./program.js";
 import type { Rule } from "./rules.js";
-import { sysregPlace } from "./state.js";
-import { Cells, Timeline } from "./timeline.js";
+import { MAX_SLOTS, sysregPlace } from "./state.js";
+import { Cells, Timeline, Unsupported } from "./timeline.js";
 import { Values } from "./values.js";
 
 /** The CPU as the prover sees it. */
@@ -59,6 +59,7 @@ export class World {
   /** thread states met so far */
   states = 0;
   private readonly el10 = new Map<string, Context>();
+  private readonly slots = new Map<number, number>();
 
   constructor(
     readonly program: Program,
@@ -107,6 +108,22 @@ export class World {
       stage2Root: 0,
       vmid: 0,
     });
+  }
+
+  /** The slot of a memory location in the threads' states. */
+  slot(cell: number): number {
+    let slot = this.slots.get(cell);
+    if (slot === undefined) {
+      slot = this.slots.size;
+      if (slot >= MAX_SLOTS) throw new Unsupported(`accesses of more than ${MAX_SLOTS} memory locations`);
+      this.slots.set(cell, slot);
+    }
+    return slot;
+  }
+
+  /** How many slots are in use. */
+  get slotCount(): number {
+    return this.slots.size;
   }
 
   vmidOf(vttbr: number): number {

@@ -1,47 +1,52 @@
 /**
- * Several removals with one flush. The pages go to their next owners when the batch has flushed; or the first one is freed at
- * once, and the page allocator hands it out in between, behind its own flush (flush_all_guests_tlb(), ALLE1IS).
+ * Several removals. Where each has a flush of its own, its page goes to the next owner right behind that, before the next
+ * removal. In a batch, all pages go when the batch has flushed; or the first one is freed at once, and the page allocator hands
+ * it out in between, behind its own flush (flush_all_guests_tlb(), ALLE1IS).
  */
 import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { OTHER_VMID, ownerVmids, pcpu, type Setting, vttbr } from "./domains.js";
-import { flushLines } from "./flush.js";
-import { type Access, accesses, descriptorsOf, hypervisorWrites, MEANING, PLACES, type Place, removeLines, stage, TWO, tables } from "./revoke.js"; // biome-ignore format: one row
-import type { Source } from "./source.js";
+import { flushLines, type Range } from "./flush.js";
+import {
+  type Access,
+  accesses,
+  descriptorsOf,
+  hypervisorWrites,
+  MEANING,
+  PLACES,
+  type Place,
+  removeLines,
+  stage,
+  TWO,
+  tables,
+} from "./revoke.js";
+import type { Pcpu, Source } from "./source.js";
 
-/** Two removals: in a batch with one flush at its end, or as two calls where the policy has no batch. */
-function batchLines(
-  policy: Policy,
-  cpu: CpuProfile,
-  current: boolean,
-  on: Parameters<typeof removeLines>[4],
-  freed: string[],
-): string[] {
-  // biome-ignore format: one row
+/** Two removals. `freed` is what happens as soon as the first page may be somebody else's. */
+function batchLines(policy: Policy, cpu: CpuProfile, current: boolean, on: Pcpu, freed: readonly string[]): string[] {
   const [first, second] = descriptorsOf(TWO);
-  const owners = ownerVmids(policy);
-  if (!policy.batch) {
-    const one = { ...TWO.range, pages: 1 };
+  const { range } = TWO;
+  const one = (page: number): Range => ({ ...range, first: page, pages: 1 });
+  if (!policy.batch)
     return [
-      ...removeLines(policy, cpu, current, { descriptors: [first!], range: one }, on),
+      ...removeLines(policy, cpu, current, { descriptors: [first!], range: one(0) }, on),
       ...freed,
-      ...removeLines(policy, cpu, current, { descriptors: [second!], range: { ...one, first: 1 } }, on),
+      ...removeLines(policy, cpu, current, { descriptors: [second!], range: one(1) }, on),
     ];
-  }
+  const owners = ownerVmids(policy);
   const flush = { policy, cpu, ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr };
   const remove = (descriptor: string): string => `STR ${on.number(0)},[${on.constant(descriptor)}]`;
-  const at = (page: number): string[] =>
-    policy.due === "batch-end"
-      ? []
-      : flushLines({ ...flush, occasion: "revoke", range: { ...TWO.range, first: page, pages: 1 } }, on);
+  const due = (when: boolean, about: Range): string[] =>
+    when ? flushLines({ ...flush, occasion: "revoke", range: about }, on) : [];
+  const atEnd = policy.due === "batch-end";
   return [
     remove(first!),
-    ...at(0),
+    ...due(!atEnd, one(0)),
     ...freed,
     remove(second!),
-    ...at(1),
-    ...(policy.due === "batch-end" ? flushLines({ ...flush, occasion: "revoke", range: TWO.range }, on) : []),
-    ...flushLines({ ...flush, occasion: "batch-end", range: TWO.range }, on),
+    ...due(!atEnd, one(1)),
+    ...due(atEnd, range),
+    ...flushLines({ ...flush, occasion: "batch-end", range }, on),
   ];
 }
 
@@ -53,15 +58,16 @@ function batch(
   current: boolean,
   access: Access,
 ): Source {
-  // biome-ignore format: one row
-  const { pcpus, owner } = stage(policy, place, current, setting, (on) => [
-    ...batchLines(policy, cpu, current, on, []),
-    ...hypervisorWrites(TWO, on),
-  ]);
+  const { pcpus, owner } = stage(policy, place, current, setting, (on) => {
+    const [first, second] = hypervisorWrites(TWO, on);
+    return policy.batch
+      ? [...batchLines(policy, cpu, current, on, []), first!, second!]
+      : [...batchLines(policy, cpu, current, on, [first!]), second!];
+  });
   const bad = accesses(access, 2, owner, pcpus.indexOf(owner));
   return {
     name: `batch.${place}-pcpu.${current ? "current" : "not-current"}.${access}`,
-    title: `two removals, one after the other, while ${current ? "the owner" : "another domain"} is current; the former owner ${access}s ${PLACES[place]}; the pages go to the hypervisor after the last flush`, // biome-ignore format: one row
+    title: `two removals, one after the other, while ${current ? "the owner" : "another domain"} is current; the former owner ${access}s ${PLACES[place]}; the pages go to the hypervisor ${policy.batch ? "when the batch has flushed" : "right after each removal"}`,
     tables: tables(TWO),
     pcpus,
     bad: bad.join(" | "),
@@ -91,7 +97,7 @@ function reallocated(policy: Policy, cpu: CpuProfile, setting: Setting, access: 
   );
   return {
     name: `batch.reallocated-between.${access}`,
-    title: `two removals; the first page is freed at once and handed out on another pCPU, behind the allocator's ALLE1IS, before the second removal has flushed; the former owner ${access}s ${PLACES.other}`, // biome-ignore format: one row
+    title: `two removals; the first page is freed at once and handed out on another pCPU, behind the allocator's ALLE1IS, before the second removal has flushed; the former owner ${access}s ${PLACES.other}`,
     tables: tables(TWO)
       .replace("virtual h;", "virtual h l;\n    physical pl;")
       .replace("h |-> pa1;", "h |-> pa1;\n        l |-> pl;")
@@ -108,6 +114,7 @@ export function batchScenarios(policy: Policy, cpu: CpuProfile, setting: Setting
   for (const place of ["other", "same"] as const)
     for (const current of [true, false])
       for (const access of ["read", "write"] as const) list.push(batch(policy, cpu, setting, place, current, access));
-  for (const access of ["read", "write"] as const) list.push(reallocated(policy, cpu, setting, access));
+  if (policy.batch)
+    for (const access of ["read", "write"] as const) list.push(reallocated(policy, cpu, setting, access));
   return list;
 }

@@ -32,7 +32,11 @@ const BLOCK = extent("block", "a block of 2 MiB", 512, 512);
 function thresholds(program: Program): number[] {
   return program.flatMap((s) => {
     if (s.kind === "if")
-      return [...(s.condition.test === "pages" ? [s.condition.above] : []), ...thresholds(s.body), ...thresholds(s.otherwise)]; // biome-ignore format: one row
+      return [
+        ...(s.condition.test === "pages" ? [s.condition.above] : []),
+        ...thresholds(s.body),
+        ...thresholds(s.otherwise),
+      ];
     return s.kind === "for" || s.kind === "with-owner" ? thresholds(s.body) : [];
   });
 }
@@ -104,7 +108,6 @@ export function removeLines(
   { descriptors, range }: Removal,
   on: Pcpu,
 ): string[] {
-  // biome-ignore format: one row
   const owners = ownerVmids(policy);
   const flush = { policy, cpu, ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr };
   const remove = (descriptor: string): string => `STR ${on.number(0)},[${on.constant(descriptor)}]`;
@@ -161,7 +164,6 @@ export function stage(
   setting: Setting,
   hypercall: (on: Pcpu) => string[],
 ): { pcpus: Pcpu[]; owner: Pcpu } {
-  // biome-ignore format: one row
   const owners = ownerVmids(policy);
   const words = current ? "the owner is current" : "another domain is current";
   if (place === "other") {
@@ -194,7 +196,6 @@ function byHypervisor(
   current: boolean,
   access: Access,
 ): Source {
-  // biome-ignore format: one row
   const { pcpus, owner } = stage(policy, place, current, setting, (on) => [
     ...removeLines(policy, cpu, current, { descriptors: descriptorsOf(e), range: e.range }, on),
     ...hypervisorWrites(e, on),
@@ -202,7 +203,7 @@ function byHypervisor(
   const bad = accesses(access, e.range.looked, owner, pcpus.indexOf(owner));
   return {
     name: `revoke.${place}-pcpu.${current ? "current" : "not-current"}.${e.name}.${access}`,
-    title: `${e.words} removed while ${current ? "the owner" : "another domain"} is current; the former owner ${access}s ${PLACES[place]}; the hypervisor writes to the page`, // biome-ignore format: one row
+    title: `${e.words} removed while ${current ? "the owner" : "another domain"} is current; the former owner ${access}s ${PLACES[place]}; the hypervisor writes to the page`,
     tables: tables(e),
     pcpus,
     bad: bad.join(" | "),
@@ -230,7 +231,7 @@ function byDomain(policy: Policy, cpu: CpuProfile, setting: Setting, place: Plac
   heir.lines.push(`STR ${heir.number(1)},[${heir.constant("z")}]`, `LDR ${own},[${heir.constant("z")}]`);
   return {
     name: `revoke.${place}-pcpu.not-current.page.next-domain.${access}`,
-    title: `one page removed; the former owner ${access}s ${PLACES[place]}; the page is mapped for another domain, which writes to it`, // biome-ignore format: one row
+    title: `one page removed; the former owner ${access}s ${PLACES[place]}; the page is mapped for another domain, which writes to it`,
     tables: tables(ONE, HEIR).replace("virtual h;", "virtual h z;\n    intermediate ipa9;"),
     pcpus: [...pcpus, heir],
     // The next owner may not have come to its write: it reads it back, and only what lands after that is bad.

@@ -45,13 +45,23 @@ function split(
   current: boolean,
   access: Access,
 ): Source {
-  // biome-ignore format: one row
   const owners = ownerVmids(policy);
   const { pcpus, owner } = stage(policy, place, current, setting, (on) => {
     const entry = on.constant("pte2(ipa1, owner_stage2)");
     return [
       `STR ${on.number(0)},[${entry}]      // break`,
-      ...flushLines({ policy, cpu, occasion: "split", ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr, range: { ipa: "ipa1", va: "x", first: 0, pages: 512, step: 512, looked: 1 } }, on), // biome-ignore format: one call
+      ...flushLines(
+        {
+          policy,
+          cpu,
+          occasion: "split",
+          ownerVmids: owners,
+          currentVmid: current ? owners[0]! : OTHER_VMID,
+          vttbr,
+          range: { ipa: "ipa1", va: "x", first: 0, pages: 512, step: 512, looked: 1 },
+        },
+        on,
+      ),
       `STR ${on.constant(`mkdesc2(table=extz(${TABLE}, 64))`)},[${entry}]      // make`,
       `STR ${on.number(1)},[${on.constant("h")}]      // the old page is used otherwise`,
     ];
@@ -59,7 +69,7 @@ function split(
   const bad = accesses(access, 1, owner, pcpus.indexOf(owner));
   return {
     name: `split.${place}-pcpu.${current ? "current" : "not-current"}.${access}`,
-    title: `a block of 2 MiB is split while ${current ? "the owner" : "another domain"} is current, its first page replaced; the owner ${access}s ${PLACES[place]}`, // biome-ignore format: one row
+    title: `a block of 2 MiB is split while ${current ? "the owner" : "another domain"} is current, its first page replaced; the owner ${access}s ${PLACES[place]}`,
     tables: TABLES,
     pcpus,
     bad: bad.join(" | "),
