@@ -6,9 +6,9 @@ import { Knowledge, Learned } from "./maycache.js";
 import type { Condition, Program } from "./program.js";
 import type { Rule } from "./rules.js";
 import { type Step, tell } from "./story.js";
-import { type Atom, type Candidate, LimitReached, type Record, type Runs, ThreadRun } from "./thread.js";
+import { type Atom, type Candidate, type Record, type Runs, ThreadRun } from "./thread.js";
 import { CONTEXT, Unsupported, WRITE } from "./timeline.js";
-import { type Cpu, World } from "./world.js";
+import { type Cpu, LimitReached, World } from "./world.js";
 
 export interface Options extends Cpu {
   /** over this many thread states the answer is unknown */
@@ -37,17 +37,16 @@ export interface Decision {
 
 /** Satisfying timelines that are compared before the shortest is told. */
 const COMPARED = 24;
-/** How many nodes of the search pass between two looks at the clock. */
-const CLOCK_EVERY = 64;
-
 /** Decides whether an execution that the architecture allows satisfies the condition. The same from run to run, but for the time limit. */
 export function explore(program: Program, options: Options): Decision {
   const knowledge = new Knowledge();
   let states = 0;
+  const now = options.now ?? (() => performance.now());
+  const deadline = options.timeoutMs > 0 ? now() + options.timeoutMs : Number.POSITIVE_INFINITY;
   for (;;) {
     let search: Search | undefined;
     try {
-      search = new Search(program, options, knowledge, states);
+      search = new Search(program, options, knowledge, states, deadline);
       return search.decide();
     } catch (error) {
       const timelines = search?.timelines ?? 0;
@@ -67,20 +66,22 @@ class Search {
   private readonly threads: ThreadRun[];
   private readonly condition: (threads: number, memory: number) => boolean;
   private readonly memoryAtoms: { pa: number; value: bigint; bit: number }[] = [];
-  private nodes = 0;
   private best: readonly Step[] | undefined;
   private bestScore = Number.POSITIVE_INFINITY;
   private satisfying = 0;
-  private late = false;
-  private readonly deadline: number;
 
   constructor(
     program: Program,
     private readonly options: Options,
     knowledge: Knowledge,
     states: number,
+    deadline: number,
   ) {
-    this.world = new World(program, options, options.without ?? new Set(), knowledge);
+    const now = options.now ?? (() => performance.now());
+    this.world = new World(program, options, options.without ?? new Set(), knowledge, {
+      maxStates: options.maxStates,
+      expired: () => now() > deadline,
+    });
     this.world.states = states;
     const atoms: Atom[][] = program.threads.map(() => []);
     let bits = 0;
@@ -112,14 +113,12 @@ class Search {
     };
     this.condition = compile(program.final);
     if (bits > 30) throw new Unsupported(`an assertion of ${bits} parts, expected at most 30`);
-    this.threads = program.threads.map((_, i) => new ThreadRun(this.world, i, atoms[i]!, options.maxStates));
-    const now = options.now ?? (() => performance.now());
-    this.deadline = options.timeoutMs > 0 ? now() + options.timeoutMs : Number.POSITIVE_INFINITY;
+    this.threads = program.threads.map((_, i) => new ThreadRun(this.world, i, atoms[i]!));
   }
 
   /** Which limit ended the search. */
   limit(): string {
-    return this.late
+    return this.world.late
       ? `the time limit of ${this.options.timeoutMs / 1000} s was reached`
       : this.world.states >= this.options.maxStates
         ? `the limit of ${this.options.maxStates.toLocaleString("en")} states was reached`
@@ -138,10 +137,6 @@ class Search {
 
   /** One timeline, as it stands: is it complete, and what may come next? `before` are the runs without its last event. */
   private node(before: readonly (Runs | undefined)[]): void {
-    if (++this.nodes % CLOCK_EVERY === 0 && (this.options.now ?? (() => performance.now()))() > this.deadline) {
-      this.late = true;
-      throw new LimitReached();
-    }
     const { timeline } = this.world;
     const runs = this.threads.map((thread, i) =>
       thread.issues ? (this.unseen(i, before[i]) ?? thread.run()) : undefined,

@@ -115,6 +115,8 @@ export class MayCache {
   private readonly initialLive: number[] = [];
   private readonly liveSets: (readonly Context[])[] = [];
   private readonly liveIds = new Map<string, number>();
+  /** contexts by id and PE that {@link know} has seen */
+  private readonly known = new Set<number>();
 
   constructor(
     private readonly timeline: Timeline,
@@ -156,6 +158,8 @@ export class MayCache {
 
   /** A context that the PE may use is known from now on; throws {@link Learned} when it was not known at the beginning. */
   know(pe: number, context: Context, beginning = false): void {
+    if (this.known.has(context.id * PES + pe)) return;
+    this.known.add(context.id * PES + pe);
     const key = peKey(pe, context.regime);
     let known = this.knowledge.contexts.get(key);
     if (!known) {
@@ -498,6 +502,8 @@ interface DescriptorRead {
 }
 
 const PAGES = 2 ** 36;
+/** More PEs than any program has. */
+const PES = 64;
 const NOTHING: readonly Decoded[] = [];
 
 const has = (bits: Uint32Array, entry: number): boolean => (bits[entry >>> 5]! & (1 << (entry & 31))) !== 0;

@@ -109,11 +109,23 @@ export function setDone(s: State, t: number): void {
   else s[DONE_HIGH]! |= 1 << (t - 31);
 }
 
-/** A text that is equal for equal states; `slots` = how many are in use. */
-export function keyOf(s: State, slots: number): string {
-  // All numbers but the masks are below 2^16 (DONE_* have 30 bits).
-  let key = String.fromCharCode.apply(null, s.subarray(0, COH) as unknown as number[]);
-  for (const from of [COH, FORWARD, FORWARD_VIEW])
-    key += String.fromCharCode.apply(null, s.subarray(from, from + slots) as unknown as number[]);
-  return key + String.fromCharCode(s[DONE_LOW]! >>> 16, s[DONE_HIGH]! >>> 16);
+/** A number from which equal states cannot be told apart; others mostly can. `slots` = how many are in use. */
+export function hash(s: State, slots: number): number {
+  let [a, b] = [0x811c9dc5, 0x1b873593];
+  for (let i = 0; i < COH; i++) {
+    a = Math.imul(a ^ s[i]!, 0x01000193);
+    b = Math.imul(b, 31) + s[i]!;
+  }
+  for (let from = COH; from < STATE_SIZE; from += MAX_SLOTS)
+    for (let i = from; i < from + slots; i++) {
+      a = Math.imul(a ^ s[i]!, 0x01000193);
+      b = Math.imul(b, 31) + s[i]!;
+    }
+  return (a >>> 0) * 0x20_0000 + (b & 0x1f_ffff);
+}
+
+/** True when two states are the same. */
+export function equal(a: State, b: State): boolean {
+  for (let i = 0; i < STATE_SIZE; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

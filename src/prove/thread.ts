@@ -19,12 +19,13 @@ import {
   coherence,
   EL,
   EPOCH,
+  equal,
   FLAGS,
   FLAGS_VIEW,
   forward,
   forwardView,
+  hash,
   isDone,
-  keyOf,
   MAX_PENDING,
   MONITOR,
   MONITOR_TIME,
@@ -62,7 +63,7 @@ import {
 } from "./state.js";
 import { CONTEXT, INVALIDATE, MAX_EVENTS, Unsupported, WRITE } from "./timeline.js";
 import { holds } from "./values.js";
-import { initialSysreg, PLACE, type World } from "./world.js";
+import { initialSysreg, LimitReached, PLACE, type World } from "./world.js";
 
 /** An event that a thread may place next. */
 export interface Candidate {
@@ -129,9 +130,6 @@ export interface Atom {
   readonly bit: number;
 }
 
-/** Over this many thread states the exploration ends as unknown. */
-export class LimitReached extends Error {}
-
 const IP = { esr1: sysregPlace("ESR_EL1"), esr2: sysregPlace("ESR_EL2"), elr1: sysregPlace("ELR_EL1"), elr2: sysregPlace("ELR_EL2"), spsr1: sysregPlace("SPSR_EL1"), spsr2: sysregPlace("SPSR_EL2"), far1: sysregPlace("FAR_EL1"), far2: sysregPlace("FAR_EL2"), hpfar: sysregPlace("HPFAR_EL2"), vbar1: sysregPlace("VBAR_EL1"), vbar2: sysregPlace("VBAR_EL2") }; // biome-ignore format: a table
 /** Registers whose writes count for translation only after a context synchronisation event. */
 const CONTEXT_REGISTERS = new Set([
@@ -149,17 +147,25 @@ type Store = Extract<Action, { op: "store" }> & Instruction;
 type Atomic = Extract<Action, { op: "atomic" }> & Instruction;
 type Tlbi = Extract<Action, { op: "tlbi" }> & Instruction;
 
+/** A state that was met, with the events placed behind the base before it; `kept` = some way on keeps all promises. */
+interface Visit {
+  readonly state: State;
+  readonly added: readonly number[];
+  kept: boolean;
+}
+
 export class ThreadRun {
   private readonly thread: Thread;
   private readonly code: readonly Instruction[];
   private readonly place = new Map<number, number>();
   /** true when it may place events at all */
   readonly issues: boolean;
+  private first: State | undefined;
   private base = 0;
   private candidates = new Map<string, Candidate>();
   private outcomes = new Set<number>();
   private touched = new Set<number>();
-  private visited = new Map<string, boolean>();
+  private visited = new Map<number, Visit[]>();
   /** the executions wanted by {@link record}: stop at the first with this mask */
   private wanted = -1;
   private log: Record[] | undefined;
@@ -169,7 +175,6 @@ export class ThreadRun {
     private readonly world: World,
     private readonly index: number,
     private readonly atoms: readonly Atom[],
-    private readonly maxStates: number,
   ) {
     this.thread = world.program.threads[index]!;
     this.code = this.thread.code;
@@ -183,6 +188,7 @@ export class ThreadRun {
 
   /** The state before the first instruction. */
   private initial(): State {
+    if (this.first) return this.first.slice();
     const s = new Int32Array(STATE_SIZE);
     const { thread, world } = this;
     s[PC] = this.place.get(thread.entry) ?? -1;
@@ -192,6 +198,7 @@ export class ThreadRun {
     ALL_SYSREGS.forEach((name, place) => {
       setSysreg(s, place, world.values.id(initialSysreg(thread, name)), 0);
     });
+    this.first = s.slice();
     return s;
   }
 
@@ -256,28 +263,35 @@ export class ThreadRun {
         return s[OPEN] === 0;
       }
       const at = this.code[s[PC]!]!;
+      if (at.op === "tlbi") {
+        world.tick();
+        return this.tlbi(s, at);
+      }
       if (at.op === "load" || at.op === "store" || at.op === "atomic") return this.branch(s, () => this.access(s, at));
-      if (at.op === "tlbi") return this.branch(s, () => this.tlbi(s, at));
-      if (++world.states > this.maxStates) throw new LimitReached();
+      world.tick();
       const goOn = this.simple(s, at);
       if (goOn !== undefined) return goOn;
     }
   }
 
-  /** Explores a state with choices once. */
+  /** Explores a state with choices once; the state must not be changed afterwards. */
   private branch(s: State, choices: () => boolean): boolean {
     const { world } = this;
-    if (++world.states > this.maxStates) throw new LimitReached();
+    world.tick();
     const { timeline } = world;
-    let key = keyOf(s, world.slotCount);
+    const added: number[] = [];
     for (let t = this.base + 1; t <= timeline.n; t++)
-      key += `|${timeline.kind[t]}.${timeline.pe[t]}.${timeline.what[t]}.${timeline.value[t]}`;
-    const before = this.visited.get(key);
-    if (before !== undefined) return before;
-    this.visited.set(key, s[OPEN] === 0);
-    const kept = choices() || s[OPEN] === 0;
-    this.visited.set(key, kept);
-    return kept;
+      added.push(timeline.kind[t]!, timeline.pe[t]!, timeline.what[t]!, timeline.value[t]!);
+    const key = hash(s, world.slotCount);
+    const alike = this.visited.get(key);
+    for (const other of alike ?? [])
+      if (equal(other.state, s) && other.added.length === added.length && added.every((n, i) => n === other.added[i]))
+        return other.kept;
+    const visit = { state: s, added, kept: s[OPEN] === 0 };
+    if (alike) alike.push(visit);
+    else this.visited.set(key, [visit]);
+    if (choices()) visit.kept = true;
+    return visit.kept;
   }
 
   private end(s: State): void {
@@ -451,7 +465,8 @@ export class ThreadRun {
   }
 
   /** The EL1&0 contexts that the registers may stand for. */
-  private contexts(s: State): Context[] {
+  private contexts(s: State): readonly Context[] {
+    if (s[PENDING] === 0) return this.world.el10Only(s);
     const list: Context[] = [];
     for (const ttbr0 of this.options(s, PLACE.ttbr0))
       for (const ttbr1 of this.options(s, PLACE.ttbr1))
@@ -507,17 +522,17 @@ export class ThreadRun {
     const before = this.contexts(s);
     this.raiseContext(s);
     const address = back >= 0 ? this.code[back]!.address : at.address + 4;
-    const spsr = (BigInt(s[FLAGS]!) << 28n) | BigInt(s[EL]! * 4) | BigInt(s[EL] === 0 ? 0 : s[SP]!);
-    setSysreg(s, el === 1 ? IP.esr1 : IP.esr2, values.id(BigInt(esr >>> 0)), view);
-    setSysreg(s, el === 1 ? IP.elr1 : IP.elr2, values.id(BigInt(address)), 0);
-    setSysreg(s, el === 1 ? IP.spsr1 : IP.spsr2, values.id(spsr), s[FLAGS_VIEW]!);
+    const spsr = s[FLAGS]! * 2 ** 28 + s[EL]! * 4 + (s[EL] === 0 ? 0 : s[SP]!);
+    setSysreg(s, el === 1 ? IP.esr1 : IP.esr2, values.ofNumber(esr >>> 0), view);
+    setSysreg(s, el === 1 ? IP.elr1 : IP.elr2, values.ofNumber(address), 0);
+    setSysreg(s, el === 1 ? IP.spsr1 : IP.spsr2, values.ofNumber(spsr), s[FLAGS_VIEW]!);
     if (fault) {
-      setSysreg(s, el === 1 ? IP.far1 : IP.far2, values.id(BigInt(fault.va)), view);
-      if (el === 2 && fault.ipa >= 0) setSysreg(s, IP.hpfar, values.id(BigInt(fault.ipa) << 4n), view);
+      setSysreg(s, el === 1 ? IP.far1 : IP.far2, values.ofNumber(fault.va), view);
+      if (el === 2 && fault.ipa >= 0) setSysreg(s, IP.hpfar, values.ofNumber(fault.ipa * 16), view);
     }
     const from = s[EL]!;
     const offset = el > from ? VECTOR_LOWER : s[SP] === 1 ? VECTOR_CURRENT_SPX : VECTOR_CURRENT_SP0;
-    s[PC] = this.vector(values.big(sysreg(s, el === 1 ? IP.vbar1 : IP.vbar2)), offset);
+    s[PC] = this.vector(values.low48(sysreg(s, el === 1 ? IP.vbar1 : IP.vbar2)), offset);
     s[EL] = el;
     s[SP] = 1;
     const pending = s[PENDING]! > 0;
@@ -527,8 +542,7 @@ export class ThreadRun {
   }
 
   /** The code at a vector; a table with one handler elsewhere has it used, as the published tool does. */
-  private vector(vbar: bigint, offset: number): number {
-    const base = Number(vbar);
+  private vector(base: number, offset: number): number {
     const exact = this.place.get(base + offset);
     if (exact !== undefined) return exact;
     const starts = this.code.filter(
@@ -545,13 +559,13 @@ export class ThreadRun {
     const before = this.contexts(s);
     raise(s, VSPEC, Math.max(sysregView(s, elr), sysregView(s, spsr)));
     this.raiseContext(s);
-    const state = values.big(sysreg(s, spsr));
-    const to = Number((state >> 2n) & 3n);
+    const state = values.low48(sysreg(s, spsr));
+    const to = (state >>> 2) & 3;
     if (to > from) throw new Unsupported(`ERET from EL${from} to EL${to}`);
-    s[PC] = this.place.get(Number(values.big(sysreg(s, elr)))) ?? -1;
+    s[PC] = this.place.get(values.low48(sysreg(s, elr))) ?? -1;
     s[EL] = to;
-    s[SP] = Number(state & 1n);
-    s[FLAGS] = Number((state >> 28n) & 15n);
+    s[SP] = state & 1;
+    s[FLAGS] = Math.floor(state / 2 ** 28) & 15;
     s[FLAGS_VIEW] = sysregView(s, spsr);
     const pending = s[PENDING]! > 0;
     this.settle(s);
@@ -635,8 +649,9 @@ export class ThreadRun {
       const targets = world.targets(invalidation, local ? this.index : undefined);
       const deliver = (state: State, i: number): boolean => {
         if (i === targets.length) {
-          state[PC] = this.next(at);
-          return this.explore(state);
+          const next = i === 0 ? state.slice() : state;
+          next[PC] = this.next(at);
+          return this.explore(next);
         }
         const pe = targets[i]!;
         const bound = pe === this.index ? Math.max(after, state[VOWN]!) : after;
@@ -655,7 +670,7 @@ export class ThreadRun {
           },
         );
       };
-      if (deliver(s.slice(), 0)) kept = true;
+      if (deliver(s, 0)) kept = true;
     }
     return kept;
   }
@@ -671,7 +686,7 @@ export class ThreadRun {
       view = Math.max(view, offset.view);
     }
     // 48 bits count: low and high VAs are told apart by bit 47.
-    return { va: Number(values.big(value) & 0xffff_ffff_ffffn), view };
+    return { va: values.low48(value), view };
   }
 
   private access(s: State, at: Load | Store | Atomic): boolean {
