@@ -139,7 +139,7 @@ class Search {
   private node(before: readonly (Runs | undefined)[]): void {
     const { timeline } = this.world;
     const runs = this.threads.map((thread, i) =>
-      thread.issues ? (this.unseen(i, before[i]) ?? thread.run()) : undefined,
+      thread.issues ? (this.unseen(i, before[i]) ?? thread.run(before[i])) : undefined,
     );
     if (runs.every((run) => run === undefined || run.outcomes.size > 0)) {
       this.judge(this.threads.map((thread, i) => (runs[i] ?? thread.run()).outcomes));

@@ -121,6 +121,11 @@ export interface Runs {
   readonly outcomes: ReadonlySet<number>;
   /** cells that it may access on the way */
   readonly touched: ReadonlySet<number>;
+  /**
+   * Where runs over this timeline and a further event may begin: up to here there was nothing to choose, each event keeps its
+   * promise and nothing is read that events change.
+   */
+  readonly checkpoint: State;
 }
 
 /** A condition's atom about this thread: bit `bit` is set when register `reg` ends with the value. */
@@ -131,6 +136,8 @@ export interface Atom {
 }
 
 const IP = { esr1: sysregPlace("ESR_EL1"), esr2: sysregPlace("ESR_EL2"), elr1: sysregPlace("ELR_EL1"), elr2: sysregPlace("ELR_EL2"), spsr1: sysregPlace("SPSR_EL1"), spsr2: sysregPlace("SPSR_EL2"), far1: sysregPlace("FAR_EL1"), far2: sysregPlace("FAR_EL2"), hpfar: sysregPlace("HPFAR_EL2"), vbar1: sysregPlace("VBAR_EL1"), vbar2: sysregPlace("VBAR_EL2") }; // biome-ignore format: a table
+/** Instructions that may place an event, or read. */
+const MAY_PLACE = new Set<Action["op"]>(["load", "store", "atomic", "tlbi", "msr", "svc", "hvc", "eret", "barrier"]);
 /** Registers whose writes count for translation only after a context synchronisation event. */
 const CONTEXT_REGISTERS = new Set([
   PLACE.ttbr0,
@@ -165,6 +172,9 @@ export class ThreadRun {
   private candidates = new Map<string, Candidate>();
   private outcomes = new Set<number>();
   private touched = new Set<number>();
+  /** true as long as there was nothing to choose; then `checkpoint` follows the state, instruction by instruction */
+  private linear = false;
+  private checkpoint!: State;
   private visited = new Map<number, Visit[]>();
   /** the executions wanted by {@link record}: stop at the first with this mask */
   private wanted = -1;
@@ -217,16 +227,32 @@ export class ThreadRun {
     world.cache.begin(index, [...own, ...former], live);
   }
 
-  /** All executions over the present timeline, with the events that may come next. */
-  run(): Runs {
+  /**
+   * All executions over the present timeline, with the events that may come next. `before` are the runs without the last
+   * event.
+   */
+  run(before?: Runs): Runs {
     const { timeline } = this.world;
     this.base = timeline.n;
     this.candidates = new Map();
     this.outcomes = new Set();
-    this.touched = new Set();
+    this.touched = new Set(before?.touched);
     this.visited = new Map();
-    this.explore(this.start());
-    return { candidates: [...this.candidates.values()], outcomes: this.outcomes, touched: this.touched };
+    let start: State;
+    if (before) {
+      start = before.checkpoint.slice();
+      if (timeline.thread[timeline.n] === this.index) start[OPEN]!++;
+    } else start = this.start();
+    this.linear = true;
+    this.checkpoint = start;
+    this.explore(start.slice());
+    this.linear = false;
+    return { candidates: [...this.candidates.values()], outcomes: this.outcomes, touched: this.touched, checkpoint: this.checkpoint }; // biome-ignore format: one row
+  }
+
+  /** There is something to choose: later runs begin here. */
+  private choose(): void {
+    this.linear = false;
   }
 
   private start(): State {
@@ -239,6 +265,7 @@ export class ThreadRun {
   /** An execution over the present timeline that ends with this mask, step by step; undefined when there is none. */
   record(mask: number): readonly Record[] | undefined {
     this.base = this.world.timeline.n;
+    this.linear = false;
     this.visited = new Map();
     this.outcomes = new Set();
     this.candidates = new Map();
@@ -263,6 +290,7 @@ export class ThreadRun {
         return s[OPEN] === 0;
       }
       const at = this.code[s[PC]!]!;
+      if (this.linear && MAY_PLACE.has(at.op)) this.checkpoint = s.slice();
       if (at.op === "tlbi") {
         world.tick();
         return this.tlbi(s, at);
@@ -607,6 +635,7 @@ export class ThreadRun {
         next[OPEN]!--;
         return then(next, t);
       }
+    this.choose();
     const t = timeline.n + 1;
     if (t >= before || this.log) return false;
     if (t > MAX_EVENTS) throw new LimitReached();
@@ -642,6 +671,7 @@ export class ThreadRun {
     const earlier = world.without.has("tlbi-unordered") ? Math.max(s[TLBI_OWN]!, s[TLBI_INNER]!, s[TLBI_OUTER]!) : 0;
     const after = Math.max(bound, earlier);
     const wide = TLBI_INNER + (op.reach === "outer" ? 1 : 0) + (op.nXS ? 3 : 0);
+    if (vmids.size > 1) this.choose();
     let kept = false;
     for (const vmid of vmids) {
       const invalidation = world.catalogue.invalidation(at.tlbi, operand, vmid);
@@ -691,6 +721,7 @@ export class ThreadRun {
 
   private access(s: State, at: Load | Store | Atomic): boolean {
     const address = this.address(s, at);
+    if (at.op !== "store" || at.status !== undefined) this.choose();
     let kept = false;
     const kind: AccessKind = at.op === "load" ? "read" : at.op === "store" ? "write" : "both";
     for (const walk of this.translations(s, at, address)) {
@@ -743,6 +774,7 @@ export class ThreadRun {
         });
         continue;
       }
+      this.choose();
       let faultFrom = world.without.has("not-cached-invalid") ? 0 : Math.max(earliest, address.view);
       if (world.cpu.ets2 && !world.without.has("ets2")) faultFrom = Math.max(faultFrom, this.ordered(s, at));
       const seen = new Map<number, number>();
