@@ -802,7 +802,7 @@ export class ThreadRun {
     const cell = this.cell(walk.leaf!, address.va, at.size);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const before = Math.max(this.ordered(s, at), address.view);
-    const seen = without.has("coherence") ? before : Math.max(before, coherence(s, cell));
+    const seen = Math.max(before, translated, without.has("coherence") ? 0 : coherence(s, cell));
     let kept = false;
     for (let t = timeline.lastWrite(cell, seen); t <= timeline.n; t++) {
       if (this.found) return true;
@@ -890,7 +890,7 @@ export class ThreadRun {
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const before = Math.max(this.ordered(s, at), address.view);
     let kept = false;
-    for (let t = timeline.lastWrite(cell, Math.max(before, coherence(s, cell))); t <= timeline.n; t++) {
+    for (let t = timeline.lastWrite(cell, Math.max(before, translated, coherence(s, cell))); t <= timeline.n; t++) {
       const initial = t === 0;
       if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
       const view = Math.max(before, translated, t);
