@@ -454,7 +454,7 @@ export class ThreadRun {
 
   private raiseContext(s: State): void {
     if (this.world.without.has("isb-order")) return;
-    raise(s, VCSE, Math.max(s[VSPEC]!, s[VMSR]!));
+    raise(s, VCSE, Math.max(s[VSPEC]!, s[VMSR]!, s[VDSB]!, s[VOWN]!));
   }
 
   /** Pending writes of system registers are certain from now on. */
@@ -759,7 +759,7 @@ export class ThreadRun {
     const page = Math.floor(address.va / 4096);
     const list: Walked[] = [];
     const contexts = s[EL] === 2 ? [this.el2Context(s)] : this.contexts(s);
-    const earliest = Math.max(s[VCSE]!, s[VDSB]!, s[VOWN]!);
+    const earliest = this.ets2 ? Math.max(s[VCSE]!, s[VDSB]!, s[VOWN]!) : s[VCSE]!;
     for (const context of contexts) {
       cache.know(index, context);
       const fixed = cache.constant(index, context, page);
@@ -776,7 +776,7 @@ export class ThreadRun {
       }
       this.choose();
       let faultFrom = world.without.has("not-cached-invalid") ? 0 : Math.max(earliest, address.view);
-      if (world.cpu.ets2 && !world.without.has("ets2")) faultFrom = Math.max(faultFrom, this.ordered(s, at));
+      if (this.ets2) faultFrom = Math.max(faultFrom, this.ordered(s, at));
       const seen = new Map<number, number>();
       for (let t = Math.min(earliest, faultFrom); t <= timeline.n; t++) {
         const { entries, faults } = cache.results(index, context, page, t);
@@ -784,14 +784,14 @@ export class ThreadRun {
           for (const entry of entries) {
             // Held since an earlier time that serves as well, and not removed since: nothing new.
             if ((seen.get(entry) ?? -1) > t) continue;
-            const deadline = this.deadline(entry, t, at.op !== "load");
-            seen.set(entry, this.removal(entry, t));
+            const deadline = this.deadline(s, entry, t, at.op !== "load");
+            seen.set(entry, this.removal(s, entry, t));
             const leaf = world.catalogue.leaves[world.catalogue.entries[entry]!.payload]!;
             list.push({ context, entry, leaf, fault: undefined, time: t, deadline });
           }
         if (t >= faultFrom)
           for (const fault of [...faults, ...cache.faultsBefore(index, context, page, t, s[VDSB]!)]) {
-            const deadline = this.faultDeadline(fault, context, page, t);
+            const deadline = this.faultDeadline(s, fault, context, page, t);
             const code = -1 - fault.id;
             if (seen.get(code) === deadline) continue;
             seen.set(code, deadline);
@@ -802,16 +802,28 @@ export class ThreadRun {
     return list;
   }
 
+  /** FEAT_ETS2: translations wait for a DSB before them. Without it they may run ahead of it, up to an ISB (B2.3). */
+  private get ets2(): boolean {
+    return this.world.cpu.ets2 && !this.world.without.has("ets2");
+  }
+
+  /**
+   * True when the event is an invalidation that an access from this state must respect. Of a TLBI before it in program order
+   * it may not know yet: without FEAT_ETS2 it may have been translated before.
+   */
+  private strikes(s: State, i: number): boolean {
+    const { timeline } = this.world;
+    if (timeline.kind[i] !== INVALIDATE || timeline.pe[i] !== this.index) return false;
+    // Own events behind the base are placed for a try: what comes after them in program order may yet stand before them.
+    if (i > this.base) return false;
+    return this.ets2 || timeline.thread[i] !== this.index || !isDone(s, i);
+  }
+
   /** The time after `t` at which an invalidation removes the entry from this PE; Infinity = never. */
-  private removal(entry: number, t: number): number {
+  private removal(s: State, entry: number, t: number): number {
     const { timeline, catalogue } = this.world;
     for (let i = t + 1; i <= timeline.n; i++)
-      if (
-        timeline.kind[i] === INVALIDATE &&
-        timeline.pe[i] === this.index &&
-        catalogue.matches(timeline.what[i]!, entry)
-      )
-        return i;
+      if (this.strikes(s, i) && catalogue.matches(timeline.what[i]!, entry)) return i;
     return Number.POSITIVE_INFINITY;
   }
 
@@ -819,15 +831,14 @@ export class ThreadRun {
    * The time by which an access through the entry is complete. On a CPU with the erratum a write has more time: until the
    * next broadcast that the PE which executed a broadcast removing the entry issued behind a DSB of its own.
    */
-  private deadline(entry: number, t: number, write: boolean): number {
+  private deadline(s: State, entry: number, t: number, write: boolean): number {
     const { timeline, catalogue, cpu, without } = this.world;
     if (without.has("access-completion")) return Number.POSITIVE_INFINITY;
-    const removed = this.removal(entry, t);
+    const removed = this.removal(s, entry, t);
     if (!write || !cpu.repeatTlbi || without.has("repeat-tlbi") || removed > timeline.n) return removed;
     let earliest = Number.POSITIVE_INFINITY;
     for (let i = removed; i <= timeline.n && i < earliest; i++) {
-      if (timeline.kind[i] !== INVALIDATE || timeline.pe[i] !== this.index) continue;
-      if (!catalogue.matches(timeline.what[i]!, entry)) continue;
+      if (!this.strikes(s, i) || !catalogue.matches(timeline.what[i]!, entry)) continue;
       earliest = Math.min(earliest, this.repeated(i));
     }
     return earliest;
@@ -849,16 +860,11 @@ export class ThreadRun {
     return Number.POSITIVE_INFINITY;
   }
 
-  private faultDeadline(fault: WalkFault, context: Context, page: number, t: number): number {
+  private faultDeadline(s: State, fault: WalkFault, context: Context, page: number, t: number): number {
     const { timeline, catalogue, without } = this.world;
     if (without.has("access-completion")) return Number.POSITIVE_INFINITY;
     for (let i = t + 1; i <= timeline.n; i++)
-      if (
-        timeline.kind[i] === INVALIDATE &&
-        timeline.pe[i] === this.index &&
-        catalogue.matchesFault(timeline.what[i]!, fault, context, page)
-      )
-        return i;
+      if (this.strikes(s, i) && catalogue.matchesFault(timeline.what[i]!, fault, context, page)) return i;
     return Number.POSITIVE_INFINITY;
   }
 
@@ -893,7 +899,7 @@ export class ThreadRun {
     const slot = this.world.slot(cell);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const before = Math.max(this.ordered(s, at), address.view);
-    const seen = without.has("coherence") ? before : Math.max(before, coherence(s, slot));
+    const seen = Math.max(before, translated, without.has("coherence") ? 0 : coherence(s, slot));
     let kept = false;
     for (let t = timeline.lastWrite(cell, seen); t <= timeline.n; t++) {
       if (this.found) return true;
@@ -989,7 +995,7 @@ export class ThreadRun {
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const before = Math.max(this.ordered(s, at), address.view);
     let kept = false;
-    for (let t = timeline.lastWrite(cell, Math.max(before, coherence(s, slot))); t <= timeline.n; t++) {
+    for (let t = timeline.lastWrite(cell, Math.max(before, translated, coherence(s, slot))); t <= timeline.n; t++) {
       const initial = t === 0;
       if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
       const view = Math.max(before, translated, t);
