@@ -1,16 +1,15 @@
 /** `shootdown litmus FILE|DIR...`: is the final assertion of each litmus test allowed by the architecture? */
-import { setMaxListeners } from "node:events";
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
-import { Piscina } from "piscina";
+import { type Command, Option } from "commander";
 import { fileReason, InputError } from "../input/index.js";
 import { DEFAULT_MAX_STATES } from "../prove/index.js";
 import { isUnexpected, litmusText, summaryOf } from "./litmus-text.js";
 import type { LitmusAnswer, LitmusJob, LitmusResult } from "./litmus-worker.js";
+import { positive } from "./options.js";
 import { ExitStatus, outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
-import { interruptible, Progress } from "./progress.js";
+import { inThreads } from "./pool.js";
+import { interruptible } from "./progress.js";
 
 interface LitmusOptions {
   readonly json?: boolean;
@@ -46,12 +45,6 @@ export function register(program: Command): void {
       new Option("--timeout <seconds>", "over this time, a test's verdict is unknown").default(60).argParser(positive),
     )
     .action((paths: string[], options: LitmusOptions) => quietOnBrokenPipe(() => run(paths, options)));
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!/^\d{1,12}(\.\d+)?$/.test(text) || !(value > 0)) throw new InvalidArgumentError("Expected a number above 0.");
-  return value;
 }
 
 async function run(paths: readonly string[], options: LitmusOptions): Promise<void> {
@@ -103,50 +96,23 @@ function textOf(file: string): string {
   }
 }
 
-/** Decides the tests in as many threads as there are cores; a single one too, so that Ctrl-C is heard meanwhile. */
+/** Decides the tests on all cores; a file that cannot be read is an answer too. */
 async function decideAll(
   files: readonly string[],
   options: LitmusJob["options"],
   signal: AbortSignal,
 ): Promise<LitmusAnswer[]> {
-  const threads = Math.min(availableParallelism(), files.length);
-  const filename = new URL("./litmus-worker.js", import.meta.url).href;
-  const pool = new Piscina({ filename, minThreads: threads, maxThreads: threads });
-  setMaxListeners(threads + 1, signal);
-  const progress = new Progress("tests");
-  const answers: LitmusAnswer[] = [];
-  const waiting = files.entries();
-  let done = 0;
-  const decide = async (): Promise<void> => {
-    for (const [index, file] of waiting) {
-      answers[index] = await decideOne(pool, file, options, signal);
-      await progress.update(++done, files.length);
+  const jobs: LitmusJob[] = [];
+  const unread = new Map<string, LitmusAnswer>();
+  for (const file of files)
+    try {
+      jobs.push({ file, text: textOf(file), options });
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      unread.set(file, { refused: error.message });
     }
-  };
-  try {
-    await Promise.all(Array.from({ length: threads }, decide));
-    return answers;
-  } finally {
-    progress.stop();
-    pool.on("error", () => {}); // a worker may answer while it is being stopped: nobody waits for that any more
-    await pool.destroy();
-  }
-}
-
-async function decideOne(
-  pool: Piscina,
-  file: string,
-  options: LitmusJob["options"],
-  signal: AbortSignal,
-): Promise<LitmusAnswer> {
-  let text: string;
-  try {
-    text = textOf(file);
-  } catch (error) {
-    if (error instanceof InputError) return { refused: error.message };
-    throw error;
-  }
-  return (await pool.run({ file, text, options } satisfies LitmusJob, { signal })) as LitmusAnswer;
+  const answers = (await inThreads<LitmusJob, LitmusAnswer>("./litmus-worker.js", jobs, "tests", signal)).values();
+  return files.map((file) => unread.get(file) ?? answers.next().value!);
 }
 
 /** What `--json` prints: its shape is a contract. */

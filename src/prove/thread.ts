@@ -99,7 +99,8 @@ export type Record =
       readonly what: string;
     }
   | { readonly kind: "event"; readonly at: Instruction; readonly time: number }
-  | { readonly kind: "step"; readonly at: Instruction; readonly view: number };
+  /** `view` is what a DSB has waited for, `tlbis` the latest arrival of a TLBI before it (0 = none) */
+  | { readonly kind: "barrier"; readonly barrier: number; readonly view: number; readonly tlbis: number };
 
 /** How an access was translated: `entry` is the combined entry used, -1 where nothing of the walk can change. */
 export interface Walked {
@@ -415,7 +416,6 @@ export class ThreadRun {
   private barrier(s: State, at: Instruction & { op: "barrier" }): boolean | undefined {
     const barrier = BARRIERS[at.barrier]!;
     const { without } = this.world;
-    this.log?.push({ kind: "step", at, view: 0 });
     if (barrier.kind === "ISB") return this.synchronise(s, at);
     const accesses = barrier.type === "ST" ? s[VWR]! : barrier.type === "LD" ? s[VRD]! : Math.max(s[VRD]!, s[VWR]!);
     const own = barrier.domain === "NSH" && !without.has("dsb-domain");
@@ -426,6 +426,8 @@ export class ThreadRun {
         else raise(s, VDMB, accesses);
     } else raise(s, own ? VOWN : VDSB, accesses);
     if (barrier.kind === "DSB") this.completeTlbis(s, barrier, own);
+    const tlbis = Math.max(s[TLBI_OWN]!, s[TLBI_INNER]!, s[TLBI_OUTER]!);
+    this.log?.push({ kind: "barrier", barrier: at.barrier, view: s[VDSB]!, tlbis });
     return undefined;
   }
 
@@ -597,7 +599,6 @@ export class ThreadRun {
     s[FLAGS_VIEW] = sysregView(s, spsr);
     const pending = s[PENDING]! > 0;
     this.settle(s);
-    this.log?.push({ kind: "step", at, view: 0 });
     if (from === 2 && to < 2) return this.live(s, at, this.contexts(s));
     return pending ? this.liveChanges(s, at, before) : undefined;
   }

@@ -12,7 +12,7 @@ export class Pcpu {
   private readonly constants = new Map<string, number>();
   private next = 1;
 
-  /** `title` is for stories: "pCPU 1, runs the owner". `el` is where it starts. */
+  /** `title` begins with the name that stories use: "pCPU 1, the former owner". `el` is where it starts. */
   constructor(
     readonly title: string,
     readonly el: 1 | 2,
