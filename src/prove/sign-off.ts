@@ -111,7 +111,7 @@ export class Question {
         witness: findings[shortest]!.witness!,
       };
     }
-    if (missing) return { ...base, reason: `requires ${missing}, which ${cpu.name} does not have` };
+    if (missing) return { ...base, reason: `requires ${missing}, which the CPU does not have` };
     if (open >= 0) return { ...base, reason: `${this.tasks[open]!.name}: ${findings[open]!.reason}` };
     return base;
   }

@@ -215,6 +215,8 @@ class Story {
     return "";
   }
 
+  /** by PE: the latest arrival of its TLBIs that a DSB has waited for */
+  private readonly completed = new Map<number, number>();
   private readonly fillTimes = new Map<Walked, number>();
   private filledAt(walk: Walked): number {
     return this.fillTimes.get(walk) ?? walk.time;
@@ -255,6 +257,8 @@ class Story {
     const barrier = BARRIERS[record.barrier]!;
     if (barrier.kind !== "DSB" || record.tlbis === 0) return;
     const completes = completesTlbi(barrier) !== "none";
+    if (record.tlbis <= (this.completed.get(pe) ?? 0)) return;
+    if (record.view >= record.tlbis && completes) this.completed.set(pe, record.tlbis);
     if (record.view >= record.tlbis) this.add(record.view, BARRIER, pe, `${barrier.name}: its TLBIs are complete`);
     else if (!completes)
       this.add(record.view, BARRIER, pe, `${barrier.name} after a TLBI: does not wait for it`, "tlbi-completion");

@@ -169,6 +169,8 @@ export class ThreadRun {
   /** true when it may place events at all */
   readonly issues: boolean;
   private first: State | undefined;
+  /** by place at EL2: can an ERET be reached? */
+  private readonly returns = new Map<number, boolean>();
   private base = 0;
   private candidates = new Map<string, Candidate>();
   private outcomes = new Set<number>();
@@ -525,13 +527,38 @@ export class ThreadRun {
   private live(s: State, at: Instruction, contexts: readonly Context[]): boolean | undefined {
     const { cache } = this.world;
     for (const context of contexts) cache.know(this.index, context);
-    if (!cache.matters(this.index, EL10)) return undefined;
+    if (!cache.matters(this.index, EL10) || !this.comesBack(s)) return undefined;
     const set = cache.liveSet([...contexts, this.el2Context(s)]);
     const after = Math.max(s[VCSE]!, s[VDSB]!, s[VSPEC]!, s[VMSR]!);
     return this.placeEvent(s, at, CONTEXT, this.index, set, 0, after, Number.POSITIVE_INFINITY, (next, time) => {
       raise(next, VCSE, time);
       return this.noted({ kind: "event", at, time }, () => this.explore(next));
     });
+  }
+
+  /** True when the thread may be at EL1 or EL0 from here on: it is, or an ERET can be reached. */
+  private comesBack(s: State): boolean {
+    if (s[EL]! < 2) return true;
+    let known = this.returns.get(s[PC]!);
+    if (known === undefined) {
+      const seen = new Set<number>();
+      const open = [s[PC]!];
+      known = false;
+      while (open.length > 0 && !known) {
+        const at = open.pop()!;
+        if (at < 0 || seen.has(at)) continue;
+        seen.add(at);
+        const i = this.code[at]!;
+        known = i.op === "eret";
+        if (i.op !== "branch" || i.cond !== "al") open.push(this.next(i));
+        if (i.op === "branch" || i.op === "cbz") open.push(this.place.get(i.target) ?? -1);
+        // A fault at EL2 goes to another handler.
+        if (i.op === "load" || i.op === "store" || i.op === "atomic")
+          known ||= this.code.some(({ op }) => op === "eret");
+      }
+      this.returns.set(s[PC]!, known);
+    }
+    return known;
   }
 
   /**

@@ -41,7 +41,9 @@ function verdictTable({ results, policies, cpus }: Proof, width: number): string
   return textTable(["policy", ...occasions, "on"], rows, { width });
 }
 
-const shown = ({ verdict }: SignOff): string => (verdict === "unsound" ? "UNSOUND" : verdict);
+/** A policy that cannot run on the CPU has no verdict. */
+const shown = ({ verdict, scenarios }: SignOff): string =>
+  verdict === "unsound" ? "UNSOUND" : scenarios === 0 ? "-" : verdict;
 
 function reasonsOf({ results }: Proof): string[] {
   const byReason = new Map<string, SignOff[]>();
@@ -50,7 +52,10 @@ function reasonsOf({ results }: Proof): string[] {
       const key = `${result.policy}: ${result.reason}`;
       byReason.set(key, [...(byReason.get(key) ?? []), result]);
     }
-  return [...byReason.keys()].map((key) => `${key}.`);
+  return [...byReason.values()].map((same) => {
+    const cpus = [...new Set(same.map(({ cpu }) => cpu))].join(", ");
+    return `${same[0]!.policy} on ${cpus}: ${same[0]!.reason}.`;
+  });
 }
 
 interface Group {
@@ -58,11 +63,11 @@ interface Group {
   readonly cpus: readonly string[];
 }
 
-/** Unsound results that fail alike, once: the same policy and occasion, told the same way. */
+/** Results that fail alike, once: the same policy, occasion and scenario; CPUs differ in details only. */
 function groupsOf({ results }: Proof): Group[] {
   const groups = new Map<string, { result: SignOff; cpus: string[] }>();
   for (const result of results) {
-    const key = JSON.stringify([result.policy, result.occasion, result.verdict, result.scenario, result.witness]);
+    const key = [result.policy, result.occasion, result.verdict, result.scenario?.name].join();
     const group = groups.get(key);
     if (group) group.cpus.push(result.cpu);
     else groups.set(key, { result, cpus: [result.cpu] });
@@ -73,13 +78,17 @@ function groupsOf({ results }: Proof): Group[] {
 function story({ result, cpus }: Group, proof: Proof, width: number): string {
   const { scenario, witness = [], unsound = [] } = result;
   const on = cpus.length === proof.cpus.length && cpus.length > 1 ? "every CPU" : cpus.join(", ");
+  const told = cpus.length > 1 ? ` On ${cpus[0]} it goes so:` : "";
   const rows = witness.flatMap(({ time, who, what, rule }) => [
     [String(time), who, what],
     ...(rule === undefined ? [] : [["", "", `[${rule}]`]]),
   ]);
   return [
     wrapped(`${result.policy} is UNSOUND for ${result.occasion} on ${on}: ${scenario!.meaning}.`, width),
-    wrapped(`${scenario!.title} (${scenario!.name}; ${unsound.length} of ${result.scenarios} scenarios fail).`, width),
+    wrapped(
+      `${scenario!.title} (${scenario!.name}; ${unsound.length} of ${result.scenarios} scenarios fail).${told}`,
+      width,
+    ),
     ...scenario!.cast.map((who) => wrapped(`- ${who}`, width, "  ")),
     "\n",
     textTable(["time", "who", "what"], rows, { width, align: ["right"] }),

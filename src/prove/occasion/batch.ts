@@ -9,10 +9,12 @@ import { OTHER_VMID, ownerVmids, pcpu, type Setting, vttbr } from "./domains.js"
 import { flushLines, type Range } from "./flush.js";
 import {
   type Access,
-  accesses,
+  access,
   descriptorsOf,
   hypervisorWrites,
   MEANING,
+  PAGE_WORDS,
+  type Page,
   PLACES,
   type Place,
   removeLines,
@@ -56,7 +58,8 @@ function batch(
   setting: Setting,
   place: Place,
   current: boolean,
-  access: Access,
+  kind: Access,
+  page: Page,
 ): Source {
   const { pcpus, owner } = stage(policy, place, current, setting, (on) => {
     const [first, second] = hypervisorWrites(TWO, on);
@@ -64,23 +67,23 @@ function batch(
       ? [...batchLines(policy, cpu, current, on, []), first!, second!]
       : [...batchLines(policy, cpu, current, on, [first!]), second!];
   });
-  const bad = accesses(access, 2, owner, pcpus.indexOf(owner));
+  const bad = access(kind, page, owner, pcpus.indexOf(owner));
   return {
-    name: `batch.${place}-pcpu.${current ? "current" : "not-current"}.${access}`,
-    title: `two removals, one after the other, while ${current ? "the owner" : "another domain"} is current; the former owner ${access}s ${PLACES[place]}; the pages go to the hypervisor ${policy.batch ? "when the batch has flushed" : "right after each removal"}`,
+    name: `batch.${place}-pcpu.${current ? "current" : "not-current"}.${page + 1}.${kind}`,
+    title: `two removals, one after the other, while ${current ? "the owner" : "another domain"} is current; the former owner ${kind}s ${PAGE_WORDS[page]} ${PLACES[place]}; the pages go to the hypervisor ${policy.batch ? "when the batch has flushed" : "right after each removal"}`,
     tables: tables(TWO),
     pcpus,
-    bad: bad.join(" | "),
-    meaning: MEANING[access],
+    bad,
+    meaning: MEANING[kind],
   };
 }
 
 /** The first page is freed at once, and allocated for the hypervisor on another pCPU before the batch has flushed. */
-function reallocated(policy: Policy, cpu: CpuProfile, setting: Setting, access: Access): Source {
+function reallocated(policy: Policy, cpu: CpuProfile, setting: Setting, kind: Access): Source {
   const { pcpus, owner } = stage(policy, "other", true, setting, (on) =>
     batchLines(policy, cpu, true, on, [`STLR ${on.number(1)},[${on.constant("l")}]      // the page is free`]),
   );
-  const bad = accesses(access, 1, owner, pcpus.indexOf(owner));
+  const bad = access(kind, 0, owner, pcpus.indexOf(owner));
   const heap = pcpu(`pCPU ${pcpus.length}, Xen, allocates the page`, 2, OTHER_VMID, "owner_stage1", setting);
   const free = heap.result();
   heap.lines.push(
@@ -96,15 +99,15 @@ function reallocated(policy: Policy, cpu: CpuProfile, setting: Setting, access: 
     "NOP",
   );
   return {
-    name: `batch.reallocated-between.${access}`,
-    title: `two removals; the first page is freed at once and handed out on another pCPU, behind the allocator's ALLE1IS, before the second removal has flushed; the former owner ${access}s ${PLACES.other}`,
+    name: `batch.reallocated-between.${kind}`,
+    title: `two removals; the first page is freed at once and handed out on another pCPU, behind the allocator's ALLE1IS, before the second removal has flushed; the former owner ${kind}s ${PLACES.other}`,
     tables: tables(TWO)
       .replace("virtual h;", "virtual h l;\n    physical pl;")
       .replace("h |-> pa1;", "h |-> pa1;\n        l |-> pl;")
       .replace("*pa1 = 0;", "*pl = 0;\n    *pa1 = 0;"),
     pcpus: [...pcpus, heap],
-    bad: access === "read" ? bad.join(" | ") : `*pa1 = 2 & ${pcpus.length}:${free} = 1`,
-    meaning: MEANING[access],
+    bad: kind === "read" ? bad : `*pa1 = 2 & ${pcpus.length}:${free} = 1`,
+    meaning: MEANING[kind],
   };
 }
 
@@ -113,8 +116,8 @@ export function batchScenarios(policy: Policy, cpu: CpuProfile, setting: Setting
   const list: Source[] = [];
   for (const place of ["other", "same"] as const)
     for (const current of [true, false])
-      for (const access of ["read", "write"] as const) list.push(batch(policy, cpu, setting, place, current, access));
-  if (policy.batch)
-    for (const access of ["read", "write"] as const) list.push(reallocated(policy, cpu, setting, access));
+      for (const kind of ["read", "write"] as const)
+        for (const page of [0, 1] as const) list.push(batch(policy, cpu, setting, place, current, kind, page));
+  if (policy.batch) for (const kind of ["read", "write"] as const) list.push(reallocated(policy, cpu, setting, kind));
   return list;
 }

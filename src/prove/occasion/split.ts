@@ -3,7 +3,7 @@ import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { OTHER_VMID, ownerVmids, type Setting, vttbr } from "./domains.js";
 import { flushLines } from "./flush.js";
-import { type Access, accesses, MEANING, PLACES, type Place, stage } from "./revoke.js";
+import { type Access, access, MEANING, PLACES, type Place, stage } from "./revoke.js";
 import type { Source } from "./source.js";
 
 /** The new table, at its place; its first page maps pa2 in place of pa1. */
@@ -43,7 +43,7 @@ function split(
   setting: Setting,
   place: Place,
   current: boolean,
-  access: Access,
+  kind: Access,
 ): Source {
   const owners = ownerVmids(policy);
   const { pcpus, owner } = stage(policy, place, current, setting, (on) => {
@@ -66,14 +66,14 @@ function split(
       `STR ${on.number(1)},[${on.constant("h")}]      // the old page is used otherwise`,
     ];
   });
-  const bad = accesses(access, 1, owner, pcpus.indexOf(owner));
+  const bad = access(kind, 0, owner, pcpus.indexOf(owner));
   return {
-    name: `split.${place}-pcpu.${current ? "current" : "not-current"}.${access}`,
-    title: `a block of 2 MiB is split while ${current ? "the owner" : "another domain"} is current, its first page replaced; the owner ${access}s ${PLACES[place]}`,
+    name: `split.${place}-pcpu.${current ? "current" : "not-current"}.${kind}`,
+    title: `a block of 2 MiB is split while ${current ? "the owner" : "another domain"} is current, its first page replaced; the owner ${kind}s ${PLACES[place]}`,
     tables: TABLES,
     pcpus,
-    bad: bad.join(" | "),
-    meaning: MEANING[access].replace("the former owner", "the owner of the block"),
+    bad,
+    meaning: MEANING[kind].replace("the former owner", "the owner of the block"),
   };
 }
 
@@ -81,7 +81,7 @@ function split(
 export function splitScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Source[] {
   return (["other", "same"] as const).flatMap((place) =>
     [true, false].flatMap((current) =>
-      (["read", "write"] as const).map((access) => split(policy, cpu, setting, place, current, access)),
+      (["read", "write"] as const).map((kind) => split(policy, cpu, setting, place, current, kind)),
     ),
   );
 }
