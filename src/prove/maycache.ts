@@ -416,6 +416,13 @@ export class MayCache {
     return result;
   }
 
+  /** The combined leaf entries that a walk from the root gives at a time, when nothing is cached. */
+  fresh(pe: number, context: Context, vaPage: number, t: number): number[] {
+    const walk = new Walk(this, this.catalogue, pe, context, t, new Uint32Array(WORDS), undefined, true);
+    walk.fill(vaPage);
+    return walk.leaves(vaPage);
+  }
+
   /**
    * Further faults that a translation may give at a time when the walk need not see the PE's own writes of descriptors that
    * came after `completed` and that no DSB has completed: of each cell all of them or none.
@@ -451,7 +458,8 @@ export class MayCache {
       ? timeline.lastWriteBut(cell, t, walk.pe, walk.hidden.get(cell)!)
       : timeline.lastWrite(cell, t);
     const memory = this.decode(at === 0 ? this.cells.initial[cell]! : timeline.value[at]!);
-    if (!this.physicalCaches || !this.knowledge.written.has(this.cells.pa[cell]!)) return { memory, cached: NOTHING };
+    if (!this.physicalCaches || walk.memoryOnly || !this.knowledge.written.has(this.cells.pa[cell]!))
+      return { memory, cached: NOTHING };
     const cached: Decoded[] = [];
     for (let w = at; w > 0; ) {
       const before = timeline.lastWrite(cell, w - 1);
@@ -490,6 +498,8 @@ interface Walker {
   stage: 1 | 2;
   /** cells of which the walk need not see the PE's own writes after a time */
   readonly hidden: ReadonlyMap<number, number> | undefined;
+  /** true when no physical translation cache plays a part */
+  readonly memoryOnly: boolean;
 }
 
 /** The payload of an entry that is only asked about. */
@@ -547,6 +557,7 @@ class Walk implements Walker {
     private readonly t: number,
     private readonly bits: Uint32Array,
     readonly hidden: ReadonlyMap<number, number> | undefined = undefined,
+    readonly memoryOnly = false,
   ) {}
 
   /** Adds all entries that a walk for a VA may fill; true when any was new. */

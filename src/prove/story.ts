@@ -88,7 +88,10 @@ class Story {
     const { removed } = this.removal(pe, record.walk, t);
     if (removed <= t)
       this.add(t, EVENT, pe, `its write of ${value} to ${where}, made through ${this.entryName(record.walk.entry)} before time ${removed}, is observed only now`, "repeat-tlbi"); // biome-ignore format: one call
-    else this.add(t, EVENT, pe, `writes ${value} to ${where} through ${this.entryName(record.walk.entry)}${this.stale(record.walk, t)}`); // biome-ignore format: one call
+    else {
+      const { words, rule } = this.through(pe, record.walk, t);
+      this.add(t, EVENT, pe, `writes ${value} to ${where} ${words}`, rule);
+    } // biome-ignore format: one call
   }
 
   /** Which events have removed the entry of a walk by time `t`. */
@@ -188,6 +191,9 @@ class Story {
       case "barrier":
         this.barrier(pe, record);
         break;
+      case "tlbi":
+        this.missed(pe, record);
+        break;
       case "event":
         break;
     }
@@ -203,25 +209,49 @@ class Story {
       return;
     }
     this.fill(pe, record.walk);
-    const through = `through ${this.entryName(record.walk.entry)}${this.stale(record.walk, record.view)}`;
-    this.add(record.view, ACCESS, pe, `${record.at.text.trim()}: reads ${value} from ${where}${from}, ${through}`);
+    const { words, rule } = this.through(pe, record.walk, record.view);
+    this.add(record.view, ACCESS, pe, `${record.at.text.trim()}: reads ${value} from ${where}${from}, ${words}`, rule);
   }
 
-  /** Words for an entry that memory does not give any more at time `t`. */
-  private stale(walk: Walked, t: number): string {
-    const { timeline } = this.world;
-    for (let i = t; i > this.filledAt(walk); i--)
-      if (timeline.kind[i] === WRITE && this.world.cache.isDescriptor(timeline.what[i]!)) return ", which is stale";
-    return "";
+  /** True when the tables do not give, at time `t`, what a walk out of the TLB gives. */
+  private isStale(pe: number, walk: Walked, t: number): boolean {
+    const { page } = this.world.catalogue.entries[walk.entry]!;
+    return !this.world.cache.fresh(pe, walk.context, page, t).includes(walk.entry);
+  }
+
+  /** Words for an access through a cached entry, and the rule that lets it. */
+  private through(pe: number, walk: Walked, t: number): { words: string; rule: Rule | undefined } {
+    const name = `through ${this.entryName(walk.entry)}`;
+    if (!this.isStale(pe, walk, t)) return { words: name, rule: undefined };
+    const { asid } = this.world.catalogue.entries[walk.entry]!;
+    const written = this.descriptorWritten(t);
+    const words = `${name}, which ${written ? "the tables do not give any more" : "the present tables do not give"}`;
+    return { words, rule: written ? undefined : asid < 0 ? "vmid-match" : "asid-match" };
+  }
+
+  private descriptorWritten(t: number): boolean {
+    const { timeline, cache } = this.world;
+    for (let i = t; i > 0; i--) if (timeline.kind[i] === WRITE && cache.isDescriptor(timeline.what[i]!)) return true;
+    return false;
+  }
+
+  /** A TLBI that does not come to a PE which goes on using what it was meant to remove. */
+  private missed(pe: number, record: Extract<Record, { kind: "tlbi" }>): void {
+    const invalidation = this.world.catalogue.invalidations[record.invalidation]!;
+    if (invalidation.op.regime === "EL2") return;
+    this.records.forEach((list, other) => {
+      if (record.targets.includes(other)) return;
+      const uses = list.some((r) => r.kind === "access" && r.walk.entry >= 0 && this.isStale(other, r.walk, r.view));
+      if (!uses) return;
+      const local = record.local && other !== pe;
+      const why = local ? "it is local" : `it is for VMID ${invalidation.vmid}`;
+      const what = `TLBI ${this.tlbiWords(invalidation)}: removes nothing on ${this.who(other)}, ${why}`;
+      this.add(record.view, BARRIER, pe, what, local ? "broadcast" : "vmid-match");
+    });
   }
 
   /** by PE: the latest arrival of its TLBIs that a DSB has waited for */
   private readonly completed = new Map<number, number>();
-  private readonly fillTimes = new Map<Walked, number>();
-  private filledAt(walk: Walked): number {
-    return this.fillTimes.get(walk) ?? walk.time;
-  }
-
   /** When the PE filled the entry that a walk used: since then it has held it. */
   private fill(pe: number, walk: Walked): void {
     const { cache, catalogue, timeline } = this.world;
@@ -229,7 +259,6 @@ class Story {
     const removedAt = (i: number): boolean =>
       timeline.kind[i] === INVALIDATE && timeline.pe[i] === pe && catalogue.matches(timeline.what[i]!, walk.entry);
     while (t > 0 && !removedAt(t) && cache.entriesAt(pe, t - 1).includes(walk.entry)) t--;
-    this.fillTimes.set(walk, t);
     const key = `${pe}.${walk.entry}.${t}`;
     if (this.told.has(key)) return;
     this.told.add(key);

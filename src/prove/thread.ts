@@ -99,6 +99,14 @@ export type Record =
       readonly what: string;
     }
   | { readonly kind: "event"; readonly at: Instruction; readonly time: number }
+  /** a TLBI with the PEs at which it arrives as an event; it comes after `view` */
+  | {
+      readonly kind: "tlbi";
+      readonly invalidation: number;
+      readonly local: boolean;
+      readonly targets: readonly number[];
+      readonly view: number;
+    }
   /** `view` is what a DSB has waited for, `tlbis` the latest arrival of a TLBI before it (0 = none) */
   | { readonly kind: "barrier"; readonly barrier: number; readonly view: number; readonly tlbis: number };
 
@@ -705,6 +713,7 @@ export class ThreadRun {
       const invalidation = world.catalogue.invalidation(at.tlbi, operand, vmid);
       const { id } = invalidation;
       const targets = world.targets(invalidation, local ? this.index : undefined);
+      const record = { kind: "tlbi", invalidation: id, local, targets, view: after } as const;
       const deliver = (state: State, i: number): boolean => {
         if (i === targets.length) {
           const next = i === 0 ? state.slice() : state;
@@ -728,7 +737,7 @@ export class ThreadRun {
           },
         );
       };
-      if (deliver(s, 0)) kept = true;
+      if (this.noted(record, () => deliver(s, 0))) kept = true;
     }
     return kept;
   }

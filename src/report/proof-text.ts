@@ -101,5 +101,5 @@ function sumOf({ results }: Proof): string {
     .map((verdict) => [results.filter((r) => r.verdict === verdict).length, verdict] as const)
     .filter(([n]) => n > 0)
     .map(([n, verdict]) => `${count(n)} ${verdict}`);
-  return `${count(results.length)} verdicts: ${verdicts.join(", ")}. ${count(sum((r) => r.scenarios))} scenarios, ${count(sum((r) => r.timelines))} timelines, ${count(sum((r) => r.states))} states; ${duration(sum((r) => r.milliseconds) * 1000)} of one core, scenarios that several verdicts share counted for each.`;
+  return `${count(results.length)} ${results.length === 1 ? "verdict" : "verdicts"}: ${verdicts.join(", ")}. ${count(sum((r) => r.scenarios))} scenarios, ${count(sum((r) => r.timelines))} timelines, ${count(sum((r) => r.states))} states; ${duration(sum((r) => r.milliseconds) * 1000)} of one core, scenarios that several verdicts share counted for each.`;
 }
