@@ -6,13 +6,13 @@ import { CPU_PROFILES, type CpuProfile } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { fileReason, InputError } from "../input/index.js";
 import type { Policy } from "../policy/index.js";
-import { assumptions, DEFAULT_MAX_STATES, type Finding, PROVED, type ProvedOccasion, Question, type Setting, type SignOff, type Task, taskKey } from "../prove/index.js"; // biome-ignore format: one row
+import { assumptions, DEFAULT_MAX_STATES, Inquiry, PROVED, type ProvedOccasion, Question, type Setting, type SignOff } from "../prove/index.js"; // biome-ignore format: one row
 import { proofText } from "../report/index.js";
+import { decide, PROVE_WORKER } from "./decide.js";
 import { collect, positive } from "./options.js";
 import { outputWidth, printJson, quietOnBrokenPipe, writeWhole } from "./output.js";
-import { inThreads } from "./pool.js";
+import { Threads } from "./pool.js";
 import { interruptible } from "./progress.js";
-import type { ProveJob } from "./prove-worker.js";
 
 interface ProveOptions {
   readonly cpu?: readonly string[];
@@ -55,7 +55,14 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
   const setting: Setting = { fb: options.fb };
   const questions = questionsOf(policies, cpusOf(options.cpu), occasionsOf(options.occasion), setting);
   const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
-  const results = await interruptible((signal) => answer(questions, limits, signal));
+  const results = await interruptible(async (signal) => {
+    const threads = new Threads(PROVE_WORKER, "parts of the proof");
+    try {
+      return await decide(new Inquiry(questions, true), limits, threads, signal);
+    } finally {
+      await threads.end();
+    }
+  });
   if (options.save !== undefined) save(questions, options.save);
   const proof = { results, policies, cpus: cpusOf(options.cpu), assumptions: assumptions(setting) };
   if (options.json) printJson({ results: results.map(asJson), assumptions: assumptions(setting) });
@@ -95,26 +102,6 @@ function questionsOf(
   return policies.flatMap((policy) =>
     occasions.flatMap((occasion) => cpus.map((cpu) => new Question(policy, occasion, cpu, setting))),
   );
-}
-
-/** Scenarios that one thread decides at a time: fewer would be talk between threads, more would leave one idle at the end. */
-const CHUNK = 8;
-
-/** Decides every different scenario once, and concludes. */
-async function answer(
-  questions: readonly Question[],
-  limits: ProveJob["limits"],
-  signal: AbortSignal,
-): Promise<SignOff[]> {
-  // biome-ignore format: one row
-  const tasks = new Map<string, Task>();
-  for (const { tasks: own } of questions) for (const task of own) tasks.set(taskKey(task), task);
-  const all = [...tasks.values()];
-  const jobs: ProveJob[] = [];
-  for (let i = 0; i < all.length; i += CHUNK) jobs.push({ tasks: all.slice(i, i + CHUNK), limits });
-  const answers = jobs.length === 0 ? [] : await inThreads<ProveJob, Finding[]>("./prove-worker.js", jobs, "parts of the proof", signal); // biome-ignore format: one row
-  const findings = new Map(answers.flat().map((finding, i) => [taskKey(all[i]!), finding]));
-  return questions.map((question) => question.conclude(question.tasks.map((task) => findings.get(taskKey(task))!)));
 }
 
 /** Writes the scenarios as litmus tests: FOLDER/CPU/POLICY/NAME.litmus.toml. */

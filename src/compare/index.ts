@@ -5,3 +5,4 @@ export * from "./job.js";
 export * from "./phases.js";
 export * from "./plan.js";
 export * from "./result.js";
+export * from "./safety.js";

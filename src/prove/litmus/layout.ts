@@ -142,7 +142,7 @@ class Search {
   }
 
   /** Addresses for a name, those that meet its wishes best first; two names of one space never share a page. */
-  private candidates(wish: Wish): readonly number[] {
+  private *candidates(wish: Wish): Generator<number> {
     const placed = this.wishes.filter(({ name }) => this.chosen.has(name) && name !== wish.name);
     const at = (other: Wish): number => this.chosen.get(other.name)!;
     const cost = (address: number): number => {
@@ -158,13 +158,18 @@ class Search {
       return sum;
     };
     const sources = wish.sources.flatMap(({ name }) => this.chosen.get(name) ?? []);
-    const pages = [...new Set([...PAGES, ...[...placed.map(at), ...sources].flatMap(around)])];
-    return pages
-      .filter((address) => address % wish.align === 0 && address >= FIRST)
-      .filter((address) => !placed.some((other) => other.space === wish.space && at(other) === address))
-      .map((address) => ({ address, cost: cost(address) }))
-      .sort((a, b) => a.cost - b.cost)
-      .map(({ address }) => address);
+    const taken = new Set(placed.filter(({ space }) => space === wish.space).map(at));
+    const fits = (address: number): boolean => address % wish.align === 0 && address >= FIRST && !taken.has(address);
+    // Nearly always one of the first pages meets every wish: the others are not looked at then.
+    const rest = new Map<number, number>();
+    for (const address of [...PAGES, ...[...placed.map(at), ...sources].flatMap(around)]) {
+      if (!fits(address) || rest.has(address)) continue;
+      const price = cost(address);
+      rest.set(address, price);
+      if (price === 0) yield address;
+    }
+    const dear = [...rest].filter(([, price]) => price > 0).sort(([, a], [, b]) => a - b);
+    for (const [address] of dear) yield address;
   }
 }
 
