@@ -126,6 +126,8 @@ export class MayCache {
     readonly knowledge: Knowledge,
     private readonly physicalCaches: boolean,
     private readonly without: ReadonlySet<Rule>,
+    /** false: every translation counts as one that can change */
+    private readonly reduces: boolean,
   ) {}
 
   /** The id of a set of live contexts, for a CONTEXT event. */
@@ -316,7 +318,8 @@ export class MayCache {
     let fixed = this.fixedStage2.get(key);
     if (fixed === undefined) {
       const touched: number[] = [];
-      fixed = this.knowledge.stage2Shared(context) ? null : this.walkStage2(context, ipa, onWalk, touched);
+      fixed =
+        !this.reduces || this.knowledge.stage2Shared(context) ? null : this.walkStage2(context, ipa, onWalk, touched);
       if (touched.some((pa) => this.knowledge.written.has(pa))) fixed = null;
       if (fixed !== null) for (const pa of touched) this.relied.add(pa);
       this.fixedStage2.set(key, fixed);

@@ -535,7 +535,7 @@ export class ThreadRun {
   private live(s: State, at: Instruction, contexts: readonly Context[]): boolean | undefined {
     const { cache } = this.world;
     for (const context of contexts) cache.know(this.index, context);
-    if (!cache.matters(this.index, EL10) || !this.comesBack(s)) return undefined;
+    if (this.world.reduces && (!cache.matters(this.index, EL10) || !this.comesBack(s))) return undefined;
     const set = cache.liveSet([...contexts, this.el2Context(s)]);
     const after = Math.max(s[VCSE]!, s[VDSB]!, s[VSPEC]!, s[VMSR]!);
     return this.placeEvent(s, at, CONTEXT, this.index, set, 0, after, Number.POSITIVE_INFINITY, (next, time) => {
@@ -789,6 +789,12 @@ export class ThreadRun {
     return view;
   }
 
+  /** The view of what an access writes. */
+  private dataView(s: State, at: Load | Store | Atomic): number {
+    if (at.op === "load") return 0;
+    return at.op === "store" ? this.view(s, at.rt) : Math.max(this.view(s, at.rs), this.view(s, at.rt));
+  }
+
   /** Every way in which the access may be translated. */
   private translations(s: State, at: Load | Store | Atomic, address: { va: number; view: number }): Walked[] {
     const { world, index } = this;
@@ -813,7 +819,7 @@ export class ThreadRun {
       }
       this.choose();
       let faultFrom = world.without.has("not-cached-invalid") ? 0 : Math.max(earliest, address.view);
-      if (this.ets2) faultFrom = Math.max(faultFrom, this.ordered(s, at));
+      if (this.ets2) faultFrom = Math.max(faultFrom, this.ordered(s, at), this.dataView(s, at));
       const seen = new Map<number, number>();
       for (let t = Math.min(earliest, faultFrom); t <= timeline.n; t++) {
         const { entries, faults } = cache.results(index, context, page, t);
@@ -914,7 +920,7 @@ export class ThreadRun {
     kind: AccessKind,
   ): boolean {
     const view = Math.max(walk.time, address.view);
-    if (Math.max(view, this.ordered(s, at)) >= walk.deadline) return false;
+    if (Math.max(view, this.ordered(s, at), this.dataView(s, at)) >= walk.deadline) return false;
     const next = s.slice();
     const { el, esr, ipa, text } = syndrome(walk, type, kind, s[EL]!);
     const record = { kind: "fault", at, va: address.va, view, walk, what: text } as const;

@@ -93,11 +93,22 @@ export class World {
     readonly without: ReadonlySet<Rule>,
     knowledge: Knowledge,
     private readonly limits: Limits,
+    /** false: nothing is left out that is thought to make no difference */
+    readonly reduces = true,
   ) {
     this.cells = new Cells(program.memory, this.values);
     this.catalogue = new Catalogue(without);
     const physical = !cpu.nTlbpa && !without.has("physical-caches");
-    this.cache = new MayCache(this.timeline, this.cells, this.values, this.catalogue, knowledge, physical, without);
+    this.cache = new MayCache(
+      this.timeline,
+      this.cells,
+      this.values,
+      this.catalogue,
+      knowledge,
+      physical,
+      without,
+      reduces,
+    );
   }
 
   /** The EL1&0 context of register values, given as value ids. */
@@ -196,6 +207,10 @@ export class World {
     const list: number[] = [];
     for (let pe = 0; pe < this.program.threads.length; pe++) {
       if (only !== undefined && only !== pe) continue;
+      if (!this.reduces) {
+        list.push(pe);
+        continue;
+      }
       const removes = cache.matters(pe, regime) && (anyVmid || knowledge.has(peKey(pe, regime), vmid));
       if (removes && only === undefined && cpu.repeatTlbi) cache.strikes(pe);
       const waits = cpu.repeatTlbi && only === undefined && knowledge.writers.has(pe) && knowledge.struck.has(pe);
