@@ -2,7 +2,7 @@
  * Every timeline that the threads can make, event by event, and over each one every execution of every thread: can the final
  * state satisfy the condition? A timeline that no thread can go on with keeping its promises is cut at once.
  */
-import { Knowledge, Learned } from "./maycache.js";
+import { Knowledge, Learned } from "./knowledge.js";
 import type { Condition, Program } from "./program.js";
 import type { Rule } from "./rules.js";
 import { type Step, tell } from "./story.js";
@@ -173,7 +173,7 @@ class Search {
     const what = timeline.what[t]!;
     const seen =
       timeline.kind[t] === WRITE
-        ? before.touched.has(what) || (cache.isDescriptor(what) && cache.changes(thread))
+        ? before.touched.has(what) || (cache.descriptors.has(what) && cache.knowledge.changes(thread))
         : timeline.pe[t] === thread;
     return seen ? undefined : before;
   }
@@ -198,7 +198,7 @@ class Search {
 
   /** A write that no walk reads, beside a change of live contexts. */
   private plainWrite(a: { kind: number; what: number }, b: { kind: number }): boolean {
-    return a.kind === WRITE && b.kind === CONTEXT && !this.world.cache.isDescriptor(a.what);
+    return a.kind === WRITE && b.kind === CONTEXT && !this.world.cache.descriptors.has(a.what);
   }
 
   private judge(outcomes: readonly ReadonlySet<number>[]): void {

@@ -12,7 +12,7 @@ import {
   VECTOR_CURRENT_SPX,
   VECTOR_LOWER,
 } from "./exception.js";
-import { peKey } from "./maycache.js";
+import { peKey } from "./knowledge.js";
 import type { Action, Instruction, Operand, Thread } from "./program.js";
 import {
   ALL_SYSREGS,
@@ -233,7 +233,7 @@ export class ThreadRun {
     const former = (thread.former ?? []).map((c) =>
       world.el10Context(id(c.ttbr0), id(c.ttbr1), id(c.vttbr), sysreg(s, PLACE.hcr), sysreg(s, PLACE.sctlr1)),
     );
-    for (const context of [...own, ...former, el2]) world.cache.know(index, context, true);
+    for (const context of [...own, ...former, el2]) world.cache.constants.know(index, context, true);
     const live = thread.el === 2 && !world.without.has("out-of-context") ? [el2] : [...own, el2];
     world.cache.begin(index, [...own, ...former], live);
   }
@@ -534,8 +534,8 @@ export class ThreadRun {
   /** From now on the PE may walk for these EL1&0 contexts. Undefined when that makes no difference to anything. */
   private live(s: State, at: Instruction, contexts: readonly Context[]): boolean | undefined {
     const { cache } = this.world;
-    for (const context of contexts) cache.know(this.index, context);
-    if (this.world.reduces && (!cache.matters(this.index, EL10) || !this.comesBack(s))) return undefined;
+    for (const context of contexts) cache.constants.know(this.index, context);
+    if (this.world.reduces && (!cache.knowledge.matters(this.index, EL10) || !this.comesBack(s))) return undefined;
     const set = cache.liveSet([...contexts, this.el2Context(s)]);
     const after = Math.max(s[VCSE]!, s[VDSB]!, s[VSPEC]!, s[VMSR]!);
     return this.placeEvent(s, at, CONTEXT, this.index, set, 0, after, Number.POSITIVE_INFINITY, (next, time) => {
@@ -804,8 +804,8 @@ export class ThreadRun {
     const contexts = s[EL] === 2 ? [this.el2Context(s)] : this.contexts(s);
     const earliest = this.ets2 ? Math.max(s[VCSE]!, s[VDSB]!, s[VOWN]!) : s[VCSE]!;
     for (const context of contexts) {
-      cache.know(index, context);
-      const fixed = cache.constant(index, context, page);
+      cache.constants.know(index, context);
+      const fixed = cache.constants.of(index, context, page);
       if (fixed) {
         list.push({
           context,
@@ -978,8 +978,8 @@ export class ThreadRun {
     const { without, values, timeline } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
     const slot = this.world.slot(cell);
-    this.world.cache.write(cell);
-    if (walk.entry >= 0) this.world.cache.writesThrough(this.index);
+    this.world.cache.constants.write(cell);
+    if (walk.entry >= 0) this.world.cache.knowledge.writesThrough(this.index);
     const data = this.view(s, at.rt);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const coherent = without.has("coherence") ? 0 : coherence(s, slot);
@@ -1033,8 +1033,8 @@ export class ThreadRun {
     const { timeline, values, without, cells } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
     const slot = this.world.slot(cell);
-    this.world.cache.write(cell);
-    if (walk.entry >= 0) this.world.cache.writesThrough(this.index);
+    this.world.cache.constants.write(cell);
+    if (walk.entry >= 0) this.world.cache.knowledge.writesThrough(this.index);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const before = Math.max(this.ordered(s, at), address.view);
     let kept = false;
