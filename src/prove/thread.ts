@@ -2,7 +2,7 @@
  * One thread over a timeline. It executes in program order; each read takes a value, each translation an outcome, and each
  * write or TLBI a place in the timeline that its views allow. With the timeline given, threads do not influence each other.
  */
-import { BARRIERS, completesTlbi, TLBI_OPS } from "../arch/index.js";
+import { BARRIERS, type BarrierDomain, completesTlbi, TLBI_OPS } from "../arch/index.js";
 import { type Context, EL10, type Leaf, type WalkFault } from "./entry.js";
 import { type AccessKind, permitted, syndrome, VECTOR_CURRENT_SP0, VECTOR_CURRENT_SPX, VECTOR_LOWER } from "./exception.js"; // biome-ignore format: one row
 import { peKey } from "./maycache.js";
@@ -110,6 +110,9 @@ export class LimitReached extends Error {}
 const IP = { esr1: sysregPlace("ESR_EL1"), esr2: sysregPlace("ESR_EL2"), elr1: sysregPlace("ELR_EL1"), elr2: sysregPlace("ELR_EL2"), spsr1: sysregPlace("SPSR_EL1"), spsr2: sysregPlace("SPSR_EL2"), far1: sysregPlace("FAR_EL1"), far2: sysregPlace("FAR_EL2"), hpfar: sysregPlace("HPFAR_EL2"), vbar1: sysregPlace("VBAR_EL1"), vbar2: sysregPlace("VBAR_EL2") }; // biome-ignore format: a table
 /** Registers whose writes count for translation only after a context synchronisation event. */
 const CONTEXT_REGISTERS = new Set([PLACE.ttbr0, PLACE.ttbr1, PLACE.vttbr, PLACE.hcr, PLACE.sctlr1, PLACE.ttbr0El2, PLACE.sctlr2]); // biome-ignore format: one row
+
+/** From narrow to wide; the index is HCR_EL2.BSU. */
+const DOMAINS: readonly BarrierDomain[] = ["NSH", "ISH", "OSH", "SY"];
 
 type Load = Extract<Action, { op: "load" }> & Instruction;
 type Store = Extract<Action, { op: "store" }> & Instruction;
@@ -341,22 +344,28 @@ export class ThreadRun {
     this.log?.push({ kind: "step", at, view: 0 });
     if (barrier.kind === "ISB") return this.synchronise(s, at);
     const accesses = barrier.type === "ST" ? s[VWR]! : barrier.type === "LD" ? s[VRD]! : Math.max(s[VRD]!, s[VWR]!);
-    const own = barrier.domain === "NSH" && !without.has("dsb-domain");
+    const domain = this.domain(s, barrier.domain!);
+    const own = domain === "NSH" && !without.has("dsb-domain");
     if (barrier.kind === "DMB" || without.has("dsb-order")) {
       // A DMB NSH orders accesses as the PE itself observes them, which program order does already.
       if (!own && !without.has("dmb-order"))
         if (barrier.type === "ST") raise(s, VDMB_ST, accesses);
         else raise(s, VDMB, accesses);
     } else raise(s, own ? VOWN : VDSB, accesses);
-    if (barrier.kind === "DSB") this.completeTlbis(s, barrier, own);
+    if (barrier.kind === "DSB") this.completeTlbis(s, barrier, own, domain === "OSH" || domain === "SY");
     return undefined;
   }
 
-  private completeTlbis(s: State, barrier: (typeof BARRIERS)[number], own: boolean): void {
+  /** The domain of a barrier: HCR_EL2.BSU is the least that one of EL1 or EL0 has. */
+  private domain(s: State, written: BarrierDomain): BarrierDomain {
+    const least = s[EL]! < 2 ? Number((this.world.values.big(sysreg(s, PLACE.hcr)) >> 10n) & 3n) : 0;
+    return DOMAINS[Math.max(least, DOMAINS.indexOf(written))]!;
+  }
+
+  private completeTlbis(s: State, barrier: (typeof BARRIERS)[number], own: boolean, outer: boolean): void {
     const { without } = this.world;
     if (completesTlbi(barrier) === "none" && !without.has("tlbi-completion")) return;
     const wide = !own;
-    const outer = barrier.domain === "OSH" || barrier.domain === "SY";
     for (const nXS of [0, 3]) {
       if (nXS === 0 && barrier.nXS) continue;
       raise(s, VDSB, s[TLBI_OWN + nXS]!);
@@ -685,6 +694,7 @@ export class ThreadRun {
       }
       let faultFrom = world.without.has("not-cached-invalid") ? 0 : Math.max(earliest, address.view);
       if (this.ets2) faultFrom = Math.max(faultFrom, this.ordered(s, at));
+      const completed = Math.max(s[VDSB]!, s[VOWN]!);
       const seen = new Map<number, number>();
       for (let t = Math.min(earliest, faultFrom); t <= timeline.n; t++) {
         const { entries, faults } = cache.results(index, context, page, t);
@@ -698,7 +708,7 @@ export class ThreadRun {
             list.push({ context, entry, leaf, fault: undefined, time: t, deadline });
           }
         if (t >= faultFrom)
-          for (const fault of [...faults, ...cache.faultsBefore(index, context, page, t, s[VDSB]!)]) {
+          for (const fault of [...faults, ...cache.faultsBefore(index, context, page, t, completed)]) {
             const deadline = this.faultDeadline(s, fault, context, page, t);
             const code = -1 - fault.id;
             if (seen.get(code) === deadline) continue;
