@@ -51,6 +51,8 @@ interface Decoded {
   readonly table: boolean;
   readonly page: number;
   readonly ap: number;
+  /** APTable is not 0, if this is a table descriptor */
+  readonly apTable: boolean;
   readonly af: boolean;
   readonly global: boolean;
 }
@@ -232,6 +234,7 @@ export class MayCache {
         table: (lo & TABLE_OR_PAGE) !== 0,
         page: outputPage(lo, hi),
         ap: (lo >>> 6) & 3,
+        apTable: ((hi >>> 29) & 3) !== 0,
         af: (lo & AF) !== 0,
         global: (big & NG) === 0n,
       };
@@ -490,7 +493,11 @@ function set(bits: Uint32Array, entry: number): boolean {
   return true;
 }
 
-const isTable = (d: Decoded, level: number): boolean => d.table && level < 3;
+/** True for a table descriptor. Throws {@link Unsupported} where it limits what the descriptors below it permit. */
+function isTable(d: Decoded, level: number): boolean {
+  if (d.table && level < 3 && d.apTable) throw new Unsupported("a table descriptor with APTable");
+  return d.table && level < 3;
+}
 /** Valid, and not a reserved encoding: no block at level 0, no block at level 3. */
 const isUsable = (d: Decoded, level: number): boolean => d.valid && (d.table || level === 1 || level === 2);
 /** The page of an output address: the leaf's base and the rest of the input page. */

@@ -822,7 +822,7 @@ export class ThreadRun {
       const initial = t === 0;
       if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
       const own = !initial && forward(s, cell) === t;
-      const view = Math.max(before, translated, own ? forwardView(s, cell) : t);
+      const view = Math.max(before, translated, own ? forwarded(s, cell, at) : t);
       if (view >= walk.deadline) continue;
       const next = s.slice();
       const value = initial ? cells.initial[cell]! : timeline.value[t]!;
@@ -870,7 +870,8 @@ export class ThreadRun {
         setReg(next, at.status, values.id(0n), 0);
         next[MONITOR] = 0;
       }
-      this.written(next, at, cell, time, Math.max(address.view, data), Math.max(address.view, translated), at.release);
+      const forwards = Math.max(address.view, data) + (at.status === undefined ? 0 : EXCLUSIVE);
+      this.written(next, at, cell, time, forwards, Math.max(address.view, translated), at.release);
       const record = { kind: "access", at, read: false, value, va: address.va, cell, time, view: time, walk } as const;
       return this.noted(record, () => this.explore(next));
     });
@@ -882,7 +883,7 @@ export class ThreadRun {
     at: Instruction,
     cell: number,
     time: number,
-    forwarded: number,
+    forwards: number,
     decided: number,
     release: boolean,
   ): void {
@@ -890,7 +891,7 @@ export class ThreadRun {
     raise(next, VWR, time);
     raise(next, VSPEC, decided);
     raiseCoherence(next, cell, time);
-    setForward(next, cell, time, forwarded);
+    setForward(next, cell, time, forwards);
     if (release) raise(next, VREL, time);
     next[PC] = this.next(at);
   }
@@ -942,6 +943,16 @@ export class ThreadRun {
   get changing(): readonly number[] {
     return this.world.cache.knowledge.changing.get(peKey(this.index, EL10)) ?? [];
   }
+}
+
+/** Marks the view of what a Store-Exclusive forwards: a Load-Acquire does not take it before it is visible to all (B2.3). */
+const EXCLUSIVE = 1 << 8;
+
+/** From when a load may have the value of the thread's own latest write to a cell. */
+function forwarded(s: State, cell: number, { acquire }: Load): number {
+  const view = forwardView(s, cell);
+  if (view < EXCLUSIVE) return view;
+  return acquire === "none" ? view - EXCLUSIVE : forward(s, cell);
 }
 
 function secondOf(kind: "sel" | "inc" | "inv" | "neg", value: number, values: World["values"]): number {
