@@ -153,7 +153,7 @@ async function decideOne(
 function asJson(results: readonly LitmusResult[], refused: readonly string[], witness: boolean): object {
   return {
     results: results.map(
-      ({ name, file, verdict, states, timelines, milliseconds, reason, expect, witness: steps }) => ({
+      ({ name, file, verdict, states, timelines, milliseconds, reason, expect, expected, witness: steps }) => ({
         name,
         file,
         verdict,
@@ -162,6 +162,7 @@ function asJson(results: readonly LitmusResult[], refused: readonly string[], wi
         milliseconds,
         ...(reason === undefined ? {} : { reason }),
         ...(expect === undefined ? {} : { expect }),
+        ...(expected === undefined ? {} : { expected }),
         ...(witness && steps ? { witness: steps } : {}),
       }),
     ),
