@@ -1,10 +1,11 @@
-/** `shootdown litmus FILE|DIR...`: is the final assertion of each litmus test allowed by the architecture? */
+/** `shootdown litmus [FILE|DIR...]`: is the final assertion of each litmus test allowed by the architecture? */
 import { setMaxListeners } from "node:events";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { Piscina } from "piscina";
+import { LITMUS_FOLDER } from "../catalog/index.js";
 import { fileReason, InputError } from "../input/index.js";
 import { DEFAULT_MAX_STATES } from "../prove/index.js";
 import { isUnexpected, litmusText, summaryOf } from "./litmus-text.js";
@@ -31,10 +32,13 @@ export function register(program: Command): void {
     .description(
       "decide litmus tests in the isla TOML form: is the final assertion allowed, on any CPU that the architecture permits?",
     )
-    .argument("<file|dir...>", "tests, or folders of tests (*.toml)")
+    .argument(
+      "[file|dir...]",
+      "tests, or folders of tests (*.toml), or built-in ones by name; default: all built-in ones",
+    )
     .option("--json", "print JSON")
     .option("--witness", "tell how each allowed assertion comes about")
-    .option("--expect", `exit with status ${UNEXPECTED} when a verdict is not the one that the file expects`)
+    .option("--expect", `exit with status ${UNEXPECTED} when a verdict is not the one that the file gives or expects`)
     .option("--ets2", "a CPU with FEAT_ETS2")
     .option("--no-ets2", "a CPU without FEAT_ETS2 (the default)")
     .addOption(
@@ -55,7 +59,8 @@ function positive(text: string): number {
 }
 
 async function run(paths: readonly string[], options: LitmusOptions): Promise<void> {
-  const files = paths.flatMap(testsAt).filter((file, i, all) => all.indexOf(file) === i);
+  const tests = paths.length === 0 ? BUILT_IN.in("") : paths.flatMap(testsAt);
+  const files = tests.filter(({ path }, i, all) => all.findIndex((other) => other.path === path) === i);
   const cpu = { ets2: options.ets2 === true, nTlbpa: false, repeatTlbi: false };
   const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
   const answers = await interruptible((signal) => decideAll(files, { ...cpu, ...limits }, signal));
@@ -73,17 +78,35 @@ async function run(paths: readonly string[], options: LitmusOptions): Promise<vo
   if (options.expect && results.some(isUnexpected)) throw new ExitStatus(UNEXPECTED);
 }
 
-/** The tests at a path, in order: the file itself, or the .toml files of a folder and those below it. */
-function testsAt(path: string): string[] {
+/** A file, and how it is called in what is printed. */
+interface TestFile {
+  readonly path: string;
+  readonly file: string;
+}
+
+const BUILT_IN = {
+  /** The built-in tests of a folder by its name ("stage-2"; "" = all), or the one of that name. */
+  in: (name: string): TestFile[] =>
+    tomlFilesIn(LITMUS_FOLDER)
+      .filter((file) => name === "" || file.startsWith(`${name}/`) || basename(file, ".toml") === name)
+      .map((file) => ({ path: join(LITMUS_FOLDER, file), file: `litmus/${file}` })),
+};
+
+const tomlFilesIn = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".toml"))
+    .sort();
+
+/** The tests at a path, in order: the file itself, the .toml files of a folder and those below it, or built-in ones. */
+function testsAt(path: string): TestFile[] {
   try {
-    if (!statSync(path).isDirectory()) return [path];
-    const found = readdirSync(path, { recursive: true })
-      .map(String)
-      .filter((file) => file.endsWith(".toml"))
-      .sort();
+    if (!statSync(path).isDirectory()) return [{ path, file: path }];
+    const found = tomlFilesIn(path).map((file) => join(path, file));
     if (found.length === 0) throw InputError.at(path, 0, "no test is in this folder, expected .toml files");
-    return found.map((file) => join(path, file));
+    return found.map((file) => ({ path: file, file }));
   } catch (error) {
+    const builtIn = BUILT_IN.in(path);
+    if (builtIn.length > 0) return builtIn;
     const reason = fileReason(error);
     throw reason === undefined
       ? error
@@ -91,11 +114,11 @@ function testsAt(path: string): string[] {
   }
 }
 
-function textOf(file: string): string {
+function textOf({ path, file }: TestFile): string {
   try {
-    const { size } = statSync(file);
+    const { size } = statSync(path);
     if (size > MAX_BYTES) throw InputError.at(file, 0, `${size} bytes, expected a test of at most ${MAX_BYTES}`);
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
   } catch (error) {
     if (error instanceof TypeError) throw InputError.at(file, 0, "not UTF-8 text, expected a litmus test");
     const reason = fileReason(error);
@@ -105,7 +128,7 @@ function textOf(file: string): string {
 
 /** Decides the tests in as many threads as there are cores; a single one too, so that Ctrl-C is heard meanwhile. */
 async function decideAll(
-  files: readonly string[],
+  files: readonly TestFile[],
   options: LitmusJob["options"],
   signal: AbortSignal,
 ): Promise<LitmusAnswer[]> {
@@ -135,18 +158,18 @@ async function decideAll(
 
 async function decideOne(
   pool: Piscina,
-  file: string,
+  test: TestFile,
   options: LitmusJob["options"],
   signal: AbortSignal,
 ): Promise<LitmusAnswer> {
   let text: string;
   try {
-    text = textOf(file);
+    text = textOf(test);
   } catch (error) {
     if (error instanceof InputError) return { refused: error.message };
     throw error;
   }
-  return (await pool.run({ file, text, options } satisfies LitmusJob, { signal })) as LitmusAnswer;
+  return (await pool.run({ file: test.file, text, options } satisfies LitmusJob, { signal })) as LitmusAnswer;
 }
 
 /** What `--json` prints: its shape is a contract. */

@@ -127,6 +127,11 @@ export class MayCache {
     private readonly without: ReadonlySet<Rule>,
   ) {}
 
+  /** Without the rule that entries are used under their ASID only. */
+  get anyAsid(): boolean {
+    return this.without.has("asid-match");
+  }
+
   /** The id of a set of live contexts, for a CONTEXT event. */
   liveSet(contexts: readonly Context[]): number {
     const sorted = [...new Set(contexts)].sort((a, b) => a.id - b.id);
@@ -553,7 +558,7 @@ class Walk implements Walker {
 
   private mine(id: number): boolean {
     const { asid } = this.catalogue.entries[id]!;
-    return asid === -1 || asid === this.context.asid;
+    return asid === -1 || asid === this.context.asid || this.cache.anyAsid;
   }
 
   private add(kind: number, asid: number, page: number, level: number, payload: number, ipa: number): void {
