@@ -1,22 +1,23 @@
 /** `shootdown litmus [FILE|DIR...]`: is the final assertion of each litmus test allowed by the architecture? */
-import { setMaxListeners } from "node:events";
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
-import { Piscina } from "piscina";
+import { type Command, Option } from "commander";
+import { CPU_PROFILES, cpuProfile } from "../arch/index.js";
 import { LITMUS_FOLDER } from "../catalog/index.js";
 import { fileReason, InputError } from "../input/index.js";
-import { DEFAULT_MAX_STATES } from "../prove/index.js";
+import { DEFAULT_MAX_STATES, proverCpu } from "../prove/index.js";
 import { isUnexpected, litmusText, summaryOf } from "./litmus-text.js";
 import type { LitmusAnswer, LitmusJob, LitmusResult } from "./litmus-worker.js";
+import { positive } from "./options.js";
 import { ExitStatus, outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
-import { interruptible, Progress } from "./progress.js";
+import { inThreads } from "./pool.js";
+import { interruptible } from "./progress.js";
 
 interface LitmusOptions {
   readonly json?: boolean;
   readonly expect?: boolean;
   readonly witness?: boolean;
+  readonly cpu?: string;
   readonly ets2?: boolean;
   readonly maxStates: number;
   readonly timeout: number;
@@ -39,8 +40,13 @@ export function register(program: Command): void {
     .option("--json", "print JSON")
     .option("--witness", "tell how each allowed assertion comes about")
     .option("--expect", `exit with status ${UNEXPECTED} when a verdict is not the one that the file gives or expects`)
+    .addOption(
+      new Option("--cpu <profile>", "a CPU profile (default: no optional feature, without the erratum)").choices(
+        CPU_PROFILES.map(({ name }) => name),
+      ),
+    )
     .option("--ets2", "a CPU with FEAT_ETS2")
-    .option("--no-ets2", "a CPU without FEAT_ETS2 (the default)")
+    .option("--no-ets2", "a CPU without FEAT_ETS2 (the default where no profile is given)")
     .addOption(
       new Option("--max-states <n>", "over this many states, a test's verdict is unknown")
         .default(DEFAULT_MAX_STATES, DEFAULT_MAX_STATES.toLocaleString("en"))
@@ -52,18 +58,15 @@ export function register(program: Command): void {
     .action((paths: string[], options: LitmusOptions) => quietOnBrokenPipe(() => run(paths, options)));
 }
 
-function positive(text: string): number {
-  const value = Number(text);
-  if (!/^\d{1,12}(\.\d+)?$/.test(text) || !(value > 0)) throw new InvalidArgumentError("Expected a number above 0.");
-  return value;
-}
-
 async function run(paths: readonly string[], options: LitmusOptions): Promise<void> {
   const tests = paths.length === 0 ? BUILT_IN.in("") : paths.flatMap(testsAt);
   const files = tests.filter(({ path }, i, all) => all.findIndex((other) => other.path === path) === i);
-  const cpu = { ets2: options.ets2 === true, nTlbpa: false, repeatTlbi: false };
+  const profile = cpuProfile(options.cpu ?? "");
+  const cpu = profile ? proverCpu(profile) : { ets2: false, nTlbpa: false, repeatTlbi: false };
   const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
-  const answers = await interruptible((signal) => decideAll(files, { ...cpu, ...limits }, signal));
+  const answers = await interruptible((signal) =>
+    decideAll(files, { ...cpu, ets2: options.ets2 ?? cpu.ets2, ...limits }, signal),
+  );
   const refused = answers.flatMap((answer) => ("refused" in answer ? [answer.refused] : []));
   const results = answers.filter((answer): answer is LitmusResult => !("refused" in answer));
   // A file alone is an input like any other.
@@ -126,50 +129,23 @@ function textOf({ path, file }: TestFile): string {
   }
 }
 
-/** Decides the tests in as many threads as there are cores; a single one too, so that Ctrl-C is heard meanwhile. */
+/** Decides the tests on all cores; a file that cannot be read is an answer too. */
 async function decideAll(
   files: readonly TestFile[],
   options: LitmusJob["options"],
   signal: AbortSignal,
 ): Promise<LitmusAnswer[]> {
-  const threads = Math.min(availableParallelism(), files.length);
-  const filename = new URL("./litmus-worker.js", import.meta.url).href;
-  const pool = new Piscina({ filename, minThreads: threads, maxThreads: threads });
-  setMaxListeners(threads + 1, signal);
-  const progress = new Progress("tests");
-  const answers: LitmusAnswer[] = [];
-  const waiting = files.entries();
-  let done = 0;
-  const decide = async (): Promise<void> => {
-    for (const [index, file] of waiting) {
-      answers[index] = await decideOne(pool, file, options, signal);
-      await progress.update(++done, files.length);
+  const jobs: LitmusJob[] = [];
+  const unread = new Map<string, LitmusAnswer>();
+  for (const test of files)
+    try {
+      jobs.push({ file: test.file, text: textOf(test), options });
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      unread.set(test.path, { refused: error.message });
     }
-  };
-  try {
-    await Promise.all(Array.from({ length: threads }, decide));
-    return answers;
-  } finally {
-    progress.stop();
-    pool.on("error", () => {}); // a worker may answer while it is being stopped: nobody waits for that any more
-    await pool.destroy();
-  }
-}
-
-async function decideOne(
-  pool: Piscina,
-  test: TestFile,
-  options: LitmusJob["options"],
-  signal: AbortSignal,
-): Promise<LitmusAnswer> {
-  let text: string;
-  try {
-    text = textOf(test);
-  } catch (error) {
-    if (error instanceof InputError) return { refused: error.message };
-    throw error;
-  }
-  return (await pool.run({ file: test.file, text, options } satisfies LitmusJob, { signal })) as LitmusAnswer;
+  const answers = (await inThreads<LitmusJob, LitmusAnswer>("./litmus-worker.js", jobs, "tests", signal)).values();
+  return files.map((test) => unread.get(test.path) ?? answers.next().value!);
 }
 
 /** What `--json` prints: its shape is a contract. */

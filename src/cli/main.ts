@@ -10,6 +10,7 @@ import { register as litmus } from "./litmus.js";
 import { ExitStatus } from "./output.js";
 import { register as price } from "./price.js";
 import { INTERRUPTED, Interrupted } from "./progress.js";
+import { register as prove } from "./prove.js";
 import { register as show } from "./show.js";
 import { register as simulate } from "./simulate.js";
 import { register as tlbi } from "./tlbi.js";
@@ -25,7 +26,7 @@ const program = new Command("shootdown")
   .exitOverride()
   .showHelpAfterError("(add --help for the options)");
 
-for (const register of [compare, simulate, price, show, diff, litmus, tlbi, listings]) register(program);
+for (const register of [compare, prove, simulate, price, show, diff, litmus, tlbi, listings]) register(program);
 
 /** Exit status: 1 for input that cannot be used, 2 for wrong usage, 3 for a verdict not expected, 130 after Ctrl-C. */
 async function main(): Promise<number> {

@@ -9,6 +9,7 @@ import {
   C_STEP,
   type Catalogue,
   type Context,
+  EL2,
   EL10,
   type Leaf,
   type Regime,
@@ -116,6 +117,8 @@ export class MayCache {
   private readonly initialLive: number[] = [];
   private readonly liveSets: (readonly Context[])[] = [];
   private readonly liveIds = new Map<string, number>();
+  /** contexts by id and PE that {@link know} has seen */
+  private readonly known = new Set<number>();
 
   constructor(
     private readonly timeline: Timeline,
@@ -162,6 +165,8 @@ export class MayCache {
 
   /** A context that the PE may use is known from now on; throws {@link Learned} when it was not known at the beginning. */
   know(pe: number, context: Context, beginning = false): void {
+    if (this.known.has(context.id * PES + pe)) return;
+    this.known.add(context.id * PES + pe);
     const key = peKey(pe, context.regime);
     let known = this.knowledge.contexts.get(key);
     if (!known) {
@@ -195,6 +200,11 @@ export class MayCache {
     if (this.knowledge.written.has(pa)) return;
     this.knowledge.written.add(pa);
     if (this.relied.has(pa)) throw new Learned();
+  }
+
+  /** True when some translation of either regime can change on this PE. */
+  changes(pe: number): boolean {
+    return this.matters(pe, EL10) || this.matters(pe, EL2);
   }
 
   /** True when what may be cached matters on this PE: some translation of the regime can change there. */
@@ -269,7 +279,13 @@ export class MayCache {
       if (isUsable(d, level) && isTable(d, level)) table = d.page;
       else if (isUsable(d, level) && d.af) return { page: within(d.page, ipa, level), ap: d.ap, level };
       else
-        return this.catalogue.fault({ type: isUsable(d, level) ? "access-flag" : "translation", stage: 2, level, onWalk, ipa }); // biome-ignore format: one call
+        return this.catalogue.fault({
+          type: isUsable(d, level) ? "access-flag" : "translation",
+          stage: 2,
+          level,
+          onWalk,
+          ipa,
+        });
     }
     throw new Error("a level-3 descriptor is no table");
   }
@@ -287,7 +303,15 @@ export class MayCache {
         [ipa, ap, level1] = [within(d.page, vaPage, level), d.ap, level];
         table = -1;
       } else
-        return { fault: this.catalogue.fault({ type: isUsable(d, level) ? "access-flag" : "translation", stage: 1, level, onWalk: false, ipa: -1 }) }; // biome-ignore format: one call
+        return {
+          fault: this.catalogue.fault({
+            type: isUsable(d, level) ? "access-flag" : "translation",
+            stage: 1,
+            level,
+            onWalk: false,
+            ipa: -1,
+          }),
+        };
     }
     const end = this.walkStage2(context, ipa, false, touched);
     if ("type" in end) return { fault: end };
@@ -400,6 +424,13 @@ export class MayCache {
     return result;
   }
 
+  /** The combined leaf entries that a walk from the root gives at a time, when nothing is cached. */
+  fresh(pe: number, context: Context, vaPage: number, t: number): number[] {
+    const walk = new Walk(this, this.catalogue, pe, context, t, new Uint32Array(WORDS), undefined, true);
+    walk.fill(vaPage);
+    return walk.leaves(vaPage);
+  }
+
   /**
    * Further faults that a translation may give at a time when the walk need not see the PE's own writes of descriptors that
    * came after `completed` and that no DSB has completed: of each cell all of them or none.
@@ -435,7 +466,8 @@ export class MayCache {
       ? timeline.lastWriteBut(cell, t, walk.pe, walk.hidden.get(cell)!)
       : timeline.lastWrite(cell, t);
     const memory = this.decode(at === 0 ? this.cells.initial[cell]! : timeline.value[at]!);
-    if (!this.physicalCaches || !this.knowledge.written.has(this.cells.pa[cell]!)) return { memory, cached: NOTHING };
+    if (!this.physicalCaches || walk.memoryOnly || !this.knowledge.written.has(this.cells.pa[cell]!))
+      return { memory, cached: NOTHING };
     const cached: Decoded[] = [];
     for (let w = at; w > 0; ) {
       const before = timeline.lastWrite(cell, w - 1);
@@ -474,6 +506,8 @@ interface Walker {
   stage: 1 | 2;
   /** cells of which the walk need not see the PE's own writes after a time */
   readonly hidden: ReadonlyMap<number, number> | undefined;
+  /** true when no physical translation cache plays a part */
+  readonly memoryOnly: boolean;
 }
 
 /** The payload of an entry that is only asked about. */
@@ -486,6 +520,8 @@ interface DescriptorRead {
 }
 
 const PAGES = 2 ** 36;
+/** More PEs than any program has. */
+const PES = 64;
 const NOTHING: readonly Decoded[] = [];
 
 const has = (bits: Uint32Array, entry: number): boolean => (bits[entry >>> 5]! & (1 << (entry & 31))) !== 0;
@@ -533,6 +569,7 @@ class Walk implements Walker {
     private readonly t: number,
     private readonly bits: Uint32Array,
     readonly hidden: ReadonlyMap<number, number> | undefined = undefined,
+    readonly memoryOnly = false,
   ) {}
 
   /** Adds all entries that a walk for a VA may fill; true when any was new. */

@@ -4,7 +4,14 @@
  */
 import { BARRIERS, type BarrierDomain, completesTlbi, TLBI_OPS } from "../arch/index.js";
 import { type Context, EL10, type Leaf, type WalkFault } from "./entry.js";
-import { type AccessKind, permitted, syndrome, VECTOR_CURRENT_SP0, VECTOR_CURRENT_SPX, VECTOR_LOWER } from "./exception.js"; // biome-ignore format: one row
+import {
+  type AccessKind,
+  permitted,
+  syndrome,
+  VECTOR_CURRENT_SP0,
+  VECTOR_CURRENT_SPX,
+  VECTOR_LOWER,
+} from "./exception.js";
 import { peKey } from "./maycache.js";
 import type { Action, Instruction, Operand, Thread } from "./program.js";
 import {
@@ -12,13 +19,13 @@ import {
   coherence,
   EL,
   EPOCH,
+  equal,
   FLAGS,
   FLAGS_VIEW,
   forward,
   forwardView,
+  hash,
   isDone,
-  keyOf,
-  MAX_CELLS,
   MAX_PENDING,
   MONITOR,
   MONITOR_TIME,
@@ -56,7 +63,7 @@ import {
 } from "./state.js";
 import { CONTEXT, INVALIDATE, MAX_EVENTS, Unsupported, WRITE } from "./timeline.js";
 import { holds } from "./values.js";
-import { initialSysreg, PLACE, type World } from "./world.js";
+import { initialSysreg, LimitReached, PLACE, type World } from "./world.js";
 
 /** An event that a thread may place next. */
 export interface Candidate {
@@ -72,10 +79,36 @@ export interface Candidate {
 
 /** One thing that a thread did, for stories. */
 export type Record =
-  | { readonly kind: "access"; readonly at: Instruction; readonly read: boolean; readonly value: number; readonly va: number; readonly cell: number; readonly time: number; readonly view: number; readonly walk: Walked } // biome-ignore format: one shape
-  | { readonly kind: "fault"; readonly at: Instruction; readonly va: number; readonly view: number; readonly walk: Walked; readonly what: string } // biome-ignore format: one shape
+  | {
+      readonly kind: "access";
+      readonly at: Instruction;
+      readonly read: boolean;
+      readonly value: number;
+      readonly va: number;
+      readonly cell: number;
+      readonly time: number;
+      readonly view: number;
+      readonly walk: Walked;
+    }
+  | {
+      readonly kind: "fault";
+      readonly at: Instruction;
+      readonly va: number;
+      readonly view: number;
+      readonly walk: Walked;
+      readonly what: string;
+    }
   | { readonly kind: "event"; readonly at: Instruction; readonly time: number }
-  | { readonly kind: "step"; readonly at: Instruction; readonly view: number };
+  /** a TLBI with the PEs at which it arrives as an event; it comes after `view` */
+  | {
+      readonly kind: "tlbi";
+      readonly invalidation: number;
+      readonly local: boolean;
+      readonly targets: readonly number[];
+      readonly view: number;
+    }
+  /** `view` is what a DSB has waited for, `tlbis` the latest arrival of a TLBI before it (0 = none) */
+  | { readonly kind: "barrier"; readonly barrier: number; readonly view: number; readonly tlbis: number };
 
 /** How an access was translated: `entry` is the combined entry used, -1 where nothing of the walk can change. */
 export interface Walked {
@@ -95,6 +128,13 @@ export interface Runs {
   readonly candidates: readonly Candidate[];
   /** masks of the thread's atoms at its end, for executions that need no further event */
   readonly outcomes: ReadonlySet<number>;
+  /** cells that it may access on the way */
+  readonly touched: ReadonlySet<number>;
+  /**
+   * Where runs over this timeline and a further event may begin: up to here there was nothing to choose, each event keeps its
+   * promise and nothing is read that events change.
+   */
+  readonly checkpoint: State;
 }
 
 /** A condition's atom about this thread: bit `bit` is set when register `reg` ends with the value. */
@@ -104,12 +144,19 @@ export interface Atom {
   readonly bit: number;
 }
 
-/** Over this many thread states the exploration ends as unknown. */
-export class LimitReached extends Error {}
-
 const IP = { esr1: sysregPlace("ESR_EL1"), esr2: sysregPlace("ESR_EL2"), elr1: sysregPlace("ELR_EL1"), elr2: sysregPlace("ELR_EL2"), spsr1: sysregPlace("SPSR_EL1"), spsr2: sysregPlace("SPSR_EL2"), far1: sysregPlace("FAR_EL1"), far2: sysregPlace("FAR_EL2"), hpfar: sysregPlace("HPFAR_EL2"), vbar1: sysregPlace("VBAR_EL1"), vbar2: sysregPlace("VBAR_EL2") }; // biome-ignore format: a table
+/** Instructions that may place an event, or read. */
+const MAY_PLACE = new Set<Action["op"]>(["load", "store", "atomic", "tlbi", "msr", "svc", "hvc", "eret", "barrier"]);
 /** Registers whose writes count for translation only after a context synchronisation event. */
-const CONTEXT_REGISTERS = new Set([PLACE.ttbr0, PLACE.ttbr1, PLACE.vttbr, PLACE.hcr, PLACE.sctlr1, PLACE.ttbr0El2, PLACE.sctlr2]); // biome-ignore format: one row
+const CONTEXT_REGISTERS = new Set([
+  PLACE.ttbr0,
+  PLACE.ttbr1,
+  PLACE.vttbr,
+  PLACE.hcr,
+  PLACE.sctlr1,
+  PLACE.ttbr0El2,
+  PLACE.sctlr2,
+]);
 
 /** From narrow to wide; the index is HCR_EL2.BSU. */
 const DOMAINS: readonly BarrierDomain[] = ["NSH", "ISH", "OSH", "SY"];
@@ -119,16 +166,30 @@ type Store = Extract<Action, { op: "store" }> & Instruction;
 type Atomic = Extract<Action, { op: "atomic" }> & Instruction;
 type Tlbi = Extract<Action, { op: "tlbi" }> & Instruction;
 
+/** A state that was met, with the events placed behind the base before it; `kept` = some way on keeps all promises. */
+interface Visit {
+  readonly state: State;
+  readonly added: readonly number[];
+  kept: boolean;
+}
+
 export class ThreadRun {
   private readonly thread: Thread;
   private readonly code: readonly Instruction[];
   private readonly place = new Map<number, number>();
   /** true when it may place events at all */
   readonly issues: boolean;
+  private first: State | undefined;
+  /** by place at EL2: can an ERET be reached? */
+  private readonly returns = new Map<number, boolean>();
   private base = 0;
   private candidates = new Map<string, Candidate>();
   private outcomes = new Set<number>();
-  private visited = new Map<string, boolean>();
+  private touched = new Set<number>();
+  /** true as long as there was nothing to choose; then `checkpoint` follows the state, instruction by instruction */
+  private linear = false;
+  private checkpoint!: State;
+  private visited = new Map<number, Visit[]>();
   /** the executions wanted by {@link record}: stop at the first with this mask */
   private wanted = -1;
   private log: Record[] | undefined;
@@ -138,7 +199,6 @@ export class ThreadRun {
     private readonly world: World,
     private readonly index: number,
     private readonly atoms: readonly Atom[],
-    private readonly maxStates: number,
   ) {
     this.thread = world.program.threads[index]!;
     this.code = this.thread.code;
@@ -152,6 +212,7 @@ export class ThreadRun {
 
   /** The state before the first instruction. */
   private initial(): State {
+    if (this.first) return this.first.slice();
     const s = new Int32Array(STATE_SIZE);
     const { thread, world } = this;
     s[PC] = this.place.get(thread.entry) ?? -1;
@@ -161,6 +222,7 @@ export class ThreadRun {
     ALL_SYSREGS.forEach((name, place) => {
       setSysreg(s, place, world.values.id(initialSysreg(thread, name)), 0);
     });
+    this.first = s.slice();
     return s;
   }
 
@@ -179,15 +241,32 @@ export class ThreadRun {
     world.cache.begin(index, [...own, ...former], live);
   }
 
-  /** All executions over the present timeline, with the events that may come next. */
-  run(): Runs {
+  /**
+   * All executions over the present timeline, with the events that may come next. `before` are the runs without the last
+   * event.
+   */
+  run(before?: Runs): Runs {
     const { timeline } = this.world;
     this.base = timeline.n;
     this.candidates = new Map();
     this.outcomes = new Set();
+    this.touched = new Set(before?.touched);
     this.visited = new Map();
-    this.explore(this.start());
-    return { candidates: [...this.candidates.values()], outcomes: this.outcomes };
+    let start: State;
+    if (before) {
+      start = before.checkpoint.slice();
+      if (timeline.thread[timeline.n] === this.index) start[OPEN]!++;
+    } else start = this.start();
+    this.linear = true;
+    this.checkpoint = start;
+    this.explore(start.slice());
+    this.linear = false;
+    return { candidates: [...this.candidates.values()], outcomes: this.outcomes, touched: this.touched, checkpoint: this.checkpoint }; // biome-ignore format: one row
+  }
+
+  /** There is something to choose: later runs begin here. */
+  private choose(): void {
+    this.linear = false;
   }
 
   private start(): State {
@@ -200,6 +279,7 @@ export class ThreadRun {
   /** An execution over the present timeline that ends with this mask, step by step; undefined when there is none. */
   record(mask: number): readonly Record[] | undefined {
     this.base = this.world.timeline.n;
+    this.linear = false;
     this.visited = new Map();
     this.outcomes = new Set();
     this.candidates = new Map();
@@ -224,28 +304,36 @@ export class ThreadRun {
         return s[OPEN] === 0;
       }
       const at = this.code[s[PC]!]!;
+      if (this.linear && MAY_PLACE.has(at.op)) this.checkpoint = s.slice();
+      if (at.op === "tlbi") {
+        world.tick();
+        return this.tlbi(s, at);
+      }
       if (at.op === "load" || at.op === "store" || at.op === "atomic") return this.branch(s, () => this.access(s, at));
-      if (at.op === "tlbi") return this.branch(s, () => this.tlbi(s, at));
-      if (++world.states > this.maxStates) throw new LimitReached();
+      world.tick();
       const goOn = this.simple(s, at);
       if (goOn !== undefined) return goOn;
     }
   }
 
-  /** Explores a state with choices once. */
+  /** Explores a state with choices once; the state must not be changed afterwards. */
   private branch(s: State, choices: () => boolean): boolean {
     const { world } = this;
-    if (++world.states > this.maxStates) throw new LimitReached();
+    world.tick();
     const { timeline } = world;
-    let key = keyOf(s, world.cells.pa.length);
+    const added: number[] = [];
     for (let t = this.base + 1; t <= timeline.n; t++)
-      key += `|${timeline.kind[t]}.${timeline.pe[t]}.${timeline.what[t]}.${timeline.value[t]}`;
-    const before = this.visited.get(key);
-    if (before !== undefined) return before;
-    this.visited.set(key, s[OPEN] === 0);
-    const kept = choices() || s[OPEN] === 0;
-    this.visited.set(key, kept);
-    return kept;
+      added.push(timeline.kind[t]!, timeline.pe[t]!, timeline.what[t]!, timeline.value[t]!);
+    const key = hash(s, world.slotCount);
+    const alike = this.visited.get(key);
+    for (const other of alike ?? [])
+      if (equal(other.state, s) && other.added.length === added.length && added.every((n, i) => n === other.added[i]))
+        return other.kept;
+    const visit = { state: s, added, kept: s[OPEN] === 0 };
+    if (alike) alike.push(visit);
+    else this.visited.set(key, [visit]);
+    if (choices()) visit.kept = true;
+    return visit.kept;
   }
 
   private end(s: State): void {
@@ -341,7 +429,6 @@ export class ThreadRun {
   private barrier(s: State, at: Instruction & { op: "barrier" }): boolean | undefined {
     const barrier = BARRIERS[at.barrier]!;
     const { without } = this.world;
-    this.log?.push({ kind: "step", at, view: 0 });
     if (barrier.kind === "ISB") return this.synchronise(s, at);
     const accesses = barrier.type === "ST" ? s[VWR]! : barrier.type === "LD" ? s[VRD]! : Math.max(s[VRD]!, s[VWR]!);
     const domain = this.domain(s, barrier.domain!);
@@ -353,6 +440,8 @@ export class ThreadRun {
         else raise(s, VDMB, accesses);
     } else raise(s, own ? VOWN : VDSB, accesses);
     if (barrier.kind === "DSB") this.completeTlbis(s, barrier, own, domain === "OSH" || domain === "SY");
+    const tlbis = Math.max(s[TLBI_OWN]!, s[TLBI_INNER]!, s[TLBI_OUTER]!);
+    this.log?.push({ kind: "barrier", barrier: at.barrier, view: s[VDSB]!, tlbis });
     return undefined;
   }
 
@@ -425,7 +514,8 @@ export class ThreadRun {
   }
 
   /** The EL1&0 contexts that the registers may stand for. */
-  private contexts(s: State): Context[] {
+  private contexts(s: State): readonly Context[] {
+    if (s[PENDING] === 0) return this.world.el10Only(s);
     const list: Context[] = [];
     for (const ttbr0 of this.options(s, PLACE.ttbr0))
       for (const ttbr1 of this.options(s, PLACE.ttbr1))
@@ -454,13 +544,38 @@ export class ThreadRun {
   private live(s: State, at: Instruction, contexts: readonly Context[]): boolean | undefined {
     const { cache } = this.world;
     for (const context of contexts) cache.know(this.index, context);
-    if (!cache.matters(this.index, EL10)) return undefined;
+    if (!cache.matters(this.index, EL10) || !this.comesBack(s)) return undefined;
     const set = cache.liveSet([...contexts, this.el2Context(s)]);
     const after = Math.max(s[VCSE]!, s[VDSB]!, s[VSPEC]!, s[VMSR]!);
     return this.placeEvent(s, at, CONTEXT, this.index, set, 0, after, Number.POSITIVE_INFINITY, (next, time) => {
       raise(next, VCSE, time);
       return this.noted({ kind: "event", at, time }, () => this.explore(next));
     });
+  }
+
+  /** True when the thread may be at EL1 or EL0 from here on: it is, or an ERET can be reached. */
+  private comesBack(s: State): boolean {
+    if (s[EL]! < 2) return true;
+    let known = this.returns.get(s[PC]!);
+    if (known === undefined) {
+      const seen = new Set<number>();
+      const open = [s[PC]!];
+      known = false;
+      while (open.length > 0 && !known) {
+        const at = open.pop()!;
+        if (at < 0 || seen.has(at)) continue;
+        seen.add(at);
+        const i = this.code[at]!;
+        known = i.op === "eret";
+        if (i.op !== "branch" || i.cond !== "al") open.push(this.next(i));
+        if (i.op === "branch" || i.op === "cbz") open.push(this.place.get(i.target) ?? -1);
+        // A fault at EL2 goes to another handler.
+        if (i.op === "load" || i.op === "store" || i.op === "atomic")
+          known ||= this.code.some(({ op }) => op === "eret");
+      }
+      this.returns.set(s[PC]!, known);
+    }
+    return known;
   }
 
   /**
@@ -475,24 +590,23 @@ export class ThreadRun {
     fault: { va: number; ipa: number; view: number } | undefined,
     back: number,
   ): boolean | undefined {
-    // biome-ignore format: one row
     const { values } = this.world;
     const view = fault?.view ?? 0;
     raise(s, VSPEC, view);
     const before = this.contexts(s);
     this.raiseContext(s);
     const address = back >= 0 ? this.code[back]!.address : at.address + 4;
-    const spsr = (BigInt(s[FLAGS]!) << 28n) | BigInt(s[EL]! * 4) | BigInt(s[EL] === 0 ? 0 : s[SP]!);
-    setSysreg(s, el === 1 ? IP.esr1 : IP.esr2, values.id(BigInt(esr >>> 0)), view);
-    setSysreg(s, el === 1 ? IP.elr1 : IP.elr2, values.id(BigInt(address)), 0);
-    setSysreg(s, el === 1 ? IP.spsr1 : IP.spsr2, values.id(spsr), s[FLAGS_VIEW]!);
+    const spsr = s[FLAGS]! * 2 ** 28 + s[EL]! * 4 + (s[EL] === 0 ? 0 : s[SP]!);
+    setSysreg(s, el === 1 ? IP.esr1 : IP.esr2, values.ofNumber(esr >>> 0), view);
+    setSysreg(s, el === 1 ? IP.elr1 : IP.elr2, values.ofNumber(address), 0);
+    setSysreg(s, el === 1 ? IP.spsr1 : IP.spsr2, values.ofNumber(spsr), s[FLAGS_VIEW]!);
     if (fault) {
-      setSysreg(s, el === 1 ? IP.far1 : IP.far2, values.id(BigInt(fault.va)), view);
-      if (el === 2 && fault.ipa >= 0) setSysreg(s, IP.hpfar, values.id(BigInt(fault.ipa) << 4n), view);
+      setSysreg(s, el === 1 ? IP.far1 : IP.far2, values.ofNumber(fault.va), view);
+      if (el === 2 && fault.ipa >= 0) setSysreg(s, IP.hpfar, values.ofNumber(fault.ipa * 16), view);
     }
     const from = s[EL]!;
     const offset = el > from ? VECTOR_LOWER : s[SP] === 1 ? VECTOR_CURRENT_SPX : VECTOR_CURRENT_SP0;
-    s[PC] = this.vector(values.big(sysreg(s, el === 1 ? IP.vbar1 : IP.vbar2)), offset);
+    s[PC] = this.vector(values.low48(sysreg(s, el === 1 ? IP.vbar1 : IP.vbar2)), offset);
     s[EL] = el;
     s[SP] = 1;
     const pending = s[PENDING]! > 0;
@@ -502,8 +616,7 @@ export class ThreadRun {
   }
 
   /** The code at a vector; a table with one handler elsewhere has it used, as the published tool does. */
-  private vector(vbar: bigint, offset: number): number {
-    const base = Number(vbar);
+  private vector(base: number, offset: number): number {
     const exact = this.place.get(base + offset);
     if (exact !== undefined) return exact;
     const starts = this.code.filter(
@@ -520,17 +633,16 @@ export class ThreadRun {
     const before = this.contexts(s);
     raise(s, VSPEC, Math.max(sysregView(s, elr), sysregView(s, spsr)));
     this.raiseContext(s);
-    const state = values.big(sysreg(s, spsr));
-    const to = Number((state >> 2n) & 3n);
+    const state = values.low48(sysreg(s, spsr));
+    const to = (state >>> 2) & 3;
     if (to > from) throw new Unsupported(`ERET from EL${from} to EL${to}`);
-    s[PC] = this.place.get(Number(values.big(sysreg(s, elr)))) ?? -1;
+    s[PC] = this.place.get(values.low48(sysreg(s, elr))) ?? -1;
     s[EL] = to;
-    s[SP] = Number(state & 1n);
-    s[FLAGS] = Number((state >> 28n) & 15n);
+    s[SP] = state & 1;
+    s[FLAGS] = Math.floor(state / 2 ** 28) & 15;
     s[FLAGS_VIEW] = sysregView(s, spsr);
     const pending = s[PENDING]! > 0;
     this.settle(s);
-    this.log?.push({ kind: "step", at, view: 0 });
     if (from === 2 && to < 2) return this.live(s, at, this.contexts(s));
     return pending ? this.liveChanges(s, at, before) : undefined;
   }
@@ -550,7 +662,6 @@ export class ThreadRun {
     before: number,
     then: (next: State, time: number) => boolean,
   ): boolean {
-    // biome-ignore format: one row
     const { timeline, cache } = this.world;
     const origin = this.place.get(at.address)!;
     for (let t = after + 1; t <= timeline.n && t < before; t++)
@@ -569,6 +680,7 @@ export class ThreadRun {
         next[OPEN]!--;
         return then(next, t);
       }
+    this.choose();
     const t = timeline.n + 1;
     if (t >= before || this.log) return false;
     if (t > MAX_EVENTS) throw new LimitReached();
@@ -594,19 +706,28 @@ export class ThreadRun {
       op.reach === "local" &&
       !world.without.has("broadcast") &&
       !(s[EL]! < 2 && op.regime === "EL1&0" && world.forcesBroadcast(sysreg(s, PLACE.hcr)));
-    const bound = Math.max(s[VDSB]!, s[VCSE]!, s[VSPEC]!, this.view(s, at.rt), world.without.has("write-before-tlbi") ? s[VWR]! : 0); // biome-ignore format: one row
+    const bound = Math.max(
+      s[VDSB]!,
+      s[VCSE]!,
+      s[VSPEC]!,
+      this.view(s, at.rt),
+      world.without.has("write-before-tlbi") ? s[VWR]! : 0,
+    );
     const earlier = world.without.has("tlbi-unordered") ? Math.max(s[TLBI_OWN]!, s[TLBI_INNER]!, s[TLBI_OUTER]!) : 0;
     const after = Math.max(bound, earlier);
     const wide = TLBI_INNER + (op.reach === "outer" ? 1 : 0) + (op.nXS ? 3 : 0);
+    if (vmids.size > 1) this.choose();
     let kept = false;
     for (const vmid of vmids) {
       const invalidation = world.catalogue.invalidation(at.tlbi, operand, vmid);
       const { id } = invalidation;
       const targets = world.targets(invalidation, local ? this.index : undefined);
+      const record = { kind: "tlbi", invalidation: id, local, targets, view: after } as const;
       const deliver = (state: State, i: number): boolean => {
         if (i === targets.length) {
-          state[PC] = this.next(at);
-          return this.explore(state);
+          const next = i === 0 ? state.slice() : state;
+          next[PC] = this.next(at);
+          return this.explore(next);
         }
         const pe = targets[i]!;
         const bound = pe === this.index ? Math.max(after, state[VOWN]!) : after;
@@ -620,13 +741,12 @@ export class ThreadRun {
           bound,
           Number.POSITIVE_INFINITY,
           (next, time) => {
-            // biome-ignore format: one row
             raise(next, pe === this.index ? TLBI_OWN + (op.nXS ? 3 : 0) : wide, time);
             return this.noted({ kind: "event", at, time }, () => deliver(next, i + 1));
           },
         );
       };
-      if (deliver(s.slice(), 0)) kept = true;
+      if (this.noted(record, () => deliver(s, 0))) kept = true;
     }
     return kept;
   }
@@ -642,11 +762,12 @@ export class ThreadRun {
       view = Math.max(view, offset.view);
     }
     // 48 bits count: low and high VAs are told apart by bit 47.
-    return { va: Number(values.big(value) & 0xffff_ffff_ffffn), view };
+    return { va: values.low48(value), view };
   }
 
   private access(s: State, at: Load | Store | Atomic): boolean {
     const address = this.address(s, at);
+    if (at.op !== "store" || at.status !== undefined) this.choose();
     let kept = false;
     const kind: AccessKind = at.op === "load" ? "read" : at.op === "store" ? "write" : "both";
     for (const walk of this.translations(s, at, address)) {
@@ -689,9 +810,17 @@ export class ThreadRun {
       cache.know(index, context);
       const fixed = cache.constant(index, context, page);
       if (fixed) {
-        list.push({ context, entry: -1, leaf: "leaf" in fixed ? fixed.leaf : undefined, fault: "fault" in fixed ? fixed.fault : undefined, time: 0, deadline: Number.POSITIVE_INFINITY }); // biome-ignore format: one row
+        list.push({
+          context,
+          entry: -1,
+          leaf: "leaf" in fixed ? fixed.leaf : undefined,
+          fault: "fault" in fixed ? fixed.fault : undefined,
+          time: 0,
+          deadline: Number.POSITIVE_INFINITY,
+        });
         continue;
       }
+      this.choose();
       let faultFrom = world.without.has("not-cached-invalid") ? 0 : Math.max(earliest, address.view);
       if (this.ets2) faultFrom = Math.max(faultFrom, this.ordered(s, at));
       const completed = Math.max(s[VDSB]!, s[VOWN]!);
@@ -732,6 +861,8 @@ export class ThreadRun {
   private strikes(s: State, i: number): boolean {
     const { timeline } = this.world;
     if (timeline.kind[i] !== INVALIDATE || timeline.pe[i] !== this.index) return false;
+    // Own events behind the base are placed for a try: what comes after them in program order may yet stand before them.
+    if (i > this.base) return false;
     return this.ets2 || timeline.thread[i] !== this.index || !isDone(s, i);
   }
 
@@ -792,7 +923,6 @@ export class ThreadRun {
     type: string,
     kind: AccessKind,
   ): boolean {
-    // biome-ignore format: one row
     const view = Math.max(walk.time, address.view);
     if (Math.max(view, this.ordered(s, at)) >= walk.deadline) return false;
     const next = s.slice();
@@ -806,31 +936,37 @@ export class ThreadRun {
 
   private cell(leaf: Leaf, va: number, size: number): number {
     const cell = this.world.cells.at(leaf.page * 4096 + (va % 4096), size);
-    if (cell >= MAX_CELLS) throw new Unsupported(`more than ${MAX_CELLS} memory locations`);
+    this.touched.add(cell);
     return cell;
   }
 
   private load(s: State, at: Load, address: { va: number; view: number }, walk: Walked): boolean {
     const { timeline, values, without, cells } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
+    const slot = this.world.slot(cell);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const before = Math.max(this.ordered(s, at), address.view);
-    const seen = Math.max(before, translated, without.has("coherence") ? 0 : coherence(s, cell));
+    const seen = Math.max(before, translated, without.has("coherence") ? 0 : coherence(s, slot));
     let kept = false;
     for (let t = timeline.lastWrite(cell, seen); t <= timeline.n; t++) {
       if (this.found) return true;
       const initial = t === 0;
       if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
-      const own = !initial && forward(s, cell) === t;
-      const view = Math.max(before, translated, own ? forwarded(s, cell, at) : t);
+      const own = !initial && forward(s, slot) === t;
+      const view = Math.max(before, translated, own ? forwarded(s, slot, at) : t);
       if (view >= walk.deadline) continue;
       const next = s.slice();
       const value = initial ? cells.initial[cell]! : timeline.value[t]!;
-      setReg(next, at.rt, at.size === 8 ? value : values.alu("and", value, values.id((1n << BigInt(8 * at.size)) - 1n)), view); // biome-ignore format: one row
+      setReg(
+        next,
+        at.rt,
+        at.size === 8 ? value : values.alu("and", value, values.id((1n << BigInt(8 * at.size)) - 1n)),
+        view,
+      );
       raise(next, VRD, view);
       if (at.acquire !== "none" && !without.has("acquire-release")) raise(next, VACQ, view);
       raise(next, VSPEC, Math.max(address.view, translated));
-      raiseCoherence(next, cell, view);
+      raiseCoherence(next, slot, view);
       if (at.exclusive) {
         next[MONITOR] = cell + 1;
         next[MONITOR_TIME] = t;
@@ -845,13 +981,15 @@ export class ThreadRun {
   private store(s: State, at: Store, address: { va: number; view: number }, walk: Walked): boolean {
     const { without, values, timeline } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
+    const slot = this.world.slot(cell);
     this.world.cache.write(cell);
     if (walk.entry >= 0) this.world.cache.writesThrough(this.index);
     const data = this.view(s, at.rt);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
-    const coherent = without.has("coherence") ? 0 : coherence(s, cell);
+    const coherent = without.has("coherence") ? 0 : coherence(s, slot);
     const after = Math.max(this.ordered(s, at), address.view, data, translated, coherent);
-    const value = at.size === 8 ? reg(s, at.rt) : values.alu("and", reg(s, at.rt), values.id((1n << BigInt(8 * at.size)) - 1n)); // biome-ignore format: one row
+    const value =
+      at.size === 8 ? reg(s, at.rt) : values.alu("and", reg(s, at.rt), values.id((1n << BigInt(8 * at.size)) - 1n));
     let kept = false;
     if (at.status !== undefined) {
       // It may always fail.
@@ -887,11 +1025,11 @@ export class ThreadRun {
     decided: number,
     release: boolean,
   ): void {
-    // biome-ignore format: one row
+    const slot = this.world.slot(cell);
     raise(next, VWR, time);
     raise(next, VSPEC, decided);
-    raiseCoherence(next, cell, time);
-    setForward(next, cell, time, forwards);
+    raiseCoherence(next, slot, time);
+    setForward(next, slot, time, forwards);
     if (release) raise(next, VREL, time);
     next[PC] = this.next(at);
   }
@@ -899,12 +1037,13 @@ export class ThreadRun {
   private atomic(s: State, at: Atomic, address: { va: number; view: number }, walk: Walked): boolean {
     const { timeline, values, without, cells } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
+    const slot = this.world.slot(cell);
     this.world.cache.write(cell);
     if (walk.entry >= 0) this.world.cache.writesThrough(this.index);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const before = Math.max(this.ordered(s, at), address.view);
     let kept = false;
-    for (let t = timeline.lastWrite(cell, Math.max(before, translated, coherence(s, cell))); t <= timeline.n; t++) {
+    for (let t = timeline.lastWrite(cell, Math.max(before, translated, coherence(s, slot))); t <= timeline.n; t++) {
       const initial = t === 0;
       if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
       const view = Math.max(before, translated, t);
@@ -914,7 +1053,7 @@ export class ThreadRun {
         setReg(next, at.kind === "cas" ? at.rs : at.rt, old, view);
         raise(next, VRD, view);
         if (at.acquire && !without.has("acquire-release")) raise(next, VACQ, view);
-        raiseCoherence(next, cell, view);
+        raiseCoherence(next, slot, view);
       };
       const written = updated(at, old, reg(s, at.rs), reg(s, at.rt), values);
       if (written === undefined) {
@@ -922,7 +1061,17 @@ export class ThreadRun {
         after(next);
         raise(next, VSPEC, Math.max(address.view, translated));
         next[PC] = this.next(at);
-        const record = { kind: "access", at, read: true, value: old, va: address.va, cell, time: t, view, walk } as const; // biome-ignore format: one row
+        const record = {
+          kind: "access",
+          at,
+          read: true,
+          value: old,
+          va: address.va,
+          cell,
+          time: t,
+          view,
+          walk,
+        } as const;
         if (this.noted(record, () => this.explore(next))) kept = true;
         continue;
       }
@@ -931,7 +1080,17 @@ export class ThreadRun {
         for (let i = t + 1; i < time; i++) if (timeline.kind[i] === WRITE && timeline.what[i] === cell) return false;
         after(next);
         this.written(next, at, cell, time, time, Math.max(address.view, translated), at.release);
-        const record = { kind: "access", at, read: false, value: written, va: address.va, cell, time, view: time, walk } as const; // biome-ignore format: one row
+        const record = {
+          kind: "access",
+          at,
+          read: false,
+          value: written,
+          va: address.va,
+          cell,
+          time,
+          view: time,
+          walk,
+        } as const;
         return this.noted(record, () => this.explore(next));
       });
       if (placed) kept = true;
@@ -949,10 +1108,10 @@ export class ThreadRun {
 const EXCLUSIVE = 1 << 8;
 
 /** From when a load may have the value of the thread's own latest write to a cell. */
-function forwarded(s: State, cell: number, { acquire }: Load): number {
-  const view = forwardView(s, cell);
+function forwarded(s: State, slot: number, { acquire }: Load): number {
+  const view = forwardView(s, slot);
   if (view < EXCLUSIVE) return view;
-  return acquire === "none" ? view - EXCLUSIVE : forward(s, cell);
+  return acquire === "none" ? view - EXCLUSIVE : forward(s, slot);
 }
 
 function secondOf(kind: "sel" | "inc" | "inv" | "neg", value: number, values: World["values"]): number {

@@ -6,6 +6,7 @@
 import type { AluKind } from "./program.js";
 
 const MASK = (1n << 64n) - 1n;
+const MASK48 = (1n << 48n) - 1n;
 
 /** N, Z, C, V as bits 3 to 0 of a number. */
 export type Flags = number;
@@ -14,6 +15,8 @@ export type Flags = number;
 export class Values {
   private readonly ids = new Map<bigint, number>();
   private readonly bigs: bigint[] = [];
+  private readonly lows: number[] = [];
+  private readonly idsOfNumbers = new Map<number, number>();
   private readonly memo = new Map<number, number>();
   private readonly flagsMemo = new Map<number, Flags>();
 
@@ -29,8 +32,24 @@ export class Values {
       id = this.bigs.length;
       this.ids.set(wrapped, id);
       this.bigs.push(wrapped);
+      this.lows.push(Number(wrapped & MASK48));
     }
     return id;
+  }
+
+  /** The id of a whole number from 0 to 2^53-1. */
+  ofNumber(value: number): number {
+    let id = this.idsOfNumbers.get(value);
+    if (id === undefined) {
+      id = this.id(BigInt(value));
+      this.idsOfNumbers.set(value, id);
+    }
+    return id;
+  }
+
+  /** Bits [47:0] of a value: an address, or a small number. */
+  low48(id: number): number {
+    return this.lows[id]!;
   }
 
   /** The value of an id, from 0 to 2^64-1. */

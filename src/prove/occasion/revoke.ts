@@ -32,7 +32,11 @@ const BLOCK = extent("block", "a block of 2 MiB", 512, 512);
 function thresholds(program: Program): number[] {
   return program.flatMap((s) => {
     if (s.kind === "if")
-      return [...(s.condition.test === "pages" ? [s.condition.above] : []), ...thresholds(s.body), ...thresholds(s.otherwise)]; // biome-ignore format: one row
+      return [
+        ...(s.condition.test === "pages" ? [s.condition.above] : []),
+        ...thresholds(s.body),
+        ...thresholds(s.otherwise),
+      ];
     return s.kind === "for" || s.kind === "with-owner" ? thresholds(s.body) : [];
   });
 }
@@ -104,7 +108,6 @@ export function removeLines(
   { descriptors, range }: Removal,
   on: Pcpu,
 ): string[] {
-  // biome-ignore format: one row
   const owners = ownerVmids(policy);
   const flush = { policy, cpu, ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr };
   const remove = (descriptor: string): string => `STR ${on.number(0)},[${on.constant(descriptor)}]`;
@@ -124,21 +127,21 @@ export const descriptorsOf = ({ range }: Extent): string[] =>
     ? ["pte2(ipa1, owner_stage2)"]
     : Array.from({ length: range.looked }, (_, i) => `pte3(ipa${i + 1}, owner_stage2)`);
 
-/** The former owner's accesses, and which outcome is bad: the next owner writes 1, the former one 2. */
-export function accesses(access: Access, looked: number, on: Pcpu, thread: number): string[] {
-  const bad: string[] = [];
-  ["x", "y"].slice(0, looked).forEach((name, i) => {
-    const at = on.constant(name);
-    if (access === "read") {
-      const result = on.result();
-      on.lines.push(`LDR ${result},[${at}]`);
-      bad.push(`${thread}:${result} = 1`);
-    } else {
-      on.lines.push(`STR ${on.number(2)},[${at}]`);
-      bad.push(`*pa${i + 1} = 2`);
-    }
-  });
-  return bad;
+/** Which of the pages that the story looks at the former owner accesses; one at a time is as good as all of them. */
+export type Page = 0 | 1;
+export const pagesOf = ({ range }: Extent): Page[] => (range.looked > 1 ? [0, 1] : [0]);
+export const PAGE_WORDS: Record<Page, string> = { 0: "the first page", 1: "the second page" };
+
+/** The former owner's access, and which outcome is bad: the next owner writes 1, the former one 2. */
+export function access(kind: Access, page: Page, on: Pcpu, thread: number): string {
+  const at = on.constant(page === 0 ? "x" : "y");
+  if (kind === "write") {
+    on.lines.push(`STR ${on.number(2)},[${at}]`);
+    return `*pa${page + 1} = 2`;
+  }
+  const result = on.result();
+  on.lines.push(`LDR ${result},[${at}]`);
+  return `${thread}:${result} = 1`;
 }
 
 export const MEANING: Record<Access, string> = {
@@ -161,7 +164,6 @@ export function stage(
   setting: Setting,
   hypercall: (on: Pcpu) => string[],
 ): { pcpus: Pcpu[]; owner: Pcpu } {
-  // biome-ignore format: one row
   const owners = ownerVmids(policy);
   const words = current ? "the owner is current" : "another domain is current";
   if (place === "other") {
@@ -185,28 +187,29 @@ export function stage(
 export const hypervisorWrites = (e: Extent, on: Pcpu): string[] =>
   ["h", "g"].slice(0, e.range.looked).map((name) => `STR ${on.number(1)},[${on.constant(name)}]`);
 
-function byHypervisor(
-  policy: Policy,
-  cpu: CpuProfile,
-  setting: Setting,
-  e: Extent,
-  place: Place,
-  current: boolean,
-  access: Access,
-): Source {
-  // biome-ignore format: one row
+interface Variant {
+  readonly extent: Extent;
+  readonly place: Place;
+  readonly current: boolean;
+  readonly kind: Access;
+  readonly page: Page;
+}
+
+function byHypervisor(policy: Policy, cpu: CpuProfile, setting: Setting, v: Variant): Source {
+  const { extent, place, current, kind, page } = v;
   const { pcpus, owner } = stage(policy, place, current, setting, (on) => [
-    ...removeLines(policy, cpu, current, { descriptors: descriptorsOf(e), range: e.range }, on),
-    ...hypervisorWrites(e, on),
+    ...removeLines(policy, cpu, current, { descriptors: descriptorsOf(extent), range: extent.range }, on),
+    ...hypervisorWrites(extent, on),
   ]);
-  const bad = accesses(access, e.range.looked, owner, pcpus.indexOf(owner));
+  const bad = access(kind, page, owner, pcpus.indexOf(owner));
+  const several = extent.range.looked > 1;
   return {
-    name: `revoke.${place}-pcpu.${current ? "current" : "not-current"}.${e.name}.${access}`,
-    title: `${e.words} removed while ${current ? "the owner" : "another domain"} is current; the former owner ${access}s ${PLACES[place]}; the hypervisor writes to the page`, // biome-ignore format: one row
-    tables: tables(e),
+    name: `revoke.${place}-pcpu.${current ? "current" : "not-current"}.${extent.name}${several ? `.${page + 1}` : ""}.${kind}`,
+    title: `${extent.words} removed while ${current ? "the owner" : "another domain"} is current; the former owner ${kind}s ${several ? `${PAGE_WORDS[page]} ` : ""}${PLACES[place]}; the hypervisor writes to the page`,
+    tables: tables(extent),
     pcpus,
-    bad: bad.join(" | "),
-    meaning: MEANING[access],
+    bad,
+    meaning: MEANING[kind],
   };
 }
 
@@ -219,23 +222,23 @@ const HEIR = `s2table heir_stage2 0x340000 {
     }`;
 
 /** The page is mapped for another domain next, which writes to it from a third pCPU. */
-function byDomain(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place, access: Access): Source {
+function byDomain(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place, kind: Access): Source {
   const { pcpus, owner } = stage(policy, place, false, setting, (on) => [
     ...removeLines(policy, cpu, false, { descriptors: descriptorsOf(ONE), range: ONE.range }, on),
     `STR ${on.constant("s2mkdesc3(oa=pa1)")},[${on.constant("pte3(ipa9, heir_stage2)")}]`,
   ]);
-  const bad = accesses(access, 1, owner, pcpus.indexOf(owner));
+  const bad = access(kind, 0, owner, pcpus.indexOf(owner));
   const heir = pcpu(`pCPU ${pcpus.length}, the next owner`, 1, HEIR_VMID, "heir_stage1", setting);
   const own = heir.result();
   heir.lines.push(`STR ${heir.number(1)},[${heir.constant("z")}]`, `LDR ${own},[${heir.constant("z")}]`);
   return {
-    name: `revoke.${place}-pcpu.not-current.page.next-domain.${access}`,
-    title: `one page removed; the former owner ${access}s ${PLACES[place]}; the page is mapped for another domain, which writes to it`, // biome-ignore format: one row
+    name: `revoke.${place}-pcpu.not-current.page.next-domain.${kind}`,
+    title: `one page removed; the former owner ${kind}s ${PLACES[place]}; the page is mapped for another domain, which writes to it`,
     tables: tables(ONE, HEIR).replace("virtual h;", "virtual h z;\n    intermediate ipa9;"),
     pcpus: [...pcpus, heir],
     // The next owner may not have come to its write: it reads it back, and only what lands after that is bad.
-    bad: access === "read" ? bad.join(" | ") : `*pa1 = 2 & ${pcpus.length}:${own} = 1`,
-    meaning: MEANING[access],
+    bad: kind === "read" ? bad : `*pa1 = 2 & ${pcpus.length}:${own} = 1`,
+    meaning: MEANING[kind],
   };
 }
 
@@ -283,13 +286,14 @@ function stage1Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: P
 /** Every scenario of a removal under a policy. */
 export function revokeScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Source[] {
   const list: Source[] = [];
-  for (const e of extents(policy.code.revoke))
+  for (const extent of extents(policy.code.revoke))
     for (const place of ["other", "same"] as const)
       for (const current of [true, false])
-        for (const access of ["read", "write"] as const)
-          list.push(byHypervisor(policy, cpu, setting, e, place, current, access));
+        for (const kind of ["read", "write"] as const)
+          for (const page of pagesOf(extent))
+            list.push(byHypervisor(policy, cpu, setting, { extent, place, current, kind, page }));
   for (const place of ["other", "same"] as const) {
-    for (const access of ["read", "write"] as const) list.push(byDomain(policy, cpu, setting, place, access));
+    for (const kind of ["read", "write"] as const) list.push(byDomain(policy, cpu, setting, place, kind));
     list.push(stage1Table(policy, cpu, setting, place));
   }
   return list;

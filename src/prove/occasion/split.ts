@@ -3,7 +3,7 @@ import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { OTHER_VMID, ownerVmids, type Setting, vttbr } from "./domains.js";
 import { flushLines } from "./flush.js";
-import { type Access, accesses, MEANING, PLACES, type Place, stage } from "./revoke.js";
+import { type Access, access, MEANING, PLACES, type Place, stage } from "./revoke.js";
 import type { Source } from "./source.js";
 
 /** The new table, at its place; its first page maps pa2 in place of pa1. */
@@ -43,27 +43,37 @@ function split(
   setting: Setting,
   place: Place,
   current: boolean,
-  access: Access,
+  kind: Access,
 ): Source {
-  // biome-ignore format: one row
   const owners = ownerVmids(policy);
   const { pcpus, owner } = stage(policy, place, current, setting, (on) => {
     const entry = on.constant("pte2(ipa1, owner_stage2)");
     return [
       `STR ${on.number(0)},[${entry}]      // break`,
-      ...flushLines({ policy, cpu, occasion: "split", ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr, range: { ipa: "ipa1", va: "x", first: 0, pages: 512, step: 512, looked: 1 } }, on), // biome-ignore format: one call
+      ...flushLines(
+        {
+          policy,
+          cpu,
+          occasion: "split",
+          ownerVmids: owners,
+          currentVmid: current ? owners[0]! : OTHER_VMID,
+          vttbr,
+          range: { ipa: "ipa1", va: "x", first: 0, pages: 512, step: 512, looked: 1 },
+        },
+        on,
+      ),
       `STR ${on.constant(`mkdesc2(table=extz(${TABLE}, 64))`)},[${entry}]      // make`,
       `STR ${on.number(1)},[${on.constant("h")}]      // the old page is used otherwise`,
     ];
   });
-  const bad = accesses(access, 1, owner, pcpus.indexOf(owner));
+  const bad = access(kind, 0, owner, pcpus.indexOf(owner));
   return {
-    name: `split.${place}-pcpu.${current ? "current" : "not-current"}.${access}`,
-    title: `a block of 2 MiB is split while ${current ? "the owner" : "another domain"} is current, its first page replaced; the owner ${access}s ${PLACES[place]}`, // biome-ignore format: one row
+    name: `split.${place}-pcpu.${current ? "current" : "not-current"}.${kind}`,
+    title: `a block of 2 MiB is split while ${current ? "the owner" : "another domain"} is current, its first page replaced; the owner ${kind}s ${PLACES[place]}`,
     tables: TABLES,
     pcpus,
-    bad: bad.join(" | "),
-    meaning: MEANING[access].replace("the former owner", "the owner of the block"),
+    bad,
+    meaning: MEANING[kind].replace("the former owner", "the owner of the block"),
   };
 }
 
@@ -71,7 +81,7 @@ function split(
 export function splitScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Source[] {
   return (["other", "same"] as const).flatMap((place) =>
     [true, false].flatMap((current) =>
-      (["read", "write"] as const).map((access) => split(policy, cpu, setting, place, current, access)),
+      (["read", "write"] as const).map((kind) => split(policy, cpu, setting, place, current, kind)),
     ),
   );
 }

@@ -58,7 +58,6 @@ function oneThenOther(
   global: boolean,
   access: Access,
 ): Source {
-  // biome-ignore format: one row
   const on = pcpu("pCPU 0, vCPU A and then B", 1, ownerVmids(policy)[0]!, "a_stage1", setting);
   on.hypervisor.push(...switchLines(policy, cpu, on, "b"), "ERET");
   const x = on.constant("x");
@@ -67,7 +66,7 @@ function oneThenOther(
   on.lines.push(access === "read" ? `LDR ${result},[${x}]` : `STR ${on.number(2)},[${x}]`);
   return {
     name: `switch.${second === "ipa2" ? "other-page" : "not-mapped"}${global ? ".global" : ""}.${access}`,
-    title: `vCPU B comes after A to a pCPU, same ASID, other tables; x is ${second === "ipa2" ? "at another page" : "not mapped"} for B${global ? ", global entries" : ""}; B ${access}s x`, // biome-ignore format: one row
+    title: `vCPU B comes after A to a pCPU, same ASID, other tables; x is ${second === "ipa2" ? "at another page" : "not mapped"} for B${global ? ", global entries" : ""}; B ${access}s x`,
     tables: tables(second, global ? " with [nG = 0b0] and default" : ""),
     pcpus: [on],
     bad: access === "read" ? `0:${result} = 1` : "*pa1 = 2",
@@ -90,7 +89,11 @@ function thereAndBack(policy: Policy, cpu: CpuProfile, setting: Setting): Source
     ...switchLines(policy, cpu, on, "a"),
     "ERET",
   );
-  on.lines.push("HVC #0                // A leaves, B comes", "HVC #0                // B leaves, A comes", `LDR ${result},[${x}]`); // biome-ignore format: one row
+  on.lines.push(
+    "HVC #0                // A leaves, B comes",
+    "HVC #0                // B leaves, A comes",
+    `LDR ${result},[${x}]`,
+  );
   return {
     name: "switch.there-and-back",
     title: "vCPU A, then B, then A again on one pCPU, same ASID, other tables; A reads x",
@@ -117,7 +120,17 @@ function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: bo
   const arrive = [`LDAR ${seen},[${here.constant(back)}]      // A is back`];
   here.hypervisor.push(
     ...(between
-      ? [`CBNZ ${turn},again`, ...depart, ...switchLines(policy, cpu, here, "b"), `MOV ${turn},#1`, "ERET", "again:", ...arrive, ...switchLines(policy, cpu, here, "a"), "ERET"] // biome-ignore format: one row
+      ? [
+          `CBNZ ${turn},again`,
+          ...depart,
+          ...switchLines(policy, cpu, here, "b"),
+          `MOV ${turn},#1`,
+          "ERET",
+          "again:",
+          ...arrive,
+          ...switchLines(policy, cpu, here, "a"),
+          "ERET",
+        ]
       : [...depart, ...arrive, ...switchLines(policy, cpu, here, "a", false), "ERET"]),
   );
   here.lines.push("HVC #0", ...(between ? ["HVC #0"] : []), `LDR ${result},[${here.constant("x")}]`);
@@ -142,7 +155,7 @@ function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: bo
   there.hypervisor.pop();
   return {
     name: `switch.left-pcpu.${between ? "other-vcpu" : "nobody"}-between`,
-    title: `vCPU A unmaps x on pCPU 1 with a local TLBI and comes back to pCPU 0, where ${between ? "vCPU B" : "nobody"} ran in between`, // biome-ignore format: one row
+    title: `vCPU A unmaps x on pCPU 1 with a local TLBI and comes back to pCPU 0, where ${between ? "vCPU B" : "nobody"} ran in between`,
     tables: tables("ipa2")
       .replace("virtual x y;", "virtual x y l k;\n    physical pl pk;")
       .replace("s1table hyp_map 0x200000 {", "s1table hyp_map 0x200000 {\n        l |-> pl;\n        k |-> pk;")

@@ -44,7 +44,17 @@ function assign(policy: Policy, cpu: CpuProfile, on: Pcpu, current: boolean): st
   return [
     `MSR VTTBR_EL2,${on.constant(base(current ? VMID : OTHER_VMID))}`,
     "ISB",
-    ...flushLines({ policy, cpu, occasion: "vmid-assigned", ownerVmids: [VMID], currentVmid: current ? VMID : OTHER_VMID, vttbr: base }, on), // biome-ignore format: one call
+    ...flushLines(
+      {
+        policy,
+        cpu,
+        occasion: "vmid-assigned",
+        ownerVmids: [VMID],
+        currentVmid: current ? VMID : OTHER_VMID,
+        vttbr: base,
+      },
+      on,
+    ),
   ];
 }
 
@@ -65,7 +75,6 @@ function samePcpu(
   current: boolean,
   access: "read" | "write",
 ): Source {
-  // biome-ignore format: one row
   const on = pcpu("pCPU 0, the former domain, Xen, the new domain", 1, VMID, "owner_stage1", setting);
   on.hypervisor.push(...assign(policy, cpu, on, current), ...enter(on));
   const result = on.result();
@@ -75,7 +84,7 @@ function samePcpu(
   );
   return {
     name: `vmid-assigned.same-pcpu.${current ? "current" : "not-current"}.${access}`,
-    title: `a VMID goes to a new domain, flushed while ${current ? "that" : "another"} one's stage 2 is current; it ${access}s on the pCPU where the former domain ran`, // biome-ignore format: one row
+    title: `a VMID goes to a new domain, flushed while ${current ? "that" : "another"} one's stage 2 is current; it ${access}s on the pCPU where the former domain ran`,
     tables: TABLES,
     pcpus: [on],
     bad: access === "read" ? `0:${result} = 1` : "*pa1 = 2",
@@ -101,7 +110,7 @@ function otherPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, current: b
   on.lines.push("HVC #0                // the last of the former domain", `LDR ${result},[${on.constant("x")}]`);
   return {
     name: `vmid-assigned.other-pcpu.${current ? "current" : "not-current"}.read`,
-    title: `a VMID goes to a new domain, flushed on pCPU 0 while ${current ? "that" : "another"} one's stage 2 is current; it reads on pCPU 1, where the former domain ran`, // biome-ignore format: one row
+    title: `a VMID goes to a new domain, flushed on pCPU 0 while ${current ? "that" : "another"} one's stage 2 is current; it reads on pCPU 1, where the former domain ran`,
     tables: TABLES,
     pcpus: [xen, on],
     bad: `0:${gone} = 1 & 1:${ready} = 1 & 1:${result} = 1`,
