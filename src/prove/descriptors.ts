@@ -2,7 +2,7 @@
 import { AF, outputPage, TABLE_OR_PAGE, VALID } from "../arch/index.js";
 import { C_LEAF, C_STEP, type Catalogue, type Context, S2_LEAF, S2_STEP } from "./entry.js";
 import type { Knowledge } from "./knowledge.js";
-import { type Cells, INVALIDATE, type Timeline } from "./timeline.js";
+import { type Cells, INVALIDATE, type Timeline, Unsupported } from "./timeline.js";
 import type { Values } from "./values.js";
 
 const NG = 1n << 11n;
@@ -14,12 +14,17 @@ export interface Decoded {
   readonly table: boolean;
   readonly page: number;
   readonly ap: number;
+  /** APTable is not 0, if this is a table descriptor */
+  readonly apTable: boolean;
   readonly af: boolean;
   readonly global: boolean;
 }
 
-/** True for a descriptor of a level that leads to a next table. */
-export const isTable = (d: Decoded, level: number): boolean => d.table && level < 3;
+/** True for a table descriptor. Throws {@link Unsupported} where it limits what the descriptors below it permit. */
+export function isTable(d: Decoded, level: number): boolean {
+  if (d.table && level < 3 && d.apTable) throw new Unsupported("a table descriptor with APTable");
+  return d.table && level < 3;
+}
 /** Valid, and not a reserved encoding: no block at level 0, no block at level 3. */
 export const isUsable = (d: Decoded, level: number): boolean => d.valid && (d.table || level === 1 || level === 2);
 /** The page of an output address: the leaf's base and the rest of the input page. */
@@ -86,6 +91,7 @@ export class Descriptors {
         table: (lo & TABLE_OR_PAGE) !== 0,
         page: outputPage(lo, hi),
         ap: (lo >>> 6) & 3,
+        apTable: ((hi >>> 29) & 3) !== 0,
         af: (lo & AF) !== 0,
         global: (big & NG) === 0n,
       };

@@ -128,6 +128,19 @@ export class MayCache {
     return list;
   }
 
+  private walk(
+    pe: number,
+    context: Context,
+    t: number,
+    bits: Held,
+    hidden?: ReadonlyMap<number, number>,
+    memoryOnly = false,
+  ): Walk {
+    const { descriptors, constants, catalogue } = this;
+    const anyAsid = this.without.has("asid-match");
+    return new Walk(descriptors, constants, catalogue, pe, context, t, bits, hidden, memoryOnly, anyAsid);
+  }
+
   /** Adds every entry that walks for the contexts may fill, until nothing is new. */
   private close(pe: number, t: number, bits: Held, contexts: readonly Context[]): void {
     let changed = true;
@@ -135,7 +148,7 @@ export class MayCache {
       changed = false;
       for (const context of contexts)
         for (const va of this.knowledge.changing.get(peKey(pe, context.regime)) ?? [])
-          if (new Walk(this.descriptors, this.constants, this.catalogue, pe, context, t, bits).fill(va)) changed = true;
+          if (this.walk(pe, context, t, bits).fill(va)) changed = true;
     }
   }
 
@@ -145,7 +158,7 @@ export class MayCache {
     const key = context.id * PAGES + vaPage;
     let result = results.get(key);
     if (result === undefined) {
-      const walk = new Walk(this.descriptors, this.constants, this.catalogue, pe, context, t, bits.slice());
+      const walk = this.walk(pe, context, t, bits.slice());
       walk.fill(vaPage);
       result = { entries: walk.leaves(vaPage), faults: walk.faults };
       results.set(key, result);

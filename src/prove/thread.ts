@@ -2,7 +2,7 @@
  * One thread over a timeline. It executes in program order; each read takes a value, each translation an outcome, and each
  * write or TLBI a place in the timeline that its views allow. With the timeline given, threads do not influence each other.
  */
-import { BARRIERS, completesTlbi, TLBI_OPS } from "../arch/index.js";
+import { BARRIERS, type BarrierDomain, completesTlbi, TLBI_OPS } from "../arch/index.js";
 import { type Context, EL10, type Leaf, type WalkFault } from "./entry.js";
 import {
   type AccessKind,
@@ -157,6 +157,9 @@ const CONTEXT_REGISTERS = new Set([
   PLACE.ttbr0El2,
   PLACE.sctlr2,
 ]);
+
+/** From narrow to wide; the index is HCR_EL2.BSU. */
+const DOMAINS: readonly BarrierDomain[] = ["NSH", "ISH", "OSH", "SY"];
 
 type Load = Extract<Action, { op: "load" }> & Instruction;
 type Store = Extract<Action, { op: "store" }> & Instruction;
@@ -428,24 +431,30 @@ export class ThreadRun {
     const { without } = this.world;
     if (barrier.kind === "ISB") return this.synchronise(s, at);
     const accesses = barrier.type === "ST" ? s[VWR]! : barrier.type === "LD" ? s[VRD]! : Math.max(s[VRD]!, s[VWR]!);
-    const own = barrier.domain === "NSH" && !without.has("dsb-domain");
+    const domain = this.domain(s, barrier.domain!);
+    const own = domain === "NSH" && !without.has("dsb-domain");
     if (barrier.kind === "DMB" || without.has("dsb-order")) {
       // A DMB NSH orders accesses as the PE itself observes them, which program order does already.
       if (!own && !without.has("dmb-order"))
         if (barrier.type === "ST") raise(s, VDMB_ST, accesses);
         else raise(s, VDMB, accesses);
     } else raise(s, own ? VOWN : VDSB, accesses);
-    if (barrier.kind === "DSB") this.completeTlbis(s, barrier, own);
+    if (barrier.kind === "DSB") this.completeTlbis(s, barrier, own, domain === "OSH" || domain === "SY");
     const tlbis = Math.max(s[TLBI_OWN]!, s[TLBI_INNER]!, s[TLBI_OUTER]!);
     this.log?.push({ kind: "barrier", barrier: at.barrier, view: s[VDSB]!, tlbis });
     return undefined;
   }
 
-  private completeTlbis(s: State, barrier: (typeof BARRIERS)[number], own: boolean): void {
+  /** The domain of a barrier: HCR_EL2.BSU is the least that one of EL1 or EL0 has. */
+  private domain(s: State, written: BarrierDomain): BarrierDomain {
+    const least = s[EL]! < 2 ? Number((this.world.values.big(sysreg(s, PLACE.hcr)) >> 10n) & 3n) : 0;
+    return DOMAINS[Math.max(least, DOMAINS.indexOf(written))]!;
+  }
+
+  private completeTlbis(s: State, barrier: (typeof BARRIERS)[number], own: boolean, outer: boolean): void {
     const { without } = this.world;
     if (completesTlbi(barrier) === "none" && !without.has("tlbi-completion")) return;
     const wide = !own;
-    const outer = barrier.domain === "OSH" || barrier.domain === "SY";
     for (const nXS of [0, 3]) {
       if (nXS === 0 && barrier.nXS) continue;
       raise(s, VDSB, s[TLBI_OWN + nXS]!);
@@ -820,6 +829,7 @@ export class ThreadRun {
       this.choose();
       let faultFrom = world.without.has("not-cached-invalid") ? 0 : Math.max(earliest, address.view);
       if (this.ets2) faultFrom = Math.max(faultFrom, this.ordered(s, at), this.dataView(s, at));
+      const completed = Math.max(s[VDSB]!, s[VOWN]!);
       const seen = new Map<number, number>();
       for (let t = Math.min(earliest, faultFrom); t <= timeline.n; t++) {
         const { entries, faults } = cache.results(index, context, page, t);
@@ -833,7 +843,7 @@ export class ThreadRun {
             list.push({ context, entry, leaf, fault: undefined, time: t, deadline });
           }
         if (t >= faultFrom)
-          for (const fault of [...faults, ...cache.faultsBefore(index, context, page, t, s[VDSB]!)]) {
+          for (const fault of [...faults, ...cache.faultsBefore(index, context, page, t, completed)]) {
             const deadline = this.faultDeadline(s, fault, context, page, t);
             const code = -1 - fault.id;
             if (seen.get(code) === deadline) continue;
@@ -949,7 +959,7 @@ export class ThreadRun {
       const initial = t === 0;
       if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
       const own = !initial && forward(s, slot) === t;
-      const view = Math.max(before, translated, own ? forwardView(s, slot) : t);
+      const view = Math.max(before, translated, own ? forwarded(s, slot, at) : t);
       if (view >= walk.deadline) continue;
       const next = s.slice();
       const value = initial ? cells.initial[cell]! : timeline.value[t]!;
@@ -1004,7 +1014,8 @@ export class ThreadRun {
         setReg(next, at.status, values.id(0n), 0);
         next[MONITOR] = 0;
       }
-      this.written(next, at, cell, time, Math.max(address.view, data), Math.max(address.view, translated), at.release);
+      const forwards = Math.max(address.view, data) + (at.status === undefined ? 0 : EXCLUSIVE);
+      this.written(next, at, cell, time, forwards, Math.max(address.view, translated), at.release);
       const record = { kind: "access", at, read: false, value, va: address.va, cell, time, view: time, walk } as const;
       return this.noted(record, () => this.explore(next));
     });
@@ -1016,7 +1027,7 @@ export class ThreadRun {
     at: Instruction,
     cell: number,
     time: number,
-    forwarded: number,
+    forwards: number,
     decided: number,
     release: boolean,
   ): void {
@@ -1024,7 +1035,7 @@ export class ThreadRun {
     raise(next, VWR, time);
     raise(next, VSPEC, decided);
     raiseCoherence(next, slot, time);
-    setForward(next, slot, time, forwarded);
+    setForward(next, slot, time, forwards);
     if (release) raise(next, VREL, time);
     next[PC] = this.next(at);
   }
@@ -1097,6 +1108,16 @@ export class ThreadRun {
   get changing(): readonly number[] {
     return this.world.cache.knowledge.changing.get(peKey(this.index, EL10)) ?? [];
   }
+}
+
+/** Marks the view of what a Store-Exclusive forwards: a Load-Acquire does not take it before it is visible to all (B2.3). */
+const EXCLUSIVE = 1 << 8;
+
+/** From when a load may have the value of the thread's own latest write to a cell. */
+function forwarded(s: State, slot: number, { acquire }: Load): number {
+  const view = forwardView(s, slot);
+  if (view < EXCLUSIVE) return view;
+  return acquire === "none" ? view - EXCLUSIVE : forward(s, slot);
 }
 
 function secondOf(kind: "sel" | "inc" | "inv" | "neg", value: number, values: World["values"]): number {

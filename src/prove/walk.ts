@@ -31,6 +31,8 @@ export class Walk implements Walker {
     private readonly bits: Held,
     readonly hidden: ReadonlyMap<number, number> | undefined = undefined,
     readonly memoryOnly = false,
+    /** without the rule that entries are used under their ASID only */
+    private readonly anyAsid = false,
   ) {}
 
   /** Adds all entries that a walk for a VA may fill; true when any was new. */
@@ -56,7 +58,7 @@ export class Walk implements Walker {
 
   private mine(id: number): boolean {
     const { asid } = this.catalogue.entries[id]!;
-    return asid === -1 || asid === this.context.asid;
+    return asid === -1 || asid === this.context.asid || this.anyAsid;
   }
 
   private add(kind: number, asid: number, page: number, level: number, payload: number, ipa: number): void {

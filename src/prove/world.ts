@@ -186,7 +186,7 @@ export class World {
   }
 
   vmidOf(vttbr: number): number {
-    return idField(this.values.big(vttbr));
+    return this.without.has("vmid-match") ? 0 : idField(this.values.big(vttbr));
   }
 
   /** HCR_EL2.FB: EL1's own local TLBIs are broadcast. */
@@ -204,7 +204,7 @@ export class World {
     const { cache, cpu } = this;
     const { knowledge } = cache;
     const regime = op.regime === "EL2" ? EL2 : EL10;
-    const anyVmid = !op.matchesVmid || this.without.has("vmid-match");
+    const anyVmid = !op.matchesVmid;
     const list: number[] = [];
     for (let pe = 0; pe < this.program.threads.length; pe++) {
       if (only !== undefined && only !== pe) continue;
