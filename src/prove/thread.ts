@@ -2,7 +2,7 @@
  * One thread over a timeline. It executes in program order; each read takes a value, each translation an outcome, and each
  * write or TLBI a place in the timeline that its views allow. With the timeline given, threads do not influence each other.
  */
-import { BARRIERS, completesTlbi, TLBI_OPS } from "../arch/index.js";
+import { BARRIERS, type BarrierDomain, completesTlbi, TLBI_OPS } from "../arch/index.js";
 import { type Context, EL10, type Leaf, type WalkFault } from "./entry.js";
 import {
   type AccessKind,
@@ -12,7 +12,7 @@ import {
   VECTOR_CURRENT_SPX,
   VECTOR_LOWER,
 } from "./exception.js";
-import { peKey } from "./maycache.js";
+import { peKey } from "./knowledge.js";
 import type { Action, Instruction, Operand, Thread } from "./program.js";
 import {
   ALL_SYSREGS,
@@ -158,6 +158,9 @@ const CONTEXT_REGISTERS = new Set([
   PLACE.sctlr2,
 ]);
 
+/** From narrow to wide; the index is HCR_EL2.BSU. */
+const DOMAINS: readonly BarrierDomain[] = ["NSH", "ISH", "OSH", "SY"];
+
 type Load = Extract<Action, { op: "load" }> & Instruction;
 type Store = Extract<Action, { op: "store" }> & Instruction;
 type Atomic = Extract<Action, { op: "atomic" }> & Instruction;
@@ -233,7 +236,7 @@ export class ThreadRun {
     const former = (thread.former ?? []).map((c) =>
       world.el10Context(id(c.ttbr0), id(c.ttbr1), id(c.vttbr), sysreg(s, PLACE.hcr), sysreg(s, PLACE.sctlr1)),
     );
-    for (const context of [...own, ...former, el2]) world.cache.know(index, context, true);
+    for (const context of [...own, ...former, el2]) world.cache.constants.know(index, context, true);
     const live = thread.el === 2 && !world.without.has("out-of-context") ? [el2] : [...own, el2];
     world.cache.begin(index, [...own, ...former], live);
   }
@@ -428,24 +431,30 @@ export class ThreadRun {
     const { without } = this.world;
     if (barrier.kind === "ISB") return this.synchronise(s, at);
     const accesses = barrier.type === "ST" ? s[VWR]! : barrier.type === "LD" ? s[VRD]! : Math.max(s[VRD]!, s[VWR]!);
-    const own = barrier.domain === "NSH" && !without.has("dsb-domain");
+    const domain = this.domain(s, barrier.domain!);
+    const own = domain === "NSH" && !without.has("dsb-domain");
     if (barrier.kind === "DMB" || without.has("dsb-order")) {
       // A DMB NSH orders accesses as the PE itself observes them, which program order does already.
       if (!own && !without.has("dmb-order"))
         if (barrier.type === "ST") raise(s, VDMB_ST, accesses);
         else raise(s, VDMB, accesses);
     } else raise(s, own ? VOWN : VDSB, accesses);
-    if (barrier.kind === "DSB") this.completeTlbis(s, barrier, own);
+    if (barrier.kind === "DSB") this.completeTlbis(s, barrier, own, domain === "OSH" || domain === "SY");
     const tlbis = Math.max(s[TLBI_OWN]!, s[TLBI_INNER]!, s[TLBI_OUTER]!);
     this.log?.push({ kind: "barrier", barrier: at.barrier, view: s[VDSB]!, tlbis });
     return undefined;
   }
 
-  private completeTlbis(s: State, barrier: (typeof BARRIERS)[number], own: boolean): void {
+  /** The domain of a barrier: HCR_EL2.BSU is the least that one of EL1 or EL0 has. */
+  private domain(s: State, written: BarrierDomain): BarrierDomain {
+    const least = s[EL]! < 2 ? Number((this.world.values.big(sysreg(s, PLACE.hcr)) >> 10n) & 3n) : 0;
+    return DOMAINS[Math.max(least, DOMAINS.indexOf(written))]!;
+  }
+
+  private completeTlbis(s: State, barrier: (typeof BARRIERS)[number], own: boolean, outer: boolean): void {
     const { without } = this.world;
     if (completesTlbi(barrier) === "none" && !without.has("tlbi-completion")) return;
     const wide = !own;
-    const outer = barrier.domain === "OSH" || barrier.domain === "SY";
     for (const nXS of [0, 3]) {
       if (nXS === 0 && barrier.nXS) continue;
       raise(s, VDSB, s[TLBI_OWN + nXS]!);
@@ -534,8 +543,8 @@ export class ThreadRun {
   /** From now on the PE may walk for these EL1&0 contexts. Undefined when that makes no difference to anything. */
   private live(s: State, at: Instruction, contexts: readonly Context[]): boolean | undefined {
     const { cache } = this.world;
-    for (const context of contexts) cache.know(this.index, context);
-    if (!cache.matters(this.index, EL10) || !this.comesBack(s)) return undefined;
+    for (const context of contexts) cache.constants.know(this.index, context);
+    if (this.world.reduces && (!cache.knowledge.matters(this.index, EL10) || !this.comesBack(s))) return undefined;
     const set = cache.liveSet([...contexts, this.el2Context(s)]);
     const after = Math.max(s[VCSE]!, s[VDSB]!, s[VSPEC]!, s[VMSR]!);
     return this.placeEvent(s, at, CONTEXT, this.index, set, 0, after, Number.POSITIVE_INFINITY, (next, time) => {
@@ -789,6 +798,12 @@ export class ThreadRun {
     return view;
   }
 
+  /** The view of what an access writes. */
+  private dataView(s: State, at: Load | Store | Atomic): number {
+    if (at.op === "load") return 0;
+    return at.op === "store" ? this.view(s, at.rt) : Math.max(this.view(s, at.rs), this.view(s, at.rt));
+  }
+
   /** Every way in which the access may be translated. */
   private translations(s: State, at: Load | Store | Atomic, address: { va: number; view: number }): Walked[] {
     const { world, index } = this;
@@ -798,8 +813,8 @@ export class ThreadRun {
     const contexts = s[EL] === 2 ? [this.el2Context(s)] : this.contexts(s);
     const earliest = this.ets2 ? Math.max(s[VCSE]!, s[VDSB]!, s[VOWN]!) : s[VCSE]!;
     for (const context of contexts) {
-      cache.know(index, context);
-      const fixed = cache.constant(index, context, page);
+      cache.constants.know(index, context);
+      const fixed = cache.constants.of(index, context, page);
       if (fixed) {
         list.push({
           context,
@@ -813,7 +828,8 @@ export class ThreadRun {
       }
       this.choose();
       let faultFrom = world.without.has("not-cached-invalid") ? 0 : Math.max(earliest, address.view);
-      if (this.ets2) faultFrom = Math.max(faultFrom, this.ordered(s, at));
+      if (this.ets2) faultFrom = Math.max(faultFrom, this.ordered(s, at), this.dataView(s, at));
+      const completed = Math.max(s[VDSB]!, s[VOWN]!);
       const seen = new Map<number, number>();
       for (let t = Math.min(earliest, faultFrom); t <= timeline.n; t++) {
         const { entries, faults } = cache.results(index, context, page, t);
@@ -827,7 +843,7 @@ export class ThreadRun {
             list.push({ context, entry, leaf, fault: undefined, time: t, deadline });
           }
         if (t >= faultFrom)
-          for (const fault of [...faults, ...cache.faultsBefore(index, context, page, t, s[VDSB]!)]) {
+          for (const fault of [...faults, ...cache.faultsBefore(index, context, page, t, completed)]) {
             const deadline = this.faultDeadline(s, fault, context, page, t);
             const code = -1 - fault.id;
             if (seen.get(code) === deadline) continue;
@@ -914,7 +930,7 @@ export class ThreadRun {
     kind: AccessKind,
   ): boolean {
     const view = Math.max(walk.time, address.view);
-    if (Math.max(view, this.ordered(s, at)) >= walk.deadline) return false;
+    if (Math.max(view, this.ordered(s, at), this.dataView(s, at)) >= walk.deadline) return false;
     const next = s.slice();
     const { el, esr, ipa, text } = syndrome(walk, type, kind, s[EL]!);
     const record = { kind: "fault", at, va: address.va, view, walk, what: text } as const;
@@ -943,7 +959,7 @@ export class ThreadRun {
       const initial = t === 0;
       if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
       const own = !initial && forward(s, slot) === t;
-      const view = Math.max(before, translated, own ? forwardView(s, slot) : t);
+      const view = Math.max(before, translated, own ? forwarded(s, slot, at) : t);
       if (view >= walk.deadline) continue;
       const next = s.slice();
       const value = initial ? cells.initial[cell]! : timeline.value[t]!;
@@ -972,8 +988,8 @@ export class ThreadRun {
     const { without, values, timeline } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
     const slot = this.world.slot(cell);
-    this.world.cache.write(cell);
-    if (walk.entry >= 0) this.world.cache.writesThrough(this.index);
+    this.world.cache.constants.write(cell);
+    if (walk.entry >= 0) this.world.cache.knowledge.writesThrough(this.index);
     const data = this.view(s, at.rt);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const coherent = without.has("coherence") ? 0 : coherence(s, slot);
@@ -998,7 +1014,8 @@ export class ThreadRun {
         setReg(next, at.status, values.id(0n), 0);
         next[MONITOR] = 0;
       }
-      this.written(next, at, cell, time, Math.max(address.view, data), Math.max(address.view, translated), at.release);
+      const forwards = Math.max(address.view, data) + (at.status === undefined ? 0 : EXCLUSIVE);
+      this.written(next, at, cell, time, forwards, Math.max(address.view, translated), at.release);
       const record = { kind: "access", at, read: false, value, va: address.va, cell, time, view: time, walk } as const;
       return this.noted(record, () => this.explore(next));
     });
@@ -1010,7 +1027,7 @@ export class ThreadRun {
     at: Instruction,
     cell: number,
     time: number,
-    forwarded: number,
+    forwards: number,
     decided: number,
     release: boolean,
   ): void {
@@ -1018,7 +1035,7 @@ export class ThreadRun {
     raise(next, VWR, time);
     raise(next, VSPEC, decided);
     raiseCoherence(next, slot, time);
-    setForward(next, slot, time, forwarded);
+    setForward(next, slot, time, forwards);
     if (release) raise(next, VREL, time);
     next[PC] = this.next(at);
   }
@@ -1027,8 +1044,8 @@ export class ThreadRun {
     const { timeline, values, without, cells } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
     const slot = this.world.slot(cell);
-    this.world.cache.write(cell);
-    if (walk.entry >= 0) this.world.cache.writesThrough(this.index);
+    this.world.cache.constants.write(cell);
+    if (walk.entry >= 0) this.world.cache.knowledge.writesThrough(this.index);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const before = Math.max(this.ordered(s, at), address.view);
     let kept = false;
@@ -1091,6 +1108,16 @@ export class ThreadRun {
   get changing(): readonly number[] {
     return this.world.cache.knowledge.changing.get(peKey(this.index, EL10)) ?? [];
   }
+}
+
+/** Marks the view of what a Store-Exclusive forwards: a Load-Acquire does not take it before it is visible to all (B2.3). */
+const EXCLUSIVE = 1 << 8;
+
+/** From when a load may have the value of the thread's own latest write to a cell. */
+function forwarded(s: State, slot: number, { acquire }: Load): number {
+  const view = forwardView(s, slot);
+  if (view < EXCLUSIVE) return view;
+  return acquire === "none" ? view - EXCLUSIVE : forward(s, slot);
 }
 
 function secondOf(kind: "sel" | "inc" | "inv" | "neg", value: number, values: World["values"]): number {
