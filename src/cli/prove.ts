@@ -20,6 +20,7 @@ interface ProveOptions {
   readonly fb: boolean;
   readonly witness?: boolean;
   readonly json?: boolean;
+  readonly report?: string;
   readonly save?: string;
   readonly maxStates: number;
   readonly timeout: number;
@@ -36,6 +37,7 @@ export function register(program: Command): void {
     .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
     .option("--witness", "tell every story, also of many policies")
     .option("--json", "print JSON")
+    .option("--report <file>", "also write one self-contained HTML file, with every story")
     .option("--save <folder>", "also write every scenario as a litmus test, for `shootdown litmus` and other tools")
     .addOption(
       new Option("--max-states <n>", "over this many states, a scenario's verdict is unknown")
@@ -65,12 +67,24 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
   });
   if (options.save !== undefined) save(questions, options.save);
   const proof = { results, policies, cpus: cpusOf(options.cpu), assumptions: assumptions(setting) };
+  if (options.report !== undefined) {
+    const { renderProofReport } = await import("../report/index.js");
+    writeWhole(options.report, await renderProofReport(proof, commandLine()));
+  }
   if (options.json) printJson({ results: results.map(asJson), assumptions: assumptions(setting) });
   else {
     const witness = options.witness === true || policies.length === 1;
     process.stdout.write(proofText(proof, { width: outputWidth(), witness }));
+    if (options.report !== undefined) process.stdout.write(`\nThe report stands in ${options.report}\n`);
   }
 }
+
+/** What was typed, for a shell to repeat. */
+const commandLine = (): string =>
+  [
+    "shootdown",
+    ...process.argv.slice(2).map((word) => (/^[\w./:=,@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)),
+  ].join(" ");
 
 function cpusOf(asked: readonly string[] | undefined): CpuProfile[] {
   if (asked === undefined) return [...CPU_PROFILES];
@@ -120,6 +134,7 @@ function save(questions: readonly Question[], folder: string): void {
 }
 
 /** A result as `--json` gives it: its shape is a contract. */
-function asJson({ milliseconds, ...rest }: SignOff): object {
-  return { ...rest, milliseconds: Math.round(milliseconds * 10) / 10 };
+function asJson({ milliseconds, scenario, ...rest }: SignOff): object {
+  const { text: _, ...told } = scenario ?? {};
+  return { ...rest, milliseconds: Math.round(milliseconds * 10) / 10, ...(scenario && { scenario: told }) };
 }

@@ -93,6 +93,8 @@ export interface PriceLine {
 }
 
 export interface HostDescription extends Described {
+  /** the CPU profile that the hypervisor under study sees there */
+  readonly cpu: string;
   readonly nested: boolean;
   readonly assumptions: readonly string[];
   readonly prices: readonly PriceLine[];
