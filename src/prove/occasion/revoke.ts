@@ -63,13 +63,15 @@ export function tables(e: Extent, extra = ""): string {
   return `
     option default_tables = false;
     ${aligned}virtual x;
+    ${second(e, "virtual y;")}
     virtual h;
     ${aligned}intermediate ipa1;
     ${aligned}physical pa1;
-    ${second(e, "virtual y g;")}
+    ${second(e, "virtual g;")}
     ${second(e, "intermediate ipa2;")}
     ${second(e, "physical pa2;")}
     ${second(e, "assert ipa2[48..12] == add_bits_int(ipa1[48..12], 1);")}
+    ${second(e, "assert y[48..12] == add_bits_int(x[48..12], 1);")}
     s2table owner_stage2 0x240000 {
         ipa1 |-> pa1${level};
         ipa1 ?-> invalid${level};
@@ -133,8 +135,8 @@ export const pagesOf = ({ range }: Extent): Page[] => (range.looked > 1 ? [0, 1]
 export const PAGE_WORDS: Record<Page, string> = { 0: "the first page", 1: "the second page" };
 
 /** The former owner's access, and which outcome is bad: the next owner writes 1, the former one 2. */
-export function access(kind: Access, page: Page, on: Pcpu, thread: number): string {
-  const at = on.constant(page === 0 ? "x" : "y");
+export function access(kind: Access, page: Page, on: Pcpu, thread: number, va = page === 0 ? "x" : "y"): string {
+  const at = on.constant(va);
   if (kind === "write") {
     on.lines.push(`STR ${on.number(2)},[${at}]`);
     return `*pa${page + 1} = 2`;
@@ -207,6 +209,25 @@ function byHypervisor(policy: Policy, cpu: CpuProfile, setting: Setting, v: Vari
     name: `revoke.${place}-pcpu.${current ? "current" : "not-current"}.${extent.name}${several ? `.${page + 1}` : ""}.${kind}`,
     title: `${extent.words} removed while ${current ? "the owner" : "another domain"} is current; the former owner ${kind}s ${several ? `${PAGE_WORDS[page]} ` : ""}${PLACES[place]}; the hypervisor writes to the page`,
     tables: tables(extent),
+    pcpus,
+    bad,
+    meaning: MEANING[kind],
+  };
+}
+
+/** The guest has a second VA for the page, which the hypervisor cannot know. */
+function byAlias(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place, kind: Access): Source {
+  const { pcpus, owner } = stage(policy, place, true, setting, (on) => [
+    ...removeLines(policy, cpu, true, { descriptors: descriptorsOf(ONE), range: ONE.range }, on),
+    ...hypervisorWrites(ONE, on),
+  ]);
+  const bad = access(kind, 0, owner, pcpus.indexOf(owner), "w");
+  return {
+    name: `revoke.${place}-pcpu.current.alias.${kind}`,
+    title: `one page removed, for which the guest has two VAs; the former owner ${kind}s by the second, w, ${PLACES[place]}`,
+    tables: tables(ONE)
+      .replace("virtual x;", "virtual x w;")
+      .replace("x |-> ipa1;", "x |-> ipa1;\n            w |-> ipa1;"),
     pcpus,
     bad,
     meaning: MEANING[kind],
@@ -293,7 +314,8 @@ export function revokeScenarios(policy: Policy, cpu: CpuProfile, setting: Settin
           for (const page of pagesOf(extent))
             list.push(byHypervisor(policy, cpu, setting, { extent, place, current, kind, page }));
   for (const place of ["other", "same"] as const) {
-    for (const kind of ["read", "write"] as const) list.push(byDomain(policy, cpu, setting, place, kind));
+    for (const kind of ["read", "write"] as const)
+      list.push(byAlias(policy, cpu, setting, place, kind), byDomain(policy, cpu, setting, place, kind));
     list.push(stage1Table(policy, cpu, setting, place));
   }
   return list;
