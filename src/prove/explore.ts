@@ -2,7 +2,7 @@
  * Every timeline that the threads can make, event by event, and over each one every execution of every thread: can the final
  * state satisfy the condition? A timeline that no thread can go on with keeping its promises is cut at once.
  */
-import { Knowledge, Learned } from "./maycache.js";
+import { Knowledge, Learned } from "./knowledge.js";
 import type { Condition, Program } from "./program.js";
 import type { Rule } from "./rules.js";
 import { type Step, tell } from "./story.js";
@@ -17,6 +17,8 @@ export interface Options extends Cpu {
   readonly timeoutMs: number;
   /** rules that the model leaves out: for the test that each of them matters */
   readonly without?: ReadonlySet<Rule>;
+  /** false: explore what is thought to make no difference too, much slower; for the test that it makes none */
+  readonly reductions?: boolean;
   /** the clock in milliseconds, for the time limit */
   readonly now?: () => number;
 }
@@ -78,10 +80,17 @@ class Search {
     deadline: number,
   ) {
     const now = options.now ?? (() => performance.now());
-    this.world = new World(program, options, options.without ?? new Set(), knowledge, {
-      maxStates: options.maxStates,
-      expired: () => now() > deadline,
-    });
+    this.world = new World(
+      program,
+      options,
+      options.without ?? new Set(),
+      knowledge,
+      {
+        maxStates: options.maxStates,
+        expired: () => now() > deadline,
+      },
+      options.reductions ?? true,
+    );
     this.world.states = states;
     const atoms: Atom[][] = program.threads.map(() => []);
     let bits = 0;
@@ -139,7 +148,7 @@ class Search {
   private node(before: readonly (Runs | undefined)[]): void {
     const { timeline } = this.world;
     const runs = this.threads.map((thread, i) =>
-      thread.issues ? (this.unseen(i, before[i]) ?? thread.run(before[i])) : undefined,
+      thread.issues ? (this.unseen(i, before[i]) ?? thread.run(this.world.reduces ? before[i] : undefined)) : undefined,
     );
     if (runs.every((run) => run === undefined || run.outcomes.size > 0)) {
       this.judge(this.threads.map((thread, i) => (runs[i] ?? thread.run()).outcomes));
@@ -160,11 +169,11 @@ class Search {
   private unseen(thread: number, before: Runs | undefined): Runs | undefined {
     const { timeline, cache } = this.world;
     const t = timeline.n;
-    if (before === undefined || t === 0 || timeline.thread[t] === thread) return undefined;
+    if (!this.world.reduces || before === undefined || t === 0 || timeline.thread[t] === thread) return undefined;
     const what = timeline.what[t]!;
     const seen =
       timeline.kind[t] === WRITE
-        ? before.touched.has(what) || (cache.isDescriptor(what) && cache.changes(thread))
+        ? before.touched.has(what) || (cache.descriptors.has(what) && cache.knowledge.changes(thread))
         : timeline.pe[t] === thread;
     return seen ? undefined : before;
   }
@@ -176,7 +185,7 @@ class Search {
   private mirrored(c: Candidate): boolean {
     const { timeline } = this.world;
     const t = timeline.n;
-    if (t === 0 || c.after >= t) return false;
+    if (!this.world.reduces || t === 0 || c.after >= t) return false;
     const kind = timeline.kind[t]!;
     const last = { kind, pe: timeline.pe[t]!, what: timeline.what[t]! };
     const apart =
@@ -189,7 +198,7 @@ class Search {
 
   /** A write that no walk reads, beside a change of live contexts. */
   private plainWrite(a: { kind: number; what: number }, b: { kind: number }): boolean {
-    return a.kind === WRITE && b.kind === CONTEXT && !this.world.cache.isDescriptor(a.what);
+    return a.kind === WRITE && b.kind === CONTEXT && !this.world.cache.descriptors.has(a.what);
   }
 
   private judge(outcomes: readonly ReadonlySet<number>[]): void {

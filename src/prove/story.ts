@@ -231,7 +231,7 @@ class Story {
 
   private descriptorWritten(t: number): boolean {
     const { timeline, cache } = this.world;
-    for (let i = t; i > 0; i--) if (timeline.kind[i] === WRITE && cache.isDescriptor(timeline.what[i]!)) return true;
+    for (let i = t; i > 0; i--) if (timeline.kind[i] === WRITE && cache.descriptors.has(timeline.what[i]!)) return true;
     return false;
   }
 
@@ -328,7 +328,7 @@ class Story {
   /** A value in words; descriptors as what they map. */
   private valueWords(value: number, cell: number): string {
     const big = this.world.values.big(value);
-    if (!this.world.cache.isDescriptor(cell)) return `0x${big.toString(16)}`.replace(/^0x(\d)$/, "$1");
+    if (!this.world.cache.descriptors.has(cell)) return `0x${big.toString(16)}`.replace(/^0x(\d)$/, "$1");
     if ((big & 1n) === 0n) return big === 0n ? "0 (invalid)" : `0x${big.toString(16)} (invalid)`;
     const page = Number((big & 0xffff_ffff_f000n) >> 12n);
     const { physical, intermediate } = this.world.program.names;

@@ -12,7 +12,7 @@ import {
   VECTOR_CURRENT_SPX,
   VECTOR_LOWER,
 } from "./exception.js";
-import { peKey } from "./maycache.js";
+import { peKey } from "./knowledge.js";
 import type { Action, Instruction, Operand, Thread } from "./program.js";
 import {
   ALL_SYSREGS,
@@ -236,7 +236,7 @@ export class ThreadRun {
     const former = (thread.former ?? []).map((c) =>
       world.el10Context(id(c.ttbr0), id(c.ttbr1), id(c.vttbr), sysreg(s, PLACE.hcr), sysreg(s, PLACE.sctlr1)),
     );
-    for (const context of [...own, ...former, el2]) world.cache.know(index, context, true);
+    for (const context of [...own, ...former, el2]) world.cache.constants.know(index, context, true);
     const live = thread.el === 2 && !world.without.has("out-of-context") ? [el2] : [...own, el2];
     world.cache.begin(index, [...own, ...former], live);
   }
@@ -543,8 +543,8 @@ export class ThreadRun {
   /** From now on the PE may walk for these EL1&0 contexts. Undefined when that makes no difference to anything. */
   private live(s: State, at: Instruction, contexts: readonly Context[]): boolean | undefined {
     const { cache } = this.world;
-    for (const context of contexts) cache.know(this.index, context);
-    if (!cache.matters(this.index, EL10) || !this.comesBack(s)) return undefined;
+    for (const context of contexts) cache.constants.know(this.index, context);
+    if (this.world.reduces && (!cache.knowledge.matters(this.index, EL10) || !this.comesBack(s))) return undefined;
     const set = cache.liveSet([...contexts, this.el2Context(s)]);
     const after = Math.max(s[VCSE]!, s[VDSB]!, s[VSPEC]!, s[VMSR]!);
     return this.placeEvent(s, at, CONTEXT, this.index, set, 0, after, Number.POSITIVE_INFINITY, (next, time) => {
@@ -798,6 +798,12 @@ export class ThreadRun {
     return view;
   }
 
+  /** The view of what an access writes. */
+  private dataView(s: State, at: Load | Store | Atomic): number {
+    if (at.op === "load") return 0;
+    return at.op === "store" ? this.view(s, at.rt) : Math.max(this.view(s, at.rs), this.view(s, at.rt));
+  }
+
   /** Every way in which the access may be translated. */
   private translations(s: State, at: Load | Store | Atomic, address: { va: number; view: number }): Walked[] {
     const { world, index } = this;
@@ -807,8 +813,8 @@ export class ThreadRun {
     const contexts = s[EL] === 2 ? [this.el2Context(s)] : this.contexts(s);
     const earliest = this.ets2 ? Math.max(s[VCSE]!, s[VDSB]!, s[VOWN]!) : s[VCSE]!;
     for (const context of contexts) {
-      cache.know(index, context);
-      const fixed = cache.constant(index, context, page);
+      cache.constants.know(index, context);
+      const fixed = cache.constants.of(index, context, page);
       if (fixed) {
         list.push({
           context,
@@ -822,7 +828,7 @@ export class ThreadRun {
       }
       this.choose();
       let faultFrom = world.without.has("not-cached-invalid") ? 0 : Math.max(earliest, address.view);
-      if (this.ets2) faultFrom = Math.max(faultFrom, this.ordered(s, at));
+      if (this.ets2) faultFrom = Math.max(faultFrom, this.ordered(s, at), this.dataView(s, at));
       const completed = Math.max(s[VDSB]!, s[VOWN]!);
       const seen = new Map<number, number>();
       for (let t = Math.min(earliest, faultFrom); t <= timeline.n; t++) {
@@ -924,7 +930,7 @@ export class ThreadRun {
     kind: AccessKind,
   ): boolean {
     const view = Math.max(walk.time, address.view);
-    if (Math.max(view, this.ordered(s, at)) >= walk.deadline) return false;
+    if (Math.max(view, this.ordered(s, at), this.dataView(s, at)) >= walk.deadline) return false;
     const next = s.slice();
     const { el, esr, ipa, text } = syndrome(walk, type, kind, s[EL]!);
     const record = { kind: "fault", at, va: address.va, view, walk, what: text } as const;
@@ -982,8 +988,8 @@ export class ThreadRun {
     const { without, values, timeline } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
     const slot = this.world.slot(cell);
-    this.world.cache.write(cell);
-    if (walk.entry >= 0) this.world.cache.writesThrough(this.index);
+    this.world.cache.constants.write(cell);
+    if (walk.entry >= 0) this.world.cache.knowledge.writesThrough(this.index);
     const data = this.view(s, at.rt);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const coherent = without.has("coherence") ? 0 : coherence(s, slot);
@@ -1038,8 +1044,8 @@ export class ThreadRun {
     const { timeline, values, without, cells } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
     const slot = this.world.slot(cell);
-    this.world.cache.write(cell);
-    if (walk.entry >= 0) this.world.cache.writesThrough(this.index);
+    this.world.cache.constants.write(cell);
+    if (walk.entry >= 0) this.world.cache.knowledge.writesThrough(this.index);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const before = Math.max(this.ordered(s, at), address.view);
     let kept = false;

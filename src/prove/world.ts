@@ -1,7 +1,8 @@
 /** What the threads of one exploration share: values, cells, the timeline, what PEs may hold, and the CPU. */
 import type { CpuProfile } from "../arch/index.js";
 import { Catalogue, type Context, EL2, EL10, type Invalidation } from "./entry.js";
-import { type Knowledge, MayCache, peKey } from "./maycache.js";
+import { type Knowledge, peKey } from "./knowledge.js";
+import { MayCache } from "./maycache.js";
 import type { Program, Thread, ThreadSysreg } from "./program.js";
 import type { Rule } from "./rules.js";
 import { MAX_SLOTS, type State, sysreg, sysregPlace } from "./state.js";
@@ -93,11 +94,22 @@ export class World {
     readonly without: ReadonlySet<Rule>,
     knowledge: Knowledge,
     private readonly limits: Limits,
+    /** false: nothing is left out that is thought to make no difference */
+    readonly reduces = true,
   ) {
     this.cells = new Cells(program.memory, this.values);
     this.catalogue = new Catalogue(without);
     const physical = !cpu.nTlbpa && !without.has("physical-caches");
-    this.cache = new MayCache(this.timeline, this.cells, this.values, this.catalogue, knowledge, physical, without);
+    this.cache = new MayCache(
+      this.timeline,
+      this.cells,
+      this.values,
+      this.catalogue,
+      knowledge,
+      physical,
+      without,
+      reduces,
+    );
   }
 
   /** The EL1&0 context of register values, given as value ids. */
@@ -196,8 +208,12 @@ export class World {
     const list: number[] = [];
     for (let pe = 0; pe < this.program.threads.length; pe++) {
       if (only !== undefined && only !== pe) continue;
-      const removes = cache.matters(pe, regime) && (anyVmid || knowledge.has(peKey(pe, regime), vmid));
-      if (removes && only === undefined && cpu.repeatTlbi) cache.strikes(pe);
+      if (!this.reduces) {
+        list.push(pe);
+        continue;
+      }
+      const removes = cache.knowledge.matters(pe, regime) && (anyVmid || knowledge.has(peKey(pe, regime), vmid));
+      if (removes && only === undefined && cpu.repeatTlbi) cache.knowledge.strikes(pe);
       const waits = cpu.repeatTlbi && only === undefined && knowledge.writers.has(pe) && knowledge.struck.has(pe);
       if (removes || waits) list.push(pe);
     }
