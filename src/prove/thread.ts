@@ -492,6 +492,8 @@ export class ThreadRun {
       setSysreg(s, place, value, view);
       return before.length > 0 ? this.liveChanges(s, at, before) : undefined;
     }
+    if ((place === PLACE.ttbr0El2 || place === PLACE.sctlr2) && value !== sysreg(s, place))
+      throw new Unsupported(`a change of ${at.op === "msr" ? at.sysreg : "EL2's own tables"}`);
     const before = this.contexts(s);
     // The old value may go on being used: it is kept as pending, the register itself has the new one.
     const n = s[PENDING]!;
@@ -528,6 +530,16 @@ export class ThreadRun {
     return list;
   }
 
+  /** The context in which all pending writes of system registers are still without effect. */
+  private oldest(s: State): Context {
+    const value = (place: number): number => {
+      for (let i = 0; i < s[PENDING]!; i++) if (s[PENDING + 1 + 2 * i] === place) return s[PENDING + 2 + 2 * i]!;
+      return sysreg(s, place);
+    };
+    const { ttbr0, ttbr1, vttbr, hcr, sctlr1 } = PLACE;
+    return this.world.el10Context(value(ttbr0), value(ttbr1), value(vttbr), value(hcr), value(sctlr1));
+  }
+
   private el2Context(s: State): Context {
     return this.world.el2Context(sysreg(s, PLACE.ttbr0El2), sysreg(s, PLACE.sctlr2));
   }
@@ -548,7 +560,8 @@ export class ThreadRun {
     const set = cache.liveSet([...contexts, this.el2Context(s)]);
     const after = Math.max(s[VCSE]!, s[VDSB]!, s[VSPEC]!, s[VMSR]!);
     return this.placeEvent(s, at, CONTEXT, this.index, set, 0, after, Number.POSITIVE_INFINITY, (next, time) => {
-      raise(next, VCSE, time);
+      // Only a context synchronisation event binds what still runs in the former context.
+      raise(next, next[PENDING]! > 0 ? VMSR : VCSE, time);
       return this.noted({ kind: "event", at, time }, () => this.explore(next));
     });
   }
@@ -811,8 +824,11 @@ export class ThreadRun {
     const page = Math.floor(address.va / 4096);
     const list: Walked[] = [];
     const contexts = s[EL] === 2 ? [this.el2Context(s)] : this.contexts(s);
-    const earliest = this.ets2 ? Math.max(s[VCSE]!, s[VDSB]!, s[VOWN]!) : s[VCSE]!;
+    const bound = this.ets2 ? Math.max(s[VCSE]!, s[VDSB]!, s[VOWN]!) : s[VCSE]!;
+    const oldest = contexts.length > 1 ? this.oldest(s) : undefined;
     for (const context of contexts) {
+      // A walk in a new context comes after the write that began it; one in the former context need not know of that.
+      const earliest = oldest && context !== oldest ? Math.max(bound, s[VMSR]!) : bound;
       cache.constants.know(index, context);
       const fixed = cache.constants.of(index, context, page);
       if (fixed) {
