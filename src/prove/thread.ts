@@ -27,13 +27,12 @@ import {
   setDone,
   setReg,
   setSysreg,
-  sysreg,
   sysregPlace,
   VCSE,
   VDSB,
 } from "./state.js";
 import { MAX_EVENTS } from "./timeline.js";
-import { initialSysreg, LimitReached, PLACE, type World } from "./world.js";
+import { initialSysreg, LimitReached, type World } from "./world.js";
 
 /** An event that a thread may place next. */
 export interface Candidate {
@@ -136,19 +135,18 @@ export class ThreadRun {
     return s;
   }
 
-  /** The contexts with which the PE begins: all that ran on it, and those live now. Call once, before anything runs. */
+  /**
+   * The contexts with which the PE begins. Its registers' EL1&0 context ran there before, so that it may hold entries, also
+   * where the thread starts at EL2. Call once, before anything runs.
+   */
   begin(): void {
     const { world, index, thread } = this;
     const s = this.initial();
-    const id = (value: bigint): number => world.values.id(value);
     const el2 = this.regimes.el2Context(s);
     const own = this.regimes.contexts(s);
-    const former = (thread.former ?? []).map((c) =>
-      world.el10Context(id(c.ttbr0), id(c.ttbr1), id(c.vttbr), sysreg(s, PLACE.hcr), sysreg(s, PLACE.sctlr1)),
-    );
-    for (const context of [...own, ...former, el2]) world.cache.constants.know(index, context, true);
+    for (const context of [...own, el2]) world.cache.constants.know(index, context, true);
     const live = thread.el === 2 && !world.without.has("out-of-context") ? [el2] : [...own, el2];
-    world.cache.begin(index, [...own, ...former], live);
+    world.cache.begin(index, own, live);
   }
 
   /**
