@@ -4,9 +4,10 @@
  */
 import { Knowledge, Learned } from "./knowledge.js";
 import type { Condition, Program } from "./program.js";
+import type { Record } from "./record.js";
 import type { Rule } from "./rules.js";
 import { type Step, tell } from "./story.js";
-import { type Atom, type Candidate, type Record, type Runs, ThreadRun } from "./thread.js";
+import { type Atom, type Candidate, type Runs, ThreadRun } from "./thread.js";
 import { Unsupported, WRITE } from "./timeline.js";
 import { type Cpu, LimitReached, World } from "./world.js";
 
@@ -148,7 +149,9 @@ class Search {
   private node(before: readonly (Runs | undefined)[]): void {
     const { timeline } = this.world;
     const runs = this.threads.map((thread, i) =>
-      thread.issues ? (this.unseen(i, before[i]) ?? thread.run(this.world.reduces ? before[i] : undefined)) : undefined,
+      thread.code.issues
+        ? (this.unseen(i, before[i]) ?? thread.run(this.world.reduces ? before[i] : undefined))
+        : undefined,
     );
     if (runs.every((run) => run === undefined || run.outcomes.size > 0)) {
       this.judge(this.threads.map((thread, i) => (runs[i] ?? thread.run()).outcomes));

@@ -2,8 +2,8 @@
 import { BARRIERS, completesTlbi } from "../arch/index.js";
 import { C_LEAF, C_STEP, type Entry, type Invalidation, isStep, KINDS, S2_LEAF } from "./entry.js";
 import type { Instruction } from "./program.js";
+import type { Record, Walked } from "./record.js";
 import { RULES, type Rule } from "./rules.js";
-import type { Record, Walked } from "./thread.js";
 import { CONTEXT, INVALIDATE, WRITE } from "./timeline.js";
 import type { World } from "./world.js";
 
@@ -193,8 +193,6 @@ class Story {
         break;
       case "tlbi":
         this.missed(pe, record);
-        break;
-      case "event":
         break;
     }
   }
