@@ -258,7 +258,7 @@ export class Accesses {
       const initial = t === 0;
       if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
       const view = Math.max(before, translated, t);
-      if (view >= walk.deadline) continue;
+      if (view >= walk.removed) continue;
       const old = initial ? cells.initial[cell]! : timeline.value[t]!;
       const after = (next: State): void => {
         setReg(next, at.kind === "cas" ? at.rs : at.rt, old, view);

@@ -14,6 +14,7 @@ import {
   VDSB,
   VOWN,
   VRD,
+  VSEEN,
   VWR,
 } from "./state.js";
 import { PLACE, type World } from "./world.js";
@@ -36,6 +37,8 @@ export function orderBy(world: World, s: State, barrier: Barrier): void {
       if (barrier.type === "ST") raise(s, VDMB_ST, accesses);
       else raise(s, VDMB, accesses);
   } else raise(s, own ? VOWN : VDSB, accesses);
+  const ets2 = world.cpu.ets2 && !without.has("ets2");
+  if (barrier.type !== "LD" && (barrier.kind === "DSB" || (ets2 && barrier.type === "full"))) raise(s, VSEEN, s[VWR]!);
   if (barrier.kind === "DSB") completeTlbis(world, s, barrier, own, domain === "OSH" || domain === "SY");
 }
 

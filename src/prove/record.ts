@@ -42,6 +42,8 @@ export interface Walked {
   readonly fault: WalkFault | undefined;
   /** the time at which the PE held it */
   readonly time: number;
-  /** the time of the invalidation by which an access through it is complete; Infinity = none */
+  /** the time of the invalidation that removes the entry; Infinity = none */
+  readonly removed: number;
+  /** the time by which an access through it is complete: that, but for writes on a CPU with the erratum */
   readonly deadline: number;
 }

@@ -2,7 +2,7 @@
  * Which translation contexts a thread's PE is in: writes of system registers and when they are seen, context synchronisation
  * events, exceptions and their return (DDI 0487, D1.3 and D19).
  */
-import { type Context, EL10 } from "./entry.js";
+import { type Context, EL2, EL10, type Regime } from "./entry.js";
 import { VECTOR_CURRENT_SP0, VECTOR_CURRENT_SPX, VECTOR_LOWER } from "./exception.js";
 import type { Instruction } from "./program.js";
 import {
@@ -50,7 +50,7 @@ export class Regimes {
   synchronise(s: State, at: Instruction): boolean | undefined {
     this.raiseContext(s);
     if (s[PENDING] === 0) return undefined;
-    const before = this.contexts(s);
+    const before = this.live(s);
     this.settle(s);
     return this.liveChanges(s, at, before);
   }
@@ -71,13 +71,11 @@ export class Regimes {
   msr(s: State, at: Instruction, place: number, value: number, view: number): boolean | undefined {
     const { world } = this.run;
     if (!CONTEXT_REGISTERS.has(place) || world.without.has("context-sync")) {
-      const before = CONTEXT_REGISTERS.has(place) ? this.contexts(s) : [];
+      const before = this.live(s);
       setSysreg(s, place, value, view);
-      return before.length > 0 ? this.liveChanges(s, at, before) : undefined;
+      return CONTEXT_REGISTERS.has(place) ? this.liveChanges(s, at, before) : undefined;
     }
-    if ((place === PLACE.ttbr0El2 || place === PLACE.sctlr2) && value !== sysreg(s, place))
-      throw new Unsupported("a change of EL2's own tables");
-    const before = this.contexts(s);
+    const before = this.live(s);
     // The old value may go on being used: it is kept as pending, the register itself has the new one.
     const n = s[PENDING]!;
     if (n === MAX_PENDING) throw new Unsupported(`more than ${MAX_PENDING} system register writes without an ISB`);
@@ -113,48 +111,62 @@ export class Regimes {
     return list;
   }
 
-  /** The context in which all pending writes of system registers are still without effect. */
+  /** The EL2 contexts that the registers may stand for. */
+  private el2Contexts(s: State): readonly Context[] {
+    const { world } = this.run;
+    if (s[PENDING] === 0) return [world.el2Context(sysreg(s, PLACE.ttbr0El2), sysreg(s, PLACE.sctlr2))];
+    const list: Context[] = [];
+    for (const ttbr0 of this.options(s, PLACE.ttbr0El2))
+      for (const sctlr of this.options(s, PLACE.sctlr2)) {
+        const context = world.el2Context(ttbr0, sctlr);
+        if (!list.includes(context)) list.push(context);
+      }
+    return list;
+  }
+
+  /** The contexts in which accesses may be translated now. */
+  current(s: State): readonly Context[] {
+    return s[EL] === 2 ? this.el2Contexts(s) : this.contexts(s);
+  }
+
+  /** Of {@link current}, the one in which all pending writes of system registers are still without effect. */
   oldest(s: State): Context {
     const value = (place: number): number => {
       for (let i = 0; i < s[PENDING]!; i++) if (s[PENDING + 1 + 2 * i] === place) return s[PENDING + 2 + 2 * i]!;
       return sysreg(s, place);
     };
-    const { ttbr0, ttbr1, vttbr, hcr, sctlr1 } = PLACE;
-    return this.run.world.el10Context(value(ttbr0), value(ttbr1), value(vttbr), value(hcr), value(sctlr1));
+    const { ttbr0, ttbr1, vttbr, hcr, sctlr1, ttbr0El2, sctlr2 } = PLACE;
+    const { world } = this.run;
+    if (s[EL] === 2) return world.el2Context(value(ttbr0El2), value(sctlr2));
+    return world.el10Context(value(ttbr0), value(ttbr1), value(vttbr), value(hcr), value(sctlr1));
   }
 
-  el2Context(s: State): Context {
-    return this.run.world.el2Context(sysreg(s, PLACE.ttbr0El2), sysreg(s, PLACE.sctlr2));
+  /** The contexts for which the PE may walk: EL2's own, and those of EL1&0 unless that is out of context. */
+  live(s: State): readonly Context[] {
+    const el2 = this.el2Contexts(s);
+    if (s[EL] === 2 && !this.run.world.without.has("out-of-context")) return el2;
+    return [...this.contexts(s), ...el2];
   }
 
-  /** Registers have changed: where the PE may walk for EL1&0 now, an event says for which contexts. */
+  /**
+   * Registers or the Exception level have changed: where the PE may walk for other contexts than `before`, an event says so.
+   * Undefined, to go on, when that makes no difference to anything.
+   */
   private liveChanges(s: State, at: Instruction, before: readonly Context[]): boolean | undefined {
-    if (s[EL] === 2 && !this.run.world.without.has("out-of-context")) return undefined;
-    const now = this.contexts(s);
-    if (now.length === before.length && now.every((c) => before.includes(c))) return undefined;
-    return this.live(s, at, now);
-  }
-
-  /** From now on the PE may walk for these EL1&0 contexts. Undefined when that makes no difference to anything. */
-  private live(s: State, at: Instruction, contexts: readonly Context[]): boolean | undefined {
-    const { cache } = this.run.world;
-    for (const context of contexts) cache.constants.know(this.run.index, context);
-    if (
-      this.run.world.reduces &&
-      (!cache.knowledge.matters(this.run.index, EL10) || !(s[EL]! < 2 || this.run.code.returns(s[PC]!)))
-    )
-      return undefined;
-    const set = cache.liveSet([...contexts, this.el2Context(s)]);
-    const after = Math.max(s[VCSE]!, s[VDSB]!, s[VSPEC]!, s[VMSR]!);
-    const event = {
-      at,
-      kind: CONTEXT,
-      pe: this.run.index,
-      what: set,
-      value: 0,
-      after,
-      before: Number.POSITIVE_INFINITY,
+    const now = this.live(s);
+    const differs = (regime: Regime): boolean => {
+      const [a, b] = [now, before].map((list) => list.filter((c) => c.regime === regime));
+      return a!.length !== b!.length || a!.some((c) => !b!.includes(c));
     };
+    const { cache, reduces } = this.run.world;
+    const { index, code } = this.run;
+    for (const context of now) cache.constants.know(index, context);
+    const counts = (regime: Regime): boolean => differs(regime) && (!reduces || cache.knowledge.matters(index, regime));
+    const comesBack = !reduces || s[EL]! < 2 || code.returns(s[PC]!);
+    if (!(counts(EL10) && comesBack) && !counts(EL2)) return undefined;
+    const after = Math.max(s[VCSE]!, s[VDSB]!, s[VSPEC]!, s[VMSR]!);
+    const what = cache.liveSet(now);
+    const event = { at, kind: CONTEXT, pe: index, what, value: 0, after, before: Number.POSITIVE_INFINITY };
     return this.run.placeEvent(s, event, (next, time) => {
       // Only a context synchronisation event binds what still runs in the former context.
       raise(next, next[PENDING]! > 0 ? VMSR : VCSE, time);
@@ -177,7 +189,7 @@ export class Regimes {
     const { values } = this.run.world;
     const view = fault?.view ?? 0;
     raise(s, VSPEC, view);
-    const before = this.contexts(s);
+    const before = this.live(s);
     this.raiseContext(s);
     const address = back >= 0 ? this.run.code.at(back).address : at.address + 4;
     const spsr = s[FLAGS]! * 2 ** 28 + s[EL]! * 4 + (s[EL] === 0 ? 0 : s[SP]!);
@@ -193,10 +205,8 @@ export class Regimes {
     s[PC] = this.run.code.vector(values.low48(sysreg(s, el === 1 ? IP.vbar1 : IP.vbar2)), offset);
     s[EL] = el;
     s[SP] = 1;
-    const pending = s[PENDING]! > 0;
     this.settle(s);
-    if (el === 2 && from < 2 && !this.run.world.without.has("out-of-context")) return this.live(s, at, []);
-    return pending ? this.liveChanges(s, at, before) : undefined;
+    return this.liveChanges(s, at, before);
   }
 
   eret(s: State, at: Instruction): boolean | undefined {
@@ -204,7 +214,7 @@ export class Regimes {
     if (s[EL] === 0) throw new Unsupported("ERET at EL0");
     const from = s[EL]!;
     const [elr, spsr] = from === 1 ? [IP.elr1, IP.spsr1] : [IP.elr2, IP.spsr2];
-    const before = this.contexts(s);
+    const before = this.live(s);
     raise(s, VSPEC, Math.max(sysregView(s, elr), sysregView(s, spsr)));
     this.raiseContext(s);
     const state = values.low48(sysreg(s, spsr));
@@ -215,9 +225,7 @@ export class Regimes {
     s[SP] = state & 1;
     s[FLAGS] = Math.floor(state / 2 ** 28) & 15;
     s[FLAGS_VIEW] = sysregView(s, spsr);
-    const pending = s[PENDING]! > 0;
     this.settle(s);
-    if (from === 2 && to < 2) return this.live(s, at, this.contexts(s));
-    return pending ? this.liveChanges(s, at, before) : undefined;
+    return this.liveChanges(s, at, before);
   }
 }

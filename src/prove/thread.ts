@@ -140,13 +140,12 @@ export class ThreadRun {
    * where the thread starts at EL2. Call once, before anything runs.
    */
   begin(): void {
-    const { world, index, thread } = this;
+    const { world, index } = this;
     const s = this.initial();
-    const el2 = this.regimes.el2Context(s);
-    const own = this.regimes.contexts(s);
-    for (const context of [...own, el2]) world.cache.constants.know(index, context, true);
-    const live = thread.el === 2 && !world.without.has("out-of-context") ? [el2] : [...own, el2];
-    world.cache.begin(index, own, live);
+    const former = this.regimes.contexts(s);
+    const live = this.regimes.live(s);
+    for (const context of [...former, ...live]) world.cache.constants.know(index, context, true);
+    world.cache.begin(index, former, live);
   }
 
   /**

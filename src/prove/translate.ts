@@ -1,7 +1,7 @@
 /** How accesses may be translated: out of what the PE may hold, when, and how long an access so translated may take. */
 import type { Context, WalkFault } from "./entry.js";
 import type { Walked } from "./record.js";
-import { EL, isDone, type State, VCSE, VCSE_OWN, VDSB, VMSR, VOWN } from "./state.js";
+import { isDone, type State, VCSE, VCSE_OWN, VDSB, VMSR, VOWN, VSEEN } from "./state.js";
 import type { ThreadRun } from "./thread.js";
 import { INVALIDATE } from "./timeline.js";
 
@@ -24,7 +24,7 @@ export class Translations {
     const { cache, timeline } = world;
     const page = Math.floor(address.va / 4096);
     const list: Walked[] = [];
-    const contexts = s[EL] === 2 ? [this.run.regimes.el2Context(s)] : this.run.regimes.contexts(s);
+    const contexts = this.run.regimes.current(s);
     const bound = this.ets2 ? Math.max(s[VCSE]!, s[VDSB]!, s[VOWN]!) : Math.max(s[VCSE]!, s[VCSE_OWN]!);
     const oldest = contexts.length > 1 ? this.run.regimes.oldest(s) : undefined;
     for (const context of contexts) {
@@ -39,6 +39,7 @@ export class Translations {
           leaf: "leaf" in fixed ? fixed.leaf : undefined,
           fault: "fault" in fixed ? fixed.fault : undefined,
           time: 0,
+          removed: Number.POSITIVE_INFINITY,
           deadline: Number.POSITIVE_INFINITY,
         });
         continue;
@@ -46,7 +47,7 @@ export class Translations {
       this.run.choose();
       let faultFrom = world.without.has("not-cached-invalid") ? 0 : Math.max(earliest, address.view);
       if (this.ets2) faultFrom = Math.max(faultFrom, ordered);
-      const completed = Math.max(s[VDSB]!, s[VOWN]!);
+      const completed = s[VSEEN]!;
       const seen = new Map<number, number>();
       for (let t = Math.min(earliest, faultFrom); t <= timeline.n; t++) {
         const { entries, faults } = cache.results(index, context, page, t);
@@ -55,9 +56,10 @@ export class Translations {
             // Held since an earlier time that serves as well, and not removed since: nothing new.
             if ((seen.get(entry) ?? -1) > t) continue;
             const deadline = this.deadline(s, entry, t, write);
-            seen.set(entry, this.removal(s, entry, t));
+            const removed = this.removal(s, entry, t);
+            seen.set(entry, removed);
             const leaf = world.catalogue.leaves[world.catalogue.entries[entry]!.payload]!;
-            list.push({ context, entry, leaf, fault: undefined, time: t, deadline });
+            list.push({ context, entry, leaf, fault: undefined, time: t, removed, deadline });
           }
         if (t >= faultFrom)
           for (const fault of [...faults, ...cache.faultsBefore(index, context, page, t, completed)]) {
@@ -65,7 +67,7 @@ export class Translations {
             const code = -1 - fault.id;
             if (seen.get(code) === deadline) continue;
             seen.set(code, deadline);
-            list.push({ context, entry: -1, leaf: undefined, fault, time: t, deadline });
+            list.push({ context, entry: -1, leaf: undefined, fault, time: t, removed: deadline, deadline });
           }
       }
     }
