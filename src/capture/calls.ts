@@ -1,0 +1,68 @@
+/** Xen's functions whose calls a capture records, by the names they have in Xen's source, and the ways to a flush. */
+import type { TlbiOp } from "../arch/index.js";
+import type { XenFunction, XenText } from "./text.js";
+
+/** A function whose entry says something, with what it says; `returns`: its end matters too. */
+export interface Call {
+  readonly tells: string;
+  readonly returns?: true;
+}
+
+/** Arguments are the AAPCS64's: X0, X1, ... at the entry, X0 at the return. */
+export const CALLS = {
+  /** do_memory_op(cmd, arg): xen/common/memory.c */
+  do_memory_op: { tells: "hypercalls XENMEM_*", returns: true },
+  /** create_dom0(): xen/arch/arm/domain_build.c */
+  create_dom0: { tells: "when dom0 is built" },
+  /** domain_create(domid, config, flags): xen/common/domain.c */
+  domain_create: { tells: "domain ids", returns: true },
+  /** arch_domain_create(d, config, flags): called by domain_create */
+  arch_domain_create: { tells: "which struct domain has which id" },
+  /** vcpu_create(d, vcpu_id) */
+  vcpu_create: { tells: "vCPU ids" },
+  /** arch_vcpu_create(v): called by vcpu_create */
+  arch_vcpu_create: { tells: "which struct vcpu has which id" },
+  /** domain_unpause_by_systemcontroller(d): XEN_DOMCTL_unpausedomain, and dom0's start */
+  domain_unpause_by_systemcontroller: { tells: "when a domain begins to run", returns: true },
+  /** domain_kill(d): XEN_DOMCTL_destroydomain, called again until it does not return -ERESTART */
+  domain_kill: { tells: "when a domain is destroyed", returns: true },
+  /** p2m_restore_state(n): the vCPU that comes in at a context switch */
+  p2m_restore_state: { tells: "vCPU switches", returns: true },
+} as const satisfies Readonly<Record<string, Call>>;
+
+/** How many callers outwards a way is followed. */
+const DEPTH = 5;
+
+/**
+ * Functions whose entries are needed to tell who called a flush: callers of callers of the functions that execute TLBIs of
+ * the EL1&0 regime, up to the hypercalls and traps (do_*), which begin a way. For TLBIs of Xen's own regime only the
+ * function itself.
+ */
+export function callPathFunctions(
+  text: XenText,
+  flushing: readonly { readonly in: XenFunction | undefined; readonly op: TlbiOp }[],
+): XenFunction[] {
+  const found = new Set<XenFunction>();
+  let ring: XenFunction[] = [];
+  for (const { in: f, op } of flushing) {
+    if (!f) continue;
+    if (op.regime === "EL2") {
+      if (!text.isLeaf(f)) found.add(f);
+    } else ring.push(f);
+  }
+  for (let depth = 0; depth < DEPTH; depth++) {
+    const next = new Set<XenFunction>();
+    for (const f of ring) {
+      // A leaf's return address is in X30 when it flushes.
+      if (beginsWay(f) || found.has(f)) continue;
+      if (depth > 0 || !text.isLeaf(f)) found.add(f);
+      for (const caller of text.callersOf(f)) next.add(caller);
+    }
+    ring = [...next];
+  }
+  return [...found];
+}
+
+/** Hypercalls and traps, and code that is not compiled C: what lies above them says no more. */
+export const beginsWay = (f: XenFunction): boolean =>
+  /^do_|^(guest_sync|guest_irq|hyp_traps)|^start_|^idle_loop$/.test(f.name);

@@ -1,0 +1,198 @@
+/** From QEMU's records to the events of a trace: what each site means, with the context in which it was executed. */
+import { type Halves, idOf, outputPage, sysregIndex } from "../arch/index.js";
+import { NO_DOMAIN, NO_LEVEL, Recorder, type TraceSink } from "../trace/index.js";
+import { CallMarks, type Phase } from "./call-marks.js";
+import { CallStacks } from "./call-stacks.js";
+import type { Directmap } from "./directmap.js";
+import type { BlockRecord } from "./log.js";
+import type { Barriers, Site, Sites, StoreSite, SysregSite, TlbiSite } from "./sites.js";
+import { Stage2Tables } from "./stage2.js";
+import type { XenText } from "./text.js";
+
+/** Events that wait for a descriptor write whose table is not linked yet; more are let go without a level. */
+const MOST_WAITING = 4096;
+const VTTBR = sysregIndex("VTTBR_EL2")!;
+
+/** Counts for progress. */
+export interface RecordingCounts {
+  readonly phase: Phase;
+  readonly tlbis: number;
+  /** XENMEM_remove_from_physmap so far in this phase */
+  readonly removals: number;
+}
+
+/** One capture on its way into a trace. */
+export class Recording {
+  private readonly recorder: Recorder;
+  private readonly sitesAt = new Map<number, Site[]>();
+  private readonly stacks: CallStacks;
+  private readonly marks: CallMarks;
+  private readonly tables = new Stage2Tables();
+  /** VTTBR_EL2 and VTCR_EL2 by CPU, as last written; 0 before */
+  private readonly registers = new Map<string, Halves>();
+  private readonly waiting: { readonly level: (() => boolean) | undefined; readonly put: () => void }[] = [];
+  private tlbis = 0;
+  private directmap: Directmap | undefined;
+
+  constructor(text: XenText, sites: Sites, cpus: number, sinks: readonly TraceSink[]) {
+    this.recorder = new Recorder(cpus, sinks);
+    for (const site of sites.list) {
+      const list = this.sitesAt.get(site.logged);
+      if (list) list.push(site);
+      else this.sitesAt.set(site.logged, [site]);
+    }
+    this.stacks = new CallStacks(text);
+    this.marks = new CallMarks(cpus, (cpu, put) => this.put(cpu, "", put));
+  }
+
+  /** From now on descriptors' physical addresses are known. */
+  setDirectmap(directmap: Directmap): void {
+    this.directmap = directmap;
+  }
+
+  /** Events that the trace has so far, and what they are. */
+  get counts(): RecordingCounts {
+    return { phase: this.marks.phase, tlbis: this.tlbis, removals: this.marks.removals };
+  }
+
+  /** A block began. */
+  readonly record = (r: BlockRecord): void => {
+    const sites = this.sitesAt.get(r.pc);
+    if (!sites) return;
+    for (const site of sites)
+      switch (site.kind) {
+        case "entry":
+          this.stacks.enter(r.cpu, site.of, wide(r, 31), wide(r, 30));
+          this.marks.entered(r, site.of.name);
+          break;
+        case "return":
+          this.marks.returned(r, site.of.name);
+          break;
+        case "tlbi":
+          this.tlbi(r, site);
+          break;
+        case "sysreg":
+          this.sysreg(r, site);
+          break;
+        case "store":
+          this.store(r, site);
+      }
+  };
+
+  private path(r: BlockRecord, site: Site): string[] {
+    return site.in ? this.stacks.path(r.cpu, site.in, wide(r, 31), wide(r, 30)) : [];
+  }
+
+  private register(cpu: number, name: string): Halves {
+    return this.registers.get(`${name} ${cpu}`) ?? { lo: 0, hi: 0 };
+  }
+
+  private tlbi(r: BlockRecord, site: TlbiSite): void {
+    this.tlbis++;
+    const path = this.path(r, site);
+    const where = path.join(" < ");
+    const { cpu } = r;
+    const { lo, hi } = valueOf(r, site.rt);
+    if (path.includes("p2m_clear_root_pages")) this.clearRoot(cpu, where);
+    this.barriers(cpu, where, site.barriers.before);
+    const operand = lo + (hi & 0xffff) * 2 ** 32;
+    this.put(cpu, where, (recorder) => recorder.tlbi(cpu, site.index, operand, hi >>> 16));
+    this.barriers(cpu, where, site.barriers.after);
+  }
+
+  /** clear_and_clean_page writes whole pages, without the barriers of a descriptor's store. */
+  private clearRoot(cpu: number, where: string): void {
+    const { lo, hi } = this.register(cpu, "VTTBR_EL2");
+    const root = outputPage(lo, hi & 0xffff);
+    for (const { page, slot, before, after } of this.tables.clearRoot(root)) {
+      const level = this.tables.level(page);
+      this.put(cpu, where, (recorder) =>
+        recorder.write(cpu, page, 2, level, slot, before.lo, before.hi, after.lo, after.hi),
+      );
+    }
+    this.tables.forgetRoot(root);
+  }
+
+  private sysreg(r: BlockRecord, site: SysregSite): void {
+    const { cpu } = r;
+    const to = valueOf(r, site.rt);
+    const from = this.register(cpu, site.register);
+    const where = this.path(r, site).join(" < ");
+    this.registers.set(`${site.register} ${cpu}`, to);
+    const index = sysregIndex(site.register)!;
+    if (index === VTTBR) {
+      if (to.lo !== 0 || (to.hi & 0xffff) !== 0) this.tables.setRoot(outputPage(to.lo, to.hi & 0xffff));
+    } else this.tables.setVtcr(to.lo);
+    this.put(cpu, where, (recorder) => recorder.sysreg(cpu, index, from, to));
+    this.barriers(cpu, where, site.barriers.after);
+  }
+
+  private store(r: BlockRecord, site: StoreSite): void {
+    const { cpu } = r;
+    const { rt, rn, offset } = site.store;
+    const { lo, hi } = valueOf(r, rt);
+    const address = wide(r, rn) + offset;
+    const where = this.path(r, site).join(" < ");
+    this.barriers(cpu, where, site.barriers.before);
+    const page = this.directmap?.pageOf(Math.floor(address / 4096));
+    const slot = (address % 4096) / 8;
+    if (page === undefined) this.put(cpu, where, (recorder) => recorder.write(cpu, 0, 2, NO_LEVEL, slot, 0, 0, lo, hi));
+    else {
+      const { before } = this.tables.write(page, slot, lo, hi);
+      this.put(
+        cpu,
+        where,
+        (recorder) => recorder.write(cpu, page, 2, this.tables.level(page), slot, before.lo, before.hi, lo, hi),
+        () => this.tables.level(page) !== NO_LEVEL,
+      );
+    }
+    this.barriers(cpu, where, site.barriers.after);
+  }
+
+  private barriers(cpu: number, where: string, list: Barriers["before"]): void {
+    for (const barrier of list) this.put(cpu, where, (recorder) => recorder.barrier(cpu, barrier));
+  }
+
+  /** Records an event at a site in the context that the CPU has now; `level` tells whether what it needs is known. */
+  private put(cpu: number, where: string, event: (recorder: Recorder) => void, level?: () => boolean): void {
+    const domain = this.marks.domain(cpu);
+    const vmid = idOf(this.register(cpu, "VTTBR_EL2").hi);
+    const put = (): void => {
+      const { recorder } = this;
+      recorder.context(cpu, domain ?? NO_DOMAIN, vmid);
+      recorder.at(recorder.names.id(where));
+      event(recorder);
+    };
+    if (this.waiting.length === 0 && (level === undefined || level())) put();
+    else {
+      this.waiting.push({ level, put });
+      this.letGo();
+    }
+  }
+
+  /** Hands on what no longer waits, in order. */
+  private letGo(): void {
+    let n = 0;
+    for (const { level, put } of this.waiting) {
+      if (level !== undefined && !level() && this.waiting.length - n <= MOST_WAITING) break;
+      put();
+      n++;
+    }
+    this.waiting.splice(0, n);
+  }
+
+  /** The machine is off: what waits goes out as it is, phases end. Returns the events of the trace. */
+  finish(): number {
+    this.marks.finish();
+    for (const { put } of this.waiting.splice(0)) put();
+    this.recorder.flush();
+    return this.recorder.total();
+  }
+}
+
+/** A 64-bit address as a number: exact for the 52 bits that addresses have. */
+const wide = (r: BlockRecord, register: number): number => r.hi(register) * 2 ** 32 + r.lo(register);
+
+/** The value of an operand register; register 31 is XZR there. */
+const valueOf = (r: BlockRecord, register: number): Halves =>
+  register === 31 ? { lo: 0, hi: 0 } : { lo: r.lo(register), hi: r.hi(register) };
