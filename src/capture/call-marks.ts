@@ -150,6 +150,9 @@ export class CallMarks {
         this.begin(cpu, "domain_kill", "domain:destroy", domain);
         break;
       }
+      case "p2m_save_state":
+        this.running[cpu] = undefined;
+        break;
       case "p2m_restore_state": {
         const vcpu = this.vcpus.get(pointer(r, 0));
         this.running[cpu] = vcpu && vcpu.domain < FIRST_RESERVED ? vcpu : undefined;

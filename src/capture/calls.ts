@@ -26,41 +26,53 @@ export const CALLS = {
   domain_unpause_by_systemcontroller: { tells: "when a domain begins to run", returns: true },
   /** domain_kill(d): XEN_DOMCTL_destroydomain, called again until it does not return -ERESTART */
   domain_kill: { tells: "when a domain is destroyed", returns: true },
+  /** p2m_save_state(p): the vCPU that goes; the idle vCPU has neither of the two */
+  p2m_save_state: { tells: "when a pCPU is idle" },
   /** p2m_restore_state(n): the vCPU that comes in at a context switch */
   p2m_restore_state: { tells: "vCPU switches", returns: true },
 } as const satisfies Readonly<Record<string, Call>>;
 
 /** How many callers outwards a way is followed. */
 const DEPTH = 5;
+/** How many of them are followed also where that needs their pages translated one instruction a block. */
+const NEAR = 3;
+/** A function with more callers than this serves everybody (alloc_domheap_pages): its direct caller is all that is told. */
+const MOST_CALLERS = 8;
+
+/** A function whose entries are to be logged; `near`: worth that its page is translated one instruction a block. */
+export interface Followed {
+  readonly of: XenFunction;
+  readonly near: boolean;
+}
 
 /**
- * Functions whose entries are needed to tell who called a flush: callers of callers of the functions that execute TLBIs of
- * the EL1&0 regime, up to the hypercalls and traps (do_*), which begin a way. For TLBIs of Xen's own regime only the
- * function itself.
+ * Functions whose entries are needed to tell who called a flush: callers of callers of the functions that execute broadcast
+ * TLBIs of the EL1&0 regime, up to the hypercalls and traps (do_*), which begin a way. For local ones and those of Xen's own
+ * regime only the function itself.
  */
 export function callPathFunctions(
   text: XenText,
   flushing: readonly { readonly in: XenFunction | undefined; readonly op: TlbiOp }[],
-): XenFunction[] {
-  const found = new Set<XenFunction>();
+): Followed[] {
+  const found = new Map<XenFunction, Followed>();
   let ring: XenFunction[] = [];
   for (const { in: f, op } of flushing) {
     if (!f) continue;
-    if (op.regime === "EL2") {
-      if (!text.isLeaf(f)) found.add(f);
-    } else ring.push(f);
+    if (op.regime !== "EL2" && op.reach !== "local") ring.push(f);
+    else if (!text.isLeaf(f)) found.set(f, { of: f, near: true });
   }
   for (let depth = 0; depth < DEPTH; depth++) {
     const next = new Set<XenFunction>();
     for (const f of ring) {
-      // A leaf's return address is in X30 when it flushes.
       if (beginsWay(f) || found.has(f)) continue;
-      if (depth > 0 || !text.isLeaf(f)) found.add(f);
-      for (const caller of text.callersOf(f)) next.add(caller);
+      // A leaf's return address is in X30 when it flushes.
+      if (depth > 0 || !text.isLeaf(f)) found.set(f, { of: f, near: depth < NEAR });
+      const callers = text.callersOf(f);
+      if (callers.length <= MOST_CALLERS) for (const caller of callers) next.add(caller);
     }
     ring = [...next];
   }
-  return [...found];
+  return [...found.values()];
 }
 
 /** Hypercalls and traps, and code that is not compiled C: what lies above them says no more. */

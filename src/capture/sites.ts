@@ -177,21 +177,24 @@ function barriersAround(text: XenText, address: number, sites: ReadonlySet<numbe
 /** Entries of the functions that mark calls and of those on the way to a TLBI; returns of those whose end matters. */
 function addFunctions(text: XenText, list: Site[], pages: Set<number>, unknown: string[]): void {
   const flushing = list.flatMap((site) => (site.kind === "tlbi" && site.in ? [site] : []));
-  const entries = new Set<XenFunction>(callPathFunctions(text, flushing));
+  const entries = new Map(callPathFunctions(text, flushing).map(({ of, near }) => [of, near]));
   for (const [name, call] of Object.entries<Call>(CALLS)) {
     const f = text.functionNamed(name);
     if (!f) {
       unknown.push(`${call.tells}: this Xen has no function ${name}`);
       continue;
     }
-    entries.add(f);
+    entries.set(f, true);
     if (!call.returns) continue;
     for (const { from, call: isCall } of text.branchesTo(f.address))
       if (isCall) list.push({ kind: "return", of: f, address: from + 4, logged: from + 4, in: text.functionAt(from) });
   }
-  for (const f of entries) {
-    // Blocks are chained, and not logged, only within a page.
-    if (text.branchesTo(f.address).some(({ from }) => pageOf(from) === pageOf(f.address))) pages.add(pageOf(f.address));
-    list.push({ kind: "entry", of: f, address: f.address, logged: f.address, in: f });
-  }
+  // Blocks are chained, and not logged, only within a page.
+  const chained = (f: XenFunction): boolean =>
+    text.branchesTo(f.address).some(({ from }) => pageOf(from) === pageOf(f.address));
+  for (const [f, near] of entries) if (near && chained(f)) pages.add(pageOf(f.address));
+  // A function some of whose entries would go unlogged is not followed at all: a stale entry could pass for the one meant.
+  for (const f of entries.keys())
+    if (!chained(f) || pages.has(pageOf(f.address)))
+      list.push({ kind: "entry", of: f, address: f.address, logged: f.address, in: f });
 }
