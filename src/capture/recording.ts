@@ -11,7 +11,7 @@ import type { XenText } from "./text.js";
 
 /** Events that wait for a descriptor write whose table is not linked yet; more are let go without a level. */
 const MOST_WAITING = 4096;
-/** Xen's stack of a vCPU (STACK_SIZE, asm/arm64 config.h): what stands above SP within it is a variable. */
+/** Xen's stack of a vCPU: its size and its alignment (STACK_SIZE; get_cpu_info). What stands above SP in it is a variable. */
 const STACK_SIZE = 32_768;
 const VTTBR = sysregIndex("VTTBR_EL2")!;
 
@@ -135,7 +135,8 @@ export class Recording {
     const { lo, hi } = operandOf(r, rt);
     const address = wide(r, rn) + offset;
     // p2m_split_superpage hands its caller the new descriptor in a variable, by the same inline function.
-    if (address >= wide(r, 31) && address < wide(r, 31) + STACK_SIZE) return;
+    const sp = wide(r, 31);
+    if (address >= sp && Math.floor(address / STACK_SIZE) === Math.floor(sp / STACK_SIZE)) return;
     const where = this.path(r, site).join(" < ");
     this.barriers(cpu, where, site.barriers.before);
     const page = this.directmap?.pageOf(Math.floor(address / 4096));
