@@ -54,6 +54,8 @@ export interface CaptureResult {
   /** blocks that QEMU logged */
   readonly records: number;
   readonly segments: readonly Segment[];
+  /** true when Xen repeats its broadcast TLBIs on this CPU (ARM64_WORKAROUND_REPEAT_TLBI) */
+  readonly repeatsTlbis: boolean;
   /** what cannot be derived from this Xen, in sentences */
   readonly unknown: readonly string[];
 }
@@ -101,7 +103,7 @@ export async function capture(
     const console = new ConsoleLog(spec.console);
     const records = await runMachine(spec, recording, console, signal, options.timeout, sites.pages, text, progress);
     const events = recording.finish();
-    return { events, qemuVersion, records, segments: console.segments, unknown: sites.unknown };
+    return { events, qemuVersion, records, segments: console.segments, repeatsTlbis: false, unknown: sites.unknown };
   } catch (error) {
     const reason = fileReason(error);
     throw reason === undefined ? error : InputError.at(folder, 0, reason);

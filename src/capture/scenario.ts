@@ -11,6 +11,8 @@ export interface CaptureScenario {
   readonly title: string;
   /** vCPUs of dom0, when the user does not say */
   readonly dom0Vcpus: number;
+  /** bytes that Debian's busybox ramdisk is made larger by, in place of a root file system */
+  readonly padding: number;
   /** lines for dom0's shell, run after the toolstack's daemons have started; `say` tells the host what happens */
   readonly script: string;
 }
@@ -42,12 +44,21 @@ export const CAPTURE_SCENARIOS: readonly CaptureScenario[] = [
     name: "create-domu",
     title: "dom0 with one vCPU creates a domU, lets it boot to its init, and destroys it",
     dom0Vcpus: 1,
+    padding: 0,
+    script: CREATE + WAIT + DESTROY,
+  },
+  {
+    name: "create-ramdisk",
+    title: "the same with 24 MiB more in the domU's ramdisk",
+    dom0Vcpus: 1,
+    padding: 24 * 2 ** 20,
     script: CREATE + WAIT + DESTROY,
   },
   {
     name: "switch",
     title: "the same with a dom0 of two vCPUs, both busy while the domU runs: its vCPUs take turns on the pCPUs",
     dom0Vcpus: 2,
+    padding: 0,
     script: `${CREATE}${WAIT}for i in 1 2; do ( n=0; while [ $n -lt 2000 ]; do n=$((n+1)); [ $((n%100)) -ne 0 ] || usleep 1000; done ) & done
 wait
 ${DESTROY}`,
@@ -56,6 +67,7 @@ ${DESTROY}`,
     name: "destroy",
     title: "dom0 creates a domU that never runs, and destroys it",
     dom0Vcpus: 1,
+    padding: 0,
     script: `${CREATE.replace("create /", "create -p /")}${DESTROY}`,
   },
 ];

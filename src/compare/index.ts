@@ -3,4 +3,5 @@ export * from "./checks.js";
 export * from "./job.js";
 export * from "./phases.js";
 export * from "./plan.js";
+export * from "./recorded.js";
 export * from "./result.js";
