@@ -102,15 +102,14 @@ export class CallMarks {
     this.put(cpu, (recorder) => recorder.begin(cpu, recorder.names.id(`phase:${phase}`)));
   }
 
-  /** The first record of all. */
-  private start(cpu: number): void {
+  /** A record came; the first of all begins Xen's boot. */
+  start(cpu: number): void {
     if (!this.begun) this.toPhase(cpu, "xen-boot");
   }
 
   /** A function was entered; one that is not among CALLS says nothing here. */
   entered(r: BlockRecord, name: string): void {
     const { cpu } = r;
-    this.start(cpu);
     const creating = this.creating[cpu]!;
     switch (name as Name) {
       case "create_dom0":

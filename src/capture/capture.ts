@@ -12,10 +12,10 @@ import { GdbTarget } from "./gdb-target.js";
 import { dom0Initramfs } from "./initramfs.js";
 import { ExecutionLog } from "./log.js";
 import { run } from "./process.js";
-import { checkQemu, type MachineSpec, Qemu } from "./qemu.js";
-import { Recording, type RecordingCounts } from "./recording.js";
+import { checkQemu, loadAddress, type MachineSpec, Qemu } from "./qemu.js";
+import { Recording, type RecordingCounts, runsUnmapped } from "./recording.js";
 import type { CaptureScenario, DomuOptions } from "./scenario.js";
-import { findSites } from "./sites.js";
+import { findSites, type Sites } from "./sites.js";
 import { XenText } from "./text.js";
 import { openXenSyms, readImage } from "./xen-image.js";
 
@@ -76,9 +76,11 @@ export async function capture(
   signal: AbortSignal,
   progress: (now: CaptureProgress) => void,
 ): Promise<CaptureResult> {
-  const text = new XenText(openXenSyms(options.xen, options.xenSyms));
+  const xenSyms = openXenSyms(options.xen, options.xenSyms);
+  const text = new XenText(xenSyms);
   readImage(options.dom0Kernel, "dom0's kernel");
   const sites = findSites(text);
+  const physical = loadAddress(readImage(options.xen, "Xen")) - xenSyms.image().address;
   const qemuVersion = await checkQemu(options.qemu, signal);
   const folder = mkdtempSync(join(tmpdir(), "shootdown-capture-"));
   const at = (name: string): string => join(folder, name);
@@ -97,13 +99,14 @@ export async function capture(
       console: at("console.log"),
       gdb: at("gdb"),
       log: at("log"),
-      logged: [...new Set(sites.list.map(({ logged }) => logged))],
+      logged: loggedAddresses(text, sites, physical),
     };
-    const recording = new Recording(text, sites, options.pcpus, sinks);
+    const recording = new Recording(text, sites, physical, options.pcpus, sinks);
     const console = new ConsoleLog(spec.console);
-    const records = await runMachine(spec, recording, console, signal, options.timeout, sites.pages, text, progress);
+    const run = { spec, recording, console, text, pages: sites.pages, timeout: options.timeout };
+    const { records, repeatsTlbis } = await runMachine(run, signal, progress);
     const events = recording.finish();
-    return { events, qemuVersion, records, segments: console.segments, repeatsTlbis: false, unknown: sites.unknown };
+    return { events, qemuVersion, records, segments: console.segments, repeatsTlbis, unknown: sites.unknown };
   } catch (error) {
     const reason = fileReason(error);
     throw reason === undefined ? error : InputError.at(folder, 0, reason);
@@ -116,17 +119,34 @@ export async function capture(
   }
 }
 
-/** Starts the machine and follows it to its end. Returns the records of the log. */
+/** Addresses to log: of the sites in Xen's file, and of those that its alternatives may make. */
+function loggedAddresses(text: XenText, sites: Sites, physical: number): number[] {
+  const before = text.alternatives.map(({ address, words }) => words.map((_, i) => text.word(address + 4 * i)!));
+  for (const { address, words } of text.alternatives) text.patch(address, words);
+  const all = [...sites.list, ...findSites(text).list];
+  text.alternatives.forEach(({ address }, i) => void text.patch(address, before[i]!));
+  const addresses = all.flatMap((site) => (runsUnmapped(site) ? [site.logged, site.logged + physical] : [site.logged]));
+  return [...new Set(addresses)];
+}
+
+/** One run of the machine. */
+interface Run {
+  readonly spec: MachineSpec;
+  readonly recording: Recording;
+  readonly console: ConsoleLog;
+  readonly text: XenText;
+  /** pages of code to be translated one instruction a block */
+  readonly pages: readonly number[];
+  readonly timeout: number;
+}
+
+/** Starts the machine and follows it to its end. */
 async function runMachine(
-  spec: MachineSpec,
-  recording: Recording,
-  console: ConsoleLog,
+  run: Run,
   signal: AbortSignal,
-  timeout: number,
-  pages: readonly number[],
-  text: XenText,
   progress: (now: CaptureProgress) => void,
-): Promise<number> {
+): Promise<{ records: number; repeatsTlbis: boolean }> {
+  const { spec, recording, console, timeout } = run;
   const pipe = await Pipe.make(spec.log, signal);
   // Its own signal, so that every way out of here ends the machine.
   const stop = new AbortController();
@@ -152,10 +172,12 @@ async function runMachine(
     progress({ ...recording.counts, said: console.said, pages });
   }, TICK);
   let gdb: GdbConnection | undefined;
+  let repeatsTlbis = false;
   try {
-    const started = prepare(spec.gdb, pages, text, recording, signal).then(
-      (connection) => {
-        gdb = connection;
+    const started = prepare(run, signal).then(
+      (prepared) => {
+        gdb = prepared.connection;
+        repeatsTlbis = prepared.repeatsTlbis;
       },
       (error: unknown) => {
         // When QEMU itself has ended, its end says more than that the connection broke.
@@ -178,7 +200,7 @@ async function runMachine(
     }
     if (console.said !== "finished") throw gaveUp("the machine went off before the scenario's end", console);
     log.end();
-    return log.records;
+    return { records: log.records, repeatsTlbis };
   } finally {
     clearTimeout(deadline);
     clearInterval(tick);
@@ -191,27 +213,41 @@ async function runMachine(
 const gaveUp = (why: string, console: ConsoleLog): InputError =>
   new InputError(console.tail === "" ? why : `${why}; the console's last lines:\n  ${console.tail}`);
 
-/** Breakpoints that are never reached, one a page; then Xen up to the building of dom0, where the direct map is known. */
+/** Breakpoints that are never reached, one a page; then Xen up to the building of dom0, when it is known how it runs. */
 async function prepare(
-  socket: string,
-  pages: readonly number[],
-  text: XenText,
-  recording: Recording,
+  { spec, pages, text, recording }: Run,
   signal: AbortSignal,
-): Promise<GdbConnection> {
-  const connection = await GdbConnection.open(socket, signal);
+): Promise<{ connection: GdbConnection; repeatsTlbis: boolean }> {
+  const connection = await GdbConnection.open(spec.gdb, signal);
   const target = new GdbTarget(connection);
   // No instruction begins at an odd address, but QEMU translates the page of a breakpoint one instruction a block.
   for (const page of pages) await target.setBreakpoint(page + 1);
   const stop = text.functionNamed("create_dom0");
+  let repeatsTlbis = false;
   if (stop) {
     await target.setBreakpoint(stop.address);
     await target.continueToStop();
     await readDirectmap(target, text, recording);
+    repeatsTlbis = await readAlternatives(target, text);
+    if (repeatsTlbis) recording.setSites(findSites(text));
     await target.removeBreakpoint(stop.address);
   }
   target.continue();
-  return connection;
+  return { connection, repeatsTlbis };
+}
+
+/** Which alternatives Xen has put in place: the text is made the same. True when there are any with TLBIs. */
+async function readAlternatives(target: GdbTarget, text: XenText): Promise<boolean> {
+  let any = false;
+  for (const { address, words } of text.alternatives) {
+    const there: number[] = [];
+    for (let i = 0; i < words.length; i++) there.push(Number(await target.readNumber(address + 4 * i, 4)));
+    if (there.some((word, i) => word !== text.word(address + 4 * i))) {
+      text.patch(address, there);
+      any = true;
+    }
+  }
+  return any;
 }
 
 async function readDirectmap(target: GdbTarget, text: XenText, recording: Recording): Promise<void> {

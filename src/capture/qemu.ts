@@ -27,6 +27,15 @@ export interface MachineSpec {
 /** The oldest QEMU whose virt machine leaves random seeds out of its device tree and whose log is understood here. */
 const OLDEST = [8, 0] as const;
 
+/**
+ * Where the virt machine loads an arm64 Image (QEMU, hw/arm/boot.c, load_aarch64_image): RAM's base, and its text_offset, or
+ * 2 MiB where that would be within the first page.
+ */
+export function loadAddress(image: Uint8Array): number {
+  const offset = Number(new DataView(image.buffer, image.byteOffset).getBigUint64(8, true));
+  return 0x4000_0000 + offset + (offset < 4096 ? 2 * 2 ** 20 : 0);
+}
+
 /** Where guest-loader puts dom0's kernel and initramfs: in RAM, above Xen, which QEMU loads at 0x40200000. */
 const KERNEL_ADDRESS = 0x4a00_0000;
 const INITRAMFS_ADDRESS = 0x5000_0000;

@@ -23,10 +23,13 @@ export interface RecordingCounts {
   readonly removals: number;
 }
 
+/** Code that may run before the MMU is on, at physical addresses: it flushes all of Xen's own regime. */
+export const runsUnmapped = (site: Site): boolean => site.kind === "tlbi" && site.op.base === "ALLE2";
+
 /** One capture on its way into a trace. */
 export class Recording {
   private readonly recorder: Recorder;
-  private readonly sitesAt = new Map<number, Site[]>();
+  private sitesAt = new Map<number, Site[]>();
   private readonly stacks: CallStacks;
   private readonly marks: CallMarks;
   private readonly tables = new Stage2Tables();
@@ -36,15 +39,32 @@ export class Recording {
   private tlbis = 0;
   private directmap: Directmap | undefined;
 
-  constructor(text: XenText, sites: Sites, cpus: number, sinks: readonly TraceSink[]) {
+  /** `physical`: what is added to a link address for the address at which Xen runs before its MMU is on. */
+  constructor(
+    text: XenText,
+    sites: Sites,
+    private readonly physical: number,
+    cpus: number,
+    sinks: readonly TraceSink[],
+  ) {
     this.recorder = new Recorder(cpus, sinks);
-    for (const site of sites.list) {
-      const list = this.sitesAt.get(site.logged);
-      if (list) list.push(site);
-      else this.sitesAt.set(site.logged, [site]);
-    }
+    this.setSites(sites);
     this.stacks = new CallStacks(text);
     this.marks = new CallMarks(cpus, (cpu, put) => this.put(cpu, "", put));
+  }
+
+  /** Other sites from now on: Xen has put its alternatives in place. */
+  setSites(sites: Sites): void {
+    this.sitesAt = new Map();
+    const add = (address: number, site: Site): void => {
+      const list = this.sitesAt.get(address);
+      if (list) list.push(site);
+      else this.sitesAt.set(address, [site]);
+    };
+    for (const site of sites.list) {
+      add(site.logged, site);
+      if (runsUnmapped(site)) add(site.logged + this.physical, site);
+    }
   }
 
   /** From now on descriptors' physical addresses are known. */
@@ -61,6 +81,7 @@ export class Recording {
   readonly record = (r: BlockRecord): void => {
     const sites = this.sitesAt.get(r.pc);
     if (!sites) return;
+    this.marks.start(r.cpu);
     for (const site of sites)
       switch (site.kind) {
         case "entry":

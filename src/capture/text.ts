@@ -1,5 +1,5 @@
 /** Xen's code, decoded: its functions by name, and who calls whom. */
-import { type Branch, decodeBranch } from "../arch/index.js";
+import { type Branch, decodeBranch, decodeTlbi } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import type { Elf, ElfSymbol, ElfText } from "./elf.js";
 
@@ -13,10 +13,21 @@ export interface DirectBranch {
   readonly call: boolean;
 }
 
+/** Words that may replace those at an address (struct alt_instr, asm/alternative.h). */
+export interface Alternative {
+  readonly address: number;
+  readonly words: readonly number[];
+}
+
+/** Bytes of a struct alt_instr: two offsets of 32 bits from themselves, a 16-bit feature, two 8-bit lengths. */
+const ALT_INSTR = 12;
+
 /** Xen's code with its functions. */
 export class XenText {
   readonly functions: readonly XenFunction[];
   readonly branches: readonly DirectBranch[];
+  /** code that Xen may put in place of other code at boot, by the CPU's errata and features: what has a TLBI in it */
+  readonly alternatives: readonly Alternative[];
   private readonly parts: readonly { readonly first: number; readonly end: number; readonly words: Uint32Array }[];
   private readonly named = new Map<string, XenFunction>();
   private readonly variables = new Map<string, ElfSymbol>();
@@ -37,12 +48,33 @@ export class XenText {
       );
     for (const f of this.functions) if (!this.named.has(f.name)) this.named.set(f.name, f);
     this.parts = elf.texts().map(partOf);
+    this.alternatives = this.readAlternatives(elf);
     this.branches = this.findBranches();
     for (const branch of this.branches) {
       const list = this.incoming.get(branch.to);
       if (list) list.push(branch);
       else this.incoming.set(branch.to, [branch]);
     }
+  }
+
+  private readAlternatives(elf: Elf): Alternative[] {
+    const symbols = elf.symbols();
+    const at = (name: string): number | undefined => symbols.find((symbol) => symbol.name === name)?.address;
+    const [first, end] = [at("__alt_instructions"), at("__alt_instructions_end")];
+    if (first === undefined || end === undefined) return [];
+    const { address, bytes } = elf.image();
+    const view = new DataView(bytes.buffer);
+    const list: Alternative[] = [];
+    for (let entry = first; entry + ALT_INSTR <= end; entry += ALT_INSTR) {
+      const offset = entry - address;
+      const replacement = entry + 4 + view.getInt32(offset + 4, true);
+      const words = Array.from(
+        { length: view.getUint8(offset + 11) / 4 },
+        (_, i) => this.word(replacement + 4 * i) ?? 0,
+      );
+      if (words.some((word) => decodeTlbi(word))) list.push({ address: entry + view.getInt32(offset, true), words });
+    }
+    return list;
   }
 
   private findBranches(): DirectBranch[] {
@@ -52,6 +84,14 @@ export class XenText {
       if (branch?.target !== undefined) list.push({ from: address, to: branch.target, call: branch.call });
     });
     return list;
+  }
+
+  /** Puts words in place of others, as Xen's alternatives do at boot; branches must not change. */
+  patch(address: number, words: readonly number[]): void {
+    const part = this.parts.find(({ first, end }) => address >= first && address < end);
+    words.forEach((word, i) => {
+      if (part) part.words[(address - part.first) / 4 + i] = word;
+    });
   }
 
   /** Visits each instruction word with its address, in order. */

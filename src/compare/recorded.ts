@@ -135,7 +135,12 @@ const CAUSES: readonly { readonly what: RegExp; readonly path: RegExp; readonly 
       "alloc_heap_pages(): a page that a domain used last was handed out again (accumulate_tlbflush); which pages those are, the model does not know of this machine",
   },
   {
-    what: /^VAE2|^VALE2|^ALLE2/,
+    what: /^VALE2IS$/,
+    path: /scrub_free_pages|alloc_heap_pages|relinquish_p2m_mapping|p2m_flush_vm|xen_pt_update/,
+    because: "ARM64_WORKAROUND_REPEAT_TLBI: the repeated TLBI of the others that the model does not have",
+  },
+  {
+    what: /^VAE2|^ALLE2/,
     path: /./,
     because: "xen_pt_update(): Xen's own mappings, which the model does not have",
   },
