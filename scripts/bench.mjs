@@ -106,6 +106,11 @@ try {
     `${seconds(written.milliseconds)}, ${rate(total, written.milliseconds)}, ${written.megabytes}`,
   );
   line("show that file", `${seconds(shown.milliseconds)}, ${rate(total, shown.milliseconds)}, ${shown.megabytes}`);
+  const same = command("diff", trace, trace, "--json");
+  line(
+    "diff that file with itself on every host",
+    `${seconds(same.milliseconds)}, ${rate(2 * total, same.milliseconds)}, ${same.megabytes}`,
+  );
   for (const host of ["bare-metal", "kvm-nested-7.2"]) {
     const priced = command("price", trace, "--host", host, "--json");
     line(

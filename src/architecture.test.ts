@@ -16,13 +16,14 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   capture: ["arch", "input", "trace"],
   compare: ["arch", "policy", "trace", "xen", "host"],
   catalog: ["input", "policy", "xen", "host"],
+  prove: ["arch", "input", "policy"],
   report: ["compare"],
-  cli: ["arch", "input", "policy", "trace", "xen", "host", "compare", "catalog", "report", "capture"],
+  cli: ["arch", "input", "policy", "trace", "xen", "host", "compare", "catalog", "prove", "report", "capture"],
 };
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set(["trace/file.js"]);
 /** Rooms whose engine must run in a browser: no Node imports, but for the files behind a side door. */
-const PURE = ["arch", "input", "policy", "xen", "host", "compare"];
+const PURE = ["arch", "input", "policy", "xen", "host", "compare", "prove"];
 
 const source = join(dirname(fileURLToPath(import.meta.url)), "..", "src");
 const files = existsSync(source)

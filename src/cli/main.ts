@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { InputError } from "../input/index.js";
 import { register as capture } from "./capture.js";
 import { register as compare } from "./compare.js";
+import { register as diff } from "./diff.js";
 import { register as listings } from "./listing.js";
 import { register as price } from "./price.js";
 import { INTERRUPTED, Interrupted } from "./progress.js";
@@ -23,7 +24,7 @@ const program = new Command("shootdown")
   .exitOverride()
   .showHelpAfterError("(add --help for the options)");
 
-for (const register of [compare, simulate, capture, price, show, tlbi, listings]) register(program);
+for (const register of [compare, simulate, capture, price, show, diff, tlbi, listings]) register(program);
 
 /** Exit status: 1 for input that cannot be used, 2 for wrong usage, 130 after Ctrl-C. */
 async function main(): Promise<number> {

@@ -3,12 +3,23 @@ import type { Command } from "commander";
 import { hostNames, loadHost } from "../catalog/index.js";
 import { PhasePrices } from "../compare/index.js";
 import { type Counts, type Host, price } from "../host/index.js";
-import { type Align, count, duration, durationRange, tally, textTable, wrapped } from "../report/index.js";
-import { readTrace } from "../trace/file.js";
+import {
+  type Align,
+  byHost,
+  count,
+  duration,
+  durationRange,
+  HOST_ALIGN,
+  HOST_HEADS,
+  hostCells,
+  tally,
+  textTable,
+  wrapped,
+} from "../report/index.js";
 import type { ColumnName } from "../trace/index.js";
 import { collect, ipaBitsOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
 import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
-import { interruptible, Progress } from "./progress.js";
+import { readWithProgress } from "./read.js";
 
 /** Columns of a trace that a price depends on. */
 const COLUMNS: readonly ColumnName[] = ["kind", "pcpu", "name", "vmid", "level", "from", "to"];
@@ -49,18 +60,7 @@ export function register(program: Command): void {
 async function run(trace: string, options: PriceOptions): Promise<void> {
   const hosts = (options.host ?? hostNames()).map(loadHost).map((host) => withRepeat(host, options.repeatTlbi));
   const sink = new PhasePrices(hosts, options.ipaBits, options.vcpus);
-  const progress = new Progress("events");
-  try {
-    await interruptible((signal) =>
-      readTrace(trace, [sink], {
-        columns: COLUMNS,
-        signal,
-        progress: (read, of) => void progress.update(read, of ?? 0),
-      }),
-    );
-  } finally {
-    progress.stop();
-  }
+  await readWithProgress(trace, [sink], { columns: COLUMNS });
   const rows = priceRows(sink);
   if (options.json) printJson({ trace, events: sink.seen, rows });
   else process.stdout.write(priceText(trace, sink.seen, rows, outputWidth()));
@@ -88,20 +88,13 @@ export function priceRows(sink: PhasePrices): PriceRow[] {
 /** The prices as tables for a terminal of `width` columns: host by host, so that its phases add up to its total. */
 export function priceText(trace: string, events: number, rows: readonly PriceRow[], width: number): string {
   const phases = [...new Set(rows.map((row) => row.phase))];
-  const hosts = [...new Set(rows.map((row) => row.host))];
-  const shown = hosts.flatMap((host) => {
-    const own = rows.filter((row) => row.host === host);
-    return [...new Set(own.map((row) => row.ipaBits))]
-      .slice(0, own.some(isNested) ? undefined : 1)
-      .flatMap((bits) => own.filter((row) => row.ipaBits === bits));
-  });
   const executed = textTable(
     ["phase", "TLBIs that the hypervisor executed"],
     phases.map((phase) => [phase, tally(rows.find((row) => row.phase === phase)!.tlbi)]),
     { width },
   );
   const head = `${trace}: ${count(events)} events. Prices are simulated time, never measurements.`;
-  return [wrapped(head, width), priceTable(shown, width), executed].join("\n");
+  return [wrapped(head, width), priceTable(byHost(rows, isNested), width), executed].join("\n");
 }
 
 interface Column {
@@ -131,35 +124,18 @@ const OF_PARTS =
 
 /** As many columns as the terminal has room for. */
 function priceTable(rows: readonly PriceRow[], width: number): string {
-  const table = (columns: readonly Column[]): string => {
-    const all = [...labels(rows), ...columns];
-    return textTable(
-      all.map(({ head }) => head),
-      rows.map((row) => all.map(({ cell }) => cell(row))),
-      { width, align: all.map(({ align }) => align) },
+  const labels = hostCells(rows, isNested);
+  const table = (columns: readonly Column[]): string =>
+    textTable(
+      [...HOST_HEADS, ...columns.map(({ head }) => head)],
+      rows.map((row, i) => [...labels[i]!, ...columns.map(({ cell }) => cell(row))]),
+      { width, align: [...HOST_ALIGN, ...columns.map(({ align }) => align)] },
     );
-  };
   const fits = (text: string): boolean => text.split("\n").every((line) => line.length <= width);
   const full = table([...NUMBERS, ...PARTS, REFAULTS, REST]);
   if (fits(full)) return `${full}${wrapped(OF_PARTS, width)}${wrapped(OF_REST, width)}`;
   const some = table([...NUMBERS, REFAULTS, REST]);
   return fits(some) ? `${some}${wrapped(OF_REST, width)}` : table([...NUMBERS, REFAULTS]);
-}
-
-/** Host, IPA size and phase; the first two are named once. */
-function labels(rows: readonly PriceRow[]): readonly Column[] {
-  const first = (row: PriceRow, same: (a: PriceRow, b: PriceRow) => boolean): boolean => {
-    const before = rows[rows.indexOf(row) - 1];
-    return before === undefined || !same(row, before);
-  };
-  const sameHost = (a: PriceRow, b: PriceRow): boolean => a.host === b.host;
-  const sameBits = (a: PriceRow, b: PriceRow): boolean => sameHost(a, b) && a.ipaBits === b.ipaBits;
-  const bitsOf = (row: PriceRow): string => (isNested(row) ? String(row.ipaBits) : "any");
-  return [
-    { head: "host", align: "left", cell: (row) => (first(row, sameHost) ? row.host : "") },
-    { head: "bits", align: "right", cell: (row) => (first(row, sameBits) ? bitsOf(row) : "") },
-    { head: "phase", align: "left", cell: (row) => row.phase },
-  ];
 }
 
 const isNested = (row: PriceRow): boolean => row.rest !== null;

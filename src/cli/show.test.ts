@@ -7,6 +7,7 @@ import { after, before, test } from "node:test";
 import { barrierIndex, leafHi, leafLo, tlbiIndex, XN_HI } from "../arch/index.js";
 import { writeTrace } from "../trace/file.js";
 import { Recorder } from "../trace/index.js";
+import { HEAP_PATH, REMOVAL_PATH, recordRemovals } from "../trace/recorded.fixture.js";
 import { summaryText } from "./show.js";
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-show-"));
@@ -15,7 +16,7 @@ const lines = join(folder, "small.ndjson");
 const large = join(folder, "large.parquet");
 after(() => rmSync(folder, { recursive: true }));
 
-const PATH = "do_memory_op < xenmem_remove_from_physmap < guest_physmap_remove_page < p2m_remove_mapping < p2m_flush";
+const PATH = "p2m_force_tlb_flush_sync < p2m_set_entry < guest_physmap_remove_page < do_memory_op";
 
 /** Removals of pages, each with its flush, in the phase "create". */
 async function removals(path: string, pages: number): Promise<void> {
@@ -114,6 +115,35 @@ for (const columns of [80, 140])
       assert.ok(!out.includes("…"));
     }
   });
+
+test("a recorded trace, with its phases and call paths, keeps the contract of --json", async () => {
+  const path = join(folder, "recorded.parquet");
+  const file = await writeTrace(path, "a test");
+  recordRemovals([file], 50);
+  file.close();
+  const { events, phases } = JSON.parse((await run([path, "--json"])).out);
+  assert.equal(events, 5 + 5 + 5 + 50 * 6);
+  assert.deepEqual(Object.keys(phases), ["xen-boot", "dom0-build", "create"]);
+  const { tlbi, hypercalls, stage2Writes, byCaller } = phases.create;
+  assert.deepEqual(
+    { tlbi, hypercalls, stage2Writes, byCaller },
+    {
+      tlbi: { ALLE1IS: 1, VMALLS12E1IS: 50 },
+      hypercalls: { XENMEM_remove_from_physmap: 50 },
+      stage2Writes: 50,
+      byCaller: [
+        { op: "VMALLS12E1IS", caller: REMOVAL_PATH, vmid: 1, count: 50 },
+        { op: "ALLE1IS", caller: HEAP_PATH, vmid: 1, count: 1 },
+      ],
+    },
+  );
+  const { out } = await run([path], { COLUMNS: "80" });
+  for (const line of out.split("\n")) assert.ok(line.length <= 80, `${line.length}: ${line}`);
+  for (const caller of [REMOVAL_PATH, HEAP_PATH])
+    assert.ok(out.replace(/\s+/g, "").includes(caller.replace(/\s+/g, "")), out);
+  assert.ok(!/^ *</m.test(out), "an arrow stays on the line of the function before it");
+  assert.match(out, /ALLE2IS +1 +0 +\(not said\)/);
+});
 
 test("events are shown one a line, decoded, and the last line leads to the next page", async () => {
   const { out } = await run([small, "--events", "--limit", "6"]);

@@ -1,8 +1,8 @@
 /** `shootdown show TRACE`: what a trace holds, added up by phase; with --events, the events themselves, page by page. */
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { textTable } from "../report/index.js";
-import { type ReadResult, readTrace, writeAll } from "../trace/file.js";
+import { callPath, count, labelledCounts, textTable } from "../report/index.js";
+import { writeAll } from "../trace/file.js";
 import {
   type CallerCount,
   describeEvent,
@@ -21,7 +21,7 @@ import {
   type TraceSink,
 } from "../trace/index.js";
 import { quietOnBrokenPipe } from "./output.js";
-import { interruptible, Progress } from "./progress.js";
+import { readWithProgress } from "./read.js";
 
 /** Lines of a page of events. */
 const PAGE_LINES = 40;
@@ -84,77 +84,47 @@ function terminalWidth(): number | undefined {
   return process.stdout.columns ?? (Number.isInteger(fromShell) && fromShell > 0 ? fromShell : undefined);
 }
 
-/** Reads with a bar on the terminal; Ctrl-C ends it. */
-async function readWithProgress(trace: string, sink: TraceSink, part: ReadPart): Promise<ReadResult> {
-  const progress = new Progress("events");
-  const update = (read: number, of: number | undefined): void => void progress.update(read, of ?? 0);
-  try {
-    return await interruptible((signal) =>
-      readTrace(trace, [sink], {
-        ...part,
-        signal: part.signal ? AbortSignal.any([part.signal, signal]) : signal,
-        progress: update,
-      }),
-    );
-  } finally {
-    progress.stop();
-  }
-}
-
 async function showSummary(trace: string, options: ShowOptions): Promise<void> {
   const summing = new Summing();
-  const { info } = await readWithProgress(trace, summing, { columns: SUMMARY_COLUMNS });
+  const { info } = await readWithProgress(trace, [summing], { columns: SUMMARY_COLUMNS });
   const summary = summing.summary();
   if (options.json) print(`${JSON.stringify(summary, undefined, 2)}\n`);
   else print(summaryText(basename(trace), info.producer, summary, terminalWidth()));
 }
 
-const number = (n: number): string => n.toLocaleString("en");
-
 /** The summary as tables; lines end at `width` where that is possible without leaving anything out. */
 export function summaryText(title: string, producer: string, summary: Summary, width: number | undefined): string {
-  const sections = [`${title}: ${number(summary.events)} events\n${producer && `made by: ${producer}\n`}`];
+  const sections = [`${title}: ${count(summary.events)} events\n${producer && `made by: ${producer}\n`}`];
   for (const [name, phase] of Object.entries(summary.phases)) {
-    sections.push(`${name === "other" ? "Outside any phase" : `Phase ${name}`}: ${number(phase.events)} events\n`);
+    sections.push(`${name === "other" ? "Outside any phase" : `Phase ${name}`}: ${count(phase.events)} events\n`);
     if (phase.byCaller.length > 0) {
       sections.push(table(["TLBI", "count", "VMID", "issued by"], callerRows(phase.byCaller), width));
       sections.push(table(["TLBI", "on pCPU", "for"], placeRows(phase), width));
     }
-    const rest = otherRows(phase);
+    const rest = labelledCounts(phase)
+      .filter(([, n]) => n > 0)
+      .map(([label, n]) => [label, count(n)]);
     if (rest.length > 0) sections.push(table(["", "count"], rest, width));
   }
   return sections.join("\n");
 }
 
 const callerRows = (rows: readonly CallerCount[]): string[][] =>
-  rows.map(({ op, count, vmid, caller }) => [op, number(count), String(vmid), caller || "(not said)"]);
+  rows.map((row) => [row.op, count(row.count), String(row.vmid), callPath(row.caller)]);
 
 /** For each TLBI, on which pCPUs and for which domains it ran, with counts where there are several. */
 function placeRows(phase: PhaseSummary): string[][] {
   const list = (places: readonly { name: string; count: number }[]): string =>
-    places.length === 1 ? places[0]!.name : places.map((p) => `${p.name}: ${number(p.count)}`).join("; ");
+    places.length === 1 ? places[0]!.name : places.map((p) => `${p.name}: ${count(p.count)}`).join("; ");
   return Object.keys(phase.tlbi).map((op) => [
     op,
-    list(phase.byPcpu.filter((row) => row.op === op).map(({ pcpu, count }) => ({ name: String(pcpu), count }))),
+    list(phase.byPcpu.filter((row) => row.op === op).map((row) => ({ name: String(row.pcpu), count: row.count }))),
     list(
       phase.byDomain
         .filter((row) => row.op === op)
-        .map(({ domain, count }) => ({ name: domainName(domain ?? NO_DOMAIN), count })),
+        .map((row) => ({ name: domainName(row.domain ?? NO_DOMAIN), count: row.count })),
     ),
   ]);
-}
-
-function otherRows(phase: PhaseSummary): string[][] {
-  const rows: [string, number][] = [];
-  for (const [name, n] of Object.entries(phase.hypercalls)) rows.push([`hypercall ${name}`, n]);
-  rows.push(["vCPU switch", phase.vcpuSwitches]);
-  rows.push(["stage-2 descriptor write", phase.stage2Writes], ["stage-1 descriptor write", phase.stage1Writes]);
-  for (const [name, n] of Object.entries(phase.barriers)) rows.push([name, n]);
-  for (const [name, n] of Object.entries(phase.sysregs)) rows.push([`write of ${name}`, n]);
-  for (const [name, n] of Object.entries(phase.accesses)) rows.push([`access: ${name}`, n]);
-  for (const [name, n] of Object.entries(phase.faults)) rows.push([`fault: ${name}`, n]);
-  rows.push(["page changes owner", phase.ownerChanges]);
-  return rows.filter(([, n]) => n > 0).map(([name, n]) => [name, number(n)]);
 }
 
 /** A table two blanks in, counts to the right; its last column wraps where there is a width. */
@@ -171,7 +141,7 @@ async function showEvents(trace: string, options: ShowOptions): Promise<void> {
   // One row more than the page, to learn whether there are more; with --kind, until the page is full.
   const part: ReadPart = { from: skip, ...(options.kind ? {} : { count: limit + 1 }), signal: page.full };
   try {
-    await readWithProgress(trace, page, part);
+    await readWithProgress(trace, [page], part);
   } catch (error) {
     if (error !== page.full.reason) throw error;
   }

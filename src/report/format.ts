@@ -1,4 +1,5 @@
 /** Numbers as a human reads them: three significant digits for prices, every digit for counts. */
+import { NO_BREAK } from "./text.js";
 
 /** Units of time with the price in microseconds from which each is used. */
 const DURATIONS: readonly (readonly [from: number, microseconds: number, unit: string])[] = [
@@ -85,6 +86,14 @@ export function tally(counts: Readonly<Record<string, number>>): string {
 /** All counts of a record together. */
 export function total(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((sum, n) => sum + n, 0);
+}
+
+/**
+ * The call path of an event's `site`, to be wrapped at its arrows: a function stays on the line of the arrow after it. A
+ * trace that does not say it has "".
+ */
+export function callPath(site: string): string {
+  return site === "" ? "(not said)" : site.replaceAll(" < ", `${NO_BREAK}< `);
 }
 
 /** "a, b and c" */

@@ -1,7 +1,10 @@
 /** What people read: tables for the terminal, and one self-contained HTML file. */
 import type { CompareResult } from "../compare/index.js";
 
+export { differenceText } from "./difference.js";
 export * from "./format.js";
+export { byHost, HOST_ALIGN, HOST_HEADS, hostCells } from "./host-cells.js";
+export { labelledCounts } from "./labels.js";
 export { compareTables } from "./table.js";
 export { type Align, type Span, type TextTableOptions, textTable, wrapped } from "./text.js";
 

@@ -90,16 +90,30 @@ test("64-bit values keep their high bits in DuckDB", async () => {
   assert.deepEqual(await rows(`SELECT DISTINCT "to" FROM '${path}' WHERE kind = 'tlbi'`), [[2n ** 64n - 1n]]);
 });
 
-test("what DuckDB has filtered and written again is a trace", async () => {
-  const filtered = join(folder, "filtered.parquet");
-  await duckdb.run(
-    `COPY (SELECT * FROM '${path}' WHERE kind = 'tlbi' AND pcpu = 1 LIMIT 1000) TO '${filtered}' (FORMAT parquet)`,
+test("what DuckDB reads is compressed", async () => {
+  const codecs = await rows(`SELECT DISTINCT compression FROM parquet_metadata('${path}')`);
+  assert.deepEqual(codecs, [["GZIP"]]);
+});
+
+const filtered = join(folder, "filtered.parquet");
+const filter = (codec: string): Promise<unknown> =>
+  duckdb.run(
+    `COPY (SELECT * FROM '${path}' WHERE kind = 'tlbi' AND pcpu = 1 LIMIT 1000) TO '${filtered}' (FORMAT parquet, COMPRESSION ${codec})`,
   );
-  const sink = new Collected();
-  const { info } = await readTrace(filtered, [sink]);
-  assert.deepEqual([info.events, info.producer], [1000, ""]);
-  assert.ok(sink.list.every((e) => e.pcpu === 1 && e.words[4] === 0xffff_ffff && e.words[5] === 0xffff_ffff));
-  assert.equal(sink.list[0]!.name, "IPAS2E1IS");
+
+for (const codec of ["snappy", "gzip", "uncompressed"])
+  test(`what DuckDB has filtered and written again, ${codec}, is a trace`, async () => {
+    await filter(codec);
+    const sink = new Collected();
+    const { info } = await readTrace(filtered, [sink]);
+    assert.deepEqual([info.events, info.producer], [1000, ""]);
+    assert.ok(sink.list.every((e) => e.pcpu === 1 && e.words[4] === 0xffff_ffff && e.words[5] === 0xffff_ffff));
+    assert.equal(sink.list[0]!.name, "IPAS2E1IS");
+  });
+
+test("a compression that cannot be undone here is named", async () => {
+  await filter("zstd");
+  await assert.rejects(readTrace(filtered, []), /filtered\.parquet: row 0: column 'kind' cannot be read: .*ZSTD/);
 });
 
 test("DuckDB reads back who made the trace", async () => {

@@ -16,7 +16,8 @@
  *
  * `stage` and `level` say which table (writes) or at which stage-2 level the page was mapped (accesses); `slot` is the
  * descriptor's index in its table. `vmid` is the VMID in force (VTTBR_EL2) on the pCPU; `domain` the domain whose vCPU or
- * hypercall runs there; `site` the function that issued it.
+ * hypercall runs there; `site` the function that issued it, of a recorded trace as far as it is certain with those that
+ * called it, innermost first: "p2m_force_tlb_flush_sync < p2m_set_entry < do_memory_op".
  */
 import { BARRIERS, SYSREGS, TLBI_OPS } from "../arch/index.js";
 

@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import fc from "fast-check";
+import { asyncBufferFromFile, parquetMetadataAsync } from "hyparquet";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { InputError } from "../input/index.js";
 import { BLOCK_EVENTS } from "./buffer.js";
 import { Kind, NO_DOMAIN } from "./event.js";
 import { anyEvent, Collected, feed, type PlainEvent } from "./events.testing.js";
 import { readTrace, writeTrace } from "./file.js";
-import { GROUP_ROWS } from "./parquet.js";
+import { COLUMNS, GROUP_ROWS, SCHEMA } from "./parquet.js";
 import type { ReadPart } from "./read.js";
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-trace-"));
@@ -183,10 +185,28 @@ test("a Parquet trace cut off anywhere is refused, and no changed byte of its da
 test("a damaged page is named with its first row and its column", async () => {
   const path = file("page.parquet");
   await write(path, many(300));
-  const bytes = readFileSync(path);
-  bytes.write("TLBI", bytes.indexOf("tlbi"));
-  writeFileSync(path, bytes);
+  const whole = readFileSync(path);
+  const put = (damage: (bytes: Buffer) => void): void => {
+    const bytes = Buffer.from(whole);
+    damage(bytes);
+    writeFileSync(path, bytes);
+  };
+  const gzip = whole.indexOf(Uint8Array.of(0x1f, 0x8b)); // the first page's body
+  put((bytes) => bytes.writeUInt8(bytes[gzip + 12]! ^ 1, gzip + 12));
   await refused(path, /row 0: column 'kind' cannot be read: a page's checksum does not match its bytes/);
+  // The page's header says its size uncompressed in its fourth byte, zigzag.
+  put((bytes) => bytes.writeUInt8(bytes[7]! + 2, 7));
+  await refused(path, /row 0: column 'kind' cannot be read: a page of \d+ bytes, expected \d+/);
+  put((bytes) => bytes.writeUInt8(bytes[7]! - 2, 7));
+  await refused(path, /row 0: column 'kind' cannot be read: a page cannot be decompressed/);
+});
+
+test("each column is gzipped: a trace takes 2 bytes an event where no two events are the same", async () => {
+  const path = file("small.parquet");
+  await write(path, many(GROUP_ROWS));
+  assert.ok(statSync(path).size < 2 * GROUP_ROWS, `${statSync(path).size} bytes`);
+  const { row_groups } = await parquetMetadataAsync(await asyncBufferFromFile(path));
+  for (const { meta_data } of row_groups.flatMap(({ columns }) => columns)) assert.equal(meta_data!.codec, "GZIP");
 });
 
 test("a Parquet file that is no trace, and a trace of a newer version, are refused", async () => {
@@ -255,6 +275,28 @@ test("a trace that another tool has written, compressed and with its columns in 
   assert.deepEqual(await read(path), events);
   assert.deepEqual(await read(path, { from: 1690, count: 20 }), events.slice(1690, 1710));
 });
+
+for (const codec of ["UNCOMPRESSED", "SNAPPY", "GZIP"] as const)
+  for (const schema of [SCHEMA, undefined])
+    test(`a trace with ${schema ? "required" : "nullable"} columns in the codec ${codec} is read`, async () => {
+      const path = file(`${codec}.parquet`);
+      const events = many(5000);
+      const columnData = foreign(events);
+      const compressors = { GZIP: (bytes: Uint8Array) => gzipSync(bytes) };
+      const columns = schema
+        ? COLUMNS.map((name) => ({ name, data: columnData.find((column) => column.name === name)!.data }))
+        : columnData;
+      const parquet = parquetWriteBuffer({
+        columnData: columns,
+        ...(schema ? { schema: [...schema] } : {}),
+        codec,
+        compressors,
+      });
+      writeFileSync(path, Buffer.from(parquet));
+      const { row_groups } = await parquetMetadataAsync(await asyncBufferFromFile(path));
+      assert.equal(row_groups[0]!.columns[0]!.meta_data!.codec, codec);
+      assert.deepEqual(await read(path), events);
+    });
 
 test("errors in NDJSON say the line and what was expected", async () => {
   const path = file("bad.ndjson");

@@ -1,9 +1,10 @@
 /**
- * Decodes one column chunk of a row group into a typed array. Uncompressed dictionary and PLAIN pages of a required
- * column, what ParquetTrace writes, are decoded here; all else that Parquet allows goes through hyparquet (several
+ * Decodes one column chunk of a row group into a typed array. Dictionary and PLAIN pages of a required column, gzipped or
+ * uncompressed, what ParquetTrace writes, are decoded here; all else that Parquet allows goes through hyparquet (several
  * times slower), so that a trace that DuckDB or pandas has written again is read as well.
  */
-import type { ColumnMetaData, FileMetaData } from "hyparquet";
+import { gunzipSync } from "node:zlib";
+import type { ColumnMetaData, CompressionCodec, FileMetaData } from "hyparquet";
 import { parquetRead } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
 import { crc32 } from "./crc32.js";
@@ -45,7 +46,25 @@ const FAST = new Set(["PLAIN", "RLE", "RLE_DICTIONARY"]);
 
 /** True when {@link decodeChunk} can take the chunk. `required`: the column's rows cannot be null. */
 export function isFast(chunk: ColumnMetaData, required: boolean): boolean {
-  return required && chunk.codec === "UNCOMPRESSED" && chunk.encodings.every((encoding) => FAST.has(encoding));
+  const codec = chunk.codec === "UNCOMPRESSED" || chunk.codec === "GZIP";
+  return required && codec && chunk.encodings.every((encoding) => FAST.has(encoding));
+}
+
+/** No page is longer: a damaged header must not ask for more memory than there is. */
+const MAX_PAGE_BYTES = 1 << 28;
+
+/** A gzipped page of `size` bytes. Throws an Error that says what is wrong with it. */
+function gunzip(packed: Uint8Array, size: number): Uint8Array {
+  if (!(size >= 0 && size <= MAX_PAGE_BYTES))
+    throw new Error(`a page of ${size} bytes, expected at most ${MAX_PAGE_BYTES}`);
+  let body: Uint8Array;
+  try {
+    body = gunzipSync(packed, { maxOutputLength: Math.max(1, size) });
+  } catch {
+    throw new Error("a page cannot be decompressed");
+  }
+  if (body.length !== size) throw new Error(`a page of ${body.length} bytes, expected ${size}`);
+  return body;
 }
 
 /** Entry i is i: the dictionary with which indexes are decoded as they are. */
@@ -54,7 +73,14 @@ let indexes = new Int32Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Decodes `rows` rows from the chunk's bytes. Throws an Error that says what is wrong with them. */
-export function decodeChunk(column: ColumnName, bytes: ArrayBuffer, rows: number, texts: Texts, out: Int32Array): void {
+export function decodeChunk(
+  column: ColumnName,
+  bytes: ArrayBuffer,
+  codec: CompressionCodec,
+  rows: number,
+  texts: Texts,
+  out: Int32Array,
+): void {
   const { holds } = COLUMN_TYPES[column];
   const data = new Uint8Array(bytes);
   const reader = { view: new DataView(bytes), offset: 0 };
@@ -68,10 +94,12 @@ export function decodeChunk(column: ColumnName, bytes: ArrayBuffer, rows: number
     if (header.crc !== undefined && header.crc !== crc32(data, start, end))
       throw new Error("a page's checksum does not match its bytes");
     reader.offset = end;
+    const packed = codec === "GZIP" && header.data_page_header_v2?.is_compressed !== false;
+    const body = packed ? gunzip(data.subarray(start, end), header.uncompressed_page_size) : data.subarray(start, end);
     if (header.dictionary_page_header) {
       const count = header.dictionary_page_header.num_values;
-      if (holds !== "text") dictionary = plain(bytes, start, end, count, holds);
-      else dictionary = textDictionary(data, start, end, count, texts);
+      if (holds !== "text") dictionary = plain(body, count, holds);
+      else dictionary = textDictionary(body, count, texts);
       continue;
     }
     const page = header.data_page_header ?? header.data_page_header_v2;
@@ -80,29 +108,21 @@ export function decodeChunk(column: ColumnName, bytes: ArrayBuffer, rows: number
     if (!(n > 0 && n <= rows - row)) throw new Error("a page with more rows than its row group");
     if (page.encoding === "PLAIN") {
       if (holds === "text") throw new Error("strings without a dictionary");
-      out.set(plain(bytes, start, end, n, holds), holds === "wide" ? 2 * row : row);
+      out.set(plain(body, n, holds), holds === "wide" ? 2 * row : row);
     } else if (page.encoding === "RLE_DICTIONARY") {
-      if (holds === "wide") decodeWide(data, start, end, n, dictionary, out, 2 * row);
-      else decodeHybrid(data, start + 1, end, data[start]!, n, dictionary, out, row);
+      if (holds === "wide") decodeWide(body, n, dictionary, out, 2 * row);
+      else decodeHybrid(body, 1, body.length, body[0]!, n, dictionary, out, row);
     } else throw new Error(`a page in the encoding ${page.encoding}`);
     row += n;
   }
 }
 
 /** A page of indexes into a dictionary with two words an entry, into out[at..at + 2n). */
-function decodeWide(
-  data: Uint8Array,
-  start: number,
-  end: number,
-  n: number,
-  dictionary: Int32Array,
-  out: Int32Array,
-  at: number,
-): void {
+function decodeWide(body: Uint8Array, n: number, dictionary: Int32Array, out: Int32Array, at: number): void {
   const entries = dictionary.length / 2;
   if (identity.length < entries) identity = Int32Array.from({ length: entries }, (_, i) => i);
   if (indexes.length < n) indexes = new Int32Array(n);
-  decodeHybrid(data, start + 1, end, data[start]!, n, identity.subarray(0, entries), indexes, 0);
+  decodeHybrid(body, 1, body.length, body[0]!, n, identity.subarray(0, entries), indexes, 0);
   const from = indexes;
   for (let i = 0, j = at; i < n; i++, j += 2) {
     const k = 2 * from[i]!;
@@ -112,23 +132,26 @@ function decodeWide(
 }
 
 /** PLAIN integers, which need not be aligned in the file. */
-function plain(bytes: ArrayBuffer, start: number, end: number, count: number, holds: "small" | "wide"): Int32Array {
+function plain(body: Uint8Array, count: number, holds: "small" | "wide"): Int32Array {
   const size = (holds === "wide" ? 8 : 4) * count;
-  if (!(size <= end - start)) throw new Error("a page is too short for its values");
-  return new Int32Array(bytes.slice(start, start + size));
+  if (!(size >= 0 && size <= body.length)) throw new Error("a page is too short for its values");
+  const words = new Int32Array(size / 4);
+  new Uint8Array(words.buffer).set(body.subarray(0, size));
+  return words;
 }
 
-function textDictionary(data: Uint8Array, start: number, end: number, count: number, texts: Texts): Int32Array {
-  if (!(count >= 0 && 4 * count <= end - start)) throw new Error("a dictionary is too short for its strings");
+function textDictionary(body: Uint8Array, count: number, texts: Texts): Int32Array {
+  const end = body.length;
+  if (!(count >= 0 && 4 * count <= end)) throw new Error("a dictionary is too short for its strings");
   const ids = new Int32Array(count);
-  const view = new DataView(data.buffer);
-  let at = start;
+  const view = new DataView(body.buffer, body.byteOffset, end);
+  let at = 0;
   for (let i = 0; i < count; i++) {
     if (at + 4 > end) throw new Error("a dictionary is too short for its strings");
     const from = at + 4;
     at = from + view.getUint32(at, true);
     if (at > end) throw new Error("a dictionary is too short for its strings");
-    ids[i] = texts.id(decoder.decode(data.subarray(from, at)));
+    ids[i] = texts.id(decoder.decode(body.subarray(from, at)));
   }
   return ids;
 }
@@ -153,6 +176,7 @@ export async function readColumn(
     columns: [column],
     rowStart,
     rowEnd,
+    compressors: { GZIP: gunzip },
     onChunk(chunk) {
       for (let i = 0; i < chunk.columnData.length; i++) {
         const row = chunk.rowStart + i - rowStart;

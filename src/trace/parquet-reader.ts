@@ -1,5 +1,5 @@
 /** Reads a trace from a Parquet file, row group by row group, only the columns and rows that are asked for. */
-import { type FileMetaData, parquetMetadataAsync } from "hyparquet";
+import { type CompressionCodec, type FileMetaData, parquetMetadataAsync } from "hyparquet";
 import { InputError } from "../input/index.js";
 import { BLOCK_EVENTS, EventBuffer, type TraceSink } from "./buffer.js";
 import { codeOf, KINDS, Names } from "./event.js";
@@ -92,7 +92,8 @@ export class ParquetTraceFile {
           if (!range || !(range.start >= 4 && range.start <= range.end && range.end <= this.file.byteLength))
             throw this.unreadable(start, column, "it is not in the file");
           const element = this.metadata.schema.find((e) => e.name === column && e.type !== undefined);
-          return { column, ...range, fast: isFast(metadata, element?.repetition_type === "REQUIRED") };
+          const fast = isFast(metadata, element?.repetition_type === "REQUIRED");
+          return { column, ...range, codec: metadata.codec, fast };
         });
         groups.push({ start, rows, chunks });
       }
@@ -115,11 +116,11 @@ export class ParquetTraceFile {
   /** Decodes the columns of a row group into the block's arrays. */
   private async decode(block: Block, group: Group, bytes: readonly (ArrayBuffer | undefined)[]): Promise<void> {
     const { start, rows } = group;
-    for (const [i, { column }] of group.chunks.entries()) {
+    for (const [i, { column, codec }] of group.chunks.entries()) {
       const out = block.room(column, rows);
       const chunk = bytes[i];
       try {
-        if (chunk !== undefined) decodeChunk(column, chunk, rows, block.texts, out);
+        if (chunk !== undefined) decodeChunk(column, chunk, codec, rows, block.texts, out);
         else await readColumn(this.file, this.metadata, column, start, rows, block.texts, out);
       } catch (error) {
         if (isSystemError(error)) throw error;
@@ -139,7 +140,13 @@ export class ParquetTraceFile {
 interface Group {
   readonly start: number;
   readonly rows: number;
-  readonly chunks: readonly { column: ColumnName; start: number; end: number; fast: boolean }[];
+  readonly chunks: readonly {
+    column: ColumnName;
+    start: number;
+    end: number;
+    codec: CompressionCodec;
+    fast: boolean;
+  }[];
 }
 
 const isSystemError = (error: unknown): boolean => error instanceof Error && "syscall" in error;

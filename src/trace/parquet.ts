@@ -2,9 +2,10 @@
  * A trace as a Parquet file: one row per event, flat required columns, strings for people and integers as they are.
  * This file is the schema and what reader and writer must agree upon; see parquet-writer.ts and parquet-reader.ts.
  *
- * Every column is dictionary-coded and uncompressed: values repeat (a dozen names, a few thousand descriptors in a row
- * group), so that a row takes about 9 bytes, and reading is unpacking bits. A page of a 64-bit column whose values
- * do not repeat is PLAIN.
+ * Every column is dictionary-coded: values repeat (a dozen names, a few thousand descriptors in a row group), so that a row
+ * takes about 10 bytes. A page of a 64-bit column whose values do not repeat is PLAIN. Then each page goes through gzip,
+ * at the level that is as fast as Snappy in JavaScript and leaves about 1.3 bytes a row, a third of what Snappy leaves: the
+ * steps of a piece of work come in the same order again and again, and Huffman codes take what a dictionary cannot.
  */
 import type { SchemaElement } from "hyparquet";
 
@@ -56,8 +57,11 @@ export const TRACE_VERSION = 1;
 export const VERSION_KEY = "shootdown.trace";
 export const PRODUCER_KEY = "shootdown.producer";
 
-/** Rows of a row group: four blocks; what a reader holds in memory, and the least that random access reads. */
+/** Rows of a row group: what a reader holds in memory, and the least that random access reads. */
 export const GROUP_ROWS = 131_072;
+
+/** Most rows of a page: enough for gzip to find what repeats. */
+export const PAGE_ROWS = 32_768;
 
 /** The file's schema: small integers as UINT_8, UINT_16 and INT_8 on INT32, 64 bits as UINT_64 on INT64, UTF8 strings. */
 export const SCHEMA: readonly SchemaElement[] = [

@@ -9,7 +9,7 @@ import { ACCESSES, FAULTS, Kind, type Names, NO_DOMAIN } from "./event.js";
 /** TLBIs of one kind from one call site under one VMID. */
 export interface CallerCount {
   readonly op: string;
-  /** the `site` of the events: the function, or path of functions, that issued it; "" when the trace does not say */
+  /** the `site` of the events: the function that issued it, or "function < its caller < ..."; "" when the trace does not say */
   readonly caller: string;
   /** the VMID in force: whose entries it invalidates */
   readonly vmid: number;

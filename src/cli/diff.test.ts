@@ -1,0 +1,152 @@
+/** `shootdown diff` as a user has it. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { TraceDifference } from "../compare/index.js";
+import { writeTrace } from "../trace/file.js";
+import { recordRemovals } from "../trace/recorded.fixture.js";
+
+const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "shootdown-diff-"));
+after(() => rmSync(folder, { recursive: true }));
+const { NODE_OPTIONS: _options, COLUMNS: _columns, ...ENV } = process.env;
+
+function shootdown(args: readonly string[], input?: Buffer, env: Readonly<Record<string, string>> = {}) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+    cwd: folder,
+    env: { ...ENV, ...env },
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+    ...(input ? { input } : {}),
+  });
+  return { status, out: stdout, err: stderr };
+}
+
+function output(args: readonly string[], input?: Buffer, env?: Readonly<Record<string, string>>): string {
+  const { status, out, err } = shootdown(args, input, env);
+  assert.deepEqual({ status, err }, { status: 0, err: "" }, args.join(" "));
+  return out;
+}
+const json = (...args: string[]): TraceDifference => JSON.parse(output(["diff", ...args, "--json"])) as TraceDifference;
+
+before(async () => {
+  for (const [file, policy] of [
+    ["today.parquet", "xen-today"],
+    ["batch.parquet", "remove-batch"],
+    ["batch.ndjson", "remove-batch"],
+  ])
+    output(["simulate", "create-domu", "-p", policy!, "-o", file!]);
+  for (const [name, batch] of [
+    ["recorded-a.parquet", undefined],
+    ["recorded-b.parquet", 64],
+  ] as const) {
+    const file = await writeTrace(join(folder, name), "a test");
+    recordRemovals([file], 1000, batch);
+    file.close();
+  }
+});
+
+test("--json keeps its contract, and has the figures of show and of price", () => {
+  const { before, after, identical, phases, prices } = json("today.parquet", "batch.parquet", "--ipa-bits", "40,48");
+  const show = (trace: string) => JSON.parse(output(["show", trace, "--json"]));
+  const [today, batch] = [show("today.parquet"), show("batch.parquet")];
+  assert.deepEqual(
+    [before.trace, before.events, after.trace, after.events, identical],
+    ["today.parquet", today.events, "batch.parquet", batch.events, false],
+  );
+  assert.match(before.producer, /^shootdown simulate create-domu --policy xen-today/);
+  assert.deepEqual(Object.keys(phases), Object.keys(today.phases));
+  const { tlbi, hypercalls, stage2Writes, byCaller } = phases.create!;
+  assert.deepEqual(tlbi.VMALLS12E1IS, { before: 7459, after: 4, difference: -7455 });
+  assert.deepEqual(hypercalls.XENMEM_remove_from_physmap, { before: 7458, after: 0, difference: -7458 });
+  assert.equal(stage2Writes.before, today.phases.create.stage2Writes);
+  for (const { op, caller, vmid, count } of today.phases.create.byCaller)
+    assert.equal(byCaller.find((r) => r.op === op && r.caller === caller && r.vmid === vmid)!.before, count);
+  for (const { op, caller, vmid, count } of batch.phases.create.byCaller)
+    assert.equal(byCaller.find((r) => r.op === op && r.caller === caller && r.vmid === vmid)!.after, count);
+
+  const listed = (JSON.parse(output(["hosts", "--json"])) as { name: string }[]).map(({ name }) => name);
+  assert.deepEqual(new Set(prices.map((row) => row.host)), new Set(listed), "every built-in host by default");
+  for (const [side, trace] of [
+    ["before", "today.parquet"],
+    ["after", "batch.parquet"],
+  ] as const) {
+    const { rows } = JSON.parse(output(["price", trace, "--ipa-bits", "40,48", "--json"]));
+    for (const row of rows) {
+      const of = prices.find((p) => p.phase === row.phase && p.host === row.host && p.ipaBits === row.ipaBits)!;
+      const { microseconds, microsecondsRange, parts, rest, refaults, leavesDropped } = row;
+      assert.deepEqual(of[side], { microseconds, microsecondsRange, parts, rest, refaults, leavesDropped });
+    }
+  }
+});
+
+test("the form of a trace makes no difference, and one of them may come by a pipe", () => {
+  assert.equal(json("batch.parquet", "batch.ndjson").identical, true);
+  assert.match(output(["diff", "batch.ndjson", "batch.parquet"]), /The two traces are the same, event for event\.\n$/);
+  const bytes = readFileSync(join(folder, "batch.ndjson"));
+  const piped = output(["diff", "today.parquet", "-", "--json"], bytes);
+  const { phases, prices } = JSON.parse(piped) as TraceDifference;
+  const whole = json("today.parquet", "batch.parquet");
+  assert.deepEqual({ phases, prices }, { phases: whole.phases, prices: whole.prices });
+  assert.match(output(["diff", "-", "batch.parquet"], bytes), /^before: +-: [\s\S]*the same, event for event/);
+});
+
+for (const columns of [80, 140])
+  test(`at ${columns} columns no line is longer, for simulated traces and recorded ones`, () => {
+    for (const args of [
+      ["today.parquet", "batch.parquet"],
+      ["recorded-a.parquet", "recorded-b.parquet", "--ipa-bits", "40,44,48"],
+      ["recorded-a.parquet", "recorded-b.parquet", "--all"],
+    ]) {
+      const text = output(["diff", ...args], undefined, { COLUMNS: String(columns) });
+      for (const line of text.split("\n")) assert.ok(line.length <= columns, `${line.length}: ${line}`);
+    }
+  });
+
+test("--phase leaves the other phases out, and --host the other hosts", () => {
+  const { phases, prices } = json(
+    ...["recorded-a.parquet", "recorded-b.parquet", "--phase", "create,dom0-build", "--host", "kvm-nested-7.2"],
+  );
+  assert.deepEqual(Object.keys(phases), ["dom0-build", "create"]);
+  assert.deepEqual(
+    prices.map(({ phase, host }) => [phase, host]),
+    [
+      ["dom0-build", "kvm-nested-7.2"],
+      ["create", "kvm-nested-7.2"],
+    ],
+  );
+});
+
+test("what cannot be compared is refused in one sentence, and nothing is printed", () => {
+  writeFileSync(join(folder, "cut.parquet"), readFileSync(join(folder, "batch.parquet")).subarray(0, 9000));
+  for (const [message, ...args] of [
+    [/missing\.parquet: no such file/, "today.parquet", "missing.parquet"],
+    [/missing\.ndjson: no such file/, "missing.ndjson", "today.parquet"],
+    [/cut\.parquet: cut off/, "today.parquet", "cut.parquet"],
+    [/unknown ending, expected/, "today.parquet", "batch.csv"],
+    [
+      /--phase: neither trace has a phase 'creat', expected boot, create, other/,
+      ...["today.parquet", "batch.parquet", "--phase", "creat"],
+    ],
+    [/no host is named 'kvm'/, "today.parquet", "batch.parquet", "--host", "kvm"],
+    [/52 IPA bits, expected 32 to 48/, "today.parquet", "batch.parquet", "--ipa-bits", "52"],
+  ] as [RegExp, ...string[]][]) {
+    const { status, out, err } = shootdown(["diff", ...args]);
+    assert.match(err, message);
+    assert.match(err, /^shootdown: [^\n]+\n$/);
+    assert.deepEqual({ status, out }, { status: 1, out: "" });
+  }
+  for (const [message, ...args] of [
+    [/only one of the traces can be standard input/, "-", "-"],
+    [/missing required argument 'after'/, "today.parquet"],
+    [/Expected numbers from 32 to 52/, "today.parquet", "batch.parquet", "--ipa-bits", "1"],
+  ] as [RegExp, ...string[]][]) {
+    const { status, out, err } = shootdown(["diff", ...args]);
+    assert.match(err, message);
+    assert.deepEqual({ status, out }, { status: 2, out: "" });
+  }
+});

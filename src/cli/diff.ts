@@ -1,0 +1,64 @@
+/** `shootdown diff BEFORE AFTER`: what a change has made of a trace: TLBIs by call path, and what each run would cost. */
+import type { Command } from "commander";
+import { hostNames, loadHost } from "../catalog/index.js";
+import { differenceOf, PhasePrices, phaseNames, type TraceSide } from "../compare/index.js";
+import type { Host } from "../host/index.js";
+import { InputError } from "../input/index.js";
+import { differenceText } from "../report/index.js";
+import { Summing, TraceDigest } from "../trace/index.js";
+import { collect, ipaBitsOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
+import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
+import { readWithProgress } from "./read.js";
+
+interface DiffOptions {
+  readonly host?: readonly string[];
+  readonly ipaBits: readonly number[];
+  readonly phase?: readonly string[];
+  readonly repeatTlbi?: boolean;
+  readonly vcpus: number;
+  readonly all?: boolean;
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command("diff")
+    .description("compare two traces: what differs in what they do, by call path, and in what that costs on each host")
+    .argument("<before>", "a trace: *.parquet, *.ndjson, or - for NDJSON on standard input")
+    .argument("<after>", "another one")
+    .option("--host <host>", "a built-in host or a .toml file; may be repeated (default: all built in)", collect)
+    .addOption(ipaBitsOption([48]))
+    .option("--phase <phase>", "only this phase; may be repeated (default: all)", collect)
+    .addOption(repeatOption())
+    .addOption(vcpusOption())
+    .option("--all", "also show what is equal in both")
+    .option("--json", "print JSON: all of it, what is equal too")
+    .action(async (before: string, after: string, options: DiffOptions, command: Command) => {
+      if (before === "-" && after === "-") command.error("error: only one of the traces can be standard input");
+      await quietOnBrokenPipe(() => run(before, after, options));
+    });
+}
+
+async function run(before: string, after: string, options: DiffOptions): Promise<void> {
+  const hosts = (options.host ?? hostNames()).map(loadHost).map((host) => withRepeat(host, options.repeatTlbi));
+  const a = await side(before, hosts, options);
+  const b = await side(after, hosts, options);
+  refuseUnknown(options.phase ?? [], phaseNames(a.summary, b.summary));
+  const difference = differenceOf(a, b, options.phase);
+  if (options.json) printJson(difference);
+  else process.stdout.write(differenceText(difference, outputWidth(), options.all));
+}
+
+/** Reads one of the traces, once. */
+async function side(trace: string, hosts: readonly Host[], { ipaBits, vcpus }: DiffOptions): Promise<TraceSide> {
+  const [summing, digest, prices] = [new Summing(), new TraceDigest(), new PhasePrices(hosts, ipaBits, vcpus)];
+  const { info } = await readWithProgress(trace, [summing, digest, prices]);
+  return { trace, producer: info.producer, summary: summing.summary(), digest: digest.digest(), prices };
+}
+
+function refuseUnknown(asked: readonly string[], known: readonly string[]): void {
+  const unknown = asked.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const expected = known.length > 0 ? known.join(", ") : "none: the traces have no events";
+  throw new InputError(`--phase: neither trace has a phase '${unknown}', expected ${expected}`);
+}

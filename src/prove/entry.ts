@@ -1,0 +1,267 @@
+/**
+ * What a PE may hold: translation contexts, cached entries under their keys, and which TLBI removes which entry
+ * (DDI 0487, D8.16 and D8.17). Everything is interned: the exploration handles small numbers only.
+ */
+import { decodeOperand, type OperandFields, TLBI_OPS, type TlbiOp } from "../arch/index.js";
+import type { Rule } from "./rules.js";
+
+/** Pages of 4 KiB that an entry of a level covers, levels -1 (the whole table) to 3. */
+export const pagesOf = (level: number): number => 2 ** (9 * (3 - level));
+/** VAs and IPAs have 48 bits: 36 bits of page number. */
+const PAGES = 2 ** 36;
+
+export const EL10 = 0;
+export const EL2 = 1;
+/** A translation regime: {@link EL10} or {@link EL2}. */
+export type Regime = typeof EL10 | typeof EL2;
+
+/** What a walk starts from. */
+export interface Context {
+  readonly id: number;
+  readonly regime: Regime;
+  readonly stage1: boolean;
+  readonly stage2: boolean;
+  /** page of the stage-1 root for low and for high VAs: an IPA, or a PA without stage 2 */
+  readonly root0: number;
+  readonly root1: number;
+  readonly asid: number;
+  /** page of the stage-2 root */
+  readonly stage2Root: number;
+  readonly vmid: number;
+}
+
+/** The kinds of cached entry. */
+export const KINDS = ["stage-1 step", "stage-1", "stage-2 step", "stage-2", "combined step", "combined"] as const;
+export const S1_STEP = 0;
+export const S1_LEAF = 1;
+export const S2_STEP = 2;
+export const S2_LEAF = 3;
+export const C_STEP = 4;
+export const C_LEAF = 5;
+
+const GLOBAL = -1;
+const NONE: readonly number[] = [];
+
+/** One cached entry. */
+export interface Entry {
+  readonly id: number;
+  readonly kind: number;
+  readonly regime: Regime;
+  readonly vmid: number;
+  /** the ASID; -1 for a global entry, and where it plays no part */
+  readonly asid: number;
+  /** page number of the VA; stage 2: of the IPA */
+  readonly page: number;
+  /** level of the descriptor it came from; -1 for the root of stage 1 */
+  readonly level: number;
+  /** step: page of the next table; stage-1: AP; stage-2: output page * 4 + S2AP; combined: the leaf's id; -1: only asked about */
+  readonly payload: number;
+  /** stage-1 and combined entries: the page of the IPA that the descriptor gave; else -1 */
+  readonly ipa: number;
+}
+
+/** Where a complete translation ends. */
+export interface Leaf {
+  readonly id: number;
+  /** page of the PA that this VA's page is at */
+  readonly page: number;
+  /** page of the IPA in between */
+  readonly ipa: number;
+  /** AP[2:1] of stage 1, S2AP of stage 2 (3 without stage 2) */
+  readonly ap: number;
+  readonly s2ap: number;
+  /** level of the stage-1 and of the stage-2 descriptor */
+  readonly level: number;
+  readonly level2: number;
+}
+
+/** A fault of a walk, that no TLB holds. */
+export interface WalkFault {
+  readonly id: number;
+  readonly type: "translation" | "access-flag";
+  readonly stage: 1 | 2;
+  readonly level: number;
+  /** the stage-2 fault of a walk that fetches a stage-1 descriptor */
+  readonly onWalk: boolean;
+  /** page of the IPA for stage 2, else -1 */
+  readonly ipa: number;
+}
+
+/** A TLBI as it was executed: what it may remove. */
+export interface Invalidation {
+  readonly id: number;
+  readonly op: TlbiOp;
+  readonly operand: bigint;
+  readonly fields: OperandFields;
+  /** the VMID that it saw */
+  readonly vmid: number;
+}
+
+/** Interns contexts, entries, leaves, faults and TLBIs of one exploration. */
+export class Catalogue {
+  readonly contexts: Context[] = [];
+  readonly entries: Entry[] = [];
+  readonly leaves: Leaf[] = [];
+  readonly faults: WalkFault[] = [];
+  readonly invalidations: Invalidation[] = [];
+  private readonly ids = new Map<string, number>();
+  /** entries of one kind, regime, VMID, level and page; the first four make a tag */
+  private readonly tags = new Map<number, number>();
+  private readonly groups = new Map<number, number[]>();
+  /** matches() by invalidation and entry: 0 not asked, 1 no, 2 yes */
+  private readonly matched: Uint8Array[] = [];
+
+  constructor(private readonly without: ReadonlySet<Rule>) {}
+
+  private intern<T extends { readonly id: number }>(list: T[], key: string, make: (id: number) => T): T {
+    const known = this.ids.get(key);
+    if (known !== undefined) return list[known]!;
+    const made = make(list.length);
+    this.ids.set(key, made.id);
+    list.push(made);
+    return made;
+  }
+
+  context(c: Omit<Context, "id">): Context {
+    const key = `c${c.regime}.${c.stage1}.${c.stage2}.${c.root0}.${c.root1}.${c.asid}.${c.stage2Root}.${c.vmid}`;
+    return this.intern(this.contexts, key, (id) => ({ id, ...c }));
+  }
+
+  private groupKey(kind: number, regime: Regime, vmid: number, page: number, level: number): number {
+    const name = ((kind * 2 + regime) * 0x10000 + vmid) * 8 + level + 1;
+    let tag = this.tags.get(name);
+    if (tag === undefined) {
+      tag = this.tags.size;
+      this.tags.set(name, tag);
+    }
+    return tag * PAGES + page;
+  }
+
+  /** The id of an entry. */
+  entry(
+    kind: number,
+    regime: Regime,
+    vmid: number,
+    asid: number,
+    page: number,
+    level: number,
+    payload: number,
+    ipa: number,
+  ): number {
+    // biome-ignore format: one row
+    const key = this.groupKey(kind, regime, vmid, page, level);
+    let group = this.groups.get(key);
+    if (group === undefined) {
+      group = [];
+      this.groups.set(key, group);
+    }
+    for (const id of group) {
+      const e = this.entries[id]!;
+      if (e.payload === payload && e.asid === asid && e.ipa === ipa) return id;
+    }
+    const id = this.entries.length;
+    this.entries.push({ id, kind, regime, vmid, asid, page, level, payload, ipa });
+    group.push(id);
+    return id;
+  }
+
+  /** Ids of the entries known so far of that kind, VMID, page and level, of any ASID. */
+  group(kind: number, regime: Regime, vmid: number, page: number, level: number): readonly number[] {
+    return this.groups.get(this.groupKey(kind, regime, vmid, page, level)) ?? NONE;
+  }
+
+  leaf(l: Omit<Leaf, "id">): Leaf {
+    const key = `l${l.page}.${l.ipa}.${l.ap}.${l.s2ap}.${l.level}.${l.level2}`;
+    return this.intern(this.leaves, key, (id) => ({ id, ...l }));
+  }
+
+  fault(f: Omit<WalkFault, "id">): WalkFault {
+    const key = `f${f.type}.${f.stage}.${f.level}.${f.onWalk}.${f.ipa}`;
+    return this.intern(this.faults, key, (id) => ({ id, ...f }));
+  }
+
+  /** `operand` is Xt, `opIndex` an index in TLBI_OPS. */
+  invalidation(opIndex: number, operand: bigint, vmid: number): Invalidation {
+    const op = TLBI_OPS[opIndex]!;
+    return this.intern(this.invalidations, `i${opIndex}.${operand}.${op.matchesVmid ? vmid : 0}`, (id) => ({
+      id,
+      op,
+      operand,
+      fields: decodeOperand(op.operand, Number(operand & 0xffff_ffffn), Number(operand >> 32n)),
+      vmid,
+    }));
+  }
+
+  /** True when the TLBI must remove the entry from a PE that it reaches. */
+  matches(invalidation: number, entry: number): boolean {
+    let row = this.matched[invalidation];
+    if (row === undefined || row.length <= entry) {
+      const longer = new Uint8Array(Math.max(256, 2 * entry + 2));
+      if (row) longer.set(row);
+      this.matched[invalidation] = row = longer;
+    }
+    if (row[entry] === 0) row[entry] = this.decide(this.invalidations[invalidation]!, this.entries[entry]!) ? 2 : 1;
+    return row[entry] === 2;
+  }
+
+  private decide(i: Invalidation, e: Entry): boolean {
+    const { op } = i;
+    if ((op.regime === "EL2") !== (e.regime === EL2)) return false;
+    if (op.matchesVmid && e.vmid !== i.vmid && !this.without.has("vmid-match")) return false;
+    if (e.regime === EL10 && !this.kindMatches(op, e)) return false;
+    if (op.lastLevel && isStep(e.kind) && !this.without.has("last-level")) return false;
+    const byIpa = op.operand.startsWith("ipa");
+    if (!byIpa && !this.asidMatches(i, e)) return false;
+    if (i.fields.kind === "none" || i.fields.kind === "asid") return true;
+    if (this.without.has("address-match")) return true;
+    const page = byIpa && e.kind >= C_STEP ? e.ipa : e.page;
+    return covers(i.fields, page, e.level, isStep(e.kind));
+  }
+
+  private kindMatches(op: TlbiOp, e: Entry): boolean {
+    if (e.kind === S2_STEP || e.kind === S2_LEAF)
+      return (op.stage2 && !(op.operand.startsWith("ipa") && this.without.has("stage2-kinds"))) || (op.stage1 && !op.stage2 && this.without.has("stage1-kinds")); // biome-ignore format: one condition
+    if (e.kind >= C_STEP) return op.combined || this.without.has("combined-entries");
+    return op.stage1;
+  }
+
+  private asidMatches(i: Invalidation, e: Entry): boolean {
+    if (i.op.matchesAsid === "any" || this.without.has("asid-match")) return true;
+    const asid = "asid" in i.fields ? i.fields.asid : 0;
+    if (e.asid === GLOBAL) return i.op.matchesAsid === "exact-or-global";
+    return e.regime === EL2 || e.asid === asid;
+  }
+
+  /** True when a fault that a walk gave would be gone with this TLBI, had it been an entry: the access that took it is complete. */
+  matchesFault(invalidation: number, fault: WalkFault, context: Context, vaPage: number): boolean {
+    const i = this.invalidations[invalidation]!;
+    const { op } = i;
+    if ((op.regime === "EL2") !== (context.regime === EL2)) return false;
+    if (op.matchesVmid && context.vmid !== i.vmid) return false;
+    const byIpa = op.operand.startsWith("ipa");
+    if (byIpa && fault.stage === 1) return false;
+    if (op.matchesAsid !== "any" && context.regime === EL10 && "asid" in i.fields && i.fields.asid !== context.asid)
+      return false;
+    if (i.fields.kind === "none" || i.fields.kind === "asid") return true;
+    return covers(i.fields, byIpa ? fault.ipa : vaPage, 3, false);
+  }
+}
+
+export const isStep = (kind: number): boolean => kind === S1_STEP || kind === S2_STEP || kind === C_STEP;
+
+/** True when a TLBI by address or range applies to an entry of `level` for `page`; a TTL hint limits it to leaves of its level. */
+function covers(fields: OperandFields, page: number, level: number, step: boolean): boolean {
+  const size = pagesOf(level);
+  const start = Math.floor((page % PAGES) / size) * size;
+  if (fields.kind === "va" || fields.kind === "ipa") {
+    const hinted = fields.ttl >= 4 ? fields.ttl & 3 : 0;
+    if (hinted > 0 && (step ? level >= hinted : level !== hinted)) return false;
+    const wanted = fields.page % PAGES;
+    return wanted >= start && wanted < start + size;
+  }
+  if (fields.kind !== "va-range" && fields.kind !== "ipa-range") return true;
+  if (fields.granuleBits !== 12) return false;
+  if (fields.ttl > 0 && (step ? level >= fields.ttl : level !== fields.ttl)) return false;
+  const first = fields.base % PAGES;
+  return first < start + size && first + fields.granules > start;
+}

@@ -1,0 +1,49 @@
+/** Permissions, and what a data abort reports (DDI 0487, D1.3, D8.4, D19 ESR_ELx). */
+import type { Leaf, WalkFault } from "./entry.js";
+import type { Rule } from "./rules.js";
+
+/** Vectors by where the exception comes from: VBAR + 0x0, 0x200, 0x400. */
+export const VECTOR_CURRENT_SP0 = 0x0;
+export const VECTOR_CURRENT_SPX = 0x200;
+export const VECTOR_LOWER = 0x400;
+
+export type AccessKind = "read" | "write" | "both";
+
+/** "ok", or the stage whose permission the access lacks. AP[2:1] as the EL reads it; S2AP[0] read, S2AP[1] write. */
+export function permitted(
+  leaf: Leaf,
+  kind: AccessKind,
+  el: number,
+  without: ReadonlySet<Rule>,
+): "ok" | "permission-1" | "permission-2" {
+  if (without.has("permissions")) return "ok";
+  const writes = kind !== "read";
+  const readOnly = (leaf.ap & 2) !== 0;
+  if ((writes && readOnly) || (el === 0 && (leaf.ap & 1) === 0)) return "permission-1";
+  if (el < 2 && ((kind !== "write" && (leaf.s2ap & 1) === 0) || (writes && (leaf.s2ap & 2) === 0)))
+    return "permission-2";
+  return "ok";
+}
+
+/** Where a data abort goes, its ESR_ELx (32 bits), the page of the IPA that HPFAR_EL2 gets (-1 = none), and words. */
+export function syndrome(
+  walk: { readonly leaf: Leaf | undefined; readonly fault: WalkFault | undefined },
+  type: string,
+  kind: AccessKind,
+  el: number,
+): { el: 1 | 2; esr: number; ipa: number; text: string } {
+  const { leaf, fault } = walk;
+  const stage = fault ? fault.stage : type === "permission-2" ? 2 : 1;
+  const level = fault ? fault.level : stage === 2 ? leaf!.level2 : leaf!.level;
+  const status = (fault?.type === "translation" ? 0b000100 : fault ? 0b001000 : 0b001100) | level;
+  const target = el === 2 || stage === 2 ? 2 : 1;
+  const ec = target > el ? 0x24 : 0x25;
+  const esr = (ec << 26) | (1 << 25) | (fault?.onWalk ? 1 << 7 : 0) | (kind !== "read" ? 1 << 6 : 0) | status;
+  const name = fault?.type === "translation" ? "Translation" : fault ? "Access flag" : "Permission";
+  return {
+    el: target,
+    esr: esr >>> 0,
+    ipa: stage === 2 ? (fault ? fault.ipa : leaf!.ipa) : -1,
+    text: `stage-${stage} ${name} fault at level ${level}`,
+  };
+}

@@ -1,0 +1,250 @@
+/**
+ * Every timeline that the threads can make, event by event, and over each one every execution of every thread: can the final
+ * state satisfy the condition? A timeline that no thread can go on with keeping its promises is cut at once.
+ */
+import { Knowledge, Learned } from "./maycache.js";
+import type { Condition, Program } from "./program.js";
+import type { Rule } from "./rules.js";
+import { type Step, tell } from "./story.js";
+import { type Atom, type Candidate, LimitReached, type Record, ThreadRun } from "./thread.js";
+import { CONTEXT, Unsupported, WRITE } from "./timeline.js";
+import { type Cpu, World } from "./world.js";
+
+export interface Options extends Cpu {
+  /** over this many thread states the answer is unknown */
+  readonly maxStates: number;
+  /** milliseconds; 0 = no limit */
+  readonly timeoutMs: number;
+  /** rules that the model leaves out: for the test that each of them matters */
+  readonly without?: ReadonlySet<Rule>;
+  /** the clock in milliseconds, for the time limit */
+  readonly now?: () => number;
+}
+
+export const DEFAULT_MAX_STATES = 20_000_000;
+
+export interface Decision {
+  readonly verdict: "allowed" | "forbidden" | "unknown" | "unsupported";
+  /** why, for unknown and unsupported */
+  readonly reason?: string;
+  /** thread states met */
+  readonly states: number;
+  /** complete timelines */
+  readonly timelines: number;
+  /** of an allowed final state: how it comes about, step by step in time */
+  readonly witness?: readonly Step[];
+}
+
+/** Satisfying timelines that are compared before the shortest is told. */
+const COMPARED = 24;
+/** How many nodes of the search pass between two looks at the clock. */
+const CLOCK_EVERY = 64;
+
+/** Decides whether an execution that the architecture allows satisfies the condition. The same from run to run, but for the time limit. */
+export function explore(program: Program, options: Options): Decision {
+  const knowledge = new Knowledge();
+  let states = 0;
+  for (;;) {
+    const search = new Search(program, options, knowledge, states);
+    try {
+      return search.decide();
+    } catch (error) {
+      states = search.world.states;
+      if (error instanceof Learned) continue;
+      if (error instanceof Unsupported)
+        return { verdict: "unsupported", reason: error.message, states, timelines: search.timelines };
+      if (error instanceof LimitReached)
+        return { verdict: "unknown", reason: search.limit(), states, timelines: search.timelines };
+      throw error;
+    }
+  }
+}
+
+class Search {
+  readonly world: World;
+  timelines = 0;
+  private readonly threads: ThreadRun[];
+  private readonly condition: (threads: number, memory: number) => boolean;
+  private readonly memoryAtoms: { pa: number; value: bigint; bit: number }[] = [];
+  private nodes = 0;
+  private best: readonly Step[] | undefined;
+  private bestScore = Number.POSITIVE_INFINITY;
+  private satisfying = 0;
+  private late = false;
+  private readonly deadline: number;
+
+  constructor(
+    program: Program,
+    private readonly options: Options,
+    knowledge: Knowledge,
+    states: number,
+  ) {
+    this.world = new World(program, options, options.without ?? new Set(), knowledge);
+    this.world.states = states;
+    const atoms: Atom[][] = program.threads.map(() => []);
+    let bits = 0;
+    const compile = (c: Condition): ((threads: number, memory: number) => boolean) => {
+      switch (c.kind) {
+        case "true":
+        case "false":
+          return () => c.kind === "true";
+        case "not": {
+          const of = compile(c.of);
+          return (t, m) => !of(t, m);
+        }
+        case "and":
+        case "or": {
+          const of = c.of.map(compile);
+          return c.kind === "and" ? (t, m) => of.every((f) => f(t, m)) : (t, m) => of.some((f) => f(t, m));
+        }
+        case "reg": {
+          const bit = bits++;
+          atoms[c.thread]!.push({ reg: c.reg, value: this.world.values.id(c.value), bit });
+          return (t) => (t & (1 << bit)) !== 0;
+        }
+        case "mem": {
+          const bit = bits++;
+          this.memoryAtoms.push({ pa: c.pa, value: c.value, bit });
+          return (_, m) => (m & (1 << bit)) !== 0;
+        }
+      }
+    };
+    this.condition = compile(program.final);
+    if (bits > 30) throw new Unsupported(`an assertion of ${bits} parts, expected at most 30`);
+    this.threads = program.threads.map((_, i) => new ThreadRun(this.world, i, atoms[i]!, options.maxStates));
+    const now = options.now ?? (() => performance.now());
+    this.deadline = options.timeoutMs > 0 ? now() + options.timeoutMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** Which limit ended the search. */
+  limit(): string {
+    return this.late
+      ? `the time limit of ${this.options.timeoutMs / 1000} s was reached`
+      : this.world.states >= this.options.maxStates
+        ? `the limit of ${this.options.maxStates.toLocaleString("en")} states was reached`
+        : "a timeline has more events than this tool explores (a loop?)";
+  }
+
+  decide(): Decision {
+    for (const thread of this.threads) thread.begin();
+    this.node();
+    const { states } = this.world;
+    const { timelines } = this;
+    return this.best ? { verdict: "allowed", states, timelines, witness: this.best } : { verdict: "forbidden", states, timelines }; // biome-ignore format: one row
+  }
+
+  /** One timeline, as it stands: is it complete, and what may come next? */
+  private node(): void {
+    if (++this.nodes % CLOCK_EVERY === 0 && (this.options.now ?? (() => performance.now()))() > this.deadline) {
+      this.late = true;
+      throw new LimitReached();
+    }
+    const { timeline } = this.world;
+    const candidates: Candidate[] = [];
+    const outcomes: (ReadonlySet<number> | undefined)[] = [];
+    let complete = true;
+    this.threads.forEach((thread, i) => {
+      if (!thread.issues) return;
+      const runs = thread.run();
+      candidates.push(...runs.candidates);
+      outcomes[i] = runs.outcomes;
+      if (runs.outcomes.size === 0) complete = false;
+    });
+    if (complete) {
+      this.threads.forEach((thread, i) => {
+        if (!thread.issues) outcomes[i] = thread.run().outcomes;
+      });
+      this.judge(outcomes as ReadonlySet<number>[]);
+      if (this.satisfying >= COMPARED) return;
+    }
+    for (const c of candidates) {
+      if (this.mirrored(c)) continue;
+      timeline.push(c.kind, c.thread, c.pe, c.what, c.value, c.origin);
+      this.node();
+      timeline.n--;
+      this.world.cache.truncate(timeline.n);
+      if (this.satisfying >= COMPARED) return;
+    }
+  }
+
+  /**
+   * True when the candidate and the last event do not touch each other, and the timeline with the two exchanged is explored
+   * instead: one order stands for both.
+   */
+  private mirrored(c: Candidate): boolean {
+    const { timeline } = this.world;
+    const t = timeline.n;
+    if (t === 0 || c.after >= t) return false;
+    const kind = timeline.kind[t]!;
+    const last = { kind, pe: timeline.pe[t]!, what: timeline.what[t]! };
+    const apart =
+      kind !== WRITE && c.kind !== WRITE ? last.pe !== c.pe : this.plainWrite(last, c) || this.plainWrite(c, last);
+    if (!apart) return false;
+    const order =
+      c.thread - timeline.thread[t]! || c.origin - timeline.origin[t]! || c.pe - last.pe || c.kind - last.kind;
+    return order < 0;
+  }
+
+  /** A write that no walk reads, beside a change of live contexts. */
+  private plainWrite(a: { kind: number; what: number }, b: { kind: number }): boolean {
+    return a.kind === WRITE && b.kind === CONTEXT && !this.world.cache.isDescriptor(a.what);
+  }
+
+  private judge(outcomes: readonly ReadonlySet<number>[]): void {
+    this.timelines++;
+    let masks = new Set<number>([0]);
+    for (const set of outcomes) {
+      const next = new Set<number>();
+      for (const a of masks) for (const b of set) next.add(a | b);
+      masks = next;
+    }
+    const memory = this.memoryMask();
+    for (const mask of masks)
+      if (this.condition(mask, memory)) {
+        this.satisfying++;
+        this.witness(outcomes, mask);
+        return;
+      }
+  }
+
+  private memoryMask(): number {
+    const { timeline, cells, values } = this.world;
+    let mask = 0;
+    for (const { pa, value, bit } of this.memoryAtoms) {
+      const cell = cells.at(pa);
+      const t = timeline.lastWrite(cell, timeline.n);
+      if ((t === 0 ? cells.initial[cell] : timeline.value[t]) === values.id(value)) mask |= 1 << bit;
+    }
+    return mask;
+  }
+
+  /** Keeps the executions with this combined mask if they make a shorter story than the best so far. */
+  private witness(outcomes: readonly ReadonlySet<number>[], mask: number): void {
+    const choice: number[] = [];
+    const pick = (i: number, left: number): boolean => {
+      if (i === outcomes.length) return left === mask;
+      for (const own of outcomes[i]!) {
+        choice[i] = own;
+        if ((own & ~mask) === 0 && pick(i + 1, left | own)) return true;
+      }
+      return false;
+    };
+    if (!pick(0, 0)) return;
+    const records = this.threads.map((thread, i) => thread.record(choice[i]!) ?? []);
+    const score = this.score(records);
+    if (score >= this.bestScore) return;
+    this.bestScore = score;
+    this.best = tell(this.world, records);
+  }
+
+  /** Fewer events, fewer faults, and fewer old translations make a better story. */
+  private score(records: readonly (readonly Record[])[]): number {
+    let score = 4 * this.world.timeline.n;
+    for (const list of records)
+      for (const record of list) {
+        if (record.kind === "fault") score += 3;
+        if (record.kind === "access" && record.walk.entry >= 0) score += 1;
+      }
+    return score;
+  }
+}

@@ -1,0 +1,82 @@
+/** Assembler text to instructions: comments, labels (also numeric ones, as 1f and 0b), one address after another. */
+import { InputError } from "../../input/index.js";
+import type { Instruction } from "../program.js";
+import { actionOf, type InstructionContext } from "./instructions.js";
+import type { Source } from "./lexer.js";
+import { Unsupported } from "./unsupported.js";
+
+/** A piece of code at its address. */
+export interface Assembled {
+  readonly instructions: readonly Instruction[];
+  /** addresses by the names of labels */
+  readonly labels: ReadonlyMap<string, number>;
+}
+
+interface Statement {
+  readonly text: string;
+  readonly line: number;
+  readonly address: number;
+}
+
+const LABEL = /^([A-Za-z_.$][\w.$]*|[0-9]+)\s*:/;
+
+/** Assembles a text at `address`; throws an InputError or Unsupported with the line. */
+export function assemble(source: Source, address: number): Assembled {
+  const { file } = source;
+  const labels = new Map<string, number>();
+  const numeric: { readonly name: string; readonly address: number }[] = [];
+  const statements: Statement[] = [];
+  let at = address;
+  for (const { text, line } of lines(source)) {
+    let rest = text;
+    for (let label = LABEL.exec(rest); label; label = LABEL.exec(rest)) {
+      const name = label[1]!;
+      if (/^\d/.test(name)) numeric.push({ name, address: at });
+      else if (labels.has(name)) throw InputError.at(file, line, `the label '${name}' stands here a second time`);
+      else labels.set(name, at);
+      rest = rest.slice(label[0].length).trim();
+    }
+    if (rest === "") continue;
+    statements.push({ text: rest, line, address: at });
+    at += 4;
+  }
+  const target = (name: string, from: Statement): number => {
+    const local = /^(\d+)([fb])$/i.exec(name);
+    const found = local
+      ? local[2]!.toLowerCase() === "f"
+        ? numeric.find((one) => one.name === local[1] && one.address > from.address)?.address
+        : numeric.findLast((one) => one.name === local[1] && one.address <= from.address)?.address
+      : labels.get(name);
+    if (found === undefined) throw InputError.at(file, from.line, `no label '${name}' in this code`);
+    return found;
+  };
+  const instructions = statements.map((one): Instruction => {
+    const { text, line } = one;
+    const context: InstructionContext = {
+      file,
+      line,
+      target: (name) => target(name, one),
+      fail: (message) => {
+        throw InputError.at(file, line, `'${text}': ${message}`);
+      },
+      unsupported: (what) => {
+        throw new Unsupported(what, file, line);
+      },
+    };
+    return { ...actionOf(text, context), address: one.address, text, line };
+  });
+  return { instructions, labels };
+}
+
+/** The statements of a text with their lines: without comments, cut at ";". */
+function lines({ text, line }: Source): { readonly text: string; readonly line: number }[] {
+  const plain = text.replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, " "));
+  return plain.split("\n").flatMap((one, index) =>
+    one
+      .replace(/\/\/.*$|@.*$|^\s*#.*$/, "")
+      .replace(/([^,\s])\s+#\s.*$/, "$1") // a "#" alone begins a comment; with something behind it, an immediate
+      .split(";")
+      .map((statement) => ({ text: statement.trim().replace(/\s+/g, " "), line: line + index }))
+      .filter((statement) => statement.text !== ""),
+  );
+}

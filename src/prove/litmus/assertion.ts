@@ -1,0 +1,84 @@
+/** The final assertion of a litmus file: registers and memory, with &, |, ~ and parentheses. */
+import type { Condition } from "../program.js";
+import { evaluate, type Scope } from "./evaluate.js";
+import { type Expression, parseExpression } from "./expression.js";
+import { Reader, type Source } from "./lexer.js";
+import { generalRegister } from "./registers.js";
+
+/** What an assertion may speak of. */
+export interface AssertionContext {
+  readonly scope: Scope;
+  /** a thread's index by its name */
+  thread(name: string): number | undefined;
+  /** the physical address behind an expression at the start */
+  physical(expression: Expression): number;
+}
+
+/** Parses an assertion; "&" binds more strongly than "|". */
+export function parseAssertion(source: Source, context: AssertionContext): Condition {
+  const reader = new Reader(source);
+  const condition = new Assertion(reader, context).disjunction();
+  reader.end();
+  return condition;
+}
+
+const OR = ["|", "||", "\\/", "or"];
+const AND = ["&", "&&", "/\\", "and"];
+const NOT = ["~", "!", "not"];
+
+class Assertion {
+  constructor(
+    private readonly reader: Reader,
+    private readonly context: AssertionContext,
+  ) {}
+
+  disjunction(): Condition {
+    return this.joined("or", OR, () => this.joined("and", AND, () => this.one()));
+  }
+
+  private joined(kind: "and" | "or", words: readonly string[], part: () => Condition): Condition {
+    const of = [part()];
+    while (words.some((word) => this.reader.takes(word))) of.push(part());
+    return of.length === 1 ? of[0]! : { kind, of };
+  }
+
+  private one(): Condition {
+    const { reader } = this;
+    if (NOT.some((word) => reader.takes(word))) return { kind: "not", of: this.one() };
+    if (reader.takes("true")) return { kind: "true" };
+    if (reader.takes("false")) return { kind: "false" };
+    if (reader.takes("(")) {
+      const inner = this.disjunction();
+      reader.expect(")");
+      return inner;
+    }
+    if (reader.takes("*")) {
+      const pa = this.context.physical(parseExpression(reader));
+      return this.compared((value) => ({ kind: "mem", pa, value }));
+    }
+    return this.register();
+  }
+
+  private register(): Condition {
+    const { reader, context } = this;
+    if (!reader.sees(":", 1)) reader.fail("expected a register such as 0:X2, memory such as *pa1, ~, ( or true");
+    const { text: name } = reader.peek();
+    const thread = context.thread(name);
+    if (thread === undefined) return reader.fail("expected a thread of this test");
+    reader.next();
+    reader.next();
+    const { text } = reader.name("a register such as X2");
+    const reg = generalRegister(text);
+    if (reg === undefined) return reader.unsupported(`the register '${text}' in an assertion`);
+    return this.compared((value) => ({ kind: "reg", thread, reg, value }));
+  }
+
+  private compared(condition: (value: bigint) => Condition): Condition {
+    const { reader } = this;
+    const differs = reader.takes("!=");
+    if (!differs && !reader.takes("==") && !reader.takes("=")) reader.fail("expected '=' or '!='");
+    if (reader.peek().kind === "number" && reader.sees(":", 1)) reader.unsupported("a comparison of two registers");
+    const made = condition(evaluate(parseExpression(reader), this.context.scope).value);
+    return differs ? { kind: "not", of: made } : made;
+  }
+}

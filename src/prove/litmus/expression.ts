@@ -1,0 +1,140 @@
+/** Expressions of a litmus file: the values of registers, addresses in page_table_setup, what an assertion compares with. */
+import type { Reader } from "./lexer.js";
+
+/** An expression as it is written; {@link ../evaluate} gives it a value. */
+export type Expression = { readonly line: number } & (
+  | { readonly kind: "number"; readonly value: bigint; readonly width: number }
+  | { readonly kind: "name"; readonly name: string }
+  /** "L0:", the address of a label in the thread's code */
+  | { readonly kind: "label"; readonly name: string }
+  | {
+      readonly kind: "call";
+      readonly name: string;
+      readonly args: readonly Expression[];
+      readonly named: ReadonlyMap<string, Expression>;
+    }
+  /** bits [high:low] */
+  | { readonly kind: "slice"; readonly of: Expression; readonly high: number; readonly low: number }
+  | { readonly kind: "unary"; readonly op: "-" | "~" | "!"; readonly of: Expression }
+  | { readonly kind: "binary"; readonly op: BinaryOp; readonly left: Expression; readonly right: Expression }
+);
+
+export type BinaryOp = "or" | "and" | "==" | "!=" | "<" | ">" | "<=" | ">=" | "<<" | ">>" | "+" | "-" | "*";
+
+interface Binding {
+  readonly op: BinaryOp;
+  readonly strength: number;
+}
+
+const BINARY: Readonly<Record<string, Binding>> = {
+  "||": { op: "or", strength: 1 },
+  "|": { op: "or", strength: 1 },
+  "&&": { op: "and", strength: 2 },
+  "&": { op: "and", strength: 2 },
+  "==": { op: "==", strength: 3 },
+  "=": { op: "==", strength: 3 },
+  "!=": { op: "!=", strength: 3 },
+  "<": { op: "<", strength: 3 },
+  ">": { op: ">", strength: 3 },
+  "<=": { op: "<=", strength: 3 },
+  ">=": { op: ">=", strength: 3 },
+  "<<": { op: "<<", strength: 4 },
+  ">>": { op: ">>", strength: 4 },
+  "+": { op: "+", strength: 5 },
+  "-": { op: "-", strength: 5 },
+  "*": { op: "*", strength: 6 },
+};
+
+/** Where comparisons and connectives belong to whoever asks for the value. */
+export const VALUE = 4;
+/** Everything, with comparisons and connectives. */
+export const PROPOSITION = 1;
+
+/** Reads one expression of operators that bind at least as strongly as `strength`. */
+export function parseExpression(reader: Reader, strength: number = VALUE): Expression {
+  let left = unary(reader);
+  for (;;) {
+    const binding = reader.peek().kind === "sign" ? BINARY[reader.peek().text] : undefined;
+    if (binding === undefined || binding.strength < strength) return left;
+    const { line } = reader.next();
+    left = { kind: "binary", op: binding.op, left, right: parseExpression(reader, binding.strength + 1), line };
+  }
+}
+
+function unary(reader: Reader): Expression {
+  const { text, line, kind } = reader.peek();
+  if (kind === "sign" && (text === "-" || text === "~" || text === "!")) {
+    reader.next();
+    return { kind: "unary", op: text, of: unary(reader), line };
+  }
+  let value = primary(reader);
+  while (reader.takes("[")) {
+    const high = bitNumber(reader);
+    const low = reader.takes("..") || reader.takes(":") ? bitNumber(reader) : high;
+    reader.expect("]");
+    if (low > high) reader.failAt(line, `the slice [${high}..${low}] is empty, expected the higher bit first`);
+    value = { kind: "slice", of: value, high, low, line };
+  }
+  return value;
+}
+
+function bitNumber(reader: Reader): number {
+  const { kind, text } = reader.peek();
+  if (kind !== "number" || Number(text) > 63) reader.fail("expected the number of a bit, 0 to 63");
+  return Number(reader.next().text);
+}
+
+function primary(reader: Reader): Expression {
+  const { kind, text, line } = reader.peek();
+  if (reader.takes("(")) {
+    const inner = parseExpression(reader, PROPOSITION);
+    reader.expect(")");
+    return inner;
+  }
+  if (kind === "number") return { ...literal(reader.next().text), line };
+  if (kind !== "name") reader.fail("expected a number, a name or a function");
+  reader.next();
+  if (reader.takes("(")) return { ...call(reader, text), line };
+  if (reader.takes(":")) return { kind: "label", name: text, line };
+  return { kind: "name", name: text, line };
+}
+
+/** A hexadecimal or binary number is as wide as its digits, so that exts(0xff, 64) is -1; a decimal one has 64 bits. */
+function literal(text: string): { kind: "number"; value: bigint; width: number } {
+  const digits = text.replaceAll("_", "").toLowerCase();
+  const width = digits.startsWith("0x") ? 4 * (digits.length - 2) : digits.startsWith("0b") ? digits.length - 2 : 64;
+  return { kind: "number", value: BigInt.asUintN(64, BigInt(digits)), width: Math.min(Math.max(width, 1), 64) };
+}
+
+function call(reader: Reader, name: string): Omit<Extract<Expression, { kind: "call" }>, "line"> {
+  const args: Expression[] = [];
+  const named = new Map<string, Expression>();
+  while (!reader.takes(")")) {
+    if (reader.peek().kind === "name" && reader.sees("=", 1)) {
+      const key = reader.next().text;
+      reader.next();
+      if (named.has(key)) reader.fail(`'${key}' is given twice to ${name}`);
+      named.set(key, parseExpression(reader));
+    } else args.push(parseExpression(reader));
+    if (!reader.sees(")")) reader.expect(",");
+  }
+  return { kind: "call", name, args, named };
+}
+
+/** Names that an expression mentions (not those of functions). */
+export function namesIn(expression: Expression): string[] {
+  switch (expression.kind) {
+    case "number":
+    case "label":
+      return [];
+    case "name":
+      return [expression.name];
+    case "call":
+      return [...expression.args, ...expression.named.values()].flatMap(namesIn);
+    case "slice":
+    case "unary":
+      return namesIn(expression.of);
+    case "binary":
+      return [...namesIn(expression.left), ...namesIn(expression.right)];
+  }
+}

@@ -1,0 +1,126 @@
+/** Translation tables in memory: roots at their addresses, further pages right after each root in the order of need. */
+import { ATTRIBUTES, addressOf, coverage, isLeaf, isTable, leaf, type Stage, table } from "./descriptor.js";
+
+const PAGE = 0x1000;
+const ENTRIES = 512;
+
+/** A whole table, known by the address of its root. */
+export interface Root {
+  readonly name: string;
+  readonly base: number;
+  readonly stage: Stage;
+  /** maps every address to itself where the test says nothing else */
+  readonly identity: boolean;
+}
+
+/** One page of a table: which input addresses its descriptors translate. */
+export interface TablePage {
+  readonly root: Root;
+  readonly level: number;
+  /** input address of its first descriptor */
+  readonly input: number;
+}
+
+/** Where a walk ended: the descriptor, its place and its level. */
+export interface WalkEnd {
+  readonly slot: number;
+  readonly level: number;
+  readonly descriptor: bigint;
+  /** output address, when the descriptor is a leaf */
+  readonly output: number | undefined;
+}
+
+/** Index of `address`'s descriptor in a table of `level`, in bytes. */
+export const offsetIn = (address: number, level: number): number =>
+  (Math.floor(address / coverage(level)) % ENTRIES) * 8;
+
+export class Tables {
+  private readonly words = new Map<number, bigint>();
+  private readonly next = new Map<Root, number>();
+  readonly pages = new Map<number, TablePage>();
+  readonly roots = new Map<number, Root>();
+
+  /** `taken` are pages that no table may grow into. */
+  constructor(private readonly taken: ReadonlySet<number>) {}
+
+  /** A table with its root at `base`; one of the same stage that stands there already is the same table. */
+  addRoot(name: string, base: number, stage: Stage, identity = false): Root {
+    const there = this.roots.get(base);
+    if (there !== undefined && there.stage === stage) return there;
+    const root: Root = { name, base, stage, identity };
+    this.roots.set(base, root);
+    this.pages.set(base, { root, level: 0, input: 0 });
+    this.next.set(root, base + PAGE);
+    if (identity) this.slot(root, 0, 1);
+    return root;
+  }
+
+  /** The 64-bit value at a physical address. */
+  read(pa: number): bigint {
+    return this.words.get(pa) ?? this.identityAt(pa);
+  }
+
+  write(pa: number, value: bigint): void {
+    this.words.set(pa, value);
+  }
+
+  /** True when something was said about this place. */
+  has(pa: number): boolean {
+    return this.words.has(pa);
+  }
+
+  private identityAt(pa: number): bigint {
+    const page = this.pages.get(pa - (pa % PAGE));
+    if (page === undefined || !page.root.identity || page.level === 0) return 0n;
+    const input = page.input + ((pa % PAGE) / 8) * coverage(page.level);
+    return leaf(BigInt(input), page.level, ATTRIBUTES.default[page.root.stage]);
+  }
+
+  /**
+   * The place of `address`'s descriptor at `level`; tables are made on the way where nothing was said about a place.
+   * Undefined when a descriptor on the way was said to be something else than a table.
+   */
+  slot(root: Root, address: number, level: number): number | undefined {
+    let at = root.base;
+    for (let l = 0; l < level; l++) {
+      const slot = at + offsetIn(address, l);
+      if (!this.words.has(slot)) this.words.set(slot, table(BigInt(this.allocate(root, l + 1, address))));
+      const descriptor = this.read(slot);
+      if (!isTable(descriptor, l)) return undefined;
+      at = addressOf(descriptor);
+    }
+    return at + offsetIn(address, level);
+  }
+
+  private allocate(root: Root, level: number, address: number): number {
+    let page = this.next.get(root)!;
+    while (this.pages.has(page) || this.taken.has(page)) page += PAGE;
+    this.next.set(root, page + PAGE);
+    const covers = coverage(level) * ENTRIES;
+    this.pages.set(page, { root, level, input: Math.floor(address / covers) * covers });
+    return page;
+  }
+
+  /** Walks from a root: what the initial descriptors say of `address`. */
+  walk(root: Root, address: number): WalkEnd {
+    let at = root.base;
+    for (let level = 0; ; level++) {
+      const slot = at + offsetIn(address, level);
+      const descriptor = this.read(slot);
+      if (isTable(descriptor, level)) at = addressOf(descriptor);
+      else {
+        const output = isLeaf(descriptor, level) ? addressOf(descriptor) + (address % coverage(level)) : undefined;
+        return { slot, level, descriptor, output };
+      }
+    }
+  }
+
+  /** Maps a page to itself with default attributes where nothing was said about it; true when it was not mapped before. */
+  mapToItself(root: Root, page: number): boolean {
+    if (root.identity) return false;
+    const slot = this.slot(root, page, 3);
+    if (slot === undefined || this.words.has(slot)) return false;
+    this.words.set(slot, leaf(BigInt(page), 3, ATTRIBUTES.default[root.stage]));
+    return true;
+  }
+}

@@ -1,0 +1,13 @@
+/** What a test asks for and this tool does not do: said, never guessed. `reason` is a sentence without its full stop. */
+export class Unsupported extends Error {
+  override readonly name = "Unsupported";
+
+  constructor(
+    readonly reason: string,
+    readonly file: string,
+    /** line in the file, from 1; 0 when the whole file is meant */
+    readonly line: number,
+  ) {
+    super(`${file}${line > 0 ? `:${line}` : ""}: ${reason}`);
+  }
+}

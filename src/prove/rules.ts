@@ -1,0 +1,46 @@
+/**
+ * The rules of the model, each with the place in the manual that it restates. A story cites them; the mutation test drops
+ * them one by one and wants a litmus test to notice.
+ */
+export const RULES = {
+  "speculative-fill":
+    "hardware may walk and fill its TLB at any time for a context that is live on the PE (DDI 0487, D8.16)",
+  "combined-entries":
+    "a TLB may hold combined entries, VA to PA, with both stages folded together; IPAS2E1 is not required to apply to them (D8.17)",
+  "walk-caches": "a TLB may hold table descriptors of the walk, and go on walking from them (D8.16)",
+  "physical-caches":
+    "without FEAT_nTLBPA a walk may take a former valid value of a descriptor's location (ID_AA64MMFR1_EL1.nTLBPA)",
+  "not-cached-invalid":
+    "an entry that would give a Translation, Address size or Access flag fault is not held in a TLB (D8.16)",
+  "vmid-match": "an entry of the EL1&0 regime is used, and invalidated, under its VMID only (D8.16)",
+  "asid-match": "a non-global entry is used, and invalidated by ASID, under its ASID only (D8.16)",
+  "address-match": "a TLBI by address applies to the entries of that address only (C5.5)",
+  "last-level": "VAL*, IPAS2L*: only entries of the last level need go (C5.5)",
+  broadcast: "IS and OS forms reach every PE of the domain, the others the executing PE only (C5.5)",
+  "fb-broadcast": "with HCR_EL2.FB = 1, EL1's own local TLBIs act as Inner Shareable ones (D19, HCR_EL2)",
+  "stage1-kinds": "VMALLE1, VA* and ASIDE1 remove stage-1 and combined entries, not stage-2 ones (D8.17)",
+  "stage2-kinds": "IPAS2* remove stage-2 entries (D8.17)",
+  "tlbi-unordered": "TLBIs are ordered with one another only by a DSB of loads and stores between them (D8.17)",
+  "tlbi-completion": "a later DSB of both access types completes TLBIs; one of stores or loads only does not (B2.3)",
+  "dsb-domain": "a DSB NSH completes what concerns the executing PE only (B2.3)",
+  "access-completion": "when a TLBI is complete, so is every access that used an entry that it removed (D8.17)",
+  "write-before-tlbi":
+    "a TLBI follows a descriptor write only when a DSB with store access stands between them: before, a walk may read the old descriptor (D8.17)",
+  "dsb-order": "instructions after a DSB begin when the accesses of its type before it are complete (B2.3)",
+  "dmb-order": "a DMB orders the accesses of its type around it (B2.3)",
+  "context-sync":
+    "a change of VTTBR_EL2 or TTBRn_EL1 is certain to be seen only after a context synchronisation event (D19, B2.3)",
+  "isb-order": "after a context synchronisation event instructions, and their walks, begin anew (B2.3)",
+  "out-of-context": "while a PE executes at EL2, it does not walk for EL1&0: that regime is out of context (D8.1)",
+  coherence: "accesses of one location are coherent (B2.3)",
+  "translation-before-access": "an access, and what depends on it, comes after the walk that translated it (B2.3, D8)",
+  "speculation-barrier": "no write becomes visible before the branches and translations before it are decided (B2.3)",
+  dependency: "address and data dependencies order (B2.3)",
+  "acquire-release": "Load-Acquire and Store-Release order (B2.3)",
+  ets2: "FEAT_ETS2: a walk that gives a Translation fault comes after what is ordered before the access (D8.2)",
+  "repeat-tlbi":
+    "CVE-2025-10263: a broadcast TLBI and its DSB may complete before another PE's writes through the entry are observed; one more broadcast TLBI and DSB wait for them",
+  permissions: "an access needs the permission of both stages (D8.4)",
+} as const;
+
+export type Rule = keyof typeof RULES;

@@ -1,0 +1,119 @@
+/**
+ * The state of one thread as a row of numbers: registers (ids of values) with their views, system registers, and the views of
+ * a promising model (Pulte et al., PLDI 2019; with translation as of Perami et al., POPL 2026). A view is a time of the
+ * timeline: what the thread does next is bound to come after it.
+ */
+
+import { SYSREGS } from "../arch/index.js";
+import { THREAD_SYSREGS, type ThreadSysreg } from "./program.js";
+
+/** All system registers that a thread has; the index is the register's place in a state. */
+export const ALL_SYSREGS: readonly ThreadSysreg[] = [...new Set<ThreadSysreg>([...SYSREGS, ...THREAD_SYSREGS])];
+export const sysregPlace = (name: ThreadSysreg): number => ALL_SYSREGS.indexOf(name);
+
+/** Cells that one thread may access. */
+export const MAX_CELLS = 64;
+/** Writes of translation registers that no context synchronisation event has made certain yet. */
+export const MAX_PENDING = 4;
+
+// Places in the row.
+/** index of the next instruction, -1 = ended */
+export const PC = 0;
+export const EL = 1;
+export const SP = 2;
+export const FLAGS = 3;
+export const FLAGS_VIEW = 4;
+/** latest read, latest write */
+export const VRD = 5;
+export const VWR = 6;
+/** what a DMB binds: all later accesses; later writes (DMB ST) */
+export const VDMB = 7;
+export const VDMB_ST = 8;
+/** what a DSB binds: everything later */
+export const VDSB = 9;
+/** context synchronisation */
+export const VCSE = 10;
+/** what a DSB NSH binds: this PE's own walks and local TLBIs */
+export const VOWN = 11;
+/** branches decided, addresses known, translations done: binds writes, TLBIs, context synchronisation */
+export const VSPEC = 12;
+export const VACQ = 13;
+export const VREL = 14;
+/** values written to translation registers since the last context synchronisation */
+export const VMSR = 15;
+/** latest delivery of own TLBIs to the own PE, to the Inner, to the Outer Shareable domain; then the same of nXS ones */
+export const TLBI_OWN = 16;
+export const TLBI_INNER = 17;
+export const TLBI_OUTER = 18;
+/** DSBs so far that complete broadcast TLBIs */
+export const EPOCH = 22;
+/** own events of the timeline that are fulfilled, by time: 1 to 30, 31 to 60 */
+export const DONE_LOW = 23;
+export const DONE_HIGH = 24;
+/** own events of the timeline not fulfilled yet */
+export const OPEN = 25;
+/** exclusive monitor: cell + 1 (0 = clear), and the time that was read from */
+export const MONITOR = 26;
+export const MONITOR_TIME = 27;
+/** pending writes of translation registers: how many, then (register's place, value id) */
+export const PENDING = 28;
+const REGS = PENDING + 1 + 2 * MAX_PENDING;
+const REG_VIEWS = REGS + 32;
+const SYS = REG_VIEWS + 32;
+const SYS_VIEWS = SYS + ALL_SYSREGS.length;
+const COH = SYS_VIEWS + ALL_SYSREGS.length;
+const FORWARD = COH + MAX_CELLS;
+const FORWARD_VIEW = FORWARD + MAX_CELLS;
+export const STATE_SIZE = FORWARD_VIEW + MAX_CELLS;
+
+export type State = Int32Array;
+
+export const reg = (s: State, r: number): number => (r === 31 ? 0 : s[REGS + r]!);
+export const regView = (s: State, r: number): number => (r === 31 ? 0 : s[REG_VIEWS + r]!);
+export function setReg(s: State, r: number, value: number, view: number): void {
+  if (r === 31) return;
+  s[REGS + r] = value;
+  s[REG_VIEWS + r] = view;
+}
+
+export const sysreg = (s: State, place: number): number => s[SYS + place]!;
+export const sysregView = (s: State, place: number): number => s[SYS_VIEWS + place]!;
+export function setSysreg(s: State, place: number, value: number, view: number): void {
+  s[SYS + place] = value;
+  s[SYS_VIEWS + place] = view;
+}
+
+/** Coherence: the view of the thread's latest access of a cell. */
+export const coherence = (s: State, cell: number): number => s[COH + cell]!;
+export function raiseCoherence(s: State, cell: number, view: number): void {
+  if (s[COH + cell]! < view) s[COH + cell] = view;
+}
+/** The time of the thread's latest write to a cell (0 = none), and the view of its address and data. */
+export const forward = (s: State, cell: number): number => s[FORWARD + cell]!;
+export const forwardView = (s: State, cell: number): number => s[FORWARD_VIEW + cell]!;
+export function setForward(s: State, cell: number, time: number, view: number): void {
+  s[FORWARD + cell] = time;
+  s[FORWARD_VIEW + cell] = view;
+}
+
+/** Raises the view at a place. */
+export function raise(s: State, place: number, view: number): void {
+  if (s[place]! < view) s[place] = view;
+}
+
+export function isDone(s: State, t: number): boolean {
+  return t <= 30 ? (s[DONE_LOW]! & (1 << (t - 1))) !== 0 : (s[DONE_HIGH]! & (1 << (t - 31))) !== 0;
+}
+export function setDone(s: State, t: number): void {
+  if (t <= 30) s[DONE_LOW]! |= 1 << (t - 1);
+  else s[DONE_HIGH]! |= 1 << (t - 31);
+}
+
+/** A text that is equal for equal states; `cells` = how many cells are in use. */
+export function keyOf(s: State, cells: number): string {
+  // All numbers but the masks are below 2^16 (DONE_* have 30 bits).
+  let key = String.fromCharCode.apply(null, s.subarray(0, COH) as unknown as number[]);
+  for (const from of [COH, FORWARD, FORWARD_VIEW])
+    key += String.fromCharCode.apply(null, s.subarray(from, from + cells) as unknown as number[]);
+  return key + String.fromCharCode(s[DONE_LOW]! >>> 16, s[DONE_HIGH]! >>> 16);
+}

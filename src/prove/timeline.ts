@@ -1,0 +1,94 @@
+/**
+ * The timeline: the global order of what all PEs can observe. An event's position is its time, from 1; time 0 is the initial
+ * state. A broadcast TLBI is one event for each PE that it reaches.
+ */
+import type { InitialMemory } from "./program.js";
+import type { Values } from "./values.js";
+
+export const WRITE = 1;
+/** an invalidation arrives at one PE */
+export const INVALIDATE = 2;
+/** from now on a PE may walk for these EL1&0 contexts */
+export const CONTEXT = 3;
+
+/** More events than this are not explored: the answer is `unknown`. */
+export const MAX_EVENTS = 60;
+
+/** What the tool does not model; the verdict is `unsupported`. */
+export class Unsupported extends Error {
+  override readonly name = "Unsupported";
+}
+
+/** Memory locations, interned: one for each address and size that is accessed. */
+export class Cells {
+  readonly pa: number[] = [];
+  readonly size: number[] = [];
+  readonly initial: number[] = [];
+  private readonly ids = new Map<number, number>();
+
+  constructor(
+    private readonly memory: InitialMemory,
+    private readonly values: Values,
+  ) {}
+
+  /** The cell of `size` bytes at a PA. Throws {@link Unsupported} for misaligned accesses, and accesses of mixed size. */
+  at(pa: number, size = 8): number {
+    const known = this.ids.get(pa);
+    if (known !== undefined && this.size[known] === size) return known;
+    const where = `0x${pa.toString(16)}`;
+    if (pa % size !== 0) throw new Unsupported(`an access of ${size} bytes at ${where} is not aligned`);
+    const base = pa - (pa % 8);
+    for (let i = 0; i < this.pa.length; i++) {
+      const other = this.pa[i]!;
+      if (other < pa + size && pa < other + this.size[i]!)
+        throw new Unsupported(`accesses of ${size} and of ${this.size[i]} bytes overlap at ${where}`);
+    }
+    const shift = BigInt(8 * (pa - base));
+    const value = (this.memory.read(base) >> shift) & ((1n << BigInt(8 * size)) - 1n);
+    const id = this.pa.length;
+    this.ids.set(pa, id);
+    this.pa.push(pa);
+    this.size.push(size);
+    this.initial.push(this.values.id(value));
+    return id;
+  }
+}
+
+/** One order of events; grows and shrinks at its end. `thread` is -1 at time 0. */
+export class Timeline {
+  /** number of events */
+  n = 0;
+  readonly kind = new Int8Array(MAX_EVENTS + 1);
+  readonly thread = new Int8Array(MAX_EVENTS + 1);
+  /** PE of an INVALIDATE or a CONTEXT */
+  readonly pe = new Int8Array(MAX_EVENTS + 1);
+  /** WRITE: cell; INVALIDATE: id of the invalidation; CONTEXT: id of the live set */
+  readonly what = new Int32Array(MAX_EVENTS + 1);
+  /** WRITE: value id; INVALIDATE: the issuer's count of DSBs that complete broadcasts; CONTEXT: 0 */
+  readonly value = new Int32Array(MAX_EVENTS + 1);
+  /** index of the instruction that issued it, in its thread's code */
+  readonly origin = new Int32Array(MAX_EVENTS + 1);
+
+  push(kind: number, thread: number, pe: number, what: number, value: number, origin: number): void {
+    const t = ++this.n;
+    this.kind[t] = kind;
+    this.thread[t] = thread;
+    this.pe[t] = pe;
+    this.what[t] = what;
+    this.value[t] = value;
+    this.origin[t] = origin;
+  }
+
+  /** Time of the last write to a cell at or before `t`; 0 = the initial value. */
+  lastWrite(cell: number, t: number): number {
+    for (let i = t; i > 0; i--) if (this.kind[i] === WRITE && this.what[i] === cell) return i;
+    return 0;
+  }
+
+  /** The same, passing over the writes of one thread after a time. */
+  lastWriteBut(cell: number, t: number, thread: number, after: number): number {
+    for (let i = t; i > 0; i--)
+      if (this.kind[i] === WRITE && this.what[i] === cell && !(this.thread[i] === thread && i > after)) return i;
+    return 0;
+  }
+}

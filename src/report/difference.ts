@@ -1,0 +1,167 @@
+/** What `shootdown diff` prints: what differs between two traces, phase by phase, and what that is worth on each host. */
+import {
+  type CallerChange,
+  type Change,
+  isChanged,
+  type PhaseDifference,
+  type PriceChange,
+  type TraceDifference,
+} from "../compare/index.js";
+import { callPath, count, duration, factor, list, tally } from "./format.js";
+import { byHost, HOST_ALIGN, HOST_HEADS, hostCells } from "./host-cells.js";
+import { labelledCounts } from "./labels.js";
+import { NO_BREAK, textTable, wrapped } from "./text.js";
+
+/**
+ * The difference as text for a terminal of `width` columns (80 or more read well). What is equal in both traces is summed
+ * up, or with `all` shown like the rest. Ends with a newline.
+ */
+export function differenceText(difference: TraceDifference, width: number, all = false): string {
+  const { identical, phases, prices } = difference;
+  const sections = [headText(difference, width)];
+  if (identical) sections.push(wrapped("The two traces are the same, event for event.", width));
+  const names = Object.keys(phases);
+  const changed = names.filter((name) => isChanged(phases[name]!));
+  if (!identical && changed.length === 0) sections.push(wrapped(nothingCounted(difference), width));
+  for (const name of all ? names : changed) sections.push(phaseText(name, phases[name]!, width, all));
+  const unchanged = names.filter((name) => !changed.includes(name));
+  if (!all && changed.length > 0 && unchanged.length > 0)
+    sections.push(wrapped(`Unchanged: ${list(unchanged.map(phaseTitle))}.`, width));
+  if (!identical || all) sections.push(pricesText(prices, width, all));
+  return sections.filter((section) => section !== "").join("\n");
+}
+
+/** Traces that differ, though no count of the phases at hand does. */
+function nothingCounted({ before, after, phases }: TraceDifference): string {
+  const names = Object.keys(phases);
+  const events = (side: "before" | "after"): number => names.reduce((sum, name) => sum + phases[name]!.events[side], 0);
+  const whole = events("before") === before.events && events("after") === after.events;
+  const where = whole ? "" : ` in ${list(names.map(phaseTitle))}`;
+  const what = `Nothing that is counted differs${where}: TLBIs by call path and VMID, hypercalls, descriptor writes, barriers, accesses.`;
+  return whole ? `${what} The events themselves do: in order, address, operand or pCPU.` : what;
+}
+
+function headText({ before, after }: TraceDifference, width: number): string {
+  const line = (side: string, { trace, events, producer }: TraceDifference["before"]): string =>
+    wrapped(
+      `${side} ${trace}: ${count(events)}${NO_BREAK}events${producer === "" ? "" : `, made by: ${producer}`}`,
+      width,
+      "        ",
+    );
+  return line(`before:${NO_BREAK}`, before) + line(`after:${NO_BREAK}${NO_BREAK}`, after);
+}
+
+const phaseTitle = (name: string): string => (name === "other" ? "outside any phase" : `phase ${name}`);
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+const changedOnly = (of: Change): boolean => of.difference !== 0;
+const signed = (n: number): string => (n > 0 ? `+${count(n)}` : count(n));
+const figures = ({ before, after, difference }: Change): string[] => [count(before), count(after), signed(difference)];
+const indented = (text: string): string => text.replaceAll(/^(?=.)/gm, "  ");
+
+function phaseText(name: string, phase: PhaseDifference, width: number, all: boolean): string {
+  const { before, after } = phase.events;
+  const title = wrapped(
+    `${capital(phaseTitle(name))}: ${count(before)}${NO_BREAK}events before, ${count(after)}${NO_BREAK}after`,
+    width,
+  );
+  const parts = [tlbiText(phase, width - 2, all), countsText(phase, width - 2, all)].filter((part) => part !== "");
+  return [title, ...parts.map(indented)].join("\n");
+}
+
+/** TLBIs: in all by name, then call path by call path, each with what it issues. */
+function tlbiText(phase: PhaseDifference, width: number, all: boolean): string {
+  const keep = (of: Change): boolean => all || changedOnly(of);
+  const rows = phase.byCaller.filter(keep);
+  // Also a total that stays the same, where it is other call paths that issue it.
+  const inAll = Object.entries(phase.tlbi)
+    .filter(([op]) => rows.some((row) => row.op === op))
+    .sort(([, a], [, b]) => Math.abs(b.difference) - Math.abs(a.difference));
+  const hidden = phase.byCaller.filter((row) => !keep(row));
+  const callers = [...new Set(rows.map((row) => row.caller))];
+  const groups = [
+    { title: "in all", rows: inAll.map(([op, of]) => [`  ${op}`, "", ...figures(of)]) },
+    ...callers.map((caller) => ({
+      title: callPath(caller),
+      rows: rows.filter((row) => row.caller === caller).map(callerRow),
+    })),
+  ].filter((group) => group.rows.length > 0);
+  const rest = hidden.length > 0 ? wrapped(unchangedRows(hidden), width, "    ") : "";
+  if (groups.length === 0) return rest;
+  const [head, ...lines] = textTable(
+    ["TLBI", "VMID", "before", "after", "difference"],
+    groups.flatMap((group) => group.rows),
+    { width, align: ["left", "right", "right", "right", "right"] },
+  ).split("\n");
+  const texts = groups.map((group) => {
+    const own = lines.splice(0, group.rows.length).map((line) => `${line}\n`);
+    return wrapped(group.title, width, "    ") + own.join("");
+  });
+  return `${head}\n${texts.join("")}${rest}`;
+}
+
+const callerRow = (row: CallerChange): string[] => [`  ${row.op}`, String(row.vmid), ...figures(row)];
+
+function unchangedRows(rows: readonly CallerChange[]): string {
+  const tlbis = rows.reduce((sum, row) => sum + row.before, 0);
+  const callers = [...new Set(rows.map((row) => row.caller))];
+  const by = callers.length === 1 ? callPath(callers[0]!) : `${count(callers.length)} call paths (--all shows them)`;
+  return `unchanged: ${count(tlbis)}${NO_BREAK}${tlbis === 1 ? "TLBI" : "TLBIs"} by ${by}`;
+}
+
+/** Hypercalls, writes and the rest of what is counted. */
+function countsText(phase: PhaseDifference, width: number, all: boolean): string {
+  const counts = labelledCounts<Change>(phase).filter(([, of]) => of.before > 0 || of.after > 0);
+  const rows = counts.filter(([, of]) => all || changedOnly(of));
+  const hidden = counts.filter((row) => !rows.includes(row)).map(([label, of]) => [label, of.before] as const);
+  const table =
+    rows.length === 0
+      ? ""
+      : textTable(
+          ["", "before", "after", "difference"],
+          rows.map(([label, of]) => [label, ...figures(of)]),
+          { width, align: ["left", "right", "right", "right"] },
+        );
+  const whole = (text: string): string =>
+    text
+      .split(", ")
+      .map((item) => item.replaceAll(" ", NO_BREAK))
+      .join(", ");
+  return hidden.length === 0
+    ? table
+    : `${table}${wrapped(`unchanged: ${whole(tally(Object.fromEntries(hidden)))}`, width, "    ")}`;
+}
+
+const isNested = (row: PriceChange): boolean => row.before.rest !== null;
+const costsDiffer = (row: PriceChange): boolean => row.before.microseconds !== row.after.microseconds;
+
+function pricesText(prices: readonly PriceChange[], width: number, all: boolean): string {
+  if (prices.length === 0) return "";
+  const hosts = list([...new Set(prices.map((row) => row.host))]);
+  const rows = byHost(prices, isNested).filter((row) => all || costsDiffer(row));
+  if (rows.length === 0) return wrapped(`No price differs: ${hosts}.`, width);
+  const cells = hostCells(rows, isNested);
+  const table = (withRange: boolean): string =>
+    textTable(
+      [...HOST_HEADS, "before", "after", "factor", ...(withRange ? ["range"] : [])],
+      rows.map((row, i) => [
+        ...cells[i]!,
+        duration(row.before.microseconds),
+        duration(row.after.microseconds),
+        row.factor === null ? "-" : factor(row.factor),
+        ...(withRange ? [row.factorRange ? rangeOf(row.factorRange) : "-"] : []),
+      ]),
+      { width, align: [...HOST_ALIGN, "right", "right", "right", "right"] },
+    );
+  const full = table(true);
+  const fits = full.split("\n").every((line) => line.length <= width);
+  const notes = [
+    "Prices are simulated time, never measurements; factor is the one before divided by the one after.",
+    ...(fits ? ["Range: the factor, with every elementary price anywhere in its range, the same for both."] : []),
+  ];
+  return `${fits ? full : table(false)}${notes.map((note) => wrapped(note, width)).join("")}`;
+}
+
+function rangeOf([low, high]: readonly [number, number]): string {
+  const [from, to] = [factor(low), factor(high)];
+  return from === to ? from : `${from} .. ${to}`;
+}
