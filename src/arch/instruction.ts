@@ -36,15 +36,22 @@ export interface Store {
   readonly rn: number;
   /** bytes added to the base for the address */
   readonly offset: number;
+  /** a register added too, shifted left */
+  readonly index?: { readonly rm: number; readonly shift: 0 | 3 };
   /** true when the base is changed afterwards */
   readonly writeback: boolean;
 }
 
-/** The 64-bit store that an instruction word is; undefined for any other word, and where the address needs two registers. */
+/** The 64-bit store that an instruction word is; undefined for any other word, and for an index that is a W register. */
 export function decodeStore(word: number): Store | undefined {
   const registers = { rt: word & 31, rn: (word >>> 5) & 31 };
   // STR (immediate), unsigned offset, in units of 8 bytes.
   if (word >>> 22 === 0b1111100100) return { ...registers, offset: 8 * ((word >>> 10) & 0xfff), writeback: false };
+  // STR (register): option 011 is an X register, S shifts it by 3.
+  if ((word & 0xffe0_ec00) >>> 0 === 0xf820_6800) {
+    const shift = ((word >>> 12) & 1) === 1 ? 3 : 0;
+    return { ...registers, offset: 0, index: { rm: (word >>> 16) & 31, shift }, writeback: false };
+  }
   // Store register (imm9): STUR 00, post-indexed 01, pre-indexed 11.
   if (word >>> 21 !== 0b11111000000) return undefined;
   const form = (word >>> 10) & 3;

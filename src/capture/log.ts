@@ -38,11 +38,8 @@ export class ExecutionLog implements BlockRecord {
   private data: Buffer = this.rest;
   private registers = 0;
 
-  /** `record` gets each block; `other` lines that are no part of the log, such as QEMU's own messages. */
-  constructor(
-    private readonly record: (record: BlockRecord) => void,
-    private readonly other: (line: string) => void = () => {},
-  ) {}
+  /** `record` gets each block. */
+  constructor(private readonly record: (record: BlockRecord) => void) {}
 
   /** The next piece of the log. */
   feed(piece: Buffer): void {
@@ -66,7 +63,6 @@ export class ExecutionLog implements BlockRecord {
       if (!this.beginsWith(TRACE, at)) {
         const end = data.indexOf(NEWLINE, at);
         if (end < 0) break;
-        this.otherLine(at, end);
         at = end + 1;
         continue;
       }
@@ -79,12 +75,6 @@ export class ExecutionLog implements BlockRecord {
 
   private beginsWith(word: Buffer, at: number): boolean {
     return this.data.compare(word, 0, word.length, at, Math.min(at + word.length, this.data.length)) === 0;
-  }
-
-  private otherLine(at: number, end: number): void {
-    const first = this.data[at];
-    // "Linking TBs", "PSTATE=" and the like belong to the log.
-    if (first === 0x71) this.other(this.data.toString("latin1", at, end)); // q of "qemu-system-aarch64: "
   }
 
   /** A record from its first line on; returns where it ends, undefined when that is not known yet. */
@@ -112,7 +102,6 @@ export class ExecutionLog implements BlockRecord {
         line = end + 1;
         break;
       }
-      this.otherLine(line, end);
       line = end + 1;
     }
     if (began) {

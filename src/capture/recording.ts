@@ -152,9 +152,9 @@ export class Recording {
 
   private store(r: BlockRecord, site: StoreSite): void {
     const { cpu } = r;
-    const { rt, rn, offset } = site.store;
+    const { rt, rn, offset, index } = site.store;
     const { lo, hi } = operandOf(r, rt);
-    const address = wide(r, rn) + offset;
+    const address = wide(r, rn) + offset + (index && index.rm !== 31 ? wide(r, index.rm) * 2 ** index.shift : 0);
     // p2m_split_superpage hands its caller the new descriptor in a variable, by the same inline function.
     const sp = wide(r, 31);
     if (address >= sp && Math.floor(address / STACK_SIZE) === Math.floor(sp / STACK_SIZE)) return;

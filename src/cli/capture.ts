@@ -13,6 +13,8 @@ import {
   type Distribution,
   domuRamdisk,
   findDistribution,
+  PHASES,
+  type Phase,
   planSetup,
   readInput,
 } from "../capture/index.js";
@@ -20,7 +22,7 @@ import { loadPolicy } from "../catalog/index.js";
 import { predictRun, RunFacts, recordedRows } from "../compare/index.js";
 import { InputError } from "../input/index.js";
 import { writeTrace } from "../trace/file.js";
-import { Summing } from "../trace/index.js";
+import { FromPhase, Summing } from "../trace/index.js";
 import { CaptureMeter } from "./capture-meter.js";
 import { captureText } from "./capture-text.js";
 import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
@@ -41,6 +43,7 @@ interface Options {
   readonly vcpus: number;
   readonly cpu: string;
   readonly timeout: number;
+  readonly from: Phase;
   readonly output: string;
   readonly json?: boolean;
 }
@@ -76,6 +79,11 @@ export function register(program: Command): void {
     .option("--qemu <file>", "a qemu-system-aarch64 of your own (default: Debian's)")
     .addOption(
       new Option("--timeout <seconds>", "longest that the machine may run").default(240).argParser(numberUpTo(86_400)),
+    )
+    .addOption(
+      new Option("--from <phase>", "leave out of the trace what comes before this phase")
+        .choices(PHASES)
+        .default("xen-boot"),
     )
     .option("-o, --output <file>", "where the trace goes: *.parquet, *.ndjson, or - for NDJSON", "capture.parquet")
     .option("--json", "print the summary as JSON")
@@ -183,9 +191,10 @@ async function run(options: Options): Promise<void> {
   const result = await interruptible(async (signal) => {
     const trace = await writeTrace(options.output, producer(options, what));
     try {
-      const done = await capture(what, [trace, summing, facts], signal, (now) => meter.update(now));
+      const part = new FromPhase(options.from, trace);
+      const done = await capture(what, [part, summing, facts], signal, (now) => meter.update(now));
       trace.close();
-      return done;
+      return { ...done, events: part.passed };
     } catch (error) {
       trace.abort();
       throw error;
