@@ -65,6 +65,10 @@ const MEMORY_GIB = 4;
 const DOM0_MEMORY = "1G";
 /** How often progress is told and the console looked at, in milliseconds. */
 const TICK = 100;
+/** How long a machine may do nothing that is logged or printed before it is taken for hung, in seconds. */
+const STALL = 60;
+/** How long a machine that has failed may go on talking, in seconds. */
+const LAST_WORDS = 3;
 
 /**
  * Runs a capture. The sinks get the trace. Rejects with an InputError when something the user gave cannot be used, or the
@@ -111,7 +115,7 @@ export async function capture(
     const reason = fileReason(error);
     throw reason === undefined ? error : InputError.at(folder, 0, reason);
   } finally {
-    if (options.consoleLog !== undefined)
+    if (options.consoleLog !== undefined && !signal.aborted)
       try {
         copyFileSync(at("console.log"), options.consoleLog);
       } catch {} // the machine did not start, or the folder cannot be written: the trace's own error says so
@@ -161,16 +165,25 @@ async function runMachine(
       qemu.kill();
     }
   });
-  let late = false;
-  const deadline = setTimeout(() => {
-    late = true;
+  let late: string | undefined;
+  const tooLate = (why: string): void => {
+    late ??= why;
     qemu.kill();
-  }, timeout * 1000);
+  };
+  const deadline = setTimeout(() => tooLate(`the machine did not finish within ${timeout} s`), timeout * 1000);
+  let alive = { at: performance.now(), done: 0 };
   const tick = setInterval(() => {
     console.poll();
+    const done = log.records + console.bytes;
+    if (done !== alive.done) alive = { at: performance.now(), done };
+    if (performance.now() - alive.at > STALL * 1000)
+      tooLate(`the machine hangs: nothing has happened for ${STALL} s in the phase ${recording.counts.phase}`);
+    if (console.failure !== undefined) failedAt ??= performance.now();
+    if (failedAt !== undefined && performance.now() - failedAt > LAST_WORDS * 1000) qemu.kill();
     const pages = console.segments.reduce((sum, segment) => sum + segment.pages, 0);
     progress({ ...recording.counts, said: console.said, pages });
   }, TICK);
+  let failedAt: number | undefined;
   let gdb: GdbConnection | undefined;
   let repeatsTlbis = false;
   try {
@@ -191,9 +204,9 @@ async function runMachine(
     await logEnded;
     signal.throwIfAborted();
     console.poll();
-    if (late) throw gaveUp(`the machine did not finish within ${timeout} s`, console);
-    if (status !== null && status !== 0) throw new InputError(`QEMU failed: ${qemu.lastWords || `status ${status}`}`);
     if (console.failure !== undefined) throw gaveUp(console.failure, console);
+    if (late !== undefined) throw gaveUp(late, console);
+    if (status !== null && status !== 0) throw new InputError(`QEMU failed: ${qemu.lastWords || `status ${status}`}`);
     if (failed !== undefined) {
       if (qemu.lastWords !== "") throw new InputError(`QEMU failed: ${qemu.lastWords}`);
       throw failed;

@@ -24,7 +24,8 @@ export class ConsoleLog {
   /** why it gave up, as dom0's script or Xen's panic says */
   failure: string | undefined;
   private rest = "";
-  private offset = 0;
+  /** bytes read so far */
+  bytes = 0;
   private readonly last: string[] = [];
 
   constructor(private readonly path: string) {}
@@ -39,10 +40,10 @@ export class ConsoleLog {
     }
     try {
       const piece = Buffer.alloc(65_536);
-      for (let n = readSync(fd, piece, 0, piece.length, this.offset); n > 0; ) {
-        this.offset += n;
+      for (let n = readSync(fd, piece, 0, piece.length, this.bytes); n > 0; ) {
+        this.bytes += n;
         this.take(piece.toString("latin1", 0, n));
-        n = readSync(fd, piece, 0, piece.length, this.offset);
+        n = readSync(fd, piece, 0, piece.length, this.bytes);
       }
     } finally {
       closeSync(fd);

@@ -1,6 +1,7 @@
 /** A connection to a GDB stub on a Unix socket: a command, its answer. */
 import { createConnection, type Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
+import { InputError } from "../input/index.js";
 import { encodePacket, PacketReader } from "./gdb-protocol.js";
 
 /** How long a stub may take to open its socket, in milliseconds. */
@@ -16,10 +17,10 @@ export class GdbConnection {
     socket.setEncoding("latin1");
     socket.on("data", (text: string) => this.take(text));
     socket.on("error", (error) => this.fail(error));
-    socket.on("close", () => this.fail(new Error("the GDB stub closed the connection")));
+    socket.on("close", () => this.fail(new InputError("QEMU's GDB stub closed the connection")));
   }
 
-  /** Connects as soon as the stub listens; rejects with the system's error when it does not within ten seconds. */
+  /** Connects as soon as the stub listens; rejects with an InputError when it does not within ten seconds. */
   static async open(path: string, signal: AbortSignal): Promise<GdbConnection> {
     const end = performance.now() + PATIENCE;
     for (;;) {
@@ -27,7 +28,8 @@ export class GdbConnection {
       try {
         return new GdbConnection(await connect(path));
       } catch (error) {
-        if (performance.now() > end) throw error;
+        if (performance.now() > end)
+          throw new InputError(`QEMU does not open its GDB stub: ${(error as NodeJS.ErrnoException).code}`);
         await setTimeout(10, undefined, { signal }).catch(() => {});
       }
     }

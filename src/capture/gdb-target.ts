@@ -1,4 +1,5 @@
 /** What a capture asks of a stopped machine through its GDB stub: breakpoints, memory, and to go on. */
+import { InputError } from "../input/index.js";
 import type { GdbConnection } from "./gdb-connection.js";
 
 export class GdbTarget {
@@ -6,7 +7,7 @@ export class GdbTarget {
 
   private async must(command: string, what: string): Promise<string> {
     const answer = await this.connection.ask(command);
-    if (answer === "" || /^E/.test(answer)) throw new Error(`QEMU's GDB stub refuses ${what}`);
+    if (answer === "" || /^E/.test(answer)) throw new InputError(`QEMU's GDB stub refuses ${what}`);
     return answer;
   }
 
@@ -22,7 +23,7 @@ export class GdbTarget {
   /** Goes on until the machine stops again. Rejects when it ends before. */
   async continueToStop(): Promise<void> {
     const answer = await this.connection.ask("c");
-    if (!/^[TS]/.test(answer)) throw new Error(`QEMU's GDB stub ends with ${answer}`);
+    if (!/^[TS]/.test(answer)) throw new InputError(`QEMU's GDB stub ends with ${answer}`);
   }
 
   /** Goes on, and does not wait. */

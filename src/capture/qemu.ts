@@ -1,5 +1,6 @@
 /** QEMU as a machine for Xen: how it is started, stopped, and what it writes. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { InputError } from "../input/index.js";
 import { keep, run } from "./process.js";
 
@@ -87,6 +88,10 @@ export async function checkQemu(qemu: readonly string[], signal: AbortSignal): P
   return version[0].replace("QEMU emulator version ", "");
 }
 
+/** util-linux's setpriv, where it is: lets the kernel end QEMU with this process, even when that is killed outright. */
+const SETPRIV = "/usr/bin/setpriv";
+const DIES_WITH_PARENT = existsSync(SETPRIV) ? [SETPRIV, "--pdeathsig", "KILL"] : [];
+
 /** A QEMU that runs. It ends with this process, and when the signal is aborted. */
 export class Qemu {
   /** what it said on standard error, its last lines */
@@ -94,7 +99,7 @@ export class Qemu {
   readonly ended: Promise<number | null>;
 
   constructor(spec: MachineSpec, signal: AbortSignal) {
-    const [program, ...first] = spec.qemu;
+    const [program, ...first] = [...DIES_WITH_PARENT, ...spec.qemu];
     this.child = spawn(program!, [...first, ...qemuArguments(spec)], { stdio: ["ignore", "ignore", "pipe"] });
     const release = keep(this.child, signal);
     this.child.stderr!.setEncoding("utf8").on("data", (text: string) => {

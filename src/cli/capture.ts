@@ -110,6 +110,13 @@ function memory(text: string): number {
 const mega = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 
 async function setUp(options: Options): Promise<void> {
+  const there = findDistribution();
+  if (there) {
+    const folder = dirname(there.root);
+    if (options.json) printJson({ folder, files: 0, bytes: 0, packages: there.packages });
+    else process.stdout.write(`ready: shootdown capture uses ${folder} (remove it to fetch everything anew)\n`);
+    return;
+  }
   await interruptible(async (signal) => {
     const meter = new CaptureMeter();
     const say = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -170,7 +177,7 @@ function xenFiles(options: Options, debian: Distribution): { xen: string; xenSym
   if (options.xen === undefined) {
     if (options.xenSyms !== undefined)
       throw new InputError("--xen-syms goes with --xen: name the Xen that it belongs to");
-    return debian;
+    return { xen: debian.xen, xenSyms: debian.xenSyms };
   }
   const beside = join(dirname(options.xen), "xen-syms");
   const xenSyms = options.xenSyms ?? (existsSync(beside) ? beside : undefined);
