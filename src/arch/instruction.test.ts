@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeBranch, decodeMsr, decodeStore } from "./index.js";
+import { decodeAtS12, decodeBranch, decodeMsr, decodeReadPar, decodeStore } from "./index.js";
 
 // Words as the LLVM assembler makes them.
 
@@ -48,4 +48,12 @@ test("an MSR tells its register and where the value comes from; an MRS is none",
   assert.deepEqual(decodeMsr(0xd51c2149), { register: "VTCR_EL2", rt: 9 });
   assert.equal(decodeMsr(0xd53c2103), undefined);
   assert.equal(decodeMsr(0xd508871f), undefined, "a TLBI");
+});
+
+test("a translation of both stages tells where the VA is, a read of PAR_EL1 where the result goes", () => {
+  assert.equal(decodeAtS12(0xd50c7881), 1, "AT S12E1R, X1");
+  assert.equal(decodeAtS12(0xd50c78b7), 23, "AT S12E1W, X23");
+  assert.equal(decodeAtS12(0xd5087818), undefined, "AT S1E1R, X24");
+  assert.equal(decodeReadPar(0xd5387404), 4, "MRS X4, PAR_EL1");
+  assert.equal(decodeReadPar(0xd5187402), undefined, "MSR PAR_EL1, X2");
 });

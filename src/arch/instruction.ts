@@ -65,3 +65,19 @@ export function decodeMsr(word: number): { readonly register: string; readonly r
   const move = decodeSysreg(word);
   return move && !move.reads ? { register: move.register, rt: move.rt } : undefined;
 }
+
+/** AT S12E1R and AT S12E1W with Rt = 0: SYS #4, C7, C8, #4 and #5 (DDI 0487, C5.3). */
+const AT_S12E1 = [0xd50c7880, 0xd50c78a0];
+/** MRS <Xt>, PAR_EL1, as {@link decodeSysreg} names the register. */
+const PAR_EL1 = "S3_0_C7_C4_0";
+
+/** The register that holds the VA of an AT S12E1R or S12E1W (both stages of EL1&0); undefined for other words. */
+export function decodeAtS12(word: number): number | undefined {
+  return AT_S12E1.includes((word & ~31) >>> 0) ? word & 31 : undefined;
+}
+
+/** The register that an MRS <Xt>, PAR_EL1 writes; undefined for other words. */
+export function decodeReadPar(word: number): number | undefined {
+  const move = decodeSysreg(word);
+  return move?.reads && move.register === PAR_EL1 ? move.rt : undefined;
+}

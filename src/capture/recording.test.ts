@@ -34,6 +34,7 @@ const text = buildText({
     p2m_write: [DSB_SY, str(3, 9), DSB_SY, RET],
     xen_pt_update: [vae2is(20), "call setup", RET],
     p2m_clear_root_pages: ["call p2m_flush", RET],
+    get_page: [0xd50c7881, ISB, 0xd5387404, RET],
     do_memory_op: ["page", "call p2m_flush", RET],
     do_trap_hypercall: ["page", "call do_memory_op", RET],
     domain_create: ["page", "call arch_domain_create", RET],
@@ -206,6 +207,36 @@ test("calls tell hypercalls, domains, vCPUs, phases and who runs; the flush with
   const [first, second] = events.filter(({ kind }) => kind === "tlbi");
   assert.deepEqual([first!.site, first!.domain, first!.vmid], ["p2m_flush < do_memory_op", 1, 4]);
   assert.deepEqual([second!.site, second!.domain], ["p2m_flush", 0x7ff4]);
+});
+
+test("a page that Xen reaches for a guest is an access, once until a flush, where it is mapped to itself", () => {
+  const { record, vttbr, write, finish } = start();
+  record(0, at("domain_create"), { 0: 0, 30: at("do_domctl") + 4 });
+  record(0, at("arch_domain_create"), { 0: DIRECT + 0x1000n });
+  record(0, at("vcpu_create"), { 0: DIRECT + 0x1000n, 1: 0 });
+  record(0, at("arch_vcpu_create"), { 0: DIRECT + 0x2000n });
+  const get = (page: bigint, failed = 0n): void =>
+    record(0, at("get_page") + 12, { 1: 0xffff_8000_0123_4568n, 4: (page << 12n) | 0x980n | failed });
+  vttbr(1n, ROOT);
+  write(ROOT, 0, 0x80_0001_4000_07ffn);
+  write(0x140000n, 3, 0x80_0000_c000_07fdn); // 1 GiB at 0xc0000000, to itself
+  get(0xc0123n); // nobody runs yet
+  record(0, at("p2m_restore_state"), { 0: DIRECT + 0x2000n });
+  get(0xc0123n);
+  get(0xc0123n);
+  get(0xc0124n, 1n);
+  get(0x80000n); // not mapped
+  record(0, at("p2m_flush") + 16);
+  get(0xc0123n);
+  const events = finish().filter(({ kind }) => kind === "access" || kind === "tlbi");
+  assert.deepEqual(
+    events.map(({ kind, level, address, from, to }) => [kind, level, address, from, to]),
+    [
+      ["access", 1, "ffff800001234000", "c0123000", "c0123000"],
+      ["tlbi", -1, "0", "0", "0"],
+      ["access", 1, "ffff800001234000", "c0123000", "c0123000"],
+    ],
+  );
 });
 
 test("what runs before the MMU is on is found at its physical address", () => {

@@ -1,11 +1,11 @@
 /** From QEMU's records to the events of a trace: what each site means, with the context in which it was executed. */
 import { type Halves, idOf, outputPage, sysregIndex } from "../arch/index.js";
-import { NO_DOMAIN, NO_LEVEL, Recorder, type TraceSink } from "../trace/index.js";
+import { Access, NO_DOMAIN, NO_LEVEL, Recorder, type TraceSink } from "../trace/index.js";
 import { CallMarks, type Phase } from "./call-marks.js";
 import { CallStacks } from "./call-stacks.js";
 import type { Directmap } from "./directmap.js";
 import type { BlockRecord } from "./log.js";
-import type { Barriers, Site, Sites, StoreSite, SysregSite, TlbiSite } from "./sites.js";
+import type { Barriers, Site, Sites, StoreSite, SysregSite, TlbiSite, TranslationSite } from "./sites.js";
 import { Stage2Tables } from "./stage2.js";
 import type { XenText } from "./text.js";
 
@@ -37,6 +37,8 @@ export class Recording {
   private readonly registers = new Map<string, Halves>();
   private readonly waiting: { readonly known: (() => boolean) | undefined; readonly put: () => void }[] = [];
   private tlbis = 0;
+  /** pages that guests used since the last flush of theirs */
+  private readonly used = new Set<number>();
   private directmap: Directmap | undefined;
 
   /** `physical`: what is added to a link address for the address at which Xen runs before its MMU is on. */
@@ -97,6 +99,9 @@ export class Recording {
         case "sysreg":
           this.sysreg(r, site);
           break;
+        case "translation":
+          this.translation(r, site);
+          break;
         case "store":
           this.store(r, site);
       }
@@ -118,6 +123,7 @@ export class Recording {
     const { lo, hi } = operandOf(r, site.rt);
     if (path.includes("p2m_clear_root_pages")) this.clearRoot(cpu, where);
     this.barriers(cpu, where, site.barriers.before);
+    if (site.op.regime === "EL1&0") this.used.clear();
     const operand = lo + (hi & 0xffff) * 2 ** 32;
     this.put(cpu, where, (recorder) => recorder.tlbi(cpu, site.index, operand, hi >>> 16));
     this.barriers(cpu, where, site.barriers.after);
@@ -134,6 +140,25 @@ export class Recording {
       );
     }
     this.tables.forgetRoot(root);
+  }
+
+  /**
+   * Xen reads or writes a guest's argument: the guest uses that page, which is told once until the next flush. Its IPA is
+   * known only where the guest's memory is mapped to itself, as dom0's is.
+   */
+  private translation(r: BlockRecord, site: TranslationSite): void {
+    const { cpu } = r;
+    const failed = (r.lo(site.par) & 1) !== 0;
+    if (failed || this.marks.domain(cpu) === NO_DOMAIN) return;
+    const page = outputPage(r.lo(site.par) & ~0xfff, r.hi(site.par) & 0xffff);
+    if (this.used.has(page)) return;
+    const { lo, hi } = this.register(cpu, "VTTBR_EL2");
+    const level = this.tables.levelOf(outputPage(lo, hi & 0xffff), page, page);
+    if (level === undefined) return;
+    this.used.add(page);
+    const va = Math.floor(wide(r, site.va) / 4096);
+    const where = this.path(r, site).join(" < ");
+    this.put(cpu, where, (recorder) => recorder.access(cpu, Access.read, level, va, page, page));
   }
 
   private sysreg(r: BlockRecord, site: SysregSite): void {

@@ -71,6 +71,18 @@ test("a p2m's descriptor store stands between two DSB SY; Xen's own tables and o
   assert.deepEqual(findSites(buildText(spec)).pages, [BASE]);
 });
 
+test("a translation of a guest's VA is found at the read of its result, also behind a jump", () => {
+  const [AT_R_X1, AT_W_X1, MRS_X4, MRS_X1] = [0xd50c7881, 0xd50c78a1, 0xd5387404, 0xd5387401];
+  // B.EQ to the last AT, which jumps back to the ISB behind the first.
+  const code = [0x540000a0, AT_W_X1, ISB, NOP, MRS_X4, AT_R_X1, 0x17fffffc, RET];
+  const list = ofKind({ code: { get_page_from_gva: code } }, "translation");
+  assert.deepEqual(
+    list.map(({ va, par, logged }) => [va, par, logged]),
+    [[1, 4, BASE + 20]],
+  );
+  assert.deepEqual(ofKind({ code: { f: [AT_R_X1, ISB, MRS_X1, RET] } }, "translation"), [], "the VA is lost");
+});
+
 test("a function's entries count only where each of them is logged", () => {
   const code = {
     p2m_flush: FLUSH,

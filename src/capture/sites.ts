@@ -10,7 +10,9 @@
 import {
   BARRIERS,
   barrierFromWord,
+  decodeAtS12,
   decodeMsr,
+  decodeReadPar,
   decodeStore,
   decodeTlbi,
   type Store,
@@ -62,7 +64,15 @@ export interface FunctionSite extends SiteBase {
   readonly of: XenFunction;
 }
 
-export type Site = TlbiSite | SysregSite | StoreSite | FunctionSite;
+/** Xen has translated a VA of the guest that runs (AT S12E1R, S12E1W), and read what it comes to. */
+export interface TranslationSite extends SiteBase {
+  readonly kind: "translation";
+  /** registers of the VA and of PAR_EL1's value */
+  readonly va: number;
+  readonly par: number;
+}
+
+export type Site = TlbiSite | SysregSite | StoreSite | FunctionSite | TranslationSite;
 
 export interface Sites {
   readonly list: readonly Site[];
@@ -110,8 +120,39 @@ export function findSites(text: XenText): Sites {
     unknown.push("stage-2 descriptor writes: no p2m function has a store between two DSB SY");
   if (!list.some((site) => site.kind === "sysreg" && site.register === "VTTBR_EL2"))
     unknown.push("VMIDs: nothing writes VTTBR_EL2");
+  const translations = findTranslations(text);
+  if (translations.length === 0)
+    unknown.push("guests' accesses: no translation by AT S12E1R is followed by a read of PAR_EL1");
+  for (const site of translations) pages.add(pageOf(site.logged));
+  list.push(...translations);
   addFunctions(text, list, pages, unknown);
   return { list, pages: [...pages].sort((a, b) => a - b), unknown };
+}
+
+/** Each read of PAR_EL1 behind an AT S12E1R or S12E1W, with only barriers, NOPs and a jump between. */
+function findTranslations(text: XenText): TranslationSite[] {
+  const found = new Map<number, TranslationSite>();
+  text.forEachWord((word, address) => {
+    const va = decodeAtS12(word);
+    if (va === undefined) return;
+    let at = address + 4;
+    for (let steps = 0; steps < REACH; steps++) {
+      const next = text.word(at);
+      if (next === undefined) return;
+      const par = decodeReadPar(next);
+      if (par !== undefined) {
+        // Behind the read the VA must still be in its register.
+        if (par !== va)
+          found.set(at, { kind: "translation", va, par, address: at, logged: at + 4, in: text.functionAt(at) });
+        return;
+      }
+      const branch = text.branchAt(at);
+      if (branch?.target !== undefined && !branch.call && !branch.conditional) at = branch.target;
+      else if (next === NOP || barrierFromWord(next) !== undefined) at += 4;
+      else return;
+    }
+  });
+  return [...found.values()];
 }
 
 /** Xen's stage 2 is its p2m; its own tables are written by the same inline function (write_pte). */

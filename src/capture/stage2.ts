@@ -3,7 +3,7 @@
  * table is known by its link: from VTTBR_EL2 to the root, from a table descriptor to the next level.
  */
 
-import { type Halves, outputPage, stage2Geometry, TABLE_OR_PAGE } from "../arch/index.js";
+import { descriptorKind, type Halves, outputPage, pagesAtLevel, stage2Geometry, TABLE_OR_PAGE } from "../arch/index.js";
 import { NO_LEVEL } from "../trace/index.js";
 
 /** A store into a table. `level` is undefined until the table is linked. */
@@ -60,6 +60,25 @@ export class Stage2Tables {
   /** The level of the table at a page; NO_LEVEL while that is not known. */
   level(page: number): number {
     return this.tables.get(page)?.level ?? NO_LEVEL;
+  }
+
+  /** The level of the leaf by which the root maps an IPA to a PA, pages both; undefined where it does not, or not known to. */
+  levelOf(root: number, ipa: number, pa: number): number | undefined {
+    if (this.startLevel === undefined) return undefined;
+    let page = root + Math.floor(ipa / pagesAtLevel(this.startLevel) / 512);
+    for (let level = this.startLevel; ; level++) {
+      const table = this.tables.get(page);
+      if (!table) return undefined;
+      const slot = Math.floor(ipa / pagesAtLevel(level)) % 512;
+      const [lo, hi] = [table.entries[2 * slot]!, table.entries[2 * slot + 1]!];
+      const next = nextTable(lo, hi, level);
+      if (next === undefined) {
+        const leaf = descriptorKind(lo, level);
+        if (leaf !== "page" && leaf !== "block") return undefined;
+        return outputPage(lo, hi) + (ipa % pagesAtLevel(level)) === pa ? level : undefined;
+      }
+      page = next;
+    }
   }
 
   /** A store of a descriptor. */
