@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileReason, InputError } from "../input/index.js";
 import type { TraceSink } from "../trace/index.js";
 import { ConsoleLog, type Segment } from "./console.js";
-import { DIRECTMAP_VARIABLES, Directmap, type DirectmapVariable } from "./directmap.js";
+import { Directmap, type DirectmapValues, directmapVariables } from "./directmap.js";
 import { GdbConnection } from "./gdb-connection.js";
 import { GdbTarget } from "./gdb-target.js";
 import { dom0Initramfs } from "./initramfs.js";
@@ -264,13 +264,11 @@ async function readAlternatives(target: GdbTarget, text: XenText): Promise<boole
 }
 
 async function readDirectmap(target: GdbTarget, text: XenText, recording: Recording): Promise<void> {
-  const values: Partial<Record<DirectmapVariable, bigint>> = {};
-  for (const [name, bytes] of Object.entries(DIRECTMAP_VARIABLES) as [DirectmapVariable, number][]) {
-    const symbol = text.variableNamed(name);
-    if (symbol === undefined) return;
-    values[name] = await target.readNumber(symbol.address, bytes);
-  }
-  recording.setDirectmap(new Directmap(values as Record<DirectmapVariable, bigint>));
+  const variables = directmapVariables((name) => text.variableNamed(name));
+  if (typeof variables === "string") return;
+  const values: Partial<Record<keyof DirectmapValues, bigint>> = {};
+  for (const { key, address, bytes } of variables) values[key] = await target.readNumber(address, bytes);
+  recording.setDirectmap(new Directmap(values as DirectmapValues));
 }
 
 /** A named pipe that another program writes and we read: nothing of it is ever kept in a file. */

@@ -155,6 +155,8 @@ export async function planSetup(signal: AbortSignal, progress: (doing: string) =
       } finally {
         rmSync(parts, { recursive: true, force: true });
       }
+      // The lists are large, and read anew by the next set-up.
+      rmSync(join(folder, "apt"), { recursive: true, force: true });
       const found = findDistribution();
       if (!found) throw InputError.at(folder, 0, "the packages do not hold what a capture needs");
       return found;

@@ -60,15 +60,7 @@ const eventsOf = (trace: Collected) =>
 function start() {
   const trace = new Collected();
   const recording = new Recording(text, findSites(text), 0, 2, [trace]);
-  recording.setDirectmap(
-    new Directmap({
-      directmap_virt_start: DIRECT,
-      directmap_base_pdx: 0n,
-      pfn_pdx_hole_shift: 0n,
-      ma_va_bottom_mask: 0xffff_ffff_ffff_ffffn,
-      ma_top_mask: 0n,
-    }),
-  );
+  recording.setDirectmap(new Directmap({ virtStart: DIRECT, basePdx: 0n }));
   const record = (cpu: number, pc: number, registers: Record<number, bigint | number> = {}): void =>
     recording.record(blockRecord(cpu, pc, { 31: 0xa000_0300_000, ...registers }));
   const vttbr = (vmid: bigint, root: bigint, cpu = 0): void =>

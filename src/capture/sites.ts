@@ -19,6 +19,7 @@ import {
   type TlbiOp,
 } from "../arch/index.js";
 import { CALLS, type Call, callPathFunctions } from "./calls.js";
+import { directmapVariables } from "./directmap.js";
 import type { XenFunction, XenText } from "./text.js";
 
 interface SiteBase {
@@ -120,6 +121,8 @@ export function findSites(text: XenText): Sites {
     unknown.push("stage-2 descriptor writes: no p2m function has a store between two DSB SY");
   if (!list.some((site) => site.kind === "sysreg" && site.register === "VTTBR_EL2"))
     unknown.push("VMIDs: nothing writes VTTBR_EL2");
+  const directmap = directmapVariables((name) => text.variableNamed(name));
+  if (typeof directmap === "string") unknown.push(directmap);
   const translations = findTranslations(text);
   if (translations.length === 0)
     unknown.push("guests' accesses: no translation by AT S12E1R is followed by a read of PAR_EL1");

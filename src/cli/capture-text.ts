@@ -1,7 +1,7 @@
 /** A finished capture in words: segments, who issued which TLBI, and the record beside the model's prediction. */
 import type { CaptureOptions, CaptureResult, CaptureScenario } from "../capture/index.js";
 import type { RecordedRow } from "../compare/index.js";
-import { count, textTable, wrapped } from "../report/index.js";
+import { callPath, count, textTable, wrapped } from "../report/index.js";
 import type { Summary } from "../trace/index.js";
 
 export interface Captured {
@@ -36,7 +36,13 @@ export function captureText({ trace, scenario, what, result, summary, rows }: Ca
 
 function tlbiTable(summary: Summary, width: number): string {
   const rows = Object.entries(summary.phases).flatMap(([phase, { byCaller }]) =>
-    byCaller.map(({ op, count: n, vmid, caller }, i) => [i === 0 ? phase : "", op, count(n), String(vmid), caller]),
+    byCaller.map(({ op, count: n, vmid, caller }, i) => [
+      i === 0 ? phase : "",
+      op,
+      count(n),
+      String(vmid),
+      callPath(caller),
+    ]),
   );
   return textTable(["phase", "TLBI", "count", "VMID", "issued by"], rows, {
     width,

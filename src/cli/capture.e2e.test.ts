@@ -91,7 +91,7 @@ class Removals implements TraceSink {
         const [from, to] = [b.from[2 * i]! | b.from[2 * i + 1]!, b.to[2 * i]! | b.to[2 * i + 1]!];
         const what = from !== 0 && to === 0 ? "becomes 0" : "is written";
         this.open?.push(`level ${b.level[i]!} ${what}, VMID ${b.vmid[i]!}`);
-      } else this.open?.push(kind === Kind.tlbi ? `${name}, VMID ${b.vmid[i]!}` : name);
+      } else if (kind !== Kind.access) this.open?.push(kind === Kind.tlbi ? `${name}, VMID ${b.vmid[i]!}` : name);
     }
   }
 }
