@@ -17,7 +17,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   compare: ["arch", "policy", "trace", "xen", "host"],
   catalog: ["input", "policy", "xen", "host"],
   prove: ["arch", "input", "policy"],
-  report: ["compare"],
+  report: ["compare", "prove"],
   cli: ["arch", "input", "policy", "trace", "xen", "host", "compare", "catalog", "prove", "report", "capture"],
 };
 /** Doors other than index: what needs Node stands apart from what does not. */

@@ -22,6 +22,9 @@ export const SAYS = "shootdown:";
 /** Tenths of a second of emulated time that dom0 waits for the domU. */
 const PATIENCE = 600;
 
+/** Seconds of emulated time in which an idle pCPU scrubs some 100,000 pages. */
+const SCRUBBING = 5;
+
 const CREATE = `say creating
 xl -vvv create /domu/domu.cfg || fail "xl create failed"
 say created
@@ -65,10 +68,10 @@ ${DESTROY}`,
   },
   {
     name: "destroy",
-    title: "dom0 creates a domU that never runs, and destroys it",
+    title: "dom0 creates a domU that never runs, destroys it, and waits until Xen has scrubbed its pages",
     dom0Vcpus: 1,
     padding: 0,
-    script: `${CREATE.replace("create /", "create -p /")}${DESTROY}`,
+    script: `${CREATE.replace("create /", "create -p /")}${DESTROY}sleep ${SCRUBBING}\n`,
   },
 ];
 

@@ -7,8 +7,11 @@ import { register as capture } from "./capture.js";
 import { register as compare } from "./compare.js";
 import { register as diff } from "./diff.js";
 import { register as listings } from "./listing.js";
+import { register as litmus } from "./litmus.js";
+import { ExitStatus } from "./output.js";
 import { register as price } from "./price.js";
 import { INTERRUPTED, Interrupted } from "./progress.js";
+import { register as prove } from "./prove.js";
 import { register as show } from "./show.js";
 import { register as simulate } from "./simulate.js";
 import { register as tlbi } from "./tlbi.js";
@@ -24,9 +27,10 @@ const program = new Command("shootdown")
   .exitOverride()
   .showHelpAfterError("(add --help for the options)");
 
-for (const register of [compare, simulate, capture, price, show, diff, tlbi, listings]) register(program);
+for (const register of [compare, prove, simulate, capture, price, show, diff, litmus, tlbi, listings])
+  register(program);
 
-/** Exit status: 1 for input that cannot be used, 2 for wrong usage, 130 after Ctrl-C. */
+/** Exit status: 1 for input that cannot be used, 2 for wrong usage, 3 for a verdict not expected, 130 after Ctrl-C. */
 async function main(): Promise<number> {
   try {
     await program.parseAsync();
@@ -37,6 +41,7 @@ async function main(): Promise<number> {
       process.stderr.write(`shootdown: ${error.message}\n`);
       return 1;
     }
+    if (error instanceof ExitStatus) return error.status;
     if (error instanceof Interrupted) return INTERRUPTED;
     throw error;
   }

@@ -33,6 +33,13 @@ export function repeatOption(): Option {
   );
 }
 
+/** A number above 0, also with decimals. */
+export function positive(text: string): number {
+  const value = Number(text);
+  if (!/^\d{1,12}(\.\d+)?$/.test(text) || !(value > 0)) throw new InvalidArgumentError("Expected a number above 0.");
+  return value;
+}
+
 /** Collects a repeatable option; each may also be a list with commas. */
 export function collect(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), ...value.split(",").map((part) => part.trim())];

@@ -2,6 +2,13 @@
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { fileReason, InputError } from "../input/index.js";
 
+/** Thrown when all has been said and only the exit status is left to give. */
+export class ExitStatus extends Error {
+  constructor(readonly status: number) {
+    super(`exit status ${status}`);
+  }
+}
+
 /** Columns of the terminal; 80 on a pipe unless COLUMNS says otherwise. */
 export function outputWidth(): number {
   const asked = Number(process.env.COLUMNS);

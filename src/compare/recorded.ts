@@ -126,7 +126,7 @@ const CAUSES: readonly { readonly what: RegExp; readonly path: RegExp; readonly 
     what: /^ALLE1IS$/,
     path: /scrub_free_pages/,
     because:
-      "scrub_free_pages(): idle pCPUs scrub the pages that the domU left and flush before each (filtered_flush_tlb_mask: Arm keeps no TLB clock that could spare it), for as long as the machine is on; the model does not scrub",
+      "scrub_free_pages(): idle pCPUs scrub the pages that the domU left and flush before each (filtered_flush_tlb_mask: Arm keeps no TLB clock that could spare it), until the machine goes off or all are scrubbed; the model does not scrub",
   },
   {
     what: /^ALLE1IS$/,

@@ -148,7 +148,6 @@ export class Catalogue {
     payload: number,
     ipa: number,
   ): number {
-    // biome-ignore format: one row
     const key = this.groupKey(kind, regime, vmid, page, level);
     let group = this.groups.get(key);
     if (group === undefined) {
@@ -220,7 +219,10 @@ export class Catalogue {
 
   private kindMatches(op: TlbiOp, e: Entry): boolean {
     if (e.kind === S2_STEP || e.kind === S2_LEAF)
-      return (op.stage2 && !(op.operand.startsWith("ipa") && this.without.has("stage2-kinds"))) || (op.stage1 && !op.stage2 && this.without.has("stage1-kinds")); // biome-ignore format: one condition
+      return (
+        (op.stage2 && !(op.operand.startsWith("ipa") && this.without.has("stage2-kinds"))) ||
+        (op.stage1 && !op.stage2 && this.without.has("stage1-kinds"))
+      );
     if (e.kind >= C_STEP) return op.combined || this.without.has("combined-entries");
     return op.stage1;
   }

@@ -6,9 +6,9 @@ import { Knowledge, Learned } from "./maycache.js";
 import type { Condition, Program } from "./program.js";
 import type { Rule } from "./rules.js";
 import { type Step, tell } from "./story.js";
-import { type Atom, type Candidate, LimitReached, type Record, ThreadRun } from "./thread.js";
+import { type Atom, type Candidate, type Record, type Runs, ThreadRun } from "./thread.js";
 import { CONTEXT, Unsupported, WRITE } from "./timeline.js";
-import { type Cpu, World } from "./world.js";
+import { type Cpu, LimitReached, World } from "./world.js";
 
 export interface Options extends Cpu {
   /** over this many thread states the answer is unknown */
@@ -17,6 +17,8 @@ export interface Options extends Cpu {
   readonly timeoutMs: number;
   /** rules that the model leaves out: for the test that each of them matters */
   readonly without?: ReadonlySet<Rule>;
+  /** false: explore what is thought to make no difference too, much slower; for the test that it makes none */
+  readonly reductions?: boolean;
   /** the clock in milliseconds, for the time limit */
   readonly now?: () => number;
 }
@@ -37,24 +39,24 @@ export interface Decision {
 
 /** Satisfying timelines that are compared before the shortest is told. */
 const COMPARED = 24;
-/** How many nodes of the search pass between two looks at the clock. */
-const CLOCK_EVERY = 64;
-
 /** Decides whether an execution that the architecture allows satisfies the condition. The same from run to run, but for the time limit. */
 export function explore(program: Program, options: Options): Decision {
   const knowledge = new Knowledge();
   let states = 0;
+  const now = options.now ?? (() => performance.now());
+  const deadline = options.timeoutMs > 0 ? now() + options.timeoutMs : Number.POSITIVE_INFINITY;
   for (;;) {
-    const search = new Search(program, options, knowledge, states);
+    let search: Search | undefined;
     try {
+      search = new Search(program, options, knowledge, states, deadline);
       return search.decide();
     } catch (error) {
-      states = search.world.states;
+      const timelines = search?.timelines ?? 0;
+      states = search?.world.states ?? states;
       if (error instanceof Learned) continue;
-      if (error instanceof Unsupported)
-        return { verdict: "unsupported", reason: error.message, states, timelines: search.timelines };
+      if (error instanceof Unsupported) return { verdict: "unsupported", reason: error.message, states, timelines };
       if (error instanceof LimitReached)
-        return { verdict: "unknown", reason: search.limit(), states, timelines: search.timelines };
+        return { verdict: "unknown", reason: search?.limit() ?? "", states, timelines };
       throw error;
     }
   }
@@ -66,20 +68,29 @@ class Search {
   private readonly threads: ThreadRun[];
   private readonly condition: (threads: number, memory: number) => boolean;
   private readonly memoryAtoms: { pa: number; value: bigint; bit: number }[] = [];
-  private nodes = 0;
   private best: readonly Step[] | undefined;
   private bestScore = Number.POSITIVE_INFINITY;
   private satisfying = 0;
-  private late = false;
-  private readonly deadline: number;
 
   constructor(
     program: Program,
     private readonly options: Options,
     knowledge: Knowledge,
     states: number,
+    deadline: number,
   ) {
-    this.world = new World(program, options, options.without ?? new Set(), knowledge);
+    const now = options.now ?? (() => performance.now());
+    this.world = new World(
+      program,
+      options,
+      options.without ?? new Set(),
+      knowledge,
+      {
+        maxStates: options.maxStates,
+        expired: () => now() > deadline,
+      },
+      options.reductions ?? true,
+    );
     this.world.states = states;
     const atoms: Atom[][] = program.threads.map(() => []);
     let bits = 0;
@@ -111,14 +122,12 @@ class Search {
     };
     this.condition = compile(program.final);
     if (bits > 30) throw new Unsupported(`an assertion of ${bits} parts, expected at most 30`);
-    this.threads = program.threads.map((_, i) => new ThreadRun(this.world, i, atoms[i]!, options.maxStates));
-    const now = options.now ?? (() => performance.now());
-    this.deadline = options.timeoutMs > 0 ? now() + options.timeoutMs : Number.POSITIVE_INFINITY;
+    this.threads = program.threads.map((_, i) => new ThreadRun(this.world, i, atoms[i]!));
   }
 
   /** Which limit ended the search. */
   limit(): string {
-    return this.late
+    return this.world.late
       ? `the time limit of ${this.options.timeoutMs / 1000} s was reached`
       : this.world.states >= this.options.maxStates
         ? `the limit of ${this.options.maxStates.toLocaleString("en")} states was reached`
@@ -127,44 +136,46 @@ class Search {
 
   decide(): Decision {
     for (const thread of this.threads) thread.begin();
-    this.node();
+    this.node([]);
     const { states } = this.world;
     const { timelines } = this;
-    return this.best ? { verdict: "allowed", states, timelines, witness: this.best } : { verdict: "forbidden", states, timelines }; // biome-ignore format: one row
+    return this.best
+      ? { verdict: "allowed", states, timelines, witness: this.best }
+      : { verdict: "forbidden", states, timelines };
   }
 
-  /** One timeline, as it stands: is it complete, and what may come next? */
-  private node(): void {
-    if (++this.nodes % CLOCK_EVERY === 0 && (this.options.now ?? (() => performance.now()))() > this.deadline) {
-      this.late = true;
-      throw new LimitReached();
-    }
+  /** One timeline, as it stands: is it complete, and what may come next? `before` are the runs without its last event. */
+  private node(before: readonly (Runs | undefined)[]): void {
     const { timeline } = this.world;
-    const candidates: Candidate[] = [];
-    const outcomes: (ReadonlySet<number> | undefined)[] = [];
-    let complete = true;
-    this.threads.forEach((thread, i) => {
-      if (!thread.issues) return;
-      const runs = thread.run();
-      candidates.push(...runs.candidates);
-      outcomes[i] = runs.outcomes;
-      if (runs.outcomes.size === 0) complete = false;
-    });
-    if (complete) {
-      this.threads.forEach((thread, i) => {
-        if (!thread.issues) outcomes[i] = thread.run().outcomes;
-      });
-      this.judge(outcomes as ReadonlySet<number>[]);
+    const runs = this.threads.map((thread, i) =>
+      thread.issues ? (this.unseen(i, before[i]) ?? thread.run(this.world.reduces ? before[i] : undefined)) : undefined,
+    );
+    if (runs.every((run) => run === undefined || run.outcomes.size > 0)) {
+      this.judge(this.threads.map((thread, i) => (runs[i] ?? thread.run()).outcomes));
       if (this.satisfying >= COMPARED) return;
     }
-    for (const c of candidates) {
-      if (this.mirrored(c)) continue;
-      timeline.push(c.kind, c.thread, c.pe, c.what, c.value, c.origin);
-      this.node();
-      timeline.n--;
-      this.world.cache.truncate(timeline.n);
-      if (this.satisfying >= COMPARED) return;
-    }
+    for (const run of runs)
+      for (const c of run?.candidates ?? []) {
+        if (this.mirrored(c)) continue;
+        timeline.push(c.kind, c.thread, c.pe, c.what, c.value, c.origin);
+        this.node(runs);
+        timeline.n--;
+        this.world.cache.truncate(timeline.n);
+        if (this.satisfying >= COMPARED) return;
+      }
+  }
+
+  /** A thread's runs before the last event, when it cannot tell that the event is there: then they are its runs now. */
+  private unseen(thread: number, before: Runs | undefined): Runs | undefined {
+    const { timeline, cache } = this.world;
+    const t = timeline.n;
+    if (!this.world.reduces || before === undefined || t === 0 || timeline.thread[t] === thread) return undefined;
+    const what = timeline.what[t]!;
+    const seen =
+      timeline.kind[t] === WRITE
+        ? before.touched.has(what) || (cache.isDescriptor(what) && cache.changes(thread))
+        : timeline.pe[t] === thread;
+    return seen ? undefined : before;
   }
 
   /**
@@ -174,7 +185,7 @@ class Search {
   private mirrored(c: Candidate): boolean {
     const { timeline } = this.world;
     const t = timeline.n;
-    if (t === 0 || c.after >= t) return false;
+    if (!this.world.reduces || t === 0 || c.after >= t) return false;
     const kind = timeline.kind[t]!;
     const last = { kind, pe: timeline.pe[t]!, what: timeline.what[t]! };
     const apart =

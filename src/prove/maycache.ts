@@ -9,6 +9,7 @@ import {
   C_STEP,
   type Catalogue,
   type Context,
+  EL2,
   EL10,
   type Leaf,
   type Regime,
@@ -64,6 +65,18 @@ export class Knowledge {
   /** contexts by PE and regime: their names, and the VMID of each */
   readonly contexts = new Map<number, Map<string, number>>();
 
+  /** PEs that write through translations of EL1&0 that can change */
+  readonly writers = new Set<number>();
+
+  /** PEs that a broadcast TLBI reaches which may remove entries there */
+  readonly struck = new Set<number>();
+
+  /** True when the PE has a context of the regime with this VMID. */
+  has(key: number, vmid: number): boolean {
+    for (const other of this.contexts.get(key)?.values() ?? []) if (other === vmid) return true;
+    return false;
+  }
+
   /** stage-2 roots by VMID */
   private readonly roots = new Map<number, Set<number>>();
 
@@ -72,12 +85,11 @@ export class Knowledge {
     return (this.roots.get(context.vmid)?.size ?? 0) > 1;
   }
 
-  /** Notes a context's stage-2 root; true when it is a second one for the VMID. */
-  noteRoot(context: Context): boolean {
-    if (!context.stage2) return false;
+  /** Notes a context's stage-2 root. */
+  noteRoot(context: Context): void {
+    if (!context.stage2) return;
     const roots = this.roots.get(context.vmid) ?? new Set();
     this.roots.set(context.vmid, roots.add(context.stage2Root));
-    return roots.size > 1;
   }
 
   /** True when entries of one of the PE's contexts may be used in another: they share the VMID. */
@@ -103,6 +115,8 @@ export class MayCache {
   private readonly initialLive: number[] = [];
   private readonly liveSets: (readonly Context[])[] = [];
   private readonly liveIds = new Map<string, number>();
+  /** contexts by id and PE that {@link know} has seen */
+  private readonly known = new Set<number>();
 
   constructor(
     private readonly timeline: Timeline,
@@ -112,6 +126,8 @@ export class MayCache {
     readonly knowledge: Knowledge,
     private readonly physicalCaches: boolean,
     private readonly without: ReadonlySet<Rule>,
+    /** false: every translation counts as one that can change */
+    private readonly reduces: boolean,
   ) {}
 
   /** The id of a set of live contexts, for a CONTEXT event. */
@@ -142,8 +158,10 @@ export class MayCache {
     this.held[pe] = [{ bits, results: new Map() }];
   }
 
-  /** A context that the PE may use is known from now on; throws {@link Learned} when that shakes what seemed constant. */
-  know(pe: number, context: Context): void {
+  /** A context that the PE may use is known from now on; throws {@link Learned} when it was not known at the beginning. */
+  know(pe: number, context: Context, beginning = false): void {
+    if (this.known.has(context.id * PES + pe)) return;
+    this.known.add(context.id * PES + pe);
     const key = peKey(pe, context.regime);
     let known = this.knowledge.contexts.get(key);
     if (!known) {
@@ -153,9 +171,22 @@ export class MayCache {
     const name = `${context.root0}.${context.root1}.${context.asid}.${context.stage2Root}.${context.vmid}`;
     if (known.has(name)) return;
     known.set(name, context.vmid);
-    const second = this.knowledge.noteRoot(context);
-    if ((second && this.fixedStage2.size > 0) || (this.knowledge.shared(key, context.vmid) && this.fixed.size > 0))
-      throw new Learned();
+    this.knowledge.noteRoot(context);
+    if (!beginning) throw new Learned();
+  }
+
+  /** A broadcast TLBI may remove entries of the PE; throws {@link Learned} when that is new. */
+  strikes(pe: number): void {
+    if (this.knowledge.struck.has(pe)) return;
+    this.knowledge.struck.add(pe);
+    throw new Learned();
+  }
+
+  /** The PE writes through a translation that can change; throws {@link Learned} when that is new. */
+  writesThrough(pe: number): void {
+    if (this.knowledge.writers.has(pe)) return;
+    this.knowledge.writers.add(pe);
+    throw new Learned();
   }
 
   /** A thread writes this cell; throws {@link Learned} when a walk was taken for constant that reads it. */
@@ -166,7 +197,12 @@ export class MayCache {
     if (this.relied.has(pa)) throw new Learned();
   }
 
-  /** True when invalidations matter to this PE: some translation of the regime can change there. */
+  /** True when some translation of either regime can change on this PE. */
+  changes(pe: number): boolean {
+    return this.matters(pe, EL10) || this.matters(pe, EL2);
+  }
+
+  /** True when what may be cached matters on this PE: some translation of the regime can change there. */
   matters(pe: number, regime: Regime): boolean {
     return (this.knowledge.changing.get(peKey(pe, regime))?.length ?? 0) > 0;
   }
@@ -237,7 +273,13 @@ export class MayCache {
       if (isUsable(d, level) && isTable(d, level)) table = d.page;
       else if (isUsable(d, level) && d.af) return { page: within(d.page, ipa, level), ap: d.ap, level };
       else
-        return this.catalogue.fault({ type: isUsable(d, level) ? "access-flag" : "translation", stage: 2, level, onWalk, ipa }); // biome-ignore format: one call
+        return this.catalogue.fault({
+          type: isUsable(d, level) ? "access-flag" : "translation",
+          stage: 2,
+          level,
+          onWalk,
+          ipa,
+        });
     }
     throw new Error("a level-3 descriptor is no table");
   }
@@ -255,7 +297,15 @@ export class MayCache {
         [ipa, ap, level1] = [within(d.page, vaPage, level), d.ap, level];
         table = -1;
       } else
-        return { fault: this.catalogue.fault({ type: isUsable(d, level) ? "access-flag" : "translation", stage: 1, level, onWalk: false, ipa: -1 }) }; // biome-ignore format: one call
+        return {
+          fault: this.catalogue.fault({
+            type: isUsable(d, level) ? "access-flag" : "translation",
+            stage: 1,
+            level,
+            onWalk: false,
+            ipa: -1,
+          }),
+        };
     }
     const end = this.walkStage2(context, ipa, false, touched);
     if ("type" in end) return { fault: end };
@@ -268,7 +318,8 @@ export class MayCache {
     let fixed = this.fixedStage2.get(key);
     if (fixed === undefined) {
       const touched: number[] = [];
-      fixed = this.knowledge.stage2Shared(context) ? null : this.walkStage2(context, ipa, onWalk, touched);
+      fixed =
+        !this.reduces || this.knowledge.stage2Shared(context) ? null : this.walkStage2(context, ipa, onWalk, touched);
       if (touched.some((pa) => this.knowledge.written.has(pa))) fixed = null;
       if (fixed !== null) for (const pa of touched) this.relied.add(pa);
       this.fixedStage2.set(key, fixed);
@@ -368,6 +419,13 @@ export class MayCache {
     return result;
   }
 
+  /** The combined leaf entries that a walk from the root gives at a time, when nothing is cached. */
+  fresh(pe: number, context: Context, vaPage: number, t: number): number[] {
+    const walk = new Walk(this, this.catalogue, pe, context, t, new Uint32Array(WORDS), undefined, true);
+    walk.fill(vaPage);
+    return walk.leaves(vaPage);
+  }
+
   /**
    * Further faults that a translation may give at a time when the walk need not see the PE's own writes of descriptors that
    * came after `completed` and that no DSB has completed: of each cell all of them or none.
@@ -403,7 +461,8 @@ export class MayCache {
       ? timeline.lastWriteBut(cell, t, walk.pe, walk.hidden.get(cell)!)
       : timeline.lastWrite(cell, t);
     const memory = this.decode(at === 0 ? this.cells.initial[cell]! : timeline.value[at]!);
-    if (!this.physicalCaches || !this.knowledge.written.has(this.cells.pa[cell]!)) return { memory, cached: NOTHING };
+    if (!this.physicalCaches || walk.memoryOnly || !this.knowledge.written.has(this.cells.pa[cell]!))
+      return { memory, cached: NOTHING };
     const cached: Decoded[] = [];
     for (let w = at; w > 0; ) {
       const before = timeline.lastWrite(cell, w - 1);
@@ -442,6 +501,8 @@ interface Walker {
   stage: 1 | 2;
   /** cells of which the walk need not see the PE's own writes after a time */
   readonly hidden: ReadonlyMap<number, number> | undefined;
+  /** true when no physical translation cache plays a part */
+  readonly memoryOnly: boolean;
 }
 
 /** The payload of an entry that is only asked about. */
@@ -454,6 +515,8 @@ interface DescriptorRead {
 }
 
 const PAGES = 2 ** 36;
+/** More PEs than any program has. */
+const PES = 64;
 const NOTHING: readonly Decoded[] = [];
 
 const has = (bits: Uint32Array, entry: number): boolean => (bits[entry >>> 5]! & (1 << (entry & 31))) !== 0;
@@ -497,6 +560,7 @@ class Walk implements Walker {
     private readonly t: number,
     private readonly bits: Uint32Array,
     readonly hidden: ReadonlyMap<number, number> | undefined = undefined,
+    readonly memoryOnly = false,
   ) {}
 
   /** Adds all entries that a walk for a VA may fill; true when any was new. */

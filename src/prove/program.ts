@@ -131,7 +131,7 @@ export interface FormerContext {
 export interface Thread {
   /** as a condition names it: "0" */
   readonly name: string;
-  /** as the story names it: "pCPU 1 (dom0, vCPU 0)"; default "PE <name>" */
+  /** as the story names it: "pCPU 1"; default "PE <name>" */
   readonly title?: string;
   /** address of the first instruction */
   readonly entry: number;

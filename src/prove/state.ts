@@ -11,8 +11,8 @@ import { THREAD_SYSREGS, type ThreadSysreg } from "./program.js";
 export const ALL_SYSREGS: readonly ThreadSysreg[] = [...new Set<ThreadSysreg>([...SYSREGS, ...THREAD_SYSREGS])];
 export const sysregPlace = (name: ThreadSysreg): number => ALL_SYSREGS.indexOf(name);
 
-/** Cells that one thread may access. */
-export const MAX_CELLS = 64;
+/** Memory locations that the threads may access, each with a slot of its own in a state. */
+export const MAX_SLOTS = 32;
 /** Writes of translation registers that no context synchronisation event has made certain yet. */
 export const MAX_PENDING = 4;
 
@@ -62,9 +62,9 @@ const REG_VIEWS = REGS + 32;
 const SYS = REG_VIEWS + 32;
 const SYS_VIEWS = SYS + ALL_SYSREGS.length;
 const COH = SYS_VIEWS + ALL_SYSREGS.length;
-const FORWARD = COH + MAX_CELLS;
-const FORWARD_VIEW = FORWARD + MAX_CELLS;
-export const STATE_SIZE = FORWARD_VIEW + MAX_CELLS;
+const FORWARD = COH + MAX_SLOTS;
+const FORWARD_VIEW = FORWARD + MAX_SLOTS;
+export const STATE_SIZE = FORWARD_VIEW + MAX_SLOTS;
 
 export type State = Int32Array;
 
@@ -83,17 +83,17 @@ export function setSysreg(s: State, place: number, value: number, view: number):
   s[SYS_VIEWS + place] = view;
 }
 
-/** Coherence: the view of the thread's latest access of a cell. */
-export const coherence = (s: State, cell: number): number => s[COH + cell]!;
-export function raiseCoherence(s: State, cell: number, view: number): void {
-  if (s[COH + cell]! < view) s[COH + cell] = view;
+/** Coherence: the view of the thread's latest access of the location in a slot. */
+export const coherence = (s: State, slot: number): number => s[COH + slot]!;
+export function raiseCoherence(s: State, slot: number, view: number): void {
+  if (s[COH + slot]! < view) s[COH + slot] = view;
 }
-/** The time of the thread's latest write to a cell (0 = none), and the view of its address and data. */
-export const forward = (s: State, cell: number): number => s[FORWARD + cell]!;
-export const forwardView = (s: State, cell: number): number => s[FORWARD_VIEW + cell]!;
-export function setForward(s: State, cell: number, time: number, view: number): void {
-  s[FORWARD + cell] = time;
-  s[FORWARD_VIEW + cell] = view;
+/** The time of the thread's latest write to the location in a slot (0 = none), and the view of its address and data. */
+export const forward = (s: State, slot: number): number => s[FORWARD + slot]!;
+export const forwardView = (s: State, slot: number): number => s[FORWARD_VIEW + slot]!;
+export function setForward(s: State, slot: number, time: number, view: number): void {
+  s[FORWARD + slot] = time;
+  s[FORWARD_VIEW + slot] = view;
 }
 
 /** Raises the view at a place. */
@@ -109,11 +109,23 @@ export function setDone(s: State, t: number): void {
   else s[DONE_HIGH]! |= 1 << (t - 31);
 }
 
-/** A text that is equal for equal states; `cells` = how many cells are in use. */
-export function keyOf(s: State, cells: number): string {
-  // All numbers but the masks are below 2^16 (DONE_* have 30 bits).
-  let key = String.fromCharCode.apply(null, s.subarray(0, COH) as unknown as number[]);
-  for (const from of [COH, FORWARD, FORWARD_VIEW])
-    key += String.fromCharCode.apply(null, s.subarray(from, from + cells) as unknown as number[]);
-  return key + String.fromCharCode(s[DONE_LOW]! >>> 16, s[DONE_HIGH]! >>> 16);
+/** A number from which equal states cannot be told apart; others mostly can. `slots` = how many are in use. */
+export function hash(s: State, slots: number): number {
+  let [a, b] = [0x811c9dc5, 0x1b873593];
+  for (let i = 0; i < COH; i++) {
+    a = Math.imul(a ^ s[i]!, 0x01000193);
+    b = Math.imul(b, 31) + s[i]!;
+  }
+  for (let from = COH; from < STATE_SIZE; from += MAX_SLOTS)
+    for (let i = from; i < from + slots; i++) {
+      a = Math.imul(a ^ s[i]!, 0x01000193);
+      b = Math.imul(b, 31) + s[i]!;
+    }
+  return (a >>> 0) * 0x20_0000 + (b & 0x1f_ffff);
+}
+
+/** True when two states are the same. */
+export function equal(a: State, b: State): boolean {
+  for (let i = 0; i < STATE_SIZE; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

@@ -3,8 +3,15 @@
  * write or TLBI a place in the timeline that its views allow. With the timeline given, threads do not influence each other.
  */
 import { BARRIERS, completesTlbi, TLBI_OPS } from "../arch/index.js";
-import { type Context, EL2, EL10, type Leaf, type WalkFault } from "./entry.js";
-import { type AccessKind, permitted, syndrome, VECTOR_CURRENT_SP0, VECTOR_CURRENT_SPX, VECTOR_LOWER } from "./exception.js"; // biome-ignore format: one row
+import { type Context, EL10, type Leaf, type WalkFault } from "./entry.js";
+import {
+  type AccessKind,
+  permitted,
+  syndrome,
+  VECTOR_CURRENT_SP0,
+  VECTOR_CURRENT_SPX,
+  VECTOR_LOWER,
+} from "./exception.js";
 import { peKey } from "./maycache.js";
 import type { Action, Instruction, Operand, Thread } from "./program.js";
 import {
@@ -12,13 +19,13 @@ import {
   coherence,
   EL,
   EPOCH,
+  equal,
   FLAGS,
   FLAGS_VIEW,
   forward,
   forwardView,
+  hash,
   isDone,
-  keyOf,
-  MAX_CELLS,
   MAX_PENDING,
   MONITOR,
   MONITOR_TIME,
@@ -56,7 +63,7 @@ import {
 } from "./state.js";
 import { CONTEXT, INVALIDATE, MAX_EVENTS, Unsupported, WRITE } from "./timeline.js";
 import { holds } from "./values.js";
-import { initialSysreg, PLACE, type World } from "./world.js";
+import { initialSysreg, LimitReached, PLACE, type World } from "./world.js";
 
 /** An event that a thread may place next. */
 export interface Candidate {
@@ -72,10 +79,36 @@ export interface Candidate {
 
 /** One thing that a thread did, for stories. */
 export type Record =
-  | { readonly kind: "access"; readonly at: Instruction; readonly read: boolean; readonly value: number; readonly va: number; readonly cell: number; readonly time: number; readonly view: number; readonly walk: Walked } // biome-ignore format: one shape
-  | { readonly kind: "fault"; readonly at: Instruction; readonly va: number; readonly view: number; readonly walk: Walked; readonly what: string } // biome-ignore format: one shape
+  | {
+      readonly kind: "access";
+      readonly at: Instruction;
+      readonly read: boolean;
+      readonly value: number;
+      readonly va: number;
+      readonly cell: number;
+      readonly time: number;
+      readonly view: number;
+      readonly walk: Walked;
+    }
+  | {
+      readonly kind: "fault";
+      readonly at: Instruction;
+      readonly va: number;
+      readonly view: number;
+      readonly walk: Walked;
+      readonly what: string;
+    }
   | { readonly kind: "event"; readonly at: Instruction; readonly time: number }
-  | { readonly kind: "step"; readonly at: Instruction; readonly view: number };
+  /** a TLBI with the PEs at which it arrives as an event; it comes after `view` */
+  | {
+      readonly kind: "tlbi";
+      readonly invalidation: number;
+      readonly local: boolean;
+      readonly targets: readonly number[];
+      readonly view: number;
+    }
+  /** `view` is what a DSB has waited for, `tlbis` the latest arrival of a TLBI before it (0 = none) */
+  | { readonly kind: "barrier"; readonly barrier: number; readonly view: number; readonly tlbis: number };
 
 /** How an access was translated: `entry` is the combined entry used, -1 where nothing of the walk can change. */
 export interface Walked {
@@ -95,6 +128,13 @@ export interface Runs {
   readonly candidates: readonly Candidate[];
   /** masks of the thread's atoms at its end, for executions that need no further event */
   readonly outcomes: ReadonlySet<number>;
+  /** cells that it may access on the way */
+  readonly touched: ReadonlySet<number>;
+  /**
+   * Where runs over this timeline and a further event may begin: up to here there was nothing to choose, each event keeps its
+   * promise and nothing is read that events change.
+   */
+  readonly checkpoint: State;
 }
 
 /** A condition's atom about this thread: bit `bit` is set when register `reg` ends with the value. */
@@ -104,17 +144,31 @@ export interface Atom {
   readonly bit: number;
 }
 
-/** Over this many thread states the exploration ends as unknown. */
-export class LimitReached extends Error {}
-
 const IP = { esr1: sysregPlace("ESR_EL1"), esr2: sysregPlace("ESR_EL2"), elr1: sysregPlace("ELR_EL1"), elr2: sysregPlace("ELR_EL2"), spsr1: sysregPlace("SPSR_EL1"), spsr2: sysregPlace("SPSR_EL2"), far1: sysregPlace("FAR_EL1"), far2: sysregPlace("FAR_EL2"), hpfar: sysregPlace("HPFAR_EL2"), vbar1: sysregPlace("VBAR_EL1"), vbar2: sysregPlace("VBAR_EL2") }; // biome-ignore format: a table
+/** Instructions that may place an event, or read. */
+const MAY_PLACE = new Set<Action["op"]>(["load", "store", "atomic", "tlbi", "msr", "svc", "hvc", "eret", "barrier"]);
 /** Registers whose writes count for translation only after a context synchronisation event. */
-const CONTEXT_REGISTERS = new Set([PLACE.ttbr0, PLACE.ttbr1, PLACE.vttbr, PLACE.hcr, PLACE.sctlr1, PLACE.ttbr0El2, PLACE.sctlr2]); // biome-ignore format: one row
+const CONTEXT_REGISTERS = new Set([
+  PLACE.ttbr0,
+  PLACE.ttbr1,
+  PLACE.vttbr,
+  PLACE.hcr,
+  PLACE.sctlr1,
+  PLACE.ttbr0El2,
+  PLACE.sctlr2,
+]);
 
 type Load = Extract<Action, { op: "load" }> & Instruction;
 type Store = Extract<Action, { op: "store" }> & Instruction;
 type Atomic = Extract<Action, { op: "atomic" }> & Instruction;
 type Tlbi = Extract<Action, { op: "tlbi" }> & Instruction;
+
+/** A state that was met, with the events placed behind the base before it; `kept` = some way on keeps all promises. */
+interface Visit {
+  readonly state: State;
+  readonly added: readonly number[];
+  kept: boolean;
+}
 
 export class ThreadRun {
   private readonly thread: Thread;
@@ -122,10 +176,17 @@ export class ThreadRun {
   private readonly place = new Map<number, number>();
   /** true when it may place events at all */
   readonly issues: boolean;
+  private first: State | undefined;
+  /** by place at EL2: can an ERET be reached? */
+  private readonly returns = new Map<number, boolean>();
   private base = 0;
   private candidates = new Map<string, Candidate>();
   private outcomes = new Set<number>();
-  private visited = new Map<string, boolean>();
+  private touched = new Set<number>();
+  /** true as long as there was nothing to choose; then `checkpoint` follows the state, instruction by instruction */
+  private linear = false;
+  private checkpoint!: State;
+  private visited = new Map<number, Visit[]>();
   /** the executions wanted by {@link record}: stop at the first with this mask */
   private wanted = -1;
   private log: Record[] | undefined;
@@ -135,7 +196,6 @@ export class ThreadRun {
     private readonly world: World,
     private readonly index: number,
     private readonly atoms: readonly Atom[],
-    private readonly maxStates: number,
   ) {
     this.thread = world.program.threads[index]!;
     this.code = this.thread.code;
@@ -149,6 +209,7 @@ export class ThreadRun {
 
   /** The state before the first instruction. */
   private initial(): State {
+    if (this.first) return this.first.slice();
     const s = new Int32Array(STATE_SIZE);
     const { thread, world } = this;
     s[PC] = this.place.get(thread.entry) ?? -1;
@@ -158,6 +219,7 @@ export class ThreadRun {
     ALL_SYSREGS.forEach((name, place) => {
       setSysreg(s, place, world.values.id(initialSysreg(thread, name)), 0);
     });
+    this.first = s.slice();
     return s;
   }
 
@@ -171,20 +233,37 @@ export class ThreadRun {
     const former = (thread.former ?? []).map((c) =>
       world.el10Context(id(c.ttbr0), id(c.ttbr1), id(c.vttbr), sysreg(s, PLACE.hcr), sysreg(s, PLACE.sctlr1)),
     );
-    for (const context of [...own, ...former, el2]) world.cache.know(index, context);
+    for (const context of [...own, ...former, el2]) world.cache.know(index, context, true);
     const live = thread.el === 2 && !world.without.has("out-of-context") ? [el2] : [...own, el2];
     world.cache.begin(index, [...own, ...former], live);
   }
 
-  /** All executions over the present timeline, with the events that may come next. */
-  run(): Runs {
+  /**
+   * All executions over the present timeline, with the events that may come next. `before` are the runs without the last
+   * event.
+   */
+  run(before?: Runs): Runs {
     const { timeline } = this.world;
     this.base = timeline.n;
     this.candidates = new Map();
     this.outcomes = new Set();
+    this.touched = new Set(before?.touched);
     this.visited = new Map();
-    this.explore(this.start());
-    return { candidates: [...this.candidates.values()], outcomes: this.outcomes };
+    let start: State;
+    if (before) {
+      start = before.checkpoint.slice();
+      if (timeline.thread[timeline.n] === this.index) start[OPEN]!++;
+    } else start = this.start();
+    this.linear = true;
+    this.checkpoint = start;
+    this.explore(start.slice());
+    this.linear = false;
+    return { candidates: [...this.candidates.values()], outcomes: this.outcomes, touched: this.touched, checkpoint: this.checkpoint }; // biome-ignore format: one row
+  }
+
+  /** There is something to choose: later runs begin here. */
+  private choose(): void {
+    this.linear = false;
   }
 
   private start(): State {
@@ -197,6 +276,7 @@ export class ThreadRun {
   /** An execution over the present timeline that ends with this mask, step by step; undefined when there is none. */
   record(mask: number): readonly Record[] | undefined {
     this.base = this.world.timeline.n;
+    this.linear = false;
     this.visited = new Map();
     this.outcomes = new Set();
     this.candidates = new Map();
@@ -221,28 +301,36 @@ export class ThreadRun {
         return s[OPEN] === 0;
       }
       const at = this.code[s[PC]!]!;
+      if (this.linear && MAY_PLACE.has(at.op)) this.checkpoint = s.slice();
+      if (at.op === "tlbi") {
+        world.tick();
+        return this.tlbi(s, at);
+      }
       if (at.op === "load" || at.op === "store" || at.op === "atomic") return this.branch(s, () => this.access(s, at));
-      if (at.op === "tlbi") return this.branch(s, () => this.tlbi(s, at));
-      if (++world.states > this.maxStates) throw new LimitReached();
+      world.tick();
       const goOn = this.simple(s, at);
       if (goOn !== undefined) return goOn;
     }
   }
 
-  /** Explores a state with choices once. */
+  /** Explores a state with choices once; the state must not be changed afterwards. */
   private branch(s: State, choices: () => boolean): boolean {
     const { world } = this;
-    if (++world.states > this.maxStates) throw new LimitReached();
+    world.tick();
     const { timeline } = world;
-    let key = keyOf(s, world.cells.pa.length);
+    const added: number[] = [];
     for (let t = this.base + 1; t <= timeline.n; t++)
-      key += `|${timeline.kind[t]}.${timeline.pe[t]}.${timeline.what[t]}.${timeline.value[t]}`;
-    const before = this.visited.get(key);
-    if (before !== undefined) return before;
-    this.visited.set(key, s[OPEN] === 0);
-    const kept = choices() || s[OPEN] === 0;
-    this.visited.set(key, kept);
-    return kept;
+      added.push(timeline.kind[t]!, timeline.pe[t]!, timeline.what[t]!, timeline.value[t]!);
+    const key = hash(s, world.slotCount);
+    const alike = this.visited.get(key);
+    for (const other of alike ?? [])
+      if (equal(other.state, s) && other.added.length === added.length && added.every((n, i) => n === other.added[i]))
+        return other.kept;
+    const visit = { state: s, added, kept: s[OPEN] === 0 };
+    if (alike) alike.push(visit);
+    else this.visited.set(key, [visit]);
+    if (choices()) visit.kept = true;
+    return visit.kept;
   }
 
   private end(s: State): void {
@@ -269,7 +357,7 @@ export class ThreadRun {
   private operand(s: State, o: Operand): { value: number; view: number } {
     const { values } = this.world;
     if ("imm" in o) return { value: values.id(o.imm), view: 0 };
-    const value = reg(s, o.reg);
+    const value = o.extend ? values.extended(reg(s, o.reg), o.extend) : reg(s, o.reg);
     const shifted = o.shift ? values.alu("lsl", value, values.id(BigInt(o.shift))) : value;
     return { value: shifted, view: this.view(s, o.reg) };
   }
@@ -288,15 +376,16 @@ export class ThreadRun {
         const second = at.imms ? values.id(BigInt(at.imms[0] + 64 * at.imms[1])) : b.value;
         const view = Math.max(at.kind === "mov" || at.kind === "mvn" ? 0 : this.view(s, a), b.view);
         if (at.flags) {
-          s[FLAGS] = values.flags(at.kind, reg(s, a), second);
+          s[FLAGS] = values.flags(at.kind, reg(s, a), second, at.word);
           s[FLAGS_VIEW] = view;
         }
-        setReg(s, at.rd, values.alu(at.kind, reg(s, a), second), view);
+        setReg(s, at.rd, values.alu(at.kind, reg(s, a), second, at.word), view);
         return undefined;
       }
       case "csel": {
         const first = holds(at.cond, s[FLAGS]!);
-        const value = first ? reg(s, at.rn) : secondOf(at.kind, reg(s, at.rm), values);
+        const chosen = first ? reg(s, at.rn) : secondOf(at.kind, reg(s, at.rm), values);
+        const value = at.word ? values.extended(chosen, "uxtw") : chosen;
         const flagsView = without.has("dependency") ? 0 : s[FLAGS_VIEW]!;
         setReg(s, at.rd, value, Math.max(flagsView, this.view(s, at.rn), this.view(s, at.rm)));
         return undefined;
@@ -307,7 +396,7 @@ export class ThreadRun {
         return undefined;
       case "cbz": {
         raise(s, VSPEC, regView(s, at.rt));
-        const value = values.big(reg(s, at.rt));
+        const value = values.big(at.word ? values.extended(reg(s, at.rt), "uxtw") : reg(s, at.rt));
         const zero = at.bit === undefined ? value === 0n : ((value >> BigInt(at.bit)) & 1n) === 0n;
         if (zero !== at.nonzero) s[PC] = this.place.get(at.target) ?? -1;
         return undefined;
@@ -337,7 +426,6 @@ export class ThreadRun {
   private barrier(s: State, at: Instruction & { op: "barrier" }): boolean | undefined {
     const barrier = BARRIERS[at.barrier]!;
     const { without } = this.world;
-    this.log?.push({ kind: "step", at, view: 0 });
     if (barrier.kind === "ISB") return this.synchronise(s, at);
     const accesses = barrier.type === "ST" ? s[VWR]! : barrier.type === "LD" ? s[VRD]! : Math.max(s[VRD]!, s[VWR]!);
     const own = barrier.domain === "NSH" && !without.has("dsb-domain");
@@ -348,6 +436,8 @@ export class ThreadRun {
         else raise(s, VDMB, accesses);
     } else raise(s, own ? VOWN : VDSB, accesses);
     if (barrier.kind === "DSB") this.completeTlbis(s, barrier, own);
+    const tlbis = Math.max(s[TLBI_OWN]!, s[TLBI_INNER]!, s[TLBI_OUTER]!);
+    this.log?.push({ kind: "barrier", barrier: at.barrier, view: s[VDSB]!, tlbis });
     return undefined;
   }
 
@@ -376,7 +466,7 @@ export class ThreadRun {
 
   private raiseContext(s: State): void {
     if (this.world.without.has("isb-order")) return;
-    raise(s, VCSE, Math.max(s[VSPEC]!, s[VMSR]!));
+    raise(s, VCSE, Math.max(s[VSPEC]!, s[VMSR]!, s[VDSB]!, s[VOWN]!));
   }
 
   /** Pending writes of system registers are certain from now on. */
@@ -415,7 +505,8 @@ export class ThreadRun {
   }
 
   /** The EL1&0 contexts that the registers may stand for. */
-  private contexts(s: State): Context[] {
+  private contexts(s: State): readonly Context[] {
+    if (s[PENDING] === 0) return this.world.el10Only(s);
     const list: Context[] = [];
     for (const ttbr0 of this.options(s, PLACE.ttbr0))
       for (const ttbr1 of this.options(s, PLACE.ttbr1))
@@ -444,13 +535,38 @@ export class ThreadRun {
   private live(s: State, at: Instruction, contexts: readonly Context[]): boolean | undefined {
     const { cache } = this.world;
     for (const context of contexts) cache.know(this.index, context);
-    if (!cache.matters(this.index, EL10)) return undefined;
+    if (this.world.reduces && (!cache.matters(this.index, EL10) || !this.comesBack(s))) return undefined;
     const set = cache.liveSet([...contexts, this.el2Context(s)]);
     const after = Math.max(s[VCSE]!, s[VDSB]!, s[VSPEC]!, s[VMSR]!);
     return this.placeEvent(s, at, CONTEXT, this.index, set, 0, after, Number.POSITIVE_INFINITY, (next, time) => {
       raise(next, VCSE, time);
       return this.noted({ kind: "event", at, time }, () => this.explore(next));
     });
+  }
+
+  /** True when the thread may be at EL1 or EL0 from here on: it is, or an ERET can be reached. */
+  private comesBack(s: State): boolean {
+    if (s[EL]! < 2) return true;
+    let known = this.returns.get(s[PC]!);
+    if (known === undefined) {
+      const seen = new Set<number>();
+      const open = [s[PC]!];
+      known = false;
+      while (open.length > 0 && !known) {
+        const at = open.pop()!;
+        if (at < 0 || seen.has(at)) continue;
+        seen.add(at);
+        const i = this.code[at]!;
+        known = i.op === "eret";
+        if (i.op !== "branch" || i.cond !== "al") open.push(this.next(i));
+        if (i.op === "branch" || i.op === "cbz") open.push(this.place.get(i.target) ?? -1);
+        // A fault at EL2 goes to another handler.
+        if (i.op === "load" || i.op === "store" || i.op === "atomic")
+          known ||= this.code.some(({ op }) => op === "eret");
+      }
+      this.returns.set(s[PC]!, known);
+    }
+    return known;
   }
 
   /**
@@ -465,24 +581,23 @@ export class ThreadRun {
     fault: { va: number; ipa: number; view: number } | undefined,
     back: number,
   ): boolean | undefined {
-    // biome-ignore format: one row
     const { values } = this.world;
     const view = fault?.view ?? 0;
     raise(s, VSPEC, view);
     const before = this.contexts(s);
     this.raiseContext(s);
     const address = back >= 0 ? this.code[back]!.address : at.address + 4;
-    const spsr = (BigInt(s[FLAGS]!) << 28n) | BigInt(s[EL]! * 4) | BigInt(s[EL] === 0 ? 0 : s[SP]!);
-    setSysreg(s, el === 1 ? IP.esr1 : IP.esr2, values.id(BigInt(esr >>> 0)), view);
-    setSysreg(s, el === 1 ? IP.elr1 : IP.elr2, values.id(BigInt(address)), 0);
-    setSysreg(s, el === 1 ? IP.spsr1 : IP.spsr2, values.id(spsr), s[FLAGS_VIEW]!);
+    const spsr = s[FLAGS]! * 2 ** 28 + s[EL]! * 4 + (s[EL] === 0 ? 0 : s[SP]!);
+    setSysreg(s, el === 1 ? IP.esr1 : IP.esr2, values.ofNumber(esr >>> 0), view);
+    setSysreg(s, el === 1 ? IP.elr1 : IP.elr2, values.ofNumber(address), 0);
+    setSysreg(s, el === 1 ? IP.spsr1 : IP.spsr2, values.ofNumber(spsr), s[FLAGS_VIEW]!);
     if (fault) {
-      setSysreg(s, el === 1 ? IP.far1 : IP.far2, values.id(BigInt(fault.va)), view);
-      if (el === 2 && fault.ipa >= 0) setSysreg(s, IP.hpfar, values.id(BigInt(fault.ipa) << 4n), view);
+      setSysreg(s, el === 1 ? IP.far1 : IP.far2, values.ofNumber(fault.va), view);
+      if (el === 2 && fault.ipa >= 0) setSysreg(s, IP.hpfar, values.ofNumber(fault.ipa * 16), view);
     }
     const from = s[EL]!;
     const offset = el > from ? VECTOR_LOWER : s[SP] === 1 ? VECTOR_CURRENT_SPX : VECTOR_CURRENT_SP0;
-    s[PC] = this.vector(values.big(sysreg(s, el === 1 ? IP.vbar1 : IP.vbar2)), offset);
+    s[PC] = this.vector(values.low48(sysreg(s, el === 1 ? IP.vbar1 : IP.vbar2)), offset);
     s[EL] = el;
     s[SP] = 1;
     const pending = s[PENDING]! > 0;
@@ -492,8 +607,7 @@ export class ThreadRun {
   }
 
   /** The code at a vector; a table with one handler elsewhere has it used, as the published tool does. */
-  private vector(vbar: bigint, offset: number): number {
-    const base = Number(vbar);
+  private vector(base: number, offset: number): number {
     const exact = this.place.get(base + offset);
     if (exact !== undefined) return exact;
     const starts = this.code.filter(
@@ -510,17 +624,16 @@ export class ThreadRun {
     const before = this.contexts(s);
     raise(s, VSPEC, Math.max(sysregView(s, elr), sysregView(s, spsr)));
     this.raiseContext(s);
-    const state = values.big(sysreg(s, spsr));
-    const to = Number((state >> 2n) & 3n);
+    const state = values.low48(sysreg(s, spsr));
+    const to = (state >>> 2) & 3;
     if (to > from) throw new Unsupported(`ERET from EL${from} to EL${to}`);
-    s[PC] = this.place.get(Number(values.big(sysreg(s, elr)))) ?? -1;
+    s[PC] = this.place.get(values.low48(sysreg(s, elr))) ?? -1;
     s[EL] = to;
-    s[SP] = Number(state & 1n);
-    s[FLAGS] = Number((state >> 28n) & 15n);
+    s[SP] = state & 1;
+    s[FLAGS] = Math.floor(state / 2 ** 28) & 15;
     s[FLAGS_VIEW] = sysregView(s, spsr);
     const pending = s[PENDING]! > 0;
     this.settle(s);
-    this.log?.push({ kind: "step", at, view: 0 });
     if (from === 2 && to < 2) return this.live(s, at, this.contexts(s));
     return pending ? this.liveChanges(s, at, before) : undefined;
   }
@@ -540,7 +653,6 @@ export class ThreadRun {
     before: number,
     then: (next: State, time: number) => boolean,
   ): boolean {
-    // biome-ignore format: one row
     const { timeline, cache } = this.world;
     const origin = this.place.get(at.address)!;
     for (let t = after + 1; t <= timeline.n && t < before; t++)
@@ -559,6 +671,7 @@ export class ThreadRun {
         next[OPEN]!--;
         return then(next, t);
       }
+    this.choose();
     const t = timeline.n + 1;
     if (t >= before || this.log) return false;
     if (t > MAX_EVENTS) throw new LimitReached();
@@ -584,20 +697,28 @@ export class ThreadRun {
       op.reach === "local" &&
       !world.without.has("broadcast") &&
       !(s[EL]! < 2 && op.regime === "EL1&0" && world.forcesBroadcast(sysreg(s, PLACE.hcr)));
-    // On a CPU with the erratum a broadcast of any kind waits for writes: it counts where entries of EL1&0 can change.
-    const regime = op.regime === "EL2" && !world.cpu.repeatTlbi ? EL2 : EL10;
-    const targets = world.targets(regime).filter((pe) => !local || pe === this.index);
-    const bound = Math.max(s[VDSB]!, s[VCSE]!, s[VSPEC]!, this.view(s, at.rt), world.without.has("write-before-tlbi") ? s[VWR]! : 0); // biome-ignore format: one row
+    const bound = Math.max(
+      s[VDSB]!,
+      s[VCSE]!,
+      s[VSPEC]!,
+      this.view(s, at.rt),
+      world.without.has("write-before-tlbi") ? s[VWR]! : 0,
+    );
     const earlier = world.without.has("tlbi-unordered") ? Math.max(s[TLBI_OWN]!, s[TLBI_INNER]!, s[TLBI_OUTER]!) : 0;
     const after = Math.max(bound, earlier);
     const wide = TLBI_INNER + (op.reach === "outer" ? 1 : 0) + (op.nXS ? 3 : 0);
+    if (vmids.size > 1) this.choose();
     let kept = false;
     for (const vmid of vmids) {
-      const { id } = world.catalogue.invalidation(at.tlbi, operand, vmid);
+      const invalidation = world.catalogue.invalidation(at.tlbi, operand, vmid);
+      const { id } = invalidation;
+      const targets = world.targets(invalidation, local ? this.index : undefined);
+      const record = { kind: "tlbi", invalidation: id, local, targets, view: after } as const;
       const deliver = (state: State, i: number): boolean => {
         if (i === targets.length) {
-          state[PC] = this.next(at);
-          return this.explore(state);
+          const next = i === 0 ? state.slice() : state;
+          next[PC] = this.next(at);
+          return this.explore(next);
         }
         const pe = targets[i]!;
         const bound = pe === this.index ? Math.max(after, state[VOWN]!) : after;
@@ -611,13 +732,12 @@ export class ThreadRun {
           bound,
           Number.POSITIVE_INFINITY,
           (next, time) => {
-            // biome-ignore format: one row
             raise(next, pe === this.index ? TLBI_OWN + (op.nXS ? 3 : 0) : wide, time);
             return this.noted({ kind: "event", at, time }, () => deliver(next, i + 1));
           },
         );
       };
-      if (deliver(s.slice(), 0)) kept = true;
+      if (this.noted(record, () => deliver(s, 0))) kept = true;
     }
     return kept;
   }
@@ -633,11 +753,12 @@ export class ThreadRun {
       view = Math.max(view, offset.view);
     }
     // 48 bits count: low and high VAs are told apart by bit 47.
-    return { va: Number(values.big(value) & 0xffff_ffff_ffffn), view };
+    return { va: values.low48(value), view };
   }
 
   private access(s: State, at: Load | Store | Atomic): boolean {
     const address = this.address(s, at);
+    if (at.op !== "store" || at.status !== undefined) this.choose();
     let kept = false;
     const kind: AccessKind = at.op === "load" ? "read" : at.op === "store" ? "write" : "both";
     for (const walk of this.translations(s, at, address)) {
@@ -668,6 +789,12 @@ export class ThreadRun {
     return view;
   }
 
+  /** The view of what an access writes. */
+  private dataView(s: State, at: Load | Store | Atomic): number {
+    if (at.op === "load") return 0;
+    return at.op === "store" ? this.view(s, at.rt) : Math.max(this.view(s, at.rs), this.view(s, at.rt));
+  }
+
   /** Every way in which the access may be translated. */
   private translations(s: State, at: Load | Store | Atomic, address: { va: number; view: number }): Walked[] {
     const { world, index } = this;
@@ -675,16 +802,24 @@ export class ThreadRun {
     const page = Math.floor(address.va / 4096);
     const list: Walked[] = [];
     const contexts = s[EL] === 2 ? [this.el2Context(s)] : this.contexts(s);
-    const earliest = Math.max(s[VCSE]!, s[VDSB]!, s[VOWN]!);
+    const earliest = this.ets2 ? Math.max(s[VCSE]!, s[VDSB]!, s[VOWN]!) : s[VCSE]!;
     for (const context of contexts) {
       cache.know(index, context);
       const fixed = cache.constant(index, context, page);
       if (fixed) {
-        list.push({ context, entry: -1, leaf: "leaf" in fixed ? fixed.leaf : undefined, fault: "fault" in fixed ? fixed.fault : undefined, time: 0, deadline: Number.POSITIVE_INFINITY }); // biome-ignore format: one row
+        list.push({
+          context,
+          entry: -1,
+          leaf: "leaf" in fixed ? fixed.leaf : undefined,
+          fault: "fault" in fixed ? fixed.fault : undefined,
+          time: 0,
+          deadline: Number.POSITIVE_INFINITY,
+        });
         continue;
       }
+      this.choose();
       let faultFrom = world.without.has("not-cached-invalid") ? 0 : Math.max(earliest, address.view);
-      if (world.cpu.ets2 && !world.without.has("ets2")) faultFrom = Math.max(faultFrom, this.ordered(s, at));
+      if (this.ets2) faultFrom = Math.max(faultFrom, this.ordered(s, at), this.dataView(s, at));
       const seen = new Map<number, number>();
       for (let t = Math.min(earliest, faultFrom); t <= timeline.n; t++) {
         const { entries, faults } = cache.results(index, context, page, t);
@@ -692,14 +827,14 @@ export class ThreadRun {
           for (const entry of entries) {
             // Held since an earlier time that serves as well, and not removed since: nothing new.
             if ((seen.get(entry) ?? -1) > t) continue;
-            const deadline = this.deadline(entry, t, at.op !== "load");
-            seen.set(entry, this.removal(entry, t));
+            const deadline = this.deadline(s, entry, t, at.op !== "load");
+            seen.set(entry, this.removal(s, entry, t));
             const leaf = world.catalogue.leaves[world.catalogue.entries[entry]!.payload]!;
             list.push({ context, entry, leaf, fault: undefined, time: t, deadline });
           }
         if (t >= faultFrom)
           for (const fault of [...faults, ...cache.faultsBefore(index, context, page, t, s[VDSB]!)]) {
-            const deadline = this.faultDeadline(fault, context, page, t);
+            const deadline = this.faultDeadline(s, fault, context, page, t);
             const code = -1 - fault.id;
             if (seen.get(code) === deadline) continue;
             seen.set(code, deadline);
@@ -710,50 +845,69 @@ export class ThreadRun {
     return list;
   }
 
+  /** FEAT_ETS2: translations wait for a DSB before them. Without it they may run ahead of it, up to an ISB (B2.3). */
+  private get ets2(): boolean {
+    return this.world.cpu.ets2 && !this.world.without.has("ets2");
+  }
+
+  /**
+   * True when the event is an invalidation that an access from this state must respect. Of a TLBI before it in program order
+   * it may not know yet: without FEAT_ETS2 it may have been translated before.
+   */
+  private strikes(s: State, i: number): boolean {
+    const { timeline } = this.world;
+    if (timeline.kind[i] !== INVALIDATE || timeline.pe[i] !== this.index) return false;
+    // Own events behind the base are placed for a try: what comes after them in program order may yet stand before them.
+    if (i > this.base) return false;
+    return this.ets2 || timeline.thread[i] !== this.index || !isDone(s, i);
+  }
+
   /** The time after `t` at which an invalidation removes the entry from this PE; Infinity = never. */
-  private removal(entry: number, t: number): number {
+  private removal(s: State, entry: number, t: number): number {
     const { timeline, catalogue } = this.world;
     for (let i = t + 1; i <= timeline.n; i++)
-      if (
-        timeline.kind[i] === INVALIDATE &&
-        timeline.pe[i] === this.index &&
-        catalogue.matches(timeline.what[i]!, entry)
-      )
-        // biome-ignore format: one row
-        return i;
+      if (this.strikes(s, i) && catalogue.matches(timeline.what[i]!, entry)) return i;
     return Number.POSITIVE_INFINITY;
   }
 
-  /** The time by which an access through the entry is complete. On a CPU with the erratum a write has until the next broadcast. */
-  private deadline(entry: number, t: number, write: boolean): number {
-    const { timeline, cpu, without } = this.world;
+  /**
+   * The time by which an access through the entry is complete. On a CPU with the erratum a write has more time: until the
+   * next broadcast that the PE which executed a broadcast removing the entry issued behind a DSB of its own.
+   */
+  private deadline(s: State, entry: number, t: number, write: boolean): number {
+    const { timeline, catalogue, cpu, without } = this.world;
     if (without.has("access-completion")) return Number.POSITIVE_INFINITY;
-    const removed = this.removal(entry, t);
+    const removed = this.removal(s, entry, t);
     if (!write || !cpu.repeatTlbi || without.has("repeat-tlbi") || removed > timeline.n) return removed;
-    // Local TLBIs (their epoch is -1) are not affected.
-    const epoch = timeline.value[removed]!;
-    if (epoch < 0) return removed;
-    for (let i = removed + 1; i <= timeline.n; i++)
+    let earliest = Number.POSITIVE_INFINITY;
+    for (let i = removed; i <= timeline.n && i < earliest; i++) {
+      if (!this.strikes(s, i) || !catalogue.matches(timeline.what[i]!, entry)) continue;
+      earliest = Math.min(earliest, this.repeated(i));
+    }
+    return earliest;
+  }
+
+  /** The time of the first broadcast behind a DSB behind the TLBI of time `i`; of a local one, which is not affected, its own. */
+  private repeated(i: number): number {
+    const { timeline } = this.world;
+    const epoch = timeline.value[i]!;
+    if (epoch < 0) return i;
+    for (let k = i + 1; k <= timeline.n; k++)
       if (
-        timeline.kind[i] === INVALIDATE &&
-        timeline.pe[i] === this.index &&
-        timeline.thread[i] === timeline.thread[removed] &&
-        timeline.value[i]! > epoch
+        timeline.kind[k] === INVALIDATE &&
+        timeline.pe[k] === this.index &&
+        timeline.thread[k] === timeline.thread[i] &&
+        timeline.value[k]! > epoch
       )
-        return i;
+        return k;
     return Number.POSITIVE_INFINITY;
   }
 
-  private faultDeadline(fault: WalkFault, context: Context, page: number, t: number): number {
+  private faultDeadline(s: State, fault: WalkFault, context: Context, page: number, t: number): number {
     const { timeline, catalogue, without } = this.world;
     if (without.has("access-completion")) return Number.POSITIVE_INFINITY;
     for (let i = t + 1; i <= timeline.n; i++)
-      if (
-        timeline.kind[i] === INVALIDATE &&
-        timeline.pe[i] === this.index &&
-        catalogue.matchesFault(timeline.what[i]!, fault, context, page)
-      )
-        return i;
+      if (this.strikes(s, i) && catalogue.matchesFault(timeline.what[i]!, fault, context, page)) return i;
     return Number.POSITIVE_INFINITY;
   }
 
@@ -765,9 +919,8 @@ export class ThreadRun {
     type: string,
     kind: AccessKind,
   ): boolean {
-    // biome-ignore format: one row
     const view = Math.max(walk.time, address.view);
-    if (Math.max(view, this.ordered(s, at)) >= walk.deadline) return false;
+    if (Math.max(view, this.ordered(s, at), this.dataView(s, at)) >= walk.deadline) return false;
     const next = s.slice();
     const { el, esr, ipa, text } = syndrome(walk, type, kind, s[EL]!);
     const record = { kind: "fault", at, va: address.va, view, walk, what: text } as const;
@@ -779,31 +932,37 @@ export class ThreadRun {
 
   private cell(leaf: Leaf, va: number, size: number): number {
     const cell = this.world.cells.at(leaf.page * 4096 + (va % 4096), size);
-    if (cell >= MAX_CELLS) throw new Unsupported(`more than ${MAX_CELLS} memory locations`);
+    this.touched.add(cell);
     return cell;
   }
 
   private load(s: State, at: Load, address: { va: number; view: number }, walk: Walked): boolean {
     const { timeline, values, without, cells } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
+    const slot = this.world.slot(cell);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const before = Math.max(this.ordered(s, at), address.view);
-    const seen = without.has("coherence") ? before : Math.max(before, coherence(s, cell));
+    const seen = Math.max(before, translated, without.has("coherence") ? 0 : coherence(s, slot));
     let kept = false;
     for (let t = timeline.lastWrite(cell, seen); t <= timeline.n; t++) {
       if (this.found) return true;
       const initial = t === 0;
       if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
-      const own = !initial && forward(s, cell) === t;
-      const view = Math.max(before, translated, own ? forwardView(s, cell) : t);
+      const own = !initial && forward(s, slot) === t;
+      const view = Math.max(before, translated, own ? forwardView(s, slot) : t);
       if (view >= walk.deadline) continue;
       const next = s.slice();
       const value = initial ? cells.initial[cell]! : timeline.value[t]!;
-      setReg(next, at.rt, at.size === 8 ? value : values.alu("and", value, values.id((1n << BigInt(8 * at.size)) - 1n)), view); // biome-ignore format: one row
+      setReg(
+        next,
+        at.rt,
+        at.size === 8 ? value : values.alu("and", value, values.id((1n << BigInt(8 * at.size)) - 1n)),
+        view,
+      );
       raise(next, VRD, view);
       if (at.acquire !== "none" && !without.has("acquire-release")) raise(next, VACQ, view);
       raise(next, VSPEC, Math.max(address.view, translated));
-      raiseCoherence(next, cell, view);
+      raiseCoherence(next, slot, view);
       if (at.exclusive) {
         next[MONITOR] = cell + 1;
         next[MONITOR_TIME] = t;
@@ -818,12 +977,15 @@ export class ThreadRun {
   private store(s: State, at: Store, address: { va: number; view: number }, walk: Walked): boolean {
     const { without, values, timeline } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
+    const slot = this.world.slot(cell);
     this.world.cache.write(cell);
+    if (walk.entry >= 0) this.world.cache.writesThrough(this.index);
     const data = this.view(s, at.rt);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
-    const coherent = without.has("coherence") ? 0 : coherence(s, cell);
+    const coherent = without.has("coherence") ? 0 : coherence(s, slot);
     const after = Math.max(this.ordered(s, at), address.view, data, translated, coherent);
-    const value = at.size === 8 ? reg(s, at.rt) : values.alu("and", reg(s, at.rt), values.id((1n << BigInt(8 * at.size)) - 1n)); // biome-ignore format: one row
+    const value =
+      at.size === 8 ? reg(s, at.rt) : values.alu("and", reg(s, at.rt), values.id((1n << BigInt(8 * at.size)) - 1n));
     let kept = false;
     if (at.status !== undefined) {
       // It may always fail.
@@ -858,11 +1020,11 @@ export class ThreadRun {
     decided: number,
     release: boolean,
   ): void {
-    // biome-ignore format: one row
+    const slot = this.world.slot(cell);
     raise(next, VWR, time);
     raise(next, VSPEC, decided);
-    raiseCoherence(next, cell, time);
-    setForward(next, cell, time, forwarded);
+    raiseCoherence(next, slot, time);
+    setForward(next, slot, time, forwarded);
     if (release) raise(next, VREL, time);
     next[PC] = this.next(at);
   }
@@ -870,11 +1032,13 @@ export class ThreadRun {
   private atomic(s: State, at: Atomic, address: { va: number; view: number }, walk: Walked): boolean {
     const { timeline, values, without, cells } = this.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
+    const slot = this.world.slot(cell);
     this.world.cache.write(cell);
+    if (walk.entry >= 0) this.world.cache.writesThrough(this.index);
     const translated = without.has("translation-before-access") ? 0 : walk.time;
     const before = Math.max(this.ordered(s, at), address.view);
     let kept = false;
-    for (let t = timeline.lastWrite(cell, Math.max(before, coherence(s, cell))); t <= timeline.n; t++) {
+    for (let t = timeline.lastWrite(cell, Math.max(before, translated, coherence(s, slot))); t <= timeline.n; t++) {
       const initial = t === 0;
       if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
       const view = Math.max(before, translated, t);
@@ -884,7 +1048,7 @@ export class ThreadRun {
         setReg(next, at.kind === "cas" ? at.rs : at.rt, old, view);
         raise(next, VRD, view);
         if (at.acquire && !without.has("acquire-release")) raise(next, VACQ, view);
-        raiseCoherence(next, cell, view);
+        raiseCoherence(next, slot, view);
       };
       const written = updated(at, old, reg(s, at.rs), reg(s, at.rt), values);
       if (written === undefined) {
@@ -892,7 +1056,17 @@ export class ThreadRun {
         after(next);
         raise(next, VSPEC, Math.max(address.view, translated));
         next[PC] = this.next(at);
-        const record = { kind: "access", at, read: true, value: old, va: address.va, cell, time: t, view, walk } as const; // biome-ignore format: one row
+        const record = {
+          kind: "access",
+          at,
+          read: true,
+          value: old,
+          va: address.va,
+          cell,
+          time: t,
+          view,
+          walk,
+        } as const;
         if (this.noted(record, () => this.explore(next))) kept = true;
         continue;
       }
@@ -901,7 +1075,17 @@ export class ThreadRun {
         for (let i = t + 1; i < time; i++) if (timeline.kind[i] === WRITE && timeline.what[i] === cell) return false;
         after(next);
         this.written(next, at, cell, time, time, Math.max(address.view, translated), at.release);
-        const record = { kind: "access", at, read: false, value: written, va: address.va, cell, time, view: time, walk } as const; // biome-ignore format: one row
+        const record = {
+          kind: "access",
+          at,
+          read: false,
+          value: written,
+          va: address.va,
+          cell,
+          time,
+          view: time,
+          walk,
+        } as const;
         return this.noted(record, () => this.explore(next));
       });
       if (placed) kept = true;

@@ -1,11 +1,11 @@
 /** What the threads of one exploration share: values, cells, the timeline, what PEs may hold, and the CPU. */
 import type { CpuProfile } from "../arch/index.js";
-import { Catalogue, type Context, EL2, EL10, type Regime } from "./entry.js";
-import { type Knowledge, MayCache } from "./maycache.js";
+import { Catalogue, type Context, EL2, EL10, type Invalidation } from "./entry.js";
+import { type Knowledge, MayCache, peKey } from "./maycache.js";
 import type { Program, Thread, ThreadSysreg } from "./program.js";
 import type { Rule } from "./rules.js";
-import { sysregPlace } from "./state.js";
-import { Cells, Timeline } from "./timeline.js";
+import { MAX_SLOTS, type State, sysreg, sysregPlace } from "./state.js";
+import { Cells, Timeline, Unsupported } from "./timeline.js";
 import { Values } from "./values.js";
 
 /** The CPU as the prover sees it. */
@@ -26,6 +26,19 @@ export function proverCpu(profile: CpuProfile): Cpu {
     repeatTlbi: profile.repeatTlbi,
   };
 }
+
+/** What ends an exploration early. */
+export interface Limits {
+  readonly maxStates: number;
+  /** true when the time is over */
+  expired(): boolean;
+}
+
+/** Over a limit the exploration ends as unknown. */
+export class LimitReached extends Error {}
+
+/** The clock is looked at once in so many states, a power of two less one. */
+const CLOCK_MASK = 0xfff;
 
 /** HCR_EL2.VM, FB; SCTLR.M. */
 const HCR_VM = 1n;
@@ -50,6 +63,16 @@ export const PLACE = {
 const pageOfTable = (ttbr: bigint): number => Number((ttbr & 0xffff_ffff_ffffn) >> 12n);
 const idField = (ttbr: bigint): number => Number(ttbr >> 48n);
 
+/** Values of the registers that make an EL1&0 context, as ids, and that context in a list of its own. */
+interface Registers {
+  readonly ttbr0: number;
+  readonly ttbr1: number;
+  readonly vttbr: number;
+  readonly hcr: number;
+  readonly sctlr: number;
+  readonly alone: readonly [Context];
+}
+
 export class World {
   readonly values = new Values();
   readonly cells: Cells;
@@ -58,55 +81,107 @@ export class World {
   readonly cache: MayCache;
   /** thread states met so far */
   states = 0;
-  private readonly el10 = new Map<string, Context>();
+  /** true when the time limit ended the exploration */
+  late = false;
+  private readonly el10: Registers[] = [];
+  private readonly el2: { readonly ttbr0: number; readonly sctlr: number; readonly context: Context }[] = [];
+  private readonly slots = new Map<number, number>();
 
   constructor(
     readonly program: Program,
     readonly cpu: Cpu,
     readonly without: ReadonlySet<Rule>,
     knowledge: Knowledge,
+    private readonly limits: Limits,
+    /** false: nothing is left out that is thought to make no difference */
+    readonly reduces = true,
   ) {
     this.cells = new Cells(program.memory, this.values);
     this.catalogue = new Catalogue(without);
     const physical = !cpu.nTlbpa && !without.has("physical-caches");
-    this.cache = new MayCache(this.timeline, this.cells, this.values, this.catalogue, knowledge, physical, without);
+    this.cache = new MayCache(
+      this.timeline,
+      this.cells,
+      this.values,
+      this.catalogue,
+      knowledge,
+      physical,
+      without,
+      reduces,
+    );
   }
 
   /** The EL1&0 context of register values, given as value ids. */
   el10Context(ttbr0: number, ttbr1: number, vttbr: number, hcr: number, sctlr: number): Context {
-    const key = `${ttbr0}.${ttbr1}.${vttbr}.${hcr}.${sctlr}`;
-    let context = this.el10.get(key);
-    if (context === undefined) {
-      const big = (id: number): bigint => this.values.big(id);
-      context = this.catalogue.context({
-        regime: EL10,
-        stage1: (big(sctlr) & 1n) !== 0n,
-        stage2: (big(hcr) & HCR_VM) !== 0n,
-        root0: pageOfTable(big(ttbr0)),
-        root1: pageOfTable(big(ttbr1)),
-        asid: idField(big(ttbr0)),
-        stage2Root: pageOfTable(big(vttbr)),
-        vmid: this.vmidOf(vttbr),
-      });
-      this.el10.set(key, context);
-    }
+    for (const known of this.el10)
+      if (
+        known.vttbr === vttbr &&
+        known.ttbr0 === ttbr0 &&
+        known.ttbr1 === ttbr1 &&
+        known.hcr === hcr &&
+        known.sctlr === sctlr
+      )
+        return known.alone[0]!;
+    const big = (id: number): bigint => this.values.big(id);
+    const context = this.catalogue.context({
+      regime: EL10,
+      stage1: (big(sctlr) & 1n) !== 0n,
+      stage2: (big(hcr) & HCR_VM) !== 0n,
+      root0: pageOfTable(big(ttbr0)),
+      root1: pageOfTable(big(ttbr1)),
+      asid: idField(big(ttbr0)),
+      stage2Root: pageOfTable(big(vttbr)),
+      vmid: this.vmidOf(vttbr),
+    });
+    this.el10.push({ ttbr0, ttbr1, vttbr, hcr, sctlr, alone: [context] });
     return context;
+  }
+
+  /** The one EL1&0 context of a state whose registers are all synchronised. */
+  el10Only(s: State): readonly Context[] {
+    const vttbr = sysreg(s, PLACE.vttbr);
+    const ttbr0 = sysreg(s, PLACE.ttbr0);
+    const ttbr1 = sysreg(s, PLACE.ttbr1);
+    const hcr = sysreg(s, PLACE.hcr);
+    const sctlr = sysreg(s, PLACE.sctlr1);
+    const context = this.el10Context(ttbr0, ttbr1, vttbr, hcr, sctlr);
+    return this.el10.find(({ alone }) => alone[0] === context)!.alone;
   }
 
   /** The EL2 context of register values, given as value ids. */
   el2Context(ttbr0: number, sctlr: number): Context {
+    for (const known of this.el2) if (known.ttbr0 === ttbr0 && known.sctlr === sctlr) return known.context;
     const root = pageOfTable(this.values.big(ttbr0));
     const stage1 = (this.values.big(sctlr) & 1n) !== 0n;
-    return this.catalogue.context({
-      regime: EL2,
-      stage1,
-      stage2: false,
-      root0: root,
-      root1: root,
-      asid: 0,
-      stage2Root: 0,
-      vmid: 0,
-    });
+    const roots = { root0: root, root1: root, stage2Root: 0 };
+    const context = this.catalogue.context({ regime: EL2, stage1, stage2: false, asid: 0, vmid: 0, ...roots });
+    this.el2.push({ ttbr0, sctlr, context });
+    return context;
+  }
+
+  /** The slot of a memory location in the threads' states. */
+  slot(cell: number): number {
+    let slot = this.slots.get(cell);
+    if (slot === undefined) {
+      slot = this.slots.size;
+      if (slot >= MAX_SLOTS) throw new Unsupported(`accesses of more than ${MAX_SLOTS} memory locations`);
+      this.slots.set(cell, slot);
+    }
+    return slot;
+  }
+
+  /** How many slots are in use. */
+  get slotCount(): number {
+    return this.slots.size;
+  }
+
+  /** Counts a state; throws {@link LimitReached} over the limits. */
+  tick(): void {
+    if (++this.states > this.limits.maxStates) throw new LimitReached();
+    if ((this.states & CLOCK_MASK) === 0 && this.limits.expired()) {
+      this.late = true;
+      throw new LimitReached();
+    }
   }
 
   vmidOf(vttbr: number): number {
@@ -118,8 +193,29 @@ export class World {
     return (this.values.big(hcr) & HCR_FB) !== 0n && !this.without.has("fb-broadcast");
   }
 
-  /** PEs (threads) at which an invalidation of a regime changes anything. */
-  targets(regime: Regime): number[] {
-    return this.program.threads.map((_, pe) => pe).filter((pe) => this.cache.matters(pe, regime));
+  /**
+   * PEs (threads) at which the arrival of an invalidation can change anything: where entries that it removes may be, and, on a
+   * CPU with the erratum, where writes through entries that some broadcast removes may wait for a broadcast of any kind.
+   * `only` is the one PE that a local TLBI reaches.
+   */
+  targets(invalidation: Invalidation, only: number | undefined): number[] {
+    const { op, vmid } = invalidation;
+    const { cache, cpu } = this;
+    const { knowledge } = cache;
+    const regime = op.regime === "EL2" ? EL2 : EL10;
+    const anyVmid = !op.matchesVmid || this.without.has("vmid-match");
+    const list: number[] = [];
+    for (let pe = 0; pe < this.program.threads.length; pe++) {
+      if (only !== undefined && only !== pe) continue;
+      if (!this.reduces) {
+        list.push(pe);
+        continue;
+      }
+      const removes = cache.matters(pe, regime) && (anyVmid || knowledge.has(peKey(pe, regime), vmid));
+      if (removes && only === undefined && cpu.repeatTlbi) cache.strikes(pe);
+      const waits = cpu.repeatTlbi && only === undefined && knowledge.writers.has(pe) && knowledge.struck.has(pe);
+      if (removes || waits) list.push(pe);
+    }
+    return list;
   }
 }

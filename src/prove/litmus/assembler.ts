@@ -3,7 +3,7 @@ import { InputError } from "../../input/index.js";
 import type { Instruction } from "../program.js";
 import { actionOf, type InstructionContext } from "./instructions.js";
 import type { Source } from "./lexer.js";
-import { Unsupported } from "./unsupported.js";
+import { UnsupportedInTest } from "./unsupported.js";
 
 /** A piece of code at its address. */
 export interface Assembled {
@@ -20,7 +20,7 @@ interface Statement {
 
 const LABEL = /^([A-Za-z_.$][\w.$]*|[0-9]+)\s*:/;
 
-/** Assembles a text at `address`; throws an InputError or Unsupported with the line. */
+/** Assembles a text at `address`; throws an InputError or UnsupportedInTest with the line. */
 export function assemble(source: Source, address: number): Assembled {
   const { file } = source;
   const labels = new Map<string, number>();
@@ -60,7 +60,7 @@ export function assemble(source: Source, address: number): Assembled {
         throw InputError.at(file, line, `'${text}': ${message}`);
       },
       unsupported: (what) => {
-        throw new Unsupported(what, file, line);
+        throw new UnsupportedInTest(what, file, line);
       },
     };
     return { ...actionOf(text, context), address: one.address, text, line };

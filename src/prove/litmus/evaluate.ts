@@ -4,7 +4,7 @@ import { ATTRIBUTES, coverage, fieldOf, leaf, type Stage, table, withField } fro
 import type { BinaryOp, Expression } from "./expression.js";
 import type { Space } from "./setup-syntax.js";
 import { offsetIn } from "./tables.js";
-import { Unsupported } from "./unsupported.js";
+import { UnsupportedInTest } from "./unsupported.js";
 
 export interface Value {
   readonly value: bigint;
@@ -165,7 +165,7 @@ class Call {
     if (walked) return this.walked(walked[1] as "pte" | "desc" | "table", Number(walked[2]));
     if (name === "ttbr" || name === "vttbr") return this.ttbr();
     if (name === "offset" || name === "index") return this.offset(name === "index" ? 1n : 8n);
-    throw new Unsupported(`the function '${name}'`, this.scope.file, line);
+    throw new UnsupportedInTest(`the function '${name}'`, this.scope.file, line);
   }
 
   private fail(message: string): never {
@@ -215,7 +215,7 @@ class Call {
     const { args, line } = this.expression;
     const { scope } = this;
     if (scope.walk === undefined)
-      throw new Unsupported(`'${this.expression.name}' where addresses are chosen`, scope.file, line);
+      throw new UnsupportedInTest(`'${this.expression.name}' where addresses are chosen`, scope.file, line);
     const [first, second] = args;
     if (args.length === 1 && first?.kind === "name")
       return { ...number(scope.walk({ name: first.name, line }, level, what)) };

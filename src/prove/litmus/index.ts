@@ -1,3 +1,3 @@
 /** Litmus tests in the isla TOML form. */
 export { type LitmusTest, parseLitmus } from "./litmus.js";
-export { Unsupported } from "./unsupported.js";
+export { UnsupportedInTest } from "./unsupported.js";

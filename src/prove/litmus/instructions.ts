@@ -186,7 +186,7 @@ const READS: Table = {
 const KNOWN =
   /^(LD|ST|CAS|SWP|BL|BR|RET|SMC|AT|SYS|ADC|SBC|ADRP|BF|SBF|UBF|EXT|ROR|CL[SZ]|CCM|M(ADD|SUB|NEG)|[US](DIV|XT|M)|WF|BRK|HLT|RBIT|REV|SB$|SSBB|PSSBB|CSDB|ESB)/;
 
-/** Reads one instruction, in upper or lower case; throws an InputError or Unsupported through the context. */
+/** Reads one instruction, in upper or lower case; throws an InputError or UnsupportedInTest through the context. */
 export function actionOf(text: string, context: InstructionContext): Action {
   const [, word = "", rest = ""] = /^(\S+)\s*(.*)$/.exec(text) ?? [];
   const mnemonic = word.toUpperCase();

@@ -1,6 +1,6 @@
 /** Words of the small languages inside a litmus file: values, page_table_setup, assertions, immediates. */
 import { InputError } from "../../input/index.js";
-import { Unsupported } from "./unsupported.js";
+import { UnsupportedInTest } from "./unsupported.js";
 
 /** A piece of text in a file: where it begins, so that errors name the file's own line. */
 export interface Source {
@@ -108,6 +108,6 @@ export class Reader {
   }
 
   unsupported(reason: string, line = this.peek().line): never {
-    throw new Unsupported(reason, this.source.file, line);
+    throw new UnsupportedInTest(reason, this.source.file, line);
   }
 }

@@ -10,7 +10,7 @@ import { Reader, type Source } from "./lexer.js";
 import { generalRegister, SYSREGS_AT_START, threadSysreg } from "./registers.js";
 import { Setup, withoutTables } from "./setup.js";
 import { parseSetup } from "./setup-syntax.js";
-import { Unsupported } from "./unsupported.js";
+import { UnsupportedInTest } from "./unsupported.js";
 
 /** A test, ready for the prover. */
 export interface LitmusTest {
@@ -48,7 +48,7 @@ const schema = v.looseObject({
 });
 type Toml = v.InferOutput<typeof schema>;
 
-/** Reads a test. Throws an InputError for what is wrong, Unsupported for what this tool does not do. */
+/** Reads a test. Throws an InputError for what is wrong, UnsupportedInTest for what this tool does not do. */
 export function parseLitmus(text: string, file: string): LitmusTest {
   return new Test(parseToml(text, file, schema)).read();
 }
@@ -85,7 +85,7 @@ class Test {
   }
 
   private unsupported(what: string, path: KeyPath): never {
-    throw new Unsupported(what, this.file, this.source.lineOf(path) ?? 0);
+    throw new UnsupportedInTest(what, this.file, this.source.lineOf(path) ?? 0);
   }
 
   private textAt(path: KeyPath, text: string): Source {
@@ -199,14 +199,16 @@ class State {
     const sysreg = threadSysreg(name);
     if (reg !== undefined) this.registers[reg] = value;
     else if (sysreg !== undefined) this.sysregs[sysreg] = value;
-    else return this.setPstate(name.toUpperCase(), Number(value));
+    else return this.setOther(name.toUpperCase(), Number(value));
     return true;
   }
 
-  private setPstate(name: string, value: number): boolean {
+  private setOther(name: string, value: number): boolean {
     if (name === "PSTATE.EL" && (value === 0 || value === 1 || value === 2)) this.el = value;
     else if (name === "PSTATE.SP" && (value === 0 || value === 1)) this.sp = value;
-    // Interrupts are no part of the model; flags are 0 at first, and AArch64 is what there is.
+    // No instruction here can tell what these hold, and interrupts are no part of the model.
+    else if (/^(SP|SP_EL[0-2]|CPACR_EL1|CPTR_EL2|MDSCR_EL1)$/.test(name)) return true;
+    // Flags are 0 at first, and AArch64 is what there is.
     else return /^PSTATE\.[DAIF]$/.test(name) || (value === 0 && /^PSTATE\.([NZCV]|NRW)$/.test(name));
     return true;
   }

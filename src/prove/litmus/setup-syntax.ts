@@ -52,6 +52,9 @@ export type Statement =
   /** "s1table NAME;": the pages of that table are mapped in the table around */
   | { readonly kind: "reference"; readonly name: string; readonly stage: Stage; readonly line: number };
 
+/** Words that begin a statement. */
+const WORDS = new Set([...SPACES, "aligned", "option", "assert", "identity", "s1table", "s2table"] as string[]);
+
 /** Parses a whole page_table_setup. */
 export function parseSetup(source: Source): readonly Statement[] {
   const reader = new Reader(source);
@@ -123,7 +126,7 @@ function declaration(reader: Reader): Statement {
   reader.next();
   const names: string[] = [];
   do names.push(reader.name("a name").text);
-  while (reader.takes(",") || reader.peek().kind === "name");
+  while (reader.takes(",") || (reader.peek().kind === "name" && !WORDS.has(reader.peek().text)));
   close(reader);
   return { kind: "declare", space, names, aligned, line };
 }

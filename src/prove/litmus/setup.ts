@@ -8,7 +8,7 @@ import { layOut, type Symbolic } from "./layout.js";
 import { describer, namesOf } from "./names.js";
 import { flattened, type Mapping, type Statement, type TableBlock } from "./setup-syntax.js";
 import { type Root, Tables } from "./tables.js";
-import { Unsupported } from "./unsupported.js";
+import { UnsupportedInTest } from "./unsupported.js";
 
 /** Where the tables stand that a test does not declare. */
 export const DEFAULT_BASES: Readonly<Record<Stage, number>> = { 1: 0x30_0000, 2: 0x20_0000 };
@@ -32,7 +32,7 @@ export class Setup {
   /** for names and tables, without labels */
   readonly scope: Scope;
 
-  /** Lays out the names, builds the tables; throws an InputError or Unsupported with the line in `file`. */
+  /** Lays out the names, builds the tables; throws an InputError or UnsupportedInTest with the line in `file`. */
   constructor(
     symbolic: readonly string[],
     statements: readonly Statement[],
@@ -57,7 +57,11 @@ export class Setup {
           bases.some((other) => other.base === base && (other.one.stage !== stage || base !== DEFAULT_BASES[stage]))
         )
           base += 0x2_0000;
-        this.defaults[stage] = this.addRoot(DEFAULT_NAMES[stage], base, stage, undefined, stage === 2);
+        // One of the same stage is the same table, and its own name tells more.
+        const own = bases.find((other) => other.base === base)?.one.name ?? DEFAULT_NAMES[stage];
+        const root = this.addRoot(own, base, stage, undefined, stage === 2);
+        this.named.set(DEFAULT_NAMES[stage], root);
+        this.defaults[stage] = root;
       }
     }
     for (const { one, base } of bases) this.addRoot(one.name, base, one.stage, one.line);
@@ -68,7 +72,7 @@ export class Setup {
     let has = true;
     for (const one of flattened(statements)) {
       if (one.kind !== "option") continue;
-      if (one.name !== "default_tables") throw new Unsupported(`the option '${one.name}'`, this.file, one.line);
+      if (one.name !== "default_tables") throw new UnsupportedInTest(`the option '${one.name}'`, this.file, one.line);
       if (one.value !== "true" && one.value !== "false")
         throw InputError.at(this.file, one.line, `default_tables is '${one.value}', expected true or false`);
       has = one.value === "true";
@@ -260,9 +264,12 @@ export class Setup {
   finish(): { readonly memory: InitialMemory; readonly names: Names } {
     const references = this.references.map((one) => (typeof one === "function" ? one() : one));
     const first = this.defaults[1];
-    if (first) for (const of of this.tables.roots.values()) references.push({ within: first, of });
-    // Whoever runs on a stage-1 table can write it: tests of EL2's own tables name no other way.
-    for (const root of this.tables.roots.values()) if (root.stage === 1) references.push({ within: root, of: root });
+    for (const of of this.tables.roots.values()) {
+      // Whoever runs on a stage-1 table can write it: tests of EL2's own tables name no other way.
+      if (of.stage === 1) references.push({ within: of, of });
+      if (first) references.push({ within: first, of });
+      if (first && of.stage === 2) references.push({ within: of, of: first }); // so that both can be used together
+    }
     // A table that maps tables may grow by it, and then what maps that one grows too.
     for (let grown = true; grown; ) {
       grown = false;

@@ -1,8 +1,9 @@
-/** What a test asks for and this tool does not do: said, never guessed. `reason` is a sentence without its full stop. */
-export class Unsupported extends Error {
-  override readonly name = "Unsupported";
+/** What a test asks for and this tool does not do: said, never guessed. */
+import { Unsupported } from "../timeline.js";
 
+export class UnsupportedInTest extends Unsupported {
   constructor(
+    /** a sentence without its full stop */
     readonly reason: string,
     readonly file: string,
     /** line in the file, from 1; 0 when the whole file is meant */

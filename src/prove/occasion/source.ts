@@ -6,13 +6,13 @@
 /** One pCPU: what it runs, and its registers. */
 export class Pcpu {
   readonly lines: string[] = [];
-  /** code at EL2 that an HVC comes to; any other exception to EL2 steps over the instruction that caused it */
+  /** code at EL2 that an HVC comes to; it ends with an ERET. Any other exception ends what the pCPU does */
   readonly hypervisor: string[] = [];
   readonly sysregs = new Map<string, string>();
   private readonly constants = new Map<string, number>();
   private next = 1;
 
-  /** `title` is for stories: "pCPU 1, runs the owner". `el` is where it starts. */
+  /** `title` begins with the name that stories use: "pCPU 1, the former owner". `el` is where it starts. */
   constructor(
     readonly title: string,
     readonly el: 1 | 2,
@@ -61,26 +61,23 @@ export interface Source {
   readonly meaning: string;
 }
 
-/** HCR_EL2 as Xen sets it, as far as it matters here: VM, and FB unless told otherwise. */
-export const hcr = (fb: boolean): string => `extz(0x${fb ? "201" : "1"}, 64)`;
-
 const indent = (lines: readonly string[], by = "    "): string =>
   lines.map((line) => (/^\w+:$/.test(line) ? line : by + line)).join("\n");
 
-/** Steps over the instruction that caused an exception to an EL. */
-const skip = (el: 1 | 2): string[] => [`MRS X29,ELR_EL${el}`, "ADD X29,X29,#4", `MSR ELR_EL${el},X29`, "ERET"];
+/** A fault ends what a pCPU does: its accesses that may fault are its last ones. */
+const END = ["NOP                   // a fault ends the story of this pCPU"];
 
-/** The hypervisor's code on one pCPU: an HVC runs it, everything else steps over. */
-function el2Handler(hypervisor: readonly string[]): string[] {
-  if (hypervisor.length === 0) return skip(2);
+/** The hypervisor's code on one pCPU: an HVC runs it. */
+function el2Handler(hypervisor: readonly string[]): readonly string[] {
+  if (hypervisor.length === 0) return END;
   return [
     "MRS X29,ESR_EL2",
     "LSR X29,X29,#26",
     "SUB X29,X29,#0x16     // EC of an HVC",
-    "CBZ X29,hvc",
-    ...skip(2),
-    "hvc:",
+    "CBNZ X29,fault",
     ...hypervisor,
+    "fault:",
+    ...END,
   ];
 }
 
@@ -119,7 +116,7 @@ export function litmusText(source: Source): string {
       `[section.thread${i}_el1_handler]`,
       `address = "0x${(vector + 0x200).toString(16)}"`,
       `code = """`,
-      indent(skip(1)),
+      indent(END),
       `"""`,
       "",
       `[section.thread${i}_el2_handler]`,

@@ -1,0 +1,175 @@
+/** `shootdown litmus`, as a user has it: folders, one wrong file among many, JSON, exit statuses. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "shootdown-litmus-"));
+after(() => rmSync(folder, { recursive: true }));
+const { NODE_OPTIONS: _options, COLUMNS: _columns, ...ENV } = process.env;
+
+function litmus(...args: string[]): { status: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, "litmus", ...args], {
+    cwd: folder,
+    env: ENV,
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  return { status, out: stdout, err: stderr };
+}
+
+/** A thread unmaps x, the other one reads it after a flag; `flush` stands between. */
+const text = (name: string, flush: string, expect: string): string => `arch = "AArch64"
+name = "${name}"
+symbolic = ["x", "flag"]
+page_table_setup = """
+  physical pa1 pa2;
+  x |-> pa1;
+  x ?-> invalid;
+  flag |-> pa2;
+  *pa1 = 7;
+"""
+[thread.0]
+code = """
+  STR XZR,[X1]
+  ${flush}
+  STR X2,[X3]
+"""
+[thread.0.reset]
+R1 = "pte3(x, page_table_base)"
+R2 = "0x1"
+R3 = "flag"
+R4 = "page(x)"
+"PSTATE.EL" = "0b01"
+[thread.1]
+code = """
+  LDR X0,[X1]
+  DSB SY
+  ISB
+  LDR X2,[X3]
+"""
+[thread.1.reset]
+R1 = "flag"
+R3 = "x"
+[final]
+expect = "${expect}"
+assertion = "1:X0 = 1 & 1:X2 = 7"
+`;
+
+const SOUND = "DSB SY\n  TLBI VAE1IS,X4\n  DSB SY";
+const LONG = "a-name-of-many-parts.that-does-not-fit.into-what-the-table-leaves-for-it.in-eighty-columns";
+
+before(() => {
+  mkdirSync(join(folder, "tests", "deep"), { recursive: true });
+  mkdirSync(join(folder, "empty"));
+  const file = (name: string, content: string): void => writeFileSync(join(folder, name), content);
+  file("tests/flushed.litmus.toml", text("flushed", SOUND, "unsat"));
+  file("tests/local.litmus.toml", text("local", SOUND.replace("IS", ""), "sat"));
+  file("tests/deep/long.toml", text(LONG, SOUND, "unsat"));
+  file("tests/notes.txt", "not a test");
+  file("pair.toml", text("pair", "LDP X5,X6,[X3]", "sat"));
+  file("broken.toml", text("broken", "SRT X0,[X1]", "sat"));
+  file("binary.toml", "\u00ff\u0000");
+  writeFileSync(join(folder, "latin.toml"), Uint8Array.of(0x61, 0xff, 0x0a));
+});
+
+interface Json {
+  readonly results: Record<string, unknown>[];
+  readonly summary: Record<string, unknown>;
+}
+
+test("every test of a folder gets its verdict, in the order of the files", () => {
+  const { status, out, err } = litmus("tests", "--json");
+  assert.deepEqual({ status, err }, { status: 0, err: "" });
+  const { results, summary } = JSON.parse(out) as Json;
+  assert.deepEqual(
+    results.map(({ name, file, verdict }) => [name, file, verdict]),
+    [
+      [LONG, join("tests", "deep", "long.toml"), "forbidden"],
+      ["flushed", join("tests", "flushed.litmus.toml"), "forbidden"],
+      ["local", join("tests", "local.litmus.toml"), "allowed"],
+    ],
+  );
+  for (const one of results) {
+    assert.equal(typeof one.milliseconds, "number");
+    assert.ok((one.states as number) > 0);
+    assert.ok(!("witness" in one));
+  }
+  const { tests, allowed, forbidden, refused } = summary;
+  assert.deepEqual({ tests, allowed, forbidden, refused }, { tests: 3, allowed: 1, forbidden: 2, refused: 0 });
+});
+
+test("the table keeps to 80 columns, long names break at their parts", () => {
+  const { out } = litmus("tests");
+  assert.match(out, /^verdict +states +time +test\n/);
+  for (const line of out.split("\n")) assert.ok(line.length <= 80, line);
+  assert.ok(out.replace(/\s/g, "").includes(LONG));
+  assert.match(out, /\n3 tests: 1 allowed, 2 forbidden\. /);
+});
+
+test("a witness is told step by step, for what is allowed only", () => {
+  const { out } = litmus("tests", "--witness");
+  assert.match(out, /\nlocal is allowed, for example so:\n +who +what\n1\. /);
+  assert.doesNotMatch(out, /flushed is allowed/);
+  const { results } = JSON.parse(litmus("tests/local.litmus.toml", "--witness", "--json").out) as Json;
+  const steps = results[0]!.witness as Record<string, unknown>[];
+  for (const { time, who, what } of steps)
+    assert.deepEqual([typeof time, typeof who, typeof what], ["number", "string", "string"]);
+});
+
+test("expect decides the exit status only where it is asked for", () => {
+  assert.equal(litmus("tests", "--expect").status, 0);
+  writeFileSync(join(folder, "wrong.toml"), text("wrong", SOUND, "sat"));
+  assert.equal(litmus("wrong.toml").status, 0);
+  const { status, out } = litmus("wrong.toml", "--expect");
+  assert.equal(status, 3);
+  assert.match(out, /^forbidden +allowed ! /m);
+});
+
+test("what is not supported is a verdict with its reason", () => {
+  const { status, out } = litmus("pair.toml", "--json");
+  assert.equal(status, 0);
+  const [one] = (JSON.parse(out) as Json).results;
+  assert.deepEqual([one!.name, one!.verdict], ["pair", "unsupported"]);
+  assert.match(String(one!.reason), /^pair\.toml:14: the instruction 'LDP'$/);
+  assert.match(litmus("pair.toml").out, /pair is unsupported: pair\.toml:14: the instruction 'LDP'/);
+});
+
+test("over the bounds the answer is unknown", () => {
+  const [one] = (JSON.parse(litmus("tests/flushed.litmus.toml", "--max-states", "3", "--json").out) as Json).results;
+  assert.equal(one!.verdict, "unknown");
+  assert.match(String(one!.reason), /limit of 3 states/);
+});
+
+test("a wrong file alone is refused; among others it gets its sentence and they their verdicts", () => {
+  const alone = litmus("broken.toml");
+  assert.deepEqual([alone.status, alone.out], [1, ""]);
+  assert.match(alone.err, /^shootdown: broken\.toml:14: 'SRT X0,\[X1\]': no instruction of that name is known\n$/);
+  const { status, out, err } = litmus("tests", "broken.toml", "binary.toml", "latin.toml", "--json");
+  assert.equal(status, 1);
+  assert.equal((JSON.parse(out) as Json).results.length, 3);
+  assert.equal((JSON.parse(out) as Json).summary.refused, 3);
+  assert.match(err, /^(shootdown: (broken|binary|latin)\.toml:[^\n]+\n){3}$/);
+});
+
+test("what is no test or folder of tests is refused in one sentence", () => {
+  for (const [path, message] of [
+    ["nowhere", /^shootdown: nowhere: no such file or folder, expected a litmus test or a folder of them\n$/],
+    ["empty", /^shootdown: empty: no test is in this folder, expected \.toml files\n$/],
+  ] as const) {
+    const { status, out, err } = litmus(path);
+    assert.deepEqual([status, out], [1, ""]);
+    assert.match(err, message);
+  }
+  assert.equal(litmus().status, 2);
+  assert.equal(litmus("tests", "--max-states", "none").status, 2);
+});
+
+test("a CPU has FEAT_ETS2 or not", () => {
+  assert.equal(litmus("tests", "--ets2").status, 0);
+  assert.equal(litmus("tests", "--no-ets2").status, 0);
+});

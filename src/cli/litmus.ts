@@ -1,0 +1,137 @@
+/** `shootdown litmus FILE|DIR...`: is the final assertion of each litmus test allowed by the architecture? */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { fileReason, InputError } from "../input/index.js";
+import { DEFAULT_MAX_STATES } from "../prove/index.js";
+import { isUnexpected, litmusText, summaryOf } from "./litmus-text.js";
+import type { LitmusAnswer, LitmusJob, LitmusResult } from "./litmus-worker.js";
+import { positive } from "./options.js";
+import { ExitStatus, outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
+import { inThreads } from "./pool.js";
+import { interruptible } from "./progress.js";
+
+interface LitmusOptions {
+  readonly json?: boolean;
+  readonly expect?: boolean;
+  readonly witness?: boolean;
+  readonly ets2?: boolean;
+  readonly maxStates: number;
+  readonly timeout: number;
+}
+
+/** Exit status when `--expect` asks and a verdict is another one. */
+const UNEXPECTED = 3;
+const MAX_BYTES = 1 << 20;
+
+export function register(program: Command): void {
+  program
+    .command("litmus")
+    .description(
+      "decide litmus tests in the isla TOML form: is the final assertion allowed, on any CPU that the architecture permits?",
+    )
+    .argument("<file|dir...>", "tests, or folders of tests (*.toml)")
+    .option("--json", "print JSON")
+    .option("--witness", "tell how each allowed assertion comes about")
+    .option("--expect", `exit with status ${UNEXPECTED} when a verdict is not the one that the file expects`)
+    .option("--ets2", "a CPU with FEAT_ETS2")
+    .option("--no-ets2", "a CPU without FEAT_ETS2 (the default)")
+    .addOption(
+      new Option("--max-states <n>", "over this many states, a test's verdict is unknown")
+        .default(DEFAULT_MAX_STATES, DEFAULT_MAX_STATES.toLocaleString("en"))
+        .argParser(positive),
+    )
+    .addOption(
+      new Option("--timeout <seconds>", "over this time, a test's verdict is unknown").default(60).argParser(positive),
+    )
+    .action((paths: string[], options: LitmusOptions) => quietOnBrokenPipe(() => run(paths, options)));
+}
+
+async function run(paths: readonly string[], options: LitmusOptions): Promise<void> {
+  const files = paths.flatMap(testsAt).filter((file, i, all) => all.indexOf(file) === i);
+  const cpu = { ets2: options.ets2 === true, nTlbpa: false, repeatTlbi: false };
+  const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
+  const answers = await interruptible((signal) => decideAll(files, { ...cpu, ...limits }, signal));
+  const refused = answers.flatMap((answer) => ("refused" in answer ? [answer.refused] : []));
+  const results = answers.filter((answer): answer is LitmusResult => !("refused" in answer));
+  // A file alone is an input like any other.
+  if (files.length === 1 && refused.length === 1) throw new InputError(refused[0]!);
+  if (options.json) printJson(asJson(results, refused, options.witness === true));
+  else {
+    const { expect = false, witness = false } = options;
+    process.stdout.write(litmusText(results, refused.length, { width: outputWidth(), expect, witness }));
+  }
+  for (const message of refused) process.stderr.write(`shootdown: ${message}\n`);
+  if (refused.length > 0) throw new ExitStatus(1);
+  if (options.expect && results.some(isUnexpected)) throw new ExitStatus(UNEXPECTED);
+}
+
+/** The tests at a path, in order: the file itself, or the .toml files of a folder and those below it. */
+function testsAt(path: string): string[] {
+  try {
+    if (!statSync(path).isDirectory()) return [path];
+    const found = readdirSync(path, { recursive: true })
+      .map(String)
+      .filter((file) => file.endsWith(".toml"))
+      .sort();
+    if (found.length === 0) throw InputError.at(path, 0, "no test is in this folder, expected .toml files");
+    return found.map((file) => join(path, file));
+  } catch (error) {
+    const reason = fileReason(error);
+    throw reason === undefined
+      ? error
+      : InputError.at(path, 0, `${reason}, expected a litmus test or a folder of them`);
+  }
+}
+
+function textOf(file: string): string {
+  try {
+    const { size } = statSync(file);
+    if (size > MAX_BYTES) throw InputError.at(file, 0, `${size} bytes, expected a test of at most ${MAX_BYTES}`);
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
+  } catch (error) {
+    if (error instanceof TypeError) throw InputError.at(file, 0, "not UTF-8 text, expected a litmus test");
+    const reason = fileReason(error);
+    throw reason === undefined ? error : InputError.at(file, 0, reason);
+  }
+}
+
+/** Decides the tests on all cores; a file that cannot be read is an answer too. */
+async function decideAll(
+  files: readonly string[],
+  options: LitmusJob["options"],
+  signal: AbortSignal,
+): Promise<LitmusAnswer[]> {
+  const jobs: LitmusJob[] = [];
+  const unread = new Map<string, LitmusAnswer>();
+  for (const file of files)
+    try {
+      jobs.push({ file, text: textOf(file), options });
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      unread.set(file, { refused: error.message });
+    }
+  const answers = (await inThreads<LitmusJob, LitmusAnswer>("./litmus-worker.js", jobs, "tests", signal)).values();
+  return files.map((file) => unread.get(file) ?? answers.next().value!);
+}
+
+/** What `--json` prints: its shape is a contract. */
+function asJson(results: readonly LitmusResult[], refused: readonly string[], witness: boolean): object {
+  return {
+    results: results.map(
+      ({ name, file, verdict, states, timelines, milliseconds, reason, expect, witness: steps }) => ({
+        name,
+        file,
+        verdict,
+        states,
+        timelines,
+        milliseconds,
+        ...(reason === undefined ? {} : { reason }),
+        ...(expect === undefined ? {} : { expect }),
+        ...(witness && steps ? { witness: steps } : {}),
+      }),
+    ),
+    summary: summaryOf(results, refused.length),
+    ...(refused.length > 0 ? { refused } : {}),
+  };
+}

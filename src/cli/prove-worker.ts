@@ -1,0 +1,13 @@
+/** Decides scenarios in a worker thread. */
+import { decideTask, type Finding, type Task } from "../prove/index.js";
+
+/** Scenarios to decide, each within these limits. */
+export interface ProveJob {
+  readonly tasks: readonly Task[];
+  readonly limits: { readonly maxStates: number; readonly timeoutMs: number };
+}
+
+/** Decides them one after the other. */
+export default function work({ tasks, limits }: ProveJob): Finding[] {
+  return tasks.map((task) => decideTask(task, limits));
+}

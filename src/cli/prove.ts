@@ -1,0 +1,138 @@
+/** `shootdown prove POLICY...`: is a way of flushing safe on every Arm CPU, and if not, how does it fail? */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { CPU_PROFILES, type CpuProfile } from "../arch/index.js";
+import { loadPolicy, policyNames } from "../catalog/index.js";
+import { fileReason, InputError } from "../input/index.js";
+import type { Policy } from "../policy/index.js";
+import { assumptions, DEFAULT_MAX_STATES, type Finding, PROVED, type ProvedOccasion, Question, type Setting, type SignOff, type Task, taskKey } from "../prove/index.js"; // biome-ignore format: one row
+import { proofText } from "../report/index.js";
+import { collect, positive } from "./options.js";
+import { outputWidth, printJson, quietOnBrokenPipe, writeWhole } from "./output.js";
+import { inThreads } from "./pool.js";
+import { interruptible } from "./progress.js";
+import type { ProveJob } from "./prove-worker.js";
+
+interface ProveOptions {
+  readonly cpu?: readonly string[];
+  readonly occasion?: readonly string[];
+  readonly fb: boolean;
+  readonly witness?: boolean;
+  readonly json?: boolean;
+  readonly save?: string;
+  readonly maxStates: number;
+  readonly timeout: number;
+}
+
+export function register(program: Command): void {
+  const occasions = Object.keys(PROVED);
+  program
+    .command("prove")
+    .description("is a way of flushing safe on every Arm CPU? Sound, or a story of how it fails, for each occasion")
+    .argument("[policy...]", "built-in policies or .toml files (default: all built in)")
+    .option("--cpu <profile>", "a CPU profile; may be repeated (default: all of them)", collect)
+    .option("--occasion <occasion>", `one of ${occasions.join(", ")}; may be repeated (default: all)`, collect)
+    .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
+    .option("--witness", "tell every story, also of many policies")
+    .option("--json", "print JSON")
+    .option("--save <folder>", "also write every scenario as a litmus test, for `shootdown litmus` and other tools")
+    .addOption(
+      new Option("--max-states <n>", "over this many states, a scenario's verdict is unknown")
+        .default(DEFAULT_MAX_STATES, DEFAULT_MAX_STATES.toLocaleString("en"))
+        .argParser(positive),
+    )
+    .addOption(
+      new Option("--timeout <seconds>", "over this time, a scenario's verdict is unknown")
+        .default(60)
+        .argParser(positive),
+    )
+    .action((policies: string[], options: ProveOptions) => quietOnBrokenPipe(() => run(policies, options)));
+}
+
+async function run(names: readonly string[], options: ProveOptions): Promise<void> {
+  const policies = (names.length > 0 ? names : policyNames()).map(loadPolicy);
+  const setting: Setting = { fb: options.fb };
+  const questions = questionsOf(policies, cpusOf(options.cpu), occasionsOf(options.occasion), setting);
+  const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
+  const results = await interruptible((signal) => answer(questions, limits, signal));
+  if (options.save !== undefined) save(questions, options.save);
+  const proof = { results, policies, cpus: cpusOf(options.cpu), assumptions: assumptions(setting) };
+  if (options.json) printJson({ results: results.map(asJson), assumptions: assumptions(setting) });
+  else {
+    const witness = options.witness === true || policies.length === 1;
+    process.stdout.write(proofText(proof, { width: outputWidth(), witness }));
+  }
+}
+
+function cpusOf(asked: readonly string[] | undefined): CpuProfile[] {
+  if (asked === undefined) return [...CPU_PROFILES];
+  return asked.map((name) => {
+    const found = CPU_PROFILES.find((profile) => profile.name === name);
+    if (!found)
+      throw new InputError(
+        `--cpu: unknown profile '${name}', expected ${CPU_PROFILES.map((profile) => profile.name).join(", ")}`,
+      );
+    return found;
+  });
+}
+
+function occasionsOf(asked: readonly string[] | undefined): ProvedOccasion[] {
+  const known = Object.keys(PROVED) as ProvedOccasion[];
+  for (const name of asked ?? [])
+    if (!(known as string[]).includes(name))
+      throw new InputError(`--occasion: unknown occasion '${name}', expected ${known.join(", ")}`);
+  return asked === undefined ? known : known.filter((name) => asked.includes(name));
+}
+
+function questionsOf(
+  policies: readonly Policy[],
+  cpus: readonly CpuProfile[],
+  occasions: readonly ProvedOccasion[],
+  setting: Setting,
+): Question[] {
+  // biome-ignore format: one row
+  return policies.flatMap((policy) =>
+    occasions.flatMap((occasion) => cpus.map((cpu) => new Question(policy, occasion, cpu, setting))),
+  );
+}
+
+/** Scenarios that one thread decides at a time: fewer would be talk between threads, more would leave one idle at the end. */
+const CHUNK = 8;
+
+/** Decides every different scenario once, and concludes. */
+async function answer(
+  questions: readonly Question[],
+  limits: ProveJob["limits"],
+  signal: AbortSignal,
+): Promise<SignOff[]> {
+  // biome-ignore format: one row
+  const tasks = new Map<string, Task>();
+  for (const { tasks: own } of questions) for (const task of own) tasks.set(taskKey(task), task);
+  const all = [...tasks.values()];
+  const jobs: ProveJob[] = [];
+  for (let i = 0; i < all.length; i += CHUNK) jobs.push({ tasks: all.slice(i, i + CHUNK), limits });
+  const answers = jobs.length === 0 ? [] : await inThreads<ProveJob, Finding[]>("./prove-worker.js", jobs, "parts of the proof", signal); // biome-ignore format: one row
+  const findings = new Map(answers.flat().map((finding, i) => [taskKey(all[i]!), finding]));
+  return questions.map((question) => question.conclude(question.tasks.map((task) => findings.get(taskKey(task))!)));
+}
+
+/** Writes the scenarios as litmus tests: FOLDER/CPU/POLICY/NAME.litmus.toml. */
+function save(questions: readonly Question[], folder: string): void {
+  for (const { policy, cpu, tasks } of questions) {
+    if (tasks.length === 0) continue;
+    const into = join(folder, cpu.name, policy.name);
+    try {
+      mkdirSync(into, { recursive: true });
+    } catch (error) {
+      const reason = fileReason(error);
+      throw reason === undefined ? error : InputError.at(into, 0, `cannot be made: ${reason}`);
+    }
+    for (const task of tasks) writeWhole(join(into, `${task.name}.litmus.toml`), task.text);
+  }
+}
+
+/** A result as `--json` gives it: its shape is a contract. */
+function asJson({ milliseconds, ...rest }: SignOff): object {
+  return { ...rest, milliseconds: Math.round(milliseconds * 10) / 10 };
+}

@@ -1,0 +1,123 @@
+/**
+ * Several removals. Where each has a flush of its own, its page goes to the next owner right behind that, before the next
+ * removal. In a batch, all pages go when the batch has flushed; or the first one is freed at once, and the page allocator hands
+ * it out in between, behind its own flush (flush_all_guests_tlb(), ALLE1IS).
+ */
+import type { CpuProfile } from "../../arch/index.js";
+import type { Policy } from "../../policy/index.js";
+import { OTHER_VMID, ownerVmids, pcpu, type Setting, vttbr } from "./domains.js";
+import { flushLines, type Range } from "./flush.js";
+import {
+  type Access,
+  access,
+  descriptorsOf,
+  hypervisorWrites,
+  MEANING,
+  PAGE_WORDS,
+  type Page,
+  PLACES,
+  type Place,
+  removeLines,
+  stage,
+  TWO,
+  tables,
+} from "./revoke.js";
+import type { Pcpu, Source } from "./source.js";
+
+/** Two removals. `freed` is what happens as soon as the first page may be somebody else's. */
+function batchLines(policy: Policy, cpu: CpuProfile, current: boolean, on: Pcpu, freed: readonly string[]): string[] {
+  const [first, second] = descriptorsOf(TWO);
+  const { range } = TWO;
+  const one = (page: number): Range => ({ ...range, first: page, pages: 1 });
+  if (!policy.batch)
+    return [
+      ...removeLines(policy, cpu, current, { descriptors: [first!], range: one(0) }, on),
+      ...freed,
+      ...removeLines(policy, cpu, current, { descriptors: [second!], range: one(1) }, on),
+    ];
+  const owners = ownerVmids(policy);
+  const flush = { policy, cpu, ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr };
+  const remove = (descriptor: string): string => `STR ${on.number(0)},[${on.constant(descriptor)}]`;
+  const due = (when: boolean, about: Range): string[] =>
+    when ? flushLines({ ...flush, occasion: "revoke", range: about }, on) : [];
+  const atEnd = policy.due === "batch-end";
+  return [
+    remove(first!),
+    ...due(!atEnd, one(0)),
+    ...freed,
+    remove(second!),
+    ...due(!atEnd, one(1)),
+    ...due(atEnd, range),
+    ...flushLines({ ...flush, occasion: "batch-end", range }, on),
+  ];
+}
+
+function batch(
+  policy: Policy,
+  cpu: CpuProfile,
+  setting: Setting,
+  place: Place,
+  current: boolean,
+  kind: Access,
+  page: Page,
+): Source {
+  const { pcpus, owner } = stage(policy, place, current, setting, (on) => {
+    const [first, second] = hypervisorWrites(TWO, on);
+    return policy.batch
+      ? [...batchLines(policy, cpu, current, on, []), first!, second!]
+      : [...batchLines(policy, cpu, current, on, [first!]), second!];
+  });
+  const bad = access(kind, page, owner, pcpus.indexOf(owner));
+  return {
+    name: `batch.${place}-pcpu.${current ? "current" : "not-current"}.${page + 1}.${kind}`,
+    title: `two removals, one after the other, while ${current ? "the owner" : "another domain"} is current; the former owner ${kind}s ${PAGE_WORDS[page]} ${PLACES[place]}; the pages go to the hypervisor ${policy.batch ? "when the batch has flushed" : "right after each removal"}`,
+    tables: tables(TWO),
+    pcpus,
+    bad,
+    meaning: MEANING[kind],
+  };
+}
+
+/** The first page is freed at once, and allocated for the hypervisor on another pCPU before the batch has flushed. */
+function reallocated(policy: Policy, cpu: CpuProfile, setting: Setting, kind: Access): Source {
+  const { pcpus, owner } = stage(policy, "other", true, setting, (on) =>
+    batchLines(policy, cpu, true, on, [`STLR ${on.number(1)},[${on.constant("l")}]      // the page is free`]),
+  );
+  const bad = access(kind, 0, owner, pcpus.indexOf(owner));
+  const heap = pcpu(`pCPU ${pcpus.length}, Xen, allocates the page`, 2, OTHER_VMID, "owner_stage1", setting);
+  const free = heap.result();
+  heap.lines.push(
+    `LDAR ${free},[${heap.constant("l")}]`,
+    `CBZ ${free},done`,
+    "DSB ISHST",
+    "TLBI ALLE1IS          // the page was a domain's: flush_all_guests_tlb()",
+    "DSB ISH",
+    ...(cpu.repeatTlbi ? ["TLBI VALE2IS,XZR", "DSB ISH"] : []),
+    "ISB",
+    `STR ${heap.number(1)},[${heap.constant("h")}]`,
+    "done:",
+    "NOP",
+  );
+  return {
+    name: `batch.reallocated-between.${kind}`,
+    title: `two removals; the first page is freed at once and handed out on another pCPU, behind the allocator's ALLE1IS, before the second removal has flushed; the former owner ${kind}s ${PLACES.other}`,
+    tables: tables(TWO)
+      .replace("virtual h;", "virtual h l;\n    physical pl;")
+      .replace("h |-> pa1;", "h |-> pa1;\n        l |-> pl;")
+      .replace("*pa1 = 0;", "*pl = 0;\n    *pa1 = 0;"),
+    pcpus: [...pcpus, heap],
+    bad: kind === "read" ? bad : `*pa1 = 2 & ${pcpus.length}:${free} = 1`,
+    meaning: MEANING[kind],
+  };
+}
+
+/** Every scenario of several removals under a policy. */
+export function batchScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Source[] {
+  const list: Source[] = [];
+  for (const place of ["other", "same"] as const)
+    for (const current of [true, false])
+      for (const kind of ["read", "write"] as const)
+        for (const page of [0, 1] as const) list.push(batch(policy, cpu, setting, place, current, kind, page));
+  if (policy.batch) for (const kind of ["read", "write"] as const) list.push(reallocated(policy, cpu, setting, kind));
+  return list;
+}

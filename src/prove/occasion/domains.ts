@@ -1,0 +1,42 @@
+/** Who is who in the scenarios: VMIDs, and the registers of a pCPU that runs a domain. */
+import type { Policy } from "../../policy/index.js";
+import { Pcpu } from "./source.js";
+
+/** The VMIDs of the domain that a scenario is about: one, or one for each of two vCPUs. */
+export const ownerVmids = (policy: Policy): readonly number[] => (policy.vmidPer === "vcpu" ? [1, 2] : [1]);
+/** Another domain, which runs where the owner is not current; and the next owner of a page. */
+export const OTHER_VMID = 8;
+export const HEIR_VMID = 9;
+
+const id = (n: number): string => `0x${n.toString(16).padStart(4, "0")}`;
+
+/** VTTBR_EL2 of a VMID, as an expression of the litmus form. */
+export function vttbr(vmid: number): string {
+  const base = vmid === OTHER_VMID ? "other_stage2" : vmid === HEIR_VMID ? "heir_stage2" : "owner_stage2";
+  return `ttbr(vmid=${id(vmid)}, base=${base})`;
+}
+
+/** TTBR0_EL1 of a stage-1 table. */
+export const ttbr = (base: string, asid = 0): string => `ttbr(asid=${id(asid)}, base=${base})`;
+
+/** HCR_EL2 as Xen sets it, as far as it matters here: VM, and FB unless told otherwise. */
+const hcr = (fb: boolean): string => `extz(0x${fb ? "201" : "1"}, 64)`;
+
+/** What holds for all scenarios of a policy. */
+export interface Setting {
+  /** HCR_EL2.FB = 1: a guest's local TLBIs are broadcast */
+  readonly fb: boolean;
+}
+
+/** A pCPU whose registers hold `vmid`, and a stage-1 table of that domain. It starts at EL1 in the guest, or at EL2 in Xen. */
+export function pcpu(title: string, el: 1 | 2, vmid: number, stage1: string, setting: Setting): Pcpu {
+  const made = new Pcpu(title, el);
+  made.sysregs.set("TTBR0_EL2", "ttbr(asid=0x0000, base=hyp_map)");
+  made.sysregs.set("VTTBR_EL2", vttbr(vmid));
+  made.sysregs.set("TTBR0_EL1", ttbr(stage1));
+  made.sysregs.set("HCR_EL2", hcr(setting.fb));
+  return made;
+}
+
+/** Xen takes VTTBR_EL2 to another VMID, as p2m_restore_state() does. */
+export const switchTo = (on: Pcpu, vmid: number): string[] => [`MSR VTTBR_EL2,${on.constant(vttbr(vmid))}`, "ISB"];

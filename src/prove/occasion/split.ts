@@ -1,0 +1,87 @@
+/** A block is split by break-before-make, and one of its pages is another page's from then on. */
+import type { CpuProfile } from "../../arch/index.js";
+import type { Policy } from "../../policy/index.js";
+import { OTHER_VMID, ownerVmids, type Setting, vttbr } from "./domains.js";
+import { flushLines } from "./flush.js";
+import { type Access, access, MEANING, PLACES, type Place, stage } from "./revoke.js";
+import type { Source } from "./source.js";
+
+/** The new table, at its place; its first page maps pa2 in place of pa1. */
+const TABLE = "0x343000";
+
+const TABLES = `
+    option default_tables = false;
+    aligned 2097152 virtual x;
+    virtual h;
+    aligned 2097152 intermediate ipa1;
+    aligned 2097152 physical pa1;
+    physical pa2;
+    s2table new_stage2 0x340000 {
+        ipa1 |-> pa2;
+    }
+    s2table owner_stage2 0x240000 {
+        ipa1 |-> pa1 at level 2;
+        ipa1 ?-> table(${TABLE}) at level 2;
+        ipa1 ?-> invalid at level 2;
+        s1table owner_stage1 0x2C0000 {
+            x |-> ipa1;
+        }
+    }
+    s2table other_stage2 0x280000 {
+    }
+    s1table hyp_map 0x200000 {
+        h |-> pa1;
+        s2table owner_stage2;
+    }
+    *pa1 = 0;
+    *pa2 = 4;
+`;
+
+function split(
+  policy: Policy,
+  cpu: CpuProfile,
+  setting: Setting,
+  place: Place,
+  current: boolean,
+  kind: Access,
+): Source {
+  const owners = ownerVmids(policy);
+  const { pcpus, owner } = stage(policy, place, current, setting, (on) => {
+    const entry = on.constant("pte2(ipa1, owner_stage2)");
+    return [
+      `STR ${on.number(0)},[${entry}]      // break`,
+      ...flushLines(
+        {
+          policy,
+          cpu,
+          occasion: "split",
+          ownerVmids: owners,
+          currentVmid: current ? owners[0]! : OTHER_VMID,
+          vttbr,
+          range: { ipa: "ipa1", va: "x", first: 0, pages: 512, step: 512, looked: 1 },
+        },
+        on,
+      ),
+      `STR ${on.constant(`mkdesc2(table=extz(${TABLE}, 64))`)},[${entry}]      // make`,
+      `STR ${on.number(1)},[${on.constant("h")}]      // the old page is used otherwise`,
+    ];
+  });
+  const bad = access(kind, 0, owner, pcpus.indexOf(owner));
+  return {
+    name: `split.${place}-pcpu.${current ? "current" : "not-current"}.${kind}`,
+    title: `a block of 2 MiB is split while ${current ? "the owner" : "another domain"} is current, its first page replaced; the owner ${kind}s ${PLACES[place]}`,
+    tables: TABLES,
+    pcpus,
+    bad,
+    meaning: MEANING[kind].replace("the former owner", "the owner of the block"),
+  };
+}
+
+/** Every scenario of a split under a policy. */
+export function splitScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Source[] {
+  return (["other", "same"] as const).flatMap((place) =>
+    [true, false].flatMap((current) =>
+      (["read", "write"] as const).map((kind) => split(policy, cpu, setting, place, current, kind)),
+    ),
+  );
+}

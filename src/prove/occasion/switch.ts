@@ -1,0 +1,210 @@
+/**
+ * Another vCPU of the same domain comes to a pCPU. Both have stage-1 tables of their own under the same ASID, as the threads
+ * of a guest kernel have; bad is an access of one through the tables of the other. And the guest's own TLB maintenance must
+ * go on working wherever its vCPUs have been.
+ */
+import type { CpuProfile } from "../../arch/index.js";
+import type { Policy } from "../../policy/index.js";
+import { ownerVmids, pcpu, type Setting, switchTo, ttbr, vttbr } from "./domains.js";
+import { flushLines } from "./flush.js";
+import type { Pcpu, Source } from "./source.js";
+
+/** The switch as Xen does it: p2m_restore_state() with the policy's code, then the next vCPU's own registers. */
+function switchLines(policy: Policy, cpu: CpuProfile, on: Pcpu, to: "a" | "b", flush = true): string[] {
+  const owners = ownerVmids(policy);
+  const vmid = to === "a" ? owners[0]! : owners.at(-1)!;
+  return [
+    ...switchTo(on, vmid),
+    ...(flush ? flushLines({ policy, cpu, occasion: "switch", ownerVmids: [vmid], currentVmid: vmid, vttbr }, on) : []),
+    `MSR TTBR0_EL1,${on.constant(ttbr(`${to}_stage1`))}`,
+  ];
+}
+
+/** Two vCPUs' tables: x is at ipa1 for A; for B at ipa2, or nowhere. */
+function tables(second: string, attributes = ""): string {
+  return `
+    option default_tables = false;
+    virtual x y;
+    intermediate ipa1 ipa2;
+    physical pa1 pa2;
+    s2table owner_stage2 0x240000 {
+        ipa1 |-> pa1;
+        ipa2 |-> pa2;
+        s1table a_stage1 0x2C0000 {
+            x |-> ipa1${attributes};
+            x ?-> invalid;
+            y |-> ipa1;
+        }
+        s1table b_stage1 0x300000 {
+            x |-> ${second === "invalid" ? second : second + attributes};
+        }
+    }
+    s1table hyp_map 0x200000 {
+        s2table owner_stage2;
+    }
+    *pa1 = 1;
+    *pa2 = 3;
+`;
+}
+
+type Access = "read" | "write";
+
+/** A runs and touches x or not, Xen switches to B, B accesses x. */
+function oneThenOther(
+  policy: Policy,
+  cpu: CpuProfile,
+  setting: Setting,
+  second: "ipa2" | "invalid",
+  global: boolean,
+  access: Access,
+): Source {
+  const on = pcpu("pCPU 0, vCPU A and then B", 1, ownerVmids(policy)[0]!, "a_stage1", setting);
+  on.hypervisor.push(...switchLines(policy, cpu, on, "b"), "ERET");
+  const x = on.constant("x");
+  const result = on.result();
+  on.lines.push("HVC #0                // A leaves the pCPU, B comes");
+  on.lines.push(access === "read" ? `LDR ${result},[${x}]` : `STR ${on.number(2)},[${x}]`);
+  return {
+    name: `switch.${second === "ipa2" ? "other-page" : "not-mapped"}${global ? ".global" : ""}.${access}`,
+    title: `vCPU B comes after A to a pCPU, same ASID, other tables; x is ${second === "ipa2" ? "at another page" : "not mapped"} for B${global ? ", global entries" : ""}; B ${access}s x`,
+    tables: tables(second, global ? " with [nG = 0b0] and default" : ""),
+    pcpus: [on],
+    bad: access === "read" ? `0:${result} = 1` : "*pa1 = 2",
+    meaning: "vCPU B uses a translation out of vCPU A's tables",
+  };
+}
+
+/** A, B and A again: A's own tables, which B could not have changed. */
+function thereAndBack(policy: Policy, cpu: CpuProfile, setting: Setting): Source {
+  const on = pcpu("pCPU 0, vCPU A, B, and A again", 1, ownerVmids(policy)[0]!, "a_stage1", setting);
+  const turn = on.result();
+  const result = on.result();
+  const x = on.constant("x");
+  on.hypervisor.push(
+    `CBNZ ${turn},again`,
+    ...switchLines(policy, cpu, on, "b"),
+    `MOV ${turn},#1`,
+    "ERET",
+    "again:",
+    ...switchLines(policy, cpu, on, "a"),
+    "ERET",
+  );
+  on.lines.push(
+    "HVC #0                // A leaves, B comes",
+    "HVC #0                // B leaves, A comes",
+    `LDR ${result},[${x}]`,
+  );
+  return {
+    name: "switch.there-and-back",
+    title: "vCPU A, then B, then A again on one pCPU, same ASID, other tables; A reads x",
+    tables: tables("ipa2"),
+    pcpus: [on],
+    bad: `0:${result} = 3`,
+    meaning: "vCPU A uses a translation out of vCPU B's tables",
+  };
+}
+
+/**
+ * vCPU A runs on pCPU 0, moves to pCPU 1, where it unmaps x with a TLBI of its own for its local TLB, and comes back to
+ * pCPU 0, where nobody or vCPU B ran in between.
+ */
+function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: boolean): Source {
+  const vmid = ownerVmids(policy)[0]!;
+  const here = pcpu(`pCPU 0, vCPU A${between ? ", B" : ""} and A again`, 1, vmid, "a_stage1", setting);
+  const there = pcpu("pCPU 1, vCPU A in between", 2, vmid, "a_stage1", setting);
+  const [left, back] = ["l", "k"];
+  const turn = between ? here.result() : "";
+  const seen = here.result();
+  const result = here.result();
+  const depart = [`STLR ${here.number(1)},[${here.constant(left)}]      // A may run elsewhere`];
+  const arrive = [`LDAR ${seen},[${here.constant(back)}]      // A is back`];
+  here.hypervisor.push(
+    ...(between
+      ? [
+          `CBNZ ${turn},again`,
+          ...depart,
+          ...switchLines(policy, cpu, here, "b"),
+          `MOV ${turn},#1`,
+          "ERET",
+          "again:",
+          ...arrive,
+          ...switchLines(policy, cpu, here, "a"),
+          "ERET",
+        ]
+      : [...depart, ...arrive, ...switchLines(policy, cpu, here, "a", false), "ERET"]),
+  );
+  here.lines.push("HVC #0", ...(between ? ["HVC #0"] : []), `LDR ${result},[${here.constant("x")}]`);
+  const came = there.result();
+  there.hypervisor.push(`STLR ${there.number(1)},[${there.constant(back)}]      // A leaves again`, "HVC #1");
+  there.lines.push(
+    `LDAR ${came},[${there.constant(left)}]`,
+    `CBZ ${came},done`,
+    "ERET",
+    "guest:",
+    `STR ${there.number(0)},[${there.constant("pte3(x, a_stage1)")}]      // the guest unmaps x`,
+    "DSB ISH",
+    `TLBI VAE1,${there.constant("extz(page(x), 64)")}      // for its own local TLB`,
+    "DSB ISH",
+    "ISB",
+    "HVC #0",
+    "done:",
+    "NOP",
+  );
+  there.sysregs.set("ELR_EL2", "guest:");
+  there.sysregs.set("SPSR_EL2", "extz(0b00101, 64)");
+  there.hypervisor.pop();
+  return {
+    name: `switch.left-pcpu.${between ? "other-vcpu" : "nobody"}-between`,
+    title: `vCPU A unmaps x on pCPU 1 with a local TLBI and comes back to pCPU 0, where ${between ? "vCPU B" : "nobody"} ran in between`,
+    tables: tables("ipa2")
+      .replace("virtual x y;", "virtual x y l k;\n    physical pl pk;")
+      .replace("s1table hyp_map 0x200000 {", "s1table hyp_map 0x200000 {\n        l |-> pl;\n        k |-> pk;")
+      .replace("*pa1 = 1;", "*pl = 0;\n    *pk = 0;\n    *pa1 = 1;")
+      .replace("y |-> ipa1;", "y |-> ipa1;\n            s1table a_stage1;"),
+    pcpus: [here, there],
+    bad: `1:${came} = 1 & 0:${seen} = 1 & 0:${result} = 1`,
+    meaning: "vCPU A uses a translation that it has invalidated itself, and completed, on the pCPU where it was",
+  };
+}
+
+/** vCPU A on pCPU 0 unmaps x with a broadcast TLBI and reuses the page; vCPU B on pCPU 1 runs on the same tables. */
+function guestShootdown(policy: Policy, cpu: CpuProfile, setting: Setting): Source {
+  void cpu;
+  const owners = ownerVmids(policy);
+  const a = pcpu("pCPU 0, vCPU A", 1, owners[0]!, "a_stage1", setting);
+  const b = pcpu("pCPU 1, vCPU B on the same tables", 1, owners.at(-1)!, "a_stage1", setting);
+  a.lines.push(
+    `STR ${a.number(0)},[${a.constant("pte3(x, a_stage1)")}]      // the guest unmaps x`,
+    "DSB ISH",
+    `TLBI VAE1IS,${a.constant("extz(page(x), 64)")}`,
+    "DSB ISH",
+    `STR ${a.number(2)},[${a.constant("y")}]      // and reuses its page`,
+  );
+  const result = b.result();
+  b.lines.push(`LDR ${result},[${b.constant("x")}]`);
+  return {
+    name: "switch.guest-shootdown",
+    title:
+      "vCPU A unmaps x with a TLBI VAE1IS and reuses the page, while vCPU B runs on the same tables on another pCPU",
+    tables: tables("ipa2").replace("y |-> ipa1;", "y |-> ipa1;\n            s1table a_stage1;"),
+    pcpus: [a, b],
+    bad: `1:${result} = 2`,
+    meaning: "vCPU B uses a translation that the guest has shot down on all its vCPUs",
+  };
+}
+
+/** Every scenario of the switch under a policy. */
+export function switchScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Source[] {
+  const list: Source[] = [];
+  for (const second of ["ipa2", "invalid"] as const)
+    for (const global of [false, true])
+      for (const access of ["read", "write"] as const)
+        list.push(oneThenOther(policy, cpu, setting, second, global, access));
+  return [
+    ...list,
+    thereAndBack(policy, cpu, setting),
+    leftPcpu(policy, cpu, setting, false),
+    leftPcpu(policy, cpu, setting, true),
+    guestShootdown(policy, cpu, setting),
+  ];
+}

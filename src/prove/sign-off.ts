@@ -1,0 +1,145 @@
+/**
+ * The sign-off of a policy: for an occasion and a CPU, every scenario that the policy must survive, decided. Pure; who decides
+ * the scenarios, and in which thread, is the caller's affair.
+ */
+import type { CpuProfile } from "../arch/index.js";
+import { missingFeature, type Policy } from "../policy/index.js";
+import { type Decision, explore } from "./explore.js";
+import { parseLitmus } from "./litmus/index.js";
+import { litmusText, PROVED, type ProvedOccasion, type Setting } from "./occasion/index.js";
+import type { Step } from "./story.js";
+import { type Cpu, proverCpu } from "./world.js";
+
+/** One scenario to decide: a litmus test, and the CPU. Plain data. */
+export interface Task {
+  readonly name: string;
+  readonly title: string;
+  /** what the bad state means */
+  readonly meaning: string;
+  /** who is who: "pCPU 0, Xen; the owner is current" */
+  readonly cast: readonly string[];
+  readonly text: string;
+  readonly cpu: Cpu;
+}
+
+/** What was found of a task. `milliseconds` are this machine's. */
+export interface Finding extends Pick<Decision, "verdict" | "reason" | "states" | "timelines" | "witness"> {
+  readonly milliseconds: number;
+}
+
+export type Verdict = "sound" | "unsound" | "unknown";
+
+/** The verdict on a policy for an occasion on a CPU. */
+export interface SignOff {
+  readonly policy: string;
+  readonly occasion: ProvedOccasion;
+  readonly cpu: string;
+  readonly verdict: Verdict;
+  /** scenarios decided; timelines, states and milliseconds are sums over them */
+  readonly scenarios: number;
+  readonly timelines: number;
+  readonly states: number;
+  readonly milliseconds: number;
+  /** why it is unknown */
+  readonly reason?: string;
+  /** scenarios in which the bad state is allowed */
+  readonly unsound?: readonly string[];
+  /** the scenario that the witness tells: its name, who is who in it, and what is bad */
+  readonly scenario?: { readonly name: string; readonly title: string; readonly cast: readonly string[]; readonly meaning: string }; // biome-ignore format: one row
+  readonly witness?: readonly Step[];
+}
+
+/** All that was asked and found: what tables and reports are made from. */
+export interface Proof {
+  readonly results: readonly SignOff[];
+  readonly policies: readonly { readonly name: string; readonly title: string; readonly source: string }[];
+  readonly cpus: readonly { readonly name: string; readonly title: string }[];
+  readonly assumptions: readonly string[];
+}
+
+/** A policy for an occasion on a CPU: what to decide, and then what follows. */
+export class Question {
+  readonly tasks: readonly Task[];
+  private readonly missing: string | undefined;
+
+  constructor(
+    readonly policy: Policy,
+    readonly occasion: ProvedOccasion,
+    readonly cpu: CpuProfile,
+    setting: Setting,
+  ) {
+    this.missing = missingFeature(policy, cpu);
+    const facts = proverCpu(cpu);
+    this.tasks = this.missing
+      ? []
+      : PROVED[occasion](policy, cpu, setting).map((source) => ({
+          name: source.name,
+          title: source.title,
+          meaning: source.meaning,
+          cast: source.pcpus.map(({ title }) => title),
+          text: litmusText(source),
+          cpu: facts,
+        }));
+  }
+
+  /** The verdict out of the findings of {@link tasks}, in their order. */
+  conclude(findings: readonly Finding[]): SignOff {
+    const { policy, occasion, cpu, missing } = this;
+    const sum = (of: (finding: Finding) => number): number => findings.reduce((total, f) => total + of(f), 0);
+    const bad = findings.flatMap((finding, i) => (finding.verdict === "allowed" ? [i] : []));
+    const open = findings.findIndex(({ verdict }) => verdict === "unknown" || verdict === "unsupported");
+    const shortest = bad.reduce<number | undefined>(
+      (best, i) => (best === undefined || findings[i]!.witness!.length < findings[best]!.witness!.length ? i : best),
+      undefined,
+    );
+    const base = {
+      policy: policy.name,
+      occasion,
+      cpu: cpu.name,
+      verdict: bad.length > 0 ? "unsound" : open >= 0 || missing ? "unknown" : "sound",
+      scenarios: findings.length,
+      timelines: sum((f) => f.timelines),
+      states: sum((f) => f.states),
+      milliseconds: sum((f) => f.milliseconds),
+    } as const;
+    if (shortest !== undefined) {
+      const { name, title, cast, meaning } = this.tasks[shortest]!;
+      return {
+        ...base,
+        unsound: bad.map((i) => this.tasks[i]!.name),
+        scenario: { name, title, cast, meaning },
+        witness: findings[shortest]!.witness!,
+      };
+    }
+    if (missing) return { ...base, reason: `requires ${missing}, which the CPU does not have` };
+    if (open >= 0) return { ...base, reason: `${this.tasks[open]!.name}: ${findings[open]!.reason}` };
+    return base;
+  }
+}
+
+/** A key that is equal for tasks with the same answer: many policies share code, and many CPUs what counts of them. */
+export const taskKey = ({ text, cpu }: Task): string => `${JSON.stringify(cpu)}\n${text}`;
+
+/** Decides one task. */
+export function decideTask(task: Task, limits: { readonly maxStates: number; readonly timeoutMs: number }): Finding {
+  const begun = performance.now();
+  const { program } = parseLitmus(task.text, task.name);
+  const threads = program.threads.map((thread, i) => ({ ...thread, title: task.cast[i]!.replace(/,.*/, "") }));
+  const decision = explore({ ...program, threads }, { ...task.cpu, ...limits });
+  return { ...decision, milliseconds: performance.now() - begun };
+}
+
+/** What every verdict assumes, in words. */
+export function assumptions(setting: Setting): string[] {
+  return [
+    "The scenarios are those of the occasion: same pCPU and another one, the owner current or not, page, two pages and block, read and write; two or three pCPUs. A scenario that is not among them is not excluded.",
+    "While a PE executes at EL2, it does not walk for EL1&0, which is out of context then (DDI 0487, D8).",
+    "TLBs are private to a PE (no CnP); all PEs are in one Inner Shareable domain; memory is Normal, cacheable and coherent.",
+    "Descriptors change by single 64-bit writes of software: no hardware update of the access flag or the dirty state.",
+    "Instruction fetches, and instruction and data cache maintenance, are not modelled.",
+    setting.fb
+      ? "HCR_EL2.FB = 1, as Xen sets it: a guest's local TLBIs are broadcast (--no-fb shows what that is for)."
+      : "HCR_EL2.FB = 0: a guest's local TLBIs stay local. Xen sets FB = 1.",
+    "For CVE-2025-10263, a write through an entry that a broadcast TLBI removed is observed before the next broadcast TLBI which the same PE issues behind a completing DSB, and not necessarily before.",
+  ];
+}
