@@ -22,7 +22,7 @@ export const SAYS = "shootdown:";
 /** Tenths of a second of emulated time that dom0 waits for the domU. */
 const PATIENCE = 600;
 
-/** Seconds of emulated time in which an idle pCPU scrubs some 100,000 pages. */
+/** Seconds of emulated time, enough for an idle pCPU to scrub the pages of a domU of 128 MiB. */
 const SCRUBBING = 5;
 
 const CREATE = `say creating
