@@ -9,6 +9,9 @@ import { parseScenario, type Scenario } from "../xen/index.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
+/** The folder of the project's own litmus tests. */
+export const LITMUS_FOLDER = join(ROOT, "litmus");
+
 /** Folders of the package that hold built-in files. */
 export type Shelf = "policies" | "hosts" | "scenarios";
 

@@ -36,11 +36,9 @@ export function summaryOf(results: readonly LitmusResult[], refused: number): Li
   };
 }
 
-const EXPECTED: Readonly<Record<string, LitmusResult["verdict"]>> = { sat: "allowed", unsat: "forbidden" };
-
-/** True when a test has an `expect` and another verdict; without a verdict it is not as expected either. */
-export const isUnexpected = ({ expect, verdict }: LitmusResult): boolean =>
-  expect !== undefined && EXPECTED[expect] !== verdict;
+/** True when the file expects another verdict; without a verdict it is not as expected either. */
+export const isUnexpected = ({ expected, verdict }: LitmusResult): boolean =>
+  expected !== undefined && expected !== verdict;
 
 /** What to show besides the table. */
 export interface LitmusTextOptions {
@@ -58,7 +56,7 @@ export function litmusText(
   const head = ["verdict", ...(expect ? ["expected"] : []), "states", "time", "test"];
   const shown = results.map((one) => [
     one.verdict,
-    ...(expect ? [one.expect === undefined ? "-" : `${EXPECTED[one.expect]}${isUnexpected(one) ? " !" : ""}`] : []),
+    ...(expect ? [one.expected === undefined ? "-" : `${one.expected}${isUnexpected(one) ? " !" : ""}`] : []),
     count(one.states),
     duration(one.milliseconds * 1000),
     titleOf(one),

@@ -15,6 +15,8 @@ export interface LitmusResult extends Decision {
   readonly file: string;
   readonly milliseconds: number;
   readonly expect?: LitmusTest["expect"];
+  /** the verdict that the file gives or expects */
+  readonly expected?: "allowed" | "forbidden";
 }
 
 /** What a worker answers: errors lose their class on the way between threads, so that of the user's input is a value. */
@@ -30,7 +32,15 @@ export default function work({ file, text, options }: LitmusJob): LitmusAnswer {
     name = test.name;
     const decision = explore(test.program, options);
     const { expect } = test;
-    return { name, file, ...decision, milliseconds: since(), ...(expect ? { expect } : {}) };
+    const expected = test.verdictFor(options) ?? (expect && EXPECTED[expect]);
+    return {
+      name,
+      file,
+      ...decision,
+      milliseconds: since(),
+      ...(expect ? { expect } : {}),
+      ...(expected ? { expected } : {}),
+    };
   } catch (error) {
     if (error instanceof InputError) return { refused: error.message };
     if (!(error instanceof Unsupported)) throw error;
@@ -45,6 +55,8 @@ export default function work({ file, text, options }: LitmusJob): LitmusAnswer {
     };
   }
 }
+
+const EXPECTED = { sat: "allowed", unsat: "forbidden" } as const;
 
 /** The name that a file gives itself, also where the rest of it cannot be done. */
 const nameIn = (text: string): string | undefined => /^\s*name\s*=\s*"([^"\\]+)"/m.exec(text)?.[1];

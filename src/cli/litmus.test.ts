@@ -165,8 +165,34 @@ test("what is no test or folder of tests is refused in one sentence", () => {
     assert.deepEqual([status, out], [1, ""]);
     assert.match(err, message);
   }
-  assert.equal(litmus().status, 2);
   assert.equal(litmus("tests", "--max-states", "none").status, 2);
+});
+
+test("without a path every built-in test is decided as its file says; a name stands for one, or for a folder of them", () => {
+  const all = litmus("--expect", "--json");
+  assert.equal(all.status, 0);
+  const { results } = JSON.parse(all.out) as Json;
+  assert.ok(results.length >= 40);
+  for (const { file, verdict, expected } of results) assert.equal(verdict, expected, String(file));
+  const files = (...paths: string[]): unknown[] =>
+    (JSON.parse(litmus(...paths, "--json").out) as Json).results.map(({ file }) => file);
+  assert.deepEqual(files("mp-dmb"), ["litmus/order/mp-dmb.toml"]);
+  assert.deepEqual(
+    files("erratum"),
+    results.map(({ file }) => file).filter((file) => String(file).startsWith("litmus/erratum/")),
+  );
+});
+
+test("a CPU profile has its own verdicts, and the files say them", () => {
+  for (const [cpu, verdict] of [
+    ["cortex-a72", "forbidden"],
+    ["neoverse-n1", "allowed"],
+  ] as const) {
+    const { status, out } = litmus("write-after-revoke", "--cpu", cpu, "--expect", "--json");
+    assert.equal(status, 0);
+    assert.equal((JSON.parse(out) as Json).results[0]!.verdict, verdict);
+  }
+  assert.equal(litmus("tests", "--cpu", "z80").status, 2);
 });
 
 test("a CPU has FEAT_ETS2 or not", () => {

@@ -1,9 +1,11 @@
-/** `shootdown litmus FILE|DIR...`: is the final assertion of each litmus test allowed by the architecture? */
+/** `shootdown litmus [FILE|DIR...]`: is the final assertion of each litmus test allowed by the architecture? */
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Command, Option } from "commander";
+import { CPU_PROFILES, cpuProfile } from "../arch/index.js";
+import { LITMUS_FOLDER } from "../catalog/index.js";
 import { fileReason, InputError } from "../input/index.js";
-import { DEFAULT_MAX_STATES } from "../prove/index.js";
+import { DEFAULT_MAX_STATES, proverCpu } from "../prove/index.js";
 import { isUnexpected, litmusText, summaryOf } from "./litmus-text.js";
 import type { LitmusAnswer, LitmusJob, LitmusResult } from "./litmus-worker.js";
 import { positive } from "./options.js";
@@ -15,6 +17,7 @@ interface LitmusOptions {
   readonly json?: boolean;
   readonly expect?: boolean;
   readonly witness?: boolean;
+  readonly cpu?: string;
   readonly ets2?: boolean;
   readonly maxStates: number;
   readonly timeout: number;
@@ -30,12 +33,20 @@ export function register(program: Command): void {
     .description(
       "decide litmus tests in the isla TOML form: is the final assertion allowed, on any CPU that the architecture permits?",
     )
-    .argument("<file|dir...>", "tests, or folders of tests (*.toml)")
+    .argument(
+      "[file|dir...]",
+      "tests, or folders of tests (*.toml), or built-in ones by name; default: all built-in ones",
+    )
     .option("--json", "print JSON")
     .option("--witness", "tell how each allowed assertion comes about")
-    .option("--expect", `exit with status ${UNEXPECTED} when a verdict is not the one that the file expects`)
+    .option("--expect", `exit with status ${UNEXPECTED} when a verdict is not the one that the file gives or expects`)
+    .addOption(
+      new Option("--cpu <profile>", "a CPU profile (default: no optional feature, without the erratum)").choices(
+        CPU_PROFILES.map(({ name }) => name),
+      ),
+    )
     .option("--ets2", "a CPU with FEAT_ETS2")
-    .option("--no-ets2", "a CPU without FEAT_ETS2 (the default)")
+    .option("--no-ets2", "a CPU without FEAT_ETS2 (the default where no profile is given)")
     .addOption(
       new Option("--max-states <n>", "over this many states, a test's verdict is unknown")
         .default(DEFAULT_MAX_STATES, DEFAULT_MAX_STATES.toLocaleString("en"))
@@ -48,10 +59,14 @@ export function register(program: Command): void {
 }
 
 async function run(paths: readonly string[], options: LitmusOptions): Promise<void> {
-  const files = paths.flatMap(testsAt).filter((file, i, all) => all.indexOf(file) === i);
-  const cpu = { ets2: options.ets2 === true, nTlbpa: false, repeatTlbi: false };
+  const tests = paths.length === 0 ? BUILT_IN.in("") : paths.flatMap(testsAt);
+  const files = tests.filter(({ path }, i, all) => all.findIndex((other) => other.path === path) === i);
+  const profile = cpuProfile(options.cpu ?? "");
+  const cpu = profile ? proverCpu(profile) : { ets2: false, nTlbpa: false, repeatTlbi: false };
   const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
-  const answers = await interruptible((signal) => decideAll(files, { ...cpu, ...limits }, signal));
+  const answers = await interruptible((signal) =>
+    decideAll(files, { ...cpu, ets2: options.ets2 ?? cpu.ets2, ...limits }, signal),
+  );
   const refused = answers.flatMap((answer) => ("refused" in answer ? [answer.refused] : []));
   const results = answers.filter((answer): answer is LitmusResult => !("refused" in answer));
   // A file alone is an input like any other.
@@ -66,17 +81,35 @@ async function run(paths: readonly string[], options: LitmusOptions): Promise<vo
   if (options.expect && results.some(isUnexpected)) throw new ExitStatus(UNEXPECTED);
 }
 
-/** The tests at a path, in order: the file itself, or the .toml files of a folder and those below it. */
-function testsAt(path: string): string[] {
+/** A file, and how it is called in what is printed. */
+interface TestFile {
+  readonly path: string;
+  readonly file: string;
+}
+
+const BUILT_IN = {
+  /** The built-in tests of a folder by its name ("stage-2"; "" = all), or the one of that name. */
+  in: (name: string): TestFile[] =>
+    tomlFilesIn(LITMUS_FOLDER)
+      .filter((file) => name === "" || file.startsWith(`${name}/`) || basename(file, ".toml") === name)
+      .map((file) => ({ path: join(LITMUS_FOLDER, file), file: `litmus/${file}` })),
+};
+
+const tomlFilesIn = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".toml"))
+    .sort();
+
+/** The tests at a path, in order: the file itself, the .toml files of a folder and those below it, or built-in ones. */
+function testsAt(path: string): TestFile[] {
   try {
-    if (!statSync(path).isDirectory()) return [path];
-    const found = readdirSync(path, { recursive: true })
-      .map(String)
-      .filter((file) => file.endsWith(".toml"))
-      .sort();
+    if (!statSync(path).isDirectory()) return [{ path, file: path }];
+    const found = tomlFilesIn(path).map((file) => join(path, file));
     if (found.length === 0) throw InputError.at(path, 0, "no test is in this folder, expected .toml files");
-    return found.map((file) => join(path, file));
+    return found.map((file) => ({ path: file, file }));
   } catch (error) {
+    const builtIn = BUILT_IN.in(path);
+    if (builtIn.length > 0) return builtIn;
     const reason = fileReason(error);
     throw reason === undefined
       ? error
@@ -84,11 +117,11 @@ function testsAt(path: string): string[] {
   }
 }
 
-function textOf(file: string): string {
+function textOf({ path, file }: TestFile): string {
   try {
-    const { size } = statSync(file);
+    const { size } = statSync(path);
     if (size > MAX_BYTES) throw InputError.at(file, 0, `${size} bytes, expected a test of at most ${MAX_BYTES}`);
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
   } catch (error) {
     if (error instanceof TypeError) throw InputError.at(file, 0, "not UTF-8 text, expected a litmus test");
     const reason = fileReason(error);
@@ -98,28 +131,28 @@ function textOf(file: string): string {
 
 /** Decides the tests on all cores; a file that cannot be read is an answer too. */
 async function decideAll(
-  files: readonly string[],
+  files: readonly TestFile[],
   options: LitmusJob["options"],
   signal: AbortSignal,
 ): Promise<LitmusAnswer[]> {
   const jobs: LitmusJob[] = [];
   const unread = new Map<string, LitmusAnswer>();
-  for (const file of files)
+  for (const test of files)
     try {
-      jobs.push({ file, text: textOf(file), options });
+      jobs.push({ file: test.file, text: textOf(test), options });
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      unread.set(file, { refused: error.message });
+      unread.set(test.path, { refused: error.message });
     }
   const answers = (await inThreads<LitmusJob, LitmusAnswer>("./litmus-worker.js", jobs, "tests", signal)).values();
-  return files.map((file) => unread.get(file) ?? answers.next().value!);
+  return files.map((test) => unread.get(test.path) ?? answers.next().value!);
 }
 
 /** What `--json` prints: its shape is a contract. */
 function asJson(results: readonly LitmusResult[], refused: readonly string[], witness: boolean): object {
   return {
     results: results.map(
-      ({ name, file, verdict, states, timelines, milliseconds, reason, expect, witness: steps }) => ({
+      ({ name, file, verdict, states, timelines, milliseconds, reason, expect, expected, witness: steps }) => ({
         name,
         file,
         verdict,
@@ -128,6 +161,7 @@ function asJson(results: readonly LitmusResult[], refused: readonly string[], wi
         milliseconds,
         ...(reason === undefined ? {} : { reason }),
         ...(expect === undefined ? {} : { expect }),
+        ...(expected === undefined ? {} : { expected }),
         ...(witness && steps ? { witness: steps } : {}),
       }),
     ),

@@ -206,7 +206,7 @@ export class Catalogue {
   private decide(i: Invalidation, e: Entry): boolean {
     const { op } = i;
     if ((op.regime === "EL2") !== (e.regime === EL2)) return false;
-    if (op.matchesVmid && e.vmid !== i.vmid && !this.without.has("vmid-match")) return false;
+    if (op.matchesVmid && e.vmid !== i.vmid) return false;
     if (e.regime === EL10 && !this.kindMatches(op, e)) return false;
     if (op.lastLevel && isStep(e.kind) && !this.without.has("last-level")) return false;
     const byIpa = op.operand.startsWith("ipa");

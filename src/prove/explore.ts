@@ -2,11 +2,12 @@
  * Every timeline that the threads can make, event by event, and over each one every execution of every thread: can the final
  * state satisfy the condition? A timeline that no thread can go on with keeping its promises is cut at once.
  */
-import { Knowledge, Learned } from "./maycache.js";
+import { Knowledge, Learned } from "./knowledge.js";
 import type { Condition, Program } from "./program.js";
+import type { Record } from "./record.js";
 import type { Rule } from "./rules.js";
 import { type Step, tell } from "./story.js";
-import { type Atom, type Candidate, type Record, type Runs, ThreadRun } from "./thread.js";
+import { type Atom, type Candidate, type Runs, ThreadRun } from "./thread.js";
 import { CONTEXT, Unsupported, WRITE } from "./timeline.js";
 import { type Cpu, LimitReached, World } from "./world.js";
 
@@ -148,7 +149,9 @@ class Search {
   private node(before: readonly (Runs | undefined)[]): void {
     const { timeline } = this.world;
     const runs = this.threads.map((thread, i) =>
-      thread.issues ? (this.unseen(i, before[i]) ?? thread.run(this.world.reduces ? before[i] : undefined)) : undefined,
+      thread.code.issues
+        ? (this.unseen(i, before[i]) ?? thread.run(this.world.reduces ? before[i] : undefined))
+        : undefined,
     );
     if (runs.every((run) => run === undefined || run.outcomes.size > 0)) {
       this.judge(this.threads.map((thread, i) => (runs[i] ?? thread.run()).outcomes));
@@ -173,7 +176,7 @@ class Search {
     const what = timeline.what[t]!;
     const seen =
       timeline.kind[t] === WRITE
-        ? before.touched.has(what) || (cache.isDescriptor(what) && cache.changes(thread))
+        ? before.touched.has(what) || (cache.descriptors.has(what) && cache.knowledge.changes(thread))
         : timeline.pe[t] === thread;
     return seen ? undefined : before;
   }
@@ -198,7 +201,7 @@ class Search {
 
   /** A write that no walk reads, beside a change of live contexts. */
   private plainWrite(a: { kind: number; what: number }, b: { kind: number }): boolean {
-    return a.kind === WRITE && b.kind === CONTEXT && !this.world.cache.isDescriptor(a.what);
+    return a.kind === WRITE && b.kind === CONTEXT && !this.world.cache.descriptors.has(a.what);
   }
 
   private judge(outcomes: readonly ReadonlySet<number>[]): void {

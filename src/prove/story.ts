@@ -2,8 +2,8 @@
 import { BARRIERS, completesTlbi } from "../arch/index.js";
 import { C_LEAF, C_STEP, type Entry, type Invalidation, isStep, KINDS, S2_LEAF } from "./entry.js";
 import type { Instruction } from "./program.js";
+import type { Record, Walked } from "./record.js";
 import { RULES, type Rule } from "./rules.js";
-import type { Record, Walked } from "./thread.js";
 import { CONTEXT, INVALIDATE, WRITE } from "./timeline.js";
 import type { World } from "./world.js";
 
@@ -194,8 +194,6 @@ class Story {
       case "tlbi":
         this.missed(pe, record);
         break;
-      case "event":
-        break;
     }
   }
 
@@ -231,7 +229,7 @@ class Story {
 
   private descriptorWritten(t: number): boolean {
     const { timeline, cache } = this.world;
-    for (let i = t; i > 0; i--) if (timeline.kind[i] === WRITE && cache.isDescriptor(timeline.what[i]!)) return true;
+    for (let i = t; i > 0; i--) if (timeline.kind[i] === WRITE && cache.descriptors.has(timeline.what[i]!)) return true;
     return false;
   }
 
@@ -328,7 +326,7 @@ class Story {
   /** A value in words; descriptors as what they map. */
   private valueWords(value: number, cell: number): string {
     const big = this.world.values.big(value);
-    if (!this.world.cache.isDescriptor(cell)) return `0x${big.toString(16)}`.replace(/^0x(\d)$/, "$1");
+    if (!this.world.cache.descriptors.has(cell)) return `0x${big.toString(16)}`.replace(/^0x(\d)$/, "$1");
     if ((big & 1n) === 0n) return big === 0n ? "0 (invalid)" : `0x${big.toString(16)} (invalid)`;
     const page = Number((big & 0xffff_ffff_f000n) >> 12n);
     const { physical, intermediate } = this.world.program.names;

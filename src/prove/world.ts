@@ -1,7 +1,8 @@
 /** What the threads of one exploration share: values, cells, the timeline, what PEs may hold, and the CPU. */
 import type { CpuProfile } from "../arch/index.js";
 import { Catalogue, type Context, EL2, EL10, type Invalidation } from "./entry.js";
-import { type Knowledge, MayCache, peKey } from "./maycache.js";
+import { type Knowledge, peKey } from "./knowledge.js";
+import { MayCache } from "./maycache.js";
 import type { Program, Thread, ThreadSysreg } from "./program.js";
 import type { Rule } from "./rules.js";
 import { MAX_SLOTS, type State, sysreg, sysregPlace } from "./state.js";
@@ -185,7 +186,7 @@ export class World {
   }
 
   vmidOf(vttbr: number): number {
-    return idField(this.values.big(vttbr));
+    return this.without.has("vmid-match") ? 0 : idField(this.values.big(vttbr));
   }
 
   /** HCR_EL2.FB: EL1's own local TLBIs are broadcast. */
@@ -203,7 +204,7 @@ export class World {
     const { cache, cpu } = this;
     const { knowledge } = cache;
     const regime = op.regime === "EL2" ? EL2 : EL10;
-    const anyVmid = !op.matchesVmid || this.without.has("vmid-match");
+    const anyVmid = !op.matchesVmid;
     const list: number[] = [];
     for (let pe = 0; pe < this.program.threads.length; pe++) {
       if (only !== undefined && only !== pe) continue;
@@ -211,8 +212,8 @@ export class World {
         list.push(pe);
         continue;
       }
-      const removes = cache.matters(pe, regime) && (anyVmid || knowledge.has(peKey(pe, regime), vmid));
-      if (removes && only === undefined && cpu.repeatTlbi) cache.strikes(pe);
+      const removes = cache.knowledge.matters(pe, regime) && (anyVmid || knowledge.has(peKey(pe, regime), vmid));
+      if (removes && only === undefined && cpu.repeatTlbi) cache.knowledge.strikes(pe);
       const waits = cpu.repeatTlbi && only === undefined && knowledge.writers.has(pe) && knowledge.struck.has(pe);
       if (removes || waits) list.push(pe);
     }

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { InputError, type KeyPath, parseToml, type TomlFile } from "../../input/index.js";
 import type { Instruction, Program, Thread, ThreadSysreg } from "../program.js";
+import type { Cpu } from "../world.js";
 import { type Assembled, assemble } from "./assembler.js";
 import { parseAssertion } from "./assertion.js";
 import { evaluate } from "./evaluate.js";
@@ -11,6 +12,7 @@ import { generalRegister, SYSREGS_AT_START, threadSysreg } from "./registers.js"
 import { Setup, withoutTables } from "./setup.js";
 import { parseSetup } from "./setup-syntax.js";
 import { UnsupportedInTest } from "./unsupported.js";
+import { verdictFor, verdictKeys } from "./verdict.js";
 
 /** A test, ready for the prover. */
 export interface LitmusTest {
@@ -19,6 +21,10 @@ export interface LitmusTest {
   readonly program: Program;
   /** what the file's author noted: may the assertion hold ("sat") or not; no verdict */
   readonly expect?: "sat" | "unsat";
+  /** in words, what the verdict is and which rule makes it so */
+  readonly why?: string;
+  /** the verdict that the file gives for a CPU */
+  verdictFor(cpu: Cpu): "allowed" | "forbidden" | undefined;
 }
 
 /** Code of the threads: 0x1000 bytes for each. */
@@ -36,6 +42,7 @@ const sectionSchema = v.looseObject({ address: value, code: v.string() });
 const schema = v.looseObject({
   arch: v.optional(v.string()),
   name: v.string(),
+  ...verdictKeys,
   symbolic: v.optional(v.array(v.string())),
   page_table_setup: v.optional(v.string()),
   thread: v.record(v.string(), threadSchema),
@@ -112,7 +119,15 @@ class Test {
     });
     const program: Program = { name, threads, ...this.setup.finish(), final: condition };
     const { expect } = final;
-    return { name, file: this.file, program, ...(expect === "sat" || expect === "unsat" ? { expect } : {}) };
+    const { why } = this.toml;
+    return {
+      name,
+      file: this.file,
+      program,
+      verdictFor: (cpu) => verdictFor(this.toml, cpu),
+      ...(expect === "sat" || expect === "unsat" ? { expect } : {}),
+      ...(why === undefined ? {} : { why: why.trim() }),
+    };
   }
 
   private expression(text: string, path: KeyPath): Expression {

@@ -1,0 +1,159 @@
+/** Translations that nothing changes: no descriptor on their walk is ever written, and nobody else has their tags. */
+
+import { type Descriptors, isTable, isUsable, within } from "./descriptors.js";
+import type { Catalogue, Context, Leaf, WalkFault } from "./entry.js";
+import { type Knowledge, Learned, peKey } from "./knowledge.js";
+import type { Cells } from "./timeline.js";
+
+/** Where a constant translation ends. */
+export type Fixed = { readonly leaf: Leaf } | { readonly fault: WalkFault };
+
+/** Where stage 2 ends: output page, S2AP, level of the descriptor. */
+export interface Stage2Leaf {
+  readonly page: number;
+  readonly ap: number;
+  readonly level: number;
+}
+
+/** VAs and IPAs have 48 bits: 36 bits of page number. */
+export const PAGES = 2 ** 36;
+/** More PEs than any program has. */
+const PES = 64;
+
+/** The page of the stage-1 root for a VA's page. */
+export const rootOf = (context: Context, vaPage: number): number =>
+  vaPage >= PAGES / 2 ? context.root1 : context.root0;
+
+/** The constant translations of one exploration. */
+export class Constants {
+  private readonly fixed = new Map<string, Fixed>();
+  /** stage-2 outcomes that nothing changes, by context and IPA; null = not constant */
+  private readonly fixedStage2 = new Map<number, Stage2Leaf | WalkFault | null>();
+  /** descriptors on walks that were taken for constant */
+  private readonly relied = new Set<number>();
+  /** contexts by id and PE that {@link know} has seen */
+  private readonly known = new Set<number>();
+
+  constructor(
+    private readonly descriptors: Descriptors,
+    private readonly cells: Cells,
+    private readonly catalogue: Catalogue,
+    private readonly knowledge: Knowledge,
+    /** false: every translation counts as one that can change */
+    private readonly reduces: boolean,
+  ) {}
+
+  /** A context that the PE may use is known from now on; throws {@link Learned} when it was not known at the beginning. */
+  know(pe: number, context: Context, beginning = false): void {
+    if (this.known.has(context.id * PES + pe)) return;
+    this.known.add(context.id * PES + pe);
+    const key = peKey(pe, context.regime);
+    let known = this.knowledge.contexts.get(key);
+    if (!known) {
+      known = new Map();
+      this.knowledge.contexts.set(key, known);
+    }
+    const name = `${context.root0}.${context.root1}.${context.asid}.${context.stage2Root}.${context.vmid}`;
+    if (known.has(name)) return;
+    known.set(name, context.vmid);
+    this.knowledge.noteRoot(context);
+    if (!beginning) throw new Learned();
+  }
+
+  /** A thread writes this cell; throws {@link Learned} when a walk was taken for constant that reads it. */
+  write(cell: number): void {
+    const pa = this.cells.pa[cell]!;
+    if (this.knowledge.written.has(pa)) return;
+    this.knowledge.written.add(pa);
+    if (this.relied.has(pa)) throw new Learned();
+  }
+
+  /**
+   * The constant outcome of a translation, or undefined when it can change; then the VA is among those whose entries are
+   * tracked (the first time {@link Learned} is thrown).
+   */
+  of(pe: number, context: Context, vaPage: number): Fixed | undefined {
+    const key = peKey(pe, context.regime);
+    const changing = this.knowledge.changing.get(key);
+    if (changing?.includes(vaPage)) return undefined;
+    const name = `${pe}.${context.id}.${vaPage}`;
+    let fixed = this.fixed.get(name);
+    if (fixed === undefined) {
+      const touched: number[] = [];
+      const outcome = this.knowledge.shared(key, context.vmid)
+        ? undefined
+        : this.walkConstant(context, vaPage, touched);
+      if (outcome === undefined || touched.some((pa) => this.knowledge.written.has(pa))) {
+        if (changing) changing.push(vaPage);
+        else this.knowledge.changing.set(key, [vaPage]);
+        throw new Learned();
+      }
+      for (const pa of touched) this.relied.add(pa);
+      fixed = outcome;
+      this.fixed.set(name, fixed);
+    }
+    return fixed;
+  }
+
+  private walkStage2(context: Context, ipa: number, onWalk: boolean, touched: number[]): Stage2Leaf | WalkFault {
+    if (!context.stage2) return { page: ipa, ap: 3, level: 3 };
+    let table = context.stage2Root;
+    for (let level = 0; level < 4; level++) {
+      const d = this.descriptors.initial(table, ipa, level, touched);
+      if (isUsable(d, level) && isTable(d, level)) table = d.page;
+      else if (isUsable(d, level) && d.af) return { page: within(d.page, ipa, level), ap: d.ap, level };
+      else
+        return this.catalogue.fault({
+          type: isUsable(d, level) ? "access-flag" : "translation",
+          stage: 2,
+          level,
+          onWalk,
+          ipa,
+        });
+    }
+    throw new Error("a level-3 descriptor is no table");
+  }
+
+  /** A walk through memory as it is at the beginning. */
+  private walkConstant(context: Context, vaPage: number, touched: number[]): Fixed {
+    let [ipa, ap, level1] = [vaPage, 1, 3];
+    let table = context.stage1 ? rootOf(context, vaPage) : -1;
+    for (let level = 0; table >= 0; level++) {
+      const at = this.walkStage2(context, table, true, touched);
+      if ("type" in at) return { fault: at };
+      const d = this.descriptors.initial(at.page, vaPage, level, touched);
+      if (isUsable(d, level) && isTable(d, level)) table = d.page;
+      else if (isUsable(d, level) && d.af) {
+        [ipa, ap, level1] = [within(d.page, vaPage, level), d.ap, level];
+        table = -1;
+      } else
+        return {
+          fault: this.catalogue.fault({
+            type: isUsable(d, level) ? "access-flag" : "translation",
+            stage: 1,
+            level,
+            onWalk: false,
+            ipa: -1,
+          }),
+        };
+    }
+    const end = this.walkStage2(context, ipa, false, touched);
+    if ("type" in end) return { fault: end };
+    return { leaf: this.catalogue.leaf({ page: end.page, ipa, ap, s2ap: end.ap, level: level1, level2: end.level }) };
+  }
+
+  /** What stage 2 gives for an IPA when nothing on the walk is ever written and nobody else has the VMID; null when it can change. */
+  stage2(context: Context, ipa: number, onWalk: boolean): Stage2Leaf | WalkFault | null {
+    const key = (context.id * 2 + (onWalk ? 1 : 0)) * PAGES + ipa;
+    let fixed = this.fixedStage2.get(key);
+    if (fixed === undefined) {
+      const touched: number[] = [];
+      fixed =
+        !this.reduces || this.knowledge.stage2Shared(context) ? null : this.walkStage2(context, ipa, onWalk, touched);
+      if (touched.some((pa) => this.knowledge.written.has(pa))) fixed = null;
+      if (fixed !== null) for (const pa of touched) this.relied.add(pa);
+      this.fixedStage2.set(key, fixed);
+    }
+    return fixed;
+  }
+}

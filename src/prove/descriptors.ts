@@ -1,0 +1,160 @@
+/** Translation table descriptors in the timeline's memory, as walks read them (DDI 0487, D8.3). */
+import { AF, outputPage, TABLE_OR_PAGE, VALID } from "../arch/index.js";
+import { C_LEAF, C_STEP, type Catalogue, type Context, S2_LEAF, S2_STEP } from "./entry.js";
+import type { Knowledge } from "./knowledge.js";
+import { type Cells, INVALIDATE, type Timeline, Unsupported } from "./timeline.js";
+import type { Values } from "./values.js";
+
+const NG = 1n << 11n;
+
+/** A descriptor, decoded once for each value id. */
+export interface Decoded {
+  readonly valid: boolean;
+  /** bit 1: a table or, at level 3, a page */
+  readonly table: boolean;
+  readonly page: number;
+  readonly ap: number;
+  /** APTable is not 0, if this is a table descriptor */
+  readonly apTable: boolean;
+  readonly af: boolean;
+  readonly global: boolean;
+}
+
+/** True for a table descriptor. Throws {@link Unsupported} where it limits what the descriptors below it permit. */
+export function isTable(d: Decoded, level: number): boolean {
+  if (d.table && level < 3 && d.apTable) throw new Unsupported("a table descriptor with APTable");
+  return d.table && level < 3;
+}
+/** Valid, and not a reserved encoding: no block at level 0, no block at level 3. */
+export const isUsable = (d: Decoded, level: number): boolean => d.valid && (d.table || level === 1 || level === 2);
+/** The page of an output address: the leaf's base and the rest of the input page. */
+export const within = (base: number, page: number, level: number): number => {
+  const size = 2 ** (9 * (3 - level));
+  return Math.floor(base / size) * size + (page % size);
+};
+
+/** A walk as the reading of descriptors sees it. */
+export interface Walker {
+  readonly pe: number;
+  readonly context: Context;
+  stage: 1 | 2;
+  /** cells of which the walk need not see the PE's own writes after a time */
+  readonly hidden: ReadonlyMap<number, number> | undefined;
+  /** true when no physical translation cache plays a part */
+  readonly memoryOnly: boolean;
+}
+
+/** The payload of an entry that is only asked about. */
+const PROBE = -1;
+
+/** What a walk may take for one descriptor. */
+export interface DescriptorRead {
+  readonly memory: Decoded;
+  /** former valid values, other than memory's */
+  readonly cached: readonly Decoded[];
+}
+
+const NOTHING: readonly Decoded[] = [];
+
+/** The descriptors of one exploration. */
+export class Descriptors {
+  private readonly decoded: Decoded[] = [];
+  /** cells that a walk has read */
+  private readonly known = new Set<number>();
+
+  constructor(
+    private readonly timeline: Timeline,
+    private readonly cells: Cells,
+    private readonly values: Values,
+    private readonly catalogue: Catalogue,
+    private readonly knowledge: Knowledge,
+    private readonly physicalCaches: boolean,
+  ) {}
+
+  /** True when a walk has read the cell as a descriptor. */
+  has(cell: number): boolean {
+    return this.known.has(cell);
+  }
+
+  /** True when walks read the cell, and a thread writes it. */
+  changes(cell: number): boolean {
+    return this.known.has(cell) && this.knowledge.written.has(this.cells.pa[cell]!);
+  }
+
+  private decode(value: number): Decoded {
+    let d = this.decoded[value];
+    if (d === undefined) {
+      const big = this.values.big(value);
+      const [lo, hi] = [Number(big & 0xffff_ffffn), Number(big >> 32n)];
+      d = {
+        valid: (lo & VALID) !== 0,
+        table: (lo & TABLE_OR_PAGE) !== 0,
+        page: outputPage(lo, hi),
+        ap: (lo >>> 6) & 3,
+        apTable: ((hi >>> 29) & 3) !== 0,
+        af: (lo & AF) !== 0,
+        global: (big & NG) === 0n,
+      };
+      this.decoded[value] = d;
+    }
+    return d;
+  }
+
+  /** The cell of a descriptor in the table at a page. */
+  private slot(table: number, page: number, level: number): number {
+    const index = Math.floor(page / 2 ** (9 * (3 - level))) % 512;
+    return this.cells.at(table * 4096 + index * 8);
+  }
+
+  /** Descriptor of `page` in a table, as it is at the beginning; its address goes to `touched`. */
+  initial(table: number, page: number, level: number, touched: number[]): Decoded {
+    const cell = this.slot(table, page, level);
+    touched.push(this.cells.pa[cell]!);
+    return this.decode(this.cells.initial[cell]!);
+  }
+
+  /**
+   * The values that a walk may take for the descriptor of `page` in a table: memory's, and former valid ones out of physical
+   * translation caches. Those hold what was valid since the last TLBI that applies to the translation, reachable or not.
+   * `walk` says whose translation it is; `hidden` are own writes that the walk need not see yet.
+   */
+  read(table: number, page: number, level: number, t: number, walk: Walker): DescriptorRead {
+    const cell = this.slot(table, page, level);
+    this.known.add(cell);
+    const { timeline } = this;
+    const at = walk.hidden?.has(cell)
+      ? timeline.lastWriteBut(cell, t, walk.pe, walk.hidden.get(cell)!)
+      : timeline.lastWrite(cell, t);
+    const memory = this.decode(at === 0 ? this.cells.initial[cell]! : timeline.value[at]!);
+    if (!this.physicalCaches || walk.memoryOnly || !this.knowledge.written.has(this.cells.pa[cell]!))
+      return { memory, cached: NOTHING };
+    const cached: Decoded[] = [];
+    for (let w = at; w > 0; ) {
+      const before = timeline.lastWrite(cell, w - 1);
+      const former = this.decode(before === 0 ? this.cells.initial[cell]! : timeline.value[before]!);
+      if (isUsable(former, level) && (isTable(former, level) || former.af)) {
+        const probe = this.probe(walk, former, page, level);
+        if (this.invalidated(walk.pe, probe, w, t)) break;
+        if (former !== memory && !cached.includes(former)) cached.push(former);
+      }
+      w = before;
+    }
+    return { memory, cached };
+  }
+
+  /** An entry as this walk would fill it from the descriptor: what removes that, empties physical caches of the descriptor too. */
+  private probe({ context, stage }: Walker, d: Decoded, page: number, level: number): number {
+    const kind = isTable(d, level) ? (stage === 1 ? C_STEP : S2_STEP) : stage === 1 ? C_LEAF : S2_LEAF;
+    const asid = stage === 2 || (d.global && !isTable(d, level)) ? -1 : context.asid;
+    return this.catalogue.entry(kind, context.regime, context.vmid, asid, page, level, PROBE, -1);
+  }
+
+  /** True when a TLBI that removes the entry reaches the PE at a time from `from` to `to`. */
+  private invalidated(pe: number, entry: number, from: number, to: number): boolean {
+    const { timeline } = this;
+    for (let i = from; i <= to; i++)
+      if (timeline.kind[i] === INVALIDATE && timeline.pe[i] === pe && this.catalogue.matches(timeline.what[i]!, entry))
+        return true;
+    return false;
+  }
+}

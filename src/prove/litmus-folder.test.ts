@@ -1,0 +1,59 @@
+/**
+ * The project's own litmus tests: each has the verdict that it says, on each kind of CPU; and each rule of the model is
+ * needed for one of them.
+ */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type Decision, explore } from "./explore.js";
+import { type LitmusTest, parseLitmus } from "./litmus/index.js";
+import { RULES, type Rule } from "./rules.js";
+import type { Cpu } from "./world.js";
+
+const FOLDER = fileURLToPath(new URL("../../litmus", import.meta.url));
+const NOTHING: Cpu = { ets2: false, nTlbpa: false, repeatTlbi: false };
+const CPUS: Readonly<Record<string, Cpu>> = {
+  "with nothing optional": NOTHING,
+  "with FEAT_ETS2": { ...NOTHING, ets2: true },
+  "with FEAT_nTLBPA": { ...NOTHING, nTlbpa: true },
+  "with CVE-2025-10263": { ...NOTHING, repeatTlbi: true },
+};
+/** States; a test that needs more is no small one. */
+const SMALL = 5_000;
+
+const files = readdirSync(FOLDER, { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".toml"))
+  .sort();
+const tests: readonly LitmusTest[] = files.map((file) => parseLitmus(readFileSync(join(FOLDER, file), "utf8"), file));
+
+const decide = ({ program }: LitmusTest, cpu: Cpu, without: readonly Rule[] = [], maxStates = SMALL): Decision =>
+  explore(program, { ...cpu, maxStates, timeoutMs: 0, without: new Set(without) });
+
+for (const one of tests)
+  test(`${one.file} has the verdict that it says`, () => {
+    for (const [title, cpu] of Object.entries(CPUS)) {
+      const { verdict, reason } = decide(one, cpu);
+      assert.equal(verdict, one.verdictFor(cpu), `on a CPU ${title}${reason ? ` (${reason})` : ""}`);
+    }
+  });
+
+test("every test says why, in words that name its verdict, and is called as its file is", () => {
+  for (const { file, name, why = "", verdictFor } of tests) {
+    assert.equal(basename(file, ".toml"), name);
+    assert.match(why, new RegExp(`\\b${verdictFor(NOTHING)}\\b`, "i"), file);
+  }
+});
+
+test("each rule of the model is needed: without it some test has another verdict", () => {
+  const notices = (rule: Rule): boolean =>
+    Object.values(CPUS).some((cpu) =>
+      tests.some((one) => {
+        const { verdict } = decide(one, cpu, [rule], 4 * SMALL);
+        return (verdict === "allowed" || verdict === "forbidden") && verdict !== one.verdictFor(cpu);
+      }),
+    );
+  const unnoticed = (Object.keys(RULES) as Rule[]).filter((rule) => !notices(rule));
+  assert.deepEqual(unnoticed, []);
+});

@@ -1,0 +1,167 @@
+/** The walks that hardware may do: what they fill, and where they fault. */
+import { type Constants, rootOf, type Stage2Leaf } from "./constant.js";
+import { type Decoded, type Descriptors, isTable, isUsable, type Walker, within } from "./descriptors.js";
+import {
+  C_LEAF,
+  C_STEP,
+  type Catalogue,
+  type Context,
+  EL10,
+  S1_LEAF,
+  S1_STEP,
+  S2_LEAF,
+  S2_STEP,
+  type WalkFault,
+} from "./entry.js";
+import { fill, type Held, holds } from "./held.js";
+
+/** The walks that a PE may do for one context at one time: they fill `bits` and note the faults that they meet. */
+export class Walk implements Walker {
+  readonly faults: WalkFault[] = [];
+  stage: 1 | 2 = 1;
+  private changed = false;
+
+  constructor(
+    private readonly descriptors: Descriptors,
+    private readonly constants: Constants,
+    private readonly catalogue: Catalogue,
+    readonly pe: number,
+    readonly context: Context,
+    private readonly t: number,
+    private readonly bits: Held,
+    readonly hidden: ReadonlyMap<number, number> | undefined = undefined,
+    readonly memoryOnly = false,
+    /** without the rule that entries are used under their ASID only */
+    private readonly anyAsid = false,
+  ) {}
+
+  /** Adds all entries that a walk for a VA may fill; true when any was new. */
+  fill(va: number): boolean {
+    this.changed = false;
+    const { context } = this;
+    if (!context.stage1) this.combine(va, -1, 3, va, 1);
+    else {
+      this.table(rootOf(context, va), va, -1, false);
+      for (let level = 0; level <= 3; level++) this.level(va, level);
+    }
+    return this.changed;
+  }
+
+  /** The combined leaf entries for a VA that this context may use. */
+  leaves(va: number): number[] {
+    const list: number[] = [];
+    for (let level = 1; level <= 3; level++)
+      for (const id of this.catalogue.group(C_LEAF, this.context.regime, this.context.vmid, va, level))
+        if (holds(this.bits, id) && this.mine(id)) list.push(id);
+    return list;
+  }
+
+  private mine(id: number): boolean {
+    const { asid } = this.catalogue.entries[id]!;
+    return asid === -1 || asid === this.context.asid || this.anyAsid;
+  }
+
+  private add(kind: number, asid: number, page: number, level: number, payload: number, ipa: number): void {
+    const { regime, vmid } = this.context;
+    if (fill(this.bits, this.catalogue.entry(kind, regime, vmid, asid, page, level, payload, ipa))) this.changed = true;
+  }
+
+  private fault(stage: 1 | 2, level: number, type: WalkFault["type"], onWalk: boolean, ipa: number): void {
+    const fault = this.catalogue.fault({ type, stage, level, onWalk, ipa });
+    if (!this.faults.includes(fault)) this.faults.push(fault);
+  }
+
+  /** The next table of a walk is at an IPA: a stage-1 step, and a combined one for each PA that stage 2 may give it. */
+  private table(ipa: number, va: number, level: number, cached: boolean): void {
+    const { context } = this;
+    if (!cached && level >= 0 && context.stage2) this.add(S1_STEP, context.asid, va, level, ipa, ipa);
+    if (!context.stage2) this.add(C_STEP, context.asid, va, level, ipa, ipa);
+    else for (const { page } of this.stage2(ipa, true)) this.add(C_STEP, context.asid, va, level, page, ipa);
+  }
+
+  /** All reads of descriptors of one level: from every table that may be reached. */
+  private level(va: number, level: number): void {
+    const { catalogue, context, bits } = this;
+    const { regime, vmid } = context;
+    if (level > 0)
+      for (const id of catalogue.group(S1_STEP, regime, vmid, va, level - 1))
+        if (holds(bits, id) && this.mine(id)) this.table(catalogue.entries[id]!.payload, va, level - 1, true);
+    for (const id of [...catalogue.group(C_STEP, regime, vmid, va, level - 1)])
+      if (holds(bits, id) && this.mine(id)) this.descriptor(catalogue.entries[id]!.payload, va, level);
+    for (const id of [...catalogue.group(S1_LEAF, regime, vmid, va, level)])
+      if (holds(bits, id) && this.mine(id)) {
+        const { ipa, payload, asid } = catalogue.entries[id]!;
+        this.combine(va, asid, level, ipa, payload);
+      }
+  }
+
+  private descriptor(table: number, va: number, level: number): void {
+    this.stage = 1;
+    const { memory, cached } = this.descriptors.read(table, va, level, this.t, this);
+    this.step(memory, va, level, true);
+    for (const d of cached) this.step(d, va, level, false);
+  }
+
+  private step(d: Decoded, va: number, level: number, memory: boolean): void {
+    const { context } = this;
+    if (!isUsable(d, level)) {
+      if (memory) this.fault(1, level, "translation", false, -1);
+    } else if (isTable(d, level)) this.table(d.page, va, level, false);
+    else if (!d.af) {
+      if (memory) this.fault(1, level, "access-flag", false, -1);
+    } else {
+      const ipa = within(d.page, va, level);
+      const asid = d.global ? -1 : context.asid;
+      // The payload of a stage-1 leaf is its AP: all that counts of it besides the IPA.
+      if (context.stage2) this.add(S1_LEAF, asid, va, level, d.ap, ipa);
+      this.combine(va, asid, level, ipa, d.ap);
+    }
+  }
+
+  /** A combined entry for each PA that stage 2 may give an IPA. */
+  private combine(va: number, asid: number, level: number, ipa: number, ap: number): void {
+    const { catalogue, context } = this;
+    if (!context.stage2) {
+      this.add(C_LEAF, asid, va, level, catalogue.leaf({ page: ipa, ipa, ap, s2ap: 3, level, level2: 3 }).id, ipa);
+      return;
+    }
+    for (const s2 of this.stage2(ipa, false)) {
+      const leaf = catalogue.leaf({ page: s2.page, ipa, ap, s2ap: s2.ap, level, level2: s2.level });
+      this.add(C_LEAF, asid, va, level, leaf.id, ipa);
+    }
+  }
+
+  /** What stage 2 may give for an IPA: from cached entries and from walks, which are cached in turn. */
+  private stage2(ipa: number, onWalk: boolean): readonly Stage2Leaf[] {
+    const { catalogue, context, bits } = this;
+    const constant = this.constants.stage2(context, ipa, onWalk);
+    if (constant !== null) {
+      if (!("type" in constant)) return [constant];
+      if (!this.faults.includes(constant)) this.faults.push(constant);
+      return [];
+    }
+    const leaves: Stage2Leaf[] = [];
+    const reads = (table: number, level: number): void => {
+      this.stage = 2;
+      const { memory, cached } = this.descriptors.read(table, ipa, level, this.t, this);
+      for (const d of [memory, ...cached]) {
+        if (!isUsable(d, level)) this.fault(2, level, "translation", onWalk, ipa);
+        else if (isTable(d, level)) this.add(S2_STEP, -1, ipa, level, d.page, -1);
+        else if (!d.af) this.fault(2, level, "access-flag", onWalk, ipa);
+        else this.add(S2_LEAF, -1, ipa, level, within(d.page, ipa, level) * 4 + d.ap, -1);
+      }
+    };
+    reads(context.stage2Root, 0);
+    for (let level = 1; level <= 3; level++) {
+      for (const id of [...catalogue.group(S2_STEP, EL10, context.vmid, ipa, level - 1)])
+        if (holds(bits, id)) reads(catalogue.entries[id]!.payload, level);
+    }
+    for (let level = 1; level <= 3; level++)
+      for (const id of catalogue.group(S2_LEAF, EL10, context.vmid, ipa, level))
+        if (holds(bits, id)) {
+          const { payload } = catalogue.entries[id]!;
+          leaves.push({ page: Math.floor(payload / 4), ap: payload % 4, level });
+        }
+    return leaves;
+  }
+}
