@@ -20,7 +20,7 @@ export interface CaptureScenario {
 /** What dom0 prints before words that are meant for the host. */
 export const SAYS = "shootdown:";
 /** Tenths of a second of emulated time that dom0 waits for the domU. */
-const PATIENCE = 600;
+const PATIENCE = 300;
 
 /** Seconds of emulated time, enough for an idle pCPU to scrub the pages of a domU of 128 MiB. */
 const SCRUBBING = 5;
