@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { Piscina } from "piscina";
 import { hostNames, loadHost, loadPolicy, loadScenario, policyNames, scenarioNames } from "../catalog/index.js";
-import { type CompareResult, type Comparison, Plan } from "../compare/index.js";
+import { type CompareResult, type Comparison, Plan, type PricedCapture } from "../compare/index.js";
 import { InputError } from "../input/index.js";
 import type { JobAnswer } from "./compare-worker.js";
 import { collect, cpuOn, cpuOption, ipaBitsOption, repeatOption, withRepeat } from "./options.js";
@@ -44,7 +44,9 @@ export function register(program: Command): void {
       const result = await interruptible((signal) => inParallel(comparisonOf(scenarios, options), signal, early));
       if (options.report !== undefined) {
         const { renderReport } = await import("../report/index.js");
-        writeWhole(options.report, await renderReport(result));
+        // Recorded runs belong to the whole report, not to a question about one scenario.
+        const captures = scenarios.length > 0 ? [] : await capturesOn(options);
+        writeWhole(options.report, await renderReport(result, captures));
       }
       if (options.json) printJson(result);
       else {
@@ -53,6 +55,12 @@ export function register(program: Command): void {
         if (options.report !== undefined) process.stdout.write(`\nThe report stands in ${options.report}\n`);
       }
     });
+}
+
+async function capturesOn(options: CompareOptions): Promise<PricedCapture[]> {
+  const { hosts, ipaBits } = comparisonOf([], options);
+  const { priceCaptures } = await import("./captures.js");
+  return interruptible((signal) => priceCaptures(hosts, ipaBits, signal));
 }
 
 function comparisonOf(scenarios: readonly string[], options: CompareOptions): Comparison {
