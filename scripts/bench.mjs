@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { cpuProfile } from "../dist/arch/index.js";
 import { builtInText, hostNames, loadHost, loadPolicy, loadScenario } from "../dist/catalog/index.js";
 import { hostSinks, PhasePrices, runJob } from "../dist/compare/index.js";
+import { decideTask, Question } from "../dist/prove/index.js";
 import { EventBuffer } from "../dist/trace/index.js";
 import { simulate } from "../dist/xen/index.js";
 
@@ -51,6 +52,22 @@ try {
 
   const whole = command("compare");
   line("compare: all built in, start-up included", `${seconds(whole.milliseconds)}, ${whole.megabytes}`);
+
+  const proved = command("prove", "--json");
+  line(
+    "prove: all built-in policies on all CPUs, start-up included",
+    `${seconds(proved.milliseconds)}, ${proved.megabytes}`,
+  );
+  const question = new Question(loadPolicy("kvm-ipa"), "batch", cpu, { fb: true });
+  let states = 0;
+  const proving = best(3, () => {
+    states = 0;
+    for (const task of question.tasks) states += decideTask(task, { maxStates: 1e9, timeoutMs: 0 }).states;
+  });
+  line(
+    `  ${question.tasks.length} scenarios of one policy, on one thread`,
+    `${seconds(proving)}, ${(states / proving / 1000).toFixed(2)} M states/s`,
+  );
 
   const job = { scenario, policies: [policy], cpu, hosts, ipaBits };
   line(

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Node: Debian's chromium, in which the report's browser test opens the HTML report.
-# Can be run again; does nothing when chromium is there already.
+# Sets up what the tests need beyond Node: Debian's chromium, installed, in which the report's browser test opens the HTML
+# report; and Debian's QEMU, Xen, toolstack and kernel for arm64, unpacked into a cache folder for `shootdown capture` (for
+# that, npm ci must have been run). Can be run again; does nothing for what is there already.
 #
 #   scripts/setup-debian.sh          asks before it installs
 #   scripts/setup-debian.sh --yes    does not ask (for .ci/run)
@@ -34,24 +35,38 @@ for package in "${packages[@]}"; do
     missing+=("$package")
   fi
 done
-((${#missing[@]} > 0)) || exit 0
+install_packages() {
+  command -v apt-get >/dev/null ||
+    die "apt-get not found: this is not Debian; install ${missing[*]} by your system's own means"
 
-command -v apt-get >/dev/null ||
-  die "apt-get not found: this is not Debian; install ${missing[*]} by your system's own means"
+  local as_root=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || die "must be run as root (no sudo here) to install ${missing[*]}"
+    as_root=(sudo)
+  fi
 
-as_root=()
-if ((EUID != 0)); then
-  command -v sudo >/dev/null || die "must be run as root (no sudo here) to install ${missing[*]}"
-  as_root=(sudo)
-fi
+  say "will install ${missing[*]} with apt-get, without recommended packages"
+  if [[ $yes == false ]]; then
+    [[ -t 0 ]] || die "no terminal to ask on; add --yes"
+    read -r -p 'Go on? [y/N] ' answer
+    [[ $answer == [yY]* ]] || die "nothing installed"
+  fi
 
-say "will install ${missing[*]} with apt-get, without recommended packages"
-if [[ $yes == false ]]; then
-  [[ -t 0 ]] || die "no terminal to ask on; add --yes"
-  read -r -p 'Go on? [y/N] ' answer
-  [[ $answer == [yY]* ]] || die "nothing installed"
-fi
+  "${as_root[@]}" apt-get update -q
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+  say "installed ${missing[*]}"
+}
 
-"${as_root[@]}" apt-get update -q
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
-say "installed ${missing[*]}"
+# Nothing is installed and root is not needed: apt fetches and checks, dpkg unpacks into the cache folder.
+set_up_capture() {
+  cd "$(dirname "$0")/.."
+  [[ -d node_modules ]] || die "node_modules is not there: run npm ci first, the set-up of captures needs it"
+  npm run --silent build
+  if [[ $yes == true ]]; then node dist/cli/main.js capture --setup --yes; else node dist/cli/main.js capture --setup; fi
+}
+
+# What cannot be set up does not keep the other from it.
+status=0
+if ((${#missing[@]} > 0)); then (install_packages) || status=1; fi
+(set_up_capture) || status=1
+exit "$status"

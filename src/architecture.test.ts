@@ -13,11 +13,12 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   trace: ["arch", "input"],
   xen: ["arch", "input", "policy", "trace"],
   host: ["arch", "input", "trace"],
+  capture: ["arch", "input", "trace"],
   prove: ["arch", "input", "policy"],
   compare: ["arch", "policy", "trace", "xen", "host", "prove"],
   catalog: ["input", "policy", "xen", "host"],
   report: ["compare", "prove"],
-  cli: ["arch", "input", "policy", "trace", "xen", "host", "compare", "catalog", "prove", "report"],
+  cli: ["arch", "input", "policy", "trace", "xen", "host", "compare", "catalog", "prove", "report", "capture"],
 };
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set(["trace/file.js"]);

@@ -6,6 +6,7 @@ export * from "./explain.js";
 export * from "./explain-operand.js";
 export * from "./features.js";
 export * from "./geometry.js";
+export * from "./instruction.js";
 export * from "./operand.js";
 export * from "./sysreg.js";
 export * from "./tlbi.js";

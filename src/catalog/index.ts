@@ -84,6 +84,15 @@ export function builtInText(shelf: Shelf, name: string): string {
   return text(shelf, name).text;
 }
 
+/** Paths of the recorded traces that come with the package, by name. */
+export function recordedTraces(): string[] {
+  const folder = join(ROOT, "traces");
+  return readdirSync(folder)
+    .filter((file) => file.endsWith(".parquet"))
+    .sort()
+    .map((file) => join(folder, file));
+}
+
 /** A policy by built-in name or path; its base may be either too, a path from the file's folder. Throws an InputError. */
 export function loadPolicy(name: string): Policy {
   return policyFrom(name, []);

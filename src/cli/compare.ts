@@ -1,7 +1,15 @@
 /** `shootdown compare`: every scenario under every policy on every host, as tables, as JSON and as an HTML report. */
 import type { Command } from "commander";
 import { hostNames, loadHost, loadPolicy, loadScenario, policyNames, scenarioNames } from "../catalog/index.js";
-import { type CompareResult, type Comparison, type Job, Plan, questionsOf, withVerdicts } from "../compare/index.js";
+import {
+  type CompareResult,
+  type Comparison,
+  type Job,
+  Plan,
+  type PricedCapture,
+  questionsOf,
+  withVerdicts,
+} from "../compare/index.js";
 import { InputError } from "../input/index.js";
 import { Inquiry } from "../prove/index.js";
 import type { JobAnswer } from "./compare-worker.js";
@@ -52,7 +60,9 @@ export function register(program: Command): void {
       );
       if (options.report !== undefined) {
         const { renderReport } = await import("../report/index.js");
-        writeWhole(options.report, await renderReport(result));
+        // Recorded runs belong to the whole report, not to a question about one scenario.
+        const captures = scenarios.length > 0 ? [] : await capturesOn(options);
+        writeWhole(options.report, await renderReport(result, captures));
       }
       if (options.json) printJson(result);
       else {
@@ -61,6 +71,12 @@ export function register(program: Command): void {
         if (options.report !== undefined) process.stdout.write(`\nThe report stands in ${options.report}\n`);
       }
     });
+}
+
+async function capturesOn(options: CompareOptions): Promise<PricedCapture[]> {
+  const { hosts, ipaBits } = comparisonOf([], options);
+  const { priceCaptures } = await import("./captures.js");
+  return interruptible((signal) => priceCaptures(hosts, ipaBits, signal));
 }
 
 function comparisonOf(scenarios: readonly string[], options: CompareOptions): Comparison {

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { InputError } from "../input/index.js";
+import { register as capture } from "./capture.js";
 import { register as compare } from "./compare.js";
 import { register as diff } from "./diff.js";
 import { register as listings } from "./listing.js";
@@ -26,7 +27,8 @@ const program = new Command("shootdown")
   .exitOverride()
   .showHelpAfterError("(add --help for the options)");
 
-for (const register of [compare, prove, simulate, price, show, diff, litmus, tlbi, listings]) register(program);
+for (const register of [compare, prove, simulate, capture, price, show, diff, litmus, tlbi, listings])
+  register(program);
 
 /** Exit status: 1 for input that cannot be used, 2 for wrong usage, 3 for a verdict not expected, 130 after Ctrl-C. */
 async function main(): Promise<number> {

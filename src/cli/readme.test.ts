@@ -125,6 +125,13 @@ test("the programs shown are those that stand in examples/", () => {
   }
 });
 
+test("the litmus test shown is the one that stands in litmus/", () => {
+  const shown = blocks.flatMap(({ text }) => /^# (litmus\/\S+)\n([\s\S]*)$/.exec(text) ?? []);
+  assert.ok(shown.length > 0);
+  const [, file, text] = shown;
+  assert.equal(text, readFileSync(join(ROOT, file!), "utf8"));
+});
+
 test("every file that the README links to is there", () => {
   for (const [, target] of readme.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g))
     assert.doesNotThrow(() => readFileSync(join(ROOT, target!)), `README.md links to ${target}`);

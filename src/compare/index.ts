@@ -4,5 +4,6 @@ export * from "./difference.js";
 export * from "./job.js";
 export * from "./phases.js";
 export * from "./plan.js";
+export * from "./recorded.js";
 export * from "./result.js";
 export * from "./safety.js";

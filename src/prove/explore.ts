@@ -4,10 +4,11 @@
  */
 import { Knowledge, Learned } from "./knowledge.js";
 import type { Condition, Program } from "./program.js";
+import type { Record } from "./record.js";
 import type { Rule } from "./rules.js";
 import { type Step, tell } from "./story.js";
-import { type Atom, type Candidate, type Record, type Runs, ThreadRun } from "./thread.js";
-import { CONTEXT, Unsupported, WRITE } from "./timeline.js";
+import { type Atom, type Candidate, type Runs, ThreadRun } from "./thread.js";
+import { Unsupported, WRITE } from "./timeline.js";
 import { type Cpu, LimitReached, World } from "./world.js";
 
 export interface Options extends Cpu {
@@ -148,7 +149,9 @@ class Search {
   private node(before: readonly (Runs | undefined)[]): void {
     const { timeline } = this.world;
     const runs = this.threads.map((thread, i) =>
-      thread.issues ? (this.unseen(i, before[i]) ?? thread.run(this.world.reduces ? before[i] : undefined)) : undefined,
+      thread.code.issues
+        ? (this.unseen(i, before[i]) ?? thread.run(this.world.reduces ? before[i] : undefined))
+        : undefined,
     );
     if (runs.every((run) => run === undefined || run.outcomes.size > 0)) {
       this.judge(this.threads.map((thread, i) => (runs[i] ?? thread.run()).outcomes));
@@ -187,18 +190,12 @@ class Search {
     const t = timeline.n;
     if (!this.world.reduces || t === 0 || c.after >= t) return false;
     const kind = timeline.kind[t]!;
-    const last = { kind, pe: timeline.pe[t]!, what: timeline.what[t]! };
-    const apart =
-      kind !== WRITE && c.kind !== WRITE ? last.pe !== c.pe : this.plainWrite(last, c) || this.plainWrite(c, last);
-    if (!apart) return false;
+    const last = { kind, pe: timeline.pe[t]! };
+    // A write and a change of contexts are not apart: what follows the change is bound to see the write, or not.
+    if (kind === WRITE || c.kind === WRITE || last.pe === c.pe) return false;
     const order =
       c.thread - timeline.thread[t]! || c.origin - timeline.origin[t]! || c.pe - last.pe || c.kind - last.kind;
     return order < 0;
-  }
-
-  /** A write that no walk reads, beside a change of live contexts. */
-  private plainWrite(a: { kind: number; what: number }, b: { kind: number }): boolean {
-    return a.kind === WRITE && b.kind === CONTEXT && !this.world.cache.descriptors.has(a.what);
   }
 
   private judge(outcomes: readonly ReadonlySet<number>[]): void {

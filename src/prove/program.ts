@@ -121,13 +121,6 @@ export const THREAD_SYSREGS = [
 ] as const;
 export type ThreadSysreg = (typeof THREAD_SYSREGS)[number] | Sysreg;
 
-/** A translation context that a PE held before the story begins, and of which it may still hold entries. */
-export interface FormerContext {
-  readonly ttbr0: bigint;
-  readonly ttbr1: bigint;
-  readonly vttbr: bigint;
-}
-
 export interface Thread {
   /** as a condition names it: "0" */
   readonly name: string;
@@ -144,8 +137,6 @@ export interface Thread {
   readonly el: 0 | 1 | 2;
   /** PSTATE.SP: which stack pointer, and with it which vector, an exception from the current EL uses */
   readonly sp: 0 | 1;
-  /** EL1&0 contexts that ran on this PE before, besides the one in its registers */
-  readonly former?: readonly FormerContext[];
 }
 
 /** The memory before anything runs. */

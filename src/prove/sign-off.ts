@@ -185,7 +185,7 @@ export function assumptions(setting: Setting): string[] {
     "Descriptors change by single 64-bit writes of software: no hardware update of the access flag or the dirty state.",
     "Instruction fetches, and instruction and data cache maintenance, are not modelled.",
     setting.fb
-      ? "HCR_EL2.FB = 1, as Xen sets it: a guest's local TLBIs are broadcast (--no-fb shows what that is for)."
+      ? "HCR_EL2.FB = 1 and BSU = Inner Shareable, as Xen sets them: a guest's local TLBIs are broadcast, and its barriers reach as far (--no-fb shows what that is for)."
       : "HCR_EL2.FB = 0: a guest's local TLBIs stay local. Xen sets FB = 1.",
     "For CVE-2025-10263, a write through an entry that a broadcast TLBI removed is observed before the next broadcast TLBI which the same PE issues behind a completing DSB, and not necessarily before.",
   ];

@@ -55,8 +55,12 @@ export const OPEN = 25;
 /** exclusive monitor: cell + 1 (0 = clear), and the time that was read from */
 export const MONITOR = 26;
 export const MONITOR_TIME = 27;
+/** context synchronisation for this PE alone: its own walks */
+export const VCSE_OWN = 28;
+/** own writes that its own walks see: behind them stands a DSB, or with FEAT_ETS2 a DMB */
+export const VSEEN = 29;
 /** pending writes of translation registers: how many, then (register's place, value id) */
-export const PENDING = 28;
+export const PENDING = 30;
 const REGS = PENDING + 1 + 2 * MAX_PENDING;
 const REG_VIEWS = REGS + 32;
 const SYS = REG_VIEWS + 32;

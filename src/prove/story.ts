@@ -1,9 +1,9 @@
 /** A timeline and its executions, told in time: who walked, what was held, what was written, which TLBI reached whom. */
 import { BARRIERS, completesTlbi } from "../arch/index.js";
-import { C_LEAF, C_STEP, type Entry, type Invalidation, isStep, KINDS, S2_LEAF } from "./entry.js";
+import { C_LEAF, C_STEP, type Context, EL10, type Entry, type Invalidation, isStep, KINDS, S2_LEAF } from "./entry.js";
 import type { Instruction } from "./program.js";
+import type { Record, Walked } from "./record.js";
 import { RULES, type Rule } from "./rules.js";
-import type { Record, Walked } from "./thread.js";
 import { CONTEXT, INVALIDATE, WRITE } from "./timeline.js";
 import type { World } from "./world.js";
 
@@ -182,13 +182,18 @@ class Story {
   private context(t: number): void {
     const { timeline, cache } = this.world;
     const pe = timeline.pe[t]!;
-    const live = cache.live(timeline.what[t]!).filter((c) => c.regime === 0);
-    const { text } = this.origin(t);
-    if (live.length === 0)
-      this.add(t, EVENT, pe, `${text.trim()}: comes to EL2, and does not walk for EL1&0 from now on`, "out-of-context");
+    const el10 = (list: readonly Context[]): readonly Context[] => list.filter((c) => c.regime === EL10);
+    const now = el10(cache.live(timeline.what[t]!));
+    const before = el10(cache.liveAt(pe, t - 1));
+    const text = this.origin(t).text.trim();
+    if (now.length > 0) {
+      const words = now.map((c) => `${this.table(c.root0)}, VMID ${c.vmid}, ASID ${c.asid}`).join(" or ");
+      this.add(t, EVENT, pe, `${text}: may walk for EL1&0 from now on (${words})`);
+    } else if (before.length > 0)
+      this.add(t, EVENT, pe, `${text}: comes to EL2, and does not walk for EL1&0 from now on`, "out-of-context");
     else {
-      const words = live.map((c) => `${this.table(c.root0)}, VMID ${c.vmid}, ASID ${c.asid}`).join(" or ");
-      this.add(t, EVENT, pe, `${text.trim()}: may walk for EL1&0 from now on (${words})`);
+      const words = cache.live(timeline.what[t]!).map((c) => this.table(c.root0));
+      this.add(t, EVENT, pe, `${text}: may walk for EL2 from now on (${words.join(" or ")})`);
     }
   }
 
@@ -205,8 +210,6 @@ class Story {
         break;
       case "tlbi":
         this.missed(pe, record);
-        break;
-      case "event":
         break;
     }
   }

@@ -215,3 +215,41 @@ test("policies that cost nothing are named and not drawn; where none costs anyth
     /No other policy is cheaper there/,
   );
 });
+
+test("captures stand with how they were made, and a price for each phase and host; without any there is no section", async () => {
+  assert.equal(page.querySelector("#captures"), null);
+  const prices = [
+    { host: "bare", ipaBits: null, microseconds: 1500, microsecondsRange: [1000, 2000] as const },
+    { host: "nested", ipaBits: 48, microseconds: 6e7, microsecondsRange: [6e7, 12e7] as const },
+  ];
+  const capture = {
+    name: "xen-small",
+    producer: "a capture on a <machine>",
+    phases: [
+      { phase: "create", tlbi: { VMALLS12E1IS: 9702 }, prices },
+      { phase: "run", tlbi: {}, prices },
+    ],
+  };
+  const section = parse(await renderReport(sample, [capture, { ...capture, name: "xen-large" }])).querySelector(
+    "#captures",
+  )!;
+  assert.deepEqual(
+    all(section, "thead th").map(({ textContent }) => textContent),
+    ["capture, phase", "TLBIs that Xen executed", "bare", "nested, 48 bits"],
+  );
+  assert.deepEqual(
+    all(section, "tbody .name").map(({ textContent }) => textContent),
+    ["xen-small", "xen-large"],
+  );
+  assert.match(section.textContent, /a capture on a <machine>\./);
+  const row = all(section, "tbody tr")[1]!;
+  assert.deepEqual(
+    [...row.children].map(({ textContent }) => textContent),
+    [
+      "create",
+      "VMALLS12E1IS 9,702",
+      `${duration(1500)} ${durationRange(1000, 2000, "–")}`,
+      `${duration(6e7)} ${durationRange(6e7, 12e7, "–")}`,
+    ],
+  );
+});

@@ -1,8 +1,9 @@
 /** The report: one HTML file that needs nothing else, not even scripts, to be read. */
 import type { ComponentChildren } from "preact";
 import { renderToString } from "preact-render-to-string";
-import type { CompareResult } from "../compare/index.js";
+import type { CompareResult, PricedCapture } from "../compare/index.js";
 import { answers } from "./answers.js";
+import { Captures } from "./captures-section.js";
 import { Scenario } from "./scenario-section.js";
 import { Checks, Hosts, Policies, Proof } from "./source-sections.js";
 import { STYLE } from "./style.js";
@@ -10,11 +11,11 @@ import { NO_BREAK } from "./text.js";
 import { scenarioViews } from "./view.js";
 
 /** The whole file. The same comparison gives the same bytes. */
-export function htmlReport(result: CompareResult): string {
-  return `<!doctype html>\n${renderToString(<Report result={result} />)}\n`;
+export function htmlReport(result: CompareResult, captures: readonly PricedCapture[] = []): string {
+  return `<!doctype html>\n${renderToString(<Report result={result} captures={captures} />)}\n`;
 }
 
-function Report({ result }: { readonly result: CompareResult }) {
+function Report({ result, captures }: { readonly result: CompareResult; readonly captures: readonly PricedCapture[] }) {
   const views = scenarioViews(result);
   return (
     <html lang="en">
@@ -57,6 +58,7 @@ function Report({ result }: { readonly result: CompareResult }) {
                   <a href={`#scenario-${scenario.name}`}>{scenario.name}</a>
                 </li>
               ))}
+              {captures.length > 0 && <Entry id="captures">Captures</Entry>}
               {result.checks.length > 0 && <Entry id="checks">Checks</Entry>}
               <Entry id="policies">Policies</Entry>
               <Entry id="hosts">Hosts</Entry>
@@ -69,6 +71,7 @@ function Report({ result }: { readonly result: CompareResult }) {
           {views.map((view, i) => (
             <Scenario view={view} id={`s${i}`} />
           ))}
+          <Captures captures={captures} />
           <Checks checks={result.checks} />
           <Policies policies={result.policies} />
           <Hosts hosts={result.hosts} />

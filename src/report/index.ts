@@ -1,5 +1,5 @@
 /** What people read: tables for the terminal, and one self-contained HTML file. */
-import type { CompareResult } from "../compare/index.js";
+import type { CompareResult, PricedCapture } from "../compare/index.js";
 import type { Proof } from "../prove/index.js";
 
 export { differenceText } from "./difference.js";
@@ -17,7 +17,7 @@ export async function renderProofReport(proof: Proof, command: string): Promise<
 }
 
 /** The report of a comparison as one HTML file; what draws it is loaded only now, so that other commands start fast. */
-export async function renderReport(result: CompareResult): Promise<string> {
+export async function renderReport(result: CompareResult, captures: readonly PricedCapture[] = []): Promise<string> {
   const { htmlReport } = await import("./html.js");
-  return htmlReport(result);
+  return htmlReport(result, captures);
 }

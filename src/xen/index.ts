@@ -5,6 +5,7 @@ export * from "./machine.js";
 export * from "./p2m.js";
 export * from "./p2m-geometry.js";
 export * from "./physmap.js";
+export * from "./replay.js";
 export * from "./scenario.js";
 export * from "./simulate.js";
 export * from "./types.js";

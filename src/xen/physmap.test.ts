@@ -82,7 +82,7 @@ test("add_to_physmap: errors as Xen has them", () => {
   assert.equal(add(1, MapSpace.gmfn, 99, 5), -EINVAL, "nothing at the index");
   assert.equal(add(1, MapSpace.gmfn, 0, 2 ** 28), -EINVAL, "beyond 40 bits");
   assert.equal(add(1, MapSpace.gmfn_foreign, 0, 5), -EINVAL, "foreign to itself");
-  assert.equal(add(1, MapSpace.shared_info, 0, 5), -EOPNOTSUPP);
+  assert.equal(add(1, MapSpace.dev_mmio, 0, 5), -EOPNOTSUPP);
 });
 
 test("add_to_physmap of a gmfn moves the page: one flush for what it left", () => {

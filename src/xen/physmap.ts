@@ -106,7 +106,7 @@ export class Physmap {
     });
   }
 
-  /** XENMEM_add_to_physmap: the page at gfn `idx` of the same domain also (gmfn: moved) at `gpfn`. */
+  /** XENMEM_add_to_physmap: a page at `gpfn`: the one at gfn `idx` of the same domain (gmfn: moved), or one of Xen's. */
   addToPhysmap(domid: number, space: number, idx: number, gpfn: number): number {
     return this.xen.hypercall("hypercall:XENMEM_add_to_physmap", () => {
       const domain = this.xen.domain(domid);
@@ -115,7 +115,7 @@ export class Physmap {
     });
   }
 
-  /** xenmem_add_to_physmap_one, for the spaces that this model has: gmfn and gmfn_foreign. */
+  /** xenmem_add_to_physmap_one, for the spaces that this model has: not gmfn_range and dev_mmio. */
   private addOne(domain: Domain, space: number, foreignDomid: number, idx: number, gpfn: number): number {
     const { machine } = this.xen;
     if (!domain.p2m.holds(gpfn)) return -EINVAL;
@@ -128,6 +128,7 @@ export class Physmap {
       domain.p2m.unlock();
       return rc;
     }
+    if (space === MapSpace.shared_info || space === MapSpace.grant_table) return this.addXenPage(domain, gpfn);
     if (space !== MapSpace.gmfn_foreign) return -EOPNOTSUPP;
     if (foreignDomid === domain.id) return -EINVAL;
     const foreign = this.xen.domain(foreignDomid);
@@ -143,6 +144,64 @@ export class Physmap {
     domain.p2m.unlock();
     if (rc !== 0 && machine.heap.putPage(foundMfn)) this.xen.pageFreed(foundMfn, foreignDomid);
     return rc;
+  }
+
+  /**
+   * XENMEM_acquire_resource of grant-table frames (acquire_resource, gnttab_acquire_resource): Xen's own pages, made when
+   * they are asked for first, enter the caller's p2m as foreign mappings.
+   */
+  acquireGrantFrames(domid: number, foreignDomid: number, gpfn: number, frames: number): number {
+    return this.xen.hypercall("hypercall:XENMEM_acquire_resource", () => {
+      const domain = this.xen.domain(domid);
+      const foreign = this.xen.domain(foreignDomid);
+      if (!domain || !foreign) return -ESRCH;
+      for (let i = 0; i < frames; i++) {
+        if (!domain.p2m.holds(gpfn + i)) return -EINVAL;
+        const memory = this.xen.allocate(foreign, 0);
+        if (!memory) return -ENOMEM;
+        if (memory.needFlush) this.xen.machine.flushAllGuests(this.allocSite);
+        this.xen.machine.heap.get(memory.page);
+        domain.p2m.lock();
+        const rc = domain.p2m.setEntry(gfn(gpfn + i), 1, memory.page, P2m.map_foreign_rw);
+        domain.p2m.unlock();
+        if (rc !== 0) return rc;
+      }
+      return 0;
+    });
+  }
+
+  /** A page of Xen's own (shared info, grant table) at a gfn of the guest's choice; what was mapped there is replaced. */
+  private addXenPage(domain: Domain, gpfn: number): number {
+    const memory = this.xen.allocate(domain, 0);
+    if (!memory) return -ENOMEM;
+    if (memory.needFlush) this.xen.machine.flushAllGuests(this.allocSite);
+    domain.p2m.lock();
+    const rc = domain.p2m.setEntry(gfn(gpfn), 1, memory.page, P2m.ram_rw);
+    domain.p2m.unlock();
+    return rc;
+  }
+
+  /** GNTTABOP_map_grant_ref (create_grant_host_mapping): a page of another domain, granted, at a gfn; a new mapping. */
+  mapGrant(domid: number, foreignDomid: number, idx: number, gpfn: number): number {
+    return this.xen.hypercall("hypercall:GNTTABOP_map_grant_ref", () => {
+      const domain = this.xen.domain(domid);
+      const foreign = this.xen.domain(foreignDomid);
+      if (!domain || !foreign) return -ESRCH;
+      if (!domain.p2m.holds(gpfn) || !foreign.p2m.lookup(idx)) return -EINVAL;
+      const page = foreign.p2m.foundMfn;
+      domain.p2m.lock();
+      const rc = domain.p2m.setEntry(gfn(gpfn), 1, page, P2m.grant_map_rw);
+      domain.p2m.unlock();
+      return rc;
+    });
+  }
+
+  /** GNTTABOP_unmap_grant_ref (replace_grant_host_mapping): guest_physmap_remove_page, with its flush. */
+  unmapGrant(domid: number, gpfn: number): number {
+    return this.xen.hypercall("hypercall:GNTTABOP_unmap_grant_ref", () => {
+      const domain = this.xen.domain(domid);
+      return domain ? this.removeOne(domain, gpfn, UNKNOWN_VA) : -ESRCH;
+    });
   }
 
   /** XENMEM_add_to_physmap_batch: item by item, errors into errs; gives way after `preemptAfter` items. */

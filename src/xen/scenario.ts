@@ -30,6 +30,10 @@ const domu = v.strictObject({
 const toolstack = v.strictObject({
   /** pages beside the segments that are mapped, cleared and unmapped one by one: console, xenstore, ... */
   "special-pages": v.optional(whole(0, 1024), 0),
+  /** pages that alloc_magic_pages (libxenguest) populates for console, xenstore, memory access and vuart, and clears one by one: 4 */
+  "magic-pages": v.optional(whole(0, 16), 0),
+  /** grant-table frames that dom0 maps by XENMEM_acquire_resource to enter the rings (xc_dom_set_gnttab_entry), and unmaps: 1 */
+  "grant-frames": v.optional(whole(0, 64), 0),
   /** gfns that dom0 hands to one XENMEM_remove_from_physmap_batch, where the policy has it */
   "removal-batch": v.optional(whole(1, MAX_BATCH), MAX_BATCH),
   /** items of a batch after which Xen finds something else to do and returns a continuation */

@@ -39,6 +39,8 @@ export function possibleOccasions(scenario: Scenario): Occasion[] {
     scenario.destroy ||
     scenario.lives > 1 ||
     scenario.toolstack["special-pages"] > 0 ||
+    scenario.toolstack["magic-pages"] > 0 ||
+    scenario.toolstack["grant-frames"] > 0 ||
     scenario.domu.some((domu) => domu.segment.length > 0);
   return [
     "vmid-assigned",
@@ -123,7 +125,7 @@ export function simulate(
 }
 
 /** Xen builds dom0: memory in the largest aligned pieces, mapped 1:1. Returns it and the first gfn of its RAM. */
-function* bootDom0(xen: Xen, scenario: Scenario): Generator<void, { dom0: Domain; base: number }> {
+export function* bootDom0(xen: Xen, scenario: Scenario): Generator<void, { dom0: Domain; base: number }> {
   const wanted = scenario.dom0["memory-mib"] * 256;
   if (xen.createDomain(0, scenario.dom0.vcpus) !== 0) throw InputError.at(scenario.file, 0, "no memory for dom0's p2m");
   const dom0 = xen.domain(0)!;

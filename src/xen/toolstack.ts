@@ -11,6 +11,8 @@ import type { DomuSpec, Scenario } from "./scenario.js";
 
 /** First gfn of a domU's RAM: GUEST_RAM0_BASE, 1 GiB. */
 export const GUEST_RAM_GFN = 0x40000;
+/** First gfn of a domU's magic pages: GUEST_MAGIC_BASE (xen/include/public/arch-arm.h). */
+export const MAGIC_GFN = 0x39000;
 /** Where Linux's unpopulated-alloc takes dom0's gfns for foreign mappings from: above all RAM; right above it in a small p2m. */
 const FOREIGN_GFN = 2 ** 24;
 /** dom0's VAs, as page numbers: its kernel's linear map, and the toolstack's mapping of the guest. */
@@ -80,9 +82,36 @@ export class Toolstack {
     const end = GUEST_RAM_GFN + spec["memory-mib"] * 256;
     for (let i = 0; i < this.scenario.toolstack["special-pages"]; i++)
       yield* this.load(id, { name: "special page", gfn: end - 1 - i, pages: 1 });
+    yield* this.loadMagicPages(id);
+    this.seedGrantTable(id);
     this.xen.unpause(id);
     this.touch();
     return this.xen.domain(id)!;
+  }
+
+  /** alloc_magic_pages: pages beside the RAM, each cleared through a mapping of its own (xc_clear_domain_pages). */
+  private *loadMagicPages(id: number): Generator<void> {
+    const extents = Array.from({ length: this.scenario.toolstack["magic-pages"] }, (_, i) => gfn(MAGIC_GFN + i));
+    if (extents.length === 0) return;
+    if (this.physmap.populate(id, extents, 0) < extents.length)
+      throw InputError.at(this.scenario.file, 0, `domain ${id} has no memory left for its magic pages`);
+    this.touch();
+    for (const frame of extents) yield* this.load(id, { name: "magic page", gfn: frame, pages: 1 });
+  }
+
+  /** xc_dom_gnttab_seed: dom0 maps the domU's grant table to enter console and xenstore rings, and unmaps it. */
+  private seedGrantTable(id: number): void {
+    const frames = this.scenario.toolstack["grant-frames"];
+    if (frames === 0) return;
+    this.check(
+      this.physmap.acquireGrantFrames(this.dom0.id, id, this.foreignGfn, frames),
+      `mapping the grant table of domain ${id}`,
+    );
+    this.touch();
+    for (let i = 0; i < frames; i++) {
+      this.physmap.removeFromPhysmap(this.dom0.id, this.foreignGfn + i, MAPPING_VA + i);
+      this.touch();
+    }
   }
 
   /** XENMEM_populate_physmap with the largest extents that fit: 1 GiB, 2 MiB, 4 KiB. */

@@ -19,8 +19,8 @@ export function vttbr(vmid: number): string {
 /** TTBR0_EL1 of a stage-1 table. */
 export const ttbr = (base: string, asid = 0): string => `ttbr(asid=${id(asid)}, base=${base})`;
 
-/** HCR_EL2 as Xen sets it, as far as it matters here: VM, and FB unless told otherwise. */
-const hcr = (fb: boolean): string => `extz(0x${fb ? "201" : "1"}, 64)`;
+/** HCR_EL2 as Xen sets it, as far as it matters here: VM, BSU = Inner Shareable, and FB unless told otherwise. */
+const hcr = (fb: boolean): string => `extz(0x${fb ? "601" : "401"}, 64)`;
 
 /** What holds for all scenarios of a policy. */
 export interface Setting {

@@ -1,0 +1,86 @@
+/** The serial console of the machine, read as it grows: what dom0 says to the host, what Xen and the toolstack print. */
+import { closeSync, openSync, readSync } from "node:fs";
+import { SAYS } from "./scenario.js";
+
+/** An image segment of the domU, as the toolstack logs it (xc_dom_alloc_segment). */
+export interface Segment {
+  readonly name: string;
+  /** first gfn */
+  readonly gfn: number;
+  /** 4 KiB pages */
+  readonly pages: number;
+}
+
+const SEGMENT = /xc_dom_alloc_segment:\s+(\S+)\s*: .*\(pfn 0x([0-9a-f]+) \+ 0x([0-9a-f]+) pages\)/;
+/** Lines kept for error messages. */
+const LAST_LINES = 12;
+
+export class ConsoleLog {
+  readonly segments: Segment[] = [];
+  /** what dom0 said last, without the prefix */
+  said = "";
+  /** everything that dom0 said */
+  readonly sayings: string[] = [];
+  /** why it gave up, as dom0's script or Xen's panic says */
+  failure: string | undefined;
+  private rest = "";
+  /** bytes read so far */
+  bytes = 0;
+  private readonly last: string[] = [];
+
+  constructor(private readonly path: string) {}
+
+  /** Reads what has come since the last time. */
+  poll(): void {
+    let fd: number;
+    try {
+      fd = openSync(this.path, "r");
+    } catch {
+      return; // not there yet
+    }
+    try {
+      const piece = Buffer.alloc(65_536);
+      for (let n = readSync(fd, piece, 0, piece.length, this.bytes); n > 0; ) {
+        this.bytes += n;
+        this.take(piece.toString("latin1", 0, n));
+        n = readSync(fd, piece, 0, piece.length, this.bytes);
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  private take(text: string): void {
+    const lines = (this.rest + text).split(/\r*\n/);
+    this.rest = lines.pop()!;
+    for (const line of lines) this.line(line);
+  }
+
+  private line(line: string): void {
+    if (line.trim() === "") return;
+    this.last.push(line.trimEnd());
+    if (this.last.length > LAST_LINES) this.last.shift();
+    const saying = line.indexOf(`${SAYS} `);
+    if (saying >= 0) {
+      this.said = line.slice(saying + SAYS.length + 1).trim();
+      this.sayings.push(this.said);
+      if (this.said.startsWith("failed: ")) this.failure ??= this.said.slice("failed: ".length);
+    }
+    const segment = SEGMENT.exec(line);
+    if (segment)
+      this.segments.push({
+        name: segment[1]!,
+        gfn: Number.parseInt(segment[2]!, 16),
+        pages: Number.parseInt(segment[3]!, 16),
+      });
+    const panic = /^(?:\(XEN\) )+(Could not .*|Unable to .*|.*[Pp]anic on CPU.*)/.exec(line);
+    if (panic && !/^\*/.test(panic[1]!)) this.failure ??= `Xen says: ${panic[1]!.trim()}`;
+    const linux = /Kernel panic - not syncing: (.*)/.exec(line);
+    if (linux) this.failure ??= `dom0's kernel panics: ${linux[1]!.trim()}`;
+  }
+
+  /** The last lines, for an error message. */
+  get tail(): string {
+    return this.last.join("\n  ");
+  }
+}

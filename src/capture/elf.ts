@@ -1,0 +1,184 @@
+/** ELF64 files for AArch64, as far as captures need them: what stands at an address, the symbols, the libraries needed. */
+import { InputError } from "../input/index.js";
+
+/** A symbol with an address. Sizes are in bytes; 0 where the file does not say. */
+export interface ElfSymbol {
+  readonly name: string;
+  readonly address: number;
+  readonly size: number;
+  readonly kind: "function" | "object" | "other";
+}
+
+/** A stretch of the file that is executable: its link address and its bytes. */
+export interface ElfText {
+  readonly name: string;
+  readonly address: number;
+  readonly bytes: Uint8Array;
+}
+
+interface Section {
+  readonly name: string;
+  readonly type: number;
+  readonly flags: number;
+  readonly address: number;
+  readonly offset: number;
+  readonly size: number;
+  readonly link: number;
+}
+
+interface Segment {
+  readonly type: number;
+  readonly offset: number;
+  readonly address: number;
+  readonly fileSize: number;
+}
+
+// gABI: e_machine, sh_type, sh_flags, p_type, st_info, d_tag.
+const EM_AARCH64 = 183;
+const SHT_SYMTAB = 2;
+const SHT_NOBITS = 8;
+const SHF_EXECINSTR = 4;
+const PT_LOAD = 1;
+const PT_DYNAMIC = 2;
+const STT = ["other", "object", "function"] as const;
+const DT_NEEDED = 1;
+const DT_STRTAB = 5;
+
+/** An ELF file, opened. Addresses are link addresses, as numbers: AArch64's 48-bit and 52-bit VAs fit a double. */
+export class Elf {
+  private readonly view: DataView;
+  private readonly sections: readonly Section[];
+  private readonly segments: readonly Segment[];
+
+  /** `file` names it in errors. Throws an InputError for anything but a little-endian ELF64 file for AArch64. */
+  constructor(
+    private readonly bytes: Uint8Array,
+    readonly file: string,
+  ) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (!isElf(bytes)) throw InputError.at(file, 0, "not an ELF file");
+    if (bytes.length < 64 || bytes[4] !== 2 || bytes[5] !== 1 || this.view.getUint16(18, true) !== EM_AARCH64)
+      throw InputError.at(file, 0, "expected a little-endian 64-bit ELF file for AArch64");
+    try {
+      this.segments = this.readSegments();
+      this.sections = this.readSections();
+    } catch (error) {
+      throw this.broken(error);
+    }
+  }
+
+  private broken(error: unknown): unknown {
+    return error instanceof RangeError ? InputError.at(this.file, 0, "the ELF file ends too early") : error;
+  }
+
+  /** A 64-bit number that must be exact in a double; symbols above (absolute ones with all bits set) lose low bits only. */
+  private wide(at: number): number {
+    return this.view.getUint32(at, true) + this.view.getUint32(at + 4, true) * 2 ** 32;
+  }
+
+  private readSegments(): Segment[] {
+    const first = this.wide(32);
+    return Array.from({ length: this.view.getUint16(56, true) }, (_, i) => {
+      const at = first + i * this.view.getUint16(54, true);
+      return {
+        type: this.view.getUint32(at, true),
+        offset: this.wide(at + 8),
+        address: this.wide(at + 16),
+        fileSize: this.wide(at + 32),
+      };
+    });
+  }
+
+  private readSections(): Section[] {
+    const first = this.wide(40);
+    const size = this.view.getUint16(58, true);
+    const at = (i: number): number => first + i * size;
+    const strings = this.wide(at(this.view.getUint16(62, true)) + 24);
+    return Array.from({ length: this.view.getUint16(60, true) }, (_, i) => ({
+      name: this.text(strings + this.view.getUint32(at(i), true)),
+      type: this.view.getUint32(at(i) + 4, true),
+      flags: this.wide(at(i) + 8),
+      address: this.wide(at(i) + 16),
+      offset: this.wide(at(i) + 24),
+      size: this.wide(at(i) + 32),
+      link: this.view.getUint32(at(i) + 40, true),
+    }));
+  }
+
+  private text(at: number): string {
+    let end = at;
+    while (end < this.bytes.length && this.bytes[end] !== 0) end++;
+    return Buffer.from(this.bytes.subarray(at, end)).toString("latin1");
+  }
+
+  /** Symbols of the symbol table, without those that have no name; empty when the file was stripped. */
+  symbols(): ElfSymbol[] {
+    const table = this.sections.find(({ type }) => type === SHT_SYMTAB);
+    if (!table) return [];
+    const strings = this.sections[table.link];
+    if (!strings) return [];
+    try {
+      const list: ElfSymbol[] = [];
+      for (let at = table.offset; at < table.offset + table.size; at += 24) {
+        const name = this.text(strings.offset + this.view.getUint32(at, true));
+        // $x and $d only say where code and data begin (AAELF64, mapping symbols).
+        if (name === "" || name.startsWith("$")) continue;
+        const kind = STT[this.view.getUint8(at + 4) & 15] ?? "other";
+        if (this.view.getUint16(at + 6, true) === 0) continue; // undefined
+        list.push({ name, address: this.wide(at + 8), size: this.wide(at + 16), kind });
+      }
+      return list;
+    } catch (error) {
+      throw this.broken(error);
+    }
+  }
+
+  /** The executable sections that have contents. */
+  texts(): ElfText[] {
+    return this.sections
+      .filter(({ type, flags }) => (flags & SHF_EXECINSTR) !== 0 && type !== SHT_NOBITS)
+      .map(({ name, address, offset, size }) => ({ name, address, bytes: this.bytes.subarray(offset, offset + size) }));
+  }
+
+  /** Bytes as they are loaded, from the first address to the last one that the file has contents for. */
+  image(): { readonly address: number; readonly bytes: Uint8Array } {
+    const loads = this.segments.filter(({ type, fileSize }) => type === PT_LOAD && fileSize > 0);
+    const first = Math.min(...loads.map(({ address }) => address));
+    const last = Math.max(...loads.map(({ address, fileSize }) => address + fileSize));
+    if (!(last - first < 2 ** 30)) throw InputError.at(this.file, 0, "nothing to load, or more than 1 GiB");
+    const bytes = new Uint8Array(last - first);
+    for (const { address, offset, fileSize } of loads)
+      bytes.set(this.bytes.subarray(offset, offset + fileSize), address - first);
+    return { address: first, bytes };
+  }
+
+  /** Names of the shared libraries that it needs (DT_NEEDED). */
+  needed(): string[] {
+    const dynamic = this.segments.find(({ type }) => type === PT_DYNAMIC);
+    if (!dynamic) return [];
+    try {
+      const offsets: number[] = [];
+      let strings = 0;
+      for (let at = dynamic.offset; at < dynamic.offset + dynamic.fileSize; at += 16) {
+        const tag = this.wide(at);
+        if (tag === 0) break;
+        if (tag === DT_NEEDED) offsets.push(this.wide(at + 8));
+        if (tag === DT_STRTAB) strings = this.offsetOf(this.wide(at + 8));
+      }
+      return offsets.map((offset) => this.text(strings + offset));
+    } catch (error) {
+      throw this.broken(error);
+    }
+  }
+
+  private offsetOf(address: number): number {
+    const segment = this.segments.find(
+      (s) => s.type === PT_LOAD && address >= s.address && address < s.address + s.fileSize,
+    );
+    return segment ? segment.offset + address - segment.address : address;
+  }
+}
+
+/** True when the bytes begin as an ELF file's do. */
+export const isElf = (bytes: Uint8Array): boolean =>
+  bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;

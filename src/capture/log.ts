@@ -1,0 +1,146 @@
+/**
+ * QEMU's execution log (-d exec,cpu): for each block that began, a line with CPU and PC and the registers below it. It is
+ * read as it grows and never kept.
+ *
+ *     Trace 0: 0x7f46f0223b40 [00200008/00000a000025b6a8/00000061/ff022000] p2m_force_tlb_flush_sync
+ *      PC=00000a000025b6a8 X00=00008000fffcd208 X01=0000000000000000
+ *     X02=0000000000000240 ...
+ *     X29=0000000000000000 X30=00000a000025cb2c  SP=00000a00002f7d00
+ *
+ * "Stopped execution of TB chain before" after it says that the block did not begin after all.
+ */
+
+/** One block that began; valid during the call only. */
+export interface BlockRecord {
+  readonly cpu: number;
+  readonly pc: number;
+  /** bits [31:0] of X0 to X30, or of SP (31) */
+  lo(register: number): number;
+  /** bits [63:32] */
+  hi(register: number): number;
+}
+
+const NEWLINE = 10;
+const TRACE = Buffer.from("Trace ");
+const STOPPED = Buffer.from("Stopped execution");
+const FIRST_REGISTER = Buffer.from("X00=");
+/** Characters from one register's name to the next: "X00=", 16 digits, a blank or the end of the line. */
+const STRIDE = 21;
+const REGISTERS = 32;
+
+/** Cuts the log into records and hands each on, once it is certain that the block began. */
+export class ExecutionLog implements BlockRecord {
+  cpu = 0;
+  pc = 0;
+  /** records handed on */
+  records = 0;
+  private rest: Buffer = Buffer.alloc(0);
+  private data: Buffer = this.rest;
+  private registers = 0;
+
+  /** `record` gets each block. */
+  constructor(private readonly record: (record: BlockRecord) => void) {}
+
+  /** The next piece of the log. */
+  feed(piece: Buffer): void {
+    this.data = this.rest.length > 0 ? Buffer.concat([this.rest, piece]) : piece;
+    const used = this.scan(false);
+    this.rest = this.data.subarray(used);
+  }
+
+  /** The log has ended: the last record is handed on. */
+  end(): void {
+    this.data = this.rest;
+    this.scan(true);
+    this.rest = Buffer.alloc(0);
+  }
+
+  /** Works on whole records; returns where the first begins that is not whole yet. */
+  private scan(last: boolean): number {
+    const { data } = this;
+    let at = 0;
+    while (at < data.length) {
+      if (!this.beginsWith(TRACE, at)) {
+        const end = data.indexOf(NEWLINE, at);
+        if (end < 0) break;
+        at = end + 1;
+        continue;
+      }
+      const next = this.whole(at, last);
+      if (next === undefined) break;
+      at = next;
+    }
+    return at;
+  }
+
+  private beginsWith(word: Buffer, at: number): boolean {
+    return this.data.compare(word, 0, word.length, at, Math.min(at + word.length, this.data.length)) === 0;
+  }
+
+  /** A record from its first line on; returns where it ends, undefined when that is not known yet. */
+  private whole(at: number, last: boolean): number | undefined {
+    const { data } = this;
+    const header = data.indexOf(NEWLINE, at);
+    if (header < 0) return undefined;
+    const x0 = data.indexOf(FIRST_REGISTER, header);
+    if (x0 < 0 || x0 + REGISTERS * STRIDE > data.length) return undefined;
+    let line = data.indexOf(NEWLINE, x0 + REGISTERS * STRIDE - 2) + 1;
+    if (line === 0) return undefined;
+    let began = last;
+    for (;;) {
+      const end = data.indexOf(NEWLINE, line);
+      if (end < 0) {
+        if (!last) return undefined;
+        break;
+      }
+      if (this.beginsWith(TRACE, line)) {
+        began = true;
+        break;
+      }
+      if (this.beginsWith(STOPPED, line)) {
+        began = false;
+        line = end + 1;
+        break;
+      }
+      line = end + 1;
+    }
+    if (began) {
+      this.registers = x0 + 4;
+      this.readHeader(at, header);
+      this.records++;
+      this.record(this);
+    }
+    return line;
+  }
+
+  /** "Trace CPU: POINTER [CS_BASE/PC/FLAGS/CFLAGS] SYMBOL". */
+  private readHeader(at: number, end: number): void {
+    const { data } = this;
+    let p = at + TRACE.length;
+    let cpu = 0;
+    for (; data[p] !== 0x3a; p++) cpu = 10 * cpu + data[p]! - 0x30;
+    this.cpu = cpu;
+    const slash = data.indexOf(0x2f, p);
+    if (slash < 0 || slash > end) throw new RangeError("QEMU's execution log has a line that is not understood");
+    this.pc = this.digits(slash + 1) * 2 ** 32 + this.digits(slash + 9);
+  }
+
+  /** Eight hexadecimal digits. */
+  private digits(at: number): number {
+    const { data } = this;
+    let value = 0;
+    for (let i = at; i < at + 8; i++) {
+      const c = data[i]!;
+      value = (value << 4) | (c < 0x3a ? c - 0x30 : c - 0x57);
+    }
+    return value >>> 0;
+  }
+
+  hi(register: number): number {
+    return this.digits(this.registers + STRIDE * register);
+  }
+
+  lo(register: number): number {
+    return this.digits(this.registers + STRIDE * register + 8);
+  }
+}

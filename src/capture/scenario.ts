@@ -1,0 +1,125 @@
+/** What dom0 does in a capture: scripts for its shell, and the domU's configuration for xl. */
+
+/** The domU that is created. Memory in MiB. */
+export interface DomuOptions {
+  readonly memoryMib: number;
+  readonly vcpus: number;
+}
+
+export interface CaptureScenario {
+  readonly name: string;
+  readonly title: string;
+  /** vCPUs of dom0, when the user does not say */
+  readonly dom0Vcpus: number;
+  /** bytes that Debian's busybox ramdisk is made larger by, in place of a root file system */
+  readonly padding: number;
+  /** lines for dom0's shell, run after the toolstack's daemons have started; `say` tells the host what happens */
+  readonly script: string;
+}
+
+/** What dom0 prints before words that are meant for the host. */
+export const SAYS = "shootdown:";
+/** Tenths of a second of emulated time that dom0 waits for the domU. */
+const PATIENCE = 300;
+
+/** Seconds of emulated time, enough for an idle pCPU to scrub the pages of a domU of 128 MiB. */
+const SCRUBBING = 5;
+
+const CREATE = `say creating
+xl -vvv create /domu/domu.cfg || fail "xl create failed"
+say created
+`;
+const WAIT = `n=0
+until grep -q "${SAYS} up" /var/log/xen/console/guest-domu.log 2>/dev/null; do
+  n=$((n+1)); [ $n -lt ${PATIENCE} ] || fail "the domU did not start its init"
+  usleep 100000
+done
+say running
+`;
+const DESTROY = `say destroying
+xl destroy domu || fail "xl destroy failed"
+say destroyed
+`;
+
+/** What can be captured. */
+export const CAPTURE_SCENARIOS: readonly CaptureScenario[] = [
+  {
+    name: "create-domu",
+    title: "dom0 with one vCPU creates a domU, lets it boot to its init, and destroys it",
+    dom0Vcpus: 1,
+    padding: 0,
+    script: CREATE + WAIT + DESTROY,
+  },
+  {
+    name: "create-ramdisk",
+    title: "the same with 24 MiB more in the domU's ramdisk",
+    dom0Vcpus: 1,
+    padding: 24 * 2 ** 20,
+    script: CREATE + WAIT + DESTROY,
+  },
+  {
+    name: "switch",
+    title: "the same with a dom0 of two vCPUs, both busy while the domU runs: its vCPUs take turns on the pCPUs",
+    dom0Vcpus: 2,
+    padding: 0,
+    script: `${CREATE}${WAIT}for i in 1 2; do ( n=0; while [ $n -lt 2000 ]; do n=$((n+1)); [ $((n%100)) -ne 0 ] || usleep 1000; done ) & done
+wait
+${DESTROY}`,
+  },
+  {
+    name: "destroy",
+    title: "dom0 creates a domU that never runs, destroys it, and waits until Xen has scrubbed its pages",
+    dom0Vcpus: 1,
+    padding: 0,
+    script: `${CREATE.replace("create /", "create -p /")}${DESTROY}sleep ${SCRUBBING}\n`,
+  },
+];
+
+/** The scenario of that name, or undefined. */
+export const captureScenario = (name: string): CaptureScenario | undefined =>
+  CAPTURE_SCENARIOS.find((scenario) => scenario.name === name);
+
+/** dom0's init: mounts, drivers, the toolstack's daemons, the scenario, power off. */
+export function dom0Init(scenario: CaptureScenario, modules: readonly string[]): string {
+  return `#!/bin/busybox sh
+export PATH=/usr/lib/xen/bin:/bin LD_LIBRARY_PATH=/usr/lib
+say() { echo "${SAYS} $*"; }
+fail() { say "failed: $*"; poweroff -f; }
+mount -t devtmpfs devtmpfs /dev
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mkdir -p /dev/pts
+mount -t devpts devpts /dev/pts
+mount -t tmpfs tmpfs /run
+mkdir -p /run/xen /run/xenstored /run/lock
+say "dom0 has started"
+for module in ${modules.join(" ")}; do insmod /modules/$module 2>/dev/null; done
+mount -t xenfs xenfs /proc/xen
+[ -e /dev/xen/privcmd ] || fail "dom0's kernel has no /dev/xen/privcmd: it needs the drivers xen-privcmd, xen-evtchn, xen-gntdev and xenfs built in"
+xenstored --pid-file /run/xenstored.pid || fail "xenstored does not start"
+xen-init-dom0 || fail "xen-init-dom0 failed: is the toolstack of another version than Xen?"
+xenconsoled --log=guest --log-dir=/var/log/xen/console --pid-file=/run/xenconsoled.pid || fail "xenconsoled does not start"
+say "the toolstack is up"
+${scenario.script}say finished
+poweroff -f
+`;
+}
+
+/** The domU's init: says that it is up on its console and sleeps, so that the rest of its life is quiet. */
+export const DOMU_INIT = `#!/bin/busybox sh
+/bin/busybox echo "${SAYS} up"
+while :; do /bin/busybox sleep 1000; done
+`;
+
+/** The domU's configuration in xl's form (xl.cfg(5)). */
+export function domuConfig(domu: DomuOptions): string {
+  return `name = "domu"
+kernel = "/domu/kernel"
+ramdisk = "/domu/ramdisk"
+memory = ${domu.memoryMib}
+vcpus = ${domu.vcpus}
+extra = "console=hvc0 rdinit=/init quiet"
+on_poweroff = "preserve"
+on_crash = "preserve"
+`;
+}

@@ -1,0 +1,244 @@
+/**
+ * Where Xen does what a capture records, found by decoding its text: TLBIs, writes of VTTBR_EL2 and VTCR_EL2, stores of
+ * stage-2 descriptors, and the entries and returns of functions. Registers come from the instruction words, functions from the symbols; nothing
+ * is known of a particular build.
+ *
+ * QEMU logs a block when it begins, so each site has an address at which a logged block means that it was executed: behind
+ * an instruction that ends its block (a TLBI, an MSR), or the address itself, where the code's pages are translated one
+ * instruction a block.
+ */
+import {
+  BARRIERS,
+  barrierFromWord,
+  decodeAtS12,
+  decodeMsr,
+  decodeReadPar,
+  decodeStore,
+  decodeTlbi,
+  type Store,
+  type TlbiOp,
+} from "../arch/index.js";
+import { CALLS, type Call, callPathFunctions } from "./calls.js";
+import { directmapVariables } from "./directmap.js";
+import type { XenFunction, XenText } from "./text.js";
+
+interface SiteBase {
+  /** of the instruction */
+  readonly address: number;
+  /** a block that begins here was logged: the site was executed (`before`: is about to be) */
+  readonly logged: number;
+  readonly in: XenFunction | undefined;
+}
+
+/** Barriers that are certain to be executed with a site: indexes in BARRIERS, in code order. */
+export interface Barriers {
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+}
+
+export interface TlbiSite extends SiteBase {
+  readonly kind: "tlbi";
+  readonly op: TlbiOp;
+  /** index in TLBI_OPS */
+  readonly index: number;
+  /** register of the operand; 31: none */
+  readonly rt: number;
+  readonly barriers: Barriers;
+}
+
+export interface SysregSite extends SiteBase {
+  readonly kind: "sysreg";
+  readonly register: "VTTBR_EL2" | "VTCR_EL2";
+  readonly rt: number;
+  readonly barriers: Barriers;
+}
+
+export interface StoreSite extends SiteBase {
+  readonly kind: "store";
+  readonly store: Store;
+  readonly barriers: Barriers;
+}
+
+/** The entry of a function, or the place that one of its calls comes back to. */
+export interface FunctionSite extends SiteBase {
+  readonly kind: "entry" | "return";
+  readonly of: XenFunction;
+}
+
+/** Xen has translated a VA of the guest that runs (AT S12E1R, S12E1W), and read what it comes to. */
+export interface TranslationSite extends SiteBase {
+  readonly kind: "translation";
+  /** registers of the VA and of PAR_EL1's value */
+  readonly va: number;
+  readonly par: number;
+}
+
+export type Site = TlbiSite | SysregSite | StoreSite | FunctionSite | TranslationSite;
+
+export interface Sites {
+  readonly list: readonly Site[];
+  /** pages of code, by address, that must be translated one instruction a block */
+  readonly pages: readonly number[];
+  /** what cannot be derived from this build, in sentences */
+  readonly unknown: readonly string[];
+}
+
+/** A page of code as QEMU watches breakpoints: 4 KiB, whatever the target's granule. */
+const PAGE = 4096;
+const pageOf = (address: number): number => Math.floor(address / PAGE) * PAGE;
+const DSB_SY = BARRIERS.findIndex(({ name }) => name === "DSB SY");
+const NOP = 0xd503201f;
+
+/** Finds the sites of a build. */
+export function findSites(text: XenText): Sites {
+  const list: Site[] = [];
+  const pages = new Set<number>();
+  const unknown: string[] = [];
+  const marked = new Set<number>();
+  text.forEachWord((word, address) => {
+    if (decodeTlbi(word) || writesStage2Register(word) || isDescriptorStore(text, address)) marked.add(address);
+  });
+  for (const address of marked) {
+    const word = text.word(address)!;
+    const barriers = barriersAround(text, address, marked);
+    const tlbi = decodeTlbi(word);
+    const msr = writesStage2Register(word);
+    const store = decodeStore(word);
+    const where = text.functionAt(address);
+    // Replacements of alternatives stand outside every function; what runs is what is patched in elsewhere.
+    if (!where) continue;
+    if (tlbi || msr) {
+      const logged = afterBlock(text, address, pages);
+      const base = { address, logged, in: where, barriers };
+      if (tlbi) list.push({ kind: "tlbi", op: tlbi.op, index: tlbi.index, rt: tlbi.rt, ...base });
+      else if (msr) list.push({ kind: "sysreg", ...msr, ...base });
+    } else if (store && isP2m(where)) {
+      pages.add(pageOf(address));
+      list.push({ kind: "store", store, address, logged: address, in: where, barriers });
+    }
+  }
+  if (!list.some(({ kind }) => kind === "store"))
+    unknown.push("stage-2 descriptor writes: no p2m function has a store between two DSB SY");
+  if (!list.some((site) => site.kind === "sysreg" && site.register === "VTTBR_EL2"))
+    unknown.push("VMIDs: nothing writes VTTBR_EL2");
+  const directmap = directmapVariables((name) => text.variableNamed(name));
+  if (typeof directmap === "string") unknown.push(directmap);
+  const translations = findTranslations(text);
+  if (translations.length === 0)
+    unknown.push("guests' accesses: no translation by AT S12E1R is followed by a read of PAR_EL1");
+  for (const site of translations) pages.add(pageOf(site.logged));
+  list.push(...translations);
+  addFunctions(text, list, pages, unknown);
+  return { list, pages: [...pages].sort((a, b) => a - b), unknown };
+}
+
+/** Each read of PAR_EL1 behind an AT S12E1R or S12E1W, with only barriers, NOPs and a jump between. */
+function findTranslations(text: XenText): TranslationSite[] {
+  const found = new Map<number, TranslationSite>();
+  text.forEachWord((word, address) => {
+    const va = decodeAtS12(word);
+    if (va === undefined) return;
+    let at = address + 4;
+    for (let steps = 0; steps < REACH; steps++) {
+      const next = text.word(at);
+      if (next === undefined) return;
+      const par = decodeReadPar(next);
+      if (par !== undefined) {
+        // Behind the read the VA must still be in its register.
+        if (par !== va)
+          found.set(at, { kind: "translation", va, par, address: at, logged: at + 4, in: text.functionAt(at) });
+        return;
+      }
+      const branch = text.branchAt(at);
+      if (branch?.target !== undefined && !branch.call && !branch.conditional) at = branch.target;
+      else if (next === NOP || barrierFromWord(next) !== undefined) at += 4;
+      else return;
+    }
+  });
+  return [...found.values()];
+}
+
+/** Xen's stage 2 is its p2m; its own tables are written by the same inline function (write_pte). */
+const isP2m = (f: XenFunction): boolean => f.name.includes("p2m");
+
+function writesStage2Register(word: number): { register: "VTTBR_EL2" | "VTCR_EL2"; rt: number } | undefined {
+  const msr = decodeMsr(word);
+  return msr?.register === "VTTBR_EL2" || msr?.register === "VTCR_EL2"
+    ? { register: msr.register, rt: msr.rt }
+    : undefined;
+}
+
+/** write_pte (asm/arm64/page.h): DSB SY; the store; DSB SY. */
+function isDescriptorStore(text: XenText, address: number): boolean {
+  return (
+    decodeStore(text.word(address)!) !== undefined &&
+    barrierAt(text, address - 4) === DSB_SY &&
+    barrierAt(text, address + 4) === DSB_SY
+  );
+}
+
+function barrierAt(text: XenText, address: number): number | undefined {
+  const word = text.word(address);
+  return word === undefined ? undefined : barrierFromWord(word);
+}
+
+/** The next instruction, where nothing else can branch to it; else the site itself, in a page of single instructions. */
+function afterBlock(text: XenText, address: number, pages: Set<number>): number {
+  if (text.branchesTo(address + 4).length === 0) return address + 4;
+  pages.add(pageOf(address));
+  return address;
+}
+
+/** Most words to look at for barriers on each side. */
+const REACH = 16;
+
+/**
+ * Barriers on the straight way to a site and from it: no branch away, nothing that joins, no other site between (a barrier
+ * between two sites is the first one's).
+ */
+function barriersAround(text: XenText, address: number, sites: ReadonlySet<number>): Barriers {
+  const after: number[] = [];
+  for (let at = address + 4; at <= address + 4 * REACH; at += 4) {
+    if (sites.has(at) || text.branchesTo(at).length > 0 || text.branchAt(at) || text.word(at) === undefined) break;
+    const barrier = barrierAt(text, at);
+    if (barrier !== undefined) after.push(barrier);
+  }
+  let before: number[] = [];
+  if (text.branchesTo(address).length === 0)
+    for (let at = address - 4; at >= address - 4 * REACH; at -= 4) {
+      if (sites.has(at)) {
+        before = [];
+        break;
+      }
+      const barrier = barrierAt(text, at);
+      if (barrier === undefined && text.word(at) !== NOP) break;
+      if (barrier !== undefined) before.unshift(barrier);
+      if (text.branchesTo(at).length > 0) break;
+    }
+  return { before, after };
+}
+
+/** Entries of the functions that mark calls and of those on the way to a TLBI; returns of those whose end matters. */
+function addFunctions(text: XenText, list: Site[], pages: Set<number>, unknown: string[]): void {
+  const flushing = list.flatMap((site) => (site.kind === "tlbi" && site.in ? [site] : []));
+  const entries = new Map(callPathFunctions(text, flushing).map(({ of, near }) => [of, near]));
+  for (const [name, call] of Object.entries<Call>(CALLS)) {
+    const f = text.functionNamed(name);
+    if (!f) {
+      unknown.push(`${call.tells}: this Xen has no function ${name}`);
+      continue;
+    }
+    entries.set(f, true);
+    if (!call.returns) continue;
+    for (const { from, call: isCall } of text.branchesTo(f.address))
+      if (isCall) list.push({ kind: "return", of: f, address: from + 4, logged: from + 4, in: text.functionAt(from) });
+  }
+  // Blocks are chained, and not logged, only within a page.
+  const chained = (f: XenFunction): boolean =>
+    text.branchesTo(f.address).some(({ from }) => pageOf(from) === pageOf(f.address));
+  for (const [f, near] of entries) if (near && chained(f)) pages.add(pageOf(f.address));
+  // A function some of whose entries would go unlogged is not followed at all: a stale entry could pass for the one meant.
+  for (const f of entries.keys())
+    if (!chained(f) || pages.has(pageOf(f.address)))
+      list.push({ kind: "entry", of: f, address: f.address, logged: f.address, in: f });
+}

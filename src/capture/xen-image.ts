@@ -1,0 +1,45 @@
+/** The Xen that boots and the xen-syms that names its functions: two files of one build. */
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { fileReason, InputError } from "../input/index.js";
+import { Elf, isElf } from "./elf.js";
+
+/** Reads a whole file; throws an InputError that names it. */
+export function readInput(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const reason = fileReason(error);
+    throw reason === undefined ? error : InputError.at(path, 0, reason);
+  }
+}
+
+/** "ARM\x64" at byte 56 of a Linux boot executable Image (Documentation/arch/arm64/booting.rst). */
+const IMAGE_MAGIC = 0x644d5241;
+
+/** The bytes of a boot executable Image, unpacked if it is gzip's; throws an InputError that says what was expected. */
+export function readImage(path: string, what: string): Uint8Array {
+  let bytes = readInput(path);
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b)
+    try {
+      bytes = gunzipSync(bytes);
+    } catch {
+      throw InputError.at(path, 0, "is damaged: gzip cannot unpack it");
+    }
+  if (isElf(bytes)) throw InputError.at(path, 0, `is an ELF file, expected ${what} as it boots (an arm64 Image)`);
+  const magic = bytes.length < 64 ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(56, true);
+  if (magic !== IMAGE_MAGIC) throw InputError.at(path, 0, `is no arm64 boot Image, expected ${what}`);
+  return bytes;
+}
+
+/** Opens xen-syms and makes sure that it is of the same build as the Xen that boots. */
+export function openXenSyms(xen: string, xenSyms: string): Elf {
+  const image = readImage(xen, "Xen");
+  const elf = new Elf(readInput(xenSyms), xenSyms);
+  const { bytes } = elf.image();
+  // xen is what objcopy makes of xen-syms: the same bytes from the first address on.
+  const same = Math.min(image.length, bytes.length);
+  if (Buffer.compare(image.subarray(0, same), bytes.subarray(0, same)) !== 0 || image.length < bytes.length / 2)
+    throw InputError.at(xenSyms, 0, `is of another build than ${xen}`);
+  return elf;
+}

@@ -1,0 +1,73 @@
+/** A finished capture in words: segments, who issued which TLBI, and the record beside the model's prediction. */
+import type { CaptureOptions, CaptureResult, CaptureScenario } from "../capture/index.js";
+import type { RecordedRow } from "../compare/index.js";
+import { callPath, count, textTable, wrapped } from "../report/index.js";
+import type { Summary } from "../trace/index.js";
+
+export interface Captured {
+  /** the trace's file */
+  readonly trace: string;
+  readonly scenario: CaptureScenario;
+  readonly what: CaptureOptions;
+  readonly result: CaptureResult;
+  readonly summary: Summary;
+  readonly rows: readonly RecordedRow[];
+}
+
+/** The whole text, at most `width` wide where that is possible without leaving anything out. */
+export function captureText({ trace, scenario, what, result, summary, rows }: Captured, width: number): string {
+  const log = what.consoleLog === undefined ? "" : `; the console's log is in ${what.consoleLog}`;
+  const parts = [
+    wrapped(`${trace}: ${count(result.events)} events of ${scenario.name} on QEMU ${result.qemuVersion}${log}`, width),
+    textTable(
+      ["domU's segments", "first gfn", "pages"],
+      [
+        ...result.segments.map(({ name, gfn, pages }) => [name, `0x${gfn.toString(16)}`, count(pages)]),
+        ["together", "", count(result.segments.reduce((sum, { pages }) => sum + pages, 0))],
+      ],
+      { width, align: ["left", "right", "right"] },
+    ),
+    tlbiTable(summary, width),
+    comparison(rows, width),
+    ...result.unknown.map((sentence) => wrapped(`Not derived from this Xen: ${sentence}.`, width)),
+  ];
+  return parts.join("\n");
+}
+
+function tlbiTable(summary: Summary, width: number): string {
+  const rows = Object.entries(summary.phases).flatMap(([phase, { byCaller }]) =>
+    byCaller.map(({ op, count: n, vmid, caller }, i) => [
+      i === 0 ? phase : "",
+      op,
+      count(n),
+      String(vmid),
+      callPath(caller),
+    ]),
+  );
+  return textTable(["phase", "TLBI", "count", "VMID", "issued by"], rows, {
+    width,
+    align: ["left", "left", "right", "right", "left"],
+  });
+}
+
+const signed = (n: number): string => (n === 0 ? "=" : n > 0 ? `+${count(n)}` : `-${count(-n)}`);
+
+function comparison(rows: readonly RecordedRow[], width: number): string {
+  const table = textTable(
+    ["phase", "what", "recorded", "model", ""],
+    rows.map(({ phase, what, recorded, predicted }, i) => [
+      phase === rows[i - 1]?.phase ? "" : phase,
+      what,
+      count(recorded),
+      count(predicted),
+      signed(recorded - predicted),
+    ]),
+    { width, align: ["left", "left", "right", "right", "right"] },
+  );
+  const differences = rows.flatMap(({ phase, what, causes, unexplained }) => [
+    ...causes.map((cause) => `${phase}, ${what}: ${signed(cause.count)} by ${cause.because}.`),
+    ...(unexplained === 0 ? [] : [`${phase}, ${what}: ${signed(unexplained)} that nothing here explains.`]),
+  ]);
+  const list = differences.map((sentence) => wrapped(`- ${sentence}`, width)).join("");
+  return `${table}${list === "" ? "" : `\nDifferences\n${list}`}`;
+}

@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { elfFile, RET } from "../capture/build.testing.js";
+import { findDistribution } from "../capture/index.js";
+
+const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "shootdown-capture-test-"));
+after(() => rmSync(folder, { recursive: true }));
+const debian = findDistribution();
+const skip = debian ? false : "SKIPPED: Debian's Xen is not here: run scripts/setup-debian.sh";
+
+function capture(args: readonly string[], env: Record<string, string> = {}): { status: number | null; said: string } {
+  const done = spawnSync(process.execPath, [MAIN, "capture", "-o", join(folder, "x.parquet"), ...args], {
+    encoding: "utf8",
+    timeout: 60_000,
+    env: { ...process.env, ...env },
+  });
+  assert.equal(done.stdout, "");
+  return { status: done.status, said: done.stderr };
+}
+
+function file(name: string, bytes: Uint8Array | string): string {
+  const path = join(folder, name);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+/** An arm64 Image that holds nothing. */
+function image(): Uint8Array {
+  const bytes = Buffer.alloc(4096);
+  bytes.writeUInt32LE(0x644d5241, 56);
+  return bytes;
+}
+
+const refuses = (args: readonly string[], message: RegExp): void => {
+  const { status, said } = capture(args);
+  assert.match(said, message);
+  assert.equal(said.trim().split("\n").length, 1, "one sentence");
+  assert.equal(status, 1);
+  assert.ok(!readdirSync(folder).some((name) => name.includes("x.parquet")), "no output is left");
+};
+
+test("without the set-up, a capture says what to run", () => {
+  const { status, said } = capture([], { SHOOTDOWN_CACHE: join(folder, "empty") });
+  assert.match(said, /^shootdown: nothing to boot in .*: run 'shootdown capture --setup' first/);
+  assert.equal(status, 1);
+});
+
+test("the set-up says that it needs apt where there is none", () => {
+  const { status, said } = capture(["--setup", "--yes"], { SHOOTDOWN_CACHE: join(folder, "empty"), PATH: folder });
+  assert.match(said, /^shootdown: dpkg not found: the set-up needs Debian's apt/);
+  assert.equal(status, 1);
+});
+
+test("wrong usage is status 2", () => {
+  for (const args of [
+    ["--memory", "5"],
+    ["--vcpus", "0"],
+    ["--scenario", "x"],
+    ["--from", "x"],
+    ["--timeout", "x"],
+  ])
+    assert.equal(capture(args).status, 2, args.join(" "));
+});
+
+test("a wrong Xen or xen-syms is named, with what was expected", { skip }, () => {
+  refuses(["--xen-syms", "x"], /--xen-syms goes with --xen/);
+  refuses(["--xen", join(folder, "none")], /no xen-syms beside it; name it with --xen-syms/);
+  refuses(
+    ["--xen", file("text", "no Xen"), "--xen-syms", debian!.xenSyms],
+    /text: is no arm64 boot Image, expected Xen/,
+  );
+  refuses(["--xen", debian!.xenSyms, "--xen-syms", debian!.xenSyms], /is an ELF file, expected Xen as it boots/);
+  refuses(
+    ["--xen", file("image", image()), "--xen-syms", debian!.xenSyms],
+    /xen-syms-.* is of another build than .*image/,
+  );
+  refuses(
+    ["--xen", debian!.xen, "--xen-syms", file("elf", elfFile({ code: { f: [RET] } }))],
+    /elf: is of another build/,
+  );
+});
+
+test("a wrong kernel is named", { skip }, () => {
+  refuses(["--dom0-kernel", file("text", "no kernel")], /text: is no arm64 boot Image, expected dom0's kernel/);
+  refuses(["--domu-kernel", file("text", "no kernel")], /text: is no arm64 boot Image, expected the domU's kernel/);
+  refuses(["--domu-ramdisk", join(folder, "none")], /none: no such file or folder/);
+});
+
+test("a QEMU that does nothing is told", { skip, timeout: 60_000 }, () => {
+  const idle = file(
+    "idle",
+    '#!/bin/sh\n[ "$1" = --version ] && echo "QEMU emulator version 10.0.0" || exec sleep 100\n',
+  );
+  chmodSync(idle, 0o755);
+  refuses(["--qemu", idle], /QEMU does not open its GDB stub/);
+});
+
+test("a QEMU that is missing, too old, or none at all is named", { skip }, () => {
+  refuses(["--qemu", join(folder, "none")], /QEMU cannot be started .*not found.*capture --setup/);
+  const script = (name: string, says: string): string => {
+    const path = file(name, `#!/bin/sh\necho "${says}"\n`);
+    chmodSync(path, 0o755);
+    return path;
+  };
+  refuses(["--qemu", script("old", "QEMU emulator version 7.2.1")], /QEMU 7\.2 is too old, expected 8\.0 or newer/);
+  refuses(["--qemu", script("other", "hello")], /other is no QEMU/);
+  refuses(["--cpu", "no-such-cpu"], /QEMU failed: unable to find CPU model 'no-such-cpu'/);
+});
+
+/** Processes whose command line has the word in it. */
+const processesWith = (word: string): string[] =>
+  readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(word);
+    } catch {
+      return false; // it has just ended
+    }
+  });
+
+test("a machine that does not finish ends with the console's last lines, and nothing is left", { skip }, () => {
+  const own = mkdtempSync(join(folder, "late-"));
+  const { status, said } = capture(["--timeout", "3"], { TMPDIR: own });
+  assert.match(said, /^shootdown: the machine did not finish within 3 s; the console's last lines:\n {2}\(XEN\)/);
+  assert.equal(status, 1);
+  assert.deepEqual([processesWith(own), readdirSync(own)], [[], []]);
+});
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const)
+  test(`after ${signal} QEMU is gone`, { skip, timeout: 60_000 }, async () => {
+    const own = mkdtempSync(join(folder, "stopped-"));
+    const child = spawn(process.execPath, [MAIN, "capture", "-o", join(own, "x.parquet")], {
+      env: { ...process.env, TMPDIR: own },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let said = "";
+    child.stderr.on("data", (text) => {
+      said += text;
+    });
+    const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+    const qemus = (): string[] => processesWith(`${own}/shootdown-capture`);
+    while (qemus().length === 0) await setTimeout(50);
+    child.kill(signal);
+    const status = await ended;
+    for (let i = 0; i < 40 && qemus().length > 0; i++) await setTimeout(50);
+    assert.deepEqual(qemus(), []);
+    if (signal === "SIGKILL") return;
+    assert.deepEqual([status, said], [130, ""]);
+    assert.deepEqual(readdirSync(own), [], "nothing is left of it");
+  });

@@ -1,0 +1,246 @@
+/** `shootdown capture`: boots a real Xen on an emulated machine, lets dom0 create a domU, and records what Xen flushes. */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline/promises";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import {
+  CAPTURE_SCENARIOS,
+  type CaptureOptions,
+  type CaptureScenario,
+  cacheFolder,
+  capture,
+  captureScenario,
+  type Distribution,
+  domuRamdisk,
+  findDistribution,
+  PHASES,
+  type Phase,
+  planSetup,
+  readInput,
+} from "../capture/index.js";
+import { loadPolicy } from "../catalog/index.js";
+import { predictRun, RunFacts, recordedRows } from "../compare/index.js";
+import { InputError } from "../input/index.js";
+import { writeTrace } from "../trace/file.js";
+import { FromPhase, Summing } from "../trace/index.js";
+import { CaptureMeter } from "./capture-meter.js";
+import { captureText } from "./capture-text.js";
+import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
+import { interruptible } from "./progress.js";
+
+interface Options {
+  readonly setup?: boolean;
+  readonly yes?: boolean;
+  readonly xen?: string;
+  readonly xenSyms?: string;
+  readonly dom0Kernel?: string;
+  readonly dom0Vcpus?: number;
+  readonly qemu?: string;
+  readonly scenario: string;
+  readonly domuKernel?: string;
+  readonly domuRamdisk?: string;
+  readonly memory: number;
+  readonly vcpus: number;
+  readonly cpu: string;
+  readonly timeout: number;
+  readonly from: Phase;
+  readonly output: string;
+  readonly json?: boolean;
+}
+
+/** pCPUs of the emulated machine. */
+const PCPUS = 2;
+/** QEMU's name of the CPU model with everything, and pointer authentication that costs nothing to emulate. */
+const CPU = "max,pauth-impdef=on";
+const MOST_VCPUS = 8;
+
+export function register(program: Command): void {
+  program
+    .command("capture")
+    .description("boot a real Xen with a Linux dom0 under QEMU, create a domU, and record every TLBI and stage-2 write")
+    .option("--setup", "fetch QEMU, Xen, its toolstack and a kernel from Debian into the cache folder, and do no more")
+    .option("--yes", "with --setup: do not ask")
+    .addOption(
+      new Option("--scenario <name>", "what dom0 does")
+        .choices(CAPTURE_SCENARIOS.map(({ name }) => name))
+        .default("create-domu"),
+    )
+    .option("--xen <file>", "a Xen of your own, as it boots (default: Debian's)")
+    .option("--xen-syms <file>", "its xen-syms, with symbols (default: xen-syms beside it)")
+    .option("--dom0-kernel <file>", "dom0's Linux, an arm64 Image (default: Debian's)")
+    .addOption(
+      new Option("--dom0-vcpus <n>", "dom0's vCPUs (default: the scenario's)").argParser(numberUpTo(MOST_VCPUS)),
+    )
+    .option("--domu-kernel <file>", "the domU's Linux, an arm64 Image (default: Debian's)")
+    .option("--domu-ramdisk <file>", "its initramfs; its /init must print 'shootdown: up' (default: busybox)")
+    .addOption(new Option("--memory <size>", "the domU's memory").default(128, "128M").argParser(memory))
+    .addOption(new Option("--vcpus <n>", "the domU's vCPUs").default(1).argParser(numberUpTo(MOST_VCPUS)))
+    .option("--cpu <model>", "the machine's CPU in QEMU's words", CPU)
+    .option("--qemu <file>", "a qemu-system-aarch64 of your own (default: Debian's)")
+    .addOption(
+      new Option("--timeout <seconds>", "longest that the machine may run").default(240).argParser(numberUpTo(86_400)),
+    )
+    .addOption(
+      new Option("--from <phase>", "leave out of the trace what comes before this phase")
+        .choices(PHASES)
+        .default("xen-boot"),
+    )
+    .option("-o, --output <file>", "where the trace goes: *.parquet, *.ndjson, or - for NDJSON", "capture.parquet")
+    .option("--json", "print the summary as JSON")
+    .action((options: Options) => quietOnBrokenPipe(() => (options.setup ? setUp(options) : run(options))));
+}
+
+function numberUpTo(most: number): (text: string) => number {
+  return (text) => {
+    const n = Number(text);
+    if (!/^\d+$/.test(text) || n < 1 || n > most)
+      throw new InvalidArgumentError(`Expected a number from 1 to ${most}.`);
+    return n;
+  };
+}
+
+/** "128M" or "1G" in MiB. */
+function memory(text: string): number {
+  const match = /^(\d{1,5})([MG])$/i.exec(text);
+  const mib = match ? Number(match[1]) * (match[2]!.toUpperCase() === "G" ? 1024 : 1) : 0;
+  if (mib < 64 || mib > 2048) throw new InvalidArgumentError("Expected 64M to 2G.");
+  return mib;
+}
+
+const mega = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
+
+async function setUp(options: Options): Promise<void> {
+  const there = findDistribution();
+  if (there) {
+    const folder = dirname(there.root);
+    if (options.json) printJson({ folder, files: 0, bytes: 0, packages: there.packages });
+    else process.stdout.write(`ready: shootdown capture uses ${folder} (remove it to fetch everything anew)\n`);
+    return;
+  }
+  await interruptible(async (signal) => {
+    const meter = new CaptureMeter();
+    const say = (text: string): void => void process.stderr.write(`${text}\n`);
+    try {
+      const plan = await planSetup(signal, (doing) => meter.doing(doing));
+      meter.stop();
+      say(
+        `Will fetch ${plan.files} packages (${mega(plan.bytes)}) from the system's Debian mirror, checked by apt, and unpack them into ${plan.folder}:`,
+      );
+      say(`  ${plan.main.join(", ")}, and what they need. Nothing is installed.`);
+      if (!options.yes && !(await agrees(signal))) throw new InputError("nothing was fetched");
+      const { packages } = await plan.fetch((doing) => meter.doing(doing));
+      meter.stop();
+      if (options.json) printJson({ folder: plan.folder, files: plan.files, bytes: plan.bytes, packages });
+      else process.stdout.write(`ready: shootdown capture uses ${plan.folder}\n`);
+    } finally {
+      meter.stop();
+    }
+  });
+}
+
+async function agrees(signal: AbortSignal): Promise<boolean> {
+  if (!process.stdin.isTTY) throw new InputError("no terminal to ask on: add --yes");
+  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y/i.test(await asking.question("Go on? [y/N] ", { signal }));
+  } finally {
+    asking.close();
+  }
+}
+
+/** Everything that the run needs, from the options and from what the set-up fetched. */
+function captureOptions(options: Options, scenario: CaptureScenario): CaptureOptions {
+  const debian = findDistribution();
+  if (!debian)
+    throw new InputError(
+      `nothing to boot in ${cacheFolder()}: run 'shootdown capture --setup' first (it fetches Debian's QEMU, Xen, toolstack and kernel)`,
+    );
+  return {
+    qemu: options.qemu === undefined ? debian.qemu : [options.qemu],
+    ...xenFiles(options, debian),
+    root: debian.root,
+    dom0Kernel: options.dom0Kernel ?? debian.kernel,
+    scenario,
+    domu: { memoryMib: options.memory, vcpus: options.vcpus },
+    domuKernel: options.domuKernel ?? debian.kernel,
+    domuRamdisk:
+      options.domuRamdisk === undefined ? domuRamdisk(debian.root, scenario.padding) : readInput(options.domuRamdisk),
+    dom0Vcpus: options.dom0Vcpus ?? scenario.dom0Vcpus,
+    cpu: options.cpu,
+    pcpus: PCPUS,
+    timeout: options.timeout,
+    consoleLog: options.output === "-" ? undefined : options.output.replace(/(\.\w+)?$/, ".console.log"),
+  };
+}
+
+function xenFiles(options: Options, debian: Distribution): { xen: string; xenSyms: string } {
+  if (options.xen === undefined) {
+    if (options.xenSyms !== undefined)
+      throw new InputError("--xen-syms goes with --xen: name the Xen that it belongs to");
+    return { xen: debian.xen, xenSyms: debian.xenSyms };
+  }
+  const beside = join(dirname(options.xen), "xen-syms");
+  const xenSyms = options.xenSyms ?? (existsSync(beside) ? beside : undefined);
+  if (xenSyms === undefined)
+    throw new InputError(
+      `${options.xen}: no xen-syms beside it; name it with --xen-syms (the build of Xen makes both in its folder xen/)`,
+    );
+  return { xen: options.xen, xenSyms };
+}
+
+async function run(options: Options): Promise<void> {
+  const scenario = captureScenario(options.scenario)!;
+  const what = captureOptions(options, scenario);
+  const policy = loadPolicy("xen-today");
+  const meter = new CaptureMeter();
+  const summing = new Summing();
+  const facts = new RunFacts();
+  const result = await interruptible(async (signal) => {
+    const trace = await writeTrace(options.output, producer(options, what));
+    try {
+      const part = new FromPhase(options.from, trace);
+      const done = await capture(what, [part, summing, facts], signal, (now) => meter.update(now));
+      trace.close();
+      return { ...done, events: part.passed };
+    } catch (error) {
+      trace.abort();
+      throw error;
+    } finally {
+      meter.stop();
+    }
+  });
+  const summary = summing.summary();
+  const { domu, dom0Vcpus, pcpus } = what;
+  const predicted = predictRun(
+    { segments: result.segments, ...domu, dom0Vcpus, pcpus },
+    facts,
+    policy,
+    result.repeatsTlbis,
+  );
+  const rows = recordedRows(summary, predicted);
+  const to = options.output === "-" ? process.stderr : process.stdout;
+  if (!options.json)
+    to.write(captureText({ trace: options.output, scenario, what, result, summary, rows }, outputWidth()));
+  else if (options.output !== "-")
+    printJson({
+      trace: options.output,
+      ...(what.consoleLog === undefined ? {} : { consoleLog: what.consoleLog }),
+      scenario: scenario.name,
+      qemu: result.qemuVersion,
+      cpu: what.cpu,
+      events: result.events,
+      segments: result.segments,
+      unknown: result.unknown,
+      phases: summary.phases,
+      comparison: rows,
+    });
+}
+
+/** What the trace says about how it was made. */
+function producer(options: Options, { scenario, cpu, dom0Vcpus, domu }: CaptureOptions): string {
+  const own =
+    options.xen === undefined
+      ? findDistribution()!.packages.find((name) => /^xen-hypervisor-[\d.]+-arm64 /.test(name))!
+      : "a Xen of the user's";
+  return `shootdown capture --scenario ${scenario.name}: ${own}, CPU ${cpu}, dom0 with ${dom0Vcpus} vCPU, domU of ${domu.memoryMib} MiB with ${domu.vcpus} vCPU`;
+}

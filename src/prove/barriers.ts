@@ -1,0 +1,62 @@
+/** What barriers order (DDI 0487, B2.3): the views that they raise. */
+import { type Barrier, type BarrierDomain, completesTlbi } from "../arch/index.js";
+import {
+  EL,
+  EPOCH,
+  raise,
+  type State,
+  sysreg,
+  TLBI_INNER,
+  TLBI_OUTER,
+  TLBI_OWN,
+  VDMB,
+  VDMB_ST,
+  VDSB,
+  VOWN,
+  VRD,
+  VSEEN,
+  VWR,
+} from "./state.js";
+import { PLACE, type World } from "./world.js";
+
+/** From narrow to wide; the index is HCR_EL2.BSU. */
+const DOMAINS: readonly BarrierDomain[] = ["NSH", "ISH", "OSH", "SY"];
+
+/** The latest arrival so far of the thread's own TLBIs. */
+export const latestTlbi = (s: State): number => Math.max(s[TLBI_OWN]!, s[TLBI_INNER]!, s[TLBI_OUTER]!);
+
+/** Raises the views that a DMB or DSB binds. */
+export function orderBy(world: World, s: State, barrier: Barrier): void {
+  const { without } = world;
+  const accesses = barrier.type === "ST" ? s[VWR]! : barrier.type === "LD" ? s[VRD]! : Math.max(s[VRD]!, s[VWR]!);
+  const domain = domainOf(world, s, barrier.domain!);
+  const own = domain === "NSH" && !without.has("dsb-domain");
+  if (barrier.kind === "DMB" || without.has("dsb-order")) {
+    // A DMB NSH orders accesses as the PE itself observes them, which program order does already.
+    if (!own && !without.has("dmb-order"))
+      if (barrier.type === "ST") raise(s, VDMB_ST, accesses);
+      else raise(s, VDMB, accesses);
+  } else raise(s, own ? VOWN : VDSB, accesses);
+  const ets2 = world.cpu.ets2 && !without.has("ets2");
+  if (barrier.type !== "LD" && (barrier.kind === "DSB" || (ets2 && barrier.type === "full"))) raise(s, VSEEN, s[VWR]!);
+  if (barrier.kind === "DSB") completeTlbis(world, s, barrier, own, domain === "OSH" || domain === "SY");
+}
+
+/** The domain of a barrier: HCR_EL2.BSU is the least that one of EL1 or EL0 has. */
+function domainOf(world: World, s: State, written: BarrierDomain): BarrierDomain {
+  const least = s[EL]! < 2 ? Number((world.values.big(sysreg(s, PLACE.hcr)) >> 10n) & 3n) : 0;
+  return DOMAINS[Math.max(least, DOMAINS.indexOf(written))]!;
+}
+
+function completeTlbis(world: World, s: State, barrier: Barrier, own: boolean, outer: boolean): void {
+  const { without } = world;
+  if (completesTlbi(barrier) === "none" && !without.has("tlbi-completion")) return;
+  const wide = !own;
+  for (const nXS of [0, 3]) {
+    if (nXS === 0 && barrier.nXS) continue;
+    raise(s, VDSB, s[TLBI_OWN + nXS]!);
+    if (wide) raise(s, VDSB, s[TLBI_INNER + nXS]!);
+    if (wide && outer) raise(s, VDSB, s[TLBI_OUTER + nXS]!);
+  }
+  if (wide && s[EPOCH]! < 1000) s[EPOCH]!++;
+}

@@ -1,0 +1,73 @@
+/** TLBIs as a thread executes them (DDI 0487, C5.5 and D8.17). */
+import { TLBI_OPS } from "../arch/index.js";
+import { latestTlbi } from "./barriers.js";
+import { viewOf } from "./compute.js";
+import type { Action, Instruction } from "./program.js";
+import {
+  EL,
+  EPOCH,
+  PC,
+  raise,
+  reg,
+  type State,
+  sysreg,
+  TLBI_INNER,
+  TLBI_OWN,
+  VCSE,
+  VDSB,
+  VOWN,
+  VSPEC,
+  VWR,
+} from "./state.js";
+import type { ThreadRun } from "./thread.js";
+import { INVALIDATE } from "./timeline.js";
+import { PLACE } from "./world.js";
+
+type Tlbi = Extract<Action, { op: "tlbi" }> & Instruction;
+
+/** Executes a TLBI: it arrives at each PE that it reaches by an event of its own; true when some way on keeps all promises. */
+export function executeTlbi(run: ThreadRun, s: State, at: Tlbi): boolean {
+  const { world } = run;
+  const op = TLBI_OPS[at.tlbi]!;
+  const vmids = new Set(run.regimes.options(s, PLACE.vttbr).map((v) => world.vmidOf(v)));
+  const operand = world.values.big(reg(s, at.rt));
+  const local =
+    op.reach === "local" &&
+    !world.without.has("broadcast") &&
+    !(s[EL]! < 2 && op.regime === "EL1&0" && world.forcesBroadcast(sysreg(s, PLACE.hcr)));
+  const bound = Math.max(
+    s[VDSB]!,
+    s[VCSE]!,
+    s[VSPEC]!,
+    viewOf(world, s, at.rt),
+    world.without.has("write-before-tlbi") ? s[VWR]! : 0,
+  );
+  const earlier = world.without.has("tlbi-unordered") ? latestTlbi(s) : 0;
+  const after = Math.max(bound, earlier);
+  const wide = TLBI_INNER + (op.reach === "outer" ? 1 : 0) + (op.nXS ? 3 : 0);
+  if (vmids.size > 1) run.choose();
+  let kept = false;
+  for (const vmid of vmids) {
+    const invalidation = world.catalogue.invalidation(at.tlbi, operand, vmid);
+    const { id } = invalidation;
+    const targets = world.targets(invalidation, local ? run.index : undefined);
+    const record = { kind: "tlbi", invalidation: id, local, targets, view: after } as const;
+    const deliver = (state: State, i: number): boolean => {
+      if (i === targets.length) {
+        const next = i === 0 ? state.slice() : state;
+        next[PC] = run.code.next(at);
+        return run.explore(next);
+      }
+      const pe = targets[i]!;
+      const bound = pe === run.index ? Math.max(after, state[VOWN]!) : after;
+      const value = local ? -1 : state[EPOCH]!;
+      const event = { at, kind: INVALIDATE, pe, what: id, value, after: bound, before: Number.POSITIVE_INFINITY };
+      return run.placeEvent(state, event, (next, time) => {
+        raise(next, pe === run.index ? TLBI_OWN + (op.nXS ? 3 : 0) : wide, time);
+        return deliver(next, i + 1);
+      });
+    };
+    if (run.noted(record, () => deliver(s, 0))) kept = true;
+  }
+  return kept;
+}

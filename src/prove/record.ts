@@ -1,0 +1,49 @@
+/** What a thread did, for stories. */
+import type { Context, Leaf, WalkFault } from "./entry.js";
+import type { Instruction } from "./program.js";
+
+/** One thing that a thread did, for stories. */
+export type Record =
+  | {
+      readonly kind: "access";
+      readonly at: Instruction;
+      readonly read: boolean;
+      readonly value: number;
+      readonly va: number;
+      readonly cell: number;
+      readonly time: number;
+      readonly view: number;
+      readonly walk: Walked;
+    }
+  | {
+      readonly kind: "fault";
+      readonly at: Instruction;
+      readonly va: number;
+      readonly view: number;
+      readonly walk: Walked;
+      readonly what: string;
+    }
+  /** a TLBI with the PEs at which it arrives as an event; it comes after `view` */
+  | {
+      readonly kind: "tlbi";
+      readonly invalidation: number;
+      readonly local: boolean;
+      readonly targets: readonly number[];
+      readonly view: number;
+    }
+  /** `view` is what a DSB has waited for, `tlbis` the latest arrival of a TLBI before it (0 = none) */
+  | { readonly kind: "barrier"; readonly barrier: number; readonly view: number; readonly tlbis: number };
+
+/** How an access was translated: `entry` is the combined entry used, -1 where nothing of the walk can change. */
+export interface Walked {
+  readonly context: Context;
+  readonly entry: number;
+  readonly leaf: Leaf | undefined;
+  readonly fault: WalkFault | undefined;
+  /** the time at which the PE held it */
+  readonly time: number;
+  /** the time of the invalidation that removes the entry; Infinity = none */
+  readonly removed: number;
+  /** the time by which an access through it is complete: that, but for writes on a CPU with the erratum */
+  readonly deadline: number;
+}

@@ -1,0 +1,231 @@
+/**
+ * Which translation contexts a thread's PE is in: writes of system registers and when they are seen, context synchronisation
+ * events, exceptions and their return (DDI 0487, D1.3 and D19).
+ */
+import { type Context, EL2, EL10, type Regime } from "./entry.js";
+import { VECTOR_CURRENT_SP0, VECTOR_CURRENT_SPX, VECTOR_LOWER } from "./exception.js";
+import type { Instruction } from "./program.js";
+import {
+  EL,
+  FLAGS,
+  FLAGS_VIEW,
+  MAX_PENDING,
+  PC,
+  PENDING,
+  raise,
+  SP,
+  type State,
+  setSysreg,
+  sysreg,
+  sysregPlace,
+  sysregView,
+  VCSE,
+  VCSE_OWN,
+  VDSB,
+  VMSR,
+  VOWN,
+  VSPEC,
+} from "./state.js";
+import type { ThreadRun } from "./thread.js";
+import { CONTEXT, Unsupported } from "./timeline.js";
+import { PLACE } from "./world.js";
+
+const IP = { esr1: sysregPlace("ESR_EL1"), esr2: sysregPlace("ESR_EL2"), elr1: sysregPlace("ELR_EL1"), elr2: sysregPlace("ELR_EL2"), spsr1: sysregPlace("SPSR_EL1"), spsr2: sysregPlace("SPSR_EL2"), far1: sysregPlace("FAR_EL1"), far2: sysregPlace("FAR_EL2"), hpfar: sysregPlace("HPFAR_EL2"), vbar1: sysregPlace("VBAR_EL1"), vbar2: sysregPlace("VBAR_EL2") }; // biome-ignore format: a table
+/** Registers whose writes count for translation only after a context synchronisation event. */
+const CONTEXT_REGISTERS = new Set([
+  PLACE.ttbr0,
+  PLACE.ttbr1,
+  PLACE.vttbr,
+  PLACE.hcr,
+  PLACE.sctlr1,
+  PLACE.ttbr0El2,
+  PLACE.sctlr2,
+]);
+
+/** What a thread's PE translates with. Methods return undefined to go on, else whether some way on keeps all promises. */
+export class Regimes {
+  constructor(private readonly run: ThreadRun) {}
+
+  /** A context synchronisation event that stays in the same regime. */
+  synchronise(s: State, at: Instruction): boolean | undefined {
+    this.raiseContext(s);
+    if (s[PENDING] === 0) return undefined;
+    const before = this.live(s);
+    this.settle(s);
+    return this.liveChanges(s, at, before);
+  }
+
+  private raiseContext(s: State): void {
+    if (this.run.world.without.has("isb-order")) return;
+    raise(s, VCSE, Math.max(s[VSPEC]!, s[VMSR]!, s[VDSB]!));
+    raise(s, VCSE_OWN, s[VOWN]!);
+  }
+
+  /** Pending writes of system registers are certain from now on. */
+  private settle(s: State): void {
+    s[PENDING] = 0;
+    for (let i = 1; i <= 2 * MAX_PENDING; i++) s[PENDING + i] = 0;
+    s[VMSR] = 0;
+  }
+
+  msr(s: State, at: Instruction, place: number, value: number, view: number): boolean | undefined {
+    const { world } = this.run;
+    if (!CONTEXT_REGISTERS.has(place) || world.without.has("context-sync")) {
+      const before = this.live(s);
+      setSysreg(s, place, value, view);
+      return CONTEXT_REGISTERS.has(place) ? this.liveChanges(s, at, before) : undefined;
+    }
+    const before = this.live(s);
+    // The old value may go on being used: it is kept as pending, the register itself has the new one.
+    const n = s[PENDING]!;
+    if (n === MAX_PENDING) throw new Unsupported(`more than ${MAX_PENDING} system register writes without an ISB`);
+    s[PENDING + 1 + 2 * n] = place;
+    s[PENDING + 2 + 2 * n] = sysreg(s, place);
+    s[PENDING] = n + 1;
+    setSysreg(s, place, value, view);
+    raise(s, VMSR, view);
+    return this.liveChanges(s, at, before);
+  }
+
+  /** Values of a system register that translation may use now: the current one, and former ones not yet synchronised away. */
+  options(s: State, place: number): number[] {
+    const list = [sysreg(s, place)];
+    for (let i = 0; i < s[PENDING]!; i++)
+      if (s[PENDING + 1 + 2 * i] === place && !list.includes(s[PENDING + 2 + 2 * i]!))
+        list.push(s[PENDING + 2 + 2 * i]!);
+    return list;
+  }
+
+  /** The EL1&0 contexts that the registers may stand for. */
+  contexts(s: State): readonly Context[] {
+    if (s[PENDING] === 0) return this.run.world.el10Only(s);
+    const list: Context[] = [];
+    for (const ttbr0 of this.options(s, PLACE.ttbr0))
+      for (const ttbr1 of this.options(s, PLACE.ttbr1))
+        for (const vttbr of this.options(s, PLACE.vttbr))
+          for (const hcr of this.options(s, PLACE.hcr))
+            for (const sctlr of this.options(s, PLACE.sctlr1)) {
+              const context = this.run.world.el10Context(ttbr0, ttbr1, vttbr, hcr, sctlr);
+              if (!list.includes(context)) list.push(context);
+            }
+    return list;
+  }
+
+  /** The EL2 contexts that the registers may stand for. */
+  private el2Contexts(s: State): readonly Context[] {
+    const { world } = this.run;
+    if (s[PENDING] === 0) return [world.el2Context(sysreg(s, PLACE.ttbr0El2), sysreg(s, PLACE.sctlr2))];
+    const list: Context[] = [];
+    for (const ttbr0 of this.options(s, PLACE.ttbr0El2))
+      for (const sctlr of this.options(s, PLACE.sctlr2)) {
+        const context = world.el2Context(ttbr0, sctlr);
+        if (!list.includes(context)) list.push(context);
+      }
+    return list;
+  }
+
+  /** The contexts in which accesses may be translated now. */
+  current(s: State): readonly Context[] {
+    return s[EL] === 2 ? this.el2Contexts(s) : this.contexts(s);
+  }
+
+  /** Of {@link current}, the one in which all pending writes of system registers are still without effect. */
+  oldest(s: State): Context {
+    const value = (place: number): number => {
+      for (let i = 0; i < s[PENDING]!; i++) if (s[PENDING + 1 + 2 * i] === place) return s[PENDING + 2 + 2 * i]!;
+      return sysreg(s, place);
+    };
+    const { ttbr0, ttbr1, vttbr, hcr, sctlr1, ttbr0El2, sctlr2 } = PLACE;
+    const { world } = this.run;
+    if (s[EL] === 2) return world.el2Context(value(ttbr0El2), value(sctlr2));
+    return world.el10Context(value(ttbr0), value(ttbr1), value(vttbr), value(hcr), value(sctlr1));
+  }
+
+  /** The contexts for which the PE may walk: EL2's own, and those of EL1&0 unless that is out of context. */
+  live(s: State): readonly Context[] {
+    const el2 = this.el2Contexts(s);
+    if (s[EL] === 2 && !this.run.world.without.has("out-of-context")) return el2;
+    return [...this.contexts(s), ...el2];
+  }
+
+  /**
+   * Registers or the Exception level have changed: where the PE may walk for other contexts than `before`, an event says so.
+   * Undefined, to go on, when that makes no difference to anything.
+   */
+  private liveChanges(s: State, at: Instruction, before: readonly Context[]): boolean | undefined {
+    const now = this.live(s);
+    const differs = (regime: Regime): boolean => {
+      const [a, b] = [now, before].map((list) => list.filter((c) => c.regime === regime));
+      return a!.length !== b!.length || a!.some((c) => !b!.includes(c));
+    };
+    const { cache, reduces } = this.run.world;
+    const { index, code } = this.run;
+    for (const context of now) cache.constants.know(index, context);
+    const counts = (regime: Regime): boolean => differs(regime) && (!reduces || cache.knowledge.matters(index, regime));
+    const comesBack = !reduces || s[EL]! < 2 || code.returns(s[PC]!);
+    if (!(counts(EL10) && comesBack) && !counts(EL2)) return undefined;
+    const after = Math.max(s[VCSE]!, s[VDSB]!, s[VSPEC]!, s[VMSR]!);
+    const what = cache.liveSet(now);
+    const event = { at, kind: CONTEXT, pe: index, what, value: 0, after, before: Number.POSITIVE_INFINITY };
+    return this.run.placeEvent(s, event, (next, time) => {
+      // Only a context synchronisation event binds what still runs in the former context.
+      raise(next, next[PENDING]! > 0 ? VMSR : VCSE, time);
+      return this.run.explore(next);
+    });
+  }
+
+  /**
+   * Takes an exception to an EL: `esr` without its fault address, `fault` gives that; `back` is the index of the instruction
+   * to come back to.
+   */
+  exception(
+    s: State,
+    at: Instruction,
+    el: 1 | 2,
+    esr: number,
+    fault: { va: number; ipa: number; view: number } | undefined,
+    back: number,
+  ): boolean | undefined {
+    const { values } = this.run.world;
+    const view = fault?.view ?? 0;
+    raise(s, VSPEC, view);
+    const before = this.live(s);
+    this.raiseContext(s);
+    const address = back >= 0 ? this.run.code.at(back).address : at.address + 4;
+    const spsr = s[FLAGS]! * 2 ** 28 + s[EL]! * 4 + (s[EL] === 0 ? 0 : s[SP]!);
+    setSysreg(s, el === 1 ? IP.esr1 : IP.esr2, values.ofNumber(esr >>> 0), view);
+    setSysreg(s, el === 1 ? IP.elr1 : IP.elr2, values.ofNumber(address), 0);
+    setSysreg(s, el === 1 ? IP.spsr1 : IP.spsr2, values.ofNumber(spsr), s[FLAGS_VIEW]!);
+    if (fault) {
+      setSysreg(s, el === 1 ? IP.far1 : IP.far2, values.ofNumber(fault.va), view);
+      if (el === 2 && fault.ipa >= 0) setSysreg(s, IP.hpfar, values.ofNumber(fault.ipa * 16), view);
+    }
+    const from = s[EL]!;
+    const offset = el > from ? VECTOR_LOWER : s[SP] === 1 ? VECTOR_CURRENT_SPX : VECTOR_CURRENT_SP0;
+    s[PC] = this.run.code.vector(values.low48(sysreg(s, el === 1 ? IP.vbar1 : IP.vbar2)), offset);
+    s[EL] = el;
+    s[SP] = 1;
+    this.settle(s);
+    return this.liveChanges(s, at, before);
+  }
+
+  eret(s: State, at: Instruction): boolean | undefined {
+    const { values } = this.run.world;
+    if (s[EL] === 0) throw new Unsupported("ERET at EL0");
+    const from = s[EL]!;
+    const [elr, spsr] = from === 1 ? [IP.elr1, IP.spsr1] : [IP.elr2, IP.spsr2];
+    const before = this.live(s);
+    raise(s, VSPEC, Math.max(sysregView(s, elr), sysregView(s, spsr)));
+    this.raiseContext(s);
+    const state = values.low48(sysreg(s, spsr));
+    const to = (state >>> 2) & 3;
+    if (to > from) throw new Unsupported(`ERET from EL${from} to EL${to}`);
+    s[PC] = this.run.code.place(values.low48(sysreg(s, elr)));
+    s[EL] = to;
+    s[SP] = state & 1;
+    s[FLAGS] = Math.floor(state / 2 ** 28) & 15;
+    s[FLAGS_VIEW] = sysregView(s, spsr);
+    this.settle(s);
+    return this.liveChanges(s, at, before);
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * A recorded run in the model: what dom0's toolstack, its daemons and the domU's kernel do, from the sizes that were logged,
+ * with the vCPU switches as they were recorded. What the model then flushes is a prediction to hold against the record.
+ */
+import type { CpuProfile } from "../arch/index.js";
+import type { Policy } from "../policy/index.js";
+import { policyOn } from "../policy/index.js";
+import { Recorder, type TraceSink } from "../trace/index.js";
+import { Xen } from "./domain.js";
+import { Machine } from "./machine.js";
+import { MapSpace, Physmap } from "./physmap.js";
+import type { Scenario } from "./scenario.js";
+import { bootDom0 } from "./simulate.js";
+import { GUEST_RAM_GFN, MAGIC_GFN, Toolstack } from "./toolstack.js";
+
+/** A vCPU came in on a pCPU. */
+export interface Switch {
+  readonly pcpu: number;
+  readonly domain: number;
+  readonly vcpu: number;
+}
+
+/** Phases of a record that are replayed; in `boot` only dom0's switches. */
+export const REPLAYED = ["create", "run", "destroy"] as const;
+export type Replayed = (typeof REPLAYED)[number];
+
+export interface Replay {
+  /** machine, dom0, one domU and the toolstack's pages */
+  readonly scenario: Scenario;
+  readonly switches: Readonly<Record<Replayed | "boot", readonly Switch[]>>;
+  /** the phases that the record has */
+  readonly phases: readonly Replayed[];
+}
+
+/** domU's id: the first one after dom0. */
+const DOMU = 1;
+/** Where a domU's Linux puts the shared info page, in its RAM, and its grant table, in no RAM: any such gfn does. */
+const SHARED_INFO_GFN = GUEST_RAM_GFN + 1;
+const GRANT_TABLE_GFN = 0x38000;
+/** Magic pages whose grants dom0's daemons map: the console's ring (xenconsoled) and xenstore's (xenstored). */
+const RINGS = 2;
+/** Where dom0 maps them: at gfns beyond its RAM that nothing else uses. */
+const RING_GFN = 2 ** 23;
+
+/** Runs the replay; the sinks get its trace. Throws an InputError when the machine has not the memory. */
+export function replay(
+  { scenario, switches, phases }: Replay,
+  cpu: CpuProfile,
+  policy: Policy,
+  sinks: readonly TraceSink[],
+): void {
+  const recorder = new Recorder(scenario.machine.pcpus, sinks);
+  recorder.pause(true);
+  const machine = new Machine(
+    recorder,
+    [policyOn(policy, cpu)],
+    cpu,
+    scenario.machine.pcpus,
+    scenario.machine["ram-mib"] * 256,
+  );
+  const xen = new Xen(machine, scenario.machine["ipa-bits"]);
+  const physmap = new Physmap(xen, scenario.toolstack["preempt-after"]);
+  const { dom0, base } = finish(bootDom0(xen, scenario));
+  // dom0's vCPU 0 asks for everything; which pCPU it runs on does not change what is flushed.
+  const askDom0 = (): void => {
+    machine.here = 0;
+    machine.writeVttbr(xen.currentVmid(dom0.vcpus[0]!), dom0.id);
+  };
+  const run = (list: readonly Switch[]): void => {
+    for (const { pcpu, domain, vcpu } of list) {
+      const comes = xen.domain(domain)?.vcpus[vcpu];
+      if (comes) xen.run(pcpu, comes);
+    }
+    askDom0();
+  };
+  run(switches.boot);
+  recorder.pause(false);
+  const toolstack = new Toolstack(xen, physmap, dom0, base, scenario);
+  const does: Record<Replayed, () => void> = {
+    create() {
+      run(switches.create);
+      finish(toolstack.create(DOMU, scenario.domu[0]!));
+      for (let i = 0; i < rings(); i++) physmap.mapGrant(dom0.id, DOMU, MAGIC_GFN + i, RING_GFN + i);
+    },
+    run() {
+      run(switches.run);
+      // The domU's Linux (xen_guest_init, gnttab_init) gets its shared info page and its grant table.
+      if (switches.run.some(({ domain }) => domain === DOMU)) {
+        physmap.addToPhysmap(DOMU, MapSpace.shared_info, 0, SHARED_INFO_GFN);
+        physmap.addToPhysmap(DOMU, MapSpace.grant_table, 0, GRANT_TABLE_GFN);
+      }
+    },
+    destroy() {
+      run(switches.destroy);
+      xen.destroy(DOMU, scenario.toolstack["preempt-after"]);
+      for (let i = 0; i < rings(); i++) physmap.unmapGrant(dom0.id, RING_GFN + i);
+    },
+  };
+  const rings = (): number => Math.min(RINGS, scenario.toolstack["magic-pages"]);
+  for (const phase of REPLAYED) {
+    if (!phases.includes(phase)) continue;
+    const mark = recorder.names.id(`phase:${phase}`);
+    recorder.begin(machine.here, mark);
+    does[phase]();
+    recorder.end(machine.here, mark);
+  }
+  recorder.flush();
+}
+
+function finish<T>(steps: Generator<unknown, T>): T {
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}

@@ -1,0 +1,100 @@
+/** Mappings of pages that are nobody's RAM: shared info, grant tables, grants, magic pages. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CPU_PROFILES, gfn } from "../arch/index.js";
+import { EINVAL, ESRCH } from "./errno.js";
+import { MapSpace } from "./physmap.js";
+import { type Replay, replay } from "./replay.js";
+import { parseScenario, type Scenario } from "./scenario.js";
+import { simulate } from "./simulate.js";
+import { Collector, orderOf, type Seen, testPolicy, tlbisOf, world } from "./world.fixture.js";
+
+test("a shared info page amid a 2 MiB block costs two flushes: the split, and the replacement", () => {
+  const w = world();
+  w.domain(1, 0);
+  w.physmap.populate(1, [gfn(0x40000)], 9);
+  w.take();
+  assert.equal(w.physmap.addToPhysmap(1, MapSpace.shared_info, 0, 0x40005), 0);
+  const events = w.take();
+  assert.deepEqual(tlbisOf(events), ["VMALLS12E1IS", "VMALLS12E1IS"]);
+  assert.deepEqual(orderOf(events).slice(-6), ["clear", "VMALLS12E1IS", "set", "clear", "VMALLS12E1IS", "set"]);
+});
+
+test("a grant table at a gfn where nothing is mapped costs no flush", () => {
+  const w = world();
+  w.domain(1, 16);
+  assert.equal(w.physmap.addToPhysmap(1, MapSpace.grant_table, 0, 0x38000), 0);
+  assert.deepEqual(tlbisOf(w.take()), []);
+});
+
+test("grant-table frames of another domain are mapped without a flush, and removed with one each", () => {
+  const w = world();
+  w.domain(0, 0);
+  w.domain(1, 4);
+  assert.equal(w.physmap.acquireGrantFrames(0, 1, 0x500, 2), 0);
+  assert.deepEqual(tlbisOf(w.take()), []);
+  for (const frame of [0x500, 0x501]) assert.equal(w.physmap.removeFromPhysmap(0, frame), 0);
+  assert.deepEqual(tlbisOf(w.take()), ["VMALLS12E1IS", "VMALLS12E1IS"]);
+  assert.equal(w.physmap.acquireGrantFrames(0, 9, 0x500, 1), -ESRCH);
+  assert.equal(w.physmap.acquireGrantFrames(0, 1, 2 ** 28, 1), -EINVAL);
+});
+
+test("a grant is mapped without a flush and unmapped with one", () => {
+  const w = world();
+  w.domain(0, 0);
+  w.domain(1, 4);
+  assert.equal(w.physmap.mapGrant(0, 1, 3, 0x500), 0);
+  assert.equal(w.physmap.mapGrant(0, 1, 99, 0x501), -EINVAL, "nothing there to be granted");
+  assert.deepEqual(tlbisOf(w.take()), []);
+  assert.equal(w.physmap.unmapGrant(0, 0x500), 0);
+  assert.deepEqual(tlbisOf(w.take()), ["VMALLS12E1IS"]);
+});
+
+const scenario = (toolstack: string): Scenario =>
+  parseScenario(
+    `name = "x"\ntitle = "x"\nsource = "a test"\n[machine]\npcpus = 2\nram-mib = 64\n[dom0]\nmemory-mib = 16\nvcpus = 2\n[toolstack]\n${toolstack}\n[[domu]]\nmemory-mib = 4\n[[domu.segment]]\nname = "kernel"\ngfn = 0x40000\npages = 7\n`,
+    "x.toml",
+  );
+const A72 = CPU_PROFILES.find(({ name }) => name === "cortex-a72")!;
+const removals = (events: readonly Seen[]): number =>
+  events.filter((e) => e.kind === "begin" && e.name === "hypercall:XENMEM_remove_from_physmap").length;
+
+test("magic pages and grant frames are removals beyond the segments' pages, each with its flush", () => {
+  const created = (toolstack: string): Seen[] => {
+    const sink = new Collector();
+    simulate(scenario(toolstack), A72, [{ policy: testPolicy(), sinks: [sink] }], { boot: false });
+    return sink.list;
+  };
+  const plain = created("");
+  const more = created("magic-pages = 4\ngrant-frames = 1");
+  assert.equal(removals(plain), 7);
+  assert.equal(removals(more), 7 + 4 + 1);
+  assert.equal(tlbisOf(more).length, tlbisOf(plain).length + 5);
+});
+
+test("a replay flushes at switches as last_vcpu_ran says, and has the phases that the record has", () => {
+  const run = (switches: Partial<Replay["switches"]>, phases: Replay["phases"]): Seen[] => {
+    const sink = new Collector();
+    const all = { boot: [], create: [], run: [], destroy: [], ...switches };
+    replay({ scenario: scenario("magic-pages = 4"), switches: all, phases }, A72, testPolicy(), [sink]);
+    return sink.list;
+  };
+  const local = (events: Seen[]): number => tlbisOf(events).filter((name) => name === "VMALLS12E1").length;
+  const dom0 = (pcpu: number, vcpu: number) => ({ pcpu, domain: 0, vcpu });
+  const domu = (pcpu: number) => ({ pcpu, domain: 1, vcpu: 0 });
+  assert.equal(local(run({}, ["create", "run"])), 0);
+  assert.equal(local(run({ run: [dom0(0, 0), dom0(0, 1), dom0(0, 1), dom0(1, 0), dom0(0, 0)] }, ["create", "run"])), 2);
+  assert.equal(
+    local(run({ boot: [dom0(1, 0)], run: [domu(1), dom0(1, 1)] }, ["create", "run"])),
+    1,
+    "from the boot on",
+  );
+  const phasesOf = (events: Seen[]): string[] =>
+    events.filter((e) => e.kind === "begin" && e.name.startsWith("phase:")).map(({ name }) => name.slice(6));
+  assert.deepEqual(phasesOf(run({}, ["create", "destroy"])), ["create", "destroy"]);
+  // The domU's Linux asks for its shared info page only where the domU ran.
+  assert.equal(
+    tlbisOf(run({ run: [domu(1)] }, ["create", "run"])).length - tlbisOf(run({}, ["create", "run"])).length,
+    2,
+  );
+});
