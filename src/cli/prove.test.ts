@@ -194,7 +194,7 @@ test("Ctrl-C ends it with status 130, without a word or a file", { timeout: 30_0
     let said = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (said += data));
     const exit = once(child, "exit");
-    await sleep(1500);
+    await sleep(2500);
     child.kill("SIGINT");
     assert.deepEqual([(await exit)[0], said], [130, ""]);
     assert.ok(!readdirSync(folder).some((name) => name.includes("stopped")));

@@ -55,18 +55,19 @@ export function register(program: Command): void {
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {
   const policies = (names.length > 0 ? names : policyNames()).map(loadPolicy);
   const setting: Setting = { fb: options.fb };
-  const questions = questionsOf(policies, cpusOf(options.cpu), occasionsOf(options.occasion), setting);
+  const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
   const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
-  const results = await interruptible(async (signal) => {
+  const { questions, results } = await interruptible(async (signal) => {
     const threads = new Threads(PROVE_WORKER, "parts of the proof");
     try {
-      return await decide(new Inquiry(questions, true), limits, threads, signal);
+      const asked = questionsOf(policies, cpus, occasions, setting); // while the threads load
+      return { questions: asked, results: await decide(new Inquiry(asked, true), limits, threads, signal) };
     } finally {
       await threads.end();
     }
   });
   if (options.save !== undefined) save(questions, options.save);
-  const proof = { results, policies, cpus: cpusOf(options.cpu), assumptions: assumptions(setting) };
+  const proof = { results, policies, cpus, assumptions: assumptions(setting) };
   if (options.report !== undefined) {
     const { renderProofReport } = await import("../report/index.js");
     writeWhole(options.report, await renderProofReport(proof, commandLine()));

@@ -79,7 +79,7 @@ tbody tr:nth-child(even) > * { background: var(--band); }
 .number { text-align: right; white-space: nowrap; }
 th.span { text-align: center; }
 .starts { border-left: 1px solid var(--rule); }
-.prices th, .prices td { padding: .25rem .45rem; }
+.prices th, .prices td { padding: .25rem .35rem; }
 .prices small { display: block; font-size: .6875rem; white-space: nowrap; }
 .prices tbody th { position: sticky; left: 0; background: var(--paper); }
 .prices tbody tr:nth-child(even) > th { background: var(--band); }
