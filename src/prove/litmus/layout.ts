@@ -142,7 +142,7 @@ class Search {
   }
 
   /** Addresses for a name, those that meet its wishes best first; two names of one space never share a page. */
-  private candidates(wish: Wish): readonly number[] {
+  private *candidates(wish: Wish): Generator<number> {
     const placed = this.wishes.filter(({ name }) => this.chosen.has(name) && name !== wish.name);
     const at = (other: Wish): number => this.chosen.get(other.name)!;
     const cost = (address: number): number => {
@@ -158,13 +158,17 @@ class Search {
       return sum;
     };
     const sources = wish.sources.flatMap(({ name }) => this.chosen.get(name) ?? []);
-    const pages = [...new Set([...PAGES, ...[...placed.map(at), ...sources].flatMap(around)])];
-    return pages
-      .filter((address) => address % wish.align === 0 && address >= FIRST)
-      .filter((address) => !placed.some((other) => other.space === wish.space && at(other) === address))
-      .map((address) => ({ address, cost: cost(address) }))
-      .sort((a, b) => a.cost - b.cost)
-      .map(({ address }) => address);
+    // Most tests take the first address that costs nothing: the others are looked at only when that fails.
+    const rest: { readonly address: number; readonly cost: number }[] = [];
+    for (const address of new Set([...PAGES, ...[...placed.map(at), ...sources].flatMap(around)])) {
+      if (address % wish.align !== 0 || address < FIRST) continue;
+      if (placed.some((other) => other.space === wish.space && at(other) === address)) continue;
+      const price = cost(address);
+      if (price === 0) yield address;
+      else rest.push({ address, cost: price });
+    }
+    rest.sort((one, other) => one.cost - other.cost);
+    for (const { address } of rest) yield address;
   }
 }
 
