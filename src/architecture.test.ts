@@ -14,9 +14,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   xen: ["arch", "input", "policy", "trace"],
   host: ["arch", "input", "trace"],
   capture: ["arch", "input", "trace"],
-  compare: ["arch", "policy", "trace", "xen", "host"],
-  catalog: ["input", "policy", "xen", "host"],
   prove: ["arch", "input", "policy"],
+  compare: ["arch", "policy", "trace", "xen", "host", "prove"],
+  catalog: ["input", "policy", "xen", "host"],
   report: ["compare", "prove"],
   cli: ["arch", "input", "policy", "trace", "xen", "host", "compare", "catalog", "prove", "report", "capture"],
 };

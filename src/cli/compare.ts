@@ -1,15 +1,27 @@
 /** `shootdown compare`: every scenario under every policy on every host, as tables, as JSON and as an HTML report. */
-import { setMaxListeners } from "node:events";
-import { availableParallelism } from "node:os";
 import type { Command } from "commander";
-import { Piscina } from "piscina";
 import { hostNames, loadHost, loadPolicy, loadScenario, policyNames, scenarioNames } from "../catalog/index.js";
-import { type CompareResult, type Comparison, Plan, type PricedCapture } from "../compare/index.js";
+import {
+  type CompareResult,
+  type Comparison,
+  type Job,
+  Plan,
+  type PricedCapture,
+  questionsOf,
+  withVerdicts,
+} from "../compare/index.js";
 import { InputError } from "../input/index.js";
+import { Inquiry } from "../prove/index.js";
 import type { JobAnswer } from "./compare-worker.js";
+import { DEFAULT_LIMITS, decide } from "./decide.js";
 import { collect, cpuOn, cpuOption, ipaBitsOption, repeatOption, withRepeat } from "./options.js";
 import { outputWidth, printJson, writeWhole } from "./output.js";
-import { interruptible, Progress } from "./progress.js";
+import { Threads } from "./pool.js";
+import { interruptible } from "./progress.js";
+
+/** The file that simulates, and what its jobs and those of the prover are to who waits. */
+const SIMULATE_WORKER = "./compare-worker.js";
+const WHAT = "parts of the comparison";
 
 interface CompareOptions {
   readonly policy?: readonly string[];
@@ -19,12 +31,13 @@ interface CompareOptions {
   readonly repeatTlbi?: boolean;
   readonly json?: boolean;
   readonly report?: string;
+  readonly prove: boolean;
 }
 
 export function register(program: Command): void {
   program
     .command("compare")
-    .description("what each way of flushing does and costs: scenarios under policies on hosts")
+    .description("what each way of flushing does and costs, and whether it is safe: scenarios under policies on hosts")
     .argument("[scenario...]", "built-in scenarios or .toml files (default: all built in)")
     .option(
       "-p, --policy <policy>",
@@ -35,13 +48,16 @@ export function register(program: Command): void {
     .addOption(ipaBitsOption([40, 44, 48]))
     .addOption(cpuOption())
     .addOption(repeatOption())
+    .option("--no-prove", "prices only: do not ask whether the policies are safe")
     .option("--json", "print JSON")
     .option("--report <file>", "also write one self-contained HTML file")
     .action(async (scenarios: string[], options: CompareOptions) => {
       // What is built in takes long enough that the threads may load meanwhile, and cannot be refused.
       const builtIn = scenarios.length === 0 && options.policy === undefined && options.host === undefined;
-      const early = builtIn ? startThreads(availableParallelism()) : undefined;
-      const result = await interruptible((signal) => inParallel(comparisonOf(scenarios, options), signal, early));
+      const early = builtIn ? new Threads(SIMULATE_WORKER, WHAT) : undefined;
+      const result = await interruptible((signal) =>
+        inParallel(comparisonOf(scenarios, options), options.prove, signal, early),
+      );
       if (options.report !== undefined) {
         const { renderReport } = await import("../report/index.js");
         // Recorded runs belong to the whole report, not to a question about one scenario.
@@ -83,39 +99,25 @@ function comparisonOf(scenarios: readonly string[], options: CompareOptions): Co
   };
 }
 
-function startThreads(threads: number): Piscina {
-  const filename = new URL("./compare-worker.js", import.meta.url).href;
-  return new Piscina({ filename, minThreads: threads, maxThreads: threads });
-}
-
-/** Does the jobs in as many threads as there are cores; a single job too, so that Ctrl-C is heard meanwhile. */
-async function inParallel(comparison: Comparison, signal: AbortSignal, early?: Piscina): Promise<CompareResult> {
+/** Simulates and proves in as many threads as there are cores. */
+async function inParallel(
+  comparison: Comparison,
+  proved: boolean,
+  signal: AbortSignal,
+  early?: Threads,
+): Promise<CompareResult> {
   const plan = new Plan(comparison);
   if (plan.jobs.length === 0) return plan.result();
-  const threads = Math.min(availableParallelism(), plan.jobs.length);
-  const pool = early ?? startThreads(threads);
-  setMaxListeners(threads + 1, signal);
-  const progress = new Progress("simulations");
-  const waiting = plan.jobs.values();
-  let refused: string | undefined;
-  let done = 0;
-  // Each thread gets a first job and answers it, also after a refusal: Node.js may crash when a loading thread is stopped.
-  const runJobs = async (): Promise<void> => {
-    for (const job of waiting) {
-      if (refused !== undefined) return;
-      const answer = (await pool.run(job, { signal })) as JobAnswer;
-      if ("refused" in answer) refused = answer.refused;
-      else plan.done(job, answer.results);
-      await progress.update(++done, plan.jobs.length);
-    }
-  };
+  const threads = early ?? new Threads(SIMULATE_WORKER, WHAT);
+  const simulated = threads.answers<Job, JobAnswer>(SIMULATE_WORKER, plan.jobs, signal, (answer, job) => {
+    if ("refused" in answer) throw new InputError(answer.refused);
+    plan.done(job, answer.results);
+  });
+  const inquiry = new Inquiry(proved ? questionsOf(comparison) : [], false);
   try {
-    await Promise.all(Array.from({ length: threads }, runJobs));
-    if (refused !== undefined) throw new InputError(refused);
-    return plan.result();
+    const [, verdicts] = await Promise.all([simulated, decide(inquiry, DEFAULT_LIMITS, threads, signal)]);
+    return proved ? withVerdicts(plan.result(), comparison, verdicts) : plan.result();
   } finally {
-    progress.stop();
-    pool.on("error", () => {}); // a worker may answer while it is being stopped: nobody waits for that any more
-    await pool.destroy();
+    await threads.end();
   }
 }

@@ -1,10 +1,10 @@
 /** Decides scenarios in a worker thread. */
-import { decideTask, type Finding, type Task } from "../prove/index.js";
+import { decideTask, type Finding, type Limits, type Task } from "../prove/index.js";
 
 /** Scenarios to decide, each within these limits. */
 export interface ProveJob {
   readonly tasks: readonly Task[];
-  readonly limits: { readonly maxStates: number; readonly timeoutMs: number };
+  readonly limits: Limits;
 }
 
 /** Decides them one after the other. */

@@ -6,13 +6,13 @@ import { CPU_PROFILES, type CpuProfile } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { fileReason, InputError } from "../input/index.js";
 import type { Policy } from "../policy/index.js";
-import { assumptions, DEFAULT_MAX_STATES, type Finding, PROVED, type ProvedOccasion, Question, type Setting, type SignOff, type Task, taskKey } from "../prove/index.js"; // biome-ignore format: one row
+import { assumptions, DEFAULT_MAX_STATES, Inquiry, PROVED, type ProvedOccasion, Question, type Setting, type SignOff } from "../prove/index.js"; // biome-ignore format: one row
 import { proofText } from "../report/index.js";
+import { decide, PROVE_WORKER } from "./decide.js";
 import { collect, positive } from "./options.js";
 import { outputWidth, printJson, quietOnBrokenPipe, writeWhole } from "./output.js";
-import { inThreads } from "./pool.js";
+import { Threads } from "./pool.js";
 import { interruptible } from "./progress.js";
-import type { ProveJob } from "./prove-worker.js";
 
 interface ProveOptions {
   readonly cpu?: readonly string[];
@@ -20,6 +20,7 @@ interface ProveOptions {
   readonly fb: boolean;
   readonly witness?: boolean;
   readonly json?: boolean;
+  readonly report?: string;
   readonly save?: string;
   readonly maxStates: number;
   readonly timeout: number;
@@ -36,6 +37,7 @@ export function register(program: Command): void {
     .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
     .option("--witness", "tell every story, also of many policies")
     .option("--json", "print JSON")
+    .option("--report <file>", "also write one self-contained HTML file, with every story")
     .option("--save <folder>", "also write every scenario as a litmus test, for `shootdown litmus` and other tools")
     .addOption(
       new Option("--max-states <n>", "over this many states, a scenario's verdict is unknown")
@@ -55,15 +57,34 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
   const setting: Setting = { fb: options.fb };
   const questions = questionsOf(policies, cpusOf(options.cpu), occasionsOf(options.occasion), setting);
   const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
-  const results = await interruptible((signal) => answer(questions, limits, signal));
+  const results = await interruptible(async (signal) => {
+    const threads = new Threads(PROVE_WORKER, "parts of the proof");
+    try {
+      return await decide(new Inquiry(questions, true), limits, threads, signal);
+    } finally {
+      await threads.end();
+    }
+  });
   if (options.save !== undefined) save(questions, options.save);
   const proof = { results, policies, cpus: cpusOf(options.cpu), assumptions: assumptions(setting) };
+  if (options.report !== undefined) {
+    const { renderProofReport } = await import("../report/index.js");
+    writeWhole(options.report, await renderProofReport(proof, commandLine()));
+  }
   if (options.json) printJson({ results: results.map(asJson), assumptions: assumptions(setting) });
   else {
     const witness = options.witness === true || policies.length === 1;
     process.stdout.write(proofText(proof, { width: outputWidth(), witness }));
+    if (options.report !== undefined) process.stdout.write(`\nThe report stands in ${options.report}\n`);
   }
 }
+
+/** What was typed, for a shell to repeat. */
+const commandLine = (): string =>
+  [
+    "shootdown",
+    ...process.argv.slice(2).map((word) => (/^[\w./:=,@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)),
+  ].join(" ");
 
 function cpusOf(asked: readonly string[] | undefined): CpuProfile[] {
   if (asked === undefined) return [...CPU_PROFILES];
@@ -97,26 +118,6 @@ function questionsOf(
   );
 }
 
-/** Scenarios that one thread decides at a time: fewer would be talk between threads, more would leave one idle at the end. */
-const CHUNK = 8;
-
-/** Decides every different scenario once, and concludes. */
-async function answer(
-  questions: readonly Question[],
-  limits: ProveJob["limits"],
-  signal: AbortSignal,
-): Promise<SignOff[]> {
-  // biome-ignore format: one row
-  const tasks = new Map<string, Task>();
-  for (const { tasks: own } of questions) for (const task of own) tasks.set(taskKey(task), task);
-  const all = [...tasks.values()];
-  const jobs: ProveJob[] = [];
-  for (let i = 0; i < all.length; i += CHUNK) jobs.push({ tasks: all.slice(i, i + CHUNK), limits });
-  const answers = jobs.length === 0 ? [] : await inThreads<ProveJob, Finding[]>("./prove-worker.js", jobs, "parts of the proof", signal); // biome-ignore format: one row
-  const findings = new Map(answers.flat().map((finding, i) => [taskKey(all[i]!), finding]));
-  return questions.map((question) => question.conclude(question.tasks.map((task) => findings.get(taskKey(task))!)));
-}
-
 /** Writes the scenarios as litmus tests: FOLDER/CPU/POLICY/NAME.litmus.toml. */
 function save(questions: readonly Question[], folder: string): void {
   for (const { policy, cpu, tasks } of questions) {
@@ -133,6 +134,7 @@ function save(questions: readonly Question[], folder: string): void {
 }
 
 /** A result as `--json` gives it: its shape is a contract. */
-function asJson({ milliseconds, ...rest }: SignOff): object {
-  return { ...rest, milliseconds: Math.round(milliseconds * 10) / 10 };
+function asJson({ milliseconds, scenario, ...rest }: SignOff): object {
+  const { text: _, ...told } = scenario ?? {};
+  return { ...rest, milliseconds: Math.round(milliseconds * 10) / 10, ...(scenario && { scenario: told }) };
 }

@@ -6,3 +6,4 @@ export * from "./phases.js";
 export * from "./plan.js";
 export * from "./recorded.js";
 export * from "./result.js";
+export * from "./safety.js";

@@ -5,7 +5,7 @@ import { missingFeature, type Occasion, type Policy, type Program, policyOn } fr
 import { frameOf, possibleOccasions, type Scenario } from "../xen/index.js";
 import { checksOf } from "./checks.js";
 import { type Job, type PolicyResult, runJob, traceKey } from "./job.js";
-import type { CompareResult, CompareRow, WithoutTlbi } from "./result.js";
+import type { CompareResult, CompareRow, HostDescription, PriceLine, WithoutTlbi } from "./result.js";
 
 /** What is compared. Every list keeps its order in the result. */
 export interface Comparison {
@@ -110,23 +110,7 @@ export class Plan {
         return { name, title, source, events: this.longest(name), withoutTlbi: this.withoutTlbi(scenario) };
       }),
       policies: policies.map(({ name, title, source }) => ({ name, title, source })),
-      hosts: hosts.map(({ name, title, source, kvm, assumptions, prices }) => ({
-        name,
-        title,
-        source,
-        nested: kvm !== undefined,
-        assumptions,
-        prices: Object.values(prices).map(({ key, unit, value, low, high, source: from, meaning, calibratedOn }) => ({
-          key,
-          unit,
-          value,
-          low,
-          high,
-          source: from,
-          meaning,
-          ...(calibratedOn === undefined ? {} : { calibratedOn }),
-        })),
-      })),
+      hosts: hosts.map((host) => describedHost(host, cpuOf(host).name)),
       cpu: [...new Set(hosts.map((host) => cpuOf(host).name))].join(", "),
       notes: [...this.repeatNotes(rows), ...this.notes, ...this.sameNotes()],
     };
@@ -182,6 +166,22 @@ export class Plan {
       ([text, where]) => `In ${inWords(where.map(({ scenario }) => scenario))}, ${text}`,
     );
   }
+}
+
+function describedHost({ name, title, source, kvm, assumptions, prices }: Host, cpu: string): HostDescription {
+  const lines = Object.values(prices).map(
+    ({ key, unit, value, low, high, source: from, meaning, calibratedOn }): PriceLine => ({
+      key,
+      unit,
+      value,
+      low,
+      high,
+      source: from,
+      meaning,
+      ...(calibratedOn === undefined ? {} : { calibratedOn }),
+    }),
+  );
+  return { name, title, source, cpu, nested: kvm !== undefined, assumptions, prices: lines };
 }
 
 /** "a, b and c" */

@@ -1,4 +1,5 @@
 /** What `compare` finds: the contract of `shootdown compare --json`, and what the tables and the report are made from. */
+import type { ProvedOccasion, SignOff, Verdict } from "../prove/index.js";
 
 /** The parts of a price, in microseconds of simulated time; they sum to a row's `microseconds`. */
 export interface PriceParts {
@@ -38,7 +39,20 @@ export interface CompareRow {
    * the host file has no price for it (unknown). Not in `microseconds`.
    */
   readonly rest: number | null;
+  /** is the policy safe on the host's CPU, for the occasions that the scenario has? Absent where nothing was proved */
+  readonly verdict?: Verdict;
+  /** the occasions for which it is unsound: empty unless the verdict is "unsound" */
+  readonly unsound?: readonly ProvedOccasion[];
 }
+
+/** What the verdicts of the rows are made of. */
+export interface CompareProof {
+  readonly results: readonly ProvedVerdict[];
+  readonly assumptions: readonly string[];
+}
+
+/** The verdict on a policy for an occasion on a CPU; `reason` says why it is unknown. */
+export type ProvedVerdict = Pick<SignOff, "policy" | "occasion" | "cpu" | "verdict" | "reason">;
 
 /** A prediction held against a measurement of somebody else. */
 export interface Check {
@@ -79,6 +93,8 @@ export interface PriceLine {
 }
 
 export interface HostDescription extends Described {
+  /** the CPU profile that the hypervisor under study sees there */
+  readonly cpu: string;
   readonly nested: boolean;
   readonly assumptions: readonly string[];
   readonly prices: readonly PriceLine[];
@@ -107,4 +123,6 @@ export interface CompareResult {
   readonly cpu: string;
   /** sentences that a reader of the table must know: policies that are the same on this CPU, policies left out, ... */
   readonly notes: readonly string[];
+  /** absent where nothing was proved */
+  readonly proof?: CompareProof;
 }

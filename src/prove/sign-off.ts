@@ -44,8 +44,8 @@ export interface SignOff {
   readonly reason?: string;
   /** scenarios in which the bad state is allowed */
   readonly unsound?: readonly string[];
-  /** the scenario that the witness tells: its name, who is who in it, and what is bad */
-  readonly scenario?: { readonly name: string; readonly title: string; readonly cast: readonly string[]; readonly meaning: string }; // biome-ignore format: one row
+  /** the scenario that the witness tells */
+  readonly scenario?: Pick<Task, "name" | "title" | "cast" | "meaning" | "text">;
   readonly witness?: readonly Step[];
 }
 
@@ -60,6 +60,8 @@ export interface Proof {
 /** A policy for an occasion on a CPU: what to decide, and then what follows. */
 export class Question {
   readonly tasks: readonly Task[];
+  /** equal for tasks with the same answer: many policies share code, and many CPUs what counts of them */
+  readonly keys: readonly string[];
   private readonly missing: string | undefined;
 
   constructor(
@@ -80,16 +82,19 @@ export class Question {
           text: litmusText(source),
           cpu: facts,
         }));
+    const cpuKey = JSON.stringify(facts);
+    this.keys = this.tasks.map(({ text }) => `${cpuKey}\n${text}`);
   }
 
-  /** The verdict out of the findings of {@link tasks}, in their order. */
-  conclude(findings: readonly Finding[]): SignOff {
+  /** The verdict out of the findings of {@link tasks}, in their order; undefined = not decided, as one bad state is enough. */
+  conclude(findings: readonly (Finding | undefined)[]): SignOff {
     const { policy, occasion, cpu, missing } = this;
-    const sum = (of: (finding: Finding) => number): number => findings.reduce((total, f) => total + of(f), 0);
-    const bad = findings.flatMap((finding, i) => (finding.verdict === "allowed" ? [i] : []));
-    const open = findings.findIndex(({ verdict }) => verdict === "unknown" || verdict === "unsupported");
+    const sum = (of: (finding: Finding) => number): number => findings.reduce((total, f) => total + (f ? of(f) : 0), 0);
+    const bad = findings.flatMap((finding, i) => (finding?.verdict === "allowed" ? [i] : []));
+    const open = findings.findIndex((finding) => finding?.verdict === "unknown" || finding?.verdict === "unsupported");
+    const lengthOf = (i: number): number => findings[i]!.witness!.length;
     const shortest = bad.reduce<number | undefined>(
-      (best, i) => (best === undefined || findings[i]!.witness!.length < findings[best]!.witness!.length ? i : best),
+      (best, i) => (best === undefined || lengthOf(i) < lengthOf(best) ? i : best),
       undefined,
     );
     const base = {
@@ -97,17 +102,17 @@ export class Question {
       occasion,
       cpu: cpu.name,
       verdict: bad.length > 0 ? "unsound" : open >= 0 || missing ? "unknown" : "sound",
-      scenarios: findings.length,
+      scenarios: findings.filter((finding) => finding !== undefined).length,
       timelines: sum((f) => f.timelines),
       states: sum((f) => f.states),
       milliseconds: sum((f) => f.milliseconds),
     } as const;
     if (shortest !== undefined) {
-      const { name, title, cast, meaning } = this.tasks[shortest]!;
+      const { name, title, cast, meaning, text } = this.tasks[shortest]!;
       return {
         ...base,
         unsound: bad.map((i) => this.tasks[i]!.name),
-        scenario: { name, title, cast, meaning },
+        scenario: { name, title, cast, meaning, text },
         witness: findings[shortest]!.witness!,
       };
     }
@@ -117,11 +122,96 @@ export class Question {
   }
 }
 
-/** A key that is equal for tasks with the same answer: many policies share code, and many CPUs what counts of them. */
-export const taskKey = ({ text, cpu }: Task): string => `${JSON.stringify(cpu)}\n${text}`;
+/** Questions together: every different scenario is decided once, whoever asks for it. */
+export class Inquiry {
+  private readonly findings = new Map<string, Finding>();
+  /** what {@link next} asked for last */
+  private asked = new Map<string, Task>();
+  /** findings of what is forbidden, by the scenario's text */
+  private readonly forbidden = new Map<string, readonly { readonly task: Task; readonly finding: Finding }[]>();
+
+  /** `thorough`: decide also what cannot change a verdict any more, as one scenario has failed. */
+  constructor(
+    private readonly questions: readonly Question[],
+    private readonly thorough: boolean,
+  ) {}
+
+  /** What to decide next, by key; empty when all is decided. */
+  next(): Map<string, Task> {
+    for (;;) {
+      const wanted = this.wanted();
+      const followed = [...wanted].filter(([key, task]) => this.follows(key, task));
+      if (followed.length > 0) continue;
+      // What is asked of a weaker CPU now may answer for the others.
+      const alike = new Map<string, Task[]>();
+      for (const task of wanted.values()) alike.set(task.text, [...(alike.get(task.text) ?? []), task]);
+      const first = [...wanted].filter(([, task]) => !alike.get(task.text)!.some((other) => isWeaker(other, task)));
+      this.asked = new Map(first);
+      return this.asked;
+    }
+  }
+
+  /** All that is not decided and could be of use. */
+  private wanted(): Map<string, Task> {
+    const tasks = new Map<string, Task>();
+    for (const { tasks: own, keys } of this.questions) {
+      const found = keys.map((key) => this.findings.get(key));
+      if (!this.thorough && found.some((finding) => finding?.verdict === "allowed")) continue;
+      const most = this.thorough || found[0] !== undefined ? own.length : 1;
+      for (let i = 0; i < Math.min(most, own.length); i++) if (!found[i]) tasks.set(keys[i]!, own[i]!);
+    }
+    return tasks;
+  }
+
+  /** Takes over what is forbidden on a weaker CPU; true when there was such a finding. */
+  private follows(key: string, task: Task): boolean {
+    const weaker = (this.forbidden.get(task.text) ?? []).find((other) => isWeaker(other.task, task));
+    if (weaker) this.findings.set(key, { ...weaker.finding, milliseconds: 0 });
+    return weaker !== undefined;
+  }
+
+  /** The answer to one of {@link next}'s tasks. */
+  found(key: string, finding: Finding): void {
+    this.findings.set(key, finding);
+    if (finding.verdict !== "forbidden") return;
+    const task = this.asked.get(key)!;
+    const list = this.forbidden.get(task.text) ?? [];
+    this.forbidden.set(task.text, [...list, { task, finding }]);
+  }
+
+  /** The verdicts, one for each question. */
+  results(): SignOff[] {
+    return this.questions.map((question) => question.conclude(question.keys.map((key) => this.findings.get(key))));
+  }
+}
+
+/** Answers questions, one scenario after the other. */
+export function signOff(questions: readonly Question[], limits: Limits): SignOff[] {
+  const inquiry = new Inquiry(questions, true);
+  for (let tasks = inquiry.next(); tasks.size > 0; tasks = inquiry.next())
+    for (const [key, task] of tasks) inquiry.found(key, decideTask(task, limits));
+  return inquiry.results();
+}
+
+/** Over these, the verdict on a scenario is unknown. */
+export interface Limits {
+  readonly maxStates: number;
+  readonly timeoutMs: number;
+}
+
+/**
+ * True for the same scenario on a CPU that may do all that the other's CPU may, and more: features only take freedom away, the
+ * erratum gives some. What is forbidden there is forbidden here.
+ */
+function isWeaker(one: Task, other: Task): boolean {
+  const [a, b] = [one.cpu, other.cpu];
+  if (one.text !== other.text || (a.ets2 === b.ets2 && a.nTlbpa === b.nTlbpa && a.repeatTlbi === b.repeatTlbi))
+    return false;
+  return Number(a.ets2) <= Number(b.ets2) && Number(a.nTlbpa) <= Number(b.nTlbpa) && a.repeatTlbi >= b.repeatTlbi;
+}
 
 /** Decides one task. */
-export function decideTask(task: Task, limits: { readonly maxStates: number; readonly timeoutMs: number }): Finding {
+export function decideTask(task: Task, limits: Limits): Finding {
   const begun = performance.now();
   const { program } = parseLitmus(task.text, task.name);
   const threads = program.threads.map((thread, i) => ({ ...thread, title: task.cast[i]!.replace(/,.*/, "") }));

@@ -14,6 +14,10 @@ export interface Step {
   readonly what: string;
   /** the rule of the manual that allows it, where it surprises */
   readonly rule?: string;
+  /** the PE at which an invalidation by another one arrives */
+  readonly to?: string;
+  /** true of an access through a translation that the tables do not give any more */
+  readonly stale?: true;
 }
 
 /** What comes first among the steps of one time. */
@@ -55,11 +59,18 @@ class Story {
     });
     const sorted = this.placed.map((step, i) => ({ step, i }));
     sorted.sort((a, b) => a.step.time - b.step.time || a.step.order - b.step.order || a.i - b.i);
-    return sorted.map(({ step: { time, who, what, rule } }) => ({ time, who, what, ...(rule && { rule }) }));
+    return sorted.map(({ step: { order: _, ...step } }) => step);
   }
 
-  private add(time: number, order: number, pe: number, what: string, rule?: Rule): void {
-    this.placed.push({ time, order, who: this.who(pe), what, ...(rule && { rule: RULES[rule] }) });
+  private add(
+    time: number,
+    order: number,
+    pe: number,
+    what: string,
+    rule?: Rule,
+    more?: Pick<Step, "to" | "stale">,
+  ): void {
+    this.placed.push({ time, order, who: this.who(pe), what, ...(rule && { rule: RULES[rule] }), ...more });
   }
 
   private who(pe: number): string {
@@ -87,10 +98,10 @@ class Story {
     this.fill(pe, record.walk);
     const { removed } = this.removal(pe, record.walk, t);
     if (removed <= t)
-      this.add(t, EVENT, pe, `its write of ${value} to ${where}, made through ${this.entryName(record.walk.entry)} before time ${removed}, is observed only now`, "repeat-tlbi"); // biome-ignore format: one call
+      this.add(t, EVENT, pe, `its write of ${value} to ${where}, made through ${this.entryName(record.walk.entry)} before time ${removed}, is observed only now`, "repeat-tlbi", { stale: true }); // biome-ignore format: one call
     else {
-      const { words, rule } = this.through(pe, record.walk, t);
-      this.add(t, EVENT, pe, `writes ${value} to ${where} ${words}`, rule);
+      const { words, rule, ...stale } = this.through(pe, record.walk, t);
+      this.add(t, EVENT, pe, `writes ${value} to ${where} ${words}`, rule, stale);
     } // biome-ignore format: one call
   }
 
@@ -123,10 +134,11 @@ class Story {
     const to = pe === by ? "its own PE" : this.who(pe);
     const early = this.overtaken(t);
     const text = `TLBI ${this.tlbiWords(invalidation)} arrives at ${to}${early ? `, before the ${early.text.trim().replace(/,.*/, "")} in front of it` : ""}: ${removes}`;
-    if (early) this.add(t, EVENT, by, text, "tlbi-unordered");
+    const far = pe === by ? {} : { to };
+    if (early) this.add(t, EVENT, by, text, "tlbi-unordered", far);
     else if (onlyStage2 && stays.length > 0)
-      this.add(t, EVENT, by, `${text}; ${stays.length === 1 ? this.entryName(stays[0]!) : "combined entries"} may stay`, "combined-entries"); // biome-ignore format: one call
-    else this.add(t, EVENT, by, text);
+      this.add(t, EVENT, by, `${text}; ${stays.length === 1 ? this.entryName(stays[0]!) : "combined entries"} may stay`, "combined-entries", far); // biome-ignore format: one call
+    else this.add(t, EVENT, by, text, undefined, far);
   }
 
   /** A TLBI with its operand in words: "IPAS2E1IS, ipa1". */
@@ -212,8 +224,9 @@ class Story {
       return;
     }
     this.fill(pe, record.walk);
-    const { words, rule } = this.through(pe, record.walk, record.view);
-    this.add(record.view, ACCESS, pe, `${record.at.text.trim()}: reads ${value} from ${where}${from}, ${words}`, rule);
+    const { words, rule, ...stale } = this.through(pe, record.walk, record.view);
+    const text = `${record.at.text.trim()}: reads ${value} from ${where}${from}, ${words}`;
+    this.add(record.view, ACCESS, pe, text, rule, stale);
   }
 
   /** True when the tables do not give, at time `t`, what a walk out of the TLB gives. */
@@ -223,13 +236,13 @@ class Story {
   }
 
   /** Words for an access through a cached entry, and the rule that lets it. */
-  private through(pe: number, walk: Walked, t: number): { words: string; rule: Rule | undefined } {
+  private through(pe: number, walk: Walked, t: number): { words: string; rule: Rule | undefined; stale?: true } {
     const name = `through ${this.entryName(walk.entry)}`;
     if (!this.isStale(pe, walk, t)) return { words: name, rule: undefined };
     const { asid } = this.world.catalogue.entries[walk.entry]!;
     const written = this.descriptorWritten(t);
     const words = `${name}, which ${written ? "the tables do not give any more" : "the present tables do not give"}`;
-    return { words, rule: written ? undefined : asid < 0 ? "vmid-match" : "asid-match" };
+    return { stale: true, words, rule: written ? undefined : asid < 0 ? "vmid-match" : "asid-match" };
   }
 
   private descriptorWritten(t: number): boolean {

@@ -1,7 +1,7 @@
 /** The answer in a few sentences, computed from a comparison. */
 import type { CompareResult, CompareRow } from "../compare/index.js";
 import { count, duration, durationRange, factor, list } from "./format.js";
-import { grouped, type ScenarioView, scenarioViews, silentPolicies } from "./view.js";
+import { grouped, isProved, type ScenarioView, scenarioViews, silentPolicies, unsoundSentence } from "./view.js";
 
 const PRICES_SHOWN = 3;
 
@@ -11,9 +11,19 @@ export interface Answer {
   readonly text: string;
 }
 
-/** One answer a scenario, and one on the checks. */
+/** Where nobody has asked. */
+const UNPROVED: Answer = {
+  subject: "safety",
+  text: "cheap is not safe. This report says nothing about whether a policy leaves stale translations behind; one may be cheap because it leaves out a flush that is needed.",
+};
+
+/** One answer a scenario, one on the checks, and one on safety where no verdicts are in the others. */
 export function answers(result: CompareResult): readonly Answer[] {
-  return [...scenarioViews(result).flatMap(scenarioAnswer), ...checksAnswer(result)];
+  return [
+    ...scenarioViews(result).flatMap(scenarioAnswer),
+    ...checksAnswer(result),
+    ...(result.proof ? [] : [UNPROVED]),
+  ];
 }
 
 /** The first policy (Xen today, unless the user chose otherwise) on the first nested host, what bare metal pays, and the cheapest. */
@@ -24,7 +34,7 @@ function scenarioAnswer(view: ScenarioView): readonly Answer[] {
   if (!row) return [];
   const where = host.nested ? `${host.name} at ${row.ipaBits} IPA bits` : host.name;
   const prices = [`${policy} costs ${priceOf(row)} on ${where}`, ...(host.nested ? elsewhere(view, row) : [])];
-  const text = [`${prices.join("; ")}.`, ...cheapest(view, row), ...silent(view, row)].join(" ");
+  const text = [`${prices.join("; ")}.`, ...cheapest(view, row), ...silent(view, row), ...unsafe(view)].join(" ");
   return [{ subject: view.scenario.name, text }];
 }
 
@@ -52,11 +62,13 @@ function cheapest(view: ScenarioView, row: CompareRow): readonly string[] {
   if (others.length === 0) return [];
   if (cheaper.length === 0) return ["No other policy is cheaper there."];
   const silent = new Set(silentPolicies(view).flatMap(({ policies }) => policies));
-  const flushing = cheaper.filter(({ policy }) => !silent.has(policy));
+  const proved = isProved(view);
+  const flushing = cheaper.filter(({ policy, verdict }) => (proved ? verdict === "sound" : !silent.has(policy)));
   const lowest = grouped(flushing, (other) => duration(other.microseconds))
     .slice(0, PRICES_SHOWN)
     .map(({ text, names }) => `${text} under ${list(names.map((other) => other.policy))}`);
-  const ofWhich = flushing.length < cheaper.length ? "the lowest of those that flush" : "the lowest";
+  const which = proved ? "that are sound" : "that flush";
+  const ofWhich = flushing.length < cheaper.length ? `the lowest of those ${which}` : "the lowest";
   const those = lowest.length > 0 ? `; ${ofWhich}: ${lowest.join("; ")}` : "";
   const costLess = `${count(cheaper.length)} ${cheaper.length === 1 ? "costs" : "cost"} less there`;
   return [`Of the other ${count(others.length)} policies ${costLess}${those}.`];
@@ -73,6 +85,12 @@ function silent(view: ScenarioView, { host }: CompareRow): readonly string[] {
     const [execute, they] = named.length === 1 ? ["executes", "it does"] : ["execute", "they do"];
     return [`${list(named)} ${execute} no TLBI ${when}: cheap because ${they} nothing there.`];
   });
+}
+
+/** Who is not safe, where somebody has asked. */
+function unsafe(view: ScenarioView): readonly string[] {
+  if (!isProved(view)) return [];
+  return [unsoundSentence(view) || "No policy here is unsound."];
 }
 
 const priceOf = ({ microseconds, microsecondsRange: [low, high] }: CompareRow): string =>

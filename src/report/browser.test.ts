@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { renderReport } from "./index.js";
-import { sampleResult } from "./sample.fixture.js";
+import { renderProofReport, renderReport } from "./index.js";
+import { sampleProof } from "./proof.fixture.js";
+import { provedResult } from "./sample.fixture.js";
 
 const CHROMIUM = "/usr/bin/chromium";
 const ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
@@ -18,10 +19,12 @@ if (skip) process.stderr.write(`SKIPPED: the report was not opened in a browser;
 describe("the report in a browser", { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), "shootdown-report-"));
   const url = pathToFileURL(join(folder, "report.html")).href;
+  const proofUrl = pathToFileURL(join(folder, "proof.html")).href;
   let browser: Browser;
 
   before(async () => {
-    writeFileSync(join(folder, "report.html"), await renderReport(sampleResult()));
+    writeFileSync(join(folder, "report.html"), await renderReport(provedResult()));
+    writeFileSync(join(folder, "proof.html"), await renderProofReport(sampleProof(), "shootdown prove"));
     browser = await chromium.launch({ executablePath: CHROMIUM, args: [...ARGS, ...QUIET] });
   });
   after(async () => {
@@ -30,15 +33,20 @@ describe("the report in a browser", { skip }, () => {
   });
 
   for (const width of [420, 1280])
-    for (const colorScheme of ["light", "dark"] as const)
-      it(`opens quietly and fits ${width} pixels, ${colorScheme}`, async () => {
+    for (const [colorScheme, what] of [
+      ["light", url],
+      ["dark", url],
+      ["light", proofUrl],
+      ["dark", proofUrl],
+    ] as const)
+      it(`${what === url ? "a comparison" : "a proof"} opens quietly and fits ${width} pixels, ${colorScheme}`, async () => {
         const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
         const heard: string[] = [];
         page.on("console", (message) => heard.push(message.text()));
         page.on("pageerror", (error) => heard.push(String(error)));
         page.on("request", (request) => heard.push(request.url()));
-        await page.goto(url);
-        assert.deepEqual(heard, [url]);
+        await page.goto(what);
+        assert.deepEqual(heard, [what]);
         assert.equal(await page.evaluate("document.documentElement.scrollWidth"), width);
         assert.ok((await faintTexts(page)).length === 0, (await faintTexts(page)).join("; "));
         await page.close();
@@ -60,6 +68,22 @@ describe("the report in a browser", { skip }, () => {
     const label = `getComputedStyle(document.querySelector("#checks td"), "::before").content`;
     assert.equal(await page.evaluate(label), '"predicted: "');
     await page.close();
+  });
+
+  it("draws the arrival of a TLBI from its issuer's lane to its target's on a wide screen, and stacks steps on a narrow one", async () => {
+    for (const width of [420, 1280]) {
+      const page = await browser.newPage({ viewport: { width, height: 900 } });
+      await page.goto(proofUrl);
+      const script = `[".rightwards", ".stale", ".lanes b:last-child"].map((s) => document.querySelector(".timeline " + s).getBoundingClientRect()).map(({ left, right }) => [left, right])`;
+      const [arrow, stale, lane] = (await page.evaluate(script)) as [number, number][];
+      if (width === 420) assert.deepEqual([arrow![0], lane![1]], [stale![0], 0]);
+      else
+        assert.ok(
+          arrow![0] < lane![0] && arrow![1] > stale![0] && stale![0] > lane![0],
+          JSON.stringify([arrow, stale, lane]),
+        );
+      await page.close();
+    }
   });
 
   it("prints light, with every table within the page", async () => {

@@ -5,7 +5,7 @@ import type { CompareResult, PricedCapture } from "../compare/index.js";
 import { answers } from "./answers.js";
 import { Captures } from "./captures-section.js";
 import { Scenario } from "./scenario-section.js";
-import { Checks, Hosts, Policies } from "./source-sections.js";
+import { Checks, Hosts, Policies, Proof } from "./source-sections.js";
 import { STYLE } from "./style.js";
 import { NO_BREAK } from "./text.js";
 import { scenarioViews } from "./view.js";
@@ -22,12 +22,12 @@ function Report({ result, captures }: { readonly result: CompareResult; readonly
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>Shootdown: what each way of flushing costs</title>
+        <title>Shootdown: what each way of flushing costs{result.proof && ", and whether it is safe"}</title>
         <style dangerouslySetInnerHTML={{ __html: STYLE }} />
       </head>
       <body>
         <header>
-          <h1>What each way of flushing costs</h1>
+          <h1>What each way of flushing costs{result.proof && ", and whether it is safe"}</h1>
           <p class="soft">
             TLB maintenance of Xen on Arm64, on bare metal and nested under KVM, simulated by Shootdown on the CPU
             profile <span class="name">{result.cpu}</span>: pieces of work (scenarios), each under several ways of
@@ -50,10 +50,6 @@ function Report({ result, captures }: { readonly result: CompareResult; readonly
                 <b>{subject}</b>: {unbroken(text)}
               </li>
             ))}
-            <li>
-              <b>safety</b>: cheap is not safe. This report says nothing about whether a policy leaves stale
-              translations behind; one may be cheap because it leaves out a flush that is needed.
-            </li>
           </ul>
           <nav aria-label="Sections">
             <ul>
@@ -66,6 +62,7 @@ function Report({ result, captures }: { readonly result: CompareResult; readonly
               {result.checks.length > 0 && <Entry id="checks">Checks</Entry>}
               <Entry id="policies">Policies</Entry>
               <Entry id="hosts">Hosts</Entry>
+              {result.proof && <Entry id="proof">Proof</Entry>}
               {result.notes.length > 0 && <Entry id="notes">Notes</Entry>}
             </ul>
           </nav>
@@ -78,6 +75,7 @@ function Report({ result, captures }: { readonly result: CompareResult; readonly
           <Checks checks={result.checks} />
           <Policies policies={result.policies} />
           <Hosts hosts={result.hosts} />
+          {result.proof && <Proof proof={result.proof} />}
           <Notes notes={result.notes} />
         </main>
       </body>

@@ -1,6 +1,7 @@
 /** The sign-off of policies for a terminal: a table of verdicts, stories of the unsound ones, and what was assumed. */
-import type { Proof, ProvedOccasion, SignOff } from "../prove/index.js";
+import type { Proof, SignOff } from "../prove/index.js";
 import { count, duration } from "./format.js";
+import { type Failure, failuresOf, occasionsOf, onWhich, reasonsOf, verdictRows, verdictWord } from "./proof-view.js";
 import { textTable, wrapped } from "./text.js";
 
 /** The whole text; `witness` = with the stories. */
@@ -11,7 +12,7 @@ export function proofText(
   const parts = [verdictTable(proof, width)];
   const reasons = reasonsOf(proof);
   if (reasons.length > 0) parts.push(reasons.map((reason) => wrapped(reason, width, "  ")).join(""));
-  const unsound = groupsOf(proof).filter(({ result }) => result.verdict === "unsound");
+  const unsound = failuresOf(proof);
   if (witness) for (const group of unsound) parts.push(story(group, proof, width));
   else if (unsound.length > 0)
     parts.push(wrapped(`How it fails: shootdown prove ${unsound[0]!.result.policy}, or --witness for all.`, width));
@@ -20,64 +21,18 @@ export function proofText(
   return parts.join("\n");
 }
 
-/** Results of one policy that read the same on several CPUs: the same verdict for every occasion. */
-function verdictTable({ results, policies, cpus }: Proof, width: number): string {
-  const occasions = [...new Set(results.map(({ occasion }) => occasion))];
-  const rows: string[][] = [];
-  for (const { name } of policies) {
-    const alike = new Map<string, { cells: string[]; on: string[] }>();
-    for (const cpu of cpus) {
-      const of = (occasion: ProvedOccasion): SignOff =>
-        results.find((r) => r.policy === name && r.cpu === cpu.name && r.occasion === occasion)!;
-      const cells = occasions.map((occasion) => shown(of(occasion)));
-      const known = alike.get(cells.join());
-      if (known) known.on.push(cpu.name);
-      else alike.set(cells.join(), { cells, on: [cpu.name] });
-    }
-    [...alike.values()].forEach(({ cells, on }, i) => {
-      rows.push([i === 0 ? name : "", ...cells, on.length === cpus.length && cpus.length > 1 ? "every CPU" : on.join(", ")]); // biome-ignore format: one row
-    });
-  }
-  return textTable(["policy", ...occasions, "on"], rows, { width });
+function verdictTable(proof: Proof, width: number): string {
+  const rows = verdictRows(proof).map(({ policy, cells, cpus }, i, all) => [
+    all[i - 1]?.policy === policy ? "" : policy,
+    ...cells.map(([first]) => verdictWord(first!)),
+    onWhich(cpus, proof),
+  ]);
+  return textTable(["policy", ...occasionsOf(proof), "on"], rows, { width });
 }
 
-/** A policy that cannot run on the CPU has no verdict. */
-const shown = ({ verdict, scenarios }: SignOff): string =>
-  verdict === "unsound" ? "UNSOUND" : scenarios === 0 ? "-" : verdict;
-
-function reasonsOf({ results }: Proof): string[] {
-  const byReason = new Map<string, SignOff[]>();
-  for (const result of results)
-    if (result.verdict === "unknown") {
-      const key = `${result.policy}: ${result.reason}`;
-      byReason.set(key, [...(byReason.get(key) ?? []), result]);
-    }
-  return [...byReason.values()].map((same) => {
-    const cpus = [...new Set(same.map(({ cpu }) => cpu))].join(", ");
-    return `${same[0]!.policy} on ${cpus}: ${same[0]!.reason}.`;
-  });
-}
-
-interface Group {
-  readonly result: SignOff;
-  readonly cpus: readonly string[];
-}
-
-/** Results that fail alike, once: the same policy, occasion and scenario; CPUs differ in details only. */
-function groupsOf({ results }: Proof): Group[] {
-  const groups = new Map<string, { result: SignOff; cpus: string[] }>();
-  for (const result of results) {
-    const key = [result.policy, result.occasion, result.verdict, result.scenario?.name].join();
-    const group = groups.get(key);
-    if (group) group.cpus.push(result.cpu);
-    else groups.set(key, { result, cpus: [result.cpu] });
-  }
-  return [...groups.values()];
-}
-
-function story({ result, cpus }: Group, proof: Proof, width: number): string {
+function story({ result, cpus }: Failure, proof: Proof, width: number): string {
   const { scenario, witness = [], unsound = [] } = result;
-  const on = cpus.length === proof.cpus.length && cpus.length > 1 ? "every CPU" : cpus.join(", ");
+  const on = onWhich(cpus, proof);
   const told = cpus.length > 1 ? ` On ${cpus[0]} it goes so:` : "";
   const rows = witness.flatMap(({ time, who, what, rule }) => [
     [String(time), who, what],

@@ -105,6 +105,7 @@ const prices = (nested: boolean): HostDescription["prices"] => [
 const host = (name: string, title: string, nested: boolean): HostDescription => ({
   name,
   title,
+  cpu: "neoverse-v2",
   nested,
   source: "Linux 7.2, arch/arm64/kvm/nested.c; made up for this test",
   prices: prices(nested),
@@ -267,6 +268,34 @@ export function sampleResult(): CompareResult {
 export function smallResult(): CompareResult {
   const full = sampleResult();
   const policies = full.policies.filter(({ name }) => ["xen-today", "remove-batch", "kvm-ipa"].includes(name));
+  const kept = new Set(policies.map(({ name }) => name));
+  return {
+    ...full,
+    scenarios: full.scenarios.slice(0, 1),
+    policies,
+    rows: full.rows.filter((row) => row.scenario === "create-domu" && kept.has(row.policy)),
+  };
+}
+
+/** The same with verdicts: remove-no-flush and va-ipa-range are unsound for revoke, switch-no-flush and vmid-per-vcpu for switch. */
+export function provedResult(full: CompareResult = sampleResult()): CompareResult {
+  const unsoundFor = (policy: string, scenario: string): readonly ("revoke" | "switch")[] => {
+    const create = scenario.startsWith("create");
+    if (create && ["remove-no-flush", "va-ipa-range"].includes(policy)) return ["revoke"];
+    return !create && ["switch-no-flush", "vmid-per-vcpu"].includes(policy) ? ["switch"] : [];
+  };
+  const rows = full.rows.map((row) => {
+    const unsound = unsoundFor(row.policy, row.scenario);
+    return { ...row, verdict: unsound.length > 0 ? ("unsound" as const) : ("sound" as const), unsound };
+  });
+  const verdict = { policy: "xen-today", occasion: "revoke", cpu: "neoverse-v2", verdict: "sound" } as const;
+  return { ...full, rows, proof: { results: [verdict], assumptions: ["TLBs are private to a PE."] } };
+}
+
+/** A screenful with verdicts. */
+export function smallProved(): CompareResult {
+  const full = provedResult();
+  const policies = full.policies.filter(({ name }) => ["xen-today", "remove-no-flush", "kvm-ipa"].includes(name));
   const kept = new Set(policies.map(({ name }) => name));
   return {
     ...full,

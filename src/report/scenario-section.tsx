@@ -1,9 +1,10 @@
 /** One scenario in the report: its prices, how they grow with the IPA size, where the time goes, and what was executed. */
-import type { CompareRow, HostDescription } from "../compare/index.js";
-import { count, duration, durationRange, list, sentence, tally } from "./format.js";
+import type { CompareRow } from "../compare/index.js";
+import { count, duration, list, sentence, tally } from "./format.js";
 import { partsPlot, priceDomain, pricePlot } from "./plots.js";
+import { PriceTable, Unsound } from "./price-table.js";
 import { groupColour, PART_COLOURS, PARTS } from "./style.js";
-import { grouped, type PriceGroup, priceGroups, type ScenarioView, silentSentences } from "./view.js";
+import { grouped, type PriceGroup, priceGroups, type ScenarioView, silentSentences, unsoundPolicies } from "./view.js";
 
 interface ViewProps {
   readonly view: ScenarioView;
@@ -22,6 +23,7 @@ export function Scenario({ view, id }: ViewProps & { readonly id: string }) {
         Source: {sentence(scenario.source)} {count(scenario.events)} events in its longest trace.
       </p>
       <PriceTable view={view} />
+      <Unsound view={view} />
       {silentSentences(view).map((text) => (
         <p class="silent">{text}</p>
       ))}
@@ -32,74 +34,10 @@ export function Scenario({ view, id }: ViewProps & { readonly id: string }) {
   );
 }
 
-/** Heads of the columns of prices: a native host has one, a nested host one for each IPA size. */
-const columnsOf = (view: ScenarioView): readonly { host: HostDescription; bits?: number; first: boolean }[] => [
-  ...view.native.map((host) => ({ host, first: true })),
-  ...view.nested.flatMap((host) => view.ipaBits.map((bits, i) => ({ host, bits, first: i === 0 }))),
-];
-
-function PriceTable({ view }: ViewProps) {
-  const columns = columnsOf(view);
-  return (
-    <div class="scroll">
-      <table class="prices">
-        <caption>
-          Price of the TLB maintenance and of the refaults that it causes; below it, small, the range with every
-          elementary price at its low and at its high end.
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col" rowSpan={2}>
-              policy
-            </th>
-            {view.native.map((host) => (
-              <th scope="col" rowSpan={2} class="number starts">
-                {host.name}
-              </th>
-            ))}
-            {view.nested.map((host) => (
-              <th scope="colgroup" colSpan={view.ipaBits.length} class="span starts">
-                {host.name}
-              </th>
-            ))}
-          </tr>
-          <tr>
-            {view.nested.flatMap(() =>
-              view.ipaBits.map((bits, i) => (
-                <th scope="col" class={i === 0 ? "number starts" : "number"}>
-                  {bits} bits
-                </th>
-              )),
-            )}
-          </tr>
-        </thead>
-        <tbody>
-          {view.policies.map((policy) => (
-            <tr>
-              <th scope="row">{policy}</th>
-              {columns.map(({ host, bits, first }) => (
-                <Price row={view.row(policy, host.name, bits)} first={first} />
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
-function Price({ row, first }: { readonly row: CompareRow | undefined; readonly first: boolean }) {
-  const [low, high] = row?.microsecondsRange ?? [0, 0];
-  return (
-    <td class={first ? "number starts" : "number"}>
-      {row ? duration(row.microseconds) : "–"}
-      {low !== high && <small>{durationRange(low, high, "–")}</small>}
-    </td>
-  );
-}
-
 function PriceFigures({ view, id }: ViewProps & { readonly id: string }) {
   const groups = priceGroups(view);
+  const unsound = new Set(unsoundPolicies(view).map(({ policy }) => policy));
+  const isUnsound = (policy: string): boolean => unsound.has(policy);
   const prices = view.nested.flatMap(({ name }) =>
     groups.flatMap(({ policies }) => view.ipaBits.map((bits) => view.row(policies[0]!, name, bits)?.microseconds ?? 0)),
   );
@@ -130,7 +68,7 @@ function PriceFigures({ view, id }: ViewProps & { readonly id: string }) {
         {groups.map((group, i) => (
           <li>
             <b style={{ color: groupColour(i) }}>{group.letter}</b>
-            {list(group.policies)}
+            {list(group.policies.map((policy) => (isUnsound(policy) ? `${policy} (unsound)` : policy)))}
             <span class="soft"> {endOfLine(view, group)}</span>
           </li>
         ))}

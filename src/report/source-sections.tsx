@@ -1,6 +1,6 @@
 /** What the report stands on: checks against measurements, the policies and the hosts with their sources. */
-import type { Check, Described, HostDescription, PriceLine } from "../compare/index.js";
-import { count, sentence } from "./format.js";
+import type { Check, CompareProof, Described, HostDescription, PriceLine } from "../compare/index.js";
+import { count, list, sentence } from "./format.js";
 import { measured, predicted, verdict } from "./table.js";
 
 export function Checks({ checks }: { readonly checks: readonly Check[] }) {
@@ -85,6 +85,32 @@ export function Policies({ policies }: { readonly policies: readonly Described[]
           </tbody>
         </table>
       </div>
+    </section>
+  );
+}
+
+/** What the verdicts mean and assume. */
+export function Proof({ proof: { results, assumptions } }: { readonly proof: CompareProof }) {
+  const unknown = results.filter(({ verdict }) => verdict === "unknown");
+  return (
+    <section id="proof">
+      <h2>Proof: what the verdicts mean</h2>
+      <p>
+        Each policy was put to an exhaustive search over small programs made from its own text, for each occasion of the
+        scenarios ({list([...new Set(results.map(({ occasion }) => occasion))])}) and each CPU profile in use. Sound: in
+        no order of events that the architecture allows does anybody go on using a stale translation. Unsound: there is
+        such an order, and <code>shootdown prove</code> tells it step by step. Verdicts assume:
+      </p>
+      <ul class="notes">
+        {assumptions.map((text) => (
+          <li>{text}</li>
+        ))}
+        {unknown.map(({ policy, occasion, cpu, reason }) => (
+          <li>
+            Unknown: {policy} for {occasion} on {cpu}: {reason}.
+          </li>
+        ))}
+      </ul>
     </section>
   );
 }

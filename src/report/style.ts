@@ -37,10 +37,10 @@ export const groupColour = (n: number): string => `var(--line${n % LINES.length}
 const lineColours = (mode: 0 | 1): string => LINES.map((pair, i) => `--line${i}: ${pair[mode]};`).join(" ");
 
 const LIGHT = `color-scheme: light; --paper: #fff; --ink: #1c1e21; --soft: #5b626b; --rule: #dfe2e6; --band: #f4f6f8;
-  --link: #0b57d0; --good: #1b6e2a; --bad: #b3261e; --trap: #3b6fb6; --walk: #e0952b; --flush: #3f9b6c; --refault: #b2578f;
+  --link: #0b57d0; --good: #1b6e2a; --bad: #b3261e; --arrow: #e3ecf7; --trap: #3b6fb6; --walk: #e0952b; --flush: #3f9b6c; --refault: #b2578f;
   ${lineColours(0)}`;
 const DARK = `color-scheme: dark; --paper: #15181c; --ink: #e4e7eb; --soft: #a3acb8; --rule: #343a42; --band: #1d2228;
-  --link: #8ab4f8; --good: #81c995; --bad: #ff8a80; --trap: #6f9fe0; --walk: #e3a54c; --flush: #5cb88a; --refault: #d285b4;
+  --link: #8ab4f8; --good: #81c995; --bad: #ff8a80; --arrow: #24364d; --trap: #6f9fe0; --walk: #e3a54c; --flush: #5cb88a; --refault: #d285b4;
   ${lineColours(1)}`;
 
 export const STYLE = `
@@ -61,6 +61,9 @@ p { margin: .5rem 0; }
 .hosts { list-style: none; margin: .75rem 0; padding: 0; font-size: .9rem; }
 .silent { max-width: none; }
 .hosts li { padding-left: 1.2rem; text-indent: -1.2rem; }
+.mark { display: inline-block; width: 0; font-size: 1rem; line-height: 1; }
+.prices:has(.mark) td:last-child { padding-right: .8rem; }
+.prices .bad small { font-weight: 400; white-space: normal; color: inherit; }
 .calibrated { font-weight: 600; }
 .soft, caption, figcaption, small { color: var(--soft); }
 a { color: var(--link); }
@@ -95,6 +98,32 @@ figure > figcaption { font-weight: 500; color: var(--ink); margin-bottom: .25rem
 .parts { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; margin: .5rem 0; padding: 0; font-size: .875rem; }
 .chip { display: inline-block; width: .8em; height: .8em; margin-right: .45em; border-radius: 2px; }
 .good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; }
+.verdicts small { display: block; font-size: .6875rem; font-weight: 400; white-space: nowrap; }
+.verdicts .cpus { min-width: 9rem; }
+.verdicts .bad a { color: inherit; }
+.story > p, .story h3 { max-width: 60rem; }
+.story h3 { margin-top: 2.5rem; padding-top: .75rem; border-top: 1px solid var(--rule); }
+.cast { margin: .5rem 0; padding-left: 1.2rem; font-size: .9rem; }
+details { margin: .4rem 0; font-size: .9rem; }
+summary { cursor: pointer; }
+pre { font: .8125rem/1.4 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; background: var(--band);
+  padding: .6rem .8rem; margin: .5rem 0; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
+.timeline { list-style: none; margin: .75rem 0 1rem; padding: 0; font-size: .875rem; line-height: 1.35; max-width: 72rem; }
+.timeline li { display: grid; grid-template-columns: 2.6rem repeat(var(--lanes), minmax(0, 1fr)); border-top: 1px solid var(--rule); }
+.timeline li.again { border-top-color: transparent; }
+.timeline li.lanes { border: 0; }
+.timeline .lanes b { text-align: center; padding-bottom: .2rem; }
+.time { grid-column: 1; color: var(--soft); text-align: right; padding: .4rem .6rem 0 0; font-variant-numeric: tabular-nums; }
+.lanes .time { padding-top: 0; }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.lane { grid-row: 1; width: 1px; justify-self: center; background: var(--soft); opacity: .45; }
+.step { grid-row: 1; z-index: 1; margin: .25rem .4rem; padding: .3rem .6rem; background: var(--band); border: 1px solid var(--rule); border-radius: 4px; }
+.step small { display: block; margin-top: .15rem; font-size: .75rem; font-style: italic; }
+.step .who { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.step.stale { border: 2px solid var(--bad); }
+.step.rightwards, .step.leftwards { border: 0; border-radius: 0; background: var(--arrow); padding: .4rem 1.6rem; margin-left: 15%; margin-right: 15%; }
+.step.rightwards { clip-path: polygon(0 0, calc(100% - 1rem) 0, 100% 50%, calc(100% - 1rem) 100%, 0 100%, .6rem 50%); }
+.step.leftwards { clip-path: polygon(100% 0, 1rem 0, 0 50%, 1rem 100%, 100% 100%, calc(100% - .6rem) 50%); }
 footer { margin-top: 3rem; padding-bottom: 2rem; font-size: .875rem; }
 @media (max-width: 40rem) {
   body { font-size: 15px; }
@@ -108,6 +137,14 @@ footer { margin-top: 3rem; padding-bottom: 2rem; font-size: .875rem; }
   .stacked tbody tr:nth-child(even) > * { background: none; }
   .stacked tbody th { font-weight: 700; }
   .stacked [data-label]::before { content: attr(data-label) ": "; color: var(--soft); }
+}
+@media (max-width: 40rem) {
+  .timeline li { display: block; position: relative; padding-left: 2rem; }
+  .timeline .lanes, .lane { display: none; }
+  .timeline .lanes { padding: 0; }
+  .time { position: absolute; left: 0; width: 1.5rem; padding-right: .4rem; }
+  .step, .step.rightwards, .step.leftwards { margin: .2rem 0; padding: .3rem .6rem; clip-path: none; border-radius: 4px; }
+  .step .who { position: static; width: auto; height: auto; clip-path: none; }
 }
 @page { size: A4 landscape; margin: 12mm; }
 @media print {

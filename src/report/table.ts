@@ -2,7 +2,18 @@
 import type { Check, CompareResult, CompareRow } from "../compare/index.js";
 import { count, duration, durationRange, factor, quantityIn, quantityRange, tally, total } from "./format.js";
 import { NO_BREAK, textTable, wrapped } from "./text.js";
-import { grouped, type ScenarioView, scenarioViews, silentSentences, spread } from "./view.js";
+import {
+  cpusOf,
+  grouped,
+  isProved,
+  type ScenarioView,
+  scenarioViews,
+  silentSentences,
+  spread,
+  unsoundPolicies,
+  unsoundSentence,
+  verdictsOf,
+} from "./view.js";
 
 /** Neighbouring columns under one heading, that stay together when a table is cut to the terminal's width. */
 interface Block {
@@ -12,10 +23,13 @@ interface Block {
 
 interface Column {
   readonly head: string;
+  readonly left?: boolean;
   cell(policy: string): string;
 }
 
 const ABSENT = "-";
+/** Hangs on the price of an unsound policy. */
+const UNSAFE = "!";
 
 /** The whole comparison as text for a terminal of `width` columns (80 or more read well). Ends with a newline. */
 export function compareTables(result: CompareResult, width: number): string {
@@ -33,9 +47,7 @@ function scenarioText(view: ScenarioView, width: number): string {
   return [
     wrapped(`${scenario.name}: ${scenario.title}`, width),
     ...priceTables(view, width),
-    silentSentences(view)
-      .map((sentence) => wrapped(sentence, width))
-      .join(""),
+    [...unsoundLines(view), ...silentSentences(view)].map((sentence) => wrapped(sentence, width)).join(""),
     rangeTable(view, width),
     executedText(view, width, "TLBIs that Xen executes", (row) => whole(tally(row.tlbi))),
     executedText(view, width, "Hypercalls", (row) => whole(tally(row.hypercalls))),
@@ -49,6 +61,7 @@ function scenarioText(view: ScenarioView, width: number): string {
 function priceTables(view: ScenarioView, width: number): readonly string[] {
   const [first, ...others] = view.nested;
   const blocks = [
+    ...verdictBlocks(view),
     ...view.native.map(({ name }) => nativeBlock(view, name)),
     tlbisBlock(view),
     ...(first ? [withRefaults(view, first.name)] : []),
@@ -61,7 +74,7 @@ function priceTables(view: ScenarioView, width: number): readonly string[] {
     const needs = blockWidth(block, view.policies);
     if (tables.length === 0 || needs > room) {
       tables.push([]);
-      room = width - policyWidth;
+      room = width - policyWidth - (unsoundPolicies(view).length > 0 ? UNSAFE.length : 0);
     }
     tables[tables.length - 1]!.push(block);
     room -= needs;
@@ -76,7 +89,8 @@ function blockTable(blocks: readonly Block[], policies: readonly string[], width
     policies.map((policy) => [policy, ...columns.map((column) => column.cell(policy))]),
     {
       width,
-      align: ["left", ...columns.map(() => "right" as const)],
+      align: ["left", ...columns.map(({ left }) => (left ? ("left" as const) : ("right" as const)))],
+      hanging: UNSAFE,
       over: [
         { text: "", columns: 1 },
         ...blocks.map(({ title, columns: { length } }) => ({ text: title, columns: length })),
@@ -88,12 +102,38 @@ function blockTable(blocks: readonly Block[], policies: readonly string[], width
 /** Characters a block takes, the gaps before its columns included. */
 function blockWidth({ title, columns }: Block, policies: readonly string[]): number {
   const widths = columns.map(({ head, cell }) =>
-    Math.max(head.length, ...policies.map((policy) => cell(policy).length)),
+    Math.max(head.length, ...policies.map((policy) => cell(policy).replace(UNSAFE, "").length)),
   );
   return Math.max(
     widths.reduce((sum, w) => sum + w + 2, 0),
     title.length + 2,
   );
+}
+
+/** Is it safe? One column, or one for each CPU where the hosts have several. */
+function verdictBlocks(view: ScenarioView): readonly Block[] {
+  if (!isProved(view)) return [];
+  const cpus = cpusOf(view);
+  const columns = cpus.map((cpu, i) => ({
+    head: cpus.length === 1 ? "verdict" : cpu,
+    left: true,
+    cell: (policy: string) => verdictWord(verdictsOf(view, policy)[i]),
+  }));
+  return [{ title: cpus.length === 1 ? "" : "verdict on", columns }];
+}
+
+function verdictWord(row: CompareRow | undefined): string {
+  if (row?.verdict === undefined) return ABSENT;
+  return row.verdict === "unsound" ? "UNSOUND" : row.verdict;
+}
+
+/** Which policies are unsound, for what, and where the story is told. */
+function unsoundLines(view: ScenarioView): readonly string[] {
+  const [first] = unsoundPolicies(view);
+  if (!first) return [];
+  return [
+    `${unsoundSentence(view)} ${UNSAFE} marks the price of an unsound policy; how it fails: shootdown prove ${first.policy}`,
+  ];
 }
 
 const nativeBlock = (view: ScenarioView, host: string): Block => ({
@@ -131,7 +171,8 @@ const rowOf =
   (policy: string): CompareRow | undefined =>
     [...view.nested, ...view.native].map(({ name }) => view.row(policy, name)).find((row) => row !== undefined);
 
-const price = (row: CompareRow | undefined): string => (row ? duration(row.microseconds) : ABSENT);
+const price = (row: CompareRow | undefined): string =>
+  row ? duration(row.microseconds) + (row.verdict === "unsound" ? UNSAFE : "") : ABSENT;
 const counted = (row: CompareRow | undefined, of: (row: CompareRow) => number): string =>
   row ? count(of(row)) : ABSENT;
 
@@ -187,10 +228,12 @@ function restText(view: ScenarioView, width: number): string {
   return executedText(view, width, wrapped(head, width).trimEnd(), restOf);
 }
 
-function notesText({ cpu, notes }: CompareResult, width: number): string {
+function notesText({ cpu, notes, proof }: CompareResult, width: number): string {
   const all = [
     `Prices are simulated time on ${cpu}, not measurements: TLB maintenance and the refaults that it causes. A range has every elementary price at its low and at its high end; the widest of all policies is given as factors of the price.`,
-    "Cheap is not safe: a price says nothing about whether a policy leaves stale translations behind.",
+    proof
+      ? "Verdicts are for the occasions that a scenario has: sound = no CPU of that profile can go on using a stale translation, whatever the architecture lets it hold. shootdown prove tells how an unsound policy fails, and what a verdict assumes."
+      : "Cheap is not safe: a price says nothing about whether a policy leaves stale translations behind.",
     ...notes,
   ];
   return `Notes\n${all.map((note) => wrapped(`- ${note}`, width, "  ")).join("")}`;

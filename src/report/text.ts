@@ -15,6 +15,8 @@ export interface TextTableOptions {
   readonly align?: readonly Align[];
   /** a line above the head, one span after another over all columns */
   readonly over?: readonly Span[];
+  /** a mark at the end of right-aligned cells that hangs into the gap behind them, so that figures stay below one another */
+  readonly hanging?: string;
 }
 
 const GAP = "  ";
@@ -31,10 +33,12 @@ const BREAKS = /[^\S\u00a0]+/;
 export function textTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],
-  { width, align = [], over = [] }: TextTableOptions,
+  { width, align = [], over = [], hanging = "" }: TextTableOptions,
 ): string {
   const cells = [head, ...rows].map((row) => row.map(plain));
-  const widths = head.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? "").length)));
+  const hangs = (cell: string, i: number): boolean => hanging !== "" && align[i] === "right" && cell.endsWith(hanging);
+  const bare = (cell: string, i: number): string => (hangs(cell, i) ? cell.slice(0, -hanging.length) : cell);
+  const widths = head.map((_, i) => Math.max(...cells.map((row) => bare(row[i] ?? "", i).length)));
   widen(widths, over);
   const last = widths.length - 1;
   const room = Math.max(width - acrossColumns(widths, 0, last) - GAP.length, MIN_LAST);
@@ -42,11 +46,15 @@ export function textTable(
 
   const lines = over.some(({ text }) => text !== "") ? [overLine(widths, over)] : [];
   for (const row of cells) {
-    const before = row.slice(0, last).map((cell, i) => pad(cell, widths[i]!, align[i]));
+    const mark = (cell: string, i: number): string => (hangs(cell, i) ? hanging : "");
+    const before = row
+      .slice(0, last)
+      .map((cell, i) => pad(bare(cell, i), widths[i]!, align[i]) + mark(cell, i).padEnd(GAP.length))
+      .join("");
     const indent = " ".repeat(acrossColumns(widths, 0, last) + GAP.length);
-    wrapWords(row[last] ?? "", right ? Number.POSITIVE_INFINITY : room).forEach((text, i) => {
-      const cell = pad(text, widths[last]!, align[last]);
-      lines.push(i === 0 ? [...before, cell].join(GAP) : indent + cell);
+    wrapWords(bare(row[last] ?? "", last), right ? Number.POSITIVE_INFINITY : room).forEach((text, i) => {
+      const cell = pad(text, widths[last]!, align[last]) + mark(row[last] ?? "", last);
+      lines.push((i === 0 ? before : indent) + cell);
     });
   }
   return lines.map((line) => `${line.trimEnd()}\n`).join("");

@@ -106,9 +106,10 @@ export function silentPolicies({ scenario, policies }: ScenarioView): readonly S
 
 /** The same as sentences, to stand near the prices. */
 export function silentSentences(view: ScenarioView): readonly string[] {
+  const unproved = isProved(view) ? "" : "; whether that is safe, a price does not say";
   return silentPolicies(view).map(({ when, policies }) => {
     const [execute, they] = policies.length === 1 ? ["executes", "it does"] : ["execute", "they do"];
-    return `${list(policies)} ${execute} no TLBI ${when}: cheap because ${they} nothing there; whether that is safe, a price does not say.`;
+    return `${list(policies)} ${execute} no TLBI ${when}: cheap because ${they} nothing there${unproved}.`;
   });
 }
 
@@ -121,4 +122,45 @@ export function spread(rows: readonly CompareRow[]): readonly [low: number, high
     high = Math.max(high, microsecondsRange[1] / microseconds);
   }
   return [low, high];
+}
+
+/** True when somebody has asked whether the policies are safe. */
+export const isProved = (view: ScenarioView): boolean =>
+  view.policies.some((policy) => verdictsOf(view, policy).some((row) => row !== undefined));
+
+/** The CPU profiles of a view's hosts. */
+export const cpusOf = ({ native, nested }: ScenarioView): readonly string[] => [
+  ...new Set([...native, ...nested].map(({ cpu }) => cpu)),
+];
+
+/** A row of a policy with its verdict for each of {@link cpusOf}; undefined where there is none. */
+export function verdictsOf(view: ScenarioView, policy: string): readonly (CompareRow | undefined)[] {
+  const hosts = [...view.native, ...view.nested];
+  return cpusOf(view).map((cpu) =>
+    hosts
+      .filter((host) => host.cpu === cpu)
+      .map(({ name }) => view.row(policy, name))
+      .find((row) => row?.verdict !== undefined),
+  );
+}
+
+/** A policy that is unsound in a view, with the occasions, on any CPU. */
+export interface Unsound {
+  readonly policy: string;
+  readonly occasions: readonly string[];
+}
+
+/** The unsound policies of a view. */
+export function unsoundPolicies(view: ScenarioView): readonly Unsound[] {
+  return view.policies.flatMap((policy) => {
+    const occasions = [...new Set(verdictsOf(view, policy).flatMap((row) => row?.unsound ?? []))];
+    return occasions.length > 0 ? [{ policy, occasions }] : [];
+  });
+}
+
+/** "UNSOUND for revoke and batch: a, b; for switch: c.", empty when there are none. */
+export function unsoundSentence(view: ScenarioView): string {
+  const groups = grouped(unsoundPolicies(view), ({ occasions }) => list(occasions));
+  const parts = groups.map(({ text, names }) => `for ${text}: ${names.map(({ policy }) => policy).join(", ")}`);
+  return parts.length > 0 ? `UNSOUND ${parts.join("; ")}.` : "";
 }

@@ -158,17 +158,18 @@ class Search {
       return sum;
     };
     const sources = wish.sources.flatMap(({ name }) => this.chosen.get(name) ?? []);
-    // Most tests take the first address that costs nothing: the others are looked at only when that fails.
-    const rest: { readonly address: number; readonly cost: number }[] = [];
-    for (const address of new Set([...PAGES, ...[...placed.map(at), ...sources].flatMap(around)])) {
-      if (address % wish.align !== 0 || address < FIRST) continue;
-      if (placed.some((other) => other.space === wish.space && at(other) === address)) continue;
+    const taken = new Set(placed.filter(({ space }) => space === wish.space).map(at));
+    const fits = (address: number): boolean => address % wish.align === 0 && address >= FIRST && !taken.has(address);
+    // Nearly always one of the first pages meets every wish: the others are not looked at then.
+    const rest = new Map<number, number>();
+    for (const address of [...PAGES, ...[...placed.map(at), ...sources].flatMap(around)]) {
+      if (!fits(address) || rest.has(address)) continue;
       const price = cost(address);
+      rest.set(address, price);
       if (price === 0) yield address;
-      else rest.push({ address, cost: price });
     }
-    rest.sort((one, other) => one.cost - other.cost);
-    for (const { address } of rest) yield address;
+    const dear = [...rest].filter(([, price]) => price > 0).sort(([, a], [, b]) => a - b);
+    for (const [address] of dear) yield address;
   }
 }
 

@@ -6,6 +6,8 @@ import type { Policy } from "../../policy/index.js";
 import type { Setting } from "./domains.js";
 import type { Range } from "./flush.js";
 import {
+  type Access,
+  access,
   descriptorsOf,
   hypervisorWrites,
   MEANING,
@@ -18,23 +20,22 @@ import {
 } from "./revoke.js";
 import type { Source } from "./source.js";
 
-/** The former owner reads through another VA than the one that the hypervisor may have heard of. */
-function alias(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Source {
+/** The guest has a second VA for the page, which the hypervisor cannot know. */
+function byAlias(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place, kind: Access): Source {
   const { pcpus, owner } = stage(policy, place, true, setting, (on) => [
     ...removeLines(policy, cpu, true, { descriptors: descriptorsOf(ONE), range: ONE.range }, on),
     ...hypervisorWrites(ONE, on),
   ]);
-  const result = owner.result();
-  owner.lines.push(`LDR ${result},[${owner.constant("w")}]`);
+  const bad = access(kind, 0, owner, pcpus.indexOf(owner), "w");
   return {
-    name: `revoke.${place}-pcpu.other-va`,
-    title: `one page removed, which its former owner has at two VAs; it reads through the other one ${PLACES[place]}; the hypervisor writes to the page`,
+    name: `revoke.${place}-pcpu.current.alias.${kind}`,
+    title: `one page removed, for which the guest has two VAs; the former owner ${kind}s by the second, w, ${PLACES[place]}`,
     tables: tables(ONE)
       .replace("virtual x;", "virtual x w;")
       .replace("x |-> ipa1;", "x |-> ipa1;\n            w |-> ipa1;"),
     pcpus,
-    bad: `${pcpus.indexOf(owner)}:${result} = 1`,
-    meaning: MEANING.read,
+    bad,
+    meaning: MEANING[kind],
   };
 }
 
@@ -81,6 +82,7 @@ function stage1Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: P
 
 /** The scenarios of this file. */
 export const guestScenarios = (policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Source[] => [
-  alias(policy, cpu, setting, place),
+  byAlias(policy, cpu, setting, place, "read"),
+  byAlias(policy, cpu, setting, place, "write"),
   stage1Table(policy, cpu, setting, place),
 ];

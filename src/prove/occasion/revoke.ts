@@ -64,13 +64,15 @@ export function tables(e: Extent, extra = ""): string {
   return `
     option default_tables = false;
     ${aligned}virtual x;
+    ${second(e, "virtual y;")}
     virtual h;
     ${aligned}intermediate ipa1;
     ${aligned}physical pa1;
-    ${second(e, "virtual y g;")}
+    ${second(e, "virtual g;")}
     ${second(e, "intermediate ipa2;")}
     ${second(e, "physical pa2;")}
     ${second(e, "assert ipa2[48..12] == add_bits_int(ipa1[48..12], 1);")}
+    ${second(e, "assert y[48..12] == add_bits_int(x[48..12], 1);")}
     s2table owner_stage2 0x240000 {
         ipa1 |-> pa1${level};
         ipa1 ?-> invalid${level};
@@ -134,8 +136,8 @@ export const pagesOf = ({ range }: Extent): Page[] => (range.looked > 1 ? [0, 1]
 export const PAGE_WORDS: Record<Page, string> = { 0: "the first page", 1: "the second page" };
 
 /** The former owner's access, and which outcome is bad: the next owner writes 1, the former one 2. */
-export function access(kind: Access, page: Page, on: Pcpu, thread: number): string {
-  const at = on.constant(page === 0 ? "x" : "y");
+export function access(kind: Access, page: Page, on: Pcpu, thread: number, va = page === 0 ? "x" : "y"): string {
+  const at = on.constant(va);
   if (kind === "write") {
     on.lines.push(`STR ${on.number(2)},[${at}]`);
     return `*pa${page + 1} = 2`;

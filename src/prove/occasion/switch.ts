@@ -117,7 +117,8 @@ function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: bo
   const seen = here.result();
   const result = here.result();
   const depart = [`STLR ${here.number(1)},[${here.constant(left)}]      // A may run elsewhere`];
-  const arrive = [`LDAR ${seen},[${here.constant(back)}]      // A is back`];
+  // The branch is the scheduler's, which lets A run here only when it has seen that: with the ISB behind it nothing runs ahead.
+  const arrive = [`LDAR ${seen},[${here.constant(back)}]      // A is back`, `CBZ ${seen},fault`];
   here.hypervisor.push(
     ...(between
       ? [

@@ -1,0 +1,250 @@
+/** `shootdown prove`, as a user has it: verdicts, JSON, his own policy, bounds, wrong usage, saved scenarios, the report. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "shootdown-prove-"));
+after(() => rmSync(folder, { recursive: true }));
+const { NODE_OPTIONS: _options, COLUMNS: _columns, ...ENV } = process.env;
+
+function shootdown(args: readonly string[], env = {}): { status: number | null; out: string; err: string } {
+  const options = { cwd: folder, env: { ...ENV, ...env }, encoding: "utf8", timeout: 60_000 } as const;
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], options);
+  return { status, out: stdout, err: stderr };
+}
+const prove = (...args: string[]) => shootdown(["prove", ...args]);
+
+interface Result {
+  readonly [key: string]: unknown;
+  readonly policy: string;
+  readonly occasion: string;
+  readonly cpu: string;
+  readonly verdict: string;
+  readonly unsound?: readonly string[];
+}
+const json = (...args: string[]): { results: Result[]; assumptions: string[] } => {
+  const { status, out, err } = prove(...args, "--json");
+  assert.deepEqual([status, err], [0, ""]);
+  return JSON.parse(out);
+};
+
+const ONE = ["series-v3-patch1", "--cpu", "neoverse-v2", "--occasion", "revoke"];
+
+test("--json has the keys that scripts rely on", () => {
+  const { results, assumptions } = json("xen-today", ...ONE);
+  const keys = ["policy", "occasion", "cpu", "verdict", "scenarios", "timelines", "states", "milliseconds"];
+  const [sound, unsound] = results;
+  assert.equal(results.length, 2);
+  assert.deepEqual(Object.keys(sound!).sort(), [...keys].sort());
+  assert.deepEqual(Object.keys(unsound!).sort(), [...keys, "unsound", "scenario", "witness"].sort());
+  assert.deepEqual([sound!.policy, sound!.occasion, sound!.cpu, sound!.verdict], ["xen-today", "revoke", "neoverse-v2", "sound"]); // biome-ignore format: one row
+  assert.equal(unsound!.verdict, "unsound");
+  for (const key of ["scenarios", "timelines", "states", "milliseconds"])
+    assert.ok((sound![key] as number) > 0 && Number.isFinite(sound![key]), key);
+  const witness = unsound!.witness as { time: number; who: string; what: string; rule?: string; to?: string }[];
+  for (const step of witness) {
+    assert.ok(Number.isInteger(step.time) && /^pCPU \d$/.test(step.who) && step.what.length > 3);
+    for (const key of Object.keys(step)) assert.ok(["time", "who", "what", "rule", "to", "stale"].includes(key), key);
+  }
+  assert.ok(witness.some(({ rule }) => rule !== undefined) && witness.some(({ to }) => to === "pCPU 1"));
+  assert.deepEqual(Object.keys(unsound!.scenario as object).sort(), ["cast", "meaning", "name", "title"]);
+  assert.ok(assumptions.length >= 5 && assumptions.every((text) => text.length > 20));
+});
+
+test("the same result from run to run, but for the time it took", () => {
+  const once = (): Result[] => json(...ONE).results.map(({ milliseconds: _, ...rest }) => rest as Result);
+  assert.deepEqual(once(), once());
+});
+
+test("verdicts come in the order asked for, policy by policy, occasion by occasion, CPU by CPU", () => {
+  const cpus = ["neoverse-v3", "cortex-a72"];
+  const asked = json("switch-vmalle1", "switch-no-flush", "--occasion", "switch,vmid-assigned", "--cpu", cpus.join());
+  assert.deepEqual(
+    asked.results.map(({ policy, occasion, cpu }) => `${policy} ${occasion} ${cpu}`),
+    ["switch-vmalle1", "switch-no-flush"].flatMap((p) =>
+      ["switch", "vmid-assigned"].flatMap((o) => cpus.map((c) => `${p} ${o} ${c}`)),
+    ),
+  );
+});
+
+test("unknown names are refused in one sentence that says what was expected", () => {
+  for (const [args, message] of [
+    [["nobody"], /^shootdown: .*nobody.*\n$/],
+    [["xen-today", "--cpu", "z80"], /^shootdown: --cpu: unknown profile 'z80', expected cortex-a72, .*\n$/],
+    [["xen-today", "--occasion", "lunch"], /^shootdown: --occasion: unknown occasion 'lunch', expected revoke, .*\n$/],
+  ] as const) {
+    const { status, out, err } = prove(...args);
+    assert.deepEqual([status, out], [1, ""]);
+    assert.match(err, message);
+  }
+});
+
+test("wrong usage has status 2", () => {
+  assert.equal(prove("--max-states", "none").status, 2);
+  assert.equal(prove("--timeout", "0").status, 2);
+  assert.equal(prove("--frobnicate").status, 2);
+});
+
+test("over --max-states a verdict is unknown, never sound, and says at which scenario", () => {
+  const { results } = json("xen-today", "--cpu", "neoverse-v2", "--occasion", "split", "--max-states", "10");
+  assert.equal(results[0]!.verdict, "unknown");
+  assert.match(results[0]!.reason as string, /^split\.\S+: .*10/);
+  const { out } = prove("xen-today", "--cpu", "neoverse-v2", "--occasion", "split", "--max-states", "10");
+  assert.match(out, /^xen-today +unknown/m);
+});
+
+const MINE = (code: string): string => `name = "mine"
+title = "t"
+source = "s"
+base = "xen-today"
+[revoke]
+due = "unlock"
+code = """
+${code}
+"""
+`;
+
+test("a policy of one's own is proved from its file", () => {
+  writeFileSync(join(folder, "mine.toml"), MINE("dsb ishst\ntlbi alle1is\ndsb ish\nisb"));
+  const args = ["mine.toml", "--occasion", "revoke", "--cpu"];
+  assert.equal(json(...args, "cortex-a72").results[0]!.verdict, "sound", "ALLE1IS: every VMID");
+  const [late] = json(...args, "neoverse-v2").results;
+  assert.equal(late!.verdict, "unsound", "with the erratum a write may land late");
+  assert.ok(late!.unsound!.every((name) => name.endsWith(".write")));
+});
+
+test("a wrong policy file is refused with its line", () => {
+  writeFileSync(join(folder, "wrong.toml"), MINE("tlbi vmalls13e1is"));
+  const { status, err } = prove("wrong.toml");
+  assert.equal(status, 1);
+  assert.match(err, /^shootdown: wrong\.toml:8: .*vmalls13e1is/);
+});
+
+test("scenarios that --save writes are litmus tests with the same verdicts", () => {
+  const asked = ["xen-today", "series-v3-patch1", "--cpu", "cortex-a72", "--occasion", "revoke,switch"];
+  const { results } = json(...asked, "--save", "saved");
+  for (const policy of ["xen-today", "series-v3-patch1"]) {
+    const own = results.filter((result) => result.policy === policy);
+    const bad = own.flatMap(({ unsound = [] }) => unsound);
+    const { status, out } = shootdown(["litmus", `saved/cortex-a72/${policy}`, "--json"]);
+    assert.equal(status, 0);
+    const tests = (JSON.parse(out) as { results: { name: string; verdict: string }[] }).results;
+    assert.equal(
+      tests.length,
+      own.reduce((sum, { scenarios }) => sum + (scenarios as number), 0),
+    );
+    for (const { name, verdict } of tests) assert.equal(verdict, bad.includes(name) ? "allowed" : "forbidden", name);
+  }
+});
+
+test("--save says where it cannot write", () => {
+  writeFileSync(join(folder, "a-file"), "");
+  const { status, err } = prove(...ONE, "--save", "a-file/below");
+  assert.equal(status, 1);
+  assert.match(err, /^shootdown: a-file\/below\S*: cannot be made/);
+});
+
+test("output keeps to the terminal's width, and stories are told of one policy unasked, of many with --witness", () => {
+  for (const columns of [80, 140]) {
+    const { out } = shootdown(["prove", ...ONE], { COLUMNS: String(columns) });
+    assert.ok(
+      out.split("\n").every((line) => line.length <= columns),
+      `${columns}`,
+    );
+    assert.match(out, /^series-v3-patch1 is UNSOUND for revoke on neoverse-v2: /m);
+  }
+  const many = prove("xen-today", ...ONE).out;
+  assert.doesNotMatch(many, /arrives at/);
+  assert.match(many, /^How it fails: shootdown prove series-v3-patch1/m);
+  assert.match(prove("xen-today", ...ONE, "--witness").out, /arrives at pCPU 1/);
+});
+
+test("--no-fb shows what HCR_EL2.FB is for", () => {
+  const args = ["switch-vmalle1", "--cpu", "neoverse-v2", "--occasion", "switch"];
+  const { results, assumptions } = json(...args, "--no-fb");
+  assert.deepEqual(results[0]!.unsound, ["switch.left-pcpu.nobody-between"]);
+  assert.ok(assumptions.some((text) => text.startsWith("HCR_EL2.FB = 0")));
+});
+
+test("--report writes a page with every story, whole or not at all", () => {
+  const { status, out } = prove("xen-today", ...ONE, "--report", "proof.html");
+  assert.equal(status, 0);
+  assert.match(out, /\nThe report stands in proof\.html\n$/);
+  const page = readFileSync(join(folder, "proof.html"), "utf8");
+  assert.match(page, /<\/html>\n$/);
+  assert.match(page, /class="step rightwards"/);
+  assert.ok(page.includes(`shootdown prove xen-today ${ONE.join(" ")} --report proof.html`));
+  mkdirSync(join(folder, "taken.html"));
+  const refused = prove(...ONE, "--report", "taken.html");
+  assert.equal(refused.status, 1);
+  assert.match(refused.err, /^shootdown: taken\.html: cannot be written/);
+  assert.ok(!readdirSync(folder).some((name) => name.includes("partial")));
+});
+
+test("Ctrl-C ends it with status 130, without a word or a file", { timeout: 30_000 }, async () => {
+  const child = spawn(process.execPath, [MAIN, "prove", "--report", "stopped.html"], { cwd: folder, env: ENV });
+  try {
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (said += data));
+    const exit = once(child, "exit");
+    await sleep(1500);
+    child.kill("SIGINT");
+    assert.deepEqual([(await exit)[0], said], [130, ""]);
+    assert.ok(!readdirSync(folder).some((name) => name.includes("stopped")));
+  } finally {
+    child.kill("SIGKILL");
+  }
+});
+
+test("compare has the same verdicts in its rows, and leaves them out with --no-prove", () => {
+  const args = ["compare", "vcpu-switch", "-p", "xen-today,switch-no-flush,remove-no-flush", "--host", "bare-metal"];
+  const { rows, proof } = JSON.parse(shootdown([...args, "--json"]).out);
+  const short = (rows as Result[]).filter(({ ipaBits }) => ipaBits === 40);
+  assert.deepEqual(
+    short.map(({ policy, verdict, unsound }) => [policy, verdict, unsound]),
+    [
+      ["xen-today", "sound", []],
+      ["switch-no-flush", "unsound", ["switch"]],
+      ["remove-no-flush", "sound", []],
+    ],
+    "nothing is removed in vcpu-switch",
+  );
+  assert.deepEqual([...new Set((proof.results as Result[]).map(({ occasion }) => occasion))].sort(), [
+    "switch",
+    "vmid-assigned",
+  ]);
+  const without = JSON.parse(shootdown([...args, "--json", "--no-prove"]).out);
+  assert.deepEqual(
+    [without.proof, without.rows[0].verdict, without.rows[0].unsound],
+    [undefined, undefined, undefined],
+  );
+  assert.deepEqual(
+    without.rows,
+    rows.map(({ verdict: _, unsound: __, ...row }: Result) => row),
+  );
+});
+
+test("compare proves a policy with batches for those too, and each CPU in use", () => {
+  const args = [
+    "compare",
+    "create-domu",
+    "-p",
+    "remove-batch,xen-today",
+    "--host",
+    "bare-metal",
+    "--cpu",
+    "cortex-a72",
+  ];
+  const { proof } = JSON.parse(shootdown([...args, "--json"]).out);
+  const of = (name: string) => (proof.results as Result[]).filter(({ policy }) => policy === name);
+  assert.ok(of("remove-batch").some(({ occasion }) => occasion === "batch"));
+  assert.ok(!of("xen-today").some(({ occasion }) => occasion === "batch"));
+  assert.ok((proof.results as Result[]).every(({ cpu }) => cpu === "cortex-a72"));
+});

@@ -1,0 +1,57 @@
+/** Is what is compared safe? Each policy is put to the prover, for the occasions that the scenarios have and on the CPUs in use. */
+import type { CpuProfile } from "../arch/index.js";
+import { missingFeature, type Policy } from "../policy/index.js";
+import { assumptions, type ProvedOccasion, Question, type Setting, type SignOff } from "../prove/index.js";
+import { possibleOccasions, type Scenario } from "../xen/index.js";
+import type { Comparison } from "./plan.js";
+import type { CompareResult, CompareRow, ProvedVerdict } from "./result.js";
+
+/** As Xen sets it. */
+const SETTING: Setting = { fb: true };
+
+/** The occasions of a scenario under a policy that the prover knows; a policy that has batches must survive those too. */
+export function provedOccasions(scenario: Scenario, policy: Policy): ProvedOccasion[] {
+  return possibleOccasions(scenario).flatMap((occasion): ProvedOccasion[] => {
+    if (occasion === "batch-end") return policy.batch ? ["batch"] : [];
+    return [occasion];
+  });
+}
+
+/** What to ask of the prover: every policy on every CPU in use that it can run on, for the occasions of any scenario. */
+export function questionsOf({ scenarios, policies, hosts, cpuOf }: Comparison): Question[] {
+  const cpus = new Map<string, CpuProfile>(hosts.map((host) => [cpuOf(host).name, cpuOf(host)]));
+  return policies.flatMap((policy) => {
+    const occasions = new Set(scenarios.flatMap((scenario) => provedOccasions(scenario, policy)));
+    return [...cpus.values()]
+      .filter((cpu) => !missingFeature(policy, cpu))
+      .flatMap((cpu) => [...occasions].map((occasion) => new Question(policy, occasion, cpu, SETTING)));
+  });
+}
+
+/** The result with the verdicts in its rows: the answers to {@link questionsOf}. */
+export function withVerdicts(
+  result: CompareResult,
+  { scenarios, policies, hosts, cpuOf }: Comparison,
+  answers: readonly SignOff[],
+): CompareResult {
+  const rows = result.rows.map((row): CompareRow => {
+    const scenario = scenarios.find(({ name }) => name === row.scenario)!;
+    const policy = policies.find(({ name }) => name === row.policy)!;
+    const cpu = cpuOf(hosts.find(({ name }) => name === row.host)!).name;
+    const occasions = provedOccasions(scenario, policy);
+    const own = answers.filter((a) => a.policy === policy.name && a.cpu === cpu && occasions.includes(a.occasion));
+    const unsound = own.filter(({ verdict }) => verdict === "unsound").map(({ occasion }) => occasion);
+    const known = own.every(({ verdict }) => verdict !== "unknown");
+    return { ...row, verdict: unsound.length > 0 ? "unsound" : known ? "sound" : "unknown", unsound };
+  });
+  const results = answers.map(
+    ({ policy, occasion, cpu, verdict, reason }): ProvedVerdict => ({
+      policy,
+      occasion,
+      cpu,
+      verdict,
+      ...(reason === undefined ? {} : { reason }),
+    }),
+  );
+  return { ...result, rows, proof: { results, assumptions: assumptions(SETTING) } };
+}

@@ -1,0 +1,79 @@
+/** The sign-off of policies, arranged for reading: results that read alike on several CPUs once. */
+import type { Proof, ProvedOccasion, SignOff } from "../prove/index.js";
+
+/** A policy on CPUs on which its verdicts are the same. */
+export interface VerdictRow {
+  readonly policy: string;
+  /** the results of each occasion, one for each CPU */
+  readonly cells: readonly (readonly SignOff[])[];
+  readonly cpus: readonly string[];
+}
+
+/** The occasions of a proof. */
+export const occasionsOf = ({ results }: Proof): readonly ProvedOccasion[] => [
+  ...new Set(results.map(({ occasion }) => occasion)),
+];
+
+/** One row for each policy and each set of verdicts that it has. */
+export function verdictRows(proof: Proof): readonly VerdictRow[] {
+  const { results, policies, cpus } = proof;
+  return policies.flatMap(({ name }) => {
+    const alike = new Map<string, { cells: SignOff[][]; cpus: string[] }>();
+    for (const cpu of cpus) {
+      const own = results.filter((r) => r.policy === name && r.cpu === cpu.name);
+      const key = own.map(verdictWord).join();
+      const row = alike.get(key) ?? { cells: own.map(() => []), cpus: [] };
+      alike.set(key, row);
+      row.cpus.push(cpu.name);
+      own.forEach((result, i) => {
+        row.cells[i]!.push(result);
+      });
+    }
+    return [...alike.values()].map((row) => ({ policy: name, ...row }));
+  });
+}
+
+/** A policy that cannot run on the CPU has no verdict. */
+export const verdictWord = ({ verdict, scenarios }: SignOff): string =>
+  verdict === "unsound" ? "UNSOUND" : scenarios === 0 ? "-" : verdict;
+
+/** "every CPU", or which. */
+export const onWhich = (cpus: readonly string[], { cpus: all }: Proof): string =>
+  cpus.length === all.length && cpus.length > 1 ? "every CPU" : cpus.join(", ");
+
+/** Why verdicts are unknown, a sentence each. */
+export function reasonsOf({ results }: Proof): readonly string[] {
+  const byReason = new Map<string, SignOff[]>();
+  for (const result of results)
+    if (result.verdict === "unknown") {
+      const key = `${result.policy}: ${result.reason}`;
+      byReason.set(key, [...(byReason.get(key) ?? []), result]);
+    }
+  return [...byReason.values()].map((same) => {
+    const cpus = [...new Set(same.map(({ cpu }) => cpu))].join(", ");
+    return `${same[0]!.policy} on ${cpus}: ${same[0]!.reason}.`;
+  });
+}
+
+/** A policy that is unsound for an occasion by one scenario's story; on several CPUs it goes alike. */
+export interface Failure {
+  /** the result of the first CPU, whose story is told */
+  readonly result: SignOff;
+  readonly results: readonly SignOff[];
+  readonly cpus: readonly string[];
+}
+
+/** Unsound results, those that fail alike once: the same policy, occasion and scenario; CPUs differ in details only. */
+export function failuresOf({ results }: Proof): readonly Failure[] {
+  const groups = new Map<string, SignOff[]>();
+  for (const result of results) {
+    if (result.verdict !== "unsound") continue;
+    const key = JSON.stringify([result.policy, result.occasion, result.scenario?.name]);
+    groups.set(key, [...(groups.get(key) ?? []), result]);
+  }
+  return [...groups.values()].map((same) => ({
+    result: same[0]!,
+    results: same,
+    cpus: same.map(({ cpu }) => cpu),
+  }));
+}

@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { parseHTML } from "linkedom";
+import type { Proof } from "../prove/index.js";
+import { assertGolden } from "./golden.fixture.js";
+import { proofText, renderProofReport } from "./index.js";
+import { sampleProof } from "./proof.fixture.js";
+
+/** What the tests use of the DOM; the project compiles without its types. */
+interface Node {
+  readonly textContent: string;
+  readonly children: readonly Node[];
+  getAttribute(name: string): string | null;
+  querySelector(selector: string): Node | null;
+  querySelectorAll(selector: string): Iterable<Node>;
+}
+
+const COMMAND = "shootdown prove safe unsafe needy --report it.html";
+const parse = (html: string): Node => parseHTML(html).document as unknown as Node;
+const all = (node: Node, selector: string): readonly Node[] => [...node.querySelectorAll(selector)];
+const html = await renderProofReport(sampleProof(), COMMAND);
+const page = parse(html);
+
+test("a proof reads well on 80 columns", () => {
+  assertGolden("proof-80.txt", proofText(sampleProof(), { width: 80, witness: true }));
+});
+
+test("no line of a proof is longer than the terminal is wide", () => {
+  for (const width of [80, 100, 140])
+    for (const line of proofText(sampleProof(), { width, witness: true }).split("\n"))
+      assert.ok(line.length <= width, `${width}: ${line}`);
+});
+
+test("without stories it is said where they are told", () => {
+  const text = proofText(sampleProof(), { width: 80, witness: false });
+  assert.match(text, /^How it fails: shootdown prove unsafe, or --witness for all\.$/m);
+  assert.doesNotMatch(text, /arrives at/);
+});
+
+test("the report needs nothing from elsewhere: no link leaves it and nothing is loaded", () => {
+  for (const name of ["src", "href", "xlink:href", "srcset", "action", "data"])
+    for (const node of all(page, `[${name.replace(":", "\\:")}]`)) assert.match(node.getAttribute(name)!, /^#/);
+  assert.equal(all(page, "script, link, iframe, object, embed, img").length, 0);
+  assert.doesNotMatch(html, /@import|url\(|@font-face/);
+});
+
+test("CPUs with the same verdicts share a row, and what cannot run is a dash", () => {
+  const rows = all(page, ".verdicts tbody tr").map((tr) => [...tr.children].map((cell) => cell.textContent));
+  const explored = "16 scenarios2,400 timelines68,000 states";
+  const once = "8 scenarios1,200 timelines34,000 states";
+  assert.deepEqual(rows, [
+    ["safe", `sound${explored}`, `sound${explored}`, "every CPU"],
+    ["unsafe", "UNSOUND1 to 2 of 8 scenarios fail", `sound${explored}`, "every CPU"],
+    ["needy", "–", "–", "cortex-a72"],
+    ["needy", `sound${once}`, `sound${once}`, "neoverse-v2"],
+  ]);
+});
+
+test("a verdict of unsound leads to its story", () => {
+  const target = page.querySelector(".verdicts a")!.getAttribute("href")!;
+  const story = page.querySelector(target)!;
+  assert.match(story.querySelector("h3")!.textContent, /^unsafe is UNSOUND for revoke on every CPU: the former owner/);
+  assert.deepEqual(
+    all(story, ".cast li").map((li) => li.textContent),
+    ["pCPU 0, Xen; the owner is current", "pCPU 1, the former owner"],
+  );
+});
+
+test("the story has every step of the witness: its time, who, what and the rule, in its lane", () => {
+  const [, ...rows] = all(page, ".timeline li");
+  const { witness } = sampleProof().results.find(({ verdict }) => verdict === "unsound")!;
+  assert.deepEqual(
+    rows.map((row) => [row.querySelector(".time")!.textContent, row.querySelector(".step")!.textContent]),
+    witness!.map(({ time, who, what, rule }) => [String(time), `${who}: ${what}${rule ?? ""}`]),
+  );
+  const columns = rows.map((row) => row.querySelector(".step")!.getAttribute("style")!.replace(/;$/, ""));
+  assert.deepEqual(
+    columns,
+    ["3 / 4", "2 / 3", "2 / 4", "2 / 3", "3 / 4"].map((lane) => `grid-column:${lane}`),
+  );
+  assert.deepEqual(
+    rows.map((row) => row.querySelector(".step")!.getAttribute("class")),
+    ["step", "step", "step rightwards", "step", "step stale"],
+  );
+});
+
+test("scenarios that fail are named, with the CPUs where not on all of them", () => {
+  assert.deepEqual(
+    all(page, ".story .items li").map((li) => li.textContent),
+    ["revoke.other-pcpu.current.page.read", "revoke.other-pcpu.current.block.read (on neoverse-v2)"],
+  );
+});
+
+test("the page says what it assumes, why a verdict is unknown, and how it was made", () => {
+  assert.deepEqual(
+    all(page, "#assumptions li").map((li) => li.textContent),
+    sampleProof().assumptions,
+  );
+  assert.match(page.querySelector("#verdicts")!.textContent, /needy on cortex-a72: requires FEAT_TLBIRANGE/);
+  assert.ok(page.querySelector("#again")!.textContent.includes(COMMAND));
+  assert.equal(page.querySelector(".story pre")!.textContent, 'arch = "AArch64"\n# <the test>\n');
+});
+
+test("ids occur once, tables have captions and heads scopes", () => {
+  const ids = all(page, "[id]").map((node) => node.getAttribute("id"));
+  assert.equal(new Set(ids).size, ids.length);
+  for (const table of all(page, "table")) {
+    assert.ok(table.querySelector("caption")!.textContent.length > 0);
+    for (const th of all(table, "th")) assert.match(th.getAttribute("scope") ?? "", /^(row|col)$/);
+  }
+});
+
+test("hostile names and titles are text", async () => {
+  const hostile = `"'><script>alert(1)</script><img src=x onerror=alert(2)>&amp;`;
+  const named = JSON.parse(
+    JSON.stringify(sampleProof())
+      .replaceAll('"unsafe"', JSON.stringify(hostile))
+      .replaceAll("The policy unsafe", JSON.stringify(hostile).slice(1, -1)),
+  ) as Proof;
+  const document = parse(await renderProofReport(named, `shootdown prove '${hostile}'`));
+  assert.equal(all(document, "script, img, [onerror]").length, 0);
+  assert.ok(all(document, "th").some((th) => th.textContent === hostile));
+  assert.ok(all(document, "td").some((td) => td.textContent === hostile));
+});
+
+test("where everything is sound there are no stories", async () => {
+  const proof = sampleProof();
+  const results = proof.results.filter(({ policy }) => policy === "safe");
+  const document = parse(await renderProofReport({ ...proof, results, policies: proof.policies.slice(0, 1) }, COMMAND));
+  assert.equal(all(document, ".story, #stories").length, 0);
+  assert.match(document.querySelector(".answers")!.textContent, /^Sound for every occasion/);
+});
+
+test("the same proof gives the same bytes", async () => {
+  assert.equal(await renderProofReport(sampleProof(), COMMAND), html);
+});
