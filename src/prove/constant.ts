@@ -2,7 +2,7 @@
 
 import { type Descriptors, isTable, isUsable, within } from "./descriptors.js";
 import type { Catalogue, Context, Leaf, WalkFault } from "./entry.js";
-import { type Knowledge, Learned, peKey } from "./knowledge.js";
+import { type Knowledge, LEARNED, peKey } from "./knowledge.js";
 import type { Cells } from "./timeline.js";
 
 /** Where a constant translation ends. */
@@ -57,7 +57,7 @@ export class Constants {
     if (known.has(name)) return;
     known.set(name, context.vmid);
     this.knowledge.noteRoot(context);
-    if (!beginning) throw new Learned();
+    if (!beginning) throw LEARNED;
   }
 
   /** A thread writes this cell; throws {@link Learned} when a walk was taken for constant that reads it. */
@@ -65,7 +65,7 @@ export class Constants {
     const pa = this.cells.pa[cell]!;
     if (this.knowledge.written.has(pa)) return;
     this.knowledge.written.add(pa);
-    if (this.relied.has(pa)) throw new Learned();
+    if (this.relied.has(pa)) throw LEARNED;
   }
 
   /**
@@ -86,7 +86,7 @@ export class Constants {
       if (outcome === undefined || touched.some((pa) => this.knowledge.written.has(pa))) {
         if (changing) changing.push(vaPage);
         else this.knowledge.changing.set(key, [vaPage]);
-        throw new Learned();
+        throw LEARNED;
       }
       for (const pa of touched) this.relied.add(pa);
       fixed = outcome;

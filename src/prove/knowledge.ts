@@ -4,8 +4,9 @@
  */
 import { type Context, EL2, EL10, type Regime } from "./entry.js";
 
-/** Something that was taken for constant is not: the exploration starts again. */
+/** Something that was taken for constant is not: the exploration starts again. One object for all: it is thrown often. */
 export class Learned extends Error {}
+export const LEARNED = new Learned();
 
 /** A PE and a regime as one number. */
 export const peKey = (pe: number, regime: Regime): number => pe * 2 + regime;
@@ -67,13 +68,13 @@ export class Knowledge {
   strikes(pe: number): void {
     if (this.struck.has(pe)) return;
     this.struck.add(pe);
-    throw new Learned();
+    throw LEARNED;
   }
 
   /** The PE writes through a translation that can change; throws {@link Learned} when that is new. */
   writesThrough(pe: number): void {
     if (this.writers.has(pe)) return;
     this.writers.add(pe);
-    throw new Learned();
+    throw LEARNED;
   }
 }

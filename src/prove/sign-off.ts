@@ -125,6 +125,10 @@ export class Question {
 /** Questions together: every different scenario is decided once, whoever asks for it. */
 export class Inquiry {
   private readonly findings = new Map<string, Finding>();
+  /** what {@link next} asked for last */
+  private asked = new Map<string, Task>();
+  /** findings of what is forbidden, by the scenario's text */
+  private readonly forbidden = new Map<string, readonly { readonly task: Task; readonly finding: Finding }[]>();
 
   /** `thorough`: decide also what cannot change a verdict any more, as one scenario has failed. */
   constructor(
@@ -134,6 +138,21 @@ export class Inquiry {
 
   /** What to decide next, by key; empty when all is decided. */
   next(): Map<string, Task> {
+    for (;;) {
+      const wanted = this.wanted();
+      const followed = [...wanted].filter(([key, task]) => this.follows(key, task));
+      if (followed.length > 0) continue;
+      // What is asked of a weaker CPU now may answer for the others.
+      const alike = new Map<string, Task[]>();
+      for (const task of wanted.values()) alike.set(task.text, [...(alike.get(task.text) ?? []), task]);
+      const first = [...wanted].filter(([, task]) => !alike.get(task.text)!.some((other) => isWeaker(other, task)));
+      this.asked = new Map(first);
+      return this.asked;
+    }
+  }
+
+  /** All that is not decided and could be of use. */
+  private wanted(): Map<string, Task> {
     const tasks = new Map<string, Task>();
     for (const { tasks: own, keys } of this.questions) {
       const found = keys.map((key) => this.findings.get(key));
@@ -144,8 +163,20 @@ export class Inquiry {
     return tasks;
   }
 
+  /** Takes over what is forbidden on a weaker CPU; true when there was such a finding. */
+  private follows(key: string, task: Task): boolean {
+    const weaker = (this.forbidden.get(task.text) ?? []).find((other) => isWeaker(other.task, task));
+    if (weaker) this.findings.set(key, { ...weaker.finding, milliseconds: 0 });
+    return weaker !== undefined;
+  }
+
+  /** The answer to one of {@link next}'s tasks. */
   found(key: string, finding: Finding): void {
     this.findings.set(key, finding);
+    if (finding.verdict !== "forbidden") return;
+    const task = this.asked.get(key)!;
+    const list = this.forbidden.get(task.text) ?? [];
+    this.forbidden.set(task.text, [...list, { task, finding }]);
   }
 
   /** The verdicts, one for each question. */
@@ -157,7 +188,8 @@ export class Inquiry {
 /** Answers questions, one scenario after the other. */
 export function signOff(questions: readonly Question[], limits: Limits): SignOff[] {
   const inquiry = new Inquiry(questions, true);
-  for (const [key, task] of inquiry.next()) inquiry.found(key, decideTask(task, limits));
+  for (let tasks = inquiry.next(); tasks.size > 0; tasks = inquiry.next())
+    for (const [key, task] of tasks) inquiry.found(key, decideTask(task, limits));
   return inquiry.results();
 }
 
@@ -165,6 +197,17 @@ export function signOff(questions: readonly Question[], limits: Limits): SignOff
 export interface Limits {
   readonly maxStates: number;
   readonly timeoutMs: number;
+}
+
+/**
+ * True for the same scenario on a CPU that may do all that the other's CPU may, and more: features only take freedom away, the
+ * erratum gives some. What is forbidden there is forbidden here.
+ */
+function isWeaker(one: Task, other: Task): boolean {
+  const [a, b] = [one.cpu, other.cpu];
+  if (one.text !== other.text || (a.ets2 === b.ets2 && a.nTlbpa === b.nTlbpa && a.repeatTlbi === b.repeatTlbi))
+    return false;
+  return Number(a.ets2) <= Number(b.ets2) && Number(a.nTlbpa) <= Number(b.nTlbpa) && a.repeatTlbi >= b.repeatTlbi;
 }
 
 /** Decides one task. */

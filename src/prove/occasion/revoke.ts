@@ -6,6 +6,7 @@ import type { CpuProfile } from "../../arch/index.js";
 import type { Policy, Program } from "../../policy/index.js";
 import { HEIR_VMID, OTHER_VMID, ownerVmids, pcpu, type Setting, switchTo, vttbr } from "./domains.js";
 import { flushLines, type Range } from "./flush.js";
+import { guestScenarios } from "./revoke-guest.js";
 import type { Pcpu, Source } from "./source.js";
 
 /** What the former owner does, and where: on another pCPU all the time, or on the same one after the hypercall. */
@@ -24,7 +25,7 @@ const extent = (name: string, words: string, pages: number, step: number): Exten
   words,
   range: { ipa: "ipa1", va: "x", first: 0, pages, step, looked: step > 1 || pages === 1 ? 1 : 2 },
 });
-const ONE = extent("page", "one page", 1, 1);
+export const ONE = extent("page", "one page", 1, 1);
 export const TWO = extent("two-pages", "two pages", 2, 1);
 const BLOCK = extent("block", "a block of 2 MiB", 512, 512);
 
@@ -215,25 +216,6 @@ function byHypervisor(policy: Policy, cpu: CpuProfile, setting: Setting, v: Vari
   };
 }
 
-/** The guest has a second VA for the page, which the hypervisor cannot know. */
-function byAlias(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place, kind: Access): Source {
-  const { pcpus, owner } = stage(policy, place, true, setting, (on) => [
-    ...removeLines(policy, cpu, true, { descriptors: descriptorsOf(ONE), range: ONE.range }, on),
-    ...hypervisorWrites(ONE, on),
-  ]);
-  const bad = access(kind, 0, owner, pcpus.indexOf(owner), "w");
-  return {
-    name: `revoke.${place}-pcpu.current.alias.${kind}`,
-    title: `one page removed, for which the guest has two VAs; the former owner ${kind}s by the second, w, ${PLACES[place]}`,
-    tables: tables(ONE)
-      .replace("virtual x;", "virtual x w;")
-      .replace("x |-> ipa1;", "x |-> ipa1;\n            w |-> ipa1;"),
-    pcpus,
-    bad,
-    meaning: MEANING[kind],
-  };
-}
-
 const HEIR = `s2table heir_stage2 0x340000 {
         ipa9 |-> invalid;
         ipa9 ?-> pa1;
@@ -263,47 +245,6 @@ function byDomain(policy: Policy, cpu: CpuProfile, setting: Setting, place: Plac
   };
 }
 
-/** The page that goes holds one of the guest's own stage-1 tables: the next owner's data are then taken for descriptors. */
-function stage1Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Source {
-  const page = "extz(0x2C3000, 64)";
-  const range: Range = { ...ONE.range, ipa: page };
-  const { pcpus, owner } = stage(policy, place, true, setting, (on) => [
-    ...removeLines(policy, cpu, true, { descriptors: [`pte3(${page}, owner_stage2)`], range }, on),
-    `STR ${on.constant("mkdesc3(oa=ipa3)")},[${on.constant("pte3(x, owner_stage1)")}]`,
-  ]);
-  const result = owner.result();
-  owner.lines.push(`LDR ${result},[${owner.constant("x")}]`);
-  return {
-    name: `revoke.${place}-pcpu.stage-1-table`,
-    title: `the page removed holds a stage-1 table of its former owner, who reads ${PLACES[place]}`,
-    tables: `
-    option default_tables = false;
-    virtual x;
-    intermediate ipa2 ipa3;
-    physical pa2 pa3;
-    s2table owner_stage2 0x240000 {
-        ipa2 |-> pa2;
-        ipa3 |-> pa3;
-        s1table owner_stage1 0x2C0000 {
-            x |-> ipa2;
-            x ?-> ipa3;
-        }
-    }
-    s2table other_stage2 0x280000 {
-    }
-    s1table hyp_map 0x200000 {
-        s2table owner_stage2;
-        s1table owner_stage1;
-    }
-    *pa2 = 0;
-    *pa3 = 1;
-`,
-    pcpus,
-    bad: `${pcpus.indexOf(owner)}:${result} = 1`,
-    meaning: "the former owner's walk takes the next owner's data for a descriptor",
-  };
-}
-
 /** Every scenario of a removal under a policy. */
 export function revokeScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Source[] {
   const list: Source[] = [];
@@ -314,9 +255,8 @@ export function revokeScenarios(policy: Policy, cpu: CpuProfile, setting: Settin
           for (const page of pagesOf(extent))
             list.push(byHypervisor(policy, cpu, setting, { extent, place, current, kind, page }));
   for (const place of ["other", "same"] as const) {
-    for (const kind of ["read", "write"] as const)
-      list.push(byAlias(policy, cpu, setting, place, kind), byDomain(policy, cpu, setting, place, kind));
-    list.push(stage1Table(policy, cpu, setting, place));
+    for (const kind of ["read", "write"] as const) list.push(byDomain(policy, cpu, setting, place, kind));
+    list.push(...guestScenarios(policy, cpu, setting, place));
   }
   return list;
 }

@@ -1,0 +1,88 @@
+/**
+ * Removals that meet what only the guest knows, its stage 1: another VA of the page, and tables of its own in the page.
+ */
+import type { CpuProfile } from "../../arch/index.js";
+import type { Policy } from "../../policy/index.js";
+import type { Setting } from "./domains.js";
+import type { Range } from "./flush.js";
+import {
+  type Access,
+  access,
+  descriptorsOf,
+  hypervisorWrites,
+  MEANING,
+  ONE,
+  PLACES,
+  type Place,
+  removeLines,
+  stage,
+  tables,
+} from "./revoke.js";
+import type { Source } from "./source.js";
+
+/** The guest has a second VA for the page, which the hypervisor cannot know. */
+function byAlias(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place, kind: Access): Source {
+  const { pcpus, owner } = stage(policy, place, true, setting, (on) => [
+    ...removeLines(policy, cpu, true, { descriptors: descriptorsOf(ONE), range: ONE.range }, on),
+    ...hypervisorWrites(ONE, on),
+  ]);
+  const bad = access(kind, 0, owner, pcpus.indexOf(owner), "w");
+  return {
+    name: `revoke.${place}-pcpu.current.alias.${kind}`,
+    title: `one page removed, for which the guest has two VAs; the former owner ${kind}s by the second, w, ${PLACES[place]}`,
+    tables: tables(ONE)
+      .replace("virtual x;", "virtual x w;")
+      .replace("x |-> ipa1;", "x |-> ipa1;\n            w |-> ipa1;"),
+    pcpus,
+    bad,
+    meaning: MEANING[kind],
+  };
+}
+
+/** The page that goes holds one of the guest's own stage-1 tables: the next owner's data are then taken for descriptors. */
+function stage1Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Source {
+  const page = "extz(0x2C3000, 64)";
+  const range: Range = { ...ONE.range, ipa: page };
+  const { pcpus, owner } = stage(policy, place, true, setting, (on) => [
+    ...removeLines(policy, cpu, true, { descriptors: [`pte3(${page}, owner_stage2)`], range }, on),
+    `STR ${on.constant("mkdesc3(oa=ipa3)")},[${on.constant("pte3(x, owner_stage1)")}]`,
+  ]);
+  const result = owner.result();
+  owner.lines.push(`LDR ${result},[${owner.constant("x")}]`);
+  return {
+    name: `revoke.${place}-pcpu.stage-1-table`,
+    title: `the page removed holds a stage-1 table of its former owner, who reads ${PLACES[place]}`,
+    tables: `
+    option default_tables = false;
+    virtual x;
+    intermediate ipa2 ipa3;
+    physical pa2 pa3;
+    s2table owner_stage2 0x240000 {
+        ipa2 |-> pa2;
+        ipa3 |-> pa3;
+        s1table owner_stage1 0x2C0000 {
+            x |-> ipa2;
+            x ?-> ipa3;
+        }
+    }
+    s2table other_stage2 0x280000 {
+    }
+    s1table hyp_map 0x200000 {
+        s2table owner_stage2;
+        s1table owner_stage1;
+    }
+    *pa2 = 0;
+    *pa3 = 1;
+`,
+    pcpus,
+    bad: `${pcpus.indexOf(owner)}:${result} = 1`,
+    meaning: "the former owner's walk takes the next owner's data for a descriptor",
+  };
+}
+
+/** The scenarios of this file. */
+export const guestScenarios = (policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Source[] => [
+  byAlias(policy, cpu, setting, place, "read"),
+  byAlias(policy, cpu, setting, place, "write"),
+  stage1Table(policy, cpu, setting, place),
+];
