@@ -183,6 +183,15 @@ export class MayCache {
     return walk.leaves(vaPage);
   }
 
+  /** The combined leaf entries that a walk at a time gives out of memory and of what the PE held before and holds still. */
+  outOfHeld(pe: number, context: Context, vaPage: number, t: number): number[] {
+    const bits = this.at(pe, t - 1).bits.slice();
+    if (this.timeline.kind[t] === INVALIDATE && this.timeline.pe[t] === pe) this.drop(bits, this.timeline.what[t]!);
+    const walk = this.walk(pe, context, t, bits, undefined, true);
+    walk.fill(vaPage);
+    return walk.leaves(vaPage);
+  }
+
   /**
    * Further faults that a translation may give at a time when the walk need not see the PE's own writes of descriptors that
    * came after `completed` and that no DSB has completed: of each cell all of them or none.

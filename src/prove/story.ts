@@ -279,23 +279,28 @@ class Story {
     if (this.told.has(key)) return;
     this.told.add(key);
     const entry = catalogue.entries[walk.entry]!;
-    const old = t > 0 ? this.olderPart(pe, entry, t) : undefined;
     const what = `walks ${this.va(entry.page)} and holds ${this.entryName(walk.entry)}`;
-    if (old) this.add(t, FILL, pe, `${what}, out of ${old} that it still holds`, "speculative-fill");
-    else this.add(t, FILL, pe, what, t === 0 ? undefined : "speculative-fill");
+    if (t === 0) this.add(t, FILL, pe, what);
+    else if (!this.isStale(pe, walk, t)) this.add(t, FILL, pe, what, "speculative-fill");
+    else {
+      const held = this.world.cache.outOfHeld(pe, walk.context, entry.page, t).includes(walk.entry);
+      const old = held ? this.heldPart(pe, entry, t) : undefined;
+      if (old) this.add(t, FILL, pe, `${what}, out of the ${old} that it still holds`, "speculative-fill");
+      else
+        this.add(t, FILL, pe, `${what}, out of a former descriptor in a physical translation cache`, "physical-caches");
+    }
   }
 
-  /** The entry out of which a combined entry was filled although memory says otherwise. */
-  private olderPart(pe: number, entry: Entry, t: number): string | undefined {
+  /** What a PE held already before time `t`, out of which it fills a combined entry then. */
+  private heldPart(pe: number, entry: Entry, t: number): string {
     const { cache, catalogue } = this.world;
-    if (entry.kind !== C_LEAF) return undefined;
     const leaf = catalogue.leaves[entry.payload]!;
-    for (const id of cache.entriesAt(pe, t)) {
+    const stage2 = cache.entriesAt(pe, t).find((id) => {
       const other = catalogue.entries[id]!;
       const same = other.kind === S2_LEAF && other.vmid === entry.vmid && other.page === leaf.ipa;
-      if (same && Math.floor(other.payload / 4) === leaf.page) return `the ${this.entryName(id)}`;
-    }
-    return undefined;
+      return same && Math.floor(other.payload / 4) === leaf.page;
+    });
+    return stage2 === undefined ? "table descriptors" : this.entryName(stage2);
   }
 
   private barrier(pe: number, record: Extract<Record, { kind: "barrier" }>): void {
