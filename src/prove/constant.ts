@@ -53,7 +53,7 @@ export class Constants {
       known = new Map();
       this.knowledge.contexts.set(key, known);
     }
-    const name = `${context.root0}.${context.root1}.${context.asid}.${context.stage2Root}.${context.vmid}`;
+    const name = `${context.stage1}.${context.stage2}.${context.root0}.${context.root1}.${context.asid}.${context.stage2Root}.${context.vmid}`;
     if (known.has(name)) return;
     known.set(name, context.vmid);
     this.knowledge.noteRoot(context);
@@ -80,9 +80,10 @@ export class Constants {
     let fixed = this.fixed.get(name);
     if (fixed === undefined) {
       const touched: number[] = [];
-      const outcome = this.knowledge.shared(key, context.vmid)
-        ? undefined
-        : this.walkConstant(context, vaPage, touched);
+      const outcome =
+        !this.reduces || this.knowledge.shared(key, context.vmid)
+          ? undefined
+          : this.walkConstant(context, vaPage, touched);
       if (outcome === undefined || touched.some((pa) => this.knowledge.written.has(pa))) {
         if (changing) changing.push(vaPage);
         else this.knowledge.changing.set(key, [vaPage]);

@@ -1,5 +1,5 @@
 /** Translation table descriptors in the timeline's memory, as walks read them (DDI 0487, D8.3). */
-import { AF, outputPage, TABLE_OR_PAGE, VALID } from "../arch/index.js";
+import { AF, CONTIG_HI, outputPage, TABLE_OR_PAGE, VALID } from "../arch/index.js";
 import { C_LEAF, C_STEP, type Catalogue, type Context, S2_LEAF, S2_STEP } from "./entry.js";
 import type { Knowledge } from "./knowledge.js";
 import { type Cells, INVALIDATE, type Timeline, Unsupported } from "./timeline.js";
@@ -17,6 +17,8 @@ export interface Decoded {
   /** APTable is not 0, if this is a table descriptor */
   readonly apTable: boolean;
   readonly af: boolean;
+  /** the Contiguous bit of a leaf */
+  readonly contiguous: boolean;
   readonly global: boolean;
 }
 
@@ -25,8 +27,15 @@ export function isTable(d: Decoded, level: number): boolean {
   if (d.table && level < 3 && d.apTable) throw new Unsupported("a table descriptor with APTable");
   return d.table && level < 3;
 }
-/** Valid, and not a reserved encoding: no block at level 0, no block at level 3. */
-export const isUsable = (d: Decoded, level: number): boolean => d.valid && (d.table || level === 1 || level === 2);
+/**
+ * Valid, and not a reserved encoding: no block at level 0, no block at level 3. Throws {@link Unsupported} for a leaf with the
+ * Contiguous bit, of which a TLB may hold one entry for the whole range.
+ */
+export function isUsable(d: Decoded, level: number): boolean {
+  const usable = d.valid && (d.table || level === 1 || level === 2);
+  if (usable && d.contiguous && !(d.table && level < 3)) throw new Unsupported("a descriptor with the Contiguous bit");
+  return usable;
+}
 /** The page of an output address: the leaf's base and the rest of the input page. */
 export const within = (base: number, page: number, level: number): number => {
   const size = 2 ** (9 * (3 - level));
@@ -93,6 +102,7 @@ export class Descriptors {
         ap: (lo >>> 6) & 3,
         apTable: ((hi >>> 29) & 3) !== 0,
         af: (lo & AF) !== 0,
+        contiguous: (hi & CONTIG_HI) !== 0,
         global: (big & NG) === 0n,
       };
       this.decoded[value] = d;

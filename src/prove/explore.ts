@@ -8,7 +8,7 @@ import type { Record } from "./record.js";
 import type { Rule } from "./rules.js";
 import { type Step, tell } from "./story.js";
 import { type Atom, type Candidate, type Runs, ThreadRun } from "./thread.js";
-import { Unsupported, WRITE } from "./timeline.js";
+import { MAX_EVENTS, Unsupported, WRITE } from "./timeline.js";
 import { type Cpu, LimitReached, World } from "./world.js";
 
 export interface Options extends Cpu {
@@ -132,7 +132,7 @@ class Search {
       ? `the time limit of ${this.options.timeoutMs / 1000} s was reached`
       : this.world.states >= this.options.maxStates
         ? `the limit of ${this.options.maxStates.toLocaleString("en")} states was reached`
-        : "a timeline has more events than this tool explores (a loop?)";
+        : `a timeline has more than ${MAX_EVENTS} events`;
   }
 
   decide(): Decision {
@@ -147,6 +147,7 @@ class Search {
 
   /** One timeline, as it stands: is it complete, and what may come next? `before` are the runs without its last event. */
   private node(before: readonly (Runs | undefined)[]): void {
+    this.world.checkTime();
     const { timeline } = this.world;
     const runs = this.threads.map((thread, i) =>
       thread.code.issues

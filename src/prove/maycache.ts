@@ -9,7 +9,7 @@ import { type Catalogue, type Context, isStep, type WalkFault } from "./entry.js
 import { forEachHeld, type Held, nothingHeld, remove } from "./held.js";
 import { type Knowledge, peKey } from "./knowledge.js";
 import type { Rule } from "./rules.js";
-import { type Cells, CONTEXT, INVALIDATE, type Timeline, WRITE } from "./timeline.js";
+import { type Cells, CONTEXT, INVALIDATE, type Timeline, Unsupported, WRITE } from "./timeline.js";
 import type { Values } from "./values.js";
 import { Walk } from "./walk.js";
 
@@ -24,6 +24,9 @@ export interface Result {
   readonly entries: readonly number[];
   readonly faults: readonly WalkFault[];
 }
+
+/** Ways to hide own writes from a walk; over this many the test is unsupported. */
+const MAX_HIDDEN = 256;
 
 export class MayCache {
   readonly descriptors: Descriptors;
@@ -168,17 +171,7 @@ export class MayCache {
 
   /** The combined leaf entries that a walk from the root gives at a time, when nothing is cached. */
   fresh(pe: number, context: Context, vaPage: number, t: number): number[] {
-    const walk = new Walk(
-      this.descriptors,
-      this.constants,
-      this.catalogue,
-      pe,
-      context,
-      t,
-      nothingHeld(),
-      undefined,
-      true,
-    );
+    const walk = this.walk(pe, context, t, nothingHeld(), undefined, true);
     walk.fill(vaPage);
     return walk.leaves(vaPage);
   }
@@ -194,29 +187,26 @@ export class MayCache {
 
   /**
    * Further faults that a translation may give at a time when the walk need not see the PE's own writes of descriptors that
-   * came after `completed` and that no DSB has completed: of each cell all of them or none.
+   * came after `completed` and that no DSB has completed: of each cell those from some write on. Throws {@link Unsupported}
+   * when there are too many.
    */
   faultsBefore(pe: number, context: Context, vaPage: number, t: number, completed: number): WalkFault[] {
     const { timeline } = this;
-    const own: number[] = [];
+    /** by cell: the times from which on its own writes may be hidden, besides never */
+    const own = new Map<number, number[]>();
     for (let i = completed + 1; i <= t; i++) {
       const cell = timeline.what[i]!;
-      if (timeline.kind[i] === WRITE && timeline.thread[i] === pe && this.descriptors.has(cell) && !own.includes(cell))
-        own.push(cell);
+      if (timeline.kind[i] !== WRITE || timeline.thread[i] !== pe || !this.descriptors.has(cell)) continue;
+      own.set(cell, [...(own.get(cell) ?? []), i - 1]);
     }
+    let choices: ReadonlyMap<number, number>[] = [new Map()];
+    for (const [cell, times] of own)
+      choices = choices.flatMap((map) => [map, ...times.map((after) => new Map([...map, [cell, after]]))]);
+    if (choices.length > MAX_HIDDEN)
+      throw new Unsupported(`a walk behind ${own.size} own descriptor writes that no DSB has completed`);
     const faults: WalkFault[] = [];
-    for (let subset = 1; subset < 1 << Math.min(own.length, 4); subset++) {
-      const hidden = new Map(own.filter((_, i) => (subset & (1 << i)) !== 0).map((cell) => [cell, completed]));
-      const walk = new Walk(
-        this.descriptors,
-        this.constants,
-        this.catalogue,
-        pe,
-        context,
-        t,
-        this.at(pe, t).bits.slice(),
-        hidden,
-      );
+    for (const hidden of choices.slice(1)) {
+      const walk = this.walk(pe, context, t, this.at(pe, t).bits.slice(), hidden);
       walk.fill(vaPage);
       for (const fault of walk.faults) if (!faults.includes(fault)) faults.push(fault);
     }

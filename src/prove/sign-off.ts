@@ -223,7 +223,8 @@ export function decideTask(task: Task, limits: Limits): Finding {
 export function assumptions(setting: Setting): string[] {
   return [
     "The scenarios are those of the occasion: same pCPU and another one, the owner current or not, page, two pages and block, read and write; two or three pCPUs. A scenario that is not among them is not excluded.",
-    "While a PE executes at EL2, it does not walk for EL1&0, which is out of context then (DDI 0487, D8).",
+    "While a PE executes at EL2, it does not walk for EL1&0, which is out of context then (DDI 0487, D8); where an erratum lets a speculative AT do so, the hypervisor works around it.",
+    "Between a vCPU's last instruction on a pCPU and its first on another the hypervisor executes a DSB ISH, as Linux's __switch_to() does: a TLBI that the guest had not yet completed is completed by the PE that executed it. No policy says so, and none is held against it.",
     "TLBs are private to a PE (no CnP); all PEs are in one Inner Shareable domain; memory is Normal, cacheable and coherent.",
     "Descriptors change by single 64-bit writes of software: no hardware update of the access flag or the dirty state.",
     "Instruction fetches, and instruction and data cache maintenance, are not modelled.",

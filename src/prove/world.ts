@@ -61,7 +61,20 @@ export const PLACE = {
   sctlr2: sysregPlace("SCTLR_EL2"),
 };
 
-const pageOfTable = (ttbr: bigint): number => Number((ttbr & 0xffff_ffff_ffffn) >> 12n);
+/** The page of a TTBR's or VTTBR's table. Throws {@link Unsupported} for CnP: TLBs are private here. */
+function pageOfTable(ttbr: bigint): number {
+  if ((ttbr & 1n) !== 0n) throw new Unsupported("a table base with CnP = 1: PEs share TLB entries");
+  return Number((ttbr & 0xffff_ffff_ffffn) >> 12n);
+}
+
+/** Fields of HCR_EL2 that change regimes, and are not modelled. */
+const HCR_OTHER: readonly (readonly [string, bigint])[] = [
+  ["DC", 1n << 12n],
+  ["TTLB", 1n << 25n],
+  ["TGE", 1n << 27n],
+  ["E2H", 1n << 34n],
+];
+
 const idField = (ttbr: bigint): number => Number(ttbr >> 48n);
 
 /** Values of the registers that make an EL1&0 context, as ids, and that context in a list of its own. */
@@ -124,6 +137,7 @@ export class World {
       )
         return known.alone[0]!;
     const big = (id: number): bigint => this.values.big(id);
+    for (const [name, bit] of HCR_OTHER) if ((big(hcr) & bit) !== 0n) throw new Unsupported(`HCR_EL2.${name} = 1`);
     const context = this.catalogue.context({
       regime: EL10,
       stage1: (big(sctlr) & 1n) !== 0n,
@@ -179,10 +193,14 @@ export class World {
   /** Counts a state; throws {@link LimitReached} over the limits. */
   tick(): void {
     if (++this.states > this.limits.maxStates) throw new LimitReached();
-    if ((this.states & CLOCK_MASK) === 0 && this.limits.expired()) {
-      this.late = true;
-      throw new LimitReached();
-    }
+    if ((this.states & CLOCK_MASK) === 0) this.checkTime();
+  }
+
+  /** Throws {@link LimitReached} when the time is over. */
+  checkTime(): void {
+    if (!this.limits.expired()) return;
+    this.late = true;
+    throw new LimitReached();
   }
 
   vmidOf(vttbr: number): number {

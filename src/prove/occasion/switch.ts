@@ -136,7 +136,7 @@ function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: bo
   );
   here.lines.push("HVC #0", ...(between ? ["HVC #0"] : []), `LDR ${result},[${here.constant("x")}]`);
   const came = there.result();
-  there.hypervisor.push(`STLR ${there.number(1)},[${there.constant(back)}]      // A leaves again`, "HVC #1");
+  there.hypervisor.push(`STLR ${there.number(1)},[${there.constant(back)}]      // A leaves again`);
   there.lines.push(
     `LDAR ${came},[${there.constant(left)}]`,
     `CBZ ${came},done`,
@@ -153,7 +153,6 @@ function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: bo
   );
   there.sysregs.set("ELR_EL2", "guest:");
   there.sysregs.set("SPSR_EL2", "extz(0b00101, 64)");
-  there.hypervisor.pop();
   return {
     name: `switch.left-pcpu.${between ? "other-vcpu" : "nobody"}-between`,
     title: `vCPU A unmaps x on pCPU 1 with a local TLBI and comes back to pCPU 0, where ${between ? "vCPU B" : "nobody"} ran in between`,
@@ -169,8 +168,7 @@ function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: bo
 }
 
 /** vCPU A on pCPU 0 unmaps x with a broadcast TLBI and reuses the page; vCPU B on pCPU 1 runs on the same tables. */
-function guestShootdown(policy: Policy, cpu: CpuProfile, setting: Setting): Source {
-  void cpu;
+function guestShootdown(policy: Policy, setting: Setting): Source {
   const owners = ownerVmids(policy);
   const a = pcpu("pCPU 0, vCPU A", 1, owners[0]!, "a_stage1", setting);
   const b = pcpu("pCPU 1, vCPU B on the same tables", 1, owners.at(-1)!, "a_stage1", setting);
@@ -206,6 +204,6 @@ export function switchScenarios(policy: Policy, cpu: CpuProfile, setting: Settin
     thereAndBack(policy, cpu, setting),
     leftPcpu(policy, cpu, setting, false),
     leftPcpu(policy, cpu, setting, true),
-    guestShootdown(policy, cpu, setting),
+    guestShootdown(policy, setting),
   ];
 }
