@@ -101,11 +101,14 @@ function inPieces(name: string, room: number): string {
 }
 
 function story({ name, witness = [] }: LitmusResult, width: number): string {
-  const rows = witness.flatMap(({ who, what, rule }, i) => [
-    [`${i + 1}.`, who, what],
+  const rows = witness.flatMap(({ time, who, what, rule }) => [
+    [String(time), who, what],
     ...(rule === undefined ? [] : [["", "", `(${rule})`]]),
   ]);
-  return wrapped(`${name} is allowed, for example so:`, width) + textTable(["", "who", "what"], rows, { width });
+  return (
+    wrapped(`${name} is allowed, for example so:`, width) +
+    textTable(["time", "who", "what"], rows, { width, align: ["right"] })
+  );
 }
 
 function sentenceOf({ tests, refused, states, milliseconds, ...verdicts }: LitmusSummary): string {

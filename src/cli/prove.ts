@@ -53,7 +53,7 @@ export function register(program: Command): void {
 }
 
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {
-  const policies = (names.length > 0 ? names : policyNames()).map(loadPolicy);
+  const policies = (names.length > 0 ? [...new Set(names)] : policyNames()).map(loadPolicy);
   const setting: Setting = { fb: options.fb };
   const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
   const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
@@ -89,7 +89,7 @@ const commandLine = (): string =>
 
 function cpusOf(asked: readonly string[] | undefined): CpuProfile[] {
   if (asked === undefined) return [...CPU_PROFILES];
-  return asked.map((name) => {
+  return [...new Set(asked)].map((name) => {
     const found = CPU_PROFILES.find((profile) => profile.name === name);
     if (!found)
       throw new InputError(

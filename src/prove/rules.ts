@@ -22,7 +22,7 @@ export const RULES = {
   "stage2-kinds": "IPAS2* remove stage-2 entries (D8.17)",
   "tlbi-unordered": "TLBIs are ordered with one another only by a DSB of loads and stores between them (D8.17)",
   "tlbi-completion": "a later DSB of both access types completes TLBIs; one of stores or loads only does not (B2.3)",
-  "dsb-domain": "a DSB NSH completes what concerns the executing PE only (B2.3)",
+  "dsb-domain": "a DSB completes what concerns the PEs of its domain: NSH, the executing PE only (B2.3)",
   "access-completion": "when a TLBI is complete, so is every access that used an entry that it removed (D8.17)",
   "write-before-tlbi":
     "a TLBI follows a descriptor write only when a DSB with store access stands between them: before, a walk may read the old descriptor (D8.17)",

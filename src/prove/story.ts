@@ -242,7 +242,7 @@ class Story {
     const { asid } = this.world.catalogue.entries[walk.entry]!;
     const written = this.descriptorWritten(t);
     const words = `${name}, which ${written ? "the tables do not give any more" : "the present tables do not give"}`;
-    return { stale: true, words, rule: written ? undefined : asid < 0 ? "vmid-match" : "asid-match" };
+    return { stale: true, words, rule: written || asid < 0 ? undefined : "asid-match" };
   }
 
   private descriptorWritten(t: number): boolean {
@@ -312,7 +312,16 @@ class Story {
     if (record.view >= record.tlbis) this.add(record.view, BARRIER, pe, `${barrier.name}: its TLBIs are complete`);
     else if (!completes)
       this.add(record.view, BARRIER, pe, `${barrier.name} after a TLBI: does not wait for it`, "tlbi-completion");
-    else this.add(record.view, BARRIER, pe, `${barrier.name}: does not wait for TLBIs on other PEs`, "dsb-domain");
+    else if (barrier.nXS)
+      this.add(record.view, BARRIER, pe, `${barrier.name}: does not wait for a TLBI that has no nXS (FEAT_XS)`);
+    else
+      this.add(
+        record.view,
+        BARRIER,
+        pe,
+        `${barrier.name}: does not wait for a TLBI that reaches further`,
+        "dsb-domain",
+      );
   }
 
   private entryName(id: number): string {

@@ -16,8 +16,14 @@ export function vttbr(vmid: number): string {
   return `ttbr(vmid=${id(vmid)}, base=${base})`;
 }
 
-/** TTBR0_EL1 of a stage-1 table. */
-export const ttbr = (base: string, asid = 0): string => `ttbr(asid=${id(asid)}, base=${base})`;
+/** The ASID of every guest here: one that an operand without ASID does not match. */
+export const ASID = 5;
+
+/** TTBR0_EL1 of a guest's stage-1 table. */
+export const ttbr = (base: string): string => `ttbr(asid=${id(ASID)}, base=${base})`;
+
+/** The operand of a guest's own TLBI by VA. */
+export const byVa = (va: string): string => `bvor(asid(0x${ASID.toString(16)}), extz(page(${va}), 64))`;
 
 /** HCR_EL2 as Xen sets it, as far as it matters here: VM, BSU = Inner Shareable, and FB unless told otherwise. */
 const hcr = (fb: boolean): string => `extz(0x${fb ? "601" : "401"}, 64)`;

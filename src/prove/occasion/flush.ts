@@ -1,6 +1,7 @@
 /** A policy's own text, unrolled for a concrete case, as assembly of a scenario. */
 import { type CpuProfile, TLBI_OPS } from "../../arch/index.js";
 import { Case, type Occasion, type Policy, unroll } from "../../policy/index.js";
+import { ASID } from "./domains.js";
 import type { Pcpu } from "./source.js";
 
 /** Page numbers that stand for the first page removed, and of the VA that the owner has for it, while a policy is unrolled. */
@@ -23,9 +24,10 @@ export interface Flush {
 
 /** Pages of 4 KiB. */
 export interface Range {
-  /** address of page 0, and the VA that the owner has for it, as expressions of the litmus form */
+  /** address of page 0, as an expression of the litmus form */
   readonly ipa: string;
-  readonly va: string;
+  /** the VA that the owner has for it, if somebody told the hypervisor */
+  readonly va: string | undefined;
   /** the first page, counted from page 0 */
   readonly first: number;
   readonly pages: number;
@@ -41,7 +43,9 @@ export function flushLines(flush: Flush, pcpu: Pcpu): string[] {
   on.currentVmid = flush.currentVmid;
   on.ownerVmids = flush.ownerVmids;
   const { range } = flush;
-  if (range) on.add(GFN + range.first, range.pages, VPN + range.first, range.step);
+  on.asid = ASID;
+  const va = range?.va === undefined ? -1 : VPN + range.first;
+  if (range) on.add(GFN + range.first, range.pages, va, range.step);
   const lines: string[] = [];
   for (const i of unroll(flush.policy.code[flush.occasion], on, flush.cpu, flush.policy.file))
     if (i.kind === "barrier") lines.push(i.text.toUpperCase());
@@ -63,8 +67,9 @@ function operandOf(operand: bigint, range: Range): string | undefined {
   const byVa = base >= VPN;
   const page = base - (byVa ? VPN : GFN);
   const fields = operand - BigInt(base);
-  if (fields === 0n && page >= range.looked) return undefined;
-  const name = `extz(page(${byVa ? range.va : range.ipa}), 64)`;
+  // Besides the ASID, only range forms have fields.
+  if ((fields & 0xffff_ffff_ffffn) === 0n && page >= range.looked) return undefined;
+  const name = `extz(page(${byVa ? range.va! : range.ipa}), 64)`;
   const rest = fields + BigInt(page);
   return rest === 0n ? name : `bvadd(${name}, extz(0x${rest.toString(16)}, 64))`;
 }

@@ -6,7 +6,7 @@ import type { CpuProfile } from "../../arch/index.js";
 import type { Policy, Program } from "../../policy/index.js";
 import { HEIR_VMID, OTHER_VMID, ownerVmids, pcpu, type Setting, switchTo, vttbr } from "./domains.js";
 import { flushLines, type Range } from "./flush.js";
-import { guestScenarios } from "./revoke-guest.js";
+import { tableScenarios } from "./revoke-tables.js";
 import type { Pcpu, Source } from "./source.js";
 
 /** What the former owner does, and where: on another pCPU all the time, or on the same one after the hypercall. */
@@ -42,15 +42,27 @@ function thresholds(program: Program): number[] {
   });
 }
 
+/** True when the code asks whether the hypervisor knows the guest's VA. */
+const asksForVa = (program: Program): boolean =>
+  program.some((s) => {
+    if (s.kind === "if") return s.condition.test === "va-known" || asksForVa(s.body) || asksForVa(s.otherwise);
+    return (s.kind === "for" || s.kind === "with-owner") && asksForVa(s.body);
+  });
+
+/** Extents of single pages above each page count that a policy's code tells apart. */
+export function longExtents(policy: Policy): Extent[] {
+  const all = [...thresholds(policy.code.revoke), ...thresholds(policy.code["batch-end"])];
+  return [...new Set(all)]
+    .filter((n) => n > 2)
+    .map((n) => extent(`above-${n}`, `${(n + 1).toLocaleString("en")} pages`, n + 1, 1));
+}
+
 /** The extents that a policy's code can tell apart. */
-export function extents(program: Program): Extent[] {
-  const above = [...new Set(thresholds(program))].filter((n) => n > 2);
-  return [
-    ONE,
-    TWO,
-    BLOCK,
-    ...above.map((n) => extent(`above-${n}`, `${(n + 1).toLocaleString("en")} pages`, n + 1, 1)),
-  ];
+function extents(policy: Policy): Extent[] {
+  const list = [ONE, TWO, BLOCK, ...longExtents(policy)];
+  if (!asksForVa(policy.code.revoke) && !asksForVa(policy.code["batch-end"])) return list;
+  const unknown = { ...ONE, name: "page.va-unknown", words: "one page, at a VA that Xen does not know," };
+  return [...list, { ...unknown, range: { ...ONE.range, va: undefined } }];
 }
 
 /** The second names of a story about two pages. */
@@ -186,9 +198,9 @@ export function stage(
   return { pcpus: [both], owner: both };
 }
 
-/** The next owner writes through the hypervisor's own mapping. */
+/** The next owner writes through the hypervisor's own mapping, behind the unlock of the p2m: a Store-Release. */
 export const hypervisorWrites = (e: Extent, on: Pcpu): string[] =>
-  ["h", "g"].slice(0, e.range.looked).map((name) => `STR ${on.number(1)},[${on.constant(name)}]`);
+  ["h", "g"].slice(0, e.range.looked).map((name) => `STLR ${on.number(1)},[${on.constant(name)}]`);
 
 interface Variant {
   readonly extent: Extent;
@@ -228,7 +240,7 @@ const HEIR = `s2table heir_stage2 0x340000 {
 function byDomain(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place, kind: Access): Source {
   const { pcpus, owner } = stage(policy, place, false, setting, (on) => [
     ...removeLines(policy, cpu, false, { descriptors: descriptorsOf(ONE), range: ONE.range }, on),
-    `STR ${on.constant("s2mkdesc3(oa=pa1)")},[${on.constant("pte3(ipa9, heir_stage2)")}]`,
+    `STLR ${on.constant("s2mkdesc3(oa=pa1)")},[${on.constant("pte3(ipa9, heir_stage2)")}]`,
   ]);
   const bad = access(kind, 0, owner, pcpus.indexOf(owner));
   const heir = pcpu(`pCPU ${pcpus.length}, the next owner`, 1, HEIR_VMID, "heir_stage1", setting);
@@ -248,7 +260,7 @@ function byDomain(policy: Policy, cpu: CpuProfile, setting: Setting, place: Plac
 /** Every scenario of a removal under a policy. */
 export function revokeScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Source[] {
   const list: Source[] = [];
-  for (const extent of extents(policy.code.revoke))
+  for (const extent of extents(policy))
     for (const place of ["other", "same"] as const)
       for (const current of [true, false])
         for (const kind of ["read", "write"] as const)
@@ -256,7 +268,7 @@ export function revokeScenarios(policy: Policy, cpu: CpuProfile, setting: Settin
             list.push(byHypervisor(policy, cpu, setting, { extent, place, current, kind, page }));
   for (const place of ["other", "same"] as const) {
     for (const kind of ["read", "write"] as const) list.push(byDomain(policy, cpu, setting, place, kind));
-    list.push(...guestScenarios(policy, cpu, setting, place));
+    list.push(...tableScenarios(policy, cpu, setting, place));
   }
   return list;
 }

@@ -63,7 +63,7 @@ function split(
         on,
       ),
       `STR ${on.constant(`mkdesc2(table=extz(${TABLE}, 64))`)},[${entry}]      // make`,
-      `STR ${on.number(1)},[${on.constant("h")}]      // the old page is used otherwise`,
+      `STLR ${on.number(1)},[${on.constant("h")}]      // the old page is used otherwise`,
     ];
   });
   const bad = access(kind, 0, owner, pcpus.indexOf(owner));

@@ -5,7 +5,7 @@
  */
 import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
-import { ownerVmids, pcpu, type Setting, switchTo, ttbr, vttbr } from "./domains.js";
+import { byVa, ownerVmids, pcpu, type Setting, switchTo, ttbr, vttbr } from "./domains.js";
 import { flushLines } from "./flush.js";
 import type { Pcpu, Source } from "./source.js";
 
@@ -144,7 +144,7 @@ function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: bo
     "guest:",
     `STR ${there.number(0)},[${there.constant("pte3(x, a_stage1)")}]      // the guest unmaps x`,
     "DSB ISH",
-    `TLBI VAE1,${there.constant("extz(page(x), 64)")}      // for its own local TLB`,
+    `TLBI VAE1,${there.constant(byVa("x"))}      // for its own local TLB`,
     "DSB ISH",
     "ISB",
     "HVC #0",
@@ -175,7 +175,7 @@ function guestShootdown(policy: Policy, setting: Setting): Source {
   a.lines.push(
     `STR ${a.number(0)},[${a.constant("pte3(x, a_stage1)")}]      // the guest unmaps x`,
     "DSB ISH",
-    `TLBI VAE1IS,${a.constant("extz(page(x), 64)")}`,
+    `TLBI VAE1IS,${a.constant(byVa("x"))}`,
     "DSB ISH",
     `STR ${a.number(2)},[${a.constant("y")}]      // and reuses its page`,
   );

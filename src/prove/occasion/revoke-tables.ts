@@ -1,5 +1,6 @@
 /**
- * Removals that meet what only the guest knows, its stage 1: another VA of the page, and tables of its own in the page.
+ * Removals that meet tables: what only the guest knows, its stage 1 (another VA of the page, tables of its own in the page),
+ * and a table of stage 2 that goes with what it maps.
  */
 import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
@@ -29,10 +30,10 @@ function byAlias(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place
   const bad = access(kind, 0, owner, pcpus.indexOf(owner), "w");
   return {
     name: `revoke.${place}-pcpu.current.alias.${kind}`,
-    title: `one page removed, for which the guest has two VAs; the former owner ${kind}s by the second, w, ${PLACES[place]}`,
+    title: `one page removed, for which the guest has two VAs; the former owner ${kind}s by the second, w, a global one, ${PLACES[place]}`,
     tables: tables(ONE)
       .replace("virtual x;", "virtual x w;")
-      .replace("x |-> ipa1;", "x |-> ipa1;\n            w |-> ipa1;"),
+      .replace("x |-> ipa1;", "x |-> ipa1;\n            w |-> ipa1 with [nG = 0b0] and default;"),
     pcpus,
     bad,
     meaning: MEANING[kind],
@@ -45,7 +46,7 @@ function stage1Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: P
   const range: Range = { ...ONE.range, ipa: page };
   const { pcpus, owner } = stage(policy, place, true, setting, (on) => [
     ...removeLines(policy, cpu, true, { descriptors: [`pte3(${page}, owner_stage2)`], range }, on),
-    `STR ${on.constant("mkdesc3(oa=ipa3)")},[${on.constant("pte3(x, owner_stage1)")}]`,
+    `STLR ${on.constant("mkdesc3(oa=ipa3)")},[${on.constant("pte3(x, owner_stage1)")}]`,
   ]);
   const result = owner.result();
   owner.lines.push(`LDR ${result},[${owner.constant("x")}]`);
@@ -80,9 +81,50 @@ function stage1Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: P
   };
 }
 
+/** A whole table of stage 2 goes, with the page that it maps; its own page then holds somebody's data. */
+function stage2Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Source {
+  const { range } = ONE;
+  const { pcpus, owner } = stage(policy, place, true, setting, (on) => [
+    ...removeLines(policy, cpu, true, { descriptors: ["pte2(ipa1, owner_stage2)"], range }, on),
+    `STLR ${on.constant("s2mkdesc3(oa=pa2)")},[${on.constant("pte3(ipa1, owner_stage2)")}]`,
+  ]);
+  const result = owner.result();
+  owner.lines.push(`LDR ${result},[${owner.constant("x")}]`);
+  return {
+    name: `revoke.${place}-pcpu.stage-2-table`,
+    title: `a table of the owner's stage 2 removed and freed, with the one page that it mapped; its former owner reads ${PLACES[place]}; the table's page holds other data by then`,
+    tables: `
+    option default_tables = false;
+    virtual x;
+    aligned 2097152 intermediate ipa1;
+    intermediate ipa2;
+    physical pa1 pa2;
+    s2table owner_stage2 0x240000 {
+        ipa1 |-> pa1;
+        ipa1 ?-> pa2;
+        ipa1 ?-> invalid at level 2;
+        s1table owner_stage1 0x2C0000 {
+            x |-> ipa1;
+        }
+    }
+    s2table other_stage2 0x280000 {
+    }
+    s1table hyp_map 0x200000 {
+        s2table owner_stage2;
+    }
+    *pa1 = 0;
+    *pa2 = 1;
+`,
+    pcpus,
+    bad: `${pcpus.indexOf(owner)}:${result} = 1`,
+    meaning: "the former owner's walk goes on through a freed table, whose page holds other data",
+  };
+}
+
 /** The scenarios of this file. */
-export const guestScenarios = (policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Source[] => [
+export const tableScenarios = (policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Source[] => [
   byAlias(policy, cpu, setting, place, "read"),
   byAlias(policy, cpu, setting, place, "write"),
   stage1Table(policy, cpu, setting, place),
+  stage2Table(policy, cpu, setting, place),
 ];
