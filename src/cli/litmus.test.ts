@@ -113,7 +113,7 @@ test("the table keeps to 80 columns, long names break at their parts", () => {
 
 test("a witness is told step by step, for what is allowed only", () => {
   const { out } = litmus("tests", "--witness");
-  assert.match(out, /\nlocal is allowed, for example so:\n +who +what\n1\. /);
+  assert.match(out, /\nlocal is allowed, for example so:\ntime +who +what\n +[01] +PE/);
   assert.doesNotMatch(out, /flushed is allowed/);
   const { results } = JSON.parse(litmus("tests/local.litmus.toml", "--witness", "--json").out) as Json;
   const steps = results[0]!.witness as Record<string, unknown>[];

@@ -138,7 +138,18 @@ class Story {
     if (early) this.add(t, EVENT, by, text, "tlbi-unordered", far);
     else if (onlyStage2 && stays.length > 0)
       this.add(t, EVENT, by, `${text}; ${stays.length === 1 ? this.entryName(stays[0]!) : "combined entries"} may stay`, "combined-entries", far); // biome-ignore format: one call
-    else this.add(t, EVENT, by, text, undefined, far);
+    else {
+      // Another leaf entry that somebody there goes on using: the TLBI is for another ASID, or not for global ones.
+      const kept = stays.find((e) => this.usedLater(pe, e, t) && catalogue.entries[e]!.vmid === invalidation.vmid);
+      const spared = kept !== undefined && invalidation.op.matchesAsid !== "any";
+      if (spared) this.add(t, EVENT, by, `${text}; ${this.entryName(kept)} may stay`, "asid-match", far);
+      else this.add(t, EVENT, by, text, undefined, far);
+    }
+  }
+
+  /** True when the PE accesses memory through the entry at a time after `t`. */
+  private usedLater(pe: number, entry: number, t: number): boolean {
+    return this.records[pe]!.some((r) => r.kind === "access" && r.walk.entry === entry && r.view >= t);
   }
 
   /** A TLBI with its operand in words: "IPAS2E1IS, ipa1". */
