@@ -3,7 +3,7 @@ import { operandOf, viewOf } from "./compute.js";
 import type { Leaf } from "./entry.js";
 import { type AccessKind, permitted, syndrome } from "./exception.js";
 import type { Action, Instruction } from "./program.js";
-import type { Walked } from "./record.js";
+import type { Record, Walked } from "./record.js";
 import {
   coherence,
   EL,
@@ -137,6 +137,11 @@ export class Accesses {
     return cell;
   }
 
+  /** The access is done: on from its state, with what happened for stories. */
+  private goOn(next: State, done: Omit<Extract<Record, { kind: "access" }>, "kind">): boolean {
+    return this.run.noted({ kind: "access", ...done }, () => this.run.explore(next));
+  }
+
   private load(s: State, at: Load, address: { va: number; view: number }, walk: Walked): boolean {
     const { timeline, values, without, cells } = this.run.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
@@ -169,8 +174,7 @@ export class Accesses {
         next[MONITOR_TIME] = t;
       }
       next[PC] = this.run.code.next(at);
-      const record = { kind: "access", at, read: true, value, va: address.va, cell, time: t, view, walk } as const;
-      if (this.run.noted(record, () => this.run.explore(next))) kept = true;
+      if (this.goOn(next, { at, read: true, value: value, va: address.va, cell, time: t, view, walk })) kept = true;
     }
     return kept;
   }
@@ -210,18 +214,7 @@ export class Accesses {
         }
         const forwards = Math.max(address.view, data) + (at.status === undefined ? 0 : EXCLUSIVE);
         this.written(next, at, cell, time, forwards, Math.max(address.view, translated), at.release);
-        const record = {
-          kind: "access",
-          at,
-          read: false,
-          value,
-          va: address.va,
-          cell,
-          time,
-          view: time,
-          walk,
-        } as const;
-        return this.run.noted(record, () => this.run.explore(next));
+        return this.goOn(next, { at, read: false, value: value, va: address.va, cell, time, view: time, walk });
       },
     );
     return placed || kept;
@@ -272,18 +265,7 @@ export class Accesses {
         after(next);
         raise(next, VSPEC, Math.max(address.view, translated));
         next[PC] = this.run.code.next(at);
-        const record = {
-          kind: "access",
-          at,
-          read: true,
-          value: old,
-          va: address.va,
-          cell,
-          time: t,
-          view,
-          walk,
-        } as const;
-        if (this.run.noted(record, () => this.run.explore(next))) kept = true;
+        if (this.goOn(next, { at, read: true, value: old, va: address.va, cell, time: t, view, walk })) kept = true;
         continue;
       }
       const bound = Math.max(view, viewOf(this.run.world, s, at.rs), viewOf(this.run.world, s, at.rt));
@@ -294,18 +276,7 @@ export class Accesses {
           for (let i = t + 1; i < time; i++) if (timeline.kind[i] === WRITE && timeline.what[i] === cell) return false;
           after(next);
           this.written(next, at, cell, time, time, Math.max(address.view, translated), at.release);
-          const record = {
-            kind: "access",
-            at,
-            read: false,
-            value: written,
-            va: address.va,
-            cell,
-            time,
-            view: time,
-            walk,
-          } as const;
-          return this.run.noted(record, () => this.run.explore(next));
+          return this.goOn(next, { at, read: false, value: written, va: address.va, cell, time, view: time, walk });
         },
       );
       if (placed) kept = true;
