@@ -12,7 +12,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const SAMPLE = join(ROOT, "../shared/litmus/tests");
 const LIMITS = { maxStates: 20_000_000, timeoutMs: 0 };
 /** States after which the exploration without reductions is given up: then nothing is compared. */
-const PATIENCE = 60_000;
+const PATIENCE = 30_000;
 
 /** True when the two were compared. */
 function compare(name: string, program: Program, cpu: ReturnType<typeof proverCpu>): boolean {
@@ -53,9 +53,9 @@ test("scenarios of the built-in policies have the same verdicts without reductio
     for (const policy of policyNames())
       for (const occasion of Object.keys(PROVED) as ProvedOccasion[]) {
         const question = new Question(loadPolicy(policy), occasion, cpuProfile(name)!, { fb: true });
-        // Every fifth, so that all policies and occasions come in turn.
-        for (const task of question.tasks.filter((_, i) => i % 5 === 0))
+        // Every eleventh, so that all policies and occasions come in turn.
+        for (const task of question.tasks.filter((_, i) => i % 11 === 0))
           if (compare(`${policy} ${task.name}`, parseLitmus(task.text, task.name).program, task.cpu)) compared++;
       }
-  assert.ok(compared > 150, `${compared} compared`);
+  assert.ok(compared > 100, `${compared} compared`);
 });
