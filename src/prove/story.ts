@@ -250,10 +250,10 @@ class Story {
   private through(pe: number, walk: Walked, t: number): { words: string; rule: Rule | undefined; stale?: true } {
     const name = `through ${this.entryName(walk.entry)}`;
     if (!this.isStale(pe, walk, t)) return { words: name, rule: undefined };
-    const { asid } = this.world.catalogue.entries[walk.entry]!;
+    const { asid, regime } = this.world.catalogue.entries[walk.entry]!;
     const written = this.descriptorWritten(t);
     const words = `${name}, which ${written ? "the tables do not give any more" : "the present tables do not give"}`;
-    return { stale: true, words, rule: written || asid < 0 ? undefined : "asid-match" };
+    return { stale: true, words, rule: written || asid < 0 || regime !== EL10 ? undefined : "asid-match" };
   }
 
   private descriptorWritten(t: number): boolean {
@@ -292,7 +292,7 @@ class Story {
     const entry = catalogue.entries[walk.entry]!;
     const what = `walks ${this.va(entry.page)} and holds ${this.entryName(walk.entry)}`;
     if (t === 0) this.add(t, FILL, pe, what);
-    else if (!this.isStale(pe, walk, t)) this.add(t, FILL, pe, what, "speculative-fill");
+    else if (this.fromTables(pe, entry, t)) this.add(t, FILL, pe, what, "speculative-fill");
     else {
       const held = this.world.cache.outOfHeld(pe, walk.context, entry.page, t).includes(walk.entry);
       const old = held ? this.heldPart(pe, entry, t) : undefined;
@@ -300,6 +300,14 @@ class Story {
       else
         this.add(t, FILL, pe, `${what}, out of a former descriptor in a physical translation cache`, "physical-caches");
     }
+  }
+
+  /** True when the tables of a context that is live at time `t` give the entry then. */
+  private fromTables(pe: number, { id, regime, vmid, page }: Entry, t: number): boolean {
+    const { cache } = this.world;
+    return cache
+      .liveAt(pe, t)
+      .some((context) => context.regime === regime && context.vmid === vmid && cache.fresh(pe, context, page, t).includes(id)); // biome-ignore format: one row
   }
 
   /** What a PE held already before time `t`, out of which it fills a combined entry then. */
