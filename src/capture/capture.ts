@@ -1,6 +1,5 @@
 /** A capture: boots Xen, dom0 and the scenario on an emulated machine, and turns what Xen executes into a trace. */
-import { closeSync, constants, copyFileSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
-import { Socket } from "node:net";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileReason, InputError } from "../input/index.js";
@@ -11,7 +10,7 @@ import { GdbConnection } from "./gdb-connection.js";
 import { GdbTarget } from "./gdb-target.js";
 import { dom0Initramfs } from "./initramfs.js";
 import { ExecutionLog } from "./log.js";
-import { run } from "./process.js";
+import { Pipe } from "./pipe.js";
 import { checkQemu, loadAddress, type MachineSpec, Qemu } from "./qemu.js";
 import { Recording, type RecordingCounts, runsUnmapped } from "./recording.js";
 import type { CaptureScenario, DomuOptions } from "./scenario.js";
@@ -156,7 +155,9 @@ async function runMachine(
   const stop = new AbortController();
   const qemu = new Qemu(spec, AbortSignal.any([signal, stop.signal]));
   const log = new ExecutionLog(recording.record);
+  /** what the log's reader or a sink threw, and what kept the machine from being prepared */
   let failed: unknown;
+  let unprepared: unknown;
   const logEnded = pipe.read((piece) => {
     try {
       log.feed(piece);
@@ -193,8 +194,7 @@ async function runMachine(
         repeatsTlbis = prepared.repeatsTlbis;
       },
       (error: unknown) => {
-        // When QEMU itself has ended, its end says more than that the connection broke.
-        failed ??= error;
+        unprepared = error;
         qemu.kill();
       },
     );
@@ -203,13 +203,16 @@ async function runMachine(
     pipe.close();
     await logEnded;
     signal.throwIfAborted();
+    // The machine was ended because of it: what else there is to say follows from that.
+    if (failed !== undefined) throw failed;
     console.poll();
     if (console.failure !== undefined) throw gaveUp(console.failure, console);
     if (late !== undefined) throw gaveUp(late, console);
     if (status !== null && status !== 0) throw new InputError(`QEMU failed: ${qemu.lastWords || `status ${status}`}`);
-    if (failed !== undefined) {
+    if (unprepared !== undefined) {
+      // When QEMU itself has ended, its end says more than that the connection broke.
       if (qemu.lastWords !== "") throw new InputError(`QEMU failed: ${qemu.lastWords}`);
-      throw failed;
+      throw unprepared;
     }
     if (console.said !== "finished") throw gaveUp("the machine went off before the scenario's end", console);
     log.end();
@@ -269,35 +272,4 @@ async function readDirectmap(target: GdbTarget, text: XenText, recording: Record
   const values: Partial<Record<keyof DirectmapValues, bigint>> = {};
   for (const { key, address, bytes } of variables) values[key] = await target.readNumber(address, bytes);
   recording.setDirectmap(new Directmap(values as DirectmapValues));
-}
-
-/** A named pipe that another program writes and we read: nothing of it is ever kept in a file. */
-class Pipe {
-  private constructor(
-    private readonly reader: number,
-    private holder: number | undefined,
-  ) {}
-
-  static async make(path: string, signal: AbortSignal): Promise<Pipe> {
-    const done = await run("mkfifo", [path], { signal });
-    if (done.status !== 0) throw new InputError(`mkfifo cannot make a named pipe: ${done.stderr.trim()}`);
-    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    // A writer of our own, so that the pipe does not end before the other program has opened it.
-    return new Pipe(reader, openSync(path, constants.O_WRONLY));
-  }
-
-  /** Hands on what comes; resolves when the last writer has closed the pipe. */
-  read(take: (piece: Buffer) => void): Promise<void> {
-    const socket = new Socket({ fd: this.reader, readable: true, writable: false });
-    return new Promise((resolve, reject) => {
-      socket.on("data", take);
-      socket.on("error", reject);
-      socket.on("close", () => resolve());
-    });
-  }
-
-  close(): void {
-    if (this.holder !== undefined) closeSync(this.holder);
-    this.holder = undefined;
-  }
 }
