@@ -52,6 +52,11 @@ test("without the set-up, a capture says what to run", () => {
   assert.equal(status, 1);
 });
 
+test("a relative cache folder is one from where the command runs", () => {
+  const { said } = capture([], { SHOOTDOWN_CACHE: "no-such-cache" });
+  assert.ok(said.includes(`nothing to boot in ${join(process.cwd(), "no-such-cache")}:`), said);
+});
+
 test("the set-up says that it needs apt where there is none", () => {
   const { status, said } = capture(["--setup", "--yes"], { SHOOTDOWN_CACHE: join(folder, "empty"), PATH: folder });
   assert.match(said, /^shootdown: dpkg not found: the set-up needs Debian's apt/);
@@ -132,7 +137,14 @@ test("a machine that does not finish ends with the console's last lines, and not
   assert.deepEqual([processesWith(own), readdirSync(own)], [[], []]);
 });
 
-for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const)
+test("a reader that has seen enough ends a capture quietly", { skip, timeout: 60_000 }, () => {
+  const script = 'set -o pipefail; "$0" "$1" capture -o - | head -n 1';
+  const done = spawnSync("bash", ["-c", script, process.execPath, MAIN], { encoding: "utf8", timeout: 60_000 });
+  assert.match(done.stdout, /^{"shootdown":"trace"/);
+  assert.deepEqual([done.status, done.stderr], [0, ""]);
+});
+
+for (const signal of ["SIGHUP", "SIGINT", "SIGTERM", "SIGKILL"] as const)
   test(`after ${signal} QEMU is gone`, { skip, timeout: 60_000 }, async () => {
     const own = mkdtempSync(join(folder, "stopped-"));
     const child = spawn(process.execPath, [MAIN, "capture", "-o", join(own, "x.parquet")], {
