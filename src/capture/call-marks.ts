@@ -1,7 +1,7 @@
 /** What the recorded calls of Xen's functions say: phases, hypercalls, domains, and which vCPU runs where. */
 import { NO_DOMAIN, type Recorder } from "../trace/index.js";
 import type { CALLS } from "./calls.js";
-import type { BlockRecord } from "./log.js";
+import { type BlockRecord, wide } from "./log.js";
 
 /** Phases of a capture, in their order. */
 export const PHASES = ["xen-boot", "dom0-build", "dom0-boot", "create", "run", "destroy"] as const;
@@ -123,27 +123,27 @@ export class CallMarks {
         break;
       }
       case "arch_domain_create":
-        if (creating.domain !== undefined) this.domains.set(pointer(r, 0), creating.domain);
+        if (creating.domain !== undefined) this.domains.set(wide(r, 0), creating.domain);
         break;
       case "vcpu_create": {
-        const domain = this.domains.get(pointer(r, 0));
+        const domain = this.domains.get(wide(r, 0));
         if (domain === undefined) delete creating.vcpu;
         else creating.vcpu = { domain, id: r.lo(1) };
         break;
       }
       case "arch_vcpu_create":
-        if (creating.vcpu) this.vcpus.set(pointer(r, 0), creating.vcpu);
-        else this.vcpus.delete(pointer(r, 0));
+        if (creating.vcpu) this.vcpus.set(wide(r, 0), creating.vcpu);
+        else this.vcpus.delete(wide(r, 0));
         break;
       case "domain_unpause_by_systemcontroller": {
-        const domain = this.domains.get(pointer(r, 0));
+        const domain = this.domains.get(wide(r, 0));
         if (domain === undefined) break;
         this.toPhase(cpu, domain === 0 ? "dom0-boot" : "run");
         this.begin(cpu, "domain_unpause_by_systemcontroller", "domain:unpause", domain);
         break;
       }
       case "domain_kill": {
-        const domain = this.domains.get(pointer(r, 0));
+        const domain = this.domains.get(wide(r, 0));
         if (domain === undefined || this.open.has(`${cpu} domain_kill`)) break;
         this.toPhase(cpu, "destroy");
         this.begin(cpu, "domain_kill", "domain:destroy", domain);
@@ -153,7 +153,7 @@ export class CallMarks {
         this.running[cpu] = undefined;
         break;
       case "p2m_restore_state": {
-        const vcpu = this.vcpus.get(pointer(r, 0));
+        const vcpu = this.vcpus.get(wide(r, 0));
         this.running[cpu] = vcpu && vcpu.domain < FIRST_RESERVED ? vcpu : undefined;
         if (this.running[cpu]) this.begin(cpu, "p2m_restore_state", `vcpu-switch:d${vcpu!.domain}`, vcpu!.id);
         break;
@@ -197,5 +197,3 @@ export class CallMarks {
     }
   }
 }
-
-const pointer = (r: BlockRecord, register: number): number => r.hi(register) * 2 ** 32 + r.lo(register);

@@ -19,8 +19,13 @@ export interface CaptureScenario {
 
 /** What dom0 prints before words that are meant for the host. */
 export const SAYS = "shootdown:";
-/** Tenths of a second of emulated time that dom0 waits for the domU. */
-const PATIENCE = 300;
+/** What dom0 prints before lines of the domU's console. */
+export const DOMU_SAYS = "domU: ";
+/** Tenths of a second of emulated time that dom0 waits for the domU; Debian's kernel needs 15. */
+const PATIENCE = 100;
+/** The same before it looks for a panic of the domU's kernel. */
+const TRUST = 30;
+const DOMU_LOG = "/var/log/xen/console/guest-domu.log";
 
 /** Seconds of emulated time, enough for an idle pCPU to scrub the pages of a domU of 128 MiB. */
 const SCRUBBING = 5;
@@ -30,8 +35,8 @@ xl -vvv create /domu/domu.cfg || fail "xl create failed"
 say created
 `;
 const WAIT = `n=0
-until grep -q "${SAYS} up" /var/log/xen/console/guest-domu.log 2>/dev/null; do
-  n=$((n+1)); [ $n -lt ${PATIENCE} ] || fail "the domU did not start its init"
+until grep -q "${SAYS} up" ${DOMU_LOG} 2>/dev/null; do
+  n=$((n+1)); [ $n -lt ${TRUST} ] || look
   usleep 100000
 done
 say running
@@ -85,6 +90,11 @@ export function dom0Init(scenario: CaptureScenario, modules: readonly string[]):
 export PATH=/usr/lib/xen/bin:/bin LD_LIBRARY_PATH=/usr/lib
 say() { echo "${SAYS} $*"; }
 fail() { say "failed: $*"; poweroff -f; }
+domu_fail() { busybox tail -n 8 ${DOMU_LOG} 2>/dev/null | busybox sed "s/^/${DOMU_SAYS}/"; fail "$*"; }
+look() {
+  ! grep -q "Kernel panic" ${DOMU_LOG} 2>/dev/null || domu_fail "the domU's kernel panics"
+  [ $n -lt ${PATIENCE} ] || domu_fail "the domU did not start its init"
+}
 mount -t devtmpfs devtmpfs /dev
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys

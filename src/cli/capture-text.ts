@@ -1,5 +1,5 @@
 /** A finished capture in words: segments, who issued which TLBI, and the record beside the model's prediction. */
-import type { CaptureOptions, CaptureResult, CaptureScenario } from "../capture/index.js";
+import type { CaptureResult, CaptureScenario } from "../capture/index.js";
 import type { RecordedRow } from "../compare/index.js";
 import { callPath, count, textTable, wrapped } from "../report/index.js";
 import type { Summary } from "../trace/index.js";
@@ -8,15 +8,14 @@ export interface Captured {
   /** the trace's file */
   readonly trace: string;
   readonly scenario: CaptureScenario;
-  readonly what: CaptureOptions;
   readonly result: CaptureResult;
   readonly summary: Summary;
   readonly rows: readonly RecordedRow[];
 }
 
 /** The whole text, at most `width` wide where that is possible without leaving anything out. */
-export function captureText({ trace, scenario, what, result, summary, rows }: Captured, width: number): string {
-  const log = what.consoleLog === undefined ? "" : `; the console's log is in ${what.consoleLog}`;
+export function captureText({ trace, scenario, result, summary, rows }: Captured, width: number): string {
+  const log = result.consoleLog === undefined ? "" : `; the console's log is in ${result.consoleLog}`;
   const parts = [
     wrapped(`${trace}: ${count(result.events)} events of ${scenario.name} on QEMU ${result.qemuVersion}${log}`, width),
     textTable(

@@ -219,12 +219,11 @@ async function run(options: Options): Promise<void> {
   );
   const rows = recordedRows(summary, predicted);
   const to = options.output === "-" ? process.stderr : process.stdout;
-  if (!options.json)
-    to.write(captureText({ trace: options.output, scenario, what, result, summary, rows }, outputWidth()));
+  if (!options.json) to.write(captureText({ trace: options.output, scenario, result, summary, rows }, outputWidth()));
   else if (options.output !== "-")
     printJson({
       trace: options.output,
-      ...(what.consoleLog === undefined ? {} : { consoleLog: what.consoleLog }),
+      ...(result.consoleLog === undefined ? {} : { consoleLog: result.consoleLog }),
       scenario: scenario.name,
       qemu: result.qemuVersion,
       cpu: what.cpu,
