@@ -17,6 +17,7 @@ import { ENOMEM } from "./errno.js";
 import type { Machine } from "./machine.js";
 import { P2mFlushes } from "./p2m-flush.js";
 import { p2mGeometry } from "./p2m-geometry.js";
+import { BlockSplitter } from "./p2m-split.js";
 import {
   entryHi,
   entryLo,
@@ -73,6 +74,7 @@ export class P2mTable {
   private readonly deferredPages: number[] = [];
   private readonly deferredTables: number[] = [];
   private readonly flushes: P2mFlushes;
+  private readonly splitter: BlockSplitter;
   private readonly sites: {
     readonly vmid: number;
     readonly clearRoot: number;
@@ -93,6 +95,14 @@ export class P2mTable {
     this.lastVcpuRan = new Int16Array(machine.pcpus).fill(-1);
     const { names } = machine.recorder;
     this.flushes = new P2mFlushes(machine, this);
+    this.splitter = new BlockSplitter(machine.tables, {
+      mappings: this.mappings,
+      shattered: this.shattered,
+      allocateTable: () => this.allocateTable(),
+      releaseTable: (table) => this.releaseTable(table),
+      slot: (gfn, level) => this.slot(gfn, level),
+      writeEntry: (table, level, slot, lo, hi) => this.writeEntry(table, level, slot, lo, hi),
+    });
     this.sites = {
       vmid: names.id("p2m_alloc_vmid"),
       clearRoot: names.id("p2m_clear_root_pages"),
@@ -115,6 +125,17 @@ export class P2mTable {
     const page = heap.allocate(order, NO_DOMAIN);
     if (page !== undefined && heap.takeTlbflush(page, order)) this.machine.flushAllGuests(this.sites.heap);
     return page;
+  }
+
+  private allocateTable(): Mfn | undefined {
+    const page = this.allocate(0);
+    if (page !== undefined) this.newTable(page);
+    return page;
+  }
+
+  private releaseTable(table: number): void {
+    this.tablesInUse.delete(table);
+    this.machine.heap.putAllocRef(this.machine.tables.destroy(table));
   }
 
   private newTable(page: number): number {
@@ -231,11 +252,10 @@ export class P2mTable {
 
   /** p2m_create_table: a new table, linked in. Undefined when the heap is empty. */
   private createTable(table: number, level: number, slot: number): number | undefined {
-    const page = this.allocate(0);
+    const page = this.allocateTable();
     if (page === undefined) return undefined;
-    const next = this.newTable(page);
     this.writeEntry(table, level, slot, tableEntryLo(page), tableEntryHi(page));
-    return next;
+    return this.machine.tables.at(page);
   }
 
   /** p2m_mapping_order: the largest step that gfn, mfn (when mapping) and nr are all aligned to, as a level. */
@@ -284,9 +304,8 @@ export class P2mTable {
       } else if (isTable(tables.lo[i]!, tables.hi[i]!, level))
         table = tables.at(outputPage(tables.lo[i]!, tables.hi[i]!));
       else {
-        const next = this.splitBlock(gfn, table, level, slot, va);
-        if (next === undefined) return -ENOMEM;
-        table = next;
+        if (!this.splitBlock(gfn, table, level, slot, target, va)) return -ENOMEM;
+        table = tables.at(outputPage(tables.lo[i]!, tables.hi[i]!));
       }
     }
     this.rememberWalk(gfn, table, level);
@@ -294,31 +313,17 @@ export class P2mTable {
     return 0;
   }
 
-  /** p2m_split_superpage, one level, with break-before-make. The new table; undefined when the heap is empty. */
-  private splitBlock(gfn: number, table: number, level: number, slot: number, va: number): number | undefined {
+  /** A block is split down to the target level with one break-before-make; false when the heap is empty. */
+  private splitBlock(gfn: number, table: number, level: number, slot: number, target: number, va: number): boolean {
     const { tables } = this.machine;
-    const newPage = this.allocate(0);
-    if (newPage === undefined) return undefined;
     const i = 512 * table + slot;
-    const valid = tables.lo[i]! & VALID;
-    const type = typeOf(tables.hi[i]!);
-    const block = outputPage(tables.lo[i]!, tables.hi[i]!);
-    const next = this.newTable(newPage);
-    const step = pagesAtLevel(level + 1);
-    for (let s = 0; s < 512; s++) {
-      const page = block + s * step;
-      // An entry that was only valid to Xen stays so.
-      const lo = entryLo(page, level + 1, type);
-      this.writeEntry(next, level + 1, s, valid ? lo : (lo & ~VALID) >>> 0, entryHi(page, type));
-    }
-    this.shattered[level]!++;
-    this.mappings[level]!--;
-    this.mappings[level + 1]! += 512;
+    const page = this.splitter.build(gfn, tables.lo[i]!, tables.hi[i]!, level, target);
+    if (page === undefined) return false;
     this.writeEntry(table, level, slot, 0, 0);
     const size = pagesAtLevel(level);
     this.flushes.force(Math.floor(gfn / size) * size, level, va === UNKNOWN_VA ? va : va - (gfn % size));
-    this.writeEntry(table, level, slot, tableEntryLo(newPage), tableEntryHi(newPage));
-    return next;
+    this.writeEntry(table, level, slot, tableEntryLo(page), tableEntryHi(page));
+    return true;
   }
 
   private replaceEntry(gfn: number, table: number, level: number, page: number, type: P2mType, va: number): void {
