@@ -12,6 +12,9 @@ const FIRST_RESERVED = 0x7ff0;
 /** Bits of do_memory_op's command that say what is to be done (MEMOP_CMD_MASK); the others say where to go on. */
 const COMMAND_MASK = 0x3f;
 
+/** Hypercalls that went on with what an earlier one gave way in, by phase and name. */
+export type Continued = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
 /** XENMEM_* by number (xen/include/public/memory.h). */
 const XENMEM: Readonly<Record<number, string>> = {
   0: "increase_reservation",
@@ -56,6 +59,7 @@ export class CallMarks {
   phase: Phase = "xen-boot";
   /** XENMEM_remove_from_physmap in this phase */
   removals = 0;
+  readonly continued: Record<string, Record<string, number>> = {};
   private begun = false;
   /** struct domain and struct vcpu by address */
   private readonly domains = new Map<number, number>();
@@ -105,6 +109,12 @@ export class CallMarks {
   /** A record came; the first of all begins Xen's boot. */
   start(cpu: number): void {
     if (!this.begun) this.toPhase(cpu, "xen-boot");
+  }
+
+  private continues(what: string): void {
+    this.continued[this.phase] ??= {};
+    const counts = this.continued[this.phase]!;
+    counts[what] = (counts[what] ?? 0) + 1;
   }
 
   /** A function was entered; one that is not among CALLS says nothing here. */
@@ -162,6 +172,7 @@ export class CallMarks {
         const command = r.lo(0) & COMMAND_MASK;
         const what = XENMEM[command] ?? `op_${command}`;
         if (what === "remove_from_physmap") this.removals++;
+        if ((r.lo(0) & ~COMMAND_MASK) !== 0 || r.hi(0) !== 0) this.continues(`XENMEM_${what}`);
         this.begin(cpu, "do_memory_op", `hypercall:XENMEM_${what}`);
       }
     }

@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileReason, InputError } from "../input/index.js";
 import type { TraceSink } from "../trace/index.js";
+import type { Continued } from "./call-marks.js";
 import { ConsoleLog, failedLog, keepLog, type Segment } from "./console.js";
 import type { GdbConnection } from "./gdb-connection.js";
 import { dom0Initramfs } from "./initramfs.js";
@@ -52,6 +53,8 @@ export interface CaptureResult {
   readonly segments: readonly Segment[];
   /** true when Xen repeats its broadcast TLBIs on this CPU (ARM64_WORKAROUND_REPEAT_TLBI) */
   readonly repeatsTlbis: boolean;
+  /** hypercalls that the trace has beyond those that dom0 made: Xen gave way in one, and went on in another */
+  readonly continued: Continued;
   /** what cannot be derived from this Xen, in sentences */
   readonly unknown: readonly string[];
 }
@@ -123,6 +126,7 @@ export async function capture(
       consoleLog: options.consoleLog && keepLog(at(CONSOLE), options.consoleLog),
       segments: console.segments,
       repeatsTlbis,
+      continued: recording.continued,
       unknown: [...sites.unknown, ...unknown],
     };
   } catch (error) {

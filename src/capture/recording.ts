@@ -1,7 +1,7 @@
 /** From QEMU's records to the events of a trace: what each site means, with the context in which it was executed. */
 import { type Halves, idOf, outputPage, sysregIndex } from "../arch/index.js";
 import { Access, NO_DOMAIN, NO_LEVEL, Recorder, type TraceSink } from "../trace/index.js";
-import { CallMarks, type Phase } from "./call-marks.js";
+import { CallMarks, type Continued, type Phase } from "./call-marks.js";
 import { CallStacks } from "./call-stacks.js";
 import type { Directmap } from "./directmap.js";
 import { type BlockRecord, wide } from "./log.js";
@@ -90,6 +90,11 @@ export class Recording {
   /** Events that the trace has so far, and what they are. */
   get counts(): RecordingCounts {
     return { phase: this.marks.phase, tlbis: this.tlbis, removals: this.marks.removals };
+  }
+
+  /** Hypercalls that went on with an earlier one. */
+  get continued(): Continued {
+    return this.marks.continued;
   }
 
   /** A block began. */

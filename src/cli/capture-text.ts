@@ -10,11 +10,15 @@ export interface Captured {
   readonly scenario: CaptureScenario;
   readonly result: CaptureResult;
   readonly summary: Summary;
+  /** the policy under which the model predicts */
+  readonly policy: string;
+  /** true for a Xen of the user's own */
+  readonly own: boolean;
   readonly rows: readonly RecordedRow[];
 }
 
 /** The whole text, at most `width` wide where that is possible without leaving anything out. */
-export function captureText({ trace, scenario, result, summary, rows }: Captured, width: number): string {
+export function captureText({ trace, scenario, result, summary, policy, own, rows }: Captured, width: number): string {
   const log = result.consoleLog === undefined ? "" : `; the console's log is in ${result.consoleLog}`;
   const parts = [
     wrapped(`${trace}: ${count(result.events)} events of ${scenario.name} on QEMU ${result.qemuVersion}${log}`, width),
@@ -27,7 +31,8 @@ export function captureText({ trace, scenario, result, summary, rows }: Captured
       { width, align: ["left", "right", "right"] },
     ),
     tlbiTable(summary, width),
-    comparison(rows, width),
+    comparison(rows, policy, width),
+    ...(own && trace !== "-" ? [`compare with: shootdown diff BEFORE.parquet ${trace}\n`] : []),
     ...result.unknown.map((sentence) => wrapped(`Not derived from this Xen: ${sentence}.`, width)),
   ];
   return parts.join("\n");
@@ -51,9 +56,15 @@ function tlbiTable(summary: Summary, width: number): string {
 
 const signed = (n: number): string => (n === 0 ? "=" : n > 0 ? `+${count(n)}` : `-${count(-n)}`);
 
-function comparison(rows: readonly RecordedRow[], width: number): string {
+/** Where the model issues what the record lacks. */
+const lacking = (missing: RecordedRow["missing"] = []): string =>
+  missing.length === 0
+    ? ""
+    : `; the model has them by ${missing.map(({ count: n, caller }) => `${caller} (${count(n)})`).join(", ")}`;
+
+function comparison(rows: readonly RecordedRow[], policy: string, width: number): string {
   const table = textTable(
-    ["phase", "what", "recorded", "model", ""],
+    ["phase", "what", "recorded", `model: ${policy}`, ""],
     rows.map(({ phase, what, recorded, predicted }, i) => [
       phase === rows[i - 1]?.phase ? "" : phase,
       what,
@@ -63,9 +74,11 @@ function comparison(rows: readonly RecordedRow[], width: number): string {
     ]),
     { width, align: ["left", "left", "right", "right", "right"] },
   );
-  const differences = rows.flatMap(({ phase, what, causes, unexplained }) => [
+  const differences = rows.flatMap(({ phase, what, causes, unexplained, missing }) => [
     ...causes.map((cause) => `${phase}, ${what}: ${signed(cause.count)} by ${cause.because}.`),
-    ...(unexplained === 0 ? [] : [`${phase}, ${what}: ${signed(unexplained)} that nothing here explains.`]),
+    ...(unexplained === 0
+      ? []
+      : [`${phase}, ${what}: ${signed(unexplained)} that nothing here explains${lacking(missing)}.`]),
   ]);
   const list = differences.map((sentence) => wrapped(`- ${sentence}`, width)).join("");
   return `${table}${list === "" ? "" : `\nDifferences\n${list}`}`;
