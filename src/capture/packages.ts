@@ -106,6 +106,11 @@ export interface SetupPlan {
   fetch(progress: (doing: string) => void): Promise<Distribution>;
 }
 
+/** Removes what {@link planSetup} has read: the lists are large, and read anew by the next set-up. */
+export function discardLists(): void {
+  rmSync(join(debianFolder(), "apt"), { recursive: true, force: true });
+}
+
 /** Reads Debian's package lists and finds out what is to be fetched. Rejects with an InputError where apt cannot be used. */
 export async function planSetup(signal: AbortSignal, progress: (doing: string) => void): Promise<SetupPlan> {
   const folder = debianFolder();
@@ -155,8 +160,6 @@ export async function planSetup(signal: AbortSignal, progress: (doing: string) =
       } finally {
         rmSync(parts, { recursive: true, force: true });
       }
-      // The lists are large, and read anew by the next set-up.
-      rmSync(join(folder, "apt"), { recursive: true, force: true });
       const found = findDistribution();
       if (!found) throw InputError.at(folder, 0, "the packages do not hold what a capture needs");
       return found;

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -61,6 +70,15 @@ test("the set-up says that it needs apt where there is none", () => {
   const { status, said } = capture(["--setup", "--yes"], { SHOOTDOWN_CACHE: join(folder, "empty"), PATH: folder });
   assert.match(said, /^shootdown: dpkg not found: the set-up needs Debian's apt/);
   assert.equal(status, 1);
+});
+
+test("the set-up asks for a terminal before it fetches anything", () => {
+  const cache = join(folder, "untouched");
+  assert.match(
+    capture(["--setup"], { SHOOTDOWN_CACHE: cache }).said,
+    /^shootdown: no terminal to ask on: add --yes\n$/,
+  );
+  assert.ok(!existsSync(cache));
 });
 
 test("wrong usage is status 2", () => {

@@ -11,6 +11,7 @@ import {
   capture,
   captureScenario,
   type Distribution,
+  discardLists,
   domuRamdisk,
   findDistribution,
   PHASES,
@@ -123,6 +124,7 @@ async function setUp(options: Options): Promise<void> {
     else process.stdout.write(`ready: shootdown capture uses ${folder} (remove it to fetch everything anew)\n`);
     return;
   }
+  if (!options.yes && !process.stdin.isTTY) throw new InputError("no terminal to ask on: add --yes");
   await interruptible(async (signal) => {
     const meter = new CaptureMeter();
     const say = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -140,12 +142,12 @@ async function setUp(options: Options): Promise<void> {
       else process.stdout.write(`ready: shootdown capture uses ${plan.folder}\n`);
     } finally {
       meter.stop();
+      discardLists();
     }
   });
 }
 
 async function agrees(signal: AbortSignal): Promise<boolean> {
-  if (!process.stdin.isTTY) throw new InputError("no terminal to ask on: add --yes");
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return /^y/i.test(await asking.question("Go on? [y/N] ", { signal }));
@@ -171,6 +173,7 @@ function captureOptions(options: Options, scenario: CaptureScenario): CaptureOpt
     domuKernel: options.domuKernel ?? debian.kernel,
     domuRamdisk:
       options.domuRamdisk === undefined ? domuRamdisk(debian.root, scenario.padding) : readInput(options.domuRamdisk),
+    ownDomu: options.domuKernel !== undefined || options.domuRamdisk !== undefined,
     dom0Vcpus: options.dom0Vcpus ?? scenario.dom0Vcpus,
     cpu: options.cpu,
     pcpus: PCPUS,
