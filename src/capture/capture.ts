@@ -30,6 +30,8 @@ export interface CaptureOptions {
   readonly domu: DomuOptions;
   readonly domuKernel: string;
   readonly domuRamdisk: Uint8Array;
+  /** true when kernel or ramdisk of the domU are the user's: dom0 watches whether it comes up */
+  readonly ownDomu: boolean;
   readonly dom0Vcpus: number;
   /** CPU model in QEMU's words */
   readonly cpu: string;

@@ -72,9 +72,8 @@ export class ConsoleLog {
       });
     const panic = /^(?:\(XEN\) )+(Could not .*|Unable to .*|.*[Pp]anic on CPU.*)/.exec(line);
     if (panic && !/^\*/.test(panic[1]!)) this.failure ??= `Xen says: ${panic[1]!.trim()}`;
-    if (line.startsWith(DOMU_SAYS)) return;
     const linux = /Kernel panic - not syncing: (.*)/.exec(line);
-    if (linux) this.failure ??= `dom0's kernel panics: ${linux[1]!.trim()}`;
+    if (linux && !line.startsWith(DOMU_SAYS)) this.failure ??= `dom0's kernel panics: ${linux[1]!.trim()}`;
   }
 
   /** The last lines, for an error message. */

@@ -100,10 +100,12 @@ export interface Dom0Parts {
   readonly domu: DomuOptions;
   readonly domuKernel: Uint8Array;
   readonly domuRamdisk: Uint8Array;
+  /** true for a domU of the user's own, which may not come up */
+  readonly ownDomu: boolean;
 }
 
 /** dom0's initramfs: busybox, the toolstack, drivers, the domU's images, and the init that runs the scenario. */
-export function dom0Initramfs({ root, scenario, domu, domuKernel, domuRamdisk }: Dom0Parts): Uint8Array {
+export function dom0Initramfs({ root, scenario, domu, domuKernel, domuRamdisk, ownDomu }: Dom0Parts): Uint8Array {
   const cpio = new Cpio();
   for (const folder of "dev proc sys run tmp etc var/lib/xen var/log/xen/console etc/xen".split(" "))
     cpio.folder(folder);
@@ -128,6 +130,6 @@ export function dom0Initramfs({ root, scenario, domu, domuKernel, domuRamdisk }:
   cpio.file("domu/kernel", domuKernel);
   cpio.file("domu/ramdisk", domuRamdisk);
   cpio.file("domu/domu.cfg", domuConfig(domu));
-  cpio.file("init", dom0Init(scenario, modules), { program: true });
+  cpio.file("init", dom0Init(scenario, modules, ownDomu), { program: true });
   return cpio.finish();
 }
