@@ -18,6 +18,7 @@ import type { Machine } from "./machine.js";
 import { P2mFlushes } from "./p2m-flush.js";
 import { p2mGeometry } from "./p2m-geometry.js";
 import { BlockSplitter } from "./p2m-split.js";
+import { P2mWalks } from "./p2m-walks.js";
 import {
   entryHi,
   entryLo,
@@ -40,9 +41,6 @@ export const UNKNOWN_VA = -1;
 /** Entries of a level for one page: the reciprocal of pagesAtLevel, exact in a double. */
 const ENTRIES_PER_PAGE = [0, 1, 2, 3].map((level) => 1 / pagesAtLevel(level));
 
-/** Walks remembered, a power of two. */
-const WALKS = 64;
-
 export class P2mTable {
   readonly geometry: Stage2Geometry;
   /** gfns that the table can translate: 0 to this, exclusive */
@@ -64,10 +62,7 @@ export class P2mTable {
 
   private readonly roots: number[] = [];
   private readonly tablesInUse = new Set<number>();
-  /** where the last walk in a 2 MiB region ended, direct-mapped, so that most walks take one step; emptied when a table is freed */
-  private readonly walkRegion = new Float64Array(WALKS).fill(-1);
-  private readonly walkTable = new Int32Array(WALKS);
-  private readonly walkLevel = new Int8Array(WALKS);
+  private readonly walks = new P2mWalks();
   private startTable = 0;
   private locked = false;
   /** what a batch's removals freed, kept until its flush: foreign pages' references, and tables */
@@ -218,22 +213,9 @@ export class P2mTable {
 
   /** Where a walk to `target` may begin: the level, its table in `startTable`: the root, or where an earlier walk ended. */
   private startOfWalk(gfn: number, target: number): number {
-    const region = Math.floor(gfn * ENTRIES_PER_PAGE[2]!);
-    const i = region & (WALKS - 1);
-    if (this.walkRegion[i] === region && this.walkLevel[i]! <= target) {
-      this.startTable = this.walkTable[i]!;
-      return this.walkLevel[i]!;
-    }
-    this.startTable = this.rootFor(gfn);
-    return this.startLevel;
-  }
-
-  private rememberWalk(gfn: number, table: number, level: number): void {
-    const region = Math.floor(gfn * ENTRIES_PER_PAGE[2]!);
-    const i = region & (WALKS - 1);
-    this.walkRegion[i] = region;
-    this.walkTable[i] = table;
-    this.walkLevel[i] = level;
+    const level = this.walks.find(gfn, target);
+    this.startTable = level < 0 ? this.rootFor(gfn) : this.walks.table;
+    return level < 0 ? this.startLevel : level;
   }
 
   /** True when the table can translate that gfn. */
@@ -308,7 +290,7 @@ export class P2mTable {
         table = tables.at(outputPage(tables.lo[i]!, tables.hi[i]!));
       }
     }
-    this.rememberWalk(gfn, table, level);
+    this.walks.remember(gfn, table, level);
     this.replaceEntry(gfn, table, level, page, type, va);
     return 0;
   }
@@ -373,7 +355,7 @@ export class P2mTable {
       // The walk caches may hold the subtree: flush before its pages are reused (p2m_tlb_flush_sync).
       this.flushes.beforeFreeing();
       this.tablesInUse.delete(table);
-      this.walkRegion.fill(-1);
+      this.walks.forget();
       if (this.flushes.batching) this.deferredTables.push(table);
       else heap.putAllocRef(tables.destroy(table));
     } else if (level === 3 && isForeign(typeOf(hi))) {
@@ -399,7 +381,7 @@ export class P2mTable {
       if (!isPresent(hi)) return false;
       if (isTable(lo, hi, level)) table = tables.at(outputPage(lo, hi));
       else {
-        this.rememberWalk(gfn, table, level);
+        this.walks.remember(gfn, table, level);
         this.foundMfn = outputPage(lo, hi) + (gfn & (pagesAtLevel(level) - 1));
         this.foundType = typeOf(hi);
         return true;
@@ -462,7 +444,7 @@ export class P2mTable {
     const { heap, tables } = this.machine;
     for (const table of this.tablesInUse) heap.putAllocRef(tables.destroy(table));
     this.tablesInUse.clear();
-    this.walkRegion.fill(-1);
+    this.walks.forget();
     this.roots.length = 0;
   }
 }
