@@ -65,8 +65,20 @@ set_up_capture() {
   if [[ $yes == true ]]; then node dist/cli/main.js capture --setup --yes; else node dist/cli/main.js capture --setup; fi
 }
 
-# What cannot be set up does not keep the other from it.
+# What cannot be set up does not keep the other from it. Within `||` or `if`, set -e would be off in the function too: so
+# each runs in a subshell of its own, whose status is looked at afterwards.
 status=0
-if ((${#missing[@]} > 0)); then (install_packages) || status=1; fi
-(set_up_capture) || status=1
+attempt() {
+  local failed
+  set +e
+  (
+    set -e
+    "$1"
+  )
+  failed=$?
+  set -e
+  ((failed == 0)) || status=1
+}
+if ((${#missing[@]} > 0)); then attempt install_packages; fi
+attempt set_up_capture
 exit "$status"

@@ -1,7 +1,7 @@
 /** What the recorded calls of Xen's functions say: phases, hypercalls, domains, and which vCPU runs where. */
 import { NO_DOMAIN, type Recorder } from "../trace/index.js";
 import type { CALLS } from "./calls.js";
-import type { BlockRecord } from "./log.js";
+import { type BlockRecord, wide } from "./log.js";
 
 /** Phases of a capture, in their order. */
 export const PHASES = ["xen-boot", "dom0-build", "dom0-boot", "create", "run", "destroy"] as const;
@@ -11,6 +11,9 @@ export type Phase = (typeof PHASES)[number];
 const FIRST_RESERVED = 0x7ff0;
 /** Bits of do_memory_op's command that say what is to be done (MEMOP_CMD_MASK); the others say where to go on. */
 const COMMAND_MASK = 0x3f;
+
+/** Hypercalls that went on with what an earlier one gave way in, by phase and name. */
+export type Continued = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 /** XENMEM_* by number (xen/include/public/memory.h). */
 const XENMEM: Readonly<Record<number, string>> = {
@@ -56,6 +59,7 @@ export class CallMarks {
   phase: Phase = "xen-boot";
   /** XENMEM_remove_from_physmap in this phase */
   removals = 0;
+  readonly continued: Record<string, Record<string, number>> = {};
   private begun = false;
   /** struct domain and struct vcpu by address */
   private readonly domains = new Map<number, number>();
@@ -107,6 +111,12 @@ export class CallMarks {
     if (!this.begun) this.toPhase(cpu, "xen-boot");
   }
 
+  private continues(what: string): void {
+    this.continued[this.phase] ??= {};
+    const counts = this.continued[this.phase]!;
+    counts[what] = (counts[what] ?? 0) + 1;
+  }
+
   /** A function was entered; one that is not among CALLS says nothing here. */
   entered(r: BlockRecord, name: string): void {
     const { cpu } = r;
@@ -123,27 +133,27 @@ export class CallMarks {
         break;
       }
       case "arch_domain_create":
-        if (creating.domain !== undefined) this.domains.set(pointer(r, 0), creating.domain);
+        if (creating.domain !== undefined) this.domains.set(wide(r, 0), creating.domain);
         break;
       case "vcpu_create": {
-        const domain = this.domains.get(pointer(r, 0));
+        const domain = this.domains.get(wide(r, 0));
         if (domain === undefined) delete creating.vcpu;
         else creating.vcpu = { domain, id: r.lo(1) };
         break;
       }
       case "arch_vcpu_create":
-        if (creating.vcpu) this.vcpus.set(pointer(r, 0), creating.vcpu);
-        else this.vcpus.delete(pointer(r, 0));
+        if (creating.vcpu) this.vcpus.set(wide(r, 0), creating.vcpu);
+        else this.vcpus.delete(wide(r, 0));
         break;
       case "domain_unpause_by_systemcontroller": {
-        const domain = this.domains.get(pointer(r, 0));
+        const domain = this.domains.get(wide(r, 0));
         if (domain === undefined) break;
         this.toPhase(cpu, domain === 0 ? "dom0-boot" : "run");
         this.begin(cpu, "domain_unpause_by_systemcontroller", "domain:unpause", domain);
         break;
       }
       case "domain_kill": {
-        const domain = this.domains.get(pointer(r, 0));
+        const domain = this.domains.get(wide(r, 0));
         if (domain === undefined || this.open.has(`${cpu} domain_kill`)) break;
         this.toPhase(cpu, "destroy");
         this.begin(cpu, "domain_kill", "domain:destroy", domain);
@@ -153,7 +163,7 @@ export class CallMarks {
         this.running[cpu] = undefined;
         break;
       case "p2m_restore_state": {
-        const vcpu = this.vcpus.get(pointer(r, 0));
+        const vcpu = this.vcpus.get(wide(r, 0));
         this.running[cpu] = vcpu && vcpu.domain < FIRST_RESERVED ? vcpu : undefined;
         if (this.running[cpu]) this.begin(cpu, "p2m_restore_state", `vcpu-switch:d${vcpu!.domain}`, vcpu!.id);
         break;
@@ -162,6 +172,7 @@ export class CallMarks {
         const command = r.lo(0) & COMMAND_MASK;
         const what = XENMEM[command] ?? `op_${command}`;
         if (what === "remove_from_physmap") this.removals++;
+        if ((r.lo(0) & ~COMMAND_MASK) !== 0 || r.hi(0) !== 0) this.continues(`XENMEM_${what}`);
         this.begin(cpu, "do_memory_op", `hypercall:XENMEM_${what}`);
       }
     }
@@ -197,5 +208,3 @@ export class CallMarks {
     }
   }
 }
-
-const pointer = (r: BlockRecord, register: number): number => r.hi(register) * 2 ** 32 + r.lo(register);

@@ -1,23 +1,22 @@
 /** A capture: boots Xen, dom0 and the scenario on an emulated machine, and turns what Xen executes into a trace. */
-import { closeSync, constants, copyFileSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
-import { Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileReason, InputError } from "../input/index.js";
 import type { TraceSink } from "../trace/index.js";
-import { ConsoleLog, type Segment } from "./console.js";
-import { Directmap, type DirectmapValues, directmapVariables } from "./directmap.js";
-import { GdbConnection } from "./gdb-connection.js";
-import { GdbTarget } from "./gdb-target.js";
+import type { Continued } from "./call-marks.js";
+import { ConsoleLog, failedLog, keepLog, type Segment } from "./console.js";
+import type { GdbConnection } from "./gdb-connection.js";
 import { dom0Initramfs } from "./initramfs.js";
 import { ExecutionLog } from "./log.js";
-import { run } from "./process.js";
+import { Pipe } from "./pipe.js";
+import { prepare } from "./prepare.js";
 import { checkQemu, loadAddress, type MachineSpec, Qemu } from "./qemu.js";
 import { Recording, type RecordingCounts, runsUnmapped } from "./recording.js";
 import type { CaptureScenario, DomuOptions } from "./scenario.js";
 import { findSites, type Sites } from "./sites.js";
+import { temporaryFolder } from "./temporary.js";
 import { XenText } from "./text.js";
-import { openXenSyms, readImage } from "./xen-image.js";
+import { openXenSyms, readImage, readKernel } from "./xen-image.js";
 
 /** What is captured. Paths of files; the initramfs of the domU as bytes. */
 export interface CaptureOptions {
@@ -31,19 +30,19 @@ export interface CaptureOptions {
   readonly domu: DomuOptions;
   readonly domuKernel: string;
   readonly domuRamdisk: Uint8Array;
+  /** true when kernel or ramdisk of the domU are the user's: dom0 watches whether it comes up */
+  readonly ownDomu: boolean;
   readonly dom0Vcpus: number;
   /** CPU model in QEMU's words */
   readonly cpu: string;
   readonly pcpus: number;
   /** longest that the machine may run, in seconds of wall time */
   readonly timeout: number;
-  /** where the console's log is kept; undefined: nowhere */
+  /** where the console's log is kept, NAME.console.log; that of a capture that fails as NAME.failed.console.log */
   readonly consoleLog: string | undefined;
 }
 
 export interface CaptureProgress extends RecordingCounts {
-  /** what dom0 said last: "creating" */
-  readonly said: string;
   /** pages of the domU's segments, as far as the toolstack has logged them */
   readonly pages: number;
 }
@@ -51,11 +50,13 @@ export interface CaptureProgress extends RecordingCounts {
 export interface CaptureResult {
   readonly events: number;
   readonly qemuVersion: string;
-  /** blocks that QEMU logged */
-  readonly records: number;
+  /** where the console's log was kept; undefined: nowhere */
+  readonly consoleLog: string | undefined;
   readonly segments: readonly Segment[];
   /** true when Xen repeats its broadcast TLBIs on this CPU (ARM64_WORKAROUND_REPEAT_TLBI) */
   readonly repeatsTlbis: boolean;
+  /** hypercalls that the trace has beyond those that dom0 made: Xen gave way in one, and went on in another */
+  readonly continued: Continued;
   /** what cannot be derived from this Xen, in sentences */
   readonly unknown: readonly string[];
 }
@@ -63,10 +64,15 @@ export interface CaptureResult {
 /** The machine's memory, and dom0's, in the units of their command lines. */
 const MEMORY_GIB = 4;
 const DOM0_MEMORY = "1G";
+/** Files of a run in its folder. */
+const SOCKET = "gdb";
+const CONSOLE = "console.log";
 /** How often progress is told and the console looked at, in milliseconds. */
 const TICK = 100;
 /** How long a machine may do nothing that is logged or printed before it is taken for hung, in seconds. */
 const STALL = 60;
+/** The same for one that has done nothing at all since it started: Xen prints and flushes within its first second. */
+const SILENCE = 20;
 /** How long a machine that has failed may go on talking, in seconds. */
 const LAST_WORDS = 3;
 
@@ -82,16 +88,16 @@ export async function capture(
 ): Promise<CaptureResult> {
   const xenSyms = openXenSyms(options.xen, options.xenSyms);
   const text = new XenText(xenSyms);
-  readImage(options.dom0Kernel, "dom0's kernel");
+  readKernel(options.dom0Kernel, "dom0's kernel");
   const sites = findSites(text);
   const physical = loadAddress(readImage(options.xen, "Xen")) - xenSyms.image().address;
   const qemuVersion = await checkQemu(options.qemu, signal);
-  const folder = mkdtempSync(join(tmpdir(), "shootdown-capture-"));
+  const folder = temporaryFolder(SOCKET);
   const at = (name: string): string => join(folder, name);
   try {
     writeFileSync(
       at("dom0.cpio"),
-      dom0Initramfs({ ...options, domuKernel: readImage(options.domuKernel, "the domU's kernel") }),
+      dom0Initramfs({ ...options, domuKernel: readKernel(options.domuKernel, "the domU's kernel") }),
     );
     const spec: MachineSpec = {
       ...options,
@@ -100,25 +106,39 @@ export async function capture(
       xenArguments: `console=dtuart loglvl=all guest_loglvl=all dom0_mem=${DOM0_MEMORY} dom0_max_vcpus=${options.dom0Vcpus} bootscrub=0`,
       dom0Arguments: "console=hvc0 rdinit=/init quiet",
       dom0Initramfs: at("dom0.cpio"),
-      console: at("console.log"),
-      gdb: at("gdb"),
+      console: at(CONSOLE),
+      gdb: at(SOCKET),
       log: at("log"),
       logged: loggedAddresses(text, sites, physical),
     };
     const recording = new Recording(text, sites, physical, options.pcpus, sinks);
     const console = new ConsoleLog(spec.console);
     const run = { spec, recording, console, text, pages: sites.pages, timeout: options.timeout };
-    const { records, repeatsTlbis } = await runMachine(run, signal, progress);
+    const { repeatsTlbis } = await runMachine(run, signal, progress);
     const events = recording.finish();
-    return { events, qemuVersion, records, segments: console.segments, repeatsTlbis, unknown: sites.unknown };
+    const { unmatched } = recording;
+    // Where Xen runs as its file says, a block may begin at the place of an alternative that it has not put in.
+    const unknown =
+      repeatsTlbis && unmatched > 0
+        ? [`TLBIs that Xen repeats: ${unmatched} were executed before it was known where`]
+        : [];
+    return {
+      events,
+      qemuVersion,
+      consoleLog: options.consoleLog && keepLog(at(CONSOLE), options.consoleLog),
+      segments: console.segments,
+      repeatsTlbis,
+      continued: recording.continued,
+      unknown: [...sites.unknown, ...unknown],
+    };
   } catch (error) {
+    if (error instanceof MachineFailure) {
+      const kept = options.consoleLog && keepLog(at(CONSOLE), failedLog(options.consoleLog));
+      throw new InputError(error.toText(kept));
+    }
     const reason = fileReason(error);
     throw reason === undefined ? error : InputError.at(folder, 0, reason);
   } finally {
-    if (options.consoleLog !== undefined && !signal.aborted)
-      try {
-        copyFileSync(at("console.log"), options.consoleLog);
-      } catch {} // the machine did not start, or the folder cannot be written: the trace's own error says so
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -149,14 +169,16 @@ async function runMachine(
   run: Run,
   signal: AbortSignal,
   progress: (now: CaptureProgress) => void,
-): Promise<{ records: number; repeatsTlbis: boolean }> {
+): Promise<{ repeatsTlbis: boolean }> {
   const { spec, recording, console, timeout } = run;
   const pipe = await Pipe.make(spec.log, signal);
   // Its own signal, so that every way out of here ends the machine.
   const stop = new AbortController();
   const qemu = new Qemu(spec, AbortSignal.any([signal, stop.signal]));
   const log = new ExecutionLog(recording.record);
+  /** what the log's reader or a sink threw, and what kept the machine from being prepared */
   let failed: unknown;
+  let unprepared: unknown;
   const logEnded = pipe.read((piece) => {
     try {
       log.feed(piece);
@@ -170,31 +192,34 @@ async function runMachine(
     late ??= why;
     qemu.kill();
   };
-  const deadline = setTimeout(() => tooLate(`the machine did not finish within ${timeout} s`), timeout * 1000);
+  const told = (): string => (console.said === "" ? "" : `, and dom0 said last: ${console.said}`);
+  const deadline = setTimeout(() => tooLate(`the machine did not finish within ${timeout} s${told()}`), timeout * 1000);
   let alive = { at: performance.now(), done: 0 };
   const tick = setInterval(() => {
     console.poll();
     const done = log.records + console.bytes;
     if (done !== alive.done) alive = { at: performance.now(), done };
-    if (performance.now() - alive.at > STALL * 1000)
-      tooLate(`the machine hangs: nothing has happened for ${STALL} s in the phase ${recording.counts.phase}`);
+    const idle = performance.now() - alive.at;
+    if (done === 0 && idle > SILENCE * 1000)
+      tooLate(`Xen has printed nothing for ${SILENCE} s: is '${spec.cpu}' a 64-bit CPU model with EL2?`);
+    if (idle > STALL * 1000)
+      tooLate(`the machine hangs: nothing has happened for ${STALL} s in the phase ${recording.counts.phase}${told()}`);
     if (console.failure !== undefined) failedAt ??= performance.now();
     if (failedAt !== undefined && performance.now() - failedAt > LAST_WORDS * 1000) qemu.kill();
     const pages = console.segments.reduce((sum, segment) => sum + segment.pages, 0);
-    progress({ ...recording.counts, said: console.said, pages });
+    progress({ ...recording.counts, pages });
   }, TICK);
   let failedAt: number | undefined;
   let gdb: GdbConnection | undefined;
   let repeatsTlbis = false;
   try {
-    const started = prepare(run, signal).then(
+    const started = prepare({ ...run, gdb: spec.gdb }, signal).then(
       (prepared) => {
         gdb = prepared.connection;
         repeatsTlbis = prepared.repeatsTlbis;
       },
       (error: unknown) => {
-        // When QEMU itself has ended, its end says more than that the connection broke.
-        failed ??= error;
+        unprepared = error;
         qemu.kill();
       },
     );
@@ -203,17 +228,21 @@ async function runMachine(
     pipe.close();
     await logEnded;
     signal.throwIfAborted();
+    // The machine was ended because of it: what else there is to say follows from that.
+    if (failed !== undefined) throw failed;
     console.poll();
-    if (console.failure !== undefined) throw gaveUp(console.failure, console);
-    if (late !== undefined) throw gaveUp(late, console);
+    if (console.failure !== undefined) throw new MachineFailure(console.failure, console);
+    if (late !== undefined) throw new MachineFailure(late, console);
     if (status !== null && status !== 0) throw new InputError(`QEMU failed: ${qemu.lastWords || `status ${status}`}`);
-    if (failed !== undefined) {
+    if (unprepared !== undefined) {
+      // When QEMU itself has ended, its end says more than that the connection broke.
       if (qemu.lastWords !== "") throw new InputError(`QEMU failed: ${qemu.lastWords}`);
-      throw failed;
+      throw unprepared;
     }
-    if (console.said !== "finished") throw gaveUp("the machine went off before the scenario's end", console);
+    if (console.said !== "finished")
+      throw new MachineFailure("the machine went off before the scenario's end", console);
     log.end();
-    return { records: log.records, repeatsTlbis };
+    return { repeatsTlbis };
   } finally {
     clearTimeout(deadline);
     clearInterval(tick);
@@ -223,81 +252,19 @@ async function runMachine(
   }
 }
 
-const gaveUp = (why: string, console: ConsoleLog): InputError =>
-  new InputError(console.tail === "" ? why : `${why}; the console's last lines:\n  ${console.tail}`);
-
-/** Breakpoints that are never reached, one a page; then Xen up to the building of dom0, when it is known how it runs. */
-async function prepare(
-  { spec, pages, text, recording }: Run,
-  signal: AbortSignal,
-): Promise<{ connection: GdbConnection; repeatsTlbis: boolean }> {
-  const connection = await GdbConnection.open(spec.gdb, signal);
-  const target = new GdbTarget(connection);
-  // No instruction begins at an odd address, but QEMU translates the page of a breakpoint one instruction a block.
-  for (const page of pages) await target.setBreakpoint(page + 1);
-  const stop = text.functionNamed("create_dom0");
-  let repeatsTlbis = false;
-  if (stop) {
-    await target.setBreakpoint(stop.address);
-    await target.continueToStop();
-    await readDirectmap(target, text, recording);
-    repeatsTlbis = await readAlternatives(target, text);
-    if (repeatsTlbis) recording.setSites(findSites(text));
-    await target.removeBreakpoint(stop.address);
-  }
-  target.continue();
-  return { connection, repeatsTlbis };
-}
-
-/** Which alternatives Xen has put in place: the text is made the same. True when there are any with TLBIs. */
-async function readAlternatives(target: GdbTarget, text: XenText): Promise<boolean> {
-  let any = false;
-  for (const { address, words } of text.alternatives) {
-    const there: number[] = [];
-    for (let i = 0; i < words.length; i++) there.push(Number(await target.readNumber(address + 4 * i, 4)));
-    if (there.some((word, i) => word !== text.word(address + 4 * i))) {
-      text.patch(address, there);
-      any = true;
-    }
-  }
-  return any;
-}
-
-async function readDirectmap(target: GdbTarget, text: XenText, recording: Recording): Promise<void> {
-  const variables = directmapVariables((name) => text.variableNamed(name));
-  if (typeof variables === "string") return;
-  const values: Partial<Record<keyof DirectmapValues, bigint>> = {};
-  for (const { key, address, bytes } of variables) values[key] = await target.readNumber(address, bytes);
-  recording.setDirectmap(new Directmap(values as DirectmapValues));
-}
-
-/** A named pipe that another program writes and we read: nothing of it is ever kept in a file. */
-class Pipe {
-  private constructor(
-    private readonly reader: number,
-    private holder: number | undefined,
-  ) {}
-
-  static async make(path: string, signal: AbortSignal): Promise<Pipe> {
-    const done = await run("mkfifo", [path], { signal });
-    if (done.status !== 0) throw new InputError(`mkfifo cannot make a named pipe: ${done.stderr.trim()}`);
-    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    // A writer of our own, so that the pipe does not end before the other program has opened it.
-    return new Pipe(reader, openSync(path, constants.O_WRONLY));
+/** The machine did not get to the end of the scenario. */
+class MachineFailure extends Error {
+  constructor(
+    private readonly why: string,
+    private readonly console: ConsoleLog,
+  ) {
+    super(why);
   }
 
-  /** Hands on what comes; resolves when the last writer has closed the pipe. */
-  read(take: (piece: Buffer) => void): Promise<void> {
-    const socket = new Socket({ fd: this.reader, readable: true, writable: false });
-    return new Promise((resolve, reject) => {
-      socket.on("data", take);
-      socket.on("error", reject);
-      socket.on("close", () => resolve());
-    });
-  }
-
-  close(): void {
-    if (this.holder !== undefined) closeSync(this.holder);
-    this.holder = undefined;
+  /** Why, and the console's last lines; `kept`: the file that has them all. */
+  toText(kept: string | undefined): string {
+    const { tail } = this.console;
+    if (tail === "") return this.why;
+    return `${this.why}; the console's last lines${kept === undefined ? "" : ` (all of them are in ${kept})`}:\n  ${tail}`;
   }
 }

@@ -1,6 +1,6 @@
 /** The serial console of the machine, read as it grows: what dom0 says to the host, what Xen and the toolstack print. */
-import { closeSync, openSync, readSync } from "node:fs";
-import { SAYS } from "./scenario.js";
+import { closeSync, copyFileSync, openSync, readSync, renameSync, rmSync } from "node:fs";
+import { DOMU_SAYS, SAYS } from "./scenario.js";
 
 /** An image segment of the domU, as the toolstack logs it (xc_dom_alloc_segment). */
 export interface Segment {
@@ -19,8 +19,6 @@ export class ConsoleLog {
   readonly segments: Segment[] = [];
   /** what dom0 said last, without the prefix */
   said = "";
-  /** everything that dom0 said */
-  readonly sayings: string[] = [];
   /** why it gave up, as dom0's script or Xen's panic says */
   failure: string | undefined;
   private rest = "";
@@ -63,7 +61,6 @@ export class ConsoleLog {
     const saying = line.indexOf(`${SAYS} `);
     if (saying >= 0) {
       this.said = line.slice(saying + SAYS.length + 1).trim();
-      this.sayings.push(this.said);
       if (this.said.startsWith("failed: ")) this.failure ??= this.said.slice("failed: ".length);
     }
     const segment = SEGMENT.exec(line);
@@ -76,11 +73,27 @@ export class ConsoleLog {
     const panic = /^(?:\(XEN\) )+(Could not .*|Unable to .*|.*[Pp]anic on CPU.*)/.exec(line);
     if (panic && !/^\*/.test(panic[1]!)) this.failure ??= `Xen says: ${panic[1]!.trim()}`;
     const linux = /Kernel panic - not syncing: (.*)/.exec(line);
-    if (linux) this.failure ??= `dom0's kernel panics: ${linux[1]!.trim()}`;
+    if (linux && !line.startsWith(DOMU_SAYS)) this.failure ??= `dom0's kernel panics: ${linux[1]!.trim()}`;
   }
 
   /** The last lines, for an error message. */
   get tail(): string {
     return this.last.join("\n  ");
+  }
+}
+
+/** Where the log of a capture that fails goes, beside the one of the last that did not: NAME.failed.console.log. */
+export const failedLog = (path: string): string => path.replace(/(\.console\.log)?$/, ".failed.console.log");
+
+/** Copies a console's log to where it is kept, whole or not at all. The path; undefined when it could not be kept. */
+export function keepLog(from: string, to: string): string | undefined {
+  const partial = `${to}.partial-${process.pid}`;
+  try {
+    copyFileSync(from, partial);
+    renameSync(partial, to);
+    return to;
+  } catch {
+    rmSync(partial, { force: true });
+    return undefined;
   }
 }

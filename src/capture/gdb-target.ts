@@ -2,6 +2,9 @@
 import { InputError } from "../input/index.js";
 import type { GdbConnection } from "./gdb-connection.js";
 
+/** The program counter's number in GDB's description of an AArch64 core, behind X0 to X30 and SP. */
+const PC = 32;
+
 export class GdbTarget {
   constructor(private readonly connection: GdbConnection) {}
 
@@ -31,11 +34,20 @@ export class GdbTarget {
     this.connection.send("c");
   }
 
+  /** Where the CPU that stopped stands. */
+  async programCounter(): Promise<bigint> {
+    return littleEndian(await this.must(`p${PC.toString(16)}`, "to read the program counter"), 8);
+  }
+
   /** Little-endian unsigned number of up to 8 bytes at a virtual address of the CPU that stopped. */
   async readNumber(address: number, bytes: number): Promise<bigint> {
     const hex = await this.must(`m${address.toString(16)},${bytes.toString(16)}`, "to read memory");
-    let value = 0n;
-    for (let i = bytes - 1; i >= 0; i--) value = (value << 8n) | BigInt(`0x${hex.slice(2 * i, 2 * i + 2)}`);
-    return value;
+    return littleEndian(hex, bytes);
   }
+}
+
+function littleEndian(hex: string, bytes: number): bigint {
+  let value = 0n;
+  for (let i = bytes - 1; i >= 0; i--) value = (value << 8n) | BigInt(`0x${hex.slice(2 * i, 2 * i + 2)}`);
+  return value;
 }

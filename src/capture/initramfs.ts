@@ -1,10 +1,11 @@
 /** The initramfs of dom0 and of the domU, made of Debian's unpacked packages: the same input gives the same bytes. */
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { basename, join } from "node:path";
-import { fileReason, InputError } from "../input/index.js";
+import { InputError } from "../input/index.js";
 import { Cpio } from "./cpio.js";
 import { Elf, isElf } from "./elf.js";
 import { type CaptureScenario, DOMU_INIT, type DomuOptions, dom0Init, domuConfig } from "./scenario.js";
+import { readInput } from "./xen-image.js";
 
 /** The toolstack's programs that dom0 starts; libxl-save-helper and the like are not needed to create a domain. */
 const PROGRAMS = ["xl", "xenstored", "xenconsoled", "xen-init-dom0"];
@@ -15,15 +16,6 @@ const MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xen
 const LOADER = "ld-linux-aarch64.so.1";
 /** busybox's applets that the scripts use. */
 const APPLETS = "sh mount mkdir insmod grep sleep usleep poweroff echo cat".split(" ");
-
-const read = (path: string): Uint8Array => {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    const reason = fileReason(error);
-    throw reason === undefined ? error : InputError.at(path, 0, reason);
-  }
-};
 
 /** The folder under `parent` whose name starts so; the newest where there are several. */
 function folderOf(parent: string, start: string): string {
@@ -57,23 +49,23 @@ function addPrograms(cpio: Cpio, root: string, programs: readonly string[]): voi
     if (isElf(bytes)) for (const name of new Elf(bytes, file).needed()) queue.push(name);
   };
   for (const program of programs) {
-    const bytes = read(program);
+    const bytes = readInput(program);
     cpio.file(`usr/lib/xen/bin/${basename(program)}`, bytes, { program: true });
     needs(bytes, program);
   }
-  cpio.file(`usr/lib/${LOADER}`, read(follow(root, join(libraries, LOADER))), { program: true });
+  cpio.file(`usr/lib/${LOADER}`, readInput(follow(root, join(libraries, LOADER))), { program: true });
   for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
     if (have.has(name)) continue;
     have.add(name);
     const file = follow(root, join(libraries, name));
-    const bytes = read(file);
+    const bytes = readInput(file);
     cpio.file(`usr/lib/${name}`, bytes);
     needs(bytes, file);
   }
 }
 
 function addBusybox(cpio: Cpio, root: string, applets: readonly string[]): void {
-  cpio.file("bin/busybox", read(follow(root, join(root, "usr", "bin", "busybox"))), { program: true });
+  cpio.file("bin/busybox", readInput(follow(root, join(root, "usr", "bin", "busybox"))), { program: true });
   for (const applet of applets) cpio.link(`bin/${applet}`, "busybox");
 }
 
@@ -108,10 +100,12 @@ export interface Dom0Parts {
   readonly domu: DomuOptions;
   readonly domuKernel: Uint8Array;
   readonly domuRamdisk: Uint8Array;
+  /** true for a domU of the user's own, which may not come up */
+  readonly ownDomu: boolean;
 }
 
 /** dom0's initramfs: busybox, the toolstack, drivers, the domU's images, and the init that runs the scenario. */
-export function dom0Initramfs({ root, scenario, domu, domuKernel, domuRamdisk }: Dom0Parts): Uint8Array {
+export function dom0Initramfs({ root, scenario, domu, domuKernel, domuRamdisk, ownDomu }: Dom0Parts): Uint8Array {
   const cpio = new Cpio();
   for (const folder of "dev proc sys run tmp etc var/lib/xen var/log/xen/console etc/xen".split(" "))
     cpio.folder(folder);
@@ -131,11 +125,11 @@ export function dom0Initramfs({ root, scenario, domu, domuKernel, domuRamdisk }:
     const path = join(drivers, name === "xenfs" ? "xenfs" : "", `${name}.ko.xz`);
     if (!existsSync(path)) continue;
     modules.push(basename(path));
-    cpio.file(`modules/${basename(path)}`, read(path));
+    cpio.file(`modules/${basename(path)}`, readInput(path));
   }
   cpio.file("domu/kernel", domuKernel);
   cpio.file("domu/ramdisk", domuRamdisk);
   cpio.file("domu/domu.cfg", domuConfig(domu));
-  cpio.file("init", dom0Init(scenario, modules), { program: true });
+  cpio.file("init", dom0Init(scenario, modules, ownDomu), { program: true });
   return cpio.finish();
 }

@@ -20,6 +20,9 @@ export interface BlockRecord {
   hi(register: number): number;
 }
 
+/** A register's 64-bit address as a number: exact for the 52 bits that addresses have. */
+export const wide = (r: BlockRecord, register: number): number => r.hi(register) * 2 ** 32 + r.lo(register);
+
 const NEWLINE = 10;
 const TRACE = Buffer.from("Trace ");
 const STOPPED = Buffer.from("Stopped execution");

@@ -5,7 +5,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileReason, InputError } from "../input/index.js";
 import { type Finished, run } from "./process.js";
 
@@ -36,10 +36,10 @@ const MACHINES: Readonly<Record<string, { readonly loader: string; readonly fold
 /** A new number when the cache's contents change: an older cache counts as not there. */
 const VERSION = 1;
 
-/** The cache folder: SHOOTDOWN_CACHE, or shootdown in XDG_CACHE_HOME or ~/.cache. */
+/** The cache folder: SHOOTDOWN_CACHE, or shootdown in XDG_CACHE_HOME or ~/.cache. Absolute, as apt and dpkg need it. */
 export function cacheFolder(): string {
   const { SHOOTDOWN_CACHE, XDG_CACHE_HOME } = process.env;
-  return SHOOTDOWN_CACHE || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "shootdown");
+  return resolve(SHOOTDOWN_CACHE || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "shootdown"));
 }
 
 /** Debian's files, unpacked: paths, and the packages with their versions. */
@@ -106,6 +106,11 @@ export interface SetupPlan {
   fetch(progress: (doing: string) => void): Promise<Distribution>;
 }
 
+/** Removes what {@link planSetup} has read: the lists are large, and read anew by the next set-up. */
+export function discardLists(): void {
+  rmSync(join(debianFolder(), "apt"), { recursive: true, force: true });
+}
+
 /** Reads Debian's package lists and finds out what is to be fetched. Rejects with an InputError where apt cannot be used. */
 export async function planSetup(signal: AbortSignal, progress: (doing: string) => void): Promise<SetupPlan> {
   const folder = debianFolder();
@@ -155,8 +160,6 @@ export async function planSetup(signal: AbortSignal, progress: (doing: string) =
       } finally {
         rmSync(parts, { recursive: true, force: true });
       }
-      // The lists are large, and read anew by the next set-up.
-      rmSync(join(folder, "apt"), { recursive: true, force: true });
       const found = findDistribution();
       if (!found) throw InputError.at(folder, 0, "the packages do not hold what a capture needs");
       return found;

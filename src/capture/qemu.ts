@@ -118,12 +118,13 @@ export class Qemu {
 
   private readonly child: ChildProcess;
 
-  /** QEMU's last words; "" when it had none. */
+  /** QEMU's last words; "" when it had none. Warnings are none: it goes on after them. */
   get lastWords(): string {
     return (
       this.said
         .trim()
         .split("\n")
+        .filter((line) => !line.includes("warning: "))
         .at(-1)
         ?.replace(/^.*qemu-system-aarch64: /, "") ?? ""
     );

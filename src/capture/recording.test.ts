@@ -72,7 +72,7 @@ function start() {
     recording.finish();
     return eventsOf(trace);
   };
-  return { record, vttbr, write, finish };
+  return { record, vttbr, write, finish, recording };
 }
 
 test("a TLBI has its operand, the VMID that VTTBR_EL2 holds on its CPU, and its barriers", () => {
@@ -243,4 +243,18 @@ test("what runs before the MMU is on is found at its physical address", () => {
       .map(({ name, site }) => [name, site]),
     [["ALLE2", "enable_mmu"]],
   );
+});
+
+test("a block that begins at no site is counted, but not in pages where every instruction begins one", () => {
+  const { record, recording } = start();
+  record(0, at("schedule_tail") + 64 * 4096);
+  assert.equal(recording.unmatched, 1);
+  record(0, at("p2m_write") + 8);
+  assert.equal(recording.unmatched, 1);
+});
+
+test("a hypercall whose command says from which extent on goes on with an earlier one", () => {
+  const { record, recording } = start();
+  for (const command of [6, 6 | (4 << 6), 6 | (8 << 6), 15]) record(0, at("do_memory_op"), { 0: command });
+  assert.deepEqual(recording.continued, { "xen-boot": { XENMEM_populate_physmap: 2 } });
 });

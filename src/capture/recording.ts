@@ -1,11 +1,20 @@
 /** From QEMU's records to the events of a trace: what each site means, with the context in which it was executed. */
 import { type Halves, idOf, outputPage, sysregIndex } from "../arch/index.js";
 import { Access, NO_DOMAIN, NO_LEVEL, Recorder, type TraceSink } from "../trace/index.js";
-import { CallMarks, type Phase } from "./call-marks.js";
+import { CallMarks, type Continued, type Phase } from "./call-marks.js";
 import { CallStacks } from "./call-stacks.js";
 import type { Directmap } from "./directmap.js";
-import type { BlockRecord } from "./log.js";
-import type { Barriers, Site, Sites, StoreSite, SysregSite, TlbiSite, TranslationSite } from "./sites.js";
+import { type BlockRecord, wide } from "./log.js";
+import {
+  type Barriers,
+  pageOf,
+  type Site,
+  type Sites,
+  type StoreSite,
+  type SysregSite,
+  type TlbiSite,
+  type TranslationSite,
+} from "./sites.js";
 import { Stage2Tables } from "./stage2.js";
 import type { XenText } from "./text.js";
 
@@ -37,6 +46,9 @@ export class Recording {
   private readonly registers = new Map<string, Halves>();
   private readonly waiting: { readonly known: (() => boolean) | undefined; readonly put: () => void }[] = [];
   private tlbis = 0;
+  /** blocks logged that begin at no site, but for those in pages where every instruction begins one */
+  unmatched = 0;
+  private singles = new Set<number>();
   /** pages that guests used since the last flush of theirs */
   private readonly used = new Set<number>();
   private directmap: Directmap | undefined;
@@ -58,6 +70,7 @@ export class Recording {
   /** Other sites from now on: Xen has put its alternatives in place. */
   setSites(sites: Sites): void {
     this.sitesAt = new Map();
+    this.singles = new Set(sites.pages);
     const add = (address: number, site: Site): void => {
       const list = this.sitesAt.get(address);
       if (list) list.push(site);
@@ -79,10 +92,18 @@ export class Recording {
     return { phase: this.marks.phase, tlbis: this.tlbis, removals: this.marks.removals };
   }
 
+  /** Hypercalls that went on with an earlier one. */
+  get continued(): Continued {
+    return this.marks.continued;
+  }
+
   /** A block began. */
   readonly record = (r: BlockRecord): void => {
     const sites = this.sitesAt.get(r.pc);
-    if (!sites) return;
+    if (!sites) {
+      if (!this.singles.has(pageOf(r.pc))) this.unmatched++;
+      return;
+    }
     this.marks.start(r.cpu);
     for (const site of sites)
       switch (site.kind) {
@@ -239,9 +260,6 @@ export class Recording {
     return this.recorder.total();
   }
 }
-
-/** A 64-bit address as a number: exact for the 52 bits that addresses have. */
-const wide = (r: BlockRecord, register: number): number => r.hi(register) * 2 ** 32 + r.lo(register);
 
 /** The value of an operand register; register 31 is XZR there. */
 const operandOf = (r: BlockRecord, register: number): Halves =>

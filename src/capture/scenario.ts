@@ -13,14 +13,20 @@ export interface CaptureScenario {
   readonly dom0Vcpus: number;
   /** bytes that Debian's busybox ramdisk is made larger by, in place of a root file system */
   readonly padding: number;
-  /** lines for dom0's shell, run after the toolstack's daemons have started; `say` tells the host what happens */
-  readonly script: string;
+  /**
+   * Lines for dom0's shell, run after the toolstack's daemons have started; `say` tells the host what happens. `wait`: those
+   * that wait for the domU.
+   */
+  script(wait: string): string;
 }
 
 /** What dom0 prints before words that are meant for the host. */
 export const SAYS = "shootdown:";
-/** Tenths of a second of emulated time that dom0 waits for the domU. */
-const PATIENCE = 300;
+/** What dom0 prints before lines of the domU's console. */
+export const DOMU_SAYS = "domU: ";
+/** Tenths of a second of emulated time that dom0 waits for the domU; Debian's kernel needs less than 30. */
+const PATIENCE = 100;
+const DOMU_LOG = "/var/log/xen/console/guest-domu.log";
 
 /** Seconds of emulated time, enough for an idle pCPU to scrub the pages of a domU of 128 MiB. */
 const SCRUBBING = 5;
@@ -30,8 +36,22 @@ xl -vvv create /domu/domu.cfg || fail "xl create failed"
 say created
 `;
 const WAIT = `n=0
-until grep -q "${SAYS} up" /var/log/xen/console/guest-domu.log 2>/dev/null; do
+until grep -q "${SAYS} up" ${DOMU_LOG} 2>/dev/null; do
   n=$((n+1)); [ $n -lt ${PATIENCE} ] || fail "the domU did not start its init"
+  usleep 100000
+done
+say running
+`;
+/**
+ * The same for a domU that may not come up: its console is watched for a panic, and its last lines are shown. Debian's is not
+ * watched, so that the captures that come with the package can be made again: a word more in the script, and the machine's
+ * interrupts come at other instructions.
+ */
+const WATCH = `stuck() { busybox tail -n 8 ${DOMU_LOG} 2>/dev/null | busybox sed "s/^/${DOMU_SAYS}/"; fail "$*"; }
+n=0
+until grep -q "${SAYS} up" ${DOMU_LOG} 2>/dev/null; do
+  ! grep -q "Kernel panic" ${DOMU_LOG} 2>/dev/null || stuck "the domU's kernel panics"
+  n=$((n+1)); [ $n -lt ${PATIENCE} ] || stuck "the domU did not start its init, or that did not print '${SAYS} up'"
   usleep 100000
 done
 say running
@@ -48,21 +68,23 @@ export const CAPTURE_SCENARIOS: readonly CaptureScenario[] = [
     title: "dom0 with one vCPU creates a domU, lets it boot to its init, and destroys it",
     dom0Vcpus: 1,
     padding: 0,
-    script: CREATE + WAIT + DESTROY,
+    script: (wait) => CREATE + wait + DESTROY,
   },
   {
     name: "create-ramdisk",
     title: "the same with 24 MiB more in the domU's ramdisk",
     dom0Vcpus: 1,
     padding: 24 * 2 ** 20,
-    script: CREATE + WAIT + DESTROY,
+    script: (wait) => CREATE + wait + DESTROY,
   },
   {
     name: "switch",
     title: "the same with a dom0 of two vCPUs, both busy while the domU runs: its vCPUs take turns on the pCPUs",
     dom0Vcpus: 2,
     padding: 0,
-    script: `${CREATE}${WAIT}for i in 1 2; do ( n=0; while [ $n -lt 2000 ]; do n=$((n+1)); [ $((n%100)) -ne 0 ] || usleep 1000; done ) & done
+    script: (
+      wait,
+    ) => `${CREATE}${wait}for i in 1 2; do ( n=0; while [ $n -lt 2000 ]; do n=$((n+1)); [ $((n%100)) -ne 0 ] || usleep 1000; done ) & done
 wait
 ${DESTROY}`,
   },
@@ -71,7 +93,7 @@ ${DESTROY}`,
     title: "dom0 creates a domU that never runs, destroys it, and waits until Xen has scrubbed its pages",
     dom0Vcpus: 1,
     padding: 0,
-    script: `${CREATE.replace("create /", "create -p /")}${DESTROY}sleep ${SCRUBBING}\n`,
+    script: () => `${CREATE.replace("create /", "create -p /")}${DESTROY}sleep ${SCRUBBING}\n`,
   },
 ];
 
@@ -79,8 +101,8 @@ ${DESTROY}`,
 export const captureScenario = (name: string): CaptureScenario | undefined =>
   CAPTURE_SCENARIOS.find((scenario) => scenario.name === name);
 
-/** dom0's init: mounts, drivers, the toolstack's daemons, the scenario, power off. */
-export function dom0Init(scenario: CaptureScenario, modules: readonly string[]): string {
+/** dom0's init: mounts, drivers, the toolstack's daemons, the scenario, power off. `watch`: the domU may not come up. */
+export function dom0Init(scenario: CaptureScenario, modules: readonly string[], watch: boolean): string {
   return `#!/bin/busybox sh
 export PATH=/usr/lib/xen/bin:/bin LD_LIBRARY_PATH=/usr/lib
 say() { echo "${SAYS} $*"; }
@@ -100,7 +122,7 @@ xenstored --pid-file /run/xenstored.pid || fail "xenstored does not start"
 xen-init-dom0 || fail "xen-init-dom0 failed: is the toolstack of another version than Xen?"
 xenconsoled --log=guest --log-dir=/var/log/xen/console --pid-file=/run/xenconsoled.pid || fail "xenconsoled does not start"
 say "the toolstack is up"
-${scenario.script}say finished
+${scenario.script(watch ? WATCH : WAIT)}say finished
 poweroff -f
 `;
 }

@@ -1,7 +1,7 @@
 /**
  * Where Xen does what a capture records, found by decoding its text: TLBIs, writes of VTTBR_EL2 and VTCR_EL2, stores of
- * stage-2 descriptors, and the entries and returns of functions. Registers come from the instruction words, functions from the symbols; nothing
- * is known of a particular build.
+ * stage-2 descriptors, and the entries and returns of functions. Registers come from the instruction words, functions from
+ * the symbols; nothing is known of a particular build.
  *
  * QEMU logs a block when it begins, so each site has an address at which a logged block means that it was executed: behind
  * an instruction that ends its block (a TLBI, an MSR), or the address itself, where the code's pages are translated one
@@ -83,9 +83,9 @@ export interface Sites {
   readonly unknown: readonly string[];
 }
 
-/** A page of code as QEMU watches breakpoints: 4 KiB, whatever the target's granule. */
 const PAGE = 4096;
-const pageOf = (address: number): number => Math.floor(address / PAGE) * PAGE;
+/** The page of code of an address, as QEMU watches breakpoints: 4 KiB, whatever the target's granule. */
+export const pageOf = (address: number): number => Math.floor(address / PAGE) * PAGE;
 const DSB_SY = BARRIERS.findIndex(({ name }) => name === "DSB SY");
 const NOP = 0xd503201f;
 

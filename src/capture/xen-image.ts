@@ -32,6 +32,17 @@ export function readImage(path: string, what: string): Uint8Array {
   return bytes;
 }
 
+/** Stands in Xen's Image, and in no other: the format of the first line that it prints (xen/common/version.c, console.c). */
+const XEN_BANNER = "Xen version %d.%d";
+
+/** The bytes of a Linux Image; throws an InputError also for a Xen. */
+export function readKernel(path: string, what: string): Uint8Array {
+  const bytes = readImage(path, what);
+  if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(XEN_BANNER))
+    throw InputError.at(path, 0, `is a Xen, expected ${what}, a Linux`);
+  return bytes;
+}
+
 /** Opens xen-syms and makes sure that it is of the same build as the Xen that boots. */
 export function openXenSyms(xen: string, xenSyms: string): Elf {
   const image = readImage(xen, "Xen");

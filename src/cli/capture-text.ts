@@ -1,5 +1,5 @@
 /** A finished capture in words: segments, who issued which TLBI, and the record beside the model's prediction. */
-import type { CaptureOptions, CaptureResult, CaptureScenario } from "../capture/index.js";
+import type { CaptureResult, CaptureScenario } from "../capture/index.js";
 import type { RecordedRow } from "../compare/index.js";
 import { callPath, count, textTable, wrapped } from "../report/index.js";
 import type { Summary } from "../trace/index.js";
@@ -8,15 +8,18 @@ export interface Captured {
   /** the trace's file */
   readonly trace: string;
   readonly scenario: CaptureScenario;
-  readonly what: CaptureOptions;
   readonly result: CaptureResult;
   readonly summary: Summary;
+  /** the policy under which the model predicts */
+  readonly policy: string;
+  /** true for a Xen of the user's own */
+  readonly own: boolean;
   readonly rows: readonly RecordedRow[];
 }
 
 /** The whole text, at most `width` wide where that is possible without leaving anything out. */
-export function captureText({ trace, scenario, what, result, summary, rows }: Captured, width: number): string {
-  const log = what.consoleLog === undefined ? "" : `; the console's log is in ${what.consoleLog}`;
+export function captureText({ trace, scenario, result, summary, policy, own, rows }: Captured, width: number): string {
+  const log = result.consoleLog === undefined ? "" : `; the console's log is in ${result.consoleLog}`;
   const parts = [
     wrapped(`${trace}: ${count(result.events)} events of ${scenario.name} on QEMU ${result.qemuVersion}${log}`, width),
     textTable(
@@ -28,7 +31,8 @@ export function captureText({ trace, scenario, what, result, summary, rows }: Ca
       { width, align: ["left", "right", "right"] },
     ),
     tlbiTable(summary, width),
-    comparison(rows, width),
+    comparison(rows, policy, width),
+    ...(own && trace !== "-" ? [`compare with: shootdown diff BEFORE.parquet ${trace}\n`] : []),
     ...result.unknown.map((sentence) => wrapped(`Not derived from this Xen: ${sentence}.`, width)),
   ];
   return parts.join("\n");
@@ -52,9 +56,15 @@ function tlbiTable(summary: Summary, width: number): string {
 
 const signed = (n: number): string => (n === 0 ? "=" : n > 0 ? `+${count(n)}` : `-${count(-n)}`);
 
-function comparison(rows: readonly RecordedRow[], width: number): string {
+/** Where the model issues what the record lacks. */
+const lacking = (missing: RecordedRow["missing"] = []): string =>
+  missing.length === 0
+    ? ""
+    : `; the model has them by ${missing.map(({ count: n, caller }) => `${caller} (${count(n)})`).join(", ")}`;
+
+function comparison(rows: readonly RecordedRow[], policy: string, width: number): string {
   const table = textTable(
-    ["phase", "what", "recorded", "model", ""],
+    ["phase", "what", "recorded", `model: ${policy}`, ""],
     rows.map(({ phase, what, recorded, predicted }, i) => [
       phase === rows[i - 1]?.phase ? "" : phase,
       what,
@@ -64,9 +74,11 @@ function comparison(rows: readonly RecordedRow[], width: number): string {
     ]),
     { width, align: ["left", "left", "right", "right", "right"] },
   );
-  const differences = rows.flatMap(({ phase, what, causes, unexplained }) => [
+  const differences = rows.flatMap(({ phase, what, causes, unexplained, missing }) => [
     ...causes.map((cause) => `${phase}, ${what}: ${signed(cause.count)} by ${cause.because}.`),
-    ...(unexplained === 0 ? [] : [`${phase}, ${what}: ${signed(unexplained)} that nothing here explains.`]),
+    ...(unexplained === 0
+      ? []
+      : [`${phase}, ${what}: ${signed(unexplained)} that nothing here explains${lacking(missing)}.`]),
   ]);
   const list = differences.map((sentence) => wrapped(`- ${sentence}`, width)).join("");
   return `${table}${list === "" ? "" : `\nDifferences\n${list}`}`;

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -52,10 +61,24 @@ test("without the set-up, a capture says what to run", () => {
   assert.equal(status, 1);
 });
 
+test("a relative cache folder is one from where the command runs", () => {
+  const { said } = capture([], { SHOOTDOWN_CACHE: "no-such-cache" });
+  assert.ok(said.includes(`nothing to boot in ${join(process.cwd(), "no-such-cache")}:`), said);
+});
+
 test("the set-up says that it needs apt where there is none", () => {
   const { status, said } = capture(["--setup", "--yes"], { SHOOTDOWN_CACHE: join(folder, "empty"), PATH: folder });
   assert.match(said, /^shootdown: dpkg not found: the set-up needs Debian's apt/);
   assert.equal(status, 1);
+});
+
+test("the set-up asks for a terminal before it fetches anything", () => {
+  const cache = join(folder, "untouched");
+  assert.match(
+    capture(["--setup"], { SHOOTDOWN_CACHE: cache }).said,
+    /^shootdown: no terminal to ask on: add --yes\n$/,
+  );
+  assert.ok(!existsSync(cache));
 });
 
 test("wrong usage is status 2", () => {
@@ -93,6 +116,26 @@ test("a wrong kernel is named", { skip }, () => {
   refuses(["--domu-ramdisk", join(folder, "none")], /none: no such file or folder/);
 });
 
+test("a Xen in a kernel's place is named", { skip }, () => {
+  refuses(["--dom0-kernel", debian!.xen], /xen-4\.20-arm64: is a Xen, expected dom0's kernel, a Linux/);
+});
+
+test("a folder for temporary files that cannot be used is named", { skip }, () => {
+  const none = join(folder, "none");
+  assert.match(
+    capture([], { TMPDIR: none }).said,
+    /none: holds the files of a run \(TMPDIR\): no such file or folder\n$/,
+  );
+  const long = join(folder, "x".repeat(90));
+  mkdirSync(long);
+  assert.match(capture([], { TMPDIR: long }).said, /is too long a path for a Unix socket in it; set TMPDIR to a short/);
+  assert.deepEqual(readdirSync(long), []);
+});
+
+test("mkfifo that is missing is told", { skip }, () => {
+  assert.match(capture([], { PATH: folder }).said, /^shootdown: mkfifo not found: [^\n]*\n$/);
+});
+
 test("a QEMU that does nothing is told", { skip, timeout: 60_000 }, () => {
   const idle = file(
     "idle",
@@ -125,14 +168,27 @@ const processesWith = (word: string): string[] =>
   });
 
 test("a machine that does not finish ends with the console's last lines, and nothing is left", { skip }, () => {
-  const own = mkdtempSync(join(folder, "late-"));
+  const own = mkdtempSync(join(folder, "late, with a comma-"));
+  const log = file("x.console.log", "of an earlier capture");
   const { status, said } = capture(["--timeout", "3"], { TMPDIR: own });
-  assert.match(said, /^shootdown: the machine did not finish within 3 s; the console's last lines:\n {2}\(XEN\)/);
+  assert.match(
+    said,
+    /^shootdown: the machine did not finish within 3 s; the console's last lines \(all of them are in (.*)\/x\.failed\.console\.log\):\n {2}\(XEN\)/,
+  );
+  assert.match(readFileSync(join(folder, "x.failed.console.log"), "latin1"), /Xen version 4\.20/);
+  assert.equal(readFileSync(log, "latin1"), "of an earlier capture");
   assert.equal(status, 1);
   assert.deepEqual([processesWith(own), readdirSync(own)], [[], []]);
 });
 
-for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const)
+test("a reader that has seen enough ends a capture quietly", { skip, timeout: 60_000 }, () => {
+  const script = 'set -o pipefail; "$0" "$1" capture -o - | head -n 1';
+  const done = spawnSync("bash", ["-c", script, process.execPath, MAIN], { encoding: "utf8", timeout: 60_000 });
+  assert.match(done.stdout, /^{"shootdown":"trace"/);
+  assert.deepEqual([done.status, done.stderr], [0, ""]);
+});
+
+for (const signal of ["SIGHUP", "SIGINT", "SIGTERM", "SIGKILL"] as const)
   test(`after ${signal} QEMU is gone`, { skip, timeout: 60_000 }, async () => {
     const own = mkdtempSync(join(folder, "stopped-"));
     const child = spawn(process.execPath, [MAIN, "capture", "-o", join(own, "x.parquet")], {

@@ -1,6 +1,6 @@
 /** `shootdown capture`: boots a real Xen on an emulated machine, lets dom0 create a domU, and records what Xen flushes. */
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
@@ -11,6 +11,7 @@ import {
   capture,
   captureScenario,
   type Distribution,
+  discardLists,
   domuRamdisk,
   findDistribution,
   PHASES,
@@ -44,6 +45,7 @@ interface Options {
   readonly cpu: string;
   readonly timeout: number;
   readonly from: Phase;
+  readonly policy: string;
   readonly output: string;
   readonly json?: boolean;
 }
@@ -85,8 +87,13 @@ export function register(program: Command): void {
         .choices(PHASES)
         .default("xen-boot"),
     )
+    .option("-p, --policy <policy>", "how the model flushes whose figures stand beside the record's", "xen-today")
     .option("-o, --output <file>", "where the trace goes: *.parquet, *.ndjson, or - for NDJSON", "capture.parquet")
     .option("--json", "print the summary as JSON")
+    .addHelpText(
+      "after",
+      `\nScenarios:\n${CAPTURE_SCENARIOS.map(({ name, title }) => `  ${name.padEnd(16)}${title}\n`).join("")}`,
+    )
     .action((options: Options) => quietOnBrokenPipe(() => (options.setup ? setUp(options) : run(options))));
 }
 
@@ -117,6 +124,7 @@ async function setUp(options: Options): Promise<void> {
     else process.stdout.write(`ready: shootdown capture uses ${folder} (remove it to fetch everything anew)\n`);
     return;
   }
+  if (!options.yes && !process.stdin.isTTY) throw new InputError("no terminal to ask on: add --yes");
   await interruptible(async (signal) => {
     const meter = new CaptureMeter();
     const say = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -134,12 +142,12 @@ async function setUp(options: Options): Promise<void> {
       else process.stdout.write(`ready: shootdown capture uses ${plan.folder}\n`);
     } finally {
       meter.stop();
+      discardLists();
     }
   });
 }
 
 async function agrees(signal: AbortSignal): Promise<boolean> {
-  if (!process.stdin.isTTY) throw new InputError("no terminal to ask on: add --yes");
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return /^y/i.test(await asking.question("Go on? [y/N] ", { signal }));
@@ -165,6 +173,7 @@ function captureOptions(options: Options, scenario: CaptureScenario): CaptureOpt
     domuKernel: options.domuKernel ?? debian.kernel,
     domuRamdisk:
       options.domuRamdisk === undefined ? domuRamdisk(debian.root, scenario.padding) : readInput(options.domuRamdisk),
+    ownDomu: options.domuKernel !== undefined || options.domuRamdisk !== undefined,
     dom0Vcpus: options.dom0Vcpus ?? scenario.dom0Vcpus,
     cpu: options.cpu,
     pcpus: PCPUS,
@@ -191,7 +200,7 @@ function xenFiles(options: Options, debian: Distribution): { xen: string; xenSym
 async function run(options: Options): Promise<void> {
   const scenario = captureScenario(options.scenario)!;
   const what = captureOptions(options, scenario);
-  const policy = loadPolicy("xen-today");
+  const policy = loadPolicy(options.policy);
   const meter = new CaptureMeter();
   const summing = new Summing();
   const facts = new RunFacts();
@@ -217,17 +226,23 @@ async function run(options: Options): Promise<void> {
     policy,
     result.repeatsTlbis,
   );
-  const rows = recordedRows(summary, predicted);
+  const rows = recordedRows(summary, predicted, result.continued);
   const to = options.output === "-" ? process.stderr : process.stdout;
   if (!options.json)
-    to.write(captureText({ trace: options.output, scenario, what, result, summary, rows }, outputWidth()));
+    to.write(
+      captureText(
+        { trace: options.output, scenario, result, summary, policy: policy.name, own: options.xen !== undefined, rows },
+        outputWidth(),
+      ),
+    );
   else if (options.output !== "-")
     printJson({
       trace: options.output,
-      ...(what.consoleLog === undefined ? {} : { consoleLog: what.consoleLog }),
+      ...(result.consoleLog === undefined ? {} : { consoleLog: result.consoleLog }),
       scenario: scenario.name,
       qemu: result.qemuVersion,
       cpu: what.cpu,
+      policy: policy.name,
       events: result.events,
       segments: result.segments,
       unknown: result.unknown,
@@ -236,11 +251,13 @@ async function run(options: Options): Promise<void> {
     });
 }
 
+const vcpus = (n: number): string => (n === 1 ? "1 vCPU" : `${n} vCPUs`);
+
 /** What the trace says about how it was made. */
 function producer(options: Options, { scenario, cpu, dom0Vcpus, domu }: CaptureOptions): string {
   const own =
     options.xen === undefined
       ? findDistribution()!.packages.find((name) => /^xen-hypervisor-[\d.]+-arm64 /.test(name))!
-      : "a Xen of the user's";
-  return `shootdown capture --scenario ${scenario.name}: ${own}, CPU ${cpu}, dom0 with ${dom0Vcpus} vCPU, domU of ${domu.memoryMib} MiB with ${domu.vcpus} vCPU`;
+      : basename(options.xen);
+  return `shootdown capture --scenario ${scenario.name}: ${own}, CPU ${cpu}, dom0 with ${vcpus(dom0Vcpus)}, domU of ${domu.memoryMib} MiB with ${vcpus(domu.vcpus)}`;
 }

@@ -36,7 +36,10 @@ export class Interrupted extends Error {}
 /** How long work that was told to stop has for cleaning up, in milliseconds; waiting for input, it would not notice. */
 const GRACE = 250;
 
-/** Does work that may be interrupted: the signal is aborted by Ctrl-C; then {@link Interrupted} is thrown. */
+/** Signals that ask to stop: Ctrl-C, kill, the terminal's end. */
+const STOPS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Does work that may be interrupted: the signal is aborted by one of {@link STOPS}; then {@link Interrupted} is thrown. */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const { signal } = controller;
@@ -47,14 +50,12 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
       setTimeout(() => reject(signal.reason), GRACE);
     };
   });
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
+  for (const name of STOPS) process.once(name, stop);
   try {
     return await Promise.race([work(signal), stopped]);
   } catch (error) {
     throw signal.aborted ? signal.reason : error;
   } finally {
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
+    for (const name of STOPS) process.off(name, stop);
   }
 }

@@ -38,6 +38,8 @@ export interface RecordedRow {
   readonly causes: readonly Cause[];
   /** what of the difference no cause explains: recorded less predicted less the causes */
   readonly unexplained: number;
+  /** of TLBIs that the record lacks: where the model issues such, the most frequent first */
+  readonly missing?: readonly { readonly count: number; readonly caller: string }[];
 }
 
 /** A sink that keeps what the model must be told of a record: vCPU switches by phase, and the IPA bits of the p2m. */
@@ -162,29 +164,32 @@ const CAUSES: readonly { readonly what: RegExp; readonly path: RegExp; readonly 
   },
 ];
 
-/** Hypercalls whose number the model may tell otherwise, and why. */
-const CALL_CAUSES: Readonly<Record<string, string>> = {
-  XENMEM_populate_physmap:
-    "populate_physmap(): gave way to something pending (hypercall_preempt_check) and was continued, each time a call of its own",
-};
+/** Hypercalls that gave way and were continued, by phase and name. */
+export type ContinuedCalls = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
-/** The figures side by side, phase by phase: TLBIs by kind, and the hypercalls that the model makes. */
-export function recordedRows(recorded: Summary, predicted: Summary): RecordedRow[] {
+/**
+ * The figures side by side, phase by phase: TLBIs by kind, and the hypercalls that the model makes. `continued`: hypercalls of
+ * the record that only go on with an earlier one, which the model has as one.
+ */
+export function recordedRows(recorded: Summary, predicted: Summary, continued: ContinuedCalls): RecordedRow[] {
   return REPLAYED.flatMap((phase) => {
     const [is, was] = [recorded.phases[phase], predicted.phases[phase]];
     if (!is || !was) return [];
     const tlbis = Object.keys({ ...was.tlbi, ...is.tlbi }).map((what) => rowOf(phase, what, is, was));
     const calls = Object.keys(was.hypercalls)
       .filter((what) => what.startsWith("XENMEM_"))
-      .map((what) => {
-        const row = { phase, what, recorded: is.hypercalls[what] ?? 0, predicted: was.hypercalls[what] ?? 0 };
-        const difference = row.recorded - row.predicted;
-        const because = CALL_CAUSES[what];
-        const causes = difference > 0 && because ? [{ count: difference, because }] : [];
-        return { ...row, causes, unexplained: causes.length > 0 ? 0 : difference };
-      });
+      .map((what) => callRow(phase, what, is, was, continued[phase]?.[what] ?? 0));
     return [...tlbis, ...calls];
   });
+}
+
+function callRow(phase: string, what: string, is: PhaseSummary, was: PhaseSummary, continued: number): RecordedRow {
+  const row = { phase, what, recorded: is.hypercalls[what] ?? 0, predicted: was.hypercalls[what] ?? 0 };
+  const difference = row.recorded - row.predicted;
+  const count = Math.min(continued, Math.max(difference, 0));
+  const because =
+    "calls that go on where an earlier one gave way to something pending (hypercall_preempt_check): their command says from which extent on";
+  return { ...row, causes: count > 0 ? [{ count, because }] : [], unexplained: difference - count };
 }
 
 function rowOf(phase: string, what: string, is: PhaseSummary, was: PhaseSummary): RecordedRow {
@@ -199,7 +204,9 @@ function rowOf(phase: string, what: string, is: PhaseSummary, was: PhaseSummary)
     causes.push({ count, because });
     unexplained -= count;
   }
-  return { ...row, causes, unexplained };
+  if (unexplained >= 0) return { ...row, causes, unexplained };
+  const missing = was.byCaller.filter((r) => r.op === what).map(({ count, caller }) => ({ count, caller }));
+  return { ...row, causes, unexplained, missing };
 }
 
 /** A recorded trace, priced: what the very same run would have cost on other hosts. */

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { gfn, pagesAtLevel } from "../arch/index.js";
+import { NO_DOMAIN } from "../trace/index.js";
+import { ENOMEM } from "./errno.js";
 import { INVALID_MFN } from "./p2m.js";
 import { p2mGeometry } from "./p2m-geometry.js";
 import { P2m, type P2mType } from "./types.js";
@@ -134,13 +136,29 @@ test("a block in the way is split by break-before-make: the new table first, the
   );
 });
 
-test("a 1 GiB block is split twice to remove one of its pages", () => {
+test("a 1 GiB block is split down to the page with one flush: both tables are made before the block goes", () => {
   const { p2m, set, take } = table();
   set(0, 2 ** 18, 0);
   take();
   set(7, 1, INVALID_MFN);
-  assert.equal(tlbisOf(take()).length, 3);
+  const order = orderOf(take());
+  assert.deepEqual(order.slice(0, 1025), new Array(1025).fill("set"));
+  assert.deepEqual(order.slice(1025), ["clear", "VMALLS12E1IS", "set", "clear", "VMALLS12E1IS"]);
   assert.deepEqual(p2m.mappings, [0, 0, 511, 511]);
+  assert.deepEqual(p2m.shattered, [0, 1, 1, 0]);
+});
+
+test("a 1 GiB block stays as it is where the heap has room for one table only", () => {
+  const { p2m, set, take, machine } = table();
+  set(0, 2 ** 18, 0);
+  take();
+  const { heap } = machine;
+  while (heap.freePages > 1) heap.allocate(0, NO_DOMAIN);
+  assert.equal(set(7, 1, INVALID_MFN), -ENOMEM);
+  assert.ok(!orderOf(take()).includes("clear"));
+  assert.equal(heap.freePages, 1);
+  assert.deepEqual(p2m.mappings, [0, 1, 0, 0]);
+  assert.ok(p2m.lookup(7));
 });
 
 test("a table that goes is flushed before its page is free, and not once more at unlock", () => {

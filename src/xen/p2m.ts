@@ -17,6 +17,8 @@ import { ENOMEM } from "./errno.js";
 import type { Machine } from "./machine.js";
 import { P2mFlushes } from "./p2m-flush.js";
 import { p2mGeometry } from "./p2m-geometry.js";
+import { BlockSplitter } from "./p2m-split.js";
+import { P2mWalks } from "./p2m-walks.js";
 import {
   entryHi,
   entryLo,
@@ -39,9 +41,6 @@ export const UNKNOWN_VA = -1;
 /** Entries of a level for one page: the reciprocal of pagesAtLevel, exact in a double. */
 const ENTRIES_PER_PAGE = [0, 1, 2, 3].map((level) => 1 / pagesAtLevel(level));
 
-/** Walks remembered, a power of two. */
-const WALKS = 64;
-
 export class P2mTable {
   readonly geometry: Stage2Geometry;
   /** gfns that the table can translate: 0 to this, exclusive */
@@ -63,16 +62,14 @@ export class P2mTable {
 
   private readonly roots: number[] = [];
   private readonly tablesInUse = new Set<number>();
-  /** where the last walk in a 2 MiB region ended, direct-mapped, so that most walks take one step; emptied when a table is freed */
-  private readonly walkRegion = new Float64Array(WALKS).fill(-1);
-  private readonly walkTable = new Int32Array(WALKS);
-  private readonly walkLevel = new Int8Array(WALKS);
+  private readonly walks = new P2mWalks();
   private startTable = 0;
   private locked = false;
   /** what a batch's removals freed, kept until its flush: foreign pages' references, and tables */
   private readonly deferredPages: number[] = [];
   private readonly deferredTables: number[] = [];
   private readonly flushes: P2mFlushes;
+  private readonly splitter: BlockSplitter;
   private readonly sites: {
     readonly vmid: number;
     readonly clearRoot: number;
@@ -93,6 +90,14 @@ export class P2mTable {
     this.lastVcpuRan = new Int16Array(machine.pcpus).fill(-1);
     const { names } = machine.recorder;
     this.flushes = new P2mFlushes(machine, this);
+    this.splitter = new BlockSplitter(machine.tables, {
+      mappings: this.mappings,
+      shattered: this.shattered,
+      allocateTable: () => this.allocateTable(),
+      releaseTable: (table) => this.releaseTable(table),
+      slot: (gfn, level) => this.slot(gfn, level),
+      writeEntry: (table, level, slot, lo, hi) => this.writeEntry(table, level, slot, lo, hi),
+    });
     this.sites = {
       vmid: names.id("p2m_alloc_vmid"),
       clearRoot: names.id("p2m_clear_root_pages"),
@@ -115,6 +120,17 @@ export class P2mTable {
     const page = heap.allocate(order, NO_DOMAIN);
     if (page !== undefined && heap.takeTlbflush(page, order)) this.machine.flushAllGuests(this.sites.heap);
     return page;
+  }
+
+  private allocateTable(): Mfn | undefined {
+    const page = this.allocate(0);
+    if (page !== undefined) this.newTable(page);
+    return page;
+  }
+
+  private releaseTable(table: number): void {
+    this.tablesInUse.delete(table);
+    this.machine.heap.putAllocRef(this.machine.tables.destroy(table));
   }
 
   private newTable(page: number): number {
@@ -197,22 +213,9 @@ export class P2mTable {
 
   /** Where a walk to `target` may begin: the level, its table in `startTable`: the root, or where an earlier walk ended. */
   private startOfWalk(gfn: number, target: number): number {
-    const region = Math.floor(gfn * ENTRIES_PER_PAGE[2]!);
-    const i = region & (WALKS - 1);
-    if (this.walkRegion[i] === region && this.walkLevel[i]! <= target) {
-      this.startTable = this.walkTable[i]!;
-      return this.walkLevel[i]!;
-    }
-    this.startTable = this.rootFor(gfn);
-    return this.startLevel;
-  }
-
-  private rememberWalk(gfn: number, table: number, level: number): void {
-    const region = Math.floor(gfn * ENTRIES_PER_PAGE[2]!);
-    const i = region & (WALKS - 1);
-    this.walkRegion[i] = region;
-    this.walkTable[i] = table;
-    this.walkLevel[i] = level;
+    const level = this.walks.find(gfn, target);
+    this.startTable = level < 0 ? this.rootFor(gfn) : this.walks.table;
+    return level < 0 ? this.startLevel : level;
   }
 
   /** True when the table can translate that gfn. */
@@ -231,11 +234,10 @@ export class P2mTable {
 
   /** p2m_create_table: a new table, linked in. Undefined when the heap is empty. */
   private createTable(table: number, level: number, slot: number): number | undefined {
-    const page = this.allocate(0);
+    const page = this.allocateTable();
     if (page === undefined) return undefined;
-    const next = this.newTable(page);
     this.writeEntry(table, level, slot, tableEntryLo(page), tableEntryHi(page));
-    return next;
+    return this.machine.tables.at(page);
   }
 
   /** p2m_mapping_order: the largest step that gfn, mfn (when mapping) and nr are all aligned to, as a level. */
@@ -284,41 +286,26 @@ export class P2mTable {
       } else if (isTable(tables.lo[i]!, tables.hi[i]!, level))
         table = tables.at(outputPage(tables.lo[i]!, tables.hi[i]!));
       else {
-        const next = this.splitBlock(gfn, table, level, slot, va);
-        if (next === undefined) return -ENOMEM;
-        table = next;
+        if (!this.splitBlock(gfn, table, level, slot, target, va)) return -ENOMEM;
+        table = tables.at(outputPage(tables.lo[i]!, tables.hi[i]!));
       }
     }
-    this.rememberWalk(gfn, table, level);
+    this.walks.remember(gfn, table, level);
     this.replaceEntry(gfn, table, level, page, type, va);
     return 0;
   }
 
-  /** p2m_split_superpage, one level, with break-before-make. The new table; undefined when the heap is empty. */
-  private splitBlock(gfn: number, table: number, level: number, slot: number, va: number): number | undefined {
+  /** A block is split down to the target level with one break-before-make; false when the heap is empty. */
+  private splitBlock(gfn: number, table: number, level: number, slot: number, target: number, va: number): boolean {
     const { tables } = this.machine;
-    const newPage = this.allocate(0);
-    if (newPage === undefined) return undefined;
     const i = 512 * table + slot;
-    const valid = tables.lo[i]! & VALID;
-    const type = typeOf(tables.hi[i]!);
-    const block = outputPage(tables.lo[i]!, tables.hi[i]!);
-    const next = this.newTable(newPage);
-    const step = pagesAtLevel(level + 1);
-    for (let s = 0; s < 512; s++) {
-      const page = block + s * step;
-      // An entry that was only valid to Xen stays so.
-      const lo = entryLo(page, level + 1, type);
-      this.writeEntry(next, level + 1, s, valid ? lo : (lo & ~VALID) >>> 0, entryHi(page, type));
-    }
-    this.shattered[level]!++;
-    this.mappings[level]!--;
-    this.mappings[level + 1]! += 512;
+    const page = this.splitter.build(gfn, tables.lo[i]!, tables.hi[i]!, level, target);
+    if (page === undefined) return false;
     this.writeEntry(table, level, slot, 0, 0);
     const size = pagesAtLevel(level);
     this.flushes.force(Math.floor(gfn / size) * size, level, va === UNKNOWN_VA ? va : va - (gfn % size));
-    this.writeEntry(table, level, slot, tableEntryLo(newPage), tableEntryHi(newPage));
-    return next;
+    this.writeEntry(table, level, slot, tableEntryLo(page), tableEntryHi(page));
+    return true;
   }
 
   private replaceEntry(gfn: number, table: number, level: number, page: number, type: P2mType, va: number): void {
@@ -368,7 +355,7 @@ export class P2mTable {
       // The walk caches may hold the subtree: flush before its pages are reused (p2m_tlb_flush_sync).
       this.flushes.beforeFreeing();
       this.tablesInUse.delete(table);
-      this.walkRegion.fill(-1);
+      this.walks.forget();
       if (this.flushes.batching) this.deferredTables.push(table);
       else heap.putAllocRef(tables.destroy(table));
     } else if (level === 3 && isForeign(typeOf(hi))) {
@@ -394,7 +381,7 @@ export class P2mTable {
       if (!isPresent(hi)) return false;
       if (isTable(lo, hi, level)) table = tables.at(outputPage(lo, hi));
       else {
-        this.rememberWalk(gfn, table, level);
+        this.walks.remember(gfn, table, level);
         this.foundMfn = outputPage(lo, hi) + (gfn & (pagesAtLevel(level) - 1));
         this.foundType = typeOf(hi);
         return true;
@@ -457,7 +444,7 @@ export class P2mTable {
     const { heap, tables } = this.machine;
     for (const table of this.tablesInUse) heap.putAllocRef(tables.destroy(table));
     this.tablesInUse.clear();
-    this.walkRegion.fill(-1);
+    this.walks.forget();
     this.roots.length = 0;
   }
 }
