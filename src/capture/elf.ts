@@ -152,6 +152,15 @@ export class Elf {
     return { address: first, bytes };
   }
 
+  /** The same file with other bytes to load: `image` as {@link image} gives them, as far as it goes. */
+  patched(image: Uint8Array): Elf {
+    const bytes = this.bytes.slice();
+    const { address: first } = this.image();
+    for (const { type, address, offset, fileSize } of this.segments)
+      if (type === PT_LOAD) bytes.set(image.subarray(address - first, address - first + fileSize), offset);
+    return new Elf(bytes, this.file);
+  }
+
   /** Names of the shared libraries that it needs (DT_NEEDED). */
   needed(): string[] {
     const dynamic = this.segments.find(({ type }) => type === PT_DYNAMIC);

@@ -6,4 +6,4 @@ export type { Segment } from "./console.js";
 export { domuRamdisk } from "./initramfs.js";
 export * from "./packages.js";
 export * from "./scenario.js";
-export { readInput } from "./xen-image.js";
+export { openXenSyms, readInput } from "./xen-image.js";

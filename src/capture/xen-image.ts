@@ -43,14 +43,22 @@ export function readKernel(path: string, what: string): Uint8Array {
   return bytes;
 }
 
-/** Opens xen-syms and makes sure that it is of the same build as the Xen that boots. */
+/** Of so many bytes one may differ in a Xen that was patched in place; another build differs in most. */
+const PATCHED = 256;
+
+/**
+ * Opens xen-syms and makes sure that it is of the same build as the Xen that boots. Where that was patched in place, the
+ * result has its bytes: what boots is what is decoded.
+ */
 export function openXenSyms(xen: string, xenSyms: string): Elf {
   const image = readImage(xen, "Xen");
   const elf = new Elf(readInput(xenSyms), xenSyms);
   const { bytes } = elf.image();
   // xen is what objcopy makes of xen-syms: the same bytes from the first address on.
   const same = Math.min(image.length, bytes.length);
-  if (Buffer.compare(image.subarray(0, same), bytes.subarray(0, same)) !== 0 || image.length < bytes.length / 2)
+  let differ = 0;
+  for (let i = 0; i < same; i++) if (image[i] !== bytes[i]) differ++;
+  if (differ > same / PATCHED || image.length < bytes.length / 2)
     throw InputError.at(xenSyms, 0, `is of another build than ${xen}`);
-  return elf;
+  return differ === 0 ? elf : elf.patched(image);
 }

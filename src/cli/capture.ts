@@ -14,6 +14,7 @@ import {
   discardLists,
   domuRamdisk,
   findDistribution,
+  openXenSyms,
   PHASES,
   type Phase,
   planSetup,
@@ -182,6 +183,17 @@ function captureOptions(options: Options, scenario: CaptureScenario): CaptureOpt
   };
 }
 
+/** True when a Xen is Debian's own, perhaps patched in place: then Debian's symbols are its own. */
+function isBuildOf(xen: string, xenSyms: string): boolean {
+  try {
+    openXenSyms(xen, xenSyms);
+    return true;
+  } catch (error) {
+    if (error instanceof InputError) return false;
+    throw error;
+  }
+}
+
 function xenFiles(options: Options, debian: Distribution): { xen: string; xenSyms: string } {
   if (options.xen === undefined) {
     if (options.xenSyms !== undefined)
@@ -189,7 +201,9 @@ function xenFiles(options: Options, debian: Distribution): { xen: string; xenSym
     return { xen: debian.xen, xenSyms: debian.xenSyms };
   }
   const beside = join(dirname(options.xen), "xen-syms");
-  const xenSyms = options.xenSyms ?? (existsSync(beside) ? beside : undefined);
+  const xenSyms =
+    options.xenSyms ??
+    (existsSync(beside) ? beside : isBuildOf(options.xen, debian.xenSyms) ? debian.xenSyms : undefined);
   if (xenSyms === undefined)
     throw new InputError(
       `${options.xen}: no xen-syms beside it; name it with --xen-syms (the build of Xen makes both in its folder xen/)`,
