@@ -14,7 +14,7 @@ import { InputError } from "../input/index.js";
 import { Inquiry } from "../prove/index.js";
 import type { JobAnswer } from "./compare-worker.js";
 import { DEFAULT_LIMITS, decide } from "./decide.js";
-import { collect, cpuOn, cpuOption, ipaBitsOption, repeatOption, withRepeat } from "./options.js";
+import { collect, cpuOn, cpuOption, ipaBitsOption, loadAll, repeatOption, withRepeat } from "./options.js";
 import { outputWidth, printJson, writeWhole } from "./output.js";
 import { Threads } from "./pool.js";
 import { interruptible } from "./progress.js";
@@ -80,20 +80,10 @@ async function capturesOn(options: CompareOptions): Promise<PricedCapture[]> {
 }
 
 function comparisonOf(scenarios: readonly string[], options: CompareOptions): Comparison {
-  const all = <T extends { readonly name: string }>(
-    what: string,
-    names: readonly string[],
-    load: (name: string) => T,
-  ): T[] => {
-    const loaded = [...new Set(names)].map(load);
-    const twice = loaded.find((one, i) => loaded.findIndex((other) => other.name === one.name) < i);
-    if (twice) throw new InputError(`two ${what} are named '${twice.name}': their rows could not be told apart`);
-    return loaded;
-  };
   return {
-    scenarios: all("scenarios", scenarios.length > 0 ? scenarios : scenarioNames(), loadScenario),
-    policies: all("policies", options.policy ?? policyNames(), loadPolicy),
-    hosts: all("hosts", options.host ?? hostNames(), loadHost).map((host) => withRepeat(host, options.repeatTlbi)),
+    scenarios: loadAll("scenarios", scenarios.length > 0 ? scenarios : scenarioNames(), loadScenario),
+    policies: loadAll("policies", options.policy ?? policyNames(), loadPolicy),
+    hosts: loadAll("hosts", options.host ?? hostNames(), loadHost).map((host) => withRepeat(host, options.repeatTlbi)),
     ipaBits: options.ipaBits,
     cpuOf: (host) => cpuOn(host, options.cpu),
   };

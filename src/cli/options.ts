@@ -33,6 +33,21 @@ export function repeatOption(): Option {
   );
 }
 
+/**
+ * Loads policies, hosts or scenarios (`what`) by name or path, each once. Throws an InputError when two have the same name:
+ * results go by names.
+ */
+export function loadAll<T extends { readonly name: string }>(
+  what: string,
+  names: readonly string[],
+  load: (name: string) => T,
+): T[] {
+  const loaded = [...new Set(names)].map(load);
+  const twice = loaded.find((one, i) => loaded.findIndex((other) => other.name === one.name) < i);
+  if (twice) throw new InputError(`two ${what} are named '${twice.name}': their rows could not be told apart`);
+  return loaded;
+}
+
 /** A number above 0, also with decimals. */
 export function positive(text: string): number {
   const value = Number(text);

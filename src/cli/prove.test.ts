@@ -86,6 +86,21 @@ test("unknown names are refused in one sentence that says what was expected", ()
   }
 });
 
+test("two policies of one name are refused: a verdict of one could be read as the other's", () => {
+  writeFileSync(join(folder, "one.toml"), MINE("tlbi vmalle1"));
+  writeFileSync(join(folder, "two.toml"), MINE("tlbi vmalls12e1is"));
+  const { status, out, err } = prove("one.toml", "two.toml", "--cpu", "cortex-a72", "--occasion", "revoke");
+  assert.deepEqual([status, out], [1, ""]);
+  assert.match(err, /^shootdown: two policies are named 'mine'/);
+});
+
+test("a policy too long for the prover is unknown, with the reason", () => {
+  writeFileSync(join(folder, "long.toml"), MINE("tlbi vmalls12e1is\n".repeat(1100)));
+  const { results } = json("long.toml", "--cpu", "cortex-a72", "--occasion", "revoke");
+  assert.equal(results[0]!.verdict, "unknown");
+  assert.match(results[0]!.reason as string, /^revoke\.\S+: .*at most 1024 instructions/);
+});
+
 test("wrong usage has status 2", () => {
   assert.equal(prove("--max-states", "none").status, 2);
   assert.equal(prove("--timeout", "0").status, 2);

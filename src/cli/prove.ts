@@ -9,7 +9,7 @@ import type { Policy } from "../policy/index.js";
 import { assumptions, DEFAULT_MAX_STATES, Inquiry, PROVED, type ProvedOccasion, Question, type Setting, type SignOff } from "../prove/index.js"; // biome-ignore format: one row
 import { proofText } from "../report/index.js";
 import { decide, PROVE_WORKER } from "./decide.js";
-import { collect, positive } from "./options.js";
+import { collect, loadAll, positive } from "./options.js";
 import { outputWidth, printJson, quietOnBrokenPipe, writeWhole } from "./output.js";
 import { Threads } from "./pool.js";
 import { interruptible } from "./progress.js";
@@ -53,7 +53,7 @@ export function register(program: Command): void {
 }
 
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {
-  const policies = (names.length > 0 ? [...new Set(names)] : policyNames()).map(loadPolicy);
+  const policies = loadAll("policies", names.length > 0 ? names : policyNames(), loadPolicy);
   const setting: Setting = { fb: options.fb };
   const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
   const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };

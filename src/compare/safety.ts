@@ -41,7 +41,7 @@ export function withVerdicts(
     const occasions = provedOccasions(scenario, policy);
     const own = answers.filter((a) => a.policy === policy.name && a.cpu === cpu && occasions.includes(a.occasion));
     const unsound = own.filter(({ verdict }) => verdict === "unsound").map(({ occasion }) => occasion);
-    const known = own.every(({ verdict }) => verdict !== "unknown");
+    const known = own.length > 0 && own.every(({ verdict }) => verdict !== "unknown");
     return { ...row, verdict: unsound.length > 0 ? "unsound" : known ? "sound" : "unknown", unsound };
   });
   const results = answers.map(

@@ -3,11 +3,13 @@
  * the scenarios, and in which thread, is the caller's affair.
  */
 import type { CpuProfile } from "../arch/index.js";
+import { InputError } from "../input/index.js";
 import { missingFeature, type Policy } from "../policy/index.js";
 import { type Decision, explore } from "./explore.js";
 import { parseLitmus } from "./litmus/index.js";
 import { litmusText, PROVED, type ProvedOccasion, type Setting } from "./occasion/index.js";
 import type { Step } from "./story.js";
+import { Unsupported } from "./timeline.js";
 import { type Cpu, proverCpu } from "./world.js";
 
 /** One scenario to decide: a litmus test, and the CPU. Plain data. */
@@ -210,13 +212,22 @@ function isWeaker(one: Task, other: Task): boolean {
   return Number(a.ets2) <= Number(b.ets2) && Number(a.nTlbpa) <= Number(b.nTlbpa) && a.repeatTlbi >= b.repeatTlbi;
 }
 
-/** Decides one task. */
+/** Decides one task. A scenario that the prover does not take, as the policy is too long, is unsupported. */
 export function decideTask(task: Task, limits: Limits): Finding {
   const begun = performance.now();
-  const { program } = parseLitmus(task.text, task.name);
-  const threads = program.threads.map((thread, i) => ({ ...thread, title: task.cast[i]!.replace(/,.*/, "") }));
-  const decision = explore({ ...program, threads }, { ...task.cpu, ...limits });
+  const decision = decisionOn(task, limits);
   return { ...decision, milliseconds: performance.now() - begun };
+}
+
+function decisionOn(task: Task, limits: Limits): Decision {
+  try {
+    const { program } = parseLitmus(task.text, task.name);
+    const threads = program.threads.map((thread, i) => ({ ...thread, title: task.cast[i]!.replace(/,.*/, "") }));
+    return explore({ ...program, threads }, { ...task.cpu, ...limits });
+  } catch (error) {
+    if (!(error instanceof InputError || error instanceof Unsupported)) throw error;
+    return { verdict: "unsupported", reason: error.message.replace(`${task.name}:`, "line "), states: 0, timelines: 0 };
+  }
 }
 
 /** What every verdict assumes, in words. */

@@ -48,8 +48,8 @@ export const TLBI_OUTER = 18;
 /** DSBs so far that complete broadcast TLBIs */
 export const EPOCH = 22;
 /** own events of the timeline that are fulfilled, by time: 1 to 30, 31 to 60 */
-export const DONE_LOW = 23;
-export const DONE_HIGH = 24;
+const DONE_LOW = 23;
+const DONE_HIGH = 24;
 /** own events of the timeline not fulfilled yet */
 export const OPEN = 25;
 /** exclusive monitor: cell + 1 (0 = clear), and the time that was read from */

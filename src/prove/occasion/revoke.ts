@@ -50,7 +50,7 @@ const asksForVa = (program: Program): boolean =>
   });
 
 /** Extents of single pages above each page count that a policy's code tells apart. */
-export function longExtents(policy: Policy): Extent[] {
+function longExtents(policy: Policy): Extent[] {
   const all = [...thresholds(policy.code.revoke), ...thresholds(policy.code["batch-end"])];
   return [...new Set(all)]
     .filter((n) => n > 2)
