@@ -95,7 +95,10 @@ test("two policies of one name are refused: a verdict of one could be read as th
 });
 
 test("a policy too long for the prover is unknown, with the reason", () => {
-  writeFileSync(join(folder, "long.toml"), MINE("tlbi vmalls12e1is\n".repeat(1100)));
+  writeFileSync(
+    join(folder, "long.toml"),
+    MINE(`with owner-vmid\ndsb ishst\n${"tlbi vmalls12e1is\n".repeat(1100)}dsb ish\nisb\nend`),
+  );
   const { results } = json("long.toml", "--cpu", "cortex-a72", "--occasion", "revoke");
   assert.equal(results[0]!.verdict, "unknown");
   assert.match(results[0]!.reason as string, /^revoke\.\S+: .*at most 1024 instructions/);
