@@ -145,7 +145,10 @@ export class Elf {
     const loads = this.segments.filter(({ type, fileSize }) => type === PT_LOAD && fileSize > 0);
     const first = Math.min(...loads.map(({ address }) => address));
     const last = Math.max(...loads.map(({ address, fileSize }) => address + fileSize));
-    if (!(last - first < 2 ** 30)) throw InputError.at(this.file, 0, "nothing to load, or more than 1 GiB");
+    if (loads.length === 0 || !(last - first < 2 ** 30))
+      throw InputError.at(this.file, 0, "nothing to load, or more than 1 GiB");
+    if (loads.some(({ offset, fileSize }) => offset + fileSize > this.bytes.length))
+      throw this.broken(new RangeError("a segment goes beyond the file's end"));
     const bytes = new Uint8Array(last - first);
     for (const { address, offset, fileSize } of loads)
       bytes.set(this.bytes.subarray(offset, offset + fileSize), address - first);

@@ -10,6 +10,8 @@
  * "Stopped execution of TB chain before" after it says that the block did not begin after all.
  */
 
+import { InputError } from "../input/index.js";
+
 /** One block that began; valid during the call only. */
 export interface BlockRecord {
   readonly cpu: number;
@@ -121,10 +123,13 @@ export class ExecutionLog implements BlockRecord {
     const { data } = this;
     let p = at + TRACE.length;
     let cpu = 0;
-    for (; data[p] !== 0x3a; p++) cpu = 10 * cpu + data[p]! - 0x30;
-    this.cpu = cpu;
+    for (; p < end && data[p] !== 0x3a; p++) cpu = 10 * cpu + data[p]! - 0x30;
     const slash = data.indexOf(0x2f, p);
-    if (slash < 0 || slash > end) throw new RangeError("QEMU's execution log has a line that is not understood");
+    if (!Number.isInteger(cpu) || cpu < 0 || cpu > 255 || slash < 0 || slash + 17 > end)
+      throw new InputError(
+        `QEMU's execution log has a line that is not understood: ${data.toString("latin1", at, end)}`,
+      );
+    this.cpu = cpu;
     this.pc = this.digits(slash + 1) * 2 ** 32 + this.digits(slash + 9);
   }
 
