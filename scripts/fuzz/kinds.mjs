@@ -217,10 +217,10 @@ export const KINDS = {
       const bytes = Buffer.from(text);
       for (let at = 0; at < bytes.length; ) {
         const to = at + 1 + r.below(300);
-        log.feed(bytes.subarray(at, to));
+        if (answered(() => log.feed(bytes.subarray(at, to)) ?? true) === undefined) return;
         at = to;
       }
-      log.end();
+      answered(() => log.end());
     },
   },
   tlbi: {

@@ -32,6 +32,8 @@ const FIRST_REGISTER = Buffer.from("X00=");
 /** Characters from one register's name to the next: "X00=", 16 digits, a blank or the end of the line. */
 const STRIDE = 21;
 const REGISTERS = 32;
+/** Bytes that a record may have before its end is seen. */
+const MAX_RECORD = 65_536;
 
 /** Cuts the log into records and hands each on, once it is certain that the block began. */
 export class ExecutionLog implements BlockRecord {
@@ -51,6 +53,8 @@ export class ExecutionLog implements BlockRecord {
     this.data = this.rest.length > 0 ? Buffer.concat([this.rest, piece]) : piece;
     const used = this.scan(false);
     this.rest = this.data.subarray(used);
+    if (this.rest.length > MAX_RECORD)
+      throw new InputError(`QEMU's execution log has a record of more than ${MAX_RECORD} bytes, expected about 1,000`);
   }
 
   /** The log has ended: the last record is handed on. */
@@ -123,9 +127,9 @@ export class ExecutionLog implements BlockRecord {
     const { data } = this;
     let p = at + TRACE.length;
     let cpu = 0;
-    for (; p < end && data[p] !== 0x3a; p++) cpu = 10 * cpu + data[p]! - 0x30;
+    for (; data[p]! >= 0x30 && data[p]! <= 0x39; p++) cpu = 10 * cpu + data[p]! - 0x30;
     const slash = data.indexOf(0x2f, p);
-    if (!Number.isInteger(cpu) || cpu < 0 || cpu > 255 || slash < 0 || slash + 17 > end)
+    if (data[p] !== 0x3a || cpu > 255 || slash < 0 || slash + 17 > end)
       throw new InputError(
         `QEMU's execution log has a line that is not understood: ${data.toString("latin1", at, end)}`,
       );
