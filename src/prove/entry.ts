@@ -2,11 +2,20 @@
  * What a PE may hold: translation contexts, cached entries under their keys, and which TLBI removes which entry
  * (DDI 0487, D8.16 and D8.17). Everything is interned: the exploration handles small numbers only.
  */
-import { decodeOperand, type OperandFields, TLBI_OPS, type TlbiOp } from "../arch/index.js";
+import {
+  decodeOperand,
+  type EntryKind,
+  matchesAddress,
+  matchesAsid,
+  matchesLevel,
+  matchesVmid,
+  type OperandFields,
+  removesKind,
+  TLBI_OPS,
+  type TlbiOp,
+} from "../arch/index.js";
 import type { Rule } from "./rules.js";
 
-/** Pages of 4 KiB that an entry of a level covers, levels -1 (the whole table) to 3. */
-export const pagesOf = (level: number): number => 2 ** (9 * (3 - level));
 /** VAs and IPAs have 48 bits: 36 bits of page number. */
 const PAGES = 2 ** 36;
 
@@ -39,7 +48,10 @@ export const S2_LEAF = 3;
 export const C_STEP = 4;
 export const C_LEAF = 5;
 
-const GLOBAL = -1;
+/** How {@link KINDS} and regimes are called where invalidation is decided. */
+const ENTRY_KINDS: readonly EntryKind[] = ["stage1", "stage1", "stage2", "stage2", "combined", "combined"];
+const REGIMES: Readonly<Record<Regime, TlbiOp["regime"]>> = { [EL10]: "EL1&0", [EL2]: "EL2" };
+
 const NONE: readonly number[] = [];
 
 /** One cached entry. */
@@ -203,35 +215,25 @@ export class Catalogue {
     return row[entry] === 2;
   }
 
-  private decide(i: Invalidation, e: Entry): boolean {
-    const { op } = i;
-    if ((op.regime === "EL2") !== (e.regime === EL2)) return false;
-    if (op.matchesVmid && e.vmid !== i.vmid) return false;
-    if (e.regime === EL10 && !this.kindMatches(op, e)) return false;
-    if (op.lastLevel && isStep(e.kind) && !this.without.has("last-level")) return false;
+  /** {@link mustGo}, part by part: those that the mutation test drops are left out. */
+  private decide({ op, fields, vmid }: Invalidation, e: Entry): boolean {
+    const { without } = this;
+    if (op.regime !== REGIMES[e.regime] || !matchesVmid(op, vmid, e.vmid)) return false;
+    const step = isStep(e.kind);
+    const kind = ENTRY_KINDS[e.kind]!;
+    if (!removesKind(op, kind) && !this.mutatedKind(op, kind)) return false;
+    if (without.has("stage2-kinds") && kind === "stage2" && op.operand.startsWith("ipa")) return false;
+    if (!without.has("last-level") && !matchesLevel(op, step)) return false;
     const byIpa = op.operand.startsWith("ipa");
-    if (!byIpa && !this.asidMatches(i, e)) return false;
-    if (i.fields.kind === "none" || i.fields.kind === "asid") return true;
-    if (this.without.has("address-match")) return true;
-    const page = byIpa && e.kind >= C_STEP ? e.ipa : e.page;
-    return covers(i.fields, page, e.level, isStep(e.kind));
+    if (!byIpa && !without.has("asid-match") && !matchesAsid(op, fields, op.regime, e.asid)) return false;
+    const page = byIpa && kind === "combined" ? e.ipa : e.page;
+    return without.has("address-match") || matchesAddress(fields, page, e.level, step);
   }
 
-  private kindMatches(op: TlbiOp, e: Entry): boolean {
-    if (e.kind === S2_STEP || e.kind === S2_LEAF)
-      return (
-        (op.stage2 && !(op.operand.startsWith("ipa") && this.without.has("stage2-kinds"))) ||
-        (op.stage1 && !op.stage2 && this.without.has("stage1-kinds"))
-      );
-    if (e.kind >= C_STEP) return op.combined || this.without.has("combined-entries");
-    return op.stage1;
-  }
-
-  private asidMatches(i: Invalidation, e: Entry): boolean {
-    if (i.op.matchesAsid === "any" || this.without.has("asid-match")) return true;
-    const asid = "asid" in i.fields ? i.fields.asid : 0;
-    if (e.asid === GLOBAL) return i.op.matchesAsid === "exact-or-global";
-    return e.regime === EL2 || e.asid === asid;
+  /** Kinds that a TLBI removes only in a model without the rule that says otherwise. */
+  private mutatedKind(op: TlbiOp, kind: EntryKind): boolean {
+    if (kind === "combined") return this.without.has("combined-entries");
+    return kind === "stage2" && op.stage1 && !op.stage2 && this.without.has("stage1-kinds");
   }
 
   /** True when a fault that a walk gave would be gone with this TLBI, had it been an entry: the access that took it is complete. */
@@ -245,25 +247,8 @@ export class Catalogue {
     if (op.matchesAsid !== "any" && context.regime === EL10 && "asid" in i.fields && i.fields.asid !== context.asid)
       return false;
     if (i.fields.kind === "none" || i.fields.kind === "asid") return true;
-    return covers(i.fields, byIpa ? fault.ipa : vaPage, 3, false);
+    return matchesAddress(i.fields, byIpa ? fault.ipa : vaPage, 3, false);
   }
 }
 
 export const isStep = (kind: number): boolean => kind === S1_STEP || kind === S2_STEP || kind === C_STEP;
-
-/** True when a TLBI by address or range applies to an entry of `level` for `page`; a TTL hint limits it to leaves of its level. */
-function covers(fields: OperandFields, page: number, level: number, step: boolean): boolean {
-  const size = pagesOf(level);
-  const start = Math.floor((page % PAGES) / size) * size;
-  if (fields.kind === "va" || fields.kind === "ipa") {
-    const hinted = fields.ttl >= 4 ? fields.ttl & 3 : 0;
-    if (hinted > 0 && (step ? level >= hinted : level !== hinted)) return false;
-    const wanted = fields.page % PAGES;
-    return wanted >= start && wanted < start + size;
-  }
-  if (fields.kind !== "va-range" && fields.kind !== "ipa-range") return true;
-  if (fields.granuleBits !== 12) return false;
-  if (fields.ttl > 0 && (step ? level >= fields.ttl : level !== fields.ttl)) return false;
-  const first = fields.base % PAGES;
-  return first < start + size && first + fields.granules > start;
-}

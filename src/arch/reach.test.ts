@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import {
+  addressOperand,
+  type CachedEntry,
+  decodeOperand,
+  type EntryKind,
+  GLOBAL_ASID,
+  halvesOf,
+  mustGo,
+  pagesOfEntry,
+  TLBI_OPS,
+  tlbiOp,
+  ttl4k,
+} from "./index.js";
+
+const leaf = (kind: EntryKind, more: Partial<CachedEntry> = {}): CachedEntry => ({
+  regime: "EL1&0",
+  kind,
+  step: false,
+  vmid: 1,
+  asid: 5,
+  page: 0x40,
+  ipa: kind === "stage2" ? -1 : 0x80,
+  level: 3,
+  ...more,
+});
+
+/** Must the entry go by TLBI NAME, Xt under VMID 1? */
+function goes(name: string, xt: bigint, entry: CachedEntry): boolean {
+  const op = tlbiOp(name);
+  const { lo, hi } = halvesOf(xt);
+  return mustGo(op, decodeOperand(op.operand, lo, hi), 1, entry);
+}
+const VA = (5n << 48n) | 0x40n;
+
+test("each TLBI removes the kinds of entry that the manual says: IPAS2 not combined ones, VMALLE1 not stage-2 ones", () => {
+  const kinds = (name: string, xt = 0n): string =>
+    (["stage1", "stage2", "combined"] as const).filter((kind) => goes(name, xt, leaf(kind))).join(" ");
+  assert.equal(kinds("VMALLE1IS"), "stage1 combined");
+  assert.equal(kinds("VMALLS12E1IS"), "stage1 stage2 combined");
+  assert.equal(kinds("ALLE1IS"), "stage1 stage2 combined");
+  assert.equal(kinds("IPAS2E1IS", 0x40n), "stage2");
+  assert.equal(kinds("VAE1IS", VA), "stage1 combined");
+  assert.equal(kinds("ALLE2IS"), "");
+  assert.equal(goes("ALLE2IS", 0n, leaf("combined", { regime: "EL2" })), true);
+});
+
+test("VMID, ASID and level must match; a global entry goes by VA, not by ASID", () => {
+  assert.equal(goes("VMALLE1IS", 0n, leaf("combined", { vmid: 2 })), false);
+  assert.equal(goes("ALLE1IS", 0n, leaf("combined", { vmid: 2 })), true);
+  assert.equal(goes("VAE1IS", VA, leaf("stage1", { asid: 6 })), false);
+  assert.equal(goes("VAAE1IS", 0x40n, leaf("stage1", { asid: 6 })), true);
+  assert.equal(goes("VAE1IS", VA, leaf("stage1", { asid: GLOBAL_ASID })), true);
+  assert.equal(goes("ASIDE1IS", 5n << 48n, leaf("stage1", { asid: GLOBAL_ASID })), false);
+  assert.equal(goes("VALE1IS", VA, leaf("stage1", { step: true, level: 2 })), false);
+  assert.equal(goes("VAE1IS", VA, leaf("stage1", { step: true, level: 2 })), true);
+});
+
+test("a TTL hint removes leaves of its level only, and table descriptors above it", () => {
+  const hinted = (level: 1 | 2 | 3): bigint => BigInt(addressOperand(0x40, ttl4k(level)));
+  assert.equal(goes("IPAS2E1IS", hinted(3), leaf("stage2")), true);
+  assert.equal(goes("IPAS2E1IS", hinted(2), leaf("stage2")), false);
+  assert.equal(goes("IPAS2E1IS", hinted(3), leaf("stage2", { level: 2 })), false);
+  assert.equal(goes("IPAS2E1IS", hinted(3), leaf("stage2", { step: true, level: 2 })), true);
+});
+
+test("an address reaches the entry that contains it and no other, at every level", () => {
+  fc.assert(
+    fc.property(fc.nat(2 ** 30), fc.nat(2 ** 30), fc.constantFrom(1, 2, 3), (wanted, page, level) => {
+      const entry = leaf("stage2", { page, level });
+      const size = pagesOfEntry(level);
+      assert.equal(goes("IPAS2E1IS", BigInt(wanted), entry), Math.floor(wanted / size) === Math.floor(page / size));
+    }),
+    { numRuns: 300, seed: 1 },
+  );
+});
+
+test("what a local, an IS and an OS form remove is the same", () => {
+  const entries = (["stage1", "stage2", "combined"] as const).flatMap((kind) => [
+    leaf(kind),
+    leaf(kind, { vmid: 2 }),
+    leaf(kind, { step: true, level: 1 }),
+  ]);
+  for (const op of TLBI_OPS) {
+    const base = tlbiOp(op.base);
+    const fields = decodeOperand(op.operand, 0x40, 5 << 16);
+    for (const entry of entries) assert.equal(mustGo(op, fields, 1, entry), mustGo(base, fields, 1, entry), op.name);
+  }
+});

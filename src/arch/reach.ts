@@ -1,0 +1,94 @@
+/**
+ * What an invalidation removes, and whom it reaches: which cached entry must go from a PE's TLB (DDI 0487, C5.5 for operands,
+ * D8.16 and D8.17 for effects). The parts are apart, so that a model can leave one out and see what follows; {@link mustGo}
+ * is all of them.
+ */
+import type { OperandFields } from "./operand.js";
+import type { TlbiOp } from "./tlbi.js";
+
+/** The kinds of cached entry: of one stage, or combined (VA to PA, both stages folded together). */
+export type EntryKind = "stage1" | "stage2" | "combined";
+
+/** ASID of a global entry, and of one in which ASIDs play no part. */
+export const GLOBAL_ASID = -1;
+/** Pages of 4 KiB of a 48-bit VA or IPA space. */
+const PAGES = 2 ** 36;
+
+/** A cached entry, as invalidation sees it. */
+export interface CachedEntry {
+  readonly regime: TlbiOp["regime"];
+  readonly kind: EntryKind;
+  /** it came from a table descriptor (a walk cache), not from a leaf */
+  readonly step: boolean;
+  readonly vmid: number;
+  readonly asid: number;
+  /** 4 KiB page number of the VA; of a stage-2 entry of the IPA */
+  readonly page: number;
+  /** of stage-1 and combined entries: the page of the IPA that the descriptor gave; else -1 */
+  readonly ipa: number;
+  /** level of the descriptor that it came from; -1 for a stage-1 root */
+  readonly level: number;
+}
+
+/** 4 KiB pages that an entry of a level covers, levels -1 (the whole table) to 3. */
+export const pagesOfEntry = (level: number): number => 2 ** (9 * (3 - level));
+
+/** Must entries of that kind go? The EL2 regime has one stage: whatever its entries are called, they are its own. */
+export const removesKind = (op: TlbiOp, kind: EntryKind): boolean => op.regime === "EL2" || op[kind];
+
+/** Does an entry's VMID match, for a TLBI executed under `vmid`? */
+export const matchesVmid = (op: TlbiOp, vmid: number, entry: number): boolean => !op.matchesVmid || entry === vmid;
+
+/** Does an entry's ASID match the operand's? In the EL2 regime ASIDs do not count (HCR_EL2.E2H = 0). */
+export function matchesAsid(op: TlbiOp, fields: OperandFields, regime: TlbiOp["regime"], entry: number): boolean {
+  if (op.matchesAsid === "any") return true;
+  if (entry === GLOBAL_ASID) return op.matchesAsid === "exact-or-global";
+  return regime === "EL2" || entry === ("asid" in fields ? fields.asid : 0);
+}
+
+/** Is it an entry of the levels that the TLBI is about? VAL*, IPAS2L*: of the last level of the walk only. */
+export const matchesLevel = (op: TlbiOp, step: boolean): boolean => !op.lastLevel || !step;
+
+/**
+ * Does the operand's address or range apply to an entry of `level` for `page`? A TTL hint limits it to leaves of its level, and to
+ * table descriptors above.
+ */
+export function matchesAddress(fields: OperandFields, page: number, level: number, step: boolean): boolean {
+  const size = pagesOfEntry(level);
+  const start = Math.floor((page % PAGES) / size) * size;
+  switch (fields.kind) {
+    case "va":
+    case "ipa": {
+      const hinted = fields.ttl >= 4 ? fields.ttl & 3 : 0;
+      if (hinted > 0 && (step ? level >= hinted : level !== hinted)) return false;
+      const wanted = fields.page % PAGES;
+      return wanted >= start && wanted < start + size;
+    }
+    case "va-range":
+    case "ipa-range": {
+      if (fields.granuleBits !== 12) return false;
+      if (fields.ttl > 0 && (step ? level >= fields.ttl : level !== fields.ttl)) return false;
+      const first = fields.base % PAGES;
+      return first < start + size && first + fields.granules > start;
+    }
+    default:
+      return true;
+  }
+}
+
+/** True when a TLBI with that operand, executed under `vmid`, must remove the entry from a PE that it reaches. */
+export function mustGo(op: TlbiOp, fields: OperandFields, vmid: number, entry: CachedEntry): boolean {
+  const byIpa = fields.kind === "ipa" || fields.kind === "ipa-range";
+  return (
+    op.regime === entry.regime &&
+    removesKind(op, entry.kind) &&
+    matchesVmid(op, vmid, entry.vmid) &&
+    matchesLevel(op, entry.step) &&
+    (byIpa || matchesAsid(op, fields, entry.regime, entry.asid)) &&
+    matchesAddress(fields, byIpa && entry.kind === "combined" ? entry.ipa : entry.page, entry.level, entry.step)
+  );
+}
+
+/** True when the TLBI reaches other PEs than the executing one. `forced`: HCR_EL2.FB = 1 for a local one of EL1's own. */
+export const isBroadcast = (op: TlbiOp, forced = false): boolean =>
+  op.reach !== "local" || (forced && op.regime === "EL1&0");
