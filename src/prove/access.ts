@@ -78,7 +78,7 @@ export class Accesses {
     const ordered = Math.max(this.ordered(s, at), this.dataView(s, at));
     for (const walk of this.translations.of(s, { address, ordered, write: at.op !== "load" })) {
       if (this.run.found) return true;
-      const type = walk.fault ? walk.fault.type : permitted(walk.leaf!, kind, s[EL]!, this.run.world.without);
+      const type = walk.fault ? walk.fault.type : permitted(walk.leaf!, kind, s[EL]!, this.run.world.model);
       const does =
         type !== "ok"
           ? this.takeFault(s, at, address, walk, type, kind)
@@ -96,11 +96,11 @@ export class Accesses {
   private ordered(s: State, at: Load | Store | Atomic): number {
     let view = Math.max(s[VDMB]!, s[VDSB]!, s[VCSE]!, s[VACQ]!);
     if (at.op !== "load") view = Math.max(view, s[VDMB_ST]!);
-    if (at.op !== "load" && !this.run.world.without.has("speculation-barrier")) view = Math.max(view, s[VSPEC]!);
+    if (at.op !== "load" && this.run.world.model["speculation-barrier"]) view = Math.max(view, s[VSPEC]!);
     const release = at.op !== "load" && at.release;
     const acquire = at.op === "load" ? at.acquire === "acquire" : at.op === "atomic" && at.acquire;
-    if (release && !this.run.world.without.has("acquire-release")) view = Math.max(view, s[VRD]!, s[VWR]!);
-    if (acquire && !this.run.world.without.has("acquire-release")) view = Math.max(view, s[VREL]!);
+    if (release && this.run.world.model["acquire-release"]) view = Math.max(view, s[VRD]!, s[VWR]!);
+    if (acquire && this.run.world.model["acquire-release"]) view = Math.max(view, s[VREL]!);
     return view;
   }
 
@@ -143,12 +143,12 @@ export class Accesses {
   }
 
   private load(s: State, at: Load, address: { va: number; view: number }, walk: Walked): boolean {
-    const { timeline, values, without, cells } = this.run.world;
+    const { timeline, values, model, cells } = this.run.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
     const slot = this.run.world.slot(cell);
-    const translated = without.has("translation-before-access") ? 0 : walk.time;
+    const translated = model["translation-before-access"] ? walk.time : 0;
     const before = Math.max(this.ordered(s, at), address.view);
-    const seen = Math.max(before, translated, without.has("coherence") ? 0 : coherence(s, slot));
+    const seen = Math.max(before, translated, model.coherence ? coherence(s, slot) : 0);
     let kept = false;
     for (let t = timeline.lastWrite(cell, seen); t <= timeline.n; t++) {
       if (this.run.found) return true;
@@ -166,7 +166,7 @@ export class Accesses {
         view,
       );
       raise(next, VRD, view);
-      if (at.acquire !== "none" && !without.has("acquire-release")) raise(next, VACQ, view);
+      if (at.acquire !== "none" && model["acquire-release"]) raise(next, VACQ, view);
       raise(next, VSPEC, Math.max(address.view, translated));
       raiseCoherence(next, slot, view);
       if (at.exclusive) {
@@ -180,14 +180,14 @@ export class Accesses {
   }
 
   private store(s: State, at: Store, address: { va: number; view: number }, walk: Walked): boolean {
-    const { without, values, timeline } = this.run.world;
+    const { model, values, timeline } = this.run.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
     const slot = this.run.world.slot(cell);
     this.run.world.cache.constants.write(cell);
     if (walk.entry >= 0) this.run.world.cache.knowledge.writesThrough(this.run.index);
     const data = viewOf(this.run.world, s, at.rt);
-    const translated = without.has("translation-before-access") ? 0 : walk.time;
-    const coherent = without.has("coherence") ? 0 : coherence(s, slot);
+    const translated = model["translation-before-access"] ? walk.time : 0;
+    const coherent = model.coherence ? coherence(s, slot) : 0;
     const after = Math.max(this.ordered(s, at), address.view, data, translated, coherent);
     const value =
       at.size === 8 ? reg(s, at.rt) : values.alu("and", reg(s, at.rt), values.id((1n << BigInt(8 * at.size)) - 1n));
@@ -239,12 +239,12 @@ export class Accesses {
   }
 
   private atomic(s: State, at: Atomic, address: { va: number; view: number }, walk: Walked): boolean {
-    const { timeline, values, without, cells } = this.run.world;
+    const { timeline, values, model, cells } = this.run.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
     const slot = this.run.world.slot(cell);
     this.run.world.cache.constants.write(cell);
     if (walk.entry >= 0) this.run.world.cache.knowledge.writesThrough(this.run.index);
-    const translated = without.has("translation-before-access") ? 0 : walk.time;
+    const translated = model["translation-before-access"] ? walk.time : 0;
     const before = Math.max(this.ordered(s, at), address.view);
     let kept = false;
     for (let t = timeline.lastWrite(cell, Math.max(before, translated, coherence(s, slot))); t <= timeline.n; t++) {
@@ -256,7 +256,7 @@ export class Accesses {
       const after = (next: State): void => {
         setReg(next, at.kind === "cas" ? at.rs : at.rt, old, view);
         raise(next, VRD, view);
-        if (at.acquire && !without.has("acquire-release")) raise(next, VACQ, view);
+        if (at.acquire && model["acquire-release"]) raise(next, VACQ, view);
         raiseCoherence(next, slot, view);
       };
       const written = updated(at, old, reg(s, at.rs), reg(s, at.rt), values);

@@ -27,17 +27,17 @@ export const latestTlbi = (s: State): number => Math.max(s[TLBI_OWN]!, s[TLBI_IN
 
 /** Raises the views that a DMB or DSB binds. */
 export function orderBy(world: World, s: State, barrier: Barrier): void {
-  const { without } = world;
+  const { model } = world;
   const accesses = barrier.type === "ST" ? s[VWR]! : barrier.type === "LD" ? s[VRD]! : Math.max(s[VRD]!, s[VWR]!);
   const domain = domainOf(world, s, barrier.domain!);
-  const own = domain === "NSH" && !without.has("dsb-domain");
-  if (barrier.kind === "DMB" || without.has("dsb-order")) {
+  const own = domain === "NSH" && model["dsb-domain"];
+  if (barrier.kind === "DMB" || !model["dsb-order"]) {
     // A DMB NSH orders accesses as the PE itself observes them, which program order does already.
-    if (!own && !without.has("dmb-order"))
+    if (!own && model["dmb-order"])
       if (barrier.type === "ST") raise(s, VDMB_ST, accesses);
       else raise(s, VDMB, accesses);
   } else raise(s, own ? VOWN : VDSB, accesses);
-  const ets2 = world.cpu.ets2 && !without.has("ets2");
+  const ets2 = world.cpu.ets2 && model.ets2;
   if (barrier.type !== "LD" && (barrier.kind === "DSB" || (ets2 && barrier.type === "full"))) raise(s, VSEEN, s[VWR]!);
   if (barrier.kind === "DSB") completeTlbis(world, s, barrier, own, domain === "OSH" || domain === "SY");
 }
@@ -49,8 +49,8 @@ function domainOf(world: World, s: State, written: BarrierDomain): BarrierDomain
 }
 
 function completeTlbis(world: World, s: State, barrier: Barrier, own: boolean, outer: boolean): void {
-  const { without } = world;
-  if (completesTlbi(barrier) === "none" && !without.has("tlbi-completion")) return;
+  const { model } = world;
+  if (completesTlbi(barrier) === "none" && model["tlbi-completion"]) return;
   const wide = !own;
   for (const nXS of [0, 3]) {
     if (nXS === 0 && barrier.nXS) continue;

@@ -19,8 +19,7 @@ import { holds } from "./values.js";
 import type { World } from "./world.js";
 
 /** The view of a register: what reads it comes after that. */
-export const viewOf = (world: World, s: State, r: number): number =>
-  world.without.has("dependency") ? 0 : regView(s, r);
+export const viewOf = (world: World, s: State, r: number): number => (world.model.dependency ? regView(s, r) : 0);
 
 /** The value of an operand as an id, and its view. */
 export function operandOf(world: World, s: State, o: Operand): { value: number; view: number } {
@@ -33,7 +32,7 @@ export function operandOf(world: World, s: State, o: Operand): { value: number; 
 
 /** Executes an instruction of this kind in a state whose PC is at the next one already; false when it is another kind. */
 export function compute(world: World, code: Code, s: State, at: Instruction): boolean {
-  const { values, without } = world;
+  const { values, model } = world;
   switch (at.op) {
     case "nop":
       return true;
@@ -53,7 +52,7 @@ export function compute(world: World, code: Code, s: State, at: Instruction): bo
       const first = holds(at.cond, s[FLAGS]!);
       const chosen = first ? reg(s, at.rn) : secondOf(at.kind, reg(s, at.rm), values);
       const value = at.word ? values.extended(chosen, "uxtw") : chosen;
-      const flagsView = without.has("dependency") ? 0 : s[FLAGS_VIEW]!;
+      const flagsView = model.dependency ? s[FLAGS_VIEW]! : 0;
       setReg(s, at.rd, value, Math.max(flagsView, viewOf(world, s, at.rn), viewOf(world, s, at.rm)));
       return true;
     }

@@ -14,7 +14,7 @@ import {
   TLBI_OPS,
   type TlbiOp,
 } from "../arch/index.js";
-import type { Rule } from "./rules.js";
+import type { Model } from "./rules.js";
 
 /** VAs and IPAs have 48 bits: 36 bits of page number. */
 const PAGES = 2 ** 36;
@@ -123,7 +123,7 @@ export class Catalogue {
   /** matches() by invalidation and entry: 0 not asked, 1 no, 2 yes */
   private readonly matched: Uint8Array[] = [];
 
-  constructor(private readonly without: ReadonlySet<Rule>) {}
+  constructor(private readonly model: Model) {}
 
   private intern<T extends { readonly id: number }>(list: T[], key: string, make: (id: number) => T): T {
     const known = this.ids.get(key);
@@ -217,23 +217,23 @@ export class Catalogue {
 
   /** {@link mustGo}, part by part: those that the mutation test drops are left out. */
   private decide({ op, fields, vmid }: Invalidation, e: Entry): boolean {
-    const { without } = this;
+    const { model } = this;
     if (op.regime !== REGIMES[e.regime] || !matchesVmid(op, vmid, e.vmid)) return false;
     const step = isStep(e.kind);
     const kind = ENTRY_KINDS[e.kind]!;
     if (!removesKind(op, kind) && !this.mutatedKind(op, kind)) return false;
-    if (without.has("stage2-kinds") && kind === "stage2" && op.operand.startsWith("ipa")) return false;
-    if (!without.has("last-level") && !matchesLevel(op, step)) return false;
+    if (!model["stage2-kinds"] && kind === "stage2" && op.operand.startsWith("ipa")) return false;
+    if (model["last-level"] && !matchesLevel(op, step)) return false;
     const byIpa = op.operand.startsWith("ipa");
-    if (!byIpa && !without.has("asid-match") && !matchesAsid(op, fields, op.regime, e.asid)) return false;
+    if (!byIpa && model["asid-match"] && !matchesAsid(op, fields, op.regime, e.asid)) return false;
     const page = byIpa && kind === "combined" ? e.ipa : e.page;
-    return without.has("address-match") || matchesAddress(fields, page, e.level, step);
+    return !model["address-match"] || matchesAddress(fields, page, e.level, step);
   }
 
   /** Kinds that a TLBI removes only in a model without the rule that says otherwise. */
   private mutatedKind(op: TlbiOp, kind: EntryKind): boolean {
-    if (kind === "combined") return this.without.has("combined-entries");
-    return kind === "stage2" && op.stage1 && !op.stage2 && this.without.has("stage1-kinds");
+    if (kind === "combined") return !this.model["combined-entries"];
+    return kind === "stage2" && op.stage1 && !op.stage2 && !this.model["stage1-kinds"];
   }
 
   /** True when a fault that a walk gave would be gone with this TLBI, had it been an entry: the access that took it is complete. */

@@ -1,6 +1,6 @@
 /** Permissions, and what a data abort reports (DDI 0487, D1.3, D8.4, D19 ESR_ELx). */
 import type { Leaf, WalkFault } from "./entry.js";
-import type { Rule } from "./rules.js";
+import type { Model } from "./rules.js";
 
 /** Vectors by where the exception comes from: VBAR + 0x0, 0x200, 0x400. */
 export const VECTOR_CURRENT_SP0 = 0x0;
@@ -14,9 +14,9 @@ export function permitted(
   leaf: Leaf,
   kind: AccessKind,
   el: number,
-  without: ReadonlySet<Rule>,
+  model: Model,
 ): "ok" | "permission-1" | "permission-2" {
-  if (without.has("permissions")) return "ok";
+  if (!model.permissions) return "ok";
   const writes = kind !== "read";
   const readOnly = (leaf.ap & 2) !== 0;
   if ((writes && readOnly) || (el === 0 && (leaf.ap & 1) === 0)) return "permission-1";

@@ -5,7 +5,7 @@
 import { Knowledge, Learned } from "./knowledge.js";
 import type { Condition, Program } from "./program.js";
 import type { Record } from "./record.js";
-import type { Rule } from "./rules.js";
+import { modelWithout, type Rule } from "./rules.js";
 import { type Step, tell } from "./story.js";
 import { type Atom, type Candidate, type Runs, ThreadRun } from "./thread.js";
 import { MAX_EVENTS, Unsupported, WRITE } from "./timeline.js";
@@ -84,7 +84,7 @@ class Search {
     this.world = new World(
       program,
       options,
-      options.without ?? new Set(),
+      modelWithout(options.without),
       knowledge,
       {
         maxStates: options.maxStates,

@@ -33,16 +33,16 @@ export function executeTlbi(run: ThreadRun, s: State, at: Tlbi): boolean {
   const operand = world.values.big(reg(s, at.rt));
   const local =
     op.reach === "local" &&
-    !world.without.has("broadcast") &&
+    world.model.broadcast &&
     !(s[EL]! < 2 && op.regime === "EL1&0" && world.forcesBroadcast(sysreg(s, PLACE.hcr)));
   const bound = Math.max(
     s[VDSB]!,
     s[VCSE]!,
     s[VSPEC]!,
     viewOf(world, s, at.rt),
-    world.without.has("write-before-tlbi") ? s[VWR]! : 0,
+    world.model["write-before-tlbi"] ? 0 : s[VWR]!,
   );
-  const earlier = world.without.has("tlbi-unordered") ? latestTlbi(s) : 0;
+  const earlier = world.model["tlbi-unordered"] ? 0 : latestTlbi(s);
   const after = Math.max(bound, earlier);
   const wide = TLBI_INNER + (op.reach === "outer" ? 1 : 0) + (op.nXS ? 3 : 0);
   if (vmids.size > 1) run.choose();

@@ -8,7 +8,7 @@ import { Descriptors } from "./descriptors.js";
 import { type Catalogue, type Context, isStep, type WalkFault } from "./entry.js";
 import { forEachHeld, type Held, nothingHeld, remove } from "./held.js";
 import { type Knowledge, peKey } from "./knowledge.js";
-import type { Rule } from "./rules.js";
+import type { Model } from "./rules.js";
 import { type Cells, CONTEXT, INVALIDATE, type Timeline, Unsupported, WRITE } from "./timeline.js";
 import type { Values } from "./values.js";
 import { Walk } from "./walk.js";
@@ -45,7 +45,7 @@ export class MayCache {
     private readonly catalogue: Catalogue,
     readonly knowledge: Knowledge,
     physicalCaches: boolean,
-    private readonly without: ReadonlySet<Rule>,
+    private readonly model: Model,
     reduces: boolean,
   ) {
     this.descriptors = new Descriptors(timeline, cells, values, catalogue, knowledge, physicalCaches);
@@ -104,10 +104,10 @@ export class MayCache {
     const kind = timeline.kind[t]!;
     const concerns = kind === WRITE ? this.descriptors.changes(timeline.what[t]!) : timeline.pe[t] === pe;
     if (!concerns) return before;
-    const fresh = this.without.has("speculative-fill");
+    const fresh = !this.model["speculative-fill"];
     const bits = fresh ? nothingHeld() : before.bits.slice();
     if (kind === INVALIDATE) this.drop(bits, timeline.what[t]!);
-    if (this.without.has("walk-caches")) this.dropSteps(bits);
+    if (!this.model["walk-caches"]) this.dropSteps(bits);
     this.close(pe, t, bits, this.liveAt(pe, t));
     return { bits, results: new Map() };
   }
@@ -140,7 +140,7 @@ export class MayCache {
     memoryOnly = false,
   ): Walk {
     const { descriptors, constants, catalogue } = this;
-    const anyAsid = this.without.has("asid-match");
+    const anyAsid = !this.model["asid-match"];
     return new Walk(descriptors, constants, catalogue, pe, context, t, bits, hidden, memoryOnly, anyAsid);
   }
 

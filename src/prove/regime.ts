@@ -56,7 +56,7 @@ export class Regimes {
   }
 
   private raiseContext(s: State): void {
-    if (this.run.world.without.has("isb-order")) return;
+    if (!this.run.world.model["isb-order"]) return;
     raise(s, VCSE, Math.max(s[VSPEC]!, s[VMSR]!, s[VDSB]!));
     raise(s, VCSE_OWN, s[VOWN]!);
   }
@@ -70,7 +70,7 @@ export class Regimes {
 
   msr(s: State, at: Instruction, place: number, value: number, view: number): boolean | undefined {
     const { world } = this.run;
-    if (!CONTEXT_REGISTERS.has(place) || world.without.has("context-sync")) {
+    if (!CONTEXT_REGISTERS.has(place) || !world.model["context-sync"]) {
       const before = this.live(s);
       setSysreg(s, place, value, view);
       return CONTEXT_REGISTERS.has(place) ? this.liveChanges(s, at, before) : undefined;
@@ -144,7 +144,7 @@ export class Regimes {
   /** The contexts for which the PE may walk: EL2's own, and those of EL1&0 unless that is out of context. */
   live(s: State): readonly Context[] {
     const el2 = this.el2Contexts(s);
-    if (s[EL] === 2 && !this.run.world.without.has("out-of-context")) return el2;
+    if (s[EL] === 2 && this.run.world.model["out-of-context"]) return el2;
     return [...this.contexts(s), ...el2];
   }
 

@@ -44,3 +44,10 @@ export const RULES = {
 } as const;
 
 export type Rule = keyof typeof RULES;
+
+/** Which rules hold: all of them, but in the mutation test. Made once for an exploration, so that inner loops read a property. */
+export type Model = Readonly<Record<Rule, boolean>>;
+
+/** The model without some of its rules. */
+export const modelWithout = (dropped: ReadonlySet<Rule> = new Set()): Model =>
+  Object.freeze(Object.fromEntries(Object.keys(RULES).map((rule) => [rule, !dropped.has(rule as Rule)]))) as Model;

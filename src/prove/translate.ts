@@ -45,7 +45,7 @@ export class Translations {
         continue;
       }
       this.run.choose();
-      let faultFrom = world.without.has("not-cached-invalid") ? 0 : Math.max(earliest, address.view);
+      let faultFrom = world.model["not-cached-invalid"] ? Math.max(earliest, address.view) : 0;
       if (this.ets2) faultFrom = Math.max(faultFrom, ordered);
       const completed = s[VSEEN]!;
       const seen = new Map<number, number>();
@@ -76,7 +76,7 @@ export class Translations {
 
   /** FEAT_ETS2: translations wait for a DSB before them. Without it they may run ahead of it, up to an ISB (B2.3). */
   private get ets2(): boolean {
-    return this.run.world.cpu.ets2 && !this.run.world.without.has("ets2");
+    return this.run.world.cpu.ets2 && this.run.world.model.ets2;
   }
 
   /**
@@ -104,10 +104,10 @@ export class Translations {
    * next broadcast that the PE which executed a broadcast removing the entry issued behind a DSB of its own.
    */
   private deadline(s: State, entry: number, t: number, write: boolean): number {
-    const { timeline, catalogue, cpu, without } = this.run.world;
-    if (without.has("access-completion")) return Number.POSITIVE_INFINITY;
+    const { timeline, catalogue, cpu, model } = this.run.world;
+    if (!model["access-completion"]) return Number.POSITIVE_INFINITY;
     const removed = this.removal(s, entry, t);
-    if (!write || !cpu.repeatTlbi || without.has("repeat-tlbi") || removed > timeline.n) return removed;
+    if (!write || !cpu.repeatTlbi || !model["repeat-tlbi"] || removed > timeline.n) return removed;
     let earliest = Number.POSITIVE_INFINITY;
     for (let i = removed; i <= timeline.n && i < earliest; i++) {
       if (!this.strikes(s, i) || !catalogue.matches(timeline.what[i]!, entry)) continue;
@@ -133,8 +133,8 @@ export class Translations {
   }
 
   private faultDeadline(s: State, fault: WalkFault, context: Context, page: number, t: number): number {
-    const { timeline, catalogue, without } = this.run.world;
-    if (without.has("access-completion")) return Number.POSITIVE_INFINITY;
+    const { timeline, catalogue, model } = this.run.world;
+    if (!model["access-completion"]) return Number.POSITIVE_INFINITY;
     for (let i = t + 1; i <= timeline.n; i++)
       if (this.strikes(s, i) && catalogue.matchesFault(timeline.what[i]!, fault, context, page)) return i;
     return Number.POSITIVE_INFINITY;

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { Catalogue, type Context, EL2, EL10 } from "./entry.js";
 import { Knowledge, peKey } from "./knowledge.js";
 import { MayCache } from "./maycache.js";
+import { modelWithout } from "./rules.js";
 import { Cells, Timeline } from "./timeline.js";
 import { Values } from "./values.js";
 
@@ -53,10 +54,10 @@ function modelled(memory: readonly bigint[], context: Omit<Context, "id">): stri
   const timeline = new Timeline();
   const read = (pa: number): bigint => (pa % 4096 === 0 ? (memory[pa / 4096 - 1] ?? 0n) : 0n);
   const cells = new Cells({ read, describe: () => undefined }, values);
-  const catalogue = new Catalogue(new Set());
+  const catalogue = new Catalogue(modelWithout());
   const knowledge = new Knowledge();
   knowledge.changing.set(peKey(0, context.regime), [Number(VA)]);
-  const cache = new MayCache(timeline, cells, values, catalogue, knowledge, false, new Set(), false);
+  const cache = new MayCache(timeline, cells, values, catalogue, knowledge, false, modelWithout(), false);
   const whole = catalogue.context(context);
   cache.begin(0, [], []);
   const { entries, faults } = cache.results(0, whole, Number(VA), 0);

@@ -4,7 +4,7 @@ import { Catalogue, type Context, EL2, EL10, type Invalidation } from "./entry.j
 import { type Knowledge, peKey } from "./knowledge.js";
 import { MayCache } from "./maycache.js";
 import type { Program, Thread, ThreadSysreg } from "./program.js";
-import type { Rule } from "./rules.js";
+import type { Model } from "./rules.js";
 import { MAX_SLOTS, type State, sysreg, sysregPlace } from "./state.js";
 import { Cells, Timeline, Unsupported } from "./timeline.js";
 import { Values } from "./values.js";
@@ -104,15 +104,15 @@ export class World {
   constructor(
     readonly program: Program,
     readonly cpu: Cpu,
-    readonly without: ReadonlySet<Rule>,
+    readonly model: Model,
     knowledge: Knowledge,
     private readonly limits: Limits,
     /** false: nothing is left out that is thought to make no difference */
     readonly reduces = true,
   ) {
     this.cells = new Cells(program.memory, this.values);
-    this.catalogue = new Catalogue(without);
-    const physical = !cpu.nTlbpa && !without.has("physical-caches");
+    this.catalogue = new Catalogue(model);
+    const physical = !cpu.nTlbpa && model["physical-caches"];
     this.cache = new MayCache(
       this.timeline,
       this.cells,
@@ -120,7 +120,7 @@ export class World {
       this.catalogue,
       knowledge,
       physical,
-      without,
+      model,
       reduces,
     );
   }
@@ -204,12 +204,12 @@ export class World {
   }
 
   vmidOf(vttbr: number): number {
-    return this.without.has("vmid-match") ? 0 : idField(this.values.big(vttbr));
+    return this.model["vmid-match"] ? idField(this.values.big(vttbr)) : 0;
   }
 
   /** HCR_EL2.FB: EL1's own local TLBIs are broadcast. */
   forcesBroadcast(hcr: number): boolean {
-    return (this.values.big(hcr) & HCR_FB) !== 0n && !this.without.has("fb-broadcast");
+    return (this.values.big(hcr) & HCR_FB) !== 0n && this.model["fb-broadcast"];
   }
 
   /**
