@@ -22,12 +22,16 @@ export class PhasePrices implements TraceSink {
   seen = 0;
   private readonly sinks: readonly TraceSink[];
   private readonly counts: () => HostCounts[];
+  /** VMIDs under which a guest has run until now, or before the trace; none where no host is nested */
+  readonly vmidsRun: () => number[];
   private readonly open: string[] = [];
   private readonly byPhase = new Map<string, HostCounts[]>();
   private last: HostCounts[];
 
-  constructor(hosts: readonly Host[], ipaBits: readonly number[], vcpus: number) {
-    const { sinks, counts } = hostSinks(hosts, ipaBits, vcpus);
+  /** `ran`: VMIDs whose guests have run before the trace begins. */
+  constructor(hosts: readonly Host[], ipaBits: readonly number[], vcpus: number, ran: readonly number[] = []) {
+    const { sinks, counts, vmidsRun } = hostSinks(hosts, ipaBits, vcpus, ran);
+    this.vmidsRun = vmidsRun;
     this.sinks = sinks;
     this.counts = counts;
     this.last = counts();
