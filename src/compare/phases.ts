@@ -70,10 +70,14 @@ export class PhasePrices implements TraceSink {
     this.last = now;
   }
 
-  /** Phases in the order in which they first came, without those in which nothing was counted; to be called at the end. */
+  /**
+   * Phases in the order in which they first came, what stands outside any last, without those in which nothing was counted;
+   * to be called at the end.
+   */
   phases(): PhaseCounts[] {
     this.settle();
     return [...this.byPhase]
+      .sort(([a], [b]) => Number(a === OUTSIDE) - Number(b === OUTSIDE))
       .filter(([, list]) => list.some(({ counts }) => didAnything(counts)))
       .flatMap(([phase, list]) => list.map((of) => ({ phase, ...of })));
   }

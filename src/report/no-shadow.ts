@@ -1,8 +1,9 @@
 /** What a price of a nested host says of TLBIs that found no shadow stage-2 of their VMID. */
-import type { NoShadow } from "../host/index.js";
+import type { CompareRow } from "../compare/index.js";
 import { count, list } from "./format.js";
 import { wrapped } from "./text.js";
 
+type NoShadow = CompareRow["noShadow"];
 type ByVmid = readonly (readonly [vmid: string, tlbis: number])[];
 
 const total = (counts: ByVmid): number => counts.reduce((sum, [, n]) => sum + n, 0);
@@ -18,38 +19,42 @@ function neverRun({ notRun }: NoShadow, vmidsRun: readonly number[]): ByVmid {
 }
 
 /**
- * How many there were: before a VMID's guest first ran, after its shadow had been recycled, and loudest under a VMID that no
- * guest runs under in the whole trace. "" when each found one. `vmidsRun`: VMIDs with a guest that ran.
+ * How many there were: before a VMID's guest first ran, after its shadow had been recycled, and under a VMID that no guest
+ * runs under in the whole trace. "" when each found one. `vmidsRun`: VMIDs with a guest that ran. Loud where there is none.
  */
 export function noShadowText(noShadow: NoShadow, vmidsRun: readonly number[], width: number): string {
   const never = neverRun(noShadow, vmidsRun);
   const early = Object.entries(noShadow.notRun).filter(([vmid]) => never.every(([other]) => other !== vmid));
   const recycled = Object.entries(noShadow.ran);
   const kinds: readonly (readonly [ByVmid, string])[] = [
-    [early, "before a guest ran under it, as a new p2m's first flush is"],
+    [early, "before a guest ran there, as a new p2m's first flush is"],
     [recycled, "after the host had recycled its shadow"],
-    [never, "with no guest that the trace shows to run"],
+    [never, `where no guest of the trace runs (if one did: --ran ${option(never)})`],
   ];
   const tlbis = total([...early, ...recycled, ...never]);
   if (tlbis === 0) return "";
   const head = `${count(tlbis)} ${tlbis === 1 ? "TLBI" : "TLBIs"} found no shadow stage-2 when nested, for the price of a trap alone:`;
   const lines = kinds.filter(([of]) => of.length > 0).map(([of, when]) => `- ${told(of)}, ${when}`);
-  return [head, ...lines].map((line) => wrapped(line, width, "  ")).join("") + warning(never, width);
+  return [head, ...lines].map((line) => wrapped(line, width, "  ")).join("") + guestlessText(noShadow, vmidsRun, width);
 }
 
-/** The loud one alone, for a trace named before it; "" where there is nothing to warn of. */
-export function neverRunText(trace: string, noShadow: NoShadow, vmidsRun: readonly number[], width: number): string {
+/** The warning for a trace with TLBIs and no guest at all, named if need be; else "". */
+export function guestlessText(
+  noShadow: NoShadow,
+  vmidsRun: readonly number[],
+  width: number,
+  trace = "This trace",
+): string {
   const never = neverRun(noShadow, vmidsRun);
-  if (never.length === 0) return "";
-  const head = `${trace}: TLBIs found no shadow stage-2 when nested, ${told(never)}, with no guest that the trace shows to run.`;
-  return wrapped(head, width) + warning(never, width);
-}
-
-function warning(never: ByVmid, width: number): string {
-  if (never.length === 0) return "";
-  const vmids = never.filter(([vmid]) => vmid !== "all").map(([vmid]) => vmid);
+  if (never.length === 0 || vmidsRun.length > 0) return "";
   return wrapped(
-    `If a guest ran, the price is far too low: say so by --ran ${vmids.join(",") || "VMID"}, or in the trace by a vcpu-switch, a hypercall or an access of that guest.`,
+    `${trace} shows no guest that runs, so a nested host has no shadow stage-2 and its price is next to nothing. If guests ran, it is far too low: name their VMIDs (--ran ${option(never)}), or let the trace tell by a vcpu-switch, a hypercall or an access.`,
     width,
   );
 }
+
+const option = (never: ByVmid): string =>
+  never
+    .filter(([vmid]) => vmid !== "all")
+    .map(([vmid]) => vmid)
+    .join(",") || "VMID";
