@@ -29,6 +29,9 @@ export interface ExplainedOperand {
 const GRANULE_NAME: Record<GranuleBits, string> = { 12: "4 KiB", 14: "16 KiB", 16: "64 KiB" };
 const TTL_GRANULE: readonly (GranuleBits | undefined)[] = [undefined, 12, 14, 16];
 
+/** log2 of the unit of BaseADDR where FEAT_LPA2 gives 52-bit addresses (DS = 1): Address[52:16]. */
+const LPA2_SHIFT = 16;
+
 const hexOf = (n: bigint): string => `0x${n.toString(16)}`;
 
 /** Fields of Xt by operand kind: name, highest bit, lowest bit (DDI 0487, C5.5). */
@@ -184,6 +187,13 @@ function byteRange(decoded: OperandFields): { start: bigint; end: bigint } | und
   return { start, end: start + (1n << shift) };
 }
 
+function lpa2Remark(decoded: Extract<OperandFields, { kind: "va-range" | "ipa-range" }>): string {
+  const isVa = decoded.kind === "va-range";
+  const address = BigInt(decoded.base) << BigInt(LPA2_SHIFT);
+  const start = isVa ? canonical(address, 37 + LPA2_SHIFT) : address;
+  return `With 52-bit addresses of FEAT_LPA2 (${isVa ? "TCR_ELx" : "VTCR_EL2"}.DS = 1) BaseADDR counts 64 KiB, whatever the granule: the range then begins at ${hexOf(start)}.`;
+}
+
 /** What is wrong with an operand, or easily taken wrongly. */
 export function operandRemarks(op: TlbiOp, operand: ExplainedOperand): string[] {
   const remarks: string[] = [];
@@ -202,6 +212,8 @@ export function operandRemarks(op: TlbiOp, operand: ExplainedOperand): string[] 
         ? "TG = 0 is reserved: no entry is certain to go."
         : `Only for tables with the ${GRANULE_NAME[decoded.granuleBits]} granule: no entry of tables with another granule is required to go.`,
     );
+  if ("granules" in decoded && decoded.granuleBits !== undefined && decoded.granuleBits !== LPA2_SHIFT)
+    remarks.push(lpa2Remark(decoded));
   const ttl = ttlOf(decoded);
   if (ttl.hint)
     remarks.push(

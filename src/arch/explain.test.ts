@@ -182,3 +182,17 @@ test("words that are no TLBI are named", () => {
   ];
   for (const [word, name] of known) assert.equal(nameOtherWord(word), name, word.toString(16));
 });
+
+test("with FEAT_LPA2's 52-bit addresses BaseADDR counts 64 KiB, which a range of smaller granules is told", () => {
+  const remarks = (name: string, xt: bigint) =>
+    explain(name, xt).remarks.filter((remark) => remark.startsWith("With 52-bit"));
+  const base = 0x1_2345_6789n;
+  const [tg4k, tg64k] = [1n << 46n, 3n << 46n];
+  assert.equal(remarks("ripas2e1is", tg4k | base).length, 1);
+  assert.match(remarks("ripas2e1is", tg4k | base)[0]!, /VTCR_EL2\.DS = 1\) .* begins at 0x1234567890000\.$/);
+  assert.match(
+    remarks("rvae1is", tg4k | ((1n << 37n) - 1n))[0]!,
+    /TCR_ELx\.DS = 1\) .* begins at 0xffffffffffff0000\.$/,
+  );
+  assert.deepEqual(remarks("ripas2e1is", tg64k | base), [], "64 KiB is the unit anyhow");
+});

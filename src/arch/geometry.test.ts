@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bitsPerLevel, type GranuleBits, levelShift, minBlockLevel, stage2Geometry } from "./index.js";
+import { bitsPerLevel, type GranuleBits, ipaFeature, levelShift, minBlockLevel, stage2Geometry } from "./index.js";
 
 const GRANULES: readonly GranuleBits[] = [12, 14, 16];
 
@@ -43,6 +43,8 @@ test("stage 2 with 4 KiB starts where Linux starts it, with as many root tables"
     [44, 0, 1],
     [47, 0, 1],
     [48, 0, 1],
+    [49, 0, 2],
+    [52, 0, 16],
   ];
   for (const [bits, startLevel, concatenated] of linux)
     assert.deepEqual(
@@ -54,7 +56,7 @@ test("stage 2 with 4 KiB starts where Linux starts it, with as many root tables"
 
 test("every size and granule has Linux's number of levels, within the manual's limits for the start level", () => {
   for (const granuleBits of GRANULES)
-    for (let ipaBits = 32; ipaBits <= 48; ipaBits++) {
+    for (let ipaBits = 32; ipaBits <= 52; ipaBits++) {
       const g = stage2Geometry(ipaBits, granuleBits);
       const stride = granuleBits - 3;
       // stage2_pgtable_levels(ipa) = ARM64_HW_PGTABLE_LEVELS(ipa - 4), which is (bits - 4) / (PAGE_SHIFT - 3), rounded down.
@@ -68,6 +70,31 @@ test("every size and granule has Linux's number of levels, within the manual's l
       const rootBits = ipaBits - levelShift(g.startLevel, granuleBits);
       assert.equal(g.concatenated, Math.max(1, 2 ** (rootBits - stride)), `${ipaBits} bits, 2^${granuleBits}`);
     }
+});
+
+test("above 48 bits 4 KiB may start at level -1, with one root; 16 KiB starts at level 0 from 52 bits on", () => {
+  for (const bits of [49, 52]) {
+    const { startLevel, levels, concatenated } = stage2Geometry(bits, 12, -1);
+    assert.deepEqual([startLevel, levels, concatenated], [-1, 5, 1]);
+  }
+  const starts = [48, 49, 51, 52].map((bits) => stage2Geometry(bits, 14));
+  assert.deepEqual(
+    starts.map(({ startLevel, concatenated }) => [startLevel, concatenated]),
+    [
+      [1, 2],
+      [1, 4],
+      [1, 16],
+      [0, 1],
+    ],
+  );
+  assert.deepEqual(
+    GRANULES.map((granule) => [48, 49, 52].map((bits) => ipaFeature(bits, granule))),
+    [
+      [undefined, "FEAT_LPA2", "FEAT_LPA2"],
+      [undefined, "FEAT_LPA2", "FEAT_LPA2"],
+      [undefined, "FEAT_LPA", "FEAT_LPA"],
+    ],
+  );
 });
 
 test("with 16 KiB and 64 KiB the start level follows the same rule", () => {
@@ -85,8 +112,11 @@ test("Xen's choices: 40 bits at level 1 with two root pages, 48 bits at level 0 
 });
 
 test("shapes that the architecture does not have are refused", () => {
-  assert.throws(() => stage2Geometry(31), /31 IPA bits, expected 32 to 48 with a 4 KiB granule/);
-  assert.throws(() => stage2Geometry(49), /expected 32 to 48/);
+  assert.throws(() => stage2Geometry(31), /31 IPA bits, expected 32 to 52 with a 4 KiB granule/);
+  assert.throws(() => stage2Geometry(48, 12, -1), /start level -1 cannot translate 48 IPA bits/, "a root of one entry");
+  assert.throws(() => stage2Geometry(52, 14, -1), RangeError, "16 KiB has no level -1");
+  assert.throws(() => stage2Geometry(52, 16, 0), RangeError, "64 KiB has no level 0");
+  assert.throws(() => stage2Geometry(52, 14, 1), /cannot translate/, "32 root tables");
   assert.throws(() => stage2Geometry(53, 16), /53 IPA bits, expected 32 to 52 with a 64 KiB granule/);
   for (const bits of [40.5, Number.NaN]) assert.throws(() => stage2Geometry(bits), RangeError);
   assert.throws(() => stage2Geometry(44, 12, 1), /start level 1 cannot translate 44 IPA bits/, "32 root tables");

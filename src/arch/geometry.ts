@@ -8,13 +8,23 @@ export const bitsPerLevel = (granuleBits: GranuleBits): number => granuleBits - 
 export const levelShift = (level: number, granuleBits: GranuleBits = 12): number =>
   granuleBits + (3 - level) * bitsPerLevel(granuleBits);
 
-/** The lowest level that may hold a block (without FEAT_LPA2): 1 GiB with 4 KiB, 32 MiB with 16 KiB, 512 MiB with 64 KiB. */
+/** The lowest level that may hold a block (that of FEAT_LPA2 apart, and of 64 KiB with FEAT_LPA): 1 GiB with 4 KiB, 32 MiB with 16 KiB, 512 MiB with 64 KiB. */
 export const minBlockLevel = (granuleBits: GranuleBits): 1 | 2 => (granuleBits === 12 ? 1 : 2);
+
+/** Addresses and IPAs beyond 48 bits are of FEAT_LPA2 with 4 and 16 KiB granules, and of FEAT_LPA with 64 KiB. */
+export function ipaFeature(ipaBits: number, granuleBits: GranuleBits): "FEAT_LPA" | "FEAT_LPA2" | undefined {
+  if (ipaBits <= 48) return undefined;
+  return granuleBits === 16 ? "FEAT_LPA" : "FEAT_LPA2";
+}
+
+/** The uppermost start level: -1 with 4 KiB (FEAT_LPA2, above 48 bits), 0 with 16 KiB, 1 with 64 KiB. */
+const UPPERMOST_START: Record<GranuleBits, number> = { 12: -1, 14: 0, 16: 1 };
 
 /** The shape of a stage-2 table for an input size. */
 export interface Stage2Geometry {
   readonly ipaBits: number;
   readonly granuleBits: GranuleBits;
+  /** -1 to 2 */
   readonly startLevel: number;
   /** levels walked, start level to 3 */
   readonly levels: number;
@@ -23,14 +33,14 @@ export interface Stage2Geometry {
 }
 
 /**
- * The stage-2 geometry of `ipaBits` (32 to 52): with the start level given, or the fewest levels that concatenation of up
- * to 16 root tables allows (Linux's stage2_pgtable_levels, at least two). Throws a RangeError for a shape that the
- * architecture does not have.
+ * The stage-2 geometry of `ipaBits` (32 to 52; see {@link ipaFeature}): with the start level given, or the fewest levels that
+ * concatenation of up to 16 root tables allows (Linux's stage2_pgtable_levels, at least two): 52 bits with 4 KiB are sixteen
+ * tables at level 0, so that only who asks for it starts at level -1. Throws a RangeError for a shape that the architecture
+ * does not have.
  */
 export function stage2Geometry(ipaBits: number, granuleBits: GranuleBits = 12, startLevel?: number): Stage2Geometry {
-  const max = granuleBits === 16 ? 52 : 48;
-  if (!Number.isInteger(ipaBits) || ipaBits < 32 || ipaBits > max)
-    throw new RangeError(`${ipaBits} IPA bits, expected 32 to ${max} with a ${2 ** (granuleBits - 10)} KiB granule`);
+  if (!Number.isInteger(ipaBits) || ipaBits < 32 || ipaBits > 52)
+    throw new RangeError(`${ipaBits} IPA bits, expected 32 to 52 with a ${2 ** (granuleBits - 10)} KiB granule`);
   const per = bitsPerLevel(granuleBits);
   const fewest = Math.max(2, Math.ceil((ipaBits - 4 - granuleBits) / per));
   const start = startLevel ?? 4 - fewest;
@@ -38,7 +48,7 @@ export function stage2Geometry(ipaBits: number, granuleBits: GranuleBits = 12, s
   const concatenated = Math.max(1, 2 ** (ipaBits - granuleBits - levels * per));
   if (
     !Number.isInteger(start) ||
-    start < 0 ||
+    start < UPPERMOST_START[granuleBits] ||
     start > 2 ||
     concatenated > 16 ||
     ipaBits - levelShift(start, granuleBits) < 1

@@ -36,7 +36,8 @@ export const rangeGranules = (scale: number, num: number): number => (num + 1) *
 
 /**
  * Bits [47:0] of a range operand: BaseADDR [36:0] in granules, TTL [38:37], NUM [43:39], SCALE [45:44], TG [47:46].
- * `base` is the first granule's number.
+ * `base` is the first granule's number; bits beyond BaseADDR are not in the operand (the upper half of VAs has them). An IPA
+ * beyond 49 bits with 4 KiB, which no hypervisor here has, needs VTCR_EL2.DS = 1 (FEAT_LPA2), where BaseADDR counts 64 KiB.
  */
 export function rangeOperand(base: number, scale: number, num: number, granuleBits: GranuleBits = 12, ttl = 0): number {
   return (base < TWO37 ? base : base % TWO37) + ttl * TWO37 + num * 2 ** 39 + scale * TWO44 + TG[granuleBits] * TWO46;

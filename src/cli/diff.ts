@@ -6,7 +6,7 @@ import type { Host } from "../host/index.js";
 import { InputError } from "../input/index.js";
 import { differenceText } from "../report/index.js";
 import { Summing, TraceDigest } from "../trace/index.js";
-import { collect, ipaBitsOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
+import { collect, ipaBitsOption, ranOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
 import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
 import { readWithProgress } from "./read.js";
 
@@ -16,6 +16,7 @@ interface DiffOptions {
   readonly phase?: readonly string[];
   readonly repeatTlbi?: boolean;
   readonly vcpus: number;
+  readonly ran?: readonly number[];
   readonly all?: boolean;
   readonly json?: boolean;
 }
@@ -31,6 +32,7 @@ export function register(program: Command): void {
     .option("--phase <phase>", "only this phase; may be repeated (default: all)", collect)
     .addOption(repeatOption())
     .addOption(vcpusOption())
+    .addOption(ranOption())
     .option("--all", "also show what is equal in both")
     .option("--json", "print JSON: all of it, what is equal too")
     .action(async (before: string, after: string, options: DiffOptions, command: Command) => {
@@ -50,8 +52,8 @@ async function run(before: string, after: string, options: DiffOptions): Promise
 }
 
 /** Reads one of the traces, once. */
-async function side(trace: string, hosts: readonly Host[], { ipaBits, vcpus }: DiffOptions): Promise<TraceSide> {
-  const [summing, digest, prices] = [new Summing(), new TraceDigest(), new PhasePrices(hosts, ipaBits, vcpus)];
+async function side(trace: string, hosts: readonly Host[], { ipaBits, vcpus, ran }: DiffOptions): Promise<TraceSide> {
+  const [summing, digest, prices] = [new Summing(), new TraceDigest(), new PhasePrices(hosts, ipaBits, vcpus, ran)];
   const { info } = await readWithProgress(trace, [summing, digest, prices]);
   return { trace, producer: info.producer, summary: summing.summary(), digest: digest.digest(), prices };
 }

@@ -75,6 +75,19 @@ export function withRepeat(host: Host, repeat: boolean | undefined): Host {
   return repeat && host.kvm ? { ...host, kvm: { ...host.kvm, repeatTlbi: true } } : host;
 }
 
+/** `--ran 1,2`: VMIDs whose guests have run before the trace begins, so that KVM has a shadow stage-2 of each. */
+export function ranOption(): Option {
+  return new Option(
+    "--ran <vmids>",
+    "VMIDs whose guests have run before the trace begins, separated by commas: a nested host has a shadow of each",
+  ).argParser((text) => {
+    const list = text.split(",").map((part) => (/^\s*\d{1,5}\s*$/.test(part) ? Number(part) : Number.NaN));
+    if (list.some((n) => Number.isNaN(n) || n > 0xffff))
+      throw new InvalidArgumentError("Expected VMIDs from 0 to 65535, separated by commas.");
+    return [...new Set(list)];
+  });
+}
+
 /** Most vCPUs that a guest hypervisor may have: pCPUs of a trace fit 8 bits. */
 const MAX_VCPUS = 256;
 

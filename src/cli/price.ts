@@ -1,8 +1,8 @@
 /** `shootdown price TRACE`: what a trace costs on hosts, phase by phase. */
 import type { Command } from "commander";
 import { hostNames, loadHost } from "../catalog/index.js";
-import { PhasePrices } from "../compare/index.js";
-import { type Counts, type Host, price } from "../host/index.js";
+import { PhasePrices, TOTAL } from "../compare/index.js";
+import { type Counts, type Host, ipaNotes, price } from "../host/index.js";
 import {
   type Align,
   byHost,
@@ -12,23 +12,25 @@ import {
   HOST_ALIGN,
   HOST_HEADS,
   hostCells,
+  noShadowText,
   tally,
   textTable,
   wrapped,
 } from "../report/index.js";
 import type { ColumnName } from "../trace/index.js";
-import { collect, ipaBitsOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
+import { collect, ipaBitsOption, ranOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
 import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
 import { readWithProgress } from "./read.js";
 
 /** Columns of a trace that a price depends on. */
-const COLUMNS: readonly ColumnName[] = ["kind", "pcpu", "name", "vmid", "level", "from", "to"];
+const COLUMNS: readonly ColumnName[] = ["kind", "pcpu", "name", "domain", "vmid", "level", "from", "to"];
 
 interface PriceOptions {
   readonly host?: readonly string[];
   readonly ipaBits: readonly number[];
   readonly repeatTlbi?: boolean;
   readonly vcpus: number;
+  readonly ran?: readonly number[];
   readonly json?: boolean;
 }
 
@@ -40,6 +42,7 @@ export interface PriceRow extends ReturnType<typeof price> {
   readonly tlbi: Counts["tlbi"];
   readonly hardwareTlbi: Counts["hardwareTlbi"];
   readonly hypercalls: Counts["hypercalls"];
+  readonly noShadow: Counts["noShadow"];
   readonly leavesDropped: number;
   readonly refaults: number;
 }
@@ -53,17 +56,18 @@ export function register(program: Command): void {
     .addOption(ipaBitsOption([48]))
     .addOption(repeatOption())
     .addOption(vcpusOption())
+    .addOption(ranOption())
     .option("--json", "print JSON")
     .action((trace: string, options: PriceOptions) => quietOnBrokenPipe(() => run(trace, options)));
 }
 
 async function run(trace: string, options: PriceOptions): Promise<void> {
   const hosts = (options.host ?? hostNames()).map(loadHost).map((host) => withRepeat(host, options.repeatTlbi));
-  const sink = new PhasePrices(hosts, options.ipaBits, options.vcpus);
+  const sink = new PhasePrices(hosts, options.ipaBits, options.vcpus, options.ran);
   await readWithProgress(trace, [sink], { columns: COLUMNS });
-  const rows = priceRows(sink);
-  if (options.json) printJson({ trace, events: sink.seen, rows });
-  else process.stdout.write(priceText(trace, sink.seen, rows, outputWidth()));
+  const notes = ipaNotes(hosts, options.ipaBits);
+  if (options.json) printJson({ trace, events: sink.seen, vmidsRun: sink.vmidsRun(), notes, rows: priceRows(sink) });
+  else process.stdout.write(priceText(trace, sink, hosts, options.ipaBits, outputWidth()));
 }
 
 /** The prices that a sink has found: each phase, then the total, on each host. */
@@ -76,25 +80,37 @@ export function priceRows(sink: PhasePrices): PriceRow[] {
     tlbi: counts.tlbi,
     hardwareTlbi: counts.hardwareTlbi,
     hypercalls: counts.hypercalls,
+    noShadow: counts.noShadow,
     leavesDropped: counts.leavesDropped,
     refaults: counts.refaults,
   });
   return [
     ...sink.phases().map(({ phase, host, ipaBits, counts }) => row(phase, host, ipaBits, counts)),
-    ...sink.total().map(({ host, ipaBits, counts }) => row("total", host, ipaBits, counts)),
+    ...sink.total().map(({ host, ipaBits, counts }) => row(TOTAL, host, ipaBits, counts)),
   ];
 }
 
 /** The prices as tables for a terminal of `width` columns: host by host, so that its phases add up to its total. */
-export function priceText(trace: string, events: number, rows: readonly PriceRow[], width: number): string {
+export function priceText(
+  trace: string,
+  sink: PhasePrices,
+  hosts: readonly Host[],
+  ipaBits: readonly number[],
+  width: number,
+): string {
+  const rows = priceRows(sink);
   const phases = [...new Set(rows.map((row) => row.phase))];
   const executed = textTable(
     ["phase", "TLBIs that the hypervisor executed"],
     phases.map((phase) => [phase, tally(rows.find((row) => row.phase === phase)!.tlbi)]),
     { width },
   );
-  const head = `${trace}: ${count(events)} events. Prices are simulated time, never measurements.`;
-  return [wrapped(head, width), priceTable(byHost(rows, isNested), width), executed].join("\n");
+  const head = `${trace}: ${count(sink.seen)} events. Prices are simulated time, never measurements.`;
+  const notes = ipaNotes(hosts, ipaBits).map((note) => wrapped(note, width));
+  const whole = rows.find((row) => row.phase === TOTAL && isNested(row));
+  const shadowless = whole ? noShadowText(whole.noShadow, sink.vmidsRun(), width) : "";
+  const table = priceTable(byHost(rows, isNested), width) + notes.join("");
+  return [wrapped(head, width), table, executed, shadowless].filter((text) => text !== "").join("\n");
 }
 
 interface Column {

@@ -109,6 +109,8 @@ bytes [0x40000000, 0x40800000): 8 MiB
   broadcast TLBI and one more DSB.
 - Only for tables with the 4 KiB granule: no entry of tables with another
   granule is required to go.
+- With 52-bit addresses of FEAT_LPA2 (VTCR_EL2.DS = 1) BaseADDR counts 64 KiB,
+  whatever the granule: the range then begins at 0x400000000.
 `,
   );
 });

@@ -11,7 +11,7 @@ import {
   type TlbiOp,
 } from "../arch/index.js";
 import { loadHost } from "../catalog/index.js";
-import { priceTlbi } from "../host/index.js";
+import { ipaNotes, priceTlbi } from "../host/index.js";
 import { InputError } from "../input/index.js";
 import { count, duration, durationRange, tally, textTable, wrapped } from "../report/index.js";
 import { type Instruction, parseInstruction, parseXt } from "./instruction.js";
@@ -108,6 +108,7 @@ function priced(
               `${count(Math.round(answer.instructions))} instructions, ${count(answer.leavesDropped)} shadow leaves dropped`,
             ],
             ["shadow", described(shadow)],
+            ...ipaNotes([host], [ipaBits]).map((note) => ["needs", note]),
           ]),
       ...(op.operand !== "none" && xt === undefined ? [["operand", "0, since no --xt says otherwise"]] : []),
     ];

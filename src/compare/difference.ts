@@ -1,5 +1,5 @@
 /** Two traces, before and after a change: what differs in what they do, phase by phase, and in what that costs. */
-import { type Counts, type Host, type Priced, price, ratioRange } from "../host/index.js";
+import { type Counts, type Host, type NoShadow, type Priced, price, ratioRange } from "../host/index.js";
 import type { PhaseSummary, Summary } from "../trace/index.js";
 import type { HostCounts } from "./job.js";
 import type { PhaseCounts, PhasePrices } from "./phases.js";
@@ -39,7 +39,7 @@ export interface PhaseDifference {
 }
 
 /** A price as `price` prints it, in microseconds of simulated time. */
-export type PricedCounts = Priced & Pick<Counts, "leavesDropped" | "refaults">;
+export type PricedCounts = Priced & Pick<Counts, "noShadow" | "leavesDropped" | "refaults">;
 
 /** What a phase costs in both traces; `phase` is "total" for the whole of them. */
 export interface PriceChange {
@@ -66,9 +66,18 @@ export interface TraceSide {
   readonly prices: PhasePrices;
 }
 
+/** Which trace it was. */
+export interface ComparedTrace extends Pick<TraceSide, "trace" | "producer"> {
+  readonly events: number;
+  /** TLBIs of the whole trace that found no shadow stage-2 when nested; none where no host is */
+  readonly noShadow: NoShadow;
+  /** VMIDs under which a guest runs in it, or had run before */
+  readonly vmidsRun: readonly number[];
+}
+
 export interface TraceDifference {
-  readonly before: { readonly trace: string; readonly producer: string; readonly events: number };
-  readonly after: { readonly trace: string; readonly producer: string; readonly events: number };
+  readonly before: ComparedTrace;
+  readonly after: ComparedTrace;
   /** the traces are the same, event for event */
   readonly identical: boolean;
   /** in the order in which they began */
@@ -84,7 +93,11 @@ export const TOTAL = "total";
  * whole traces are left out. A phase or a row that one of them does not have counts 0 there.
  */
 export function differenceOf(before: TraceSide, after: TraceSide, only?: readonly string[]): TraceDifference {
-  const side = ({ trace, producer, summary }: TraceSide) => ({ trace, producer, events: summary.events });
+  const side = ({ trace, producer, summary, prices }: TraceSide): ComparedTrace => {
+    const nested = prices.total().find(({ host }) => host.kvm !== undefined);
+    const noShadow = nested?.counts.noShadow ?? { ran: {}, notRun: {} };
+    return { trace, producer, events: summary.events, noShadow, vmidsRun: prices.vmidsRun() };
+  };
   const phases = phaseNames(before.summary, after.summary).filter((name) => only?.includes(name) ?? true);
   const [pricedBefore, pricedAfter] = [before.prices.phases(), after.prices.phases()];
   const of = (list: readonly PhaseCounts[], name: string) => list.filter(({ phase }) => phase === name);
@@ -183,10 +196,16 @@ function priced(counts: Counts | undefined, host: Host): PricedCounts {
       microsecondsRange: [0, 0],
       parts: { trap: 0, walk: 0, flush: 0, refault: 0 },
       rest: host.kvm ? 0 : null,
+      noShadow: { ran: {}, notRun: {} },
       leavesDropped: 0,
       refaults: 0,
     };
-  return { ...price(counts, host), leavesDropped: counts.leavesDropped, refaults: counts.refaults };
+  return {
+    ...price(counts, host),
+    noShadow: counts.noShadow,
+    leavesDropped: counts.leavesDropped,
+    refaults: counts.refaults,
+  };
 }
 
 function factor(

@@ -33,23 +33,26 @@ export interface HostCounts {
 
 /**
  * Sinks for several hosts at several IPA sizes: hosts whose shadow tables evolve alike share one simulation of them.
- * `vcpus`: pCPUs of the trace, which are the vCPUs of the guest hypervisor.
+ * `vcpus`: pCPUs of the trace, which are the vCPUs of the guest hypervisor; `ran`: VMIDs whose guests have run before it.
+ * `vmidsRun` tells those under which one has run so far.
  */
 export function hostSinks(
   hosts: readonly Host[],
   ipaBits: readonly number[],
   vcpus: number,
-): { sinks: TraceSink[]; counts: () => HostCounts[] } {
+  ran: readonly number[] = [],
+): { sinks: TraceSink[]; counts: () => HostCounts[]; vmidsRun: () => number[] } {
   const bare = hosts.some((host) => host.kvm === undefined) ? new BareMetal() : undefined;
   const nested = new Map<string, KvmNested>();
   const shapeOf = (host: Host): string => `${host.kvm!.granuleBits} ${host.kvm!.backingLevel}`;
   for (const host of hosts)
     if (host.kvm !== undefined) {
       for (const bits of ipaBits) accountOf(host, bits); // refuses what the host cannot have, before the work
-      if (!nested.has(shapeOf(host))) nested.set(shapeOf(host), new KvmNested(host.kvm, ipaBits, vcpus));
+      if (!nested.has(shapeOf(host))) nested.set(shapeOf(host), new KvmNested(host.kvm, ipaBits, vcpus, ran));
     }
   return {
     sinks: [...(bare ? [bare] : []), ...nested.values()],
+    vmidsRun: () => [...nested.values()][0]?.vmidsRun() ?? [],
     counts: () =>
       hosts.flatMap((host) =>
         ipaBits.map((bits) => ({
@@ -76,6 +79,7 @@ export function runJob({ scenario, policies, cpu, hosts, ipaBits }: Job): Policy
       tlbi: of.tlbi,
       hardwareTlbi: of.hardwareTlbi,
       hypercalls: of.hypercalls,
+      noShadow: of.noShadow,
       leavesDropped: of.leavesDropped,
       refaults: of.refaults,
     })),

@@ -22,12 +22,16 @@ export class PhasePrices implements TraceSink {
   seen = 0;
   private readonly sinks: readonly TraceSink[];
   private readonly counts: () => HostCounts[];
+  /** VMIDs under which a guest has run until now, or before the trace; none where no host is nested */
+  readonly vmidsRun: () => number[];
   private readonly open: string[] = [];
   private readonly byPhase = new Map<string, HostCounts[]>();
   private last: HostCounts[];
 
-  constructor(hosts: readonly Host[], ipaBits: readonly number[], vcpus: number) {
-    const { sinks, counts } = hostSinks(hosts, ipaBits, vcpus);
+  /** `ran`: VMIDs whose guests have run before the trace begins. */
+  constructor(hosts: readonly Host[], ipaBits: readonly number[], vcpus: number, ran: readonly number[] = []) {
+    const { sinks, counts, vmidsRun } = hostSinks(hosts, ipaBits, vcpus, ran);
+    this.vmidsRun = vmidsRun;
     this.sinks = sinks;
     this.counts = counts;
     this.last = counts();
@@ -66,10 +70,14 @@ export class PhasePrices implements TraceSink {
     this.last = now;
   }
 
-  /** Phases in the order in which they first came, without those in which nothing was counted; to be called at the end. */
+  /**
+   * Phases in the order in which they first came, what stands outside any last, without those in which nothing was counted;
+   * to be called at the end.
+   */
   phases(): PhaseCounts[] {
     this.settle();
     return [...this.byPhase]
+      .sort(([a], [b]) => Number(a === OUTSIDE) - Number(b === OUTSIDE))
       .filter(([, list]) => list.some(({ counts }) => didAnything(counts)))
       .flatMap(([phase, list]) => list.map((of) => ({ phase, ...of })));
   }

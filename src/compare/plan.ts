@@ -1,6 +1,6 @@
 /** A whole comparison, cut into jobs that may run side by side; policies that do the same work are simulated once. */
 import type { CpuProfile } from "../arch/index.js";
-import type { Host } from "../host/index.js";
+import { type Host, ipaNotes } from "../host/index.js";
 import { missingFeature, type Occasion, type Policy, type Program, policyOn } from "../policy/index.js";
 import { frameOf, possibleOccasions, type Scenario } from "../xen/index.js";
 import { checksOf } from "./checks.js";
@@ -112,7 +112,12 @@ export class Plan {
       policies: policies.map(({ name, title, source }) => ({ name, title, source })),
       hosts: hosts.map((host) => describedHost(host, cpuOf(host).name)),
       cpu: [...new Set(hosts.map((host) => cpuOf(host).name))].join(", "),
-      notes: [...this.repeatNotes(rows), ...this.notes, ...this.sameNotes()],
+      notes: [
+        ...ipaNotes(hosts, this.comparison.ipaBits),
+        ...this.repeatNotes(rows),
+        ...this.notes,
+        ...this.sameNotes(),
+      ],
     };
   }
 

@@ -1,4 +1,5 @@
 /** What `compare` finds: the contract of `shootdown compare --json`, and what the tables and the report are made from. */
+import type { NoShadow } from "../host/index.js";
 import type { ProvedOccasion, SignOff, Verdict } from "../prove/index.js";
 
 /** The parts of a price, in microseconds of simulated time; they sum to a row's `microseconds`. */
@@ -30,6 +31,8 @@ export interface CompareRow {
   readonly hardwareTlbi: Readonly<Record<string, number>>;
   /** hypercalls, by Xen's name */
   readonly hypercalls: Readonly<Record<string, number>>;
+  /** TLBIs that found no shadow stage-2 of their VMID, by VMID */
+  readonly noShadow: NoShadow;
   /** shadow leaves dropped by invalidations */
   readonly leavesDropped: number;
   /** shadow stage-2 faults on pages that had been mapped before */

@@ -1,7 +1,7 @@
 /** The hypervisor under study on bare metal: its TLBIs are the hardware's, and wait for its DSBs. */
 import { BARRIERS, completes, type Reach, TLBI_OPS } from "../arch/index.js";
 import { type EventBuffer, Kind, type Names, type TraceSink } from "../trace/index.js";
-import { byName, type Counts } from "./counts.js";
+import { byName, type Counts, NO_SHADOW } from "./counts.js";
 import { HypercallMarks } from "./marks.js";
 
 const REACHES: readonly Reach[] = ["local", "inner", "outer"];
@@ -68,6 +68,7 @@ export class BareMetal implements TraceSink {
       tlbi,
       hardwareTlbi: tlbi,
       hypercalls: this.hypercalls.byName(),
+      noShadow: NO_SHADOW,
       exits: 0,
       leavesDropped: 0,
       refaults: 0,

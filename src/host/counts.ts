@@ -8,6 +8,15 @@ export type Amounts = Readonly<Partial<Record<PriceKey, number>>>;
 export const PARTS = ["trap", "walk", "flush", "refault"] as const;
 export type Part = (typeof PARTS)[number];
 
+/** See {@link Counts.noShadow}. */
+export interface NoShadow {
+  readonly ran: Readonly<Record<string, number>>;
+  readonly notRun: Readonly<Record<string, number>>;
+}
+
+/** None; on bare metal there are no shadows. */
+export const NO_SHADOW: NoShadow = { ran: {}, notRun: {} };
+
 /** Counts of one trace on one host. All are exact and linear: two traces' counts may be added. */
 export interface Counts {
   /** TLBIs that the hypervisor under study executed, by name */
@@ -16,6 +25,11 @@ export interface Counts {
   readonly hardwareTlbi: Readonly<Record<string, number>>;
   /** hypercalls, by name (begin marks "hypercall:NAME") */
   readonly hypercalls: Readonly<Record<string, number>>;
+  /**
+   * TLBIs that found no shadow stage-2 of their VMID, and so cost a trap alone, by VMID ("all": ALLE1*, with no shadow at all):
+   * `ran` where its guest had run and the shadow was recycled since, `notRun` where no guest had run under it so far
+   */
+  readonly noShadow: NoShadow;
   /** traps of TLBIs to the host, slow path and fast path; 0 on bare metal */
   readonly exits: number;
   /** leaves of shadow stage-2 tables dropped by invalidations and by recycling */
@@ -59,6 +73,10 @@ export function addCounts(a: Counts, b: Counts, sign: 1 | -1 = 1): Counts {
     tlbi: plus(a.tlbi, b.tlbi, sign),
     hardwareTlbi: plus(a.hardwareTlbi, b.hardwareTlbi, sign),
     hypercalls: plus(a.hypercalls, b.hypercalls, sign),
+    noShadow: {
+      ran: plus(a.noShadow.ran, b.noShadow.ran, sign),
+      notRun: plus(a.noShadow.notRun, b.noShadow.notRun, sign),
+    },
     exits: a.exits + sign * b.exits,
     leavesDropped: a.leavesDropped + sign * b.leavesDropped,
     refaults: a.refaults + sign * b.refaults,

@@ -3,8 +3,8 @@
  * model counts the elementary steps. All of it is pure: text and events in, values out.
  */
 export { BareMetal } from "./bare.js";
-export { type Amounts, addAmounts, addCounts, type Counts, PARTS, type Part } from "./counts.js";
-export { type Account, accountOf } from "./kvm/account.js";
+export { type Amounts, addAmounts, addCounts, type Counts, type NoShadow, PARTS, type Part } from "./counts.js";
+export { type Account, accountOf, ipaNotes } from "./kvm/account.js";
 export { KvmNested, type ShadowShape } from "./kvm/nested.js";
 export { instructionsOf, type Priced, price, ratioRange } from "./price.js";
 export {

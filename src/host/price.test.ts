@@ -40,6 +40,7 @@ const countsOf = (flush: Counts["parts"]["flush"]): Counts => ({
   tlbi: {},
   hardwareTlbi: {},
   hypercalls: {},
+  noShadow: { ran: {}, notRun: {} },
   exits: 0,
   leavesDropped: 0,
   refaults: 0,

@@ -29,6 +29,7 @@ export const NESTED_PRICES = {
   "fast-path": ["instructions", "an EL2 TLBI handled in the exit loop (__kvm_tlbi_s1e2)"],
   "chunk-step": ["instructions", "one step of stage2_apply_range over an empty chunk, without its flush"],
   "flush-call": ["instructions", "one __kvm_tlb_flush_vmid_range or _ipa: VMID switch and back"],
+  repeat: ["instructions", "the VALE2IS and DSB that end a TLBI once more, on a host that repeats them"],
   descend: ["instructions", "the walk enters a table"],
   "empty-slot": ["instructions", "the walk visits an invalid descriptor inside a table"],
   leaf: ["instructions", "a valid leaf is cleared and its page put (stage2_unmap_put_pte)"],
@@ -65,7 +66,7 @@ export interface KvmHost {
   readonly unmap: "per-chunk" | "whole-shadow";
   /** "skipped": chunks of the shadow with nothing mapped are neither visited nor flushed */
   readonly holes: "walked" | "skipped";
-  /** the host kernel ends every flush with one more broadcast TLBI (VALE2IS) and DSB: ARM64_WORKAROUND_REPEAT_TLBI */
+  /** the host kernel ends every TLBI and its DSB with one more (VALE2IS and DSB): ARM64_WORKAROUND_REPEAT_TLBI */
   readonly repeatTlbi: boolean;
 }
 
@@ -108,8 +109,16 @@ function priceSchema(unit: PriceUnit) {
 type PriceInput = v.InferOutput<ReturnType<typeof priceSchema>>;
 type PriceTable = Readonly<Record<string, readonly [PriceUnit, string]>>;
 
+/** Prices that a host file may leave out, as those from before they were known do; they are 0 then, and say so. */
+const OPTIONAL: ReadonlySet<string> = new Set<PriceKey>(["repeat"]);
+
 function pricesSchema<T extends PriceTable>(table: T) {
-  const shape = Object.fromEntries(Object.entries(table).map(([key, [unit]]) => [key, priceSchema(unit)]));
+  const shape = Object.fromEntries(
+    Object.entries(table).map(([key, [unit]]) => {
+      const schema = priceSchema(unit);
+      return [key, OPTIONAL.has(key) ? v.optional(schema) : schema];
+    }),
+  );
   return v.strictObject(shape as Record<keyof T & string, ReturnType<typeof priceSchema>>);
 }
 
@@ -155,10 +164,12 @@ function priceOf(key: PriceKey, meaning: string, input: PriceInput): Price {
   return { key, meaning, unit, value, low, high, source, ...(calibratedOn === undefined ? {} : { calibratedOn }) };
 }
 
-function pricesOf(table: PriceTable, inputs: Readonly<Record<string, PriceInput>>): Host["prices"] {
+function pricesOf(table: PriceTable, inputs: Readonly<Record<string, PriceInput | undefined>>): Host["prices"] {
   const prices: Partial<Record<PriceKey, Price>> = {};
-  for (const [key, [, meaning]] of Object.entries(table))
-    prices[key as PriceKey] = priceOf(key as PriceKey, meaning, inputs[key]!);
+  for (const [key, [unit, meaning]] of Object.entries(table)) {
+    const input = inputs[key] ?? { value: 0, unit, source: "not in the host file, so nothing" };
+    prices[key as PriceKey] = priceOf(key as PriceKey, meaning, input);
+  }
   return prices;
 }
 

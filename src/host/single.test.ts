@@ -47,5 +47,5 @@ test("what cannot be simulated is refused in one sentence", () => {
     "the shadow reaches page 268435456, beyond 40 IPA bits",
   );
   refused({ shadow: 2 ** 24 + 1 }, "a shadow of more than 16777216 leaves is not simulated");
-  refused({ ipaBits: 20 }, "host kvm-nested-7.2: 20 IPA bits, expected 32 to 48 with a 4 KiB granule");
+  refused({ ipaBits: 20 }, "host kvm-nested-7.2: 20 IPA bits, expected 32 to 52 with a 4 KiB granule");
 });

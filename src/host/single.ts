@@ -1,7 +1,7 @@
 /** The price of one TLBI, for a shadow that a user describes. */
 import { halvesOf, levelShift, PAGE_SHIFT, TLBI_OPS, type TlbiOp, tlbiIndex } from "../arch/index.js";
 import { InputError } from "../input/index.js";
-import { addAmounts, type Counts } from "./counts.js";
+import { addAmounts, type Counts, NO_SHADOW } from "./counts.js";
 import { accountOf, nestedCounts } from "./kvm/account.js";
 import { TlbiHandlers } from "./kvm/handlers.js";
 import { NestedMmus } from "./kvm/mmus.js";
@@ -89,6 +89,7 @@ function bareCounts(op: TlbiOp): Counts {
     tlbi,
     hardwareTlbi: tlbi,
     hypercalls: {},
+    noShadow: NO_SHADOW,
     exits: 0,
     leavesDropped: 0,
     refaults: 0,
@@ -100,7 +101,7 @@ function bareCounts(op: TlbiOp): Counts {
 
 function shadowCounts(op: number, { operand, host, ipaBits, shadow }: SingleTlbi, kvm: KvmHost): Counts {
   const account = accountOf(host, ipaBits);
-  const pool = new ShadowPool(kvm.granuleBits);
+  const pool = new ShadowPool(kvm.granuleBits, ipaBits);
   const mmus = new NestedMmus(pool, 1);
   const tally = new Tally(1);
   const handlers = new TlbiHandlers(pool, mmus, [ipaBits], tally);

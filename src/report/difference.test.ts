@@ -65,7 +65,7 @@ test("prices have what was before, what is after and the factor on each host, it
       ["48", "create"],
     ],
   );
-  assert.ok(!differenceText(difference, 60).includes("range"));
+  assert.ok(!differenceText(difference, 50).includes("range"));
 });
 
 test("traces that are the same are said to be, and nothing else is", () => {

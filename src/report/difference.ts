@@ -10,6 +10,7 @@ import {
 import { callPath, count, duration, factor, list, tally } from "./format.js";
 import { byHost, HOST_ALIGN, HOST_HEADS, hostCells } from "./host-cells.js";
 import { labelledCounts } from "./labels.js";
+import { guestlessText } from "./no-shadow.js";
 import { NO_BREAK, textTable, wrapped } from "./text.js";
 
 /**
@@ -28,6 +29,8 @@ export function differenceText(difference: TraceDifference, width: number, all =
   if (!all && changed.length > 0 && unchanged.length > 0)
     sections.push(wrapped(`Unchanged: ${list(unchanged.map(phaseTitle))}.`, width));
   if (!identical || all) sections.push(pricesText(prices, width, all));
+  for (const { trace, noShadow, vmidsRun } of identical ? [difference.before] : [difference.before, difference.after])
+    sections.push(guestlessText(noShadow, vmidsRun, width, trace));
   return sections.filter((section) => section !== "").join("\n");
 }
 

@@ -6,6 +6,7 @@ export { differenceText } from "./difference.js";
 export * from "./format.js";
 export { byHost, HOST_ALIGN, HOST_HEADS, hostCells } from "./host-cells.js";
 export { labelledCounts } from "./labels.js";
+export { noShadowText } from "./no-shadow.js";
 export { proofText } from "./proof-text.js";
 export { compareTables } from "./table.js";
 export { type Align, type Span, type TextTableOptions, textTable, wrapped } from "./text.js";

@@ -171,6 +171,7 @@ function sampleRow(
           XENMEM_add_to_physmap_batch: work,
         }
       : {},
+    noShadow: { ran: {}, notRun: {} },
     leavesDropped: nested ? wholeVmid * 2 : 0,
     refaults: nested ? wholeVmid : 0,
     rest: nested ? 4.2e6 : null,

@@ -13,8 +13,11 @@ import type { DomuSpec, Scenario } from "./scenario.js";
 export const GUEST_RAM_GFN = 0x40000;
 /** First gfn of a domU's magic pages: GUEST_MAGIC_BASE (xen/include/public/arch-arm.h). */
 export const MAGIC_GFN = 0x39000;
-/** Where Linux's unpopulated-alloc takes dom0's gfns for foreign mappings from: above all RAM; right above it in a small p2m. */
-const FOREIGN_GFN = 2 ** 24;
+/**
+ * Where Linux's unpopulated-alloc takes dom0's gfns for foreign mappings from: above all RAM; right above it in a small p2m.
+ * 32 GiB, which the shadows of a host with 36 IPA bits reach.
+ */
+const FOREIGN_GFN = 2 ** 23;
 /** dom0's VAs, as page numbers: its kernel's linear map, and the toolstack's mapping of the guest. */
 const LINEAR_VA = 0xffff000000000;
 const MAPPING_VA = 0xffffa0000;
@@ -43,7 +46,8 @@ export class Toolstack {
     private readonly scenario: Scenario,
   ) {
     this.workingSet = this.findWorkingSet();
-    this.foreignGfn = 2 ** (xen.ipaBits - 12) > FOREIGN_GFN ? FOREIGN_GFN : xen.machine.heap.pages;
+    const { pages } = xen.machine.heap;
+    this.foreignGfn = 2 ** (xen.ipaBits - 12) > FOREIGN_GFN && pages <= FOREIGN_GFN ? FOREIGN_GFN : pages;
     this.touchedAt = new Float64Array(xen.machine.policies.length).fill(-1);
   }
 

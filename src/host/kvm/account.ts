@@ -2,11 +2,11 @@
  * One host's view of a tally. The leaves of the shadow tables evolve alike whatever the IPA size and the way of unmapping;
  * only what the host does for it differs, and it differs by sums: the steps over an empty IPA space are one multiplication.
  */
-import { levelShift, minBlockLevel, stage2Geometry, TLBI_OPS, tlbiIndex } from "../../arch/index.js";
+import { ipaFeature, levelShift, minBlockLevel, stage2Geometry, TLBI_OPS, tlbiIndex } from "../../arch/index.js";
 import { InputError } from "../../input/index.js";
 import { byName, type Counts } from "../counts.js";
 import type { Host, KvmHost } from "../prices.js";
-import type { Tally } from "./tally.js";
+import { EVERY_VMID, type Tally } from "./tally.js";
 
 /** A host's way of unmapping, and its IPA size: kvm_ipa_limit, which is the host's and not a VM's. */
 export interface Account extends Pick<KvmHost, "granuleBits" | "unmap" | "holes" | "repeatTlbi"> {
@@ -26,6 +26,20 @@ export function accountOf(host: Host, ipaBits: number): Account {
   return { granuleBits, unmap, holes, repeatTlbi, ipaBits };
 }
 
+/** What a host must have for those of the IPA sizes that are above 48 bits: a sentence for each and page size. */
+export function ipaNotes(hosts: readonly Host[], ipaBits: readonly number[]): string[] {
+  const notes = new Set<string>();
+  for (const bits of ipaBits)
+    for (const { kvm } of hosts) {
+      const feature = kvm && ipaFeature(bits, kvm.granuleBits);
+      if (feature)
+        notes.add(
+          `${bits} IPA bits with ${2 ** (kvm.granuleBits - 10)} KiB pages are those of a host with ${feature} and as many bits of PA: without, KVM's limit is 48.`,
+        );
+    }
+  return [...notes];
+}
+
 const hardware = (name: string): number => tlbiIndex(name) ?? -1;
 const RIPAS2E1IS = hardware("RIPAS2E1IS");
 const IPAS2E1IS = hardware("IPAS2E1IS");
@@ -33,6 +47,13 @@ const VMALLE1IS = hardware("VMALLE1IS");
 const VMALLE1 = hardware("VMALLE1");
 const VMALLS12E1IS = hardware("VMALLS12E1IS");
 const VALE2IS = hardware("VALE2IS");
+
+/** Counts by VMID as in {@link Counts.noShadow}, in ascending order. */
+function byVmid(counts: ReadonlyMap<number, number>): Record<string, number> {
+  return Object.fromEntries(
+    [...counts].sort(([a], [b]) => a - b).map(([vmid, n]) => [vmid === EVERY_VMID ? "all" : String(vmid), n]),
+  );
+}
 
 /** What the host of `account` did; `ipaSize` is the index of its IPA size in the tally, `hypercalls` their counts by name. */
 export function nestedCounts(
@@ -48,15 +69,20 @@ export function nestedCounts(
   const chunks = 2 ** (ipaBits - levelShift(chunkLevel, granuleBits));
   const walked = account.holes === "walked";
   // Where the walk starts at the tables that hold the chunk entries, these are roots: not entered, not freed.
-  const upper = stage2Geometry(ipaBits, granuleBits).startLevel < chunkLevel ? 1 : 0;
+  const { startLevel } = stage2Geometry(ipaBits, granuleBits);
+  const upper = startLevel < chunkLevel ? 1 : 0;
+  const top = startLevel < chunkLevel - 1 ? 1 : 0;
 
   const fullSteps = walked ? chunks * tally.fullUnmaps : full.populatedChunks;
-  const partialSteps = walked ? tally.steps[ipaSize]! : tally.populatedSteps;
-  const fullFreed = full.freed + upper * full.upperFreed;
-  const partialFreed = partial.freed + upper * partial.upperFreed;
+  const partialSteps = walked ? tally.steps[ipaSize]! : tally.populatedSteps[ipaSize]!;
+  const fullFreed = full.freed + upper * full.upperFreed + top * full.topFreed;
+  const partialFreed = partial.freed + upper * partial.upperFreed + top * partial.topFreed;
   const upperDescends = walked
     ? full.upperDescends + partial.upperDescends
     : full.upperDescendsPopulated + partial.upperDescendsPopulated;
+  const topDescends = walked
+    ? full.topDescends + partial.topDescends
+    : full.topDescendsPopulated + partial.topDescendsPopulated;
 
   const perChunk = account.unmap === "per-chunk";
   // Each is an invalidation by IPA, DSB ISH, VMALLE1IS, DSB ISH; that of a whole shadow is one VMALLS12E1IS, DSB ISH.
@@ -69,7 +95,11 @@ export function nestedCounts(
   ops[IPAS2E1IS]! += partialSteps.single + partialFreed + (perChunk ? fullFreed : 0);
   ops[VMALLE1IS]! += ipaFlushes;
   ops[VMALLS12E1IS]! += shadowFlushes;
-  if (account.repeatTlbi) ops[VALE2IS]! += flushCalls;
+  // Each sync of a TLBI by the host is repeated: that of a flush, and that of __kvm_tlbi_s1e2, which executes a TLBI of EL1 for
+  // a shadow or one of EL2 in the exit loop. VMALLS12E1* and ALLE1* pass through it too: it finds nothing to execute for them,
+  // and syncs, before they are handled.
+  const repeats = account.repeatTlbi ? flushCalls + tally.el1Matches + tally.fast + tally.fullTraps : 0;
+  ops[VALE2IS]! += repeats;
   const broadcasts = ops.reduce((sum, n) => sum + n, 0);
   ops[VMALLE1]! += tally.contextFlushes;
 
@@ -79,6 +109,7 @@ export function nestedCounts(
     tlbi,
     hardwareTlbi: byName(ops, (i) => TLBI_OPS[i]!.name),
     hypercalls,
+    noShadow: { ran: byVmid(tally.noShadowRan), notRun: byVmid(tally.noShadowNotRun) },
     exits: tally.slow + tally.fast,
     leavesDropped,
     refaults: tally.refaults,
@@ -95,12 +126,13 @@ export function nestedCounts(
       walk: {
         "chunk-step": fullSteps + partialSteps.chunks,
         "flush-call": flushCalls,
-        descend: full.descends + partial.descends + upper * upperDescends,
+        repeat: repeats,
+        descend: full.descends + partial.descends + upper * upperDescends + top * topDescends,
         "empty-slot": full.emptySlots + partial.emptySlots,
         leaf: leavesDropped,
         "free-table": fullFreed + partialFreed,
         lookup: tally.lookups,
-        "lookup-level": tally.lookupTables + upper * tally.lookupUpperTables,
+        "lookup-level": tally.lookupTables + upper * tally.lookupUpperTables + top * tally.lookupTopTables,
       },
       flush: { broadcast: broadcasts, local: tally.contextFlushes },
       refault: { exit: tally.refaults, "shadow-fault": tally.refaults },

@@ -5,6 +5,7 @@
  */
 import {
   type GranuleBits,
+  ipaFeature,
   levelShift,
   low48,
   minBlockLevel,
@@ -15,7 +16,7 @@ import {
 } from "../../arch/index.js";
 import type { NestedMmus, ShadowMmu } from "./mmus.js";
 import type { ShadowPool } from "./shadow.js";
-import { coverOps, type FlushOps, type Tally } from "./tally.js";
+import { coverOps, EVERY_VMID, type FlushOps, type Steps, type Tally } from "./tally.js";
 
 type Handler = "vmalls12e1" | "alle1" | "ipas2" | "ripas2" | "el1" | "el2";
 
@@ -55,6 +56,8 @@ export class TlbiHandlers {
   private cover: FlushOps = { range: 0, single: 0 };
   /** number of chunks of each IPA size */
   private readonly chunkLimits: readonly number[];
+  /** by IPA size: granules of 64 KiB, in which a range operand counts with FEAT_LPA2; 1 without */
+  private readonly alignments: readonly number[];
 
   constructor(
     private readonly pool: ShadowPool,
@@ -65,6 +68,9 @@ export class TlbiHandlers {
     this.granuleBits = pool.granuleBits;
     this.granulesPerPage = 2 ** (PAGE_SHIFT - pool.granuleBits);
     this.chunkLimits = ipaBits.map((bits) => 2 ** (bits - levelShift(pool.chunkLevel, pool.granuleBits)));
+    this.alignments = ipaBits.map((bits) =>
+      ipaFeature(bits, pool.granuleBits) === "FEAT_LPA2" ? 2 ** (16 - pool.granuleBits) : 1,
+    );
   }
 
   /** A TLBI (index in TLBI_OPS) with its operand, under the VMID of the guest hypervisor's VTTBR_EL2. */
@@ -77,8 +83,12 @@ export class TlbiHandlers {
       return;
     }
     tally.slow++;
+    const every = handler === "alle1";
+    if (every || handler === "vmalls12e1") tally.fullTraps++;
+    let found = false;
     for (const slot of this.mmus.valid) {
-      if (handler !== "alle1" && slot.vmid !== vmid) continue;
+      if (!every && slot.vmid !== vmid) continue;
+      found = true;
       if (handler === "el1") {
         tally.el1Matches++;
         tally.el1Ops[HARDWARE_OP[op]!]!++;
@@ -89,6 +99,13 @@ export class TlbiHandlers {
       else if (handler === "ripas2") this.unmapRange(slot, lo, hi);
       else this.unmapAll(slot);
     }
+    if (!found) this.foundNone(every ? EVERY_VMID : vmid);
+  }
+
+  private foundNone(vmid: number): void {
+    const { noShadowRan, noShadowNotRun } = this.tally;
+    const counts = vmid !== EVERY_VMID && this.mmus.hasRun(vmid) ? noShadowRan : noShadowNotRun;
+    counts.set(vmid, (counts.get(vmid) ?? 0) + 1);
   }
 
   /** The full unmap of a shadow, of VMALLS12E1, ALLE1 and recycling. */
@@ -112,13 +129,14 @@ export class TlbiHandlers {
    */
   private shadowHint(slot: ShadowMmu, page: number): number | undefined {
     const tally = this.tally;
-    const chunkLevel = this.pool.chunkLevel;
+    const { chunkLevel, topLevel } = this.pool;
     for (let level = 3; level >= chunkLevel; level--) {
       const pages = PAGES_OF_SHIFT[levelShift(level, this.granuleBits)]!;
       const base = Math.floor(page / pages) * pages;
       const hint = slot.stage2.find(this.granule(base));
       tally.lookups++;
       const depth = slot.stage2.depth;
+      if (topLevel !== undefined && depth >= topLevel) tally.lookupTopTables++;
       if (depth >= chunkLevel) {
         tally.lookupUpperTables++;
         tally.lookupTables += depth - chunkLevel;
@@ -160,19 +178,27 @@ export class TlbiHandlers {
         this.coveredGranules = to - from + 1;
         this.cover = coverOps(this.coveredGranules);
       }
-      const cover = this.cover;
+      const populated = slot.stage2.unmapPiece(chunk, from, to, partial);
       for (let i = 0; i < steps.length; i++) {
         if (chunk >= this.chunkLimits[i]!) continue;
-        const step = steps[i]!;
-        step.chunks++;
-        step.range += cover.range;
-        step.single += cover.single;
-      }
-      if (slot.stage2.unmapPiece(chunk, from, to, partial)) {
-        populatedSteps.chunks++;
-        populatedSteps.range += cover.range;
-        populatedSteps.single += cover.single;
+        const beside = from & (this.alignments[i]! - 1);
+        const cover = beside === 0 ? this.cover : coverFrom(beside, this.alignments[i]!, this.coveredGranules);
+        addStep(steps[i]!, cover);
+        if (populated) addStep(populatedSteps[i]!, cover);
       }
     }
   }
+}
+
+/** The cover of granules whose first is not at a multiple of 64 KiB, with FEAT_LPA2: up to the next one, one by one. */
+function coverFrom(beside: number, alignment: number, granules: number): FlushOps {
+  const head = Math.min(granules, alignment - beside);
+  const { range, single } = coverOps(granules - head);
+  return { range, single: single + head };
+}
+
+function addStep(step: Steps, cover: FlushOps): void {
+  step.chunks++;
+  step.range += cover.range;
+  step.single += cover.single;
 }

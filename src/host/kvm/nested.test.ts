@@ -1,45 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addressOperand, sysregIndex, tlbiIndex, vttbr } from "../../arch/index.js";
+import { addressOperand, sysregIndex, vttbr } from "../../arch/index.js";
 import { InputError } from "../../input/index.js";
 import { Access, Recorder } from "../../trace/index.js";
-import type { Counts } from "../counts.js";
+import { Guest } from "./guest.testing.js";
 import { KvmNested } from "./nested.js";
 
 const SHAPE = { granuleBits: 12, backingLevel: 3 } as const;
-const KVM = { granuleBits: 12, unmap: "per-chunk", holes: "walked", repeatTlbi: false } as const;
-
-/** A guest hypervisor at work: its accesses, switches and TLBIs, on a host with 40 and 48 IPA bits. */
-class Guest {
-  readonly nested: KvmNested;
-  readonly trace: Recorder;
-
-  constructor(vcpus = 1, shape: ConstructorParameters<typeof KvmNested>[0] = SHAPE) {
-    this.nested = new KvmNested(shape, [40, 48], vcpus);
-    this.trace = new Recorder(vcpus, [this.nested]);
-  }
-
-  run(pcpu: number, vmid: number, root = 0x1000 + vmid): this {
-    this.trace.context(pcpu, vmid, vmid);
-    this.trace.sysreg(pcpu, sysregIndex("VTTBR_EL2")!, { lo: 0, hi: 0 }, vttbr(vmid, root));
-    return this;
-  }
-
-  touch(pcpu: number, ...pages: number[]): this {
-    for (const page of pages) this.trace.access(pcpu, Access.read, 3, page, page, page);
-    return this;
-  }
-
-  tlbi(pcpu: number, name: string, operand = 0): this {
-    this.trace.tlbi(pcpu, tlbiIndex(name)!, operand, 0);
-    return this;
-  }
-
-  counts(ipaBits = 40): Counts {
-    this.trace.flush();
-    return this.nested.counts({ ...KVM, ipaBits });
-  }
-}
 
 test("a page faults once, and again only after an invalidation dropped it", () => {
   const guest = new Guest().run(0, 1).touch(0, 7, 8, 7, 8);

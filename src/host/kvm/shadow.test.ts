@@ -87,6 +87,31 @@ test("dropping a whole shadow counts what one step after the other over every ch
   );
 });
 
+test("the same above 48 bits of 16 KiB pages, with top tables below the root", () => {
+  const CHUNK = 2 ** 11;
+  const far = [0, 3, 2047, 2048, 2 ** 22, 2 ** 22 + 5, 3 * 2 ** 22 + 2049];
+  const pages = fc.array(fc.record({ chunk: fc.constantFrom(...far), at: fc.constantFrom(0, 7, CHUNK - 1) }), {
+    maxLength: 8,
+  });
+  fc.assert(
+    fc.property(pages, (leaves) => {
+      const pool = new ShadowPool(14, 52);
+      const shadows = [new ShadowStage2(pool), new ShadowStage2(pool)] as const;
+      for (const shadow of shadows)
+        for (const { chunk, at } of leaves) if (shadow.find(chunk * CHUNK + at) < 0) shadow.map(3, 3);
+      const [whole, stepped] = [new WalkCounts(), new WalkCounts()];
+      shadows[0].unmapAll(whole);
+      // Steps over chunks that no table holds count nothing: those of the top tables at hand, and the next one's first.
+      const tops = [...new Set(leaves.map(({ chunk }) => Math.floor(chunk / 2 ** 22)))].sort((a, b) => a - b);
+      const last = Math.max(0, ...leaves.map(({ chunk }) => chunk % 2 ** 22));
+      for (const top of tops)
+        for (let i = 0; i <= last; i++) shadows[1].unmapPiece(top * 2 ** 22 + i, 0, CHUNK - 1, stepped);
+      assert.deepEqual(whole, stepped);
+    }),
+    { numRuns: 100 },
+  );
+});
+
 test("a block maps all its pages, and goes whole when any part is unmapped", () => {
   const shadow = new ShadowStage2(new ShadowPool(12));
   shadow.find(512 + 7);

@@ -3,10 +3,12 @@
  * unmapping them takes (Linux arch/arm64/kvm/hyp/pgtable.c; unmapping in chunks: mmu.c, stage2_apply_range).
  *
  * A *chunk* is what one entry of the lowest level with blocks covers (1 GiB with 4 KiB pages, 32 MiB with 16, 512 MiB with
- * 64). The tables are simulated with a root at level 0 whatever the IPA size; tables that hold chunk entries ("upper") are
- * roots where the IPA size lets the walk start there, and then neither entered by a step nor freed, so they are counted apart.
+ * 64). The tables are simulated with one root whatever the IPA size, at level 0, or at level -1 where 4 KiB pages have more
+ * than 48 bits; tables that hold chunk entries ("upper") are roots where the IPA size lets the walk start there, and then
+ * neither entered by a step nor freed, so they are counted apart. So are those above them ("top") where they may be no roots:
+ * 16 KiB pages with more than 51 bits start at level 0.
  */
-import { bitsPerLevel, type GranuleBits, minBlockLevel } from "../../arch/index.js";
+import { bitsPerLevel, type GranuleBits, levelShift, minBlockLevel, stage2Geometry } from "../../arch/index.js";
 
 /** What walks of shadow tables did. All sums; flushes are not in it, since they follow from it. */
 export class WalkCounts {
@@ -21,6 +23,10 @@ export class WalkCounts {
   upperDescends = 0;
   upperDescendsPopulated = 0;
   upperFreed = 0;
+  /** the same of top tables */
+  topDescends = 0;
+  topDescendsPopulated = 0;
+  topFreed = 0;
   /** chunks that had anything mapped when a step reached them */
   populatedChunks = 0;
 }
@@ -47,6 +53,9 @@ export class ShadowPool {
   readonly size: number;
   /** level whose entries are the chunks */
   readonly chunkLevel: 1 | 2;
+  readonly rootLevel: -1 | 0;
+  /** level of the top tables; undefined where these are roots at every IPA size */
+  readonly topLevel: number | undefined;
   /** granules (host pages) of a chunk */
   readonly chunkGranules: number;
   /** reciprocals of chunkGranules and size, exact since these are powers of two: a division is slow on hot paths */
@@ -58,10 +67,17 @@ export class ShadowPool {
   /** table 0 is not used: its number means "invalid" */
   private count = 1;
 
-  constructor(readonly granuleBits: GranuleBits) {
+  /** `ipaBits`: the largest IPA size for which it must serve. */
+  constructor(
+    readonly granuleBits: GranuleBits,
+    ipaBits = 48,
+  ) {
     this.bits = bitsPerLevel(granuleBits);
     this.size = 2 ** this.bits;
     this.chunkLevel = minBlockLevel(granuleBits);
+    this.rootLevel = ipaBits > levelShift(-1, granuleBits) ? -1 : 0;
+    const { startLevel } = stage2Geometry(ipaBits, granuleBits);
+    this.topLevel = startLevel < this.chunkLevel - 1 ? this.chunkLevel - 1 : undefined;
     this.chunkGranules = 2 ** (this.bits * (3 - this.chunkLevel));
     this.chunksPerGranule = 1 / this.chunkGranules;
     this.tablesPerGranule = 1 / this.size;
@@ -146,7 +162,7 @@ export class ShadowStage2 {
   private foundWithin = 0;
 
   constructor(private readonly pool: ShadowPool) {
-    this.root = pool.take(0, 0);
+    this.root = pool.take(pool.rootLevel, 0);
   }
 
   /** The index into a table at `level`, of a granule given as its chunk and the granule within the chunk. */
@@ -161,14 +177,14 @@ export class ShadowStage2 {
    * does. Sets {@link depth}, and where {@link map} would map it.
    */
   find(granule: number): number {
-    const { entries, bits, chunkGranules, chunksPerGranule, tablesPerGranule } = this.pool;
+    const { entries, bits, chunkGranules, chunksPerGranule, tablesPerGranule, rootLevel } = this.pool;
     const chunk = Math.floor(granule * chunksPerGranule);
     const within = granule - chunk * chunkGranules;
     // Most walks end in the last-level table of the walk before them.
     const region = Math.floor(granule * tablesPerGranule);
     const again = region === this.lastRegion;
     let table = again ? this.lastTable : this.root;
-    for (let level = again ? 3 : 0; ; level++) {
+    for (let level = again ? 3 : rootLevel; ; level++) {
       if (level === 3) {
         this.lastRegion = region;
         this.lastTable = table;
@@ -208,7 +224,8 @@ export class ShadowStage2 {
   unmapPiece(chunk: number, first: number, last: number, counts: WalkCounts): boolean {
     const pool = this.pool;
     let upper = this.root;
-    for (let level = 0; level < pool.chunkLevel; level++) {
+    for (let level: number = pool.rootLevel; level < pool.chunkLevel; level++) {
+      if (level === pool.topLevel) counts.topDescends++;
       upper = pool.entries[(upper << pool.bits) + this.index(level, chunk, 0)]!;
       if (upper === 0) return false;
     }
@@ -217,6 +234,7 @@ export class ShadowStage2 {
     const entry = pool.entries[(upper << pool.bits) + slot]!;
     if (entry === 0) return false;
     counts.upperDescendsPopulated++;
+    if (pool.topLevel !== undefined) counts.topDescendsPopulated++;
     counts.populatedChunks++;
     if (entry < 0) this.clearLeaf(upper, slot, counts);
     else {
@@ -263,6 +281,7 @@ export class ShadowStage2 {
   unmapAll(counts: WalkCounts): void {
     const pool = this.pool;
     const { chunkLevel, tables, size } = pool;
+    if (pool.topLevel !== undefined) this.countTop(pool.topLevel, counts);
     for (let table = this.head; table !== 0; ) {
       const row = table << FIELDS_BITS;
       const used = tables[row + USED]!;
@@ -288,6 +307,19 @@ export class ShadowStage2 {
     if (this.head !== 0) pool.clear(this.root);
     this.head = 0;
     this.lastRegion = -1;
+  }
+
+  /** What {@link unmapAll} does with the top tables: each is entered by every step up to its last populated chunk. */
+  private countTop(topLevel: number, counts: WalkCounts): void {
+    const { tables, entries, bits, size } = this.pool;
+    for (let table = this.head; table !== 0; table = tables[(table << FIELDS_BITS) + NEXT]!) {
+      const row = table << FIELDS_BITS;
+      if (tables[row + LEVEL] === topLevel) {
+        const slot = this.lastUsed(table);
+        counts.topFreed++;
+        counts.topDescends += slot * size + this.lastUsed(entries[(table << bits) + slot]!) + 1;
+      } else if (tables[row + LEVEL] === topLevel + 1) counts.topDescendsPopulated += tables[row + USED]!;
+    }
   }
 
   /** The last valid entry of a table that has one. */
@@ -319,6 +351,7 @@ export class ShadowStage2 {
     pool.tables[((parentEntry >> pool.bits) << FIELDS_BITS) + USED]!--;
     if (level > pool.chunkLevel) counts.freed++;
     else if (level === pool.chunkLevel) counts.upperFreed++;
+    else if (level === pool.topLevel) counts.topFreed++;
     this.unlink(table);
     pool.give(table);
     this.lastRegion = -1;

@@ -9,12 +9,15 @@ export interface FlushOps {
 }
 
 /** Partial unmaps (IPAS2*, RIPAS2*), counted for one IPA size: what lies beyond the size is not there. */
-class Steps implements FlushOps {
+export class Steps implements FlushOps {
   /** steps of stage2_apply_range, each with one flush */
   chunks = 0;
   range = 0;
   single = 0;
 }
+
+/** Stands for a VMID where a TLBI reaches all of them. */
+export const EVERY_VMID = -1;
 
 /** {@link FlushOps} that cover some granules exactly, as __flush_tlb_range_op does it. */
 export function coverOps(granules: number): FlushOps {
@@ -36,18 +39,24 @@ export class Tally {
   /** shadows that stage-2 invalidations reached, and that EL1 ones were executed for */
   stage2Matches = 0;
   el1Matches = 0;
+  /** traps of VMALLS12E1* and ALLE1*, whatever they reached */
+  fullTraps = 0;
+  /** TLBIs on the slow path that found no shadow, by VMID ({@link EVERY_VMID} for ALLE1*): whose guest had run, or had not */
+  readonly noShadowRan = new Map<number, number>();
+  readonly noShadowNotRun = new Map<number, number>();
   /** full unmaps of a shadow, by a TLBI or by recycling */
   fullUnmaps = 0;
-  /** looks for a level hint, and the tables they entered: below the chunk entries, and upper ones */
+  /** looks for a level hint, and the tables they entered: below the chunk entries, upper ones and top ones */
   lookups = 0;
   lookupTables = 0;
   lookupUpperTables = 0;
+  lookupTopTables = 0;
   /** walks of full and of partial unmaps */
   readonly full = new WalkCounts();
   readonly partial = new WalkCounts();
-  /** steps of partial unmaps over all chunks, by index of the IPA size; and over the populated ones (any IPA size) */
+  /** steps of partial unmaps, by index of the IPA size: over all chunks, and over the populated ones */
   readonly steps: readonly Steps[];
-  readonly populatedSteps = new Steps();
+  readonly populatedSteps: readonly Steps[];
   /** EL1 kinds executed for shadows and in the exit loop, by index in TLBI_OPS */
   readonly el1Ops = new Float64Array(TLBI_OPS.length);
   /** local VMALLE1 when a pCPU first runs on a shadow */
@@ -57,5 +66,6 @@ export class Tally {
 
   constructor(ipaSizes: number) {
     this.steps = Array.from({ length: ipaSizes }, () => new Steps());
+    this.populatedSteps = Array.from({ length: ipaSizes }, () => new Steps());
   }
 }
