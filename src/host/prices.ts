@@ -83,7 +83,9 @@ export interface Host {
 }
 
 const text = v.pipe(v.string(), v.nonEmpty());
-const amount = v.pipe(v.number(), v.minValue(0));
+/** 1,000 s for one step, or as many host instructions: far above any machine, and no sum of it leaves the range of numbers. */
+const MAX_AMOUNT = 1e9;
+const amount = v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_AMOUNT));
 
 function priceSchema(unit: PriceUnit) {
   return v.pipe(

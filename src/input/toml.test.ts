@@ -72,10 +72,7 @@ test("nesting, texts, words and their number are bounded, with the line of what 
 });
 
 test("a message tells the beginning of what is long", () => {
-  refuses(
-    `name = 1\nsize = "${"x".repeat(90_000)}"`.replace("name = 1", 'name = "x"'),
-    /found "x{59}\.\.\. \(90002 char/,
-  );
+  refuses(`name = "x"\nsize = "${"x".repeat(90_000)}"`, /^f\.toml:2: size: .*"x{59}\.\.\. \(90002 characters\)$/);
 });
 
 test("names that every object of JavaScript has are no keys of a file, and change none", () => {
@@ -86,9 +83,9 @@ test("names that every object of JavaScript has are no keys of a file, and chang
 });
 
 test("whole numbers keep all their digits", () => {
-  assert.deepEqual(any("a = 0xffff_ffff_ffff_ffff\nb = [9007199254740993, -0b11]"), {
+  assert.deepEqual(any("a = 0xffff_ffff_ffff_ffff\nb = [9007199254740993, 0b11]"), {
     a: 0xffff_ffff_ffff_ffffn,
-    b: [9007199254740993n, -3],
+    b: [9007199254740993n, 3],
   });
 });
 

@@ -2,7 +2,7 @@
 import { InputError } from "../../input/index.js";
 import type { InitialMemory, Names } from "../program.js";
 import { ATTRIBUTES, fieldOf, leaf, type Stage, table, withField } from "./descriptor.js";
-import { evaluate, type Scope, type Value, type Walked } from "./evaluate.js";
+import { ADDRESS_LIMIT, evaluate, type Scope, type Value, type Walked } from "./evaluate.js";
 import type { Expression } from "./expression.js";
 import { layOut, type Symbolic } from "./layout.js";
 import { describer, namesOf } from "./names.js";
@@ -82,7 +82,7 @@ export class Setup {
 
   private baseOf({ base, line, name }: TableBlock): number {
     const { value } = evaluate(base, this.scope);
-    if (value % 4096n !== 0n || value >= 1n << 48n)
+    if (value % 4096n !== 0n || value >= ADDRESS_LIMIT)
       throw InputError.at(
         this.file,
         line,
@@ -113,7 +113,7 @@ export class Setup {
 
   private addressOf(expression: Expression): number {
     const { value } = evaluate(expression, this.scope);
-    if (value >= 1n << 48n)
+    if (value >= ADDRESS_LIMIT)
       throw InputError.at(
         this.file,
         expression.line,
@@ -228,7 +228,7 @@ export class Setup {
   /** The physical address that an expression stands for at the start: a physical one itself, others through their mappings. */
   physical(expression: Expression): number {
     const value = evaluate(expression, this.scope);
-    const address = Number(value.value);
+    const address = this.addressOf(expression);
     const ipa = value.space === "virtual" ? this.through(1, address) : address;
     const pa = value.space === undefined || value.space === "physical" ? address : this.through(2, ipa);
     if (pa === undefined)
