@@ -14,6 +14,9 @@ import { UnsupportedInTest } from "./unsupported.js";
 export const DEFAULT_BASES: Readonly<Record<Stage, number>> = { 1: 0x30_0000, 2: 0x20_0000 };
 const DEFAULT_NAMES: Readonly<Record<Stage, string>> = { 1: "page_table_base", 2: "s2_page_table_base" };
 
+/** Tables of a test; the published ones have at most six. */
+const MAX_TABLES = 256;
+
 /** Pages of one table that another one maps, once all of them are known. */
 interface Reference {
   readonly within: Root;
@@ -32,13 +35,17 @@ export class Setup {
   /** for names and tables, without labels */
   readonly scope: Scope;
 
-  /** Lays out the names, builds the tables; throws an InputError or UnsupportedInTest with the line in `file`. */
+  /**
+   * Lays out the names, builds the tables; throws an InputError or UnsupportedInTest with the line in `file`. `checkTime` is
+   * called now and then, and may throw.
+   */
   constructor(
     symbolic: readonly string[],
     statements: readonly Statement[],
     private readonly file: string,
+    private readonly checkTime: () => void = () => {},
   ) {
-    const symbols = layOut(symbolic, statements, file);
+    const symbols = layOut(symbolic, statements, file, checkTime);
     this.symbols = new Map(symbols.map((one) => [one.name, one]));
     this.scope = {
       file,
@@ -46,6 +53,8 @@ export class Setup {
       walk: (walk, level, what) => this.walked(walk, level, what),
     };
     const blocks = [...flattened(statements)].filter((one) => one.kind === "table");
+    if (blocks.length > MAX_TABLES)
+      throw InputError.at(file, blocks[MAX_TABLES]!.line, `more than ${MAX_TABLES} tables, expected fewer`);
     const bases = blocks.map((one) => ({ one, base: this.baseOf(one) }));
     const taken = symbols.filter(({ space }) => space === "physical").map(({ address }) => address);
     this.tables = new Tables(new Set([...taken, ...bases.map(({ base }) => base)]));
@@ -271,11 +280,15 @@ export class Setup {
       if (first && of.stage === 2) references.push({ within: of, of: first }); // so that both can be used together
     }
     // A table that maps tables may grow by it, and then what maps that one grows too.
+    const mapped = references.map(() => 0);
     for (let grown = true; grown; ) {
       grown = false;
-      for (const { within, of } of references)
-        for (const [page, { root }] of [...this.tables.pages])
-          if (root === of && this.tables.mapToItself(within, page)) grown = true;
+      references.forEach(({ within, of }, i) => {
+        this.checkTime();
+        const pages = this.tables.pagesOf(of);
+        for (const end = pages.length; mapped[i]! < end; mapped[i]!++)
+          if (this.tables.mapToItself(within, pages[mapped[i]!]!)) grown = true;
+      });
     }
     for (const store of this.stores) store();
     const { tables, data } = this;
