@@ -77,6 +77,8 @@ export interface Host {
   readonly kind: "bare" | "kvm-nested";
   /** name of the CPU profile that the hypervisor under study sees */
   readonly cpu: string;
+  /** the machine whose prices these are; undefined where the file does not say */
+  readonly machine?: string;
   readonly assumptions: readonly string[];
   readonly prices: Readonly<Partial<Record<PriceKey, Price>>>;
   readonly kvm?: KvmHost;
@@ -126,6 +128,7 @@ const described = {
       `unknown CPU profile, expected one of ${CPU_PROFILES.map((p) => p.name).join(", ")}`,
     ),
   ),
+  machine: v.optional(text),
   assumptions: v.array(text),
 };
 
@@ -168,8 +171,8 @@ function pricesOf(table: PriceTable, inputs: Readonly<Record<string, PriceInput>
 export function parseHost(source: string, file: string): Host {
   const toml = parseToml(source, file, hostSchema);
   const input = toml.value;
-  const { name, title, cpu, assumptions } = input;
-  const base = { name, title, source: input.source, cpu, assumptions };
+  const { name, title, cpu, machine, assumptions } = input;
+  const base = { name, title, source: input.source, cpu, ...(machine === undefined ? {} : { machine }), assumptions };
   if (input.kind === "bare") return { ...base, kind: "bare", prices: pricesOf(BARE_PRICES, input.prices) };
   const granuleBits = GRANULE[input["page-size"]];
   const backingLevel = LEAF_LEVEL[granuleBits][input.backing];

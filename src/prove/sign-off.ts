@@ -29,7 +29,8 @@ export interface Finding extends Pick<Decision, "verdict" | "reason" | "states" 
   readonly milliseconds: number;
 }
 
-export type Verdict = "sound" | "unsound" | "unknown";
+/** `not-applicable`: the policy requires what the CPU lacks; `unknown`: a bound was reached first. */
+export type Verdict = "sound" | "unsound" | "unknown" | "not-applicable";
 
 /** The verdict on a policy for an occasion on a CPU. */
 export interface SignOff {
@@ -42,7 +43,7 @@ export interface SignOff {
   readonly timelines: number;
   readonly states: number;
   readonly milliseconds: number;
-  /** why it is unknown */
+  /** why it is unknown or not applicable */
   readonly reason?: string;
   /** scenarios in which the bad state is allowed */
   readonly unsound?: readonly string[];
@@ -103,7 +104,7 @@ export class Question {
       policy: policy.name,
       occasion,
       cpu: cpu.name,
-      verdict: bad.length > 0 ? "unsound" : open >= 0 || missing ? "unknown" : "sound",
+      verdict: bad.length > 0 ? "unsound" : missing ? "not-applicable" : open >= 0 ? "unknown" : "sound",
       scenarios: findings.filter((finding) => finding !== undefined).length,
       timelines: sum((f) => f.timelines),
       states: sum((f) => f.states),

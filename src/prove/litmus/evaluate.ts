@@ -113,10 +113,9 @@ function binary(op: BinaryOp, left: Value, right: Value): Value | undefined {
 
 /** What comes out where it is right, be the numbers without sign or two's complement: who writes 1 << 64 does not mean 0. */
 function exact(a: bigint, b: bigint, of: (a: bigint, b: bigint) => bigint): Value | undefined {
-  const plain = of(a, b);
-  if (plain === mask(plain, 64)) return number(plain);
-  const signed = of(BigInt.asIntN(64, a), BigInt.asIntN(64, b));
-  return signed === BigInt.asIntN(64, signed) ? number(signed) : undefined;
+  const results = [of(a, b), of(BigInt.asIntN(64, a), BigInt.asIntN(64, b))];
+  const right = results.find((x) => x === BigInt.asUintN(64, x) || x === BigInt.asIntN(64, x));
+  return right === undefined ? undefined : number(right);
 }
 
 type CallExpression = Extract<Expression, { kind: "call" }>;

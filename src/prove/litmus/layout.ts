@@ -10,11 +10,11 @@ const PAGE = 0x1000;
 const BLOCK = 0x20_0000;
 /** Tries before the search gives up; the tests need a few hundred. */
 const MAX_TRIES = 300_000;
-/** Addresses looked at before it gives up; the tests need some 100,000. */
-const MAX_LOOKS = 20_000_000;
+/** Addresses looked at before it gives up; the published tests need less than 20,000. */
+const MAX_LOOKS = 1_000_000;
 /** Names of a test; the published ones have at most some twenty. */
 const MAX_NAMES = 10_000;
-/** With more names than this already placed, the next one is looked for beside the last ones first. */
+/** With more names than this already placed, the next one is looked for beside the last one first. */
 const MANY = 256;
 
 /** A name and its address. */
@@ -238,9 +238,10 @@ class Search {
 
   /** Where to look: the first pages, those around the names before, and around the blocks that map to this one. */
   private *places(index: number): Generator<number> {
+    const placed = (i: number): number => this.chosen.get(this.wishes[i]!.name)!;
+    if (index > MANY) yield* around(placed(index - 1));
     yield* PAGES;
-    for (let i = 0; i < index; i++)
-      yield* around(this.chosen.get(this.wishes[index > MANY ? index - 1 - i : i]!.name)!);
+    for (let i = 0; i < index; i++) yield* around(placed(index > MANY ? index - 1 - i : i));
     for (const { name } of this.wishes[index]!.sources) {
       const source = this.chosen.get(name);
       if (source !== undefined) yield* around(source);
