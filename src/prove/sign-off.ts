@@ -2,7 +2,7 @@
  * The sign-off of a policy: for an occasion and a CPU, every scenario that the policy must survive, decided. Pure; who decides
  * the scenarios, and in which thread, is the caller's affair.
  */
-import type { CpuProfile } from "../arch/index.js";
+import { CPU_PROFILES, type CpuProfile } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { missingFeature, type Policy } from "../policy/index.js";
 import { type Decision, explore } from "./explore.js";
@@ -28,6 +28,9 @@ export interface Task {
 export interface Finding extends Pick<Decision, "verdict" | "reason" | "states" | "timelines" | "witness"> {
   readonly milliseconds: number;
 }
+
+/** Names of all CPU profiles that there are: what "every CPU" stands for. */
+export const EVERY_CPU: readonly string[] = CPU_PROFILES.map(({ name }) => name);
 
 /** `not-applicable`: the policy requires what the CPU lacks; `unknown`: a bound was reached first. */
 export type Verdict = "sound" | "unsound" | "unknown" | "not-applicable";

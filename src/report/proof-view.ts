@@ -1,6 +1,5 @@
 /** The sign-off of policies, arranged for reading: results that read alike on several CPUs once. */
-import { CPU_PROFILES } from "../arch/index.js";
-import type { Proof, ProvedOccasion, SignOff } from "../prove/index.js";
+import { EVERY_CPU, type Proof, type ProvedOccasion, type SignOff } from "../prove/index.js";
 
 /** A policy on CPUs on which its verdicts are the same. */
 export interface VerdictRow {
@@ -40,12 +39,12 @@ export const verdictWord = ({ verdict }: Pick<SignOff, "verdict">): string =>
 
 /** "every CPU" for all profiles that there are, or their names. */
 export const onWhich = (cpus: readonly string[]): string =>
-  CPU_PROFILES.every(({ name }) => cpus.includes(name)) ? "every CPU" : cpus.join(", ");
+  EVERY_CPU.every((name) => cpus.includes(name)) ? "every CPU" : cpus.join(", ");
 
 /** What "every CPU" is, where it is said; else empty. */
 export const everyCpu = (proof: Proof): string =>
   onWhich(proof.cpus.map(({ name }) => name)) === "every CPU"
-    ? `Every CPU: each of the ${CPU_PROFILES.length} profiles, ${CPU_PROFILES.map(({ name }) => name).join(", ")}.`
+    ? `Every CPU: each of the ${EVERY_CPU.length} profiles, ${EVERY_CPU.join(", ")}.`
     : "";
 
 /** Why verdicts are unknown or not applicable, a sentence each. */
