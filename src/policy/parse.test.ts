@@ -90,6 +90,10 @@ const REFUSED: readonly (readonly [what: string, code: string, line: number, rea
 for (const [what, code, line, reason] of REFUSED)
   test(`refused with its line: ${what}`, () => refuses(fileOf(code), line, reason));
 
+test("a comment goes to the end of its line, whatever stands in it, and many slashes take no time to speak of", () => {
+  refuses(fileOf(`isb ${"//".repeat(40_000)}\u2028\nnop`), 9, /unknown instruction or directive 'nop'/);
+});
+
 test("an 'else if' is refused: taken for an 'else' it would run another program", () => {
   refuses(fileOf("if repeat-tlbi\nisb\nelse if FEAT_XS\ndsb ish\nend"), 10, /'if FEAT_XS' after 'else'/);
   refuses(fileOf("if repeat-tlbi\nend if"), 9, /'if' after 'end'/);

@@ -56,7 +56,7 @@ export function parseCode(text: string, context: ParseContext): Program {
   const blocks: Block[] = [];
   text.split(/\r?\n/).forEach((raw, index) => {
     const line = context.line + index;
-    const source = raw.replace(/(\/\/|(^|\s)#).*$/, "").trim();
+    const source = raw.replace(/(\/\/|(^|\s)#).*$/s, "").trim();
     if (source === "") return;
     new Line(source, line, context, blocks, top).read();
   });
