@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import * as v from "valibot";
 import { fileReason, InputError } from "../input/index.js";
 import { type Finished, run } from "./process.js";
 
@@ -55,10 +56,17 @@ export interface Distribution {
   readonly packages: readonly string[];
 }
 
-interface Manifest {
-  readonly version: number;
-  readonly machine: string;
-  readonly packages: readonly string[];
+const manifestSchema = v.object({ version: v.literal(VERSION), machine: v.string(), packages: v.array(v.string()) });
+type Manifest = v.InferOutput<typeof manifestSchema>;
+
+/** The manifest of a set-up of this version; undefined when there is none, or something else stands in its place. */
+function readManifest(folder: string): Manifest | undefined {
+  try {
+    const parsed = v.safeParse(manifestSchema, JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")));
+    return parsed.success ? parsed.output : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 const debianFolder = (): string => join(cacheFolder(), "debian");
@@ -66,14 +74,9 @@ const debianFolder = (): string => join(cacheFolder(), "debian");
 /** What {@link setUp} has put into the cache; undefined when it has not. */
 export function findDistribution(): Distribution | undefined {
   const folder = debianFolder();
-  let manifest: Manifest;
-  try {
-    manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as Manifest;
-  } catch {
-    return undefined;
-  }
-  const machine = MACHINES[manifest.machine];
-  if (manifest.version !== VERSION || !machine) return undefined;
+  const manifest = readManifest(folder);
+  if (manifest === undefined || !Object.hasOwn(MACHINES, manifest.machine)) return undefined;
+  const machine = MACHINES[manifest.machine]!;
   const root = join(folder, "arm64");
   const boot = join(root, "boot");
   const kernel = existsSync(boot) ? readdirSync(boot).find((name) => name.startsWith("vmlinuz-")) : undefined;

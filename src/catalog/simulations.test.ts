@@ -167,11 +167,40 @@ test("what does not fit the machine is refused in a sentence", () => {
   refuses("memory-mib = 16", "memory-mib = 128", /^InputError: small\.toml: dom0 with 128 MiB does not fit/);
   refuses("memory-mib = 6\n", "memory-mib = 60\n", /does not fit into the machine's RAM/);
   refuses("working-set = 2", "working-set = 99999", /dom0\.working-set is larger than dom0's memory/);
-  refuses("pages = 13", "pages = 4096", /segment 'kernel': gfn 0x40600 cannot be mapped, domain 1 has no RAM there/);
+  refuses(
+    /gfn = 0x40200\npages = 2/,
+    "gfn = 0x40200\npages = 4096",
+    /segment 'devicetree': gfn 0x40600 cannot be mapped, domain 1 has no RAM there/,
+  );
   refuses("ram-mib = 64", "ram-mib = 8192\nipa-bits = 32", /machine\.ram-mib is more than machine\.ipa-bits = 32/);
   refuses("ram-mib = 64", "ram-mib = 4096\nipa-bits = 32", /has no room for 13 foreign mappings above the RAM/);
   refuses("[run]", '[run]\nscheduler = "null"', /pins each vCPU to a pCPU: 3 vCPUs, 2 pCPUs/);
   refuses("[run]", '[run]\nscheduler = "affinity"', /affinity of d1v0 is missing/);
+});
+
+test("segments that share a page, pCPUs that stand twice in a list, and slots without number are refused with their line", () => {
+  const refuses = (toml: string, message: RegExp): void => {
+    assert.throws(() => scenario(toml), message);
+  };
+  const segment = (name: string, gfn: number, pages: number): string =>
+    `[[domu.segment]]\nname = "${name}"\ngfn = ${gfn}\npages = ${pages}\n`;
+  const load = RUN.replace("[run]", `${segment("a", 0x40005, 20)}${segment("b", 0x40000, 5)}[run]`);
+  assert.ok(scenario(load), "side by side");
+  refuses(
+    load.replace("[run]", `${segment("c", 0x40018, 9)}[run]`),
+    /^InputError: small\.toml:21: segments 'a' and 'c' overlap at gfn 0x40018, expected pages of their own$/,
+  );
+  refuses(load.replace("pages = 5", "pages = 6"), /^InputError: small\.toml:17: segments 'b' and 'a' overlap/);
+  const affinity = (lists: string): string => RUN.replace("vcpus = 2", `vcpus = 2\naffinity = ${lists}`);
+  refuses(affinity("[[0], [1, 0, 1]]"), /^InputError: small\.toml:13: domu\.0\.affinity: vCPU 1 has pCPU 1 twice$/);
+  refuses(
+    affinity("[[0], [1], [0]]"),
+    /^InputError: small\.toml:13: domu\.0\.affinity: 3 lists of pCPUs, expected one/,
+  );
+  refuses(
+    RUN.replace("100_000", "1_000_000_000").replace("10_000", "1"),
+    /^InputError: small\.toml:14: run\.time-us: 1000000000 us in slices of 1 us, expected at most 1000000 slices$/,
+  );
 });
 
 /** Local flushes at switches, while the domains run. */

@@ -61,6 +61,19 @@ test("without the set-up, a capture says what to run", () => {
   assert.equal(status, 1);
 });
 
+test("a manifest of the cache that is something else counts as none", () => {
+  const debian = join(folder, "odd", "debian");
+  mkdirSync(debian, { recursive: true });
+  const whole = { version: 1, machine: "amd64", packages: [] };
+  const odd = ["null", "[]", "7", '"x"', "{", "{}", ...[{ machine: "__proto__" }, { machine: 5 }, { packages: null }, { version: "1" }].map((part) => JSON.stringify({ ...whole, ...part }))]; // biome-ignore format: a list
+  for (const manifest of odd) {
+    writeFileSync(join(debian, "manifest.json"), manifest);
+    const { status, said } = capture([], { SHOOTDOWN_CACHE: join(folder, "odd") });
+    assert.match(said, /^shootdown: nothing to boot in [^\n]*\n$/, manifest);
+    assert.equal(status, 1);
+  }
+});
+
 test("a relative cache folder is one from where the command runs", () => {
   const { said } = capture([], { SHOOTDOWN_CACHE: "no-such-cache" });
   assert.ok(said.includes(`nothing to boot in ${join(process.cwd(), "no-such-cache")}:`), said);

@@ -309,6 +309,20 @@ test("a wrong key, type or size is refused with file and line", () => {
   );
 });
 
+test("what is given twice, nests without end or has no bound is refused in one sentence", () => {
+  const overlap = '[[domu.segment]]\nname = "over"\ngfn = 0x40005\npages = 20\n\n[run]';
+  refused(/:\d+: segments '.*' and 'over' overlap/, "scenarios", edited("scenarios", "vcpu-switch", [/\[run\]/, `[[domu.segment]]\nname = "one"\ngfn = 0x40000\npages = 20\n${overlap}`])); // biome-ignore format: one row
+  const price = (value: string): string[] => ["price", "trace.parquet", "--host", edited("hosts", "bare-metal", [/high = .*/, `high = ${value}`])]; // biome-ignore format: one row
+  for (const value of ["1e308", "inf"]) refused(/:\d+: prices\.broadcast\.high: /, ...price(value));
+  const title = /^title = .*$/m;
+  refused(/:\d+: a text of 125000 characters/, "policies", edited("policies", "xen-today", [title, `title = "${"t".repeat(125_000)}"`])); // biome-ignore format: one row
+  refused(/:\d+: arrays and tables nested too deep/, "policies", edited("policies", "xen-today", [title, `requires = ${"[".repeat(10_000)}`])); // biome-ignore format: one row
+  const shadow = (ranges: string): string[] => ["tlbi", "vmalls12e1is", "--host", "kvm-nested-7.2", "--shadow", ranges];
+  for (const ranges of ["0+10,5+10", "5+10,0+6", "0+1,0+1", "0x200+1@2M,0x3ff+1", "0+1@1G,0x200+512@2M"])
+    refused(/^shootdown: --shadow: the ranges at 0x\w+ and 0x\w+ overlap, expected (pages|leaves) of their own/, ...shadow(ranges)); // biome-ignore format: one row
+  output(...shadow("0+10,10+10,0x200+1@2M,0x201+1@2M,0x400+512@2M"));
+});
+
 test("what does not fit is refused, by one job as by many", () => {
   const small = edited("scenarios", "create-domu", [/ram-mib = .*/, "ram-mib = 1100"]);
   refused(

@@ -1,6 +1,6 @@
 /** Decides one litmus test in a worker thread. */
 import { InputError } from "../input/index.js";
-import { type Decision, explore, type LitmusTest, type Options, parseLitmus, Unsupported } from "../prove/index.js";
+import { type Decision, explore, LimitReached, type LitmusTest, type Options, parseLitmus, Unsupported } from "../prove/index.js"; // biome-ignore format: one row
 
 /** A file to decide. */
 export interface LitmusJob {
@@ -22,15 +22,20 @@ export interface LitmusResult extends Decision {
 /** What a worker answers: errors lose their class on the way between threads, so that of the user's input is a value. */
 export type LitmusAnswer = LitmusResult | { readonly refused: string };
 
-/** Decides one test. */
+/** Decides one test; the time limit is for all of it, reading and set-up too. */
 export default function work({ file, text, options }: LitmusJob): LitmusAnswer {
   const begun = performance.now();
   const since = (): number => Math.round((performance.now() - begun) * 1000) / 1000;
   let name = nameIn(text) ?? file;
+  const none = (verdict: "unknown" | "unsupported", reason: string): LitmusResult => ({
+    ...{ name, file, verdict, states: 0, timelines: 0, milliseconds: since(), reason },
+  });
   try {
-    const test = parseLitmus(text, file);
+    const test = parseLitmus(text, file, () => {
+      if (options.timeoutMs > 0 && performance.now() - begun > options.timeoutMs) throw new LimitReached();
+    });
     name = test.name;
-    const decision = explore(test.program, options);
+    const decision = explore(test.program, { ...options, begun });
     const { expect } = test;
     const expected = test.verdictFor(options) ?? (expect && EXPECTED[expect]);
     return {
@@ -43,20 +48,15 @@ export default function work({ file, text, options }: LitmusJob): LitmusAnswer {
     };
   } catch (error) {
     if (error instanceof InputError) return { refused: error.message };
-    if (!(error instanceof Unsupported)) throw error;
-    return {
-      name,
-      file,
-      verdict: "unsupported",
-      states: 0,
-      timelines: 0,
-      milliseconds: since(),
-      reason: error.message,
-    };
+    if (error instanceof LimitReached)
+      return none("unknown", `the time limit of ${options.timeoutMs / 1000} s was reached while the test was set up`);
+    if (error instanceof Unsupported) return none("unsupported", error.message);
+    // One file must not take the others' verdicts away, whatever is in it and whoever is to blame.
+    return { refused: `${file}: a fault of Shootdown itself, please report it with this file: ${String(error)}` };
   }
 }
 
 const EXPECTED = { sat: "allowed", unsat: "forbidden" } as const;
 
 /** The name that a file gives itself, also where the rest of it cannot be done. */
-const nameIn = (text: string): string | undefined => /^\s*name\s*=\s*"([^"\\]+)"/m.exec(text)?.[1];
+const nameIn = (text: string): string | undefined => /^[ \t]*name[ \t]*=[ \t]*"([^"\\\n]+)"/m.exec(text)?.[1];

@@ -156,6 +156,44 @@ test("a wrong file alone is refused; among others it gets its sentence and they 
   assert.match(err, /^(shootdown: (broken|binary|latin)\.toml:[^\n]+\n){3}$/);
 });
 
+test("files that are too deep or too long, or whose numbers do not fit, are refused one by one, and the others judged", () => {
+  const odd = (name: string, content: string): void => writeFileSync(join(folder, "odd", `${name}.toml`), content);
+  mkdirSync(join(folder, "odd"));
+  const good = text("good", SOUND, "unsat");
+  const final = (assertion: string): string => good.replace(/assertion = .*/, `assertion = "${assertion}"`);
+  odd("good", good);
+  odd("parens", final("(".repeat(20_000)));
+  odd("constant", final("1:X0 = 0x10000000000000000"));
+  odd("string", good.replace('"good"', `"${"x".repeat(125_000)}"`));
+  odd("arrays", good.replace('["x", "flag"]', `${"[".repeat(10_000)}${"]".repeat(10_000)}`));
+  odd("lines", `${"\n".repeat(1_000_000)}x = 1`);
+  const { status, out, err } = litmus("odd", "--json");
+  assert.equal(status, 1);
+  assert.deepEqual(
+    (JSON.parse(out) as Json).results.map(({ name, verdict }) => [name, verdict]),
+    [["good", "forbidden"]],
+  );
+  assert.deepEqual(err.split("\n").map((line) => line.replace(/^shootdown: odd.(\w+)\.toml(:\d+)?: /, "$1: ")), [
+    "arrays: arrays and tables nested too deep, expected at most 32",
+    "constant: 0x10000000000000000 needs more than 64 bits",
+    "lines: name: is missing",
+    "parens: parentheses and negations nested too deep, expected at most 100, found '('",
+    "string: a text of 125000 characters, expected at most 100000",
+    "",
+  ]); // biome-ignore format: a table
+});
+
+test("the time limit counts what a test takes to be set up", () => {
+  const names = Array.from({ length: 5000 }, (_, i) => `  physical q${i};`).join("\n");
+  writeFileSync(
+    join(folder, "many.toml"),
+    text("many", SOUND, "unsat").replace("  x |-> pa1;", `${names}\n  x |-> pa1;`),
+  );
+  const [one] = (JSON.parse(litmus("many.toml", "--timeout", "0.0001", "--json").out) as Json).results;
+  assert.equal(one!.verdict, "unknown");
+  assert.equal(one!.reason, "the time limit of 0.0001 s was reached while the test was set up");
+});
+
 test("what is no test or folder of tests is refused in one sentence", () => {
   for (const [path, message] of [
     ["nowhere", /^shootdown: nowhere: no such file or folder, expected a litmus test or a folder of them\n$/],

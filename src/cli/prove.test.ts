@@ -104,6 +104,19 @@ test("a policy too long for the prover is unknown, with the reason", () => {
   assert.match(results[0]!.reason as string, /^revoke\.\S+: .*at most 1024 instructions/);
 });
 
+test("a policy that the CPU cannot run is not-applicable, with the reason, and a dash", () => {
+  const { results } = json("va-ipa-range", "--cpu", "cortex-a72", "--occasion", "revoke");
+  const { verdict, reason, scenarios } = results[0]!;
+  assert.deepEqual(
+    [verdict, reason, scenarios],
+    ["not-applicable", "requires FEAT_TLBIRANGE, which the CPU does not have", 0],
+  );
+  const { out } = prove("va-ipa-range", "--cpu", "cortex-a72,neoverse-n1", "--occasion", "revoke");
+  assert.match(out, /^va-ipa-range +- +cortex-a72, neoverse-n1$/m);
+  assert.match(out, /^2 verdicts: 2 not applicable\./m);
+  assert.doesNotMatch(out, /every CPU|unknown/);
+});
+
 test("wrong usage has status 2", () => {
   assert.equal(prove("--max-states", "none").status, 2);
   assert.equal(prove("--timeout", "0").status, 2);

@@ -2,10 +2,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cpuProfile } from "../arch/index.js";
 import { loadHost, loadPolicy, loadScenario, policyNames } from "../catalog/index.js";
-import { countTlbi, ratioRange } from "../host/index.js";
+import { countTlbi, type Host, ratioRange } from "../host/index.js";
 import { missingFeature, type Policy } from "../policy/index.js";
 import { frameOf, parseScenario, type Scenario, simulate } from "../xen/index.js";
-import { type CompareRow, compare, hostSinks, PhasePrices, runJob, traceKey } from "./index.js";
+import {
+  type CompareRow,
+  type Comparison,
+  compare,
+  hostSinks,
+  PhasePrices,
+  questionsOf,
+  runJob,
+  traceKey,
+  withVerdicts,
+} from "./index.js";
 
 const V2 = cpuProfile("neoverse-v2")!;
 const A72 = cpuProfile("cortex-a72")!;
@@ -156,7 +166,37 @@ test("a policy that needs what a CPU lacks is left out there, with a note", () =
     found.rows.map((r) => r.policy),
     ["xen-today"],
   );
-  assert.deepEqual(found.notes, ["va-ipa-range is left out on cortex-a72: it requires FEAT_TLBIRANGE."]);
+  assert.deepEqual(found.notes.slice(1), ["va-ipa-range is left out on cortex-a72: it requires FEAT_TLBIRANGE."]);
+});
+
+test("the features of one CPU and the prices of another machine are told apart; a machine that nobody named is said to be none", () => {
+  const notes = (hosts: readonly Host[]): string =>
+    compare({ scenarios: [SMALL], policies: [POLICIES[0]!], hosts, ipaBits: [40], cpuOf: () => A72 }).notes[0]!;
+  const graviton = "AWS Graviton4 (Neoverse V2, 96 cores)";
+  assert.equal(
+    notes(HOSTS),
+    `The policies run with the features of cortex-a72; the elementary prices are those of ${graviton}.`,
+  );
+  const { machine, ...other } = HOSTS[0]!;
+  assert.equal(machine, graviton);
+  assert.match(
+    notes([HOSTS[1]!, { ...other, name: "mine" }]),
+    /those of AWS Graviton4 \(.*\) \(kvm-nested-7\.2\) and those of a machine that the host file does not name \(mine\)\.$/,
+  );
+});
+
+test("the verdict on a policy that a CPU cannot run is not-applicable, with the reason", () => {
+  const policies = ["xen-today", "va-ipa-range"].map(loadPolicy);
+  const comparison: Comparison = { scenarios: [SMALL], policies, hosts: [HOSTS[0]!], ipaBits: [40], cpuOf: () => A72 };
+  const answers = questionsOf(comparison).map((question) => question.conclude([]));
+  const { proof } = withVerdicts(compare(comparison), comparison, answers);
+  const [first, ...more] = proof!.results.filter(({ policy }) => policy === "va-ipa-range");
+  const { policy, cpu, verdict, reason } = first!;
+  assert.deepEqual(
+    [policy, cpu, verdict, reason],
+    ["va-ipa-range", "cortex-a72", "not-applicable", "requires FEAT_TLBIRANGE, which the CPU does not have"],
+  );
+  for (const one of more) assert.equal(one.verdict, "not-applicable");
 });
 
 test("batch policies whose batch-end code falls away on a CPU share a simulation with the others", () => {

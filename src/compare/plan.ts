@@ -113,12 +113,25 @@ export class Plan {
       hosts: hosts.map((host) => describedHost(host, cpuOf(host).name)),
       cpu: [...new Set(hosts.map((host) => cpuOf(host).name))].join(", "),
       notes: [
+        this.whosePrices(),
         ...ipaNotes(hosts, this.comparison.ipaBits),
         ...this.repeatNotes(rows),
         ...this.notes,
         ...this.sameNotes(),
       ],
     };
+  }
+
+  /** Features come from a CPU profile, prices from a machine: two things, as the profile may be another one than the machine's. */
+  private whosePrices(): string {
+    const { hosts, cpuOf } = this.comparison;
+    const machines = groupBy(hosts, ({ machine }) => machine ?? "a machine that the host file does not name");
+    const whose = [...machines].map(([machine, those]) => {
+      const which = machines.size === 1 ? "" : ` (${those.map(({ name }) => name).join(", ")})`;
+      return `those of ${machine}${which}`;
+    });
+    const cpus = [...new Set(hosts.map((host) => cpuOf(host).name))];
+    return `The policies run with the features of ${inWords(cpus)}; the elementary prices are ${whose.join(" and ")}.`;
   }
 
   private longest(scenario: string): number {
@@ -173,7 +186,7 @@ export class Plan {
   }
 }
 
-function describedHost({ name, title, source, kvm, assumptions, prices }: Host, cpu: string): HostDescription {
+function describedHost({ name, title, source, kvm, machine, assumptions, prices }: Host, cpu: string): HostDescription {
   const lines = Object.values(prices).map(
     ({ key, unit, value, low, high, source: from, meaning, calibratedOn }): PriceLine => ({
       key,
@@ -186,7 +199,8 @@ function describedHost({ name, title, source, kvm, assumptions, prices }: Host, 
       ...(calibratedOn === undefined ? {} : { calibratedOn }),
     }),
   );
-  return { name, title, source, cpu, nested: kvm !== undefined, assumptions, prices: lines };
+  const whose = machine === undefined ? {} : { machine };
+  return { name, title, source, cpu, ...whose, nested: kvm !== undefined, assumptions, prices: lines };
 }
 
 /** "a, b and c" */

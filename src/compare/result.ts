@@ -42,8 +42,11 @@ export interface CompareRow {
    * the host file has no price for it (unknown). Not in `microseconds`.
    */
   readonly rest: number | null;
-  /** is the policy safe on the host's CPU, for the occasions that the scenario has? Absent where nothing was proved */
-  readonly verdict?: Verdict;
+  /**
+   * is the policy safe on the host's CPU, for the occasions that the scenario has? Absent where nothing was proved. A policy
+   * that the CPU cannot run has no rows; in `proof` its verdict is "not-applicable"
+   */
+  readonly verdict?: Exclude<Verdict, "not-applicable">;
   /** the occasions for which it is unsound: empty unless the verdict is "unsound" */
   readonly unsound?: readonly ProvedOccasion[];
 }
@@ -54,7 +57,7 @@ export interface CompareProof {
   readonly assumptions: readonly string[];
 }
 
-/** The verdict on a policy for an occasion on a CPU; `reason` says why it is unknown. */
+/** The verdict on a policy for an occasion on a CPU; `reason` says why it is unknown or not applicable. */
 export type ProvedVerdict = Pick<SignOff, "policy" | "occasion" | "cpu" | "verdict" | "reason">;
 
 /** A prediction held against a measurement of somebody else. */
@@ -96,8 +99,10 @@ export interface PriceLine {
 }
 
 export interface HostDescription extends Described {
-  /** the CPU profile that the hypervisor under study sees there */
+  /** the CPU profile that the hypervisor under study sees there: what it may execute, not whose prices these are */
   readonly cpu: string;
+  /** the machine whose prices these are; absent where the host file does not say */
+  readonly machine?: string;
   readonly nested: boolean;
   readonly assumptions: readonly string[];
   readonly prices: readonly PriceLine[];
@@ -122,7 +127,7 @@ export interface CompareResult {
   readonly scenarios: readonly ScenarioDescription[];
   readonly policies: readonly Described[];
   readonly hosts: readonly HostDescription[];
-  /** name of the CPU profile that the policies ran on */
+  /** names of the CPU profiles with whose features the policies ran */
   readonly cpu: string;
   /** sentences that a reader of the table must know: policies that are the same on this CPU, policies left out, ... */
   readonly notes: readonly string[];

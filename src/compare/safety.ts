@@ -1,6 +1,6 @@
 /** Is what is compared safe? Each policy is put to the prover, for the occasions that the scenarios have and on the CPUs in use. */
 import type { CpuProfile } from "../arch/index.js";
-import { missingFeature, type Policy } from "../policy/index.js";
+import type { Policy } from "../policy/index.js";
 import { assumptions, type ProvedOccasion, Question, type Setting, type SignOff } from "../prove/index.js";
 import { possibleOccasions, type Scenario } from "../xen/index.js";
 import type { Comparison } from "./plan.js";
@@ -17,14 +17,17 @@ export function provedOccasions(scenario: Scenario, policy: Policy): ProvedOccas
   });
 }
 
-/** What to ask of the prover: every policy on every CPU in use that it can run on, for the occasions of any scenario. */
+/**
+ * What to ask of the prover: every policy on every CPU in use, for the occasions of any scenario. One that cannot run on a CPU
+ * costs nothing to ask about: the answer is `not-applicable`.
+ */
 export function questionsOf({ scenarios, policies, hosts, cpuOf }: Comparison): Question[] {
   const cpus = new Map<string, CpuProfile>(hosts.map((host) => [cpuOf(host).name, cpuOf(host)]));
   return policies.flatMap((policy) => {
     const occasions = new Set(scenarios.flatMap((scenario) => provedOccasions(scenario, policy)));
-    return [...cpus.values()]
-      .filter((cpu) => !missingFeature(policy, cpu))
-      .flatMap((cpu) => [...occasions].map((occasion) => new Question(policy, occasion, cpu, SETTING)));
+    return [...cpus.values()].flatMap((cpu) =>
+      [...occasions].map((occasion) => new Question(policy, occasion, cpu, SETTING)),
+    );
   });
 }
 

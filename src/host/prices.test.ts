@@ -66,6 +66,28 @@ test("a price without source, with another unit, below zero or with ends out of 
   refused((text) => text.replace(/\[prices\.exit\][^[]*/, ""), /prices\.exit: /);
 });
 
+test("a price beyond any machine is refused: sums of it would be no numbers", () => {
+  for (const value of ["inf", "1e308", "1e10", "1000000001"]) {
+    refused(
+      (text) => text.replace("high = 22.8", `high = ${value}`),
+      /^h\.toml:\d+: prices\.exit\.high: .*<=1000000000/,
+    );
+    refused((text) => text.replace("value = 0.5\n", `value = ${value}\n`), /^h\.toml:\d+: prices\.fast-exit\.value: /);
+  }
+  refused(
+    (text) => text.replace("low = 5.8", "low = nan"),
+    /^h\.toml:\d+: prices\.exit\.low: expected number, found NaN/,
+  );
+  refused((text) => text.replace("low = 5.8", "low = -inf"), /^h\.toml:\d+: prices\.exit\.low: /);
+});
+
+test("a host file may name the machine of its prices, and need not", () => {
+  const text = builtInText("bare-metal");
+  assert.equal(parseHost(text, "h.toml").machine, "AWS Graviton4 (Neoverse V2, 96 cores)");
+  assert.equal(parseHost(text.replace(/^machine = .*$/m, ""), "h.toml").machine, undefined);
+  refused((one) => one.replace(/^machine = .*$/m, 'machine = ""'), /^h\.toml:\d+: machine: /);
+});
+
 test("a host of unknown kind, CPU, page size or backing is refused", () => {
   refused(
     (text) => text.replace('"kvm-nested"', '"xen"'),

@@ -78,13 +78,17 @@ export interface Host {
   readonly kind: "bare" | "kvm-nested";
   /** name of the CPU profile that the hypervisor under study sees */
   readonly cpu: string;
+  /** the machine whose prices these are; undefined where the file does not say */
+  readonly machine?: string;
   readonly assumptions: readonly string[];
   readonly prices: Readonly<Partial<Record<PriceKey, Price>>>;
   readonly kvm?: KvmHost;
 }
 
 const text = v.pipe(v.string(), v.nonEmpty());
-const amount = v.pipe(v.number(), v.minValue(0));
+/** 1,000 s for one step, or as many host instructions: far above any machine, and no sum of it leaves the range of numbers. */
+const MAX_AMOUNT = 1e9;
+const amount = v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_AMOUNT));
 
 function priceSchema(unit: PriceUnit) {
   return v.pipe(
@@ -133,6 +137,7 @@ const described = {
       `unknown CPU profile, expected one of ${CPU_PROFILES.map((p) => p.name).join(", ")}`,
     ),
   ),
+  machine: v.optional(text),
   assumptions: v.array(text),
 };
 
@@ -177,8 +182,8 @@ function pricesOf(table: PriceTable, inputs: Readonly<Record<string, PriceInput 
 export function parseHost(source: string, file: string): Host {
   const toml = parseToml(source, file, hostSchema);
   const input = toml.value;
-  const { name, title, cpu, assumptions } = input;
-  const base = { name, title, source: input.source, cpu, assumptions };
+  const { name, title, cpu, machine, assumptions } = input;
+  const base = { name, title, source: input.source, cpu, ...(machine === undefined ? {} : { machine }), assumptions };
   if (input.kind === "bare") return { ...base, kind: "bare", prices: pricesOf(BARE_PRICES, input.prices) };
   const granuleBits = GRANULE[input["page-size"]];
   const backingLevel = LEAF_LEVEL[granuleBits][input.backing];

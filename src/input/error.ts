@@ -4,8 +4,14 @@ export class InputError extends Error {
 
   /** `line` counts from 1; 0 or absent when the whole file is meant. */
   static at(file: string, line: number | undefined, message: string): InputError {
-    return new InputError(line ? `${file}:${line}: ${message}` : `${file}: ${message}`);
+    return new InputError(line ? `${file}:${line}: ${readable(message)}` : `${file}: ${readable(message)}`);
   }
+}
+
+/** What a message quotes may be as long as its file: of a long word and of a long message only the beginning is told. */
+function readable(message: string): string {
+  const words = message.replace(/\S{200,}/g, (word) => `${word.slice(0, 60)}... (${word.length} characters)`);
+  return words.length > 2000 ? `${words.slice(0, 2000)}...` : words;
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -1,7 +1,8 @@
 /** TOML files that people edit (policies, hosts, scenarios), read by a schema; errors say file, line, key and what was expected. */
-import { type AST, getStaticTOMLValue, ParseError, parseTOML } from "toml-eslint-parser";
+import { type AST, ParseError, parseTOML } from "toml-eslint-parser";
 import * as v from "valibot";
 import { InputError } from "./error.js";
+import { MAX_DEPTH, refuseAbsurd } from "./toml-bounds.js";
 
 /** Path of a key in a file: ["revoke", "code"], ["segments", 0, "pages"]. */
 export type KeyPath = readonly PropertyKey[];
@@ -15,22 +16,11 @@ export interface TomlFile<T> {
   textLineOf(path: KeyPath): number | undefined;
 }
 
-const MAX_BYTES = 1 << 20;
-
 /** Reads `text` by `schema` (a strictObject, so that unknown keys are refused). `file` is the name to use in errors. */
 export function parseToml<T>(text: string, file: string, schema: v.GenericSchema<unknown, T>): TomlFile<T> {
-  if (text.length > MAX_BYTES) throw InputError.at(file, 0, `${text.length} bytes, expected at most ${MAX_BYTES}`);
+  refuseAbsurd(text, file);
   if (text.trim() === "") throw InputError.at(file, 0, "the file is empty, expected TOML");
-  let ast: AST.TOMLProgram;
-  let raw: unknown;
-  try {
-    ast = parseTOML(text, { tomlVersion: "1.0" });
-    raw = getStaticTOMLValue(ast);
-  } catch (error) {
-    if (error instanceof ParseError) throw InputError.at(file, error.lineNumber, `not valid TOML: ${error.message}`);
-    throw error;
-  }
-  const lines = keyLines(ast, text);
+  const { raw, lines } = new Contents(text, file);
   const lineOf = (path: KeyPath): number | undefined => lines.get(keyOf(path))?.key;
   const result = v.safeParse(schema, raw, { abortEarly: true });
   if (!result.success) {
@@ -65,32 +55,87 @@ interface Lines {
   text: number;
 }
 
-function keyLines(ast: AST.TOMLProgram, source: string): Map<string, Lines> {
-  const lines = new Map<string, Lines>();
-  const content = (node: AST.TOMLContentNode, path: KeyPath): void => {
-    if (node.type === "TOMLArray")
-      node.elements.forEach((element, i) => {
-        set([...path, i], element, element);
-        content(element, [...path, i]);
-      });
-    else if (node.type === "TOMLInlineTable") for (const pair of node.body) keyValue(pair, path);
-  };
-  const set = (path: KeyPath, key: AST.TOMLNode, value: AST.TOMLNode): void => {
-    // A newline right after the opening quotes is not part of the text.
-    const multiline =
-      value.type === "TOMLValue" && /^("""|''')\r?\n/.test(source.slice(value.range[0], value.range[0] + 5));
-    lines.set(keyOf(path), { key: key.loc.start.line, text: value.loc.start.line + (multiline ? 1 : 0) });
-  };
-  const keyValue = (node: AST.TOMLKeyValue, base: KeyPath): void => {
-    const path = [...base, ...node.key.keys.map((k) => (k.type === "TOMLBare" ? k.name : k.value))];
-    set(path, node.key, node.value);
-    content(node.value, path);
-  };
-  for (const node of ast.body[0].body)
-    if (node.type === "TOMLKeyValue") keyValue(node, []);
-    else {
-      set(node.resolvedKey, node.key, node.key);
-      for (const pair of node.body) keyValue(pair, node.resolvedKey);
+type Table = Record<string, unknown>;
+
+/** A file's values and the lines of their keys. */
+class Contents {
+  readonly raw: Table = {};
+  readonly lines = new Map<string, Lines>();
+
+  constructor(
+    private readonly source: string,
+    private readonly file: string,
+  ) {
+    for (const node of this.parsed().body[0].body)
+      if (node.type === "TOMLKeyValue") this.keyValue(node, [], this.raw);
+      else {
+        this.refuseKeys(node.key);
+        this.line(node.resolvedKey, node.key, node.key);
+        const table = stepped(this.raw, node.resolvedKey);
+        for (const pair of node.body) this.keyValue(pair, node.resolvedKey, table);
+      }
+  }
+
+  private parsed(): AST.TOMLProgram {
+    try {
+      return parseTOML(this.source, { tomlVersion: "1.0" });
+    } catch (error) {
+      if (!(error instanceof ParseError)) throw error;
+      throw InputError.at(this.file, error.lineNumber, `not valid TOML: ${error.message}`);
     }
-  return lines;
+  }
+
+  private keyValue(node: AST.TOMLKeyValue, base: KeyPath, table: Table): void {
+    this.refuseKeys(node.key);
+    const keys = node.key.keys.map((key) => (key.type === "TOMLBare" ? key.name : key.value));
+    const path = [...base, ...keys];
+    this.line(path, node.key, node.value);
+    const last = keys.pop()!;
+    stepped(table, keys)[last] = this.value(node.value, path);
+  }
+
+  /** What a node stands for. Whole numbers keep all their digits: those that a double cannot hold are bigints. */
+  private value(node: AST.TOMLContentNode, path: KeyPath): unknown {
+    if (node.type === "TOMLArray")
+      return node.elements.map((element, i) => {
+        this.line([...path, i], element, element);
+        return this.value(element, [...path, i]);
+      });
+    if (node.type === "TOMLInlineTable") {
+      const table: Table = {};
+      for (const pair of node.body) this.keyValue(pair, path, table);
+      return table;
+    }
+    return node.kind === "integer" && !Number.isSafeInteger(node.value) ? node.bigint : node.value;
+  }
+
+  private refuseKeys(key: AST.TOMLKey): void {
+    const line = key.loc.start.line;
+    if (key.keys.length > MAX_DEPTH)
+      throw InputError.at(this.file, line, `a key of ${key.keys.length} parts, expected at most ${MAX_DEPTH}`);
+    for (const part of key.keys) {
+      const name = part.type === "TOMLBare" ? part.name : part.value;
+      // Objects of JavaScript have these from birth, and schemas pass over them without a word.
+      if (/^(__proto__|prototype|constructor)$/.test(name))
+        throw InputError.at(this.file, line, `unknown key '${name}'`);
+    }
+  }
+
+  private line(path: KeyPath, key: AST.TOMLNode, value: AST.TOMLNode): void {
+    // A newline right after the opening quotes is not part of the text.
+    const start = this.source.slice(value.range[0], value.range[0] + 5);
+    const multiline = value.type === "TOMLValue" && /^("""|''')\r?\n/.test(start);
+    this.lines.set(keyOf(path), { key: key.loc.start.line, text: value.loc.start.line + (multiline ? 1 : 0) });
+  }
+}
+
+/** The table that a path leads to from another one: keys, and indices of arrays of tables. */
+function stepped(from: Table, path: readonly (string | number)[]): Table {
+  let at: Table | unknown[] = from;
+  path.forEach((key, i) => {
+    const within = at as Table;
+    if (!Object.hasOwn(within, key)) within[key] = typeof path[i + 1] === "number" ? [] : {};
+    at = within[key] as Table;
+  });
+  return at as Table;
 }

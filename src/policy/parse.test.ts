@@ -77,6 +77,7 @@ const REFUSED: readonly (readonly [what: string, code: string, line: number, rea
   ["a feature in the else part", "if FEAT_TLBIOS\nelse\ntlbi vmalle1os\nend", 10, /needs FEAT_TLBIOS/],
   ["a feature after its block", "if FEAT_XS\nend\ndsb ishnxs", 10, /needs FEAT_XS/],
   ["page loops inside each other", "for page\nfor range\nend\nend", 9, /inside 'for page' of line 8.*do not nest/],
+  ["blocks nested without end", "if owner-current\n".repeat(5000), 40, /blocks nested too deep, expected at most 32/],
   ["an unknown loop", "for line", 8, /unknown loop 'for line'/],
   ["a VMID loop where domains hold VMIDs", "for vmid\nend", 8, /needs vmid-per = "vcpu"/],
   ["a block never closed", "dsb ish\nwith owner-vmid\nisb", 9, /'with owner-vmid' is never closed/],
@@ -92,6 +93,10 @@ const REFUSED: readonly (readonly [what: string, code: string, line: number, rea
 
 for (const [what, code, line, reason] of REFUSED)
   test(`refused with its line: ${what}`, () => refuses(fileOf(code), line, reason));
+
+test("a comment goes to the end of its line, whatever stands in it, and many slashes take no time to speak of", () => {
+  refuses(fileOf(`isb ${"//".repeat(40_000)}\u2028\nnop`), 9, /unknown instruction or directive 'nop'/);
+});
 
 test("an 'else if' is refused: taken for an 'else' it would run another program", () => {
   refuses(fileOf("if repeat-tlbi\nisb\nelse if FEAT_XS\ndsb ish\nend"), 10, /'if FEAT_XS' after 'else'/);

@@ -20,6 +20,9 @@ import type { Condition, LoopOver, Program, Statement } from "./program.js";
 
 const LOOPS: readonly LoopOver[] = ["page", "entry", "range", "va-page", "va-range", "vmid"];
 
+/** Blocks in each other: whoever goes through a program recurses. */
+const MAX_NESTING = 32;
+
 /** What the occasion offers to its code. */
 export interface ParseContext {
   readonly file: string;
@@ -54,7 +57,7 @@ export function parseCode(text: string, context: ParseContext): Program {
   const blocks: Block[] = [];
   text.split(/\r?\n/).forEach((raw, index) => {
     const line = context.line + index;
-    const source = raw.replace(/(\/\/|(^|\s)#).*$/, "").trim();
+    const source = raw.replace(/(\/\/|(^|\s)#).*$/s, "").trim();
     if (source === "") return;
     new Line(source, line, context, blocks, top).read();
   });
@@ -182,6 +185,7 @@ class Line {
     binds: LoopOver | undefined,
     close: (body: Statement[], elseBody: Statement[]) => Statement,
   ): void {
+    if (this.blocks.length === MAX_NESTING) this.fail(`blocks nested too deep, expected at most ${MAX_NESTING}`);
     const body: Statement[] = [];
     this.blocks.push({
       opener: this.source,
@@ -198,6 +202,8 @@ class Line {
       this.fail(`unknown loop 'for ${over}', expected for ${LOOPS.join(", ")}`);
     if (over === "vmid") {
       if (!this.context.vmids) this.fail(`'for vmid' needs vmid-per = "vcpu"`);
+      const outer = this.blocks.find((b) => b.binds === "vmid");
+      if (outer) this.fail(`'for vmid' inside '${outer.opener}' of line ${outer.line}: loops over VMIDs do not nest`);
     } else {
       if (!this.context.ranges) this.fail(`'for ${over}': this occasion is about a whole VMID, it has no pages`);
       const outer = this.blocks.find((b) => b.binds !== undefined && b.binds !== "vmid");

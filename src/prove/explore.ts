@@ -22,6 +22,8 @@ export interface Options extends Cpu {
   readonly reductions?: boolean;
   /** the clock in milliseconds, for the time limit */
   readonly now?: () => number;
+  /** when the time that is limited began, by that clock; default: now */
+  readonly begun?: number;
 }
 
 export const DEFAULT_MAX_STATES = 20_000_000;
@@ -45,7 +47,7 @@ export function explore(program: Program, options: Options): Decision {
   const knowledge = new Knowledge();
   let states = 0;
   const now = options.now ?? (() => performance.now());
-  const deadline = options.timeoutMs > 0 ? now() + options.timeoutMs : Number.POSITIVE_INFINITY;
+  const deadline = options.timeoutMs > 0 ? (options.begun ?? now()) + options.timeoutMs : Number.POSITIVE_INFINITY;
   for (;;) {
     let search: Search | undefined;
     try {

@@ -243,9 +243,9 @@ test("over a bound the verdict is unknown, with the scenario at which it was", (
   assert.match(found!.reason!, /^split\..*: /);
 });
 
-test("a policy that needs what the CPU lacks has no verdict there, and says why", () => {
+test("a policy that needs what the CPU lacks is not applicable there, and says why", () => {
   const found = verdict(builtinPolicy("va-ipa-range"), "revoke", A72);
-  assert.deepEqual([found.verdict, found.scenarios], ["unknown", 0]);
+  assert.deepEqual([found.verdict, found.scenarios], ["not-applicable", 0]);
   assert.match(found.reason!, /requires FEAT_TLBIRANGE/);
 });
 

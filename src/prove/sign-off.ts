@@ -2,7 +2,7 @@
  * The sign-off of a policy: for an occasion and a CPU, every scenario that the policy must survive, decided. Pure; who decides
  * the scenarios, and in which thread, is the caller's affair.
  */
-import type { CpuProfile } from "../arch/index.js";
+import { CPU_PROFILES, type CpuProfile } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { missingFeature, type Policy } from "../policy/index.js";
 import { type Decision, explore } from "./explore.js";
@@ -29,7 +29,11 @@ export interface Finding extends Pick<Decision, "verdict" | "reason" | "states" 
   readonly milliseconds: number;
 }
 
-export type Verdict = "sound" | "unsound" | "unknown";
+/** Names of all CPU profiles that there are: what "every CPU" stands for. */
+export const EVERY_CPU: readonly string[] = CPU_PROFILES.map(({ name }) => name);
+
+/** `not-applicable`: the policy requires what the CPU lacks; `unknown`: a bound was reached first. */
+export type Verdict = "sound" | "unsound" | "unknown" | "not-applicable";
 
 /** The verdict on a policy for an occasion on a CPU. */
 export interface SignOff {
@@ -42,7 +46,7 @@ export interface SignOff {
   readonly timelines: number;
   readonly states: number;
   readonly milliseconds: number;
-  /** why it is unknown */
+  /** why it is unknown or not applicable */
   readonly reason?: string;
   /** scenarios in which the bad state is allowed */
   readonly unsound?: readonly string[];
@@ -103,7 +107,7 @@ export class Question {
       policy: policy.name,
       occasion,
       cpu: cpu.name,
-      verdict: bad.length > 0 ? "unsound" : open >= 0 || missing ? "unknown" : "sound",
+      verdict: bad.length > 0 ? "unsound" : missing ? "not-applicable" : open >= 0 ? "unknown" : "sound",
       scenarios: findings.filter((finding) => finding !== undefined).length,
       timelines: sum((f) => f.timelines),
       states: sum((f) => f.states),

@@ -29,13 +29,13 @@ function Report({ result, captures }: { readonly result: CompareResult; readonly
         <header>
           <h1>What each way of flushing costs{result.proof && ", and whether it is safe"}</h1>
           <p class="soft">
-            TLB maintenance of Xen on Arm64, on bare metal and nested under KVM, simulated by Shootdown on the CPU
-            profile <span class="name">{result.cpu}</span>: pieces of work (scenarios), each under several ways of
-            flushing (<a href="#policies">policies</a>), on several <a href="#hosts">hosts</a>. Every price is simulated
-            time, made from the elementary prices that stand with their sources under <a href="#hosts">Hosts</a>; no
-            price is a measurement. A range, in brackets or small, has every elementary price at its low and at its high
-            end. “The report” in titles and sources is the mail “Limitations for Running Xen on KVM Arm64” to xen-devel
-            of 30 October 2025.
+            TLB maintenance of Xen on Arm64, on bare metal and nested under KVM, simulated by Shootdown with the
+            features of the CPU profile <span class="name">{result.cpu}</span>: pieces of work (scenarios), each under
+            several ways of flushing (<a href="#policies">policies</a>), on several <a href="#hosts">hosts</a>. Every
+            price is simulated time, made from the elementary prices that stand with their sources under{" "}
+            <a href="#hosts">Hosts</a>; no price is a measurement. A range, in brackets or small, has every elementary
+            price at its low and at its high end. “The report” in titles and sources is the mail “Limitations for
+            Running Xen on KVM Arm64” to xen-devel of 30 October 2025.
           </p>
           <ul class="hosts">
             {result.hosts.map(({ name, title }) => (

@@ -2,7 +2,16 @@
 import { renderToString } from "preact-render-to-string";
 import type { Proof, SignOff } from "../prove/index.js";
 import { count, list } from "./format.js";
-import { type Failure, failuresOf, occasionsOf, onWhich, reasonsOf, verdictRows, verdictWord } from "./proof-view.js";
+import {
+  everyCpu,
+  type Failure,
+  failuresOf,
+  occasionsOf,
+  onWhich,
+  reasonsOf,
+  verdictRows,
+  verdictWord,
+} from "./proof-view.js";
 import { Policies } from "./source-sections.js";
 import { failsOf, Story } from "./story-section.js";
 import { STYLE } from "./style.js";
@@ -52,6 +61,7 @@ function Report({ proof, command }: { readonly proof: Proof; readonly command: s
           <section id="verdicts">
             <h2>Verdicts</h2>
             <VerdictTable proof={proof} failures={failures} />
+            {everyCpu(proof) !== "" && <p>{everyCpu(proof)}</p>}
             {reasons.map((reason) => (
               <p>{reason}</p>
             ))}
@@ -66,7 +76,7 @@ function Report({ proof, command }: { readonly proof: Proof; readonly command: s
                 marked.
               </p>
               {failures.map((failure, i) => (
-                <Story failure={failure} proof={proof} id={storyId(i)} />
+                <Story failure={failure} id={storyId(i)} />
               ))}
             </section>
           )}
@@ -99,17 +109,20 @@ function Entry({ id, text }: { readonly id: string; readonly text: string }) {
 }
 
 /** Which policies are sound for everything that was asked, and which are not. */
-function answersOf({ results, policies }: Proof): readonly string[] {
+function answersOf({ results, policies, cpus }: Proof): readonly string[] {
   const of = (name: string): readonly SignOff[] => results.filter(({ policy }) => policy === name);
   const named = (which: (own: readonly SignOff[]) => boolean): string[] =>
     policies.map(({ name }) => name).filter((name) => which(of(name)));
-  const sound = named((own) => own.every(({ verdict, scenarios }) => verdict === "sound" || scenarios === 0));
+  const sound = named((own) => own.every(({ verdict }) => verdict === "sound" || verdict === "not-applicable"));
   const unsound = named((own) => own.some(({ verdict }) => verdict === "unsound"));
-  const open = named((own) => own.some(({ verdict, scenarios }) => verdict === "unknown" && scenarios > 0));
+  const open = named((own) => own.some(({ verdict }) => verdict === "unknown"));
+  const which = onWhich(cpus.map(({ name }) => name)) === "every CPU" ? "every CPU" : `each of ${list(cpus.map(({ name }) => name))}`; // biome-ignore format: one row
   const unsoundFor = (name: string): string =>
     `${name} (${[...new Set(of(name).flatMap(({ verdict, occasion }) => (verdict === "unsound" ? [occasion] : [])))].join(", ")})`;
   return [
-    ...(sound.length > 0 ? [`Sound for every occasion, on every CPU that can run it: ${list(sound)}.`] : []),
+    ...(sound.length > 0
+      ? [`Sound for every occasion that was asked for, on ${which} that can run it: ${list(sound)}.`]
+      : []),
     ...(unsound.length > 0 ? [`Unsound: ${list(unsound.map(unsoundFor))}.`] : []),
     ...(open.length > 0 ? [`Unknown in part, as a bound was reached: ${list(open)}.`] : []),
   ];
@@ -143,7 +156,7 @@ function VerdictTable({ proof, failures }: { readonly proof: Proof; readonly fai
               {cells.map((results) => (
                 <Verdict results={results} failures={failures} />
               ))}
-              <td class="starts cpus">{onWhich(cpus, proof)}</td>
+              <td class="starts cpus">{onWhich(cpus)}</td>
             </tr>
           ))}
         </tbody>

@@ -1,5 +1,5 @@
 /** The sign-off of policies, arranged for reading: results that read alike on several CPUs once. */
-import type { Proof, ProvedOccasion, SignOff } from "../prove/index.js";
+import { EVERY_CPU, type Proof, type ProvedOccasion, type SignOff } from "../prove/index.js";
 
 /** A policy on CPUs on which its verdicts are the same. */
 export interface VerdictRow {
@@ -33,19 +33,25 @@ export function verdictRows(proof: Proof): readonly VerdictRow[] {
   });
 }
 
-/** A policy that cannot run on the CPU has no verdict. */
-export const verdictWord = ({ verdict, scenarios }: SignOff): string =>
-  verdict === "unsound" ? "UNSOUND" : scenarios === 0 ? "-" : verdict;
+/** A verdict in a table: a dash where the policy cannot run on the CPU. */
+export const verdictWord = ({ verdict }: Pick<SignOff, "verdict">): string =>
+  verdict === "unsound" ? "UNSOUND" : verdict === "not-applicable" ? "-" : verdict;
 
-/** "every CPU", or which. */
-export const onWhich = (cpus: readonly string[], { cpus: all }: Proof): string =>
-  cpus.length === all.length && cpus.length > 1 ? "every CPU" : cpus.join(", ");
+/** "every CPU" for all profiles that there are, or their names. */
+export const onWhich = (cpus: readonly string[]): string =>
+  EVERY_CPU.every((name) => cpus.includes(name)) ? "every CPU" : cpus.join(", ");
 
-/** Why verdicts are unknown, a sentence each. */
+/** What "every CPU" is, where it is said; else empty. */
+export const everyCpu = (proof: Proof): string =>
+  onWhich(proof.cpus.map(({ name }) => name)) === "every CPU"
+    ? `Every CPU: each of the ${EVERY_CPU.length} profiles, ${EVERY_CPU.join(", ")}.`
+    : "";
+
+/** Why verdicts are unknown or not applicable, a sentence each. */
 export function reasonsOf({ results }: Proof): readonly string[] {
   const byReason = new Map<string, SignOff[]>();
   for (const result of results)
-    if (result.verdict === "unknown") {
+    if (result.verdict === "unknown" || result.verdict === "not-applicable") {
       const key = `${result.policy}: ${result.reason}`;
       byReason.set(key, [...(byReason.get(key) ?? []), result]);
     }

@@ -27,7 +27,7 @@ function result(policy: string, occasion: SignOff["occasion"], cpu: string): Sig
   if (policy === "needy" && cpu === "cortex-a72")
     return {
       ...base,
-      ...{ scenarios: 0, timelines: 0, states: 0, verdict: "unknown" },
+      ...{ scenarios: 0, timelines: 0, states: 0, verdict: "not-applicable" },
       reason: "requires FEAT_TLBIRANGE, which the CPU does not have",
     };
   if (policy !== "unsafe" || occasion !== "revoke") return { ...base, verdict: "sound" };

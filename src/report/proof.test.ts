@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { parseHTML } from "linkedom";
+import { CPU_PROFILES } from "../arch/index.js";
 import type { Proof } from "../prove/index.js";
 import { assertGolden } from "./golden.fixture.js";
 import { proofText, renderProofReport } from "./index.js";
@@ -49,8 +50,8 @@ test("CPUs with the same verdicts share a row, and what cannot run is a dash", (
   const explored = "16 scenarios2,400 timelines68,000 states";
   const once = "8 scenarios1,200 timelines34,000 states";
   assert.deepEqual(rows, [
-    ["safe", `sound${explored}`, `sound${explored}`, "every CPU"],
-    ["unsafe", "UNSOUND1 to 2 of 8 scenarios fail", `sound${explored}`, "every CPU"],
+    ["safe", `sound${explored}`, `sound${explored}`, "cortex-a72, neoverse-v2"],
+    ["unsafe", "UNSOUND1 to 2 of 8 scenarios fail", `sound${explored}`, "cortex-a72, neoverse-v2"],
     ["needy", "–", "–", "cortex-a72"],
     ["needy", `sound${once}`, `sound${once}`, "neoverse-v2"],
   ]);
@@ -59,7 +60,10 @@ test("CPUs with the same verdicts share a row, and what cannot run is a dash", (
 test("a verdict of unsound leads to its story", () => {
   const target = page.querySelector(".verdicts a")!.getAttribute("href")!;
   const story = page.querySelector(target)!;
-  assert.match(story.querySelector("h3")!.textContent, /^unsafe is UNSOUND for revoke on every CPU: the former owner/);
+  assert.match(
+    story.querySelector("h3")!.textContent,
+    /^unsafe is UNSOUND for revoke on cortex-a72, neoverse-v2: the former owner/,
+  );
   assert.deepEqual(
     all(story, ".cast li").map((li) => li.textContent),
     ["pCPU 0, Xen; the owner is current", "pCPU 1, the former owner"],
@@ -89,6 +93,29 @@ test("scenarios that fail are named, with the CPUs where not on all of them", ()
     all(page, ".story .items li").map((li) => li.textContent),
     ["revoke.other-pcpu.current.page.read", "revoke.other-pcpu.current.block.read (on neoverse-v2)"],
   );
+});
+
+test("CPUs that were asked for are named; 'every CPU' is all profiles that there are, and says which", async () => {
+  const few = proofText(sampleProof(), { width: 80, witness: true });
+  assert.doesNotMatch(few + html, /every CPU/i);
+  assert.match(few, /^safe +sound +sound +cortex-a72, neoverse-v2$/m);
+  const { results, ...proof } = sampleProof();
+  const own = results.filter(({ policy, cpu }) => policy === "safe" && cpu === "cortex-a72");
+  const everywhere = CPU_PROFILES.flatMap(({ name: cpu }) => own.map((result) => ({ ...result, cpu })));
+  const all = { ...proof, results: everywhere, policies: proof.policies.slice(0, 1), cpus: CPU_PROFILES };
+  const text = proofText(all, { width: 200, witness: true });
+  assert.match(text, /^safe +sound +sound +every CPU$/m);
+  assert.match(text, new RegExp(`^Every CPU: each of the 7 profiles, ${CPU_PROFILES.map(({ name }) => name).join(", ")}\\.$`, "m")); // biome-ignore format: one row
+  assert.match(await renderProofReport(all, COMMAND), /on every CPU that can run it: safe\./);
+});
+
+test("what a CPU lacks is counted as not applicable and no unknown; an unknown is never a dash", () => {
+  const text = proofText(sampleProof(), { width: 200, witness: false });
+  assert.match(text, /^needy +- +- +cortex-a72$/m);
+  assert.match(text, /12 verdicts: 8 sound, 2 unsound, 2 not applicable\. /);
+  const { results, ...proof } = sampleProof();
+  const open = results.map((one) => (one.verdict === "not-applicable" ? { ...one, verdict: "unknown" as const } : one));
+  assert.match(proofText({ ...proof, results: open }, { width: 200, witness: false }), /^needy +unknown +unknown /m);
 });
 
 test("the page says what it assumes, why a verdict is unknown, and how it was made", () => {

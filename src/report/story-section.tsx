@@ -1,18 +1,10 @@
 /** How an unsound policy fails: who is who, and what happens in time, one lane for each pCPU. */
-import type { Proof, Step } from "../prove/index.js";
+import type { Step } from "../prove/index.js";
 import { count, list, sentence } from "./format.js";
 import { type Failure, onWhich } from "./proof-view.js";
 
 /** `id` is unique in the page. */
-export function Story({
-  failure,
-  proof,
-  id,
-}: {
-  readonly failure: Failure;
-  readonly proof: Proof;
-  readonly id: string;
-}) {
+export function Story({ failure, id }: { readonly failure: Failure; readonly id: string }) {
   const { result, cpus } = failure;
   const { scenario, witness = [] } = result;
   if (!scenario) return null;
@@ -20,7 +12,7 @@ export function Story({
     <section class="story" id={id}>
       <h3>
         <span class="name">{result.policy}</span> is <span class="bad">UNSOUND</span> for {result.occasion} on{" "}
-        {onWhich(cpus, proof)}: {scenario.meaning}
+        {onWhich(cpus)}: {scenario.meaning}
       </h3>
       <p>
         {sentence(capital(scenario.title))}
@@ -32,7 +24,7 @@ export function Story({
         ))}
       </ul>
       <Timeline steps={witness} lanes={scenario.cast.map((who) => who.replace(/,.*/, ""))} />
-      <Failing failure={failure} proof={proof} />
+      <Failing failure={failure} />
       <details>
         <summary>
           This scenario as a litmus test (<span class="name">{scenario.name}</span>), for <code>shootdown litmus</code>{" "}
@@ -47,11 +39,11 @@ export function Story({
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** Which scenarios fail, and on which CPUs where not on all of them. */
-function Failing({ failure: { results }, proof }: { readonly failure: Failure; readonly proof: Proof }) {
+function Failing({ failure: { results } }: { readonly failure: Failure }) {
   const names = [...new Set(results.flatMap(({ unsound = [] }) => unsound))];
   const where = (name: string): string => {
     const on = results.filter(({ unsound }) => unsound?.includes(name)).map(({ cpu }) => cpu);
-    return on.length === results.length ? "" : ` (on ${onWhich(on, proof)})`;
+    return on.length === results.length ? "" : ` (on ${onWhich(on)})`;
   };
   return (
     <details>

@@ -228,9 +228,9 @@ function restText(view: ScenarioView, width: number): string {
   return executedText(view, width, wrapped(head, width).trimEnd(), restOf);
 }
 
-function notesText({ cpu, notes, proof }: CompareResult, width: number): string {
+function notesText({ notes, proof }: CompareResult, width: number): string {
   const all = [
-    `Prices are simulated time on ${cpu}, not measurements: TLB maintenance and the refaults that it causes. A range has every elementary price at its low and at its high end; the widest of all policies is given as factors of the price.`,
+    `Prices are simulated time, not measurements: TLB maintenance and the refaults that it causes. A range has every elementary price at its low and at its high end; the widest of all policies is given as factors of the price.`,
     proof
       ? "Verdicts are for the occasions that a scenario has: sound = no CPU of that profile can go on using a stale translation, whatever the architecture lets it hold. shootdown prove tells how an unsound policy fails, and what a verdict assumes."
       : "Cheap is not safe: a price says nothing about whether a policy leaves stale translations behind.",

@@ -1,6 +1,6 @@
 /** A scenario file: the machine, the domains, and the work that they do. */
 import * as v from "valibot";
-import { parseToml } from "../input/index.js";
+import { InputError, parseToml, type TomlFile } from "../input/index.js";
 import { MAX_BATCH } from "./physmap.js";
 
 const whole = (least: number, most: number) => v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
@@ -40,6 +40,9 @@ const toolstack = v.strictObject({
   "preempt-after": v.optional(whole(1, 2 ** 30), 4096),
 });
 
+/** Slots of time of one run: 10,000 s by the default slice. */
+const MAX_SLOTS = 1_000_000;
+
 const run = v.strictObject({
   scheduler: v.optional(v.picklist(["credit2", "null", "affinity"]), "credit2"),
   /** how long the domUs run, and the longest time that a vCPU runs while another waits: microseconds */
@@ -78,6 +81,38 @@ export type DomuSpec = Scenario["domu"][number];
 
 /** Reads a scenario file; throws an InputError with file, line, key and what was expected. */
 export function parseScenario(toml: string, file: string): Scenario {
-  const { value } = parseToml(toml, file, schema);
-  return { ...value, file };
+  const parsed = parseToml(toml, file, schema);
+  refuseOverlaps(parsed);
+  refuseRepeats(parsed);
+  const { "time-us": time, "slice-us": slice } = parsed.value.run;
+  if (time / slice > MAX_SLOTS)
+    throw InputError.at(file, parsed.lineOf(["run", "time-us"]), `run.time-us: ${time} us in slices of ${slice} us, expected at most ${MAX_SLOTS} slices`); // biome-ignore format: one row
+  return { ...parsed.value, file };
+}
+
+/** A page of an image is loaded once. */
+function refuseOverlaps({ value, file, lineOf }: TomlFile<v.InferOutput<typeof schema>>): void {
+  value.domu.forEach(({ segment: segments }, d) => {
+    const sorted = segments.map((one, i) => ({ ...one, i })).sort((a, b) => a.gfn - b.gfn);
+    sorted.forEach(({ name, gfn, i }, k) => {
+      const before = sorted[k - 1];
+      if (before === undefined || before.gfn + before.pages <= gfn) return;
+      const later = Math.max(i, before.i);
+      throw InputError.at(file, lineOf(["domu", d, "segment", later]), `segments '${before.name}' and '${name}' overlap at gfn 0x${gfn.toString(16)}, expected pages of their own`); // biome-ignore format: one row
+    });
+  });
+}
+
+/** A vCPU stands once in the queue of a pCPU, and each list is of one vCPU. */
+function refuseRepeats({ value, file, lineOf }: TomlFile<v.InferOutput<typeof schema>>): void {
+  value.domu.forEach(({ affinity = [], vcpus }, d) => {
+    const refuse = (message: string): never => {
+      throw InputError.at(file, lineOf(["domu", d, "affinity"]), `domu.${d}.affinity: ${message}`);
+    };
+    if (affinity.length > vcpus) refuse(`${affinity.length} lists of pCPUs, expected one for each of ${vcpus} vCPUs`);
+    affinity.forEach((list, vcpu) => {
+      const twice = list.find((pcpu, i) => list.indexOf(pcpu) < i);
+      if (twice !== undefined) refuse(`vCPU ${vcpu} has pCPU ${twice} twice`);
+    });
+  });
 }

@@ -18,6 +18,11 @@ interface Statement {
   readonly address: number;
 }
 
+/** Instructions of one piece of code: a thread has 0x1000 bytes for its own. */
+export const MAX_INSTRUCTIONS = 1024;
+/** Characters of an instruction with its labels; the longest of the published tests has some 80. */
+const MAX_LENGTH = 1000;
+
 const LABEL = /^([A-Za-z_.$][\w.$]*|[0-9]+)\s*:/;
 
 /** Assembles a text at `address`; throws an InputError or UnsupportedInTest with the line. */
@@ -28,6 +33,8 @@ export function assemble(source: Source, address: number): Assembled {
   const statements: Statement[] = [];
   let at = address;
   for (const { text, line } of lines(source)) {
+    if (text.length > MAX_LENGTH)
+      throw InputError.at(file, line, `an instruction of ${text.length} characters, expected at most ${MAX_LENGTH}`);
     let rest = text;
     for (let label = LABEL.exec(rest); label; label = LABEL.exec(rest)) {
       const name = label[1]!;
@@ -37,6 +44,8 @@ export function assemble(source: Source, address: number): Assembled {
       rest = rest.slice(label[0].length).trim();
     }
     if (rest === "") continue;
+    if (statements.length === MAX_INSTRUCTIONS)
+      throw InputError.at(file, line, `expected at most ${MAX_INSTRUCTIONS} instructions`);
     statements.push({ text: rest, line, address: at });
     at += 4;
   }
@@ -70,13 +79,27 @@ export function assemble(source: Source, address: number): Assembled {
 
 /** The statements of a text with their lines: without comments, cut at ";". */
 function lines({ text, line }: Source): { readonly text: string; readonly line: number }[] {
-  const plain = text.replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, " "));
-  return plain.split("\n").flatMap((one, index) =>
-    one
-      .replace(/\/\/.*$|@.*$|^\s*#.*$/, "")
-      .replace(/([^,\s])\s+#\s.*$/, "$1") // a "#" alone begins a comment; with something behind it, an immediate
-      .split(";")
-      .map((statement) => ({ text: statement.trim().replace(/\s+/g, " "), line: line + index }))
-      .filter((statement) => statement.text !== ""),
-  );
+  return withoutComments(text)
+    .split("\n")
+    .flatMap((one, index) =>
+      one
+        .replace(/\/\/.*$|@.*$|^\s*#.*$/s, "")
+        .replace(/([^,\s])\s+#\s.*$/s, "$1") // a "#" alone begins a comment; with something behind it, an immediate
+        .split(";")
+        .map((statement) => ({ text: statement.trim().replace(/\s+/g, " "), line: line + index }))
+        .filter((statement) => statement.text !== ""),
+    );
+}
+
+/** Blanks in place of what stands between slash-star and star-slash; the lines stay. An open one is no comment. */
+function withoutComments(text: string): string {
+  let plain = "";
+  let at = 0;
+  for (;;) {
+    const from = text.indexOf("/*", at);
+    const end = from < 0 ? -1 : text.indexOf("*/", from + 2);
+    if (end < 0) return plain + text.slice(at);
+    plain += text.slice(at, from) + text.slice(from, end + 2).replace(/[^\n]/g, " ");
+    at = end + 2;
+  }
 }

@@ -26,7 +26,12 @@ const OR = ["|", "||", "\\/", "or"];
 const AND = ["&", "&&", "/\\", "and"];
 const NOT = ["~", "!", "not"];
 
+/** Parentheses and negations in each other. */
+const MAX_NESTING = 100;
+
 class Assertion {
+  private nesting = 0;
+
   constructor(
     private readonly reader: Reader,
     private readonly context: AssertionContext,
@@ -43,6 +48,14 @@ class Assertion {
   }
 
   private one(): Condition {
+    if (++this.nesting > MAX_NESTING)
+      this.reader.fail(`parentheses and negations nested too deep, expected at most ${MAX_NESTING}`);
+    const one = this.negatedOrPlain();
+    this.nesting--;
+    return one;
+  }
+
+  private negatedOrPlain(): Condition {
     const { reader } = this;
     if (NOT.some((word) => reader.takes(word))) return { kind: "not", of: this.one() };
     if (reader.takes("true")) return { kind: "true" };

@@ -31,6 +31,9 @@ export type Walked = { readonly line: number } & (
   | { readonly address: number; readonly base: number }
 );
 
+/** Addresses have 48 bits here. */
+export const ADDRESS_LIMIT = 1n << 48n;
+
 const mask = (value: bigint, width: number): bigint => BigInt.asUintN(width, value);
 const number = (value: bigint, width = 64): Value => ({ value: mask(value, width), width });
 
@@ -62,14 +65,19 @@ export function evaluate(expression: Expression, scope: Scope): Value {
       if (expression.op === "!") return number(value === 0n ? 1n : 0n, 1);
       return expression.op === "~" ? number(~value, width) : number(-value);
     }
-    case "binary":
-      return binary(expression.op, evaluate(expression.left, scope), evaluate(expression.right, scope));
+    case "binary": {
+      const result = binary(expression.op, evaluate(expression.left, scope), evaluate(expression.right, scope));
+      if (result === undefined)
+        throw InputError.at(scope.file, line, `the result of '${expression.op}' needs more than 64 bits`);
+      return result;
+    }
     case "call":
       return new Call(expression, scope).value();
   }
 }
 
-function binary(op: BinaryOp, left: Value, right: Value): Value {
+/** Undefined when the result does not fit 64 bits. */
+function binary(op: BinaryOp, left: Value, right: Value): Value | undefined {
   const [a, b] = [left.value, right.value];
   const truth = (holds: boolean): Value => number(holds ? 1n : 0n, 1);
   const width = Math.max(left.width, right.width);
@@ -91,27 +99,34 @@ function binary(op: BinaryOp, left: Value, right: Value): Value {
     case "and":
       return number(a & b, width);
     case "<<":
-      return number(b > 63n ? 0n : a << b);
+      return b > 63n ? undefined : exact(a, b, (x) => x << b);
     case ">>":
-      return number(b > 63n ? 0n : a >> b);
+      return b > 63n ? undefined : number(a >> b);
     case "+":
-      return number(a + b);
+      return exact(a, b, (x, y) => x + y);
     case "-":
-      return number(a - b);
+      return exact(a, b, (x, y) => x - y);
     case "*":
-      return number(a * b);
+      return exact(a, b, (x, y) => x * y);
   }
+}
+
+/** What comes out where it is right, be the numbers without sign or two's complement: who writes 1 << 64 does not mean 0. */
+function exact(a: bigint, b: bigint, of: (a: bigint, b: bigint) => bigint): Value | undefined {
+  const results = [of(a, b), of(BigInt.asIntN(64, a), BigInt.asIntN(64, b))];
+  const right = results.find((x) => x === BigInt.asUintN(64, x) || x === BigInt.asIntN(64, x));
+  return right === undefined ? undefined : number(right);
 }
 
 type CallExpression = Extract<Expression, { kind: "call" }>;
 
-/** Functions of plain values, by name: how many arguments, and what they give. */
-const PLAIN: Readonly<Record<string, readonly [number, (values: readonly Value[]) => Value]>> = {
+/** Functions of plain values, by name: how many arguments, and what they give; undefined where that has no room. */
+const PLAIN: Readonly<Record<string, readonly [number, (values: readonly Value[]) => Value | undefined]>> = {
   page: [1, ([x]) => number(x!.value >> 12n, 44)],
-  asid: [1, ([x]) => number(x!.value << 48n)],
+  asid: [1, ([x]) => fitting(x!.value << 48n, 64)],
   raw: [1, ([x]) => number(x!.value)],
-  extz: [2, ([x, bits]) => number(x!.value, widthOf(bits!))],
-  exts: [2, ([x, bits]) => number(BigInt.asIntN(x!.width, x!.value), widthOf(bits!))],
+  extz: [2, ([x, bits]) => fitting(x!.value, widthOf(bits!))],
+  exts: [2, ([x, bits]) => signExtended(x!, widthOf(bits!))],
   bvor: [2, ([a, b]) => wide(a!, b!, a!.value | b!.value)],
   bvand: [2, ([a, b]) => wide(a!, b!, a!.value & b!.value)],
   bvxor: [2, ([a, b]) => wide(a!, b!, a!.value ^ b!.value)],
@@ -123,7 +138,7 @@ const PLAIN: Readonly<Record<string, readonly [number, (values: readonly Value[]
   bvashr: [2, ([a, b]) => number(shifted(BigInt.asIntN(a!.width, a!.value), -b!.value), a!.width)],
   bvnot: [1, ([a]) => number(~a!.value, a!.width)],
   bvneg: [1, ([a]) => number(-a!.value, a!.width)],
-  concat: [2, ([a, b]) => number((a!.value << BigInt(b!.width)) | b!.value, Math.min(64, a!.width + b!.width))],
+  concat: [2, ([a, b]) => fitting((a!.value << BigInt(b!.width)) | b!.value, Math.min(64, a!.width + b!.width))],
   add_bits_int: [2, ([a, b]) => number(a!.value + b!.value, a!.width)],
   sub_bits_int: [2, ([a, b]) => number(a!.value - b!.value, a!.width)],
   add_bits: [2, ([a, b]) => wide(a!, b!, a!.value + b!.value)],
@@ -136,10 +151,18 @@ const PLAIN: Readonly<Record<string, readonly [number, (values: readonly Value[]
   ),
 };
 
-const widthOf = ({ value }: Value): number => (value < 1n ? 1 : value > 64n ? 64 : Number(value));
+/** A width of 1 to 64 bits; NaN for any other number. */
+const widthOf = ({ value }: Value): number => (value < 1n || value > 64n ? Number.NaN : Number(value));
+const fitting = (value: bigint, width: number): Value | undefined =>
+  width > 0 && value === mask(value, width) ? { value, width } : undefined;
+function signExtended(x: Value, width: number): Value | undefined {
+  const value = BigInt.asIntN(x.width, x.value);
+  return width > 0 && value === BigInt.asIntN(width, value) ? number(value, width) : undefined;
+}
 const wide = (a: Value, b: Value, value: bigint): Value => number(value, Math.max(a.width, b.width));
+/** To the left, or by less than 0 to the right; of a negative number nothing but its sign remains. */
 const shifted = (value: bigint, by: bigint): bigint =>
-  by > 63n || by < -63n ? 0n : by < 0n ? value >> -by : value << by;
+  by > 63n ? 0n : by >= 0n ? value << by : by >= -63n ? value >> -by : value < 0n ? -1n : 0n;
 
 class Call {
   private readonly used = new Set<string>();
@@ -156,6 +179,7 @@ class Call {
       const [arity, apply] = plain;
       if (args.length !== arity) this.fail(`takes ${arity === 1 ? "one argument" : `${arity} arguments`}`);
       const result = apply(args.map((arg) => evaluate(arg, this.scope)));
+      if (result === undefined) this.fail("has no room for this value");
       this.noOthers();
       return result;
     }
@@ -199,6 +223,7 @@ class Call {
     if ((next === undefined) === (output === undefined)) this.fail("takes either 'oa' or 'table'");
     if (output !== undefined && level === 0) this.fail("cannot have an 'oa': level 0 holds tables only");
     if (next !== undefined && level === 3) this.fail("cannot have a 'table': level 3 holds pages only");
+    if ((next ?? output)! >= ADDRESS_LIMIT) this.fail("has an address of more than 48 bits");
     let made = next !== undefined ? table(next) : leaf(output!, level, ATTRIBUTES.default[stage]);
     for (const [name, expression] of this.expression.named) {
       if (this.used.has(name)) continue;
@@ -221,9 +246,14 @@ class Call {
       return { ...number(scope.walk({ name: first.name, line }, level, what)) };
     if (args.length !== 2) this.fail("takes an address and a table, or the name of a walk");
     this.noOthers();
-    const address = Number(evaluate(first!, scope).value);
-    const base = Number(evaluate(second!, scope).value);
+    const [address, base] = [this.address(first!), this.address(second!)];
     return number(scope.walk({ address, base, line }, level, what));
+  }
+
+  private address(expression: Expression): number {
+    const { value } = evaluate(expression, this.scope);
+    if (value >= ADDRESS_LIMIT) this.fail("has an address of more than 48 bits");
+    return Number(value);
   }
 
   private ttbr(): Value {
@@ -232,7 +262,8 @@ class Call {
     if (base === undefined) this.fail("needs 'base'");
     this.noOthers();
     if (id > 0xffffn) this.fail("has an identifier of more than 16 bits");
-    return number((id << 48n) | (base & 0xffff_ffff_ffffn));
+    if (base >= ADDRESS_LIMIT) this.fail("has a base of more than 48 bits");
+    return number((id << 48n) | base);
   }
 
   private offset(bytes: bigint): Value {

@@ -25,7 +25,7 @@ function alu(kind: AluKind, rd: Reg, rn: Reg, operand: Operand, word: boolean, f
 const three = (kind: AluKind, flags = false): Read => {
   return (o) => {
     const rd = o.register();
-    return alu(kind, rd.reg, o.register().reg, o.last(), rd.word, flags);
+    return alu(kind, rd.reg, o.register().reg, o.last(rd.word), rd.word, flags);
   };
 };
 
@@ -33,7 +33,7 @@ const three = (kind: AluKind, flags = false): Read => {
 const compare = (kind: AluKind): Read => {
   return (o) => {
     const rn = o.register();
-    return alu(kind, ZR, rn.reg, o.last(), rn.word, true);
+    return alu(kind, ZR, rn.reg, o.last(rn.word), rn.word, true);
   };
 };
 
@@ -41,7 +41,7 @@ const compare = (kind: AluKind): Read => {
 const two = (kind: AluKind, flags = false): Read => {
   return (o) => {
     const rd = o.register();
-    return alu(kind, rd.reg, ZR, o.last(), rd.word, flags);
+    return alu(kind, rd.reg, ZR, o.last(rd.word), rd.word, flags);
   };
 };
 
@@ -49,7 +49,7 @@ const two = (kind: AluKind, flags = false): Read => {
 const wide = (invert: boolean): Read => {
   return (o, context) => {
     const rd = o.register();
-    const operand = o.last();
+    const operand = o.last(rd.word);
     if (!("imm" in operand)) return context.fail("expected an immediate");
     const imm = BigInt.asUintN(rd.word ? 32 : 64, invert ? ~operand.imm : operand.imm);
     return alu("mov", rd.reg, ZR, { imm }, rd.word);

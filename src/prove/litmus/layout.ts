@@ -3,13 +3,19 @@ import { InputError } from "../../input/index.js";
 import { coverage } from "./descriptor.js";
 import { evaluate, type Scope, type Value } from "./evaluate.js";
 import { type Expression, namesIn } from "./expression.js";
-import { flattened, type Space, type Statement } from "./setup-syntax.js";
+import { flattened, SPACES, type Space, type Statement } from "./setup-syntax.js";
 
 const FIRST = 0x60_0000;
 const PAGE = 0x1000;
 const BLOCK = 0x20_0000;
 /** Tries before the search gives up; the tests need a few hundred. */
 const MAX_TRIES = 300_000;
+/** Addresses looked at before it gives up; the published tests need less than 20,000. */
+const MAX_LOOKS = 1_000_000;
+/** Names of a test; the published ones have at most some twenty. */
+const MAX_NAMES = 10_000;
+/** With more names than this already placed, the next one is looked for beside the last one first. */
+const MANY = 256;
 
 /** A name and its address. */
 export interface Symbolic {
@@ -29,11 +35,26 @@ interface Wish {
   readonly sources: { readonly name: string; readonly size: number }[];
 }
 
-/** Chooses an address for every name; throws an InputError when the asserts cannot hold together. */
-export function layOut(symbolic: readonly string[], setup: readonly Statement[], file: string): readonly Symbolic[] {
+/**
+ * Chooses an address for every name; throws an InputError when the asserts cannot hold together. `checkTime` is called now
+ * and then, and may throw to end it.
+ */
+export function layOut(
+  symbolic: readonly string[],
+  setup: readonly Statement[],
+  file: string,
+  checkTime: () => void = () => {},
+): readonly Symbolic[] {
   const wishes = wishesOf(symbolic, setup, file);
-  const asserts = [...flattened(setup)].filter((one) => one.kind === "assert").map((one) => one.that);
-  return new Search(ordered(wishes, asserts), asserts, file).found();
+  const asserts = [...flattened(setup)]
+    .filter((one) => one.kind === "assert")
+    .map(({ that }) => ({ that, names: new Set(namesIn(that)) }));
+  return new Search(ordered(wishes, asserts), asserts, file, checkTime).found();
+}
+
+interface Assert {
+  readonly that: Expression;
+  readonly names: ReadonlySet<string>;
 }
 
 function wishesOf(symbolic: readonly string[], setup: readonly Statement[], file: string): Wish[] {
@@ -51,6 +72,8 @@ function wishesOf(symbolic: readonly string[], setup: readonly Statement[], file
     const align = aligned === undefined ? PAGE : Number(evaluate(aligned, nothing(file)).value);
     if (align < 1 || (align & (align - 1)) !== 0 || align > coverage(1))
       throw InputError.at(file, line, `aligned ${align}, expected a power of two up to ${coverage(1)}`);
+    if (wishes.size + names.length > MAX_NAMES)
+      throw InputError.at(file, line, `more than ${MAX_NAMES} names, expected fewer`);
     for (const name of names) {
       const made = wish(name, space);
       if (made.space !== space)
@@ -73,33 +96,57 @@ function wishesOf(symbolic: readonly string[], setup: readonly Statement[], file
 }
 
 /** Targets of blocks come last, since they follow their sources; names that an assert binds come one after another. */
-function ordered(wishes: readonly Wish[], asserts: readonly Expression[]): readonly Wish[] {
+function ordered(wishes: readonly Wish[], asserts: readonly Assert[]): readonly Wish[] {
   const plain = [...wishes.filter((w) => w.sources.length === 0), ...wishes.filter((w) => w.sources.length > 0)];
-  const groups = asserts.map((one) => new Set(namesIn(one)));
-  const list: Wish[] = [];
-  const place = (wish: Wish): void => {
-    if (list.includes(wish)) return;
-    list.push(wish);
-    for (const group of groups) if (group.has(wish.name)) for (const w of plain) if (group.has(w.name)) place(w);
-  };
-  for (const wish of plain) place(wish);
-  return list;
+  /** the names of each assert in the order of `plain`; `at` is the first of them that may be missing in the list */
+  const groups = asserts.map(() => ({ of: [] as Wish[], at: 0 }));
+  const rank = new Map(plain.map((wish, i) => [wish.name, i]));
+  const groupsOf = new Map<string, (typeof groups)[number][]>(plain.map(({ name }) => [name, []]));
+  asserts.forEach(({ names }, i) => {
+    const ranks = [...names].flatMap((name) => rank.get(name) ?? []).sort((a, b) => a - b);
+    groups[i]!.of.push(...ranks.map((r) => plain[r]!));
+    for (const { name } of groups[i]!.of) groupsOf.get(name)!.push(groups[i]!);
+  });
+  const list = new Set<Wish>();
+  for (const first of plain) {
+    if (list.has(first)) continue;
+    // Depth first, without the stack: a chain of asserts may bind all names.
+    const open = [{ groups: groupsOf.get(first.name)!, at: 0 }];
+    list.add(first);
+    for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+      const group = top.groups[top.at];
+      const wish = group?.of[group.at];
+      if (group === undefined) open.pop();
+      else if (wish === undefined) top.at++;
+      else {
+        group.at++;
+        if (list.has(wish)) continue;
+        list.add(wish);
+        open.push({ groups: groupsOf.get(wish.name)!, at: 0 });
+      }
+    }
+  }
+  return [...list];
 }
 
 const nothing = (file: string): Scope => ({ file, name: () => undefined });
 
 class Search {
   private readonly chosen = new Map<string, number>();
-  private readonly due: ReadonlyMap<string, readonly Expression[]>;
+  private readonly due = new Map<string, Expression[]>();
   private readonly scope: Scope;
+  private readonly occupied: Occupied;
   private tries = 0;
+  private looks = 0;
 
   constructor(
     private readonly wishes: readonly Wish[],
-    private readonly asserts: readonly Expression[],
+    private readonly asserts: readonly Assert[],
     private readonly file: string,
+    private readonly checkTime: () => void,
   ) {
     const spaces = new Map(wishes.map(({ name, space }) => [name, space]));
+    this.occupied = new Occupied(wishes);
     this.scope = {
       file,
       name: (name): Value | undefined => {
@@ -108,62 +155,79 @@ class Search {
       },
     };
     // An assert is due once the last of its names has an address.
-    const due = new Map<string, Expression[]>();
-    for (const one of asserts) {
-      const names = new Set(namesIn(one));
-      const last = wishes.findLast(({ name }) => names.has(name));
-      if (last) due.set(last.name, [...(due.get(last.name) ?? []), one]);
+    const rank = new Map(wishes.map(({ name }, i) => [name, i]));
+    for (const { that, names } of asserts) {
+      const last = wishes[[...names].reduce((most, name) => Math.max(most, rank.get(name) ?? -1), -1)];
+      if (last) {
+        const due = this.due.get(last.name) ?? [];
+        due.push(that);
+        this.due.set(last.name, due);
+      } else if (evaluate(that, this.scope).value === 0n)
+        throw InputError.at(file, that.line, "this assert never holds");
     }
-    this.due = due;
   }
 
   found(): readonly Symbolic[] {
-    for (const one of this.asserts)
-      if (!this.wishes.some(({ name }) => namesIn(one).includes(name)) && evaluate(one, this.scope).value === 0n)
-        throw InputError.at(this.file, one.line, "this assert never holds");
-    if (!this.place(0)) {
-      const why = this.tries > MAX_TRIES ? `none was found in ${MAX_TRIES} tries` : "there are none among those tried";
-      throw InputError.at(this.file, this.asserts[0]?.line, `expected addresses for which every assert holds; ${why}`);
+    if (!this.placed()) {
+      const given = this.tries > MAX_TRIES || this.looks > MAX_LOOKS;
+      const why = given ? `none was found in ${this.tries} tries` : "there are none among those tried";
+      throw InputError.at(this.file, this.asserts[0]?.that.line, `expected addresses for which every assert holds; ${why}`); // biome-ignore format: one row
     }
     return this.wishes.map(({ name, space }) => ({ name, space, address: this.chosen.get(name)! }));
   }
 
-  private place(index: number): boolean {
-    const wish = this.wishes[index];
-    if (wish === undefined) return true;
-    for (const address of this.candidates(wish)) {
-      if (++this.tries > MAX_TRIES) break;
-      this.chosen.set(wish.name, address);
-      const holds = (this.due.get(wish.name) ?? []).every((one) => evaluate(one, this.scope).value !== 0n);
-      if (holds && this.place(index + 1)) return true;
+  /** Places one name after the other, and goes back where none is left for one; without the stack, as there may be many. */
+  private placed(): boolean {
+    const open: Generator<number>[] = [];
+    while (open.length < this.wishes.length) {
+      open.push(this.candidates(open.length));
+      while (!this.next(open.at(-1)!, this.wishes[open.length - 1]!)) {
+        open.pop();
+        const before = this.wishes[open.length - 1];
+        if (before === undefined || this.tries > MAX_TRIES || this.looks > MAX_LOOKS) return false;
+        this.take(before);
+      }
     }
-    this.chosen.delete(wish.name);
+    return true;
+  }
+
+  /** Gives a name its next candidate with which the asserts hold; false when there is none. */
+  private next(candidates: Generator<number>, wish: Wish): boolean {
+    // By hand, as a `for` would end the generator when it is left.
+    for (let step = candidates.next(); !step.done; step = candidates.next()) {
+      if (++this.tries > MAX_TRIES) return false;
+      this.chosen.set(wish.name, step.value);
+      this.occupied.add(wish, step.value, 1);
+      if ((this.due.get(wish.name) ?? []).every((one) => evaluate(one, this.scope).value !== 0n)) return true;
+      this.take(wish);
+    }
     return false;
   }
 
-  /** Addresses for a name, those that meet its wishes best first; two names of one space never share a page. */
-  private *candidates(wish: Wish): Generator<number> {
-    const placed = this.wishes.filter(({ name }) => this.chosen.has(name) && name !== wish.name);
-    const at = (other: Wish): number => this.chosen.get(other.name)!;
+  /** Takes a name's address away. */
+  private take(wish: Wish): void {
+    this.occupied.add(wish, this.chosen.get(wish.name)!, -1);
+    this.chosen.delete(wish.name);
+  }
+
+  /** Addresses for the name of an index, those that meet its wishes best first; two names of one space never share a page. */
+  private *candidates(index: number): Generator<number> {
+    const wish = this.wishes[index]!;
     const cost = (address: number): number => {
-      let sum = 0;
-      for (const other of placed) {
-        if (other.space !== wish.space) sum += at(other) === address ? 1 : 0;
-        else if (within(at(other), address, wish.reserve) || within(address, at(other), other.reserve)) sum += 2;
-      }
+      let sum = this.occupied.cost(wish, address);
       for (const { name, size } of wish.sources) {
         const source = this.chosen.get(name);
         if (source !== undefined && source % size !== address % size) sum += 2;
       }
       return sum;
     };
-    const sources = wish.sources.flatMap(({ name }) => this.chosen.get(name) ?? []);
-    const taken = new Set(placed.filter(({ space }) => space === wish.space).map(at));
-    const fits = (address: number): boolean => address % wish.align === 0 && address >= FIRST && !taken.has(address);
     // Nearly always one of the first pages meets every wish: the others are not looked at then.
     const rest = new Map<number, number>();
-    for (const address of [...PAGES, ...[...placed.map(at), ...sources].flatMap(around)]) {
-      if (!fits(address) || rest.has(address)) continue;
+    for (const address of this.places(index)) {
+      if (++this.looks > MAX_LOOKS) return;
+      if (this.looks % 4096 === 0) this.checkTime();
+      const fits = address % wish.align === 0 && address >= FIRST && !this.occupied.has(wish.space, address);
+      if (!fits || rest.has(address)) continue;
       const price = cost(address);
       rest.set(address, price);
       if (price === 0) yield address;
@@ -171,10 +235,60 @@ class Search {
     const dear = [...rest].filter(([, price]) => price > 0).sort(([, a], [, b]) => a - b);
     for (const [address] of dear) yield address;
   }
+
+  /** Where to look: the first pages, those around the names before, and around the blocks that map to this one. */
+  private *places(index: number): Generator<number> {
+    const placed = (i: number): number => this.chosen.get(this.wishes[i]!.name)!;
+    if (index > MANY) yield* around(placed(index - 1));
+    yield* PAGES;
+    for (let i = 0; i < index; i++) yield* around(placed(index > MANY ? index - 1 - i : i));
+    for (const { name } of this.wishes[index]!.sources) {
+      const source = this.chosen.get(name);
+      if (source !== undefined) yield* around(source);
+    }
+  }
 }
 
-const within = (address: number, base: number, size: number): boolean =>
-  Math.floor(address / size) === Math.floor(base / size);
+/** What lies where: how many names of a space lie in the same block as an address, without going through all of them. */
+class Occupied {
+  /** sizes of what the names reserve, powers of two */
+  private readonly sizes: readonly number[];
+  /** names by space, by what they reserve, by a block at least as large, and by that block's number */
+  private readonly blocks = new Map<string, Map<number, number>>();
+  /** names of all spaces by address */
+  private readonly at = new Map<number, number>();
+
+  constructor(wishes: readonly Wish[]) {
+    this.sizes = [...new Set([PAGE, ...wishes.map(({ reserve }) => reserve)])];
+    for (const space of SPACES)
+      for (const own of this.sizes)
+        for (const block of this.sizes) if (block >= own) this.blocks.set(`${space} ${own} ${block}`, new Map());
+  }
+
+  /** A name comes (1) or goes (-1). */
+  add({ space, reserve }: Wish, address: number, by: 1 | -1): void {
+    const count = (map: Map<number, number>, key: number): unknown => map.set(key, (map.get(key) ?? 0) + by);
+    count(this.at, address);
+    for (const block of this.sizes)
+      if (block >= reserve) count(this.blocks.get(`${space} ${reserve} ${block}`)!, Math.floor(address / block));
+    if (reserve > PAGE) count(this.blocks.get(`${space} ${PAGE} ${PAGE}`)!, Math.floor(address / PAGE));
+  }
+
+  /** True when a name of the space has this page. */
+  has(space: Space, address: number): boolean {
+    return (this.blocks.get(`${space} ${PAGE} ${PAGE}`)!.get(Math.floor(address / PAGE)) ?? 0) > 0;
+  }
+
+  /** 2 for each name of the space in whose block it would lie, or which would lie in its own; 1 for each other at the address. */
+  cost({ space, reserve }: Wish, address: number): number {
+    let sum = this.at.get(address) ?? 0;
+    for (const own of this.sizes) {
+      const block = Math.max(own, reserve);
+      if (block > PAGE) sum += 2 * (this.blocks.get(`${space} ${own} ${block}`)!.get(Math.floor(address / block)) ?? 0);
+    }
+    return sum;
+  }
+}
 
 /** Pages in 2 MiB regions from 0x600000 on, and some far away, for asserts about bits of higher levels. */
 const PAGES: readonly number[] = [

@@ -3,9 +3,9 @@ import * as v from "valibot";
 import { InputError, type KeyPath, parseToml, type TomlFile } from "../../input/index.js";
 import type { Instruction, Program, Thread, ThreadSysreg } from "../program.js";
 import type { Cpu } from "../world.js";
-import { type Assembled, assemble } from "./assembler.js";
+import { type Assembled, assemble, MAX_INSTRUCTIONS } from "./assembler.js";
 import { parseAssertion } from "./assertion.js";
-import { evaluate } from "./evaluate.js";
+import { ADDRESS_LIMIT, evaluate } from "./evaluate.js";
 import { type Expression, parseExpression } from "./expression.js";
 import { Reader, type Source } from "./lexer.js";
 import { generalRegister, SYSREGS_AT_START, threadSysreg } from "./registers.js";
@@ -27,9 +27,9 @@ export interface LitmusTest {
   verdictFor(cpu: Cpu): "allowed" | "forbidden" | undefined;
 }
 
-/** Code of the threads: 0x1000 bytes for each. */
+/** Code of the threads, so many bytes for each. */
 const CODE = 0x40_0000;
-const CODE_BYTES = 0x1000;
+const CODE_BYTES = 4 * MAX_INSTRUCTIONS;
 
 const value = v.union([v.string(), v.number(), v.bigint(), v.boolean()]);
 const values = v.record(v.string(), value);
@@ -55,9 +55,17 @@ const schema = v.looseObject({
 });
 type Toml = v.InferOutput<typeof schema>;
 
-/** Reads a test. Throws an InputError for what is wrong, UnsupportedInTest for what this tool does not do. */
-export function parseLitmus(text: string, file: string): LitmusTest {
-  return new Test(parseToml(text, file, schema)).read();
+/** Threads of a test: the timeline numbers them in 8 bits, and more than four are hopeless anyway. */
+const MAX_THREADS = 64;
+/** Pieces of code with addresses of their own; the published tests have at most six. */
+const MAX_SECTIONS = 256;
+
+/**
+ * Reads a test. Throws an InputError for what is wrong, UnsupportedInTest for what this tool does not do. `checkTime` is
+ * called now and then, and may throw to end it.
+ */
+export function parseLitmus(text: string, file: string, checkTime?: () => void): LitmusTest {
+  return new Test(parseToml(text, file, schema), checkTime).read();
 }
 
 class Test {
@@ -67,7 +75,10 @@ class Test {
   /** names of the threads, in the order of their numbers */
   private readonly names: readonly string[];
 
-  constructor(private readonly source: TomlFile<Toml>) {
+  constructor(
+    private readonly source: TomlFile<Toml>,
+    checkTime?: () => void,
+  ) {
     this.file = source.file;
     this.toml = source.value;
     this.refuseOthers();
@@ -76,19 +87,27 @@ class Test {
       page_table_setup === undefined
         ? withoutTables(symbolic)
         : parseSetup(this.textAt(["page_table_setup"], page_table_setup));
-    this.setup = new Setup(symbolic, statements, this.file);
+    this.setup = new Setup(symbolic, statements, this.file, checkTime);
     this.names = Object.keys(this.toml.thread).sort((a, b) => Number(a) - Number(b) || (a < b ? -1 : 1));
   }
 
   /** Texts beside the test are remarks; tables and lists that nobody here knows may well mean something. */
   private refuseOthers(): void {
     const { arch = "AArch64" } = this.toml;
+    this.bound("thread", MAX_THREADS, "threads");
+    this.bound("section", MAX_SECTIONS, "sections");
     if (arch.toLowerCase() !== "aarch64") this.unsupported(`the architecture '${arch}'`, ["arch"]);
     for (const [key, found] of Object.entries(this.toml))
       if (!Object.hasOwn(schema.entries, key) && typeof found === "object") this.unsupported(`'${key}'`, [key]);
     for (const [name, thread] of Object.entries(this.toml.thread))
       for (const key of Object.keys(thread))
         if (!Object.hasOwn(threadSchema.entries, key)) this.unsupported(`'${key}' of a thread`, ["thread", name, key]);
+  }
+
+  private bound(key: "thread" | "section", most: number, what: string): void {
+    const extra = Object.keys(this.toml[key] ?? {})[most];
+    if (extra === undefined) return;
+    throw InputError.at(this.file, this.source.lineOf([key, extra]), `more than ${most} ${what}, expected fewer`);
   }
 
   private unsupported(what: string, path: KeyPath): never {
@@ -141,9 +160,14 @@ class Test {
   private sections(): ReadonlyMap<string, readonly Instruction[]> {
     const made = Object.entries(this.toml.section ?? {}).map(([name, { address, code }]) => {
       const path = ["section", name];
-      const at = Number(evaluate(this.expression(String(address), [...path, "address"]), this.setup.scope).value);
-      if (at % 4 !== 0)
-        throw InputError.at(this.file, this.source.lineOf([...path, "address"]), "expected a multiple of 4");
+      const wanted = evaluate(this.expression(String(address), [...path, "address"]), this.setup.scope).value;
+      if (wanted % 4n !== 0n || wanted >= ADDRESS_LIMIT)
+        throw InputError.at(
+          this.file,
+          this.source.lineOf([...path, "address"]),
+          "expected a multiple of 4, of at most 48 bits",
+        );
+      const at = Number(wanted);
       return { name, at, code: assemble(this.textAt([...path, "code"], code), at).instructions };
     });
     const own = (name: string): string | undefined => /^thread(\d+)_/.exec(name)?.[1];
@@ -174,12 +198,6 @@ class Test {
     const path = ["thread", name];
     const entry = CODE + index * CODE_BYTES;
     const own = assemble(this.textAt([...path, "code"], code), entry);
-    if (own.instructions.length * 4 > CODE_BYTES)
-      throw InputError.at(
-        this.file,
-        this.source.lineOf([...path, "code"]),
-        `expected at most ${CODE_BYTES / 4} instructions`,
-      );
     const state = new State(this.setup.defaultBase(1), this.setup.defaultBase(2));
     for (const [table, entries] of [["init", init], ["reset", reset]] as const) // biome-ignore format: a table
       for (const [register, text] of Object.entries(entries))

@@ -96,18 +96,30 @@ export class Operands {
     return this.context.target(this.text());
   }
 
-  /** The last operand of an ALU instruction: an immediate or a register, shifted or extended if it says so. */
-  last(): Operand {
+  /**
+   * The last operand of an ALU instruction: an immediate or a register, shifted or extended if it says so; `word` when the
+   * instruction works on 32 bits.
+   */
+  last(word = false): Operand {
     if (!this.seesRegister()) {
       const imm = this.immediate();
-      if (this.left === 0) return { imm };
-      const shift = this.modifier();
-      if (shift.extend) this.context.fail("an immediate cannot be extended");
-      return { imm: BigInt.asUintN(64, imm << BigInt(shift.shift)) };
+      const { shift, extend } = this.left === 0 ? { shift: 0 } : this.modifier();
+      if (extend) this.context.fail("an immediate cannot be extended");
+      return { imm: this.fitting(imm, shift, word ? 32 : 64) };
     }
     const { reg } = this.register();
     if (this.left === 0) return { reg };
     return operandOf(reg, this.modifier());
+  }
+
+  /** The immediate shifted, be it without sign or negative; bits that the register has no room for are an error. */
+  private fitting(imm: bigint, shift: number, bits: 32 | 64): bigint {
+    for (const value of [imm, BigInt.asIntN(64, imm)]) {
+      const shifted = value << BigInt(shift);
+      if (shifted === BigInt.asUintN(bits, shifted) || shifted === BigInt.asIntN(bits, shifted))
+        return BigInt.asUintN(64, shifted);
+    }
+    return this.context.fail(`the immediate needs more than ${bits} bits`);
   }
 
   private modifier(): Modifier {

@@ -63,13 +63,17 @@ export function parseSetup(source: Source): readonly Statement[] {
   return list;
 }
 
-function statements(reader: Reader): Statement[] {
+/** Tables in each other. */
+const MAX_NESTING = 16;
+
+function statements(reader: Reader, depth = 0): Statement[] {
+  if (depth > MAX_NESTING) reader.fail(`tables nested too deep, expected at most ${MAX_NESTING}`);
   const list: Statement[] = [];
-  while (reader.peek().kind !== "end" && !reader.sees("}")) if (!reader.takes(";")) list.push(statement(reader));
+  while (reader.peek().kind !== "end" && !reader.sees("}")) if (!reader.takes(";")) list.push(statement(reader, depth));
   return list;
 }
 
-function statement(reader: Reader): Statement {
+function statement(reader: Reader, depth: number): Statement {
   const { text, line } = reader.peek();
   switch (text) {
     case "option": {
@@ -93,7 +97,7 @@ function statement(reader: Reader): Statement {
     }
     case "s1table":
     case "s2table":
-      return tableStatement(reader);
+      return tableStatement(reader, depth);
     case "*": {
       reader.next();
       const at = parseExpression(reader);
@@ -131,7 +135,7 @@ function declaration(reader: Reader): Statement {
   return { kind: "declare", space, names, aligned, line };
 }
 
-function tableStatement(reader: Reader): Statement {
+function tableStatement(reader: Reader, depth: number): Statement {
   const { text, line } = reader.next();
   const stage: Stage = text === "s1table" ? 1 : 2;
   const { text: name } = reader.name("the name of a table");
@@ -141,7 +145,7 @@ function tableStatement(reader: Reader): Statement {
   }
   const base = parseExpression(reader);
   reader.expect("{");
-  const body = statements(reader);
+  const body = statements(reader, depth + 1);
   reader.expect("}");
   return { kind: "table", name, stage, base, body, line };
 }

@@ -2,7 +2,7 @@
 import { InputError } from "../../input/index.js";
 import type { InitialMemory, Names } from "../program.js";
 import { ATTRIBUTES, fieldOf, leaf, type Stage, table, withField } from "./descriptor.js";
-import { evaluate, type Scope, type Value, type Walked } from "./evaluate.js";
+import { ADDRESS_LIMIT, evaluate, type Scope, type Value, type Walked } from "./evaluate.js";
 import type { Expression } from "./expression.js";
 import { layOut, type Symbolic } from "./layout.js";
 import { describer, namesOf } from "./names.js";
@@ -13,6 +13,9 @@ import { UnsupportedInTest } from "./unsupported.js";
 /** Where the tables stand that a test does not declare. */
 export const DEFAULT_BASES: Readonly<Record<Stage, number>> = { 1: 0x30_0000, 2: 0x20_0000 };
 const DEFAULT_NAMES: Readonly<Record<Stage, string>> = { 1: "page_table_base", 2: "s2_page_table_base" };
+
+/** Tables of a test; the published ones have at most six. */
+const MAX_TABLES = 256;
 
 /** Pages of one table that another one maps, once all of them are known. */
 interface Reference {
@@ -32,13 +35,17 @@ export class Setup {
   /** for names and tables, without labels */
   readonly scope: Scope;
 
-  /** Lays out the names, builds the tables; throws an InputError or UnsupportedInTest with the line in `file`. */
+  /**
+   * Lays out the names, builds the tables; throws an InputError or UnsupportedInTest with the line in `file`. `checkTime` is
+   * called now and then, and may throw.
+   */
   constructor(
     symbolic: readonly string[],
     statements: readonly Statement[],
     private readonly file: string,
+    private readonly checkTime: () => void = () => {},
   ) {
-    const symbols = layOut(symbolic, statements, file);
+    const symbols = layOut(symbolic, statements, file, checkTime);
     this.symbols = new Map(symbols.map((one) => [one.name, one]));
     this.scope = {
       file,
@@ -46,6 +53,8 @@ export class Setup {
       walk: (walk, level, what) => this.walked(walk, level, what),
     };
     const blocks = [...flattened(statements)].filter((one) => one.kind === "table");
+    if (blocks.length > MAX_TABLES)
+      throw InputError.at(file, blocks[MAX_TABLES]!.line, `more than ${MAX_TABLES} tables, expected fewer`);
     const bases = blocks.map((one) => ({ one, base: this.baseOf(one) }));
     const taken = symbols.filter(({ space }) => space === "physical").map(({ address }) => address);
     this.tables = new Tables(new Set([...taken, ...bases.map(({ base }) => base)]));
@@ -82,7 +91,7 @@ export class Setup {
 
   private baseOf({ base, line, name }: TableBlock): number {
     const { value } = evaluate(base, this.scope);
-    if (value % 4096n !== 0n || value >= 1n << 48n)
+    if (value % 4096n !== 0n || value >= ADDRESS_LIMIT)
       throw InputError.at(
         this.file,
         line,
@@ -113,7 +122,7 @@ export class Setup {
 
   private addressOf(expression: Expression): number {
     const { value } = evaluate(expression, this.scope);
-    if (value >= 1n << 48n)
+    if (value >= ADDRESS_LIMIT)
       throw InputError.at(
         this.file,
         expression.line,
@@ -228,7 +237,7 @@ export class Setup {
   /** The physical address that an expression stands for at the start: a physical one itself, others through their mappings. */
   physical(expression: Expression): number {
     const value = evaluate(expression, this.scope);
-    const address = Number(value.value);
+    const address = this.addressOf(expression);
     const ipa = value.space === "virtual" ? this.through(1, address) : address;
     const pa = value.space === undefined || value.space === "physical" ? address : this.through(2, ipa);
     if (pa === undefined)
@@ -271,11 +280,15 @@ export class Setup {
       if (first && of.stage === 2) references.push({ within: of, of: first }); // so that both can be used together
     }
     // A table that maps tables may grow by it, and then what maps that one grows too.
+    const mapped = references.map(() => 0);
     for (let grown = true; grown; ) {
       grown = false;
-      for (const { within, of } of references)
-        for (const [page, { root }] of [...this.tables.pages])
-          if (root === of && this.tables.mapToItself(within, page)) grown = true;
+      references.forEach(({ within, of }, i) => {
+        this.checkTime();
+        const pages = this.tables.pagesOf(of);
+        for (const end = pages.length; mapped[i]! < end; mapped[i]!++)
+          if (this.tables.mapToItself(within, pages[mapped[i]!]!)) grown = true;
+      });
     }
     for (const store of this.stores) store();
     const { tables, data } = this;

@@ -37,6 +37,7 @@ export const offsetIn = (address: number, level: number): number =>
 export class Tables {
   private readonly words = new Map<number, bigint>();
   private readonly next = new Map<Root, number>();
+  private readonly own = new Map<Root, number[]>();
   readonly pages = new Map<number, TablePage>();
   readonly roots = new Map<number, Root>();
 
@@ -50,6 +51,7 @@ export class Tables {
     const root: Root = { name, base, stage, identity };
     this.roots.set(base, root);
     this.pages.set(base, { root, level: 0, input: 0 });
+    this.own.set(root, [base]);
     this.next.set(root, base + PAGE);
     if (identity) this.slot(root, 0, 1);
     return root;
@@ -96,9 +98,15 @@ export class Tables {
     let page = this.next.get(root)!;
     while (this.pages.has(page) || this.taken.has(page)) page += PAGE;
     this.next.set(root, page + PAGE);
+    this.own.get(root)!.push(page);
     const covers = coverage(level) * ENTRIES;
     this.pages.set(page, { root, level, input: Math.floor(address / covers) * covers });
     return page;
+  }
+
+  /** Addresses of a table's pages, in the order in which they were made; grows. */
+  pagesOf(root: Root): readonly number[] {
+    return this.own.get(root)!;
   }
 
   /** Walks from a root: what the initial descriptors say of `address`. */
