@@ -6,6 +6,7 @@ import type { Host } from "../host/index.js";
 import { InputError } from "../input/index.js";
 import { differenceText } from "../report/index.js";
 import { Summing, TraceDigest } from "../trace/index.js";
+import { noteUnchecked, partialOption } from "./integrity.js";
 import { collect, ipaBitsOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
 import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
 import { readWithProgress } from "./read.js";
@@ -16,6 +17,7 @@ interface DiffOptions {
   readonly phase?: readonly string[];
   readonly repeatTlbi?: boolean;
   readonly vcpus: number;
+  readonly partial?: boolean;
   readonly all?: boolean;
   readonly json?: boolean;
 }
@@ -31,6 +33,7 @@ export function register(program: Command): void {
     .option("--phase <phase>", "only this phase; may be repeated (default: all)", collect)
     .addOption(repeatOption())
     .addOption(vcpusOption())
+    .addOption(partialOption())
     .option("--all", "also show what is equal in both")
     .option("--json", "print JSON: all of it, what is equal too")
     .action(async (before: string, after: string, options: DiffOptions, command: Command) => {
@@ -50,10 +53,16 @@ async function run(before: string, after: string, options: DiffOptions): Promise
 }
 
 /** Reads one of the traces, once. */
-async function side(trace: string, hosts: readonly Host[], { ipaBits, vcpus }: DiffOptions): Promise<TraceSide> {
+async function side(
+  trace: string,
+  hosts: readonly Host[],
+  { ipaBits, vcpus, partial }: DiffOptions,
+): Promise<TraceSide> {
   const [summing, digest, prices] = [new Summing(), new TraceDigest(), new PhasePrices(hosts, ipaBits, vcpus)];
-  const { info } = await readWithProgress(trace, [summing, digest, prices]);
-  return { trace, producer: info.producer, summary: summing.summary(), digest: digest.digest(), prices };
+  const { info } = await readWithProgress(trace, [summing, digest, prices], { partial: partial === true });
+  noteUnchecked(trace, info);
+  const { producer, integrity } = info;
+  return { trace, producer, integrity, summary: summing.summary(), digest: digest.digest(), prices };
 }
 
 function refuseUnknown(asked: readonly string[], known: readonly string[]): void {

@@ -12,11 +12,13 @@ import {
   HOST_ALIGN,
   HOST_HEADS,
   hostCells,
+  integrityWords,
   tally,
   textTable,
   wrapped,
 } from "../report/index.js";
-import type { ColumnName } from "../trace/index.js";
+import { type ColumnName, TOTAL, type TraceInfo } from "../trace/index.js";
+import { noteUnchecked, partialOption } from "./integrity.js";
 import { collect, ipaBitsOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
 import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
 import { readWithProgress } from "./read.js";
@@ -29,6 +31,7 @@ interface PriceOptions {
   readonly ipaBits: readonly number[];
   readonly repeatTlbi?: boolean;
   readonly vcpus: number;
+  readonly partial?: boolean;
   readonly json?: boolean;
 }
 
@@ -53,6 +56,7 @@ export function register(program: Command): void {
     .addOption(ipaBitsOption([48]))
     .addOption(repeatOption())
     .addOption(vcpusOption())
+    .addOption(partialOption())
     .option("--json", "print JSON")
     .action((trace: string, options: PriceOptions) => quietOnBrokenPipe(() => run(trace, options)));
 }
@@ -60,10 +64,11 @@ export function register(program: Command): void {
 async function run(trace: string, options: PriceOptions): Promise<void> {
   const hosts = (options.host ?? hostNames()).map(loadHost).map((host) => withRepeat(host, options.repeatTlbi));
   const sink = new PhasePrices(hosts, options.ipaBits, options.vcpus);
-  await readWithProgress(trace, [sink], { columns: COLUMNS });
+  const { info } = await readWithProgress(trace, [sink], { columns: COLUMNS, partial: options.partial === true });
+  noteUnchecked(trace, info);
   const rows = priceRows(sink);
-  if (options.json) printJson({ trace, events: sink.seen, rows });
-  else process.stdout.write(priceText(trace, sink.seen, rows, outputWidth()));
+  if (options.json) printJson({ trace, events: sink.seen, integrity: info.integrity, rows });
+  else process.stdout.write(priceText(trace, sink.seen, info.integrity, rows, outputWidth()));
 }
 
 /** The prices that a sink has found: each phase, then the total, on each host. */
@@ -81,19 +86,26 @@ export function priceRows(sink: PhasePrices): PriceRow[] {
   });
   return [
     ...sink.phases().map(({ phase, host, ipaBits, counts }) => row(phase, host, ipaBits, counts)),
-    ...sink.total().map(({ host, ipaBits, counts }) => row("total", host, ipaBits, counts)),
+    ...sink.total().map(({ host, ipaBits, counts }) => row(TOTAL, host, ipaBits, counts)),
   ];
 }
 
 /** The prices as tables for a terminal of `width` columns: host by host, so that its phases add up to its total. */
-export function priceText(trace: string, events: number, rows: readonly PriceRow[], width: number): string {
+export function priceText(
+  trace: string,
+  events: number,
+  integrity: TraceInfo["integrity"],
+  rows: readonly PriceRow[],
+  width: number,
+): string {
   const phases = [...new Set(rows.map((row) => row.phase))];
   const executed = textTable(
     ["phase", "TLBIs that the hypervisor executed"],
     phases.map((phase) => [phase, tally(rows.find((row) => row.phase === phase)!.tlbi)]),
     { width },
   );
-  const head = `${trace}: ${count(events)} events. Prices are simulated time, never measurements.`;
+  const words = integrityWords(integrity);
+  const head = `${trace}: ${count(events)} events${words && `, ${words}`}. Prices are simulated time, never measurements.`;
   return [wrapped(head, width), priceTable(byHost(rows, isNested), width), executed].join("\n");
 }
 

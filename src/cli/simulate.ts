@@ -76,6 +76,6 @@ async function run(name: string, options: SimulateOptions): Promise<void> {
   if (options.json) {
     if (options.output !== "-")
       printJson({ trace: options.output, scenario: scenario.name, policy: policy.name, cpu: cpu.name, events, rows });
-  } else if (hosts.length > 0) to.write(priceText(options.output, events, rows, outputWidth()));
+  } else if (hosts.length > 0) to.write(priceText(options.output, events, "checked", rows, outputWidth()));
   else to.write(`${options.output}: ${count(events)} events of ${scenario.name} under ${policy.name} on ${cpu.name}\n`);
 }
