@@ -24,7 +24,7 @@ export function sha256(...pieces: readonly Uint8Array[]): string {
 }
 
 // In Thrift's compact protocol: 0x18 a string field, its length, its bytes; 0x00 the end of the key-value pair.
-const SEAL = new RegExp(`${FOOTER_KEY}\\x18@([0-9a-f]{64})\\x00\\x18\\x09${CREATED_BY}`);
+const SEAL = new RegExp(`${FOOTER_KEY}\\x18@[^]{64}\\x00\\x18\\x09${CREATED_BY}`);
 
 /** Where the digest stands in a footer's bytes; -1 where it has none. */
 function sealAt(footer: Buffer): number {

@@ -38,13 +38,14 @@ export class ParquetTraceFile {
     const wanted = new Set(part.columns ?? COLUMNS);
     if (wanted.has("name")) wanted.add("kind"); // a name's code depends on the kind
     const columns = COLUMNS.filter((column) => wanted.has(column));
-    const block = new Block(this.path);
+    let block: Block | undefined;
     const groups = this.footer.groups.filter(({ start, rows }) => start < end && from < start + rows);
     let done = 0;
     let ahead = groups.length > 0 ? this.fetch(groups[0]!, columns) : undefined;
     for (const [g, group] of groups.entries()) {
       part.signal?.throwIfAborted();
       const bytes = await ahead!;
+      block ??= new Block(this.path);
       // The next row group is on its way while this one is decoded.
       ahead = g + 1 < groups.length ? this.fetch(groups[g + 1]!, columns) : undefined;
       const readers = await this.open(block, group, bytes);
@@ -55,7 +56,7 @@ export class ParquetTraceFile {
         part.signal?.throwIfAborted();
         const n = Math.min(BLOCK_EVENTS, last - at);
         block.clear(n, group.start + at);
-        this.each(readers, group, (rows, column) => block.fill(column, rows));
+        this.fill(block, readers, group);
         this.feed(sinks, block, group.start + at);
         done += n;
         part.progress?.(done, end - from);
@@ -63,6 +64,10 @@ export class ParquetTraceFile {
       if (last === group.rows) this.each(readers, group, (rows) => rows.finish());
     }
     return done;
+  }
+
+  private fill(block: Block, readers: Readers, group: Group): void {
+    this.each(readers, group, (rows, column) => block.fill(column, rows));
   }
 
   private feed(sinks: readonly TraceSink[], block: Block, row: number): void {
