@@ -4,11 +4,11 @@ import { recordedTraces } from "../catalog/index.js";
 import { PhasePrices, type PricedCapture } from "../compare/index.js";
 import type { Host } from "../host/index.js";
 import { readTrace } from "../trace/file.js";
+import { TOTAL } from "../trace/index.js";
 import { priceRows } from "./price.js";
 
 /** pCPUs of the machine that captures run on. */
 const PCPUS = 2;
-const TOTAL = "total";
 
 /** Prices each recorded trace, phase by phase, on the hosts. */
 export async function priceCaptures(

@@ -6,6 +6,7 @@ import type { Host } from "../host/index.js";
 import { InputError } from "../input/index.js";
 import { differenceText } from "../report/index.js";
 import { Summing, TraceDigest } from "../trace/index.js";
+import { noteUnchecked, partialOption } from "./integrity.js";
 import { collect, ipaBitsOption, ranOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
 import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
 import { readWithProgress } from "./read.js";
@@ -17,6 +18,7 @@ interface DiffOptions {
   readonly repeatTlbi?: boolean;
   readonly vcpus: number;
   readonly ran?: readonly number[];
+  readonly partial?: boolean;
   readonly all?: boolean;
   readonly json?: boolean;
 }
@@ -33,6 +35,7 @@ export function register(program: Command): void {
     .addOption(repeatOption())
     .addOption(vcpusOption())
     .addOption(ranOption())
+    .addOption(partialOption())
     .option("--all", "also show what is equal in both")
     .option("--json", "print JSON: all of it, what is equal too")
     .action(async (before: string, after: string, options: DiffOptions, command: Command) => {
@@ -52,10 +55,16 @@ async function run(before: string, after: string, options: DiffOptions): Promise
 }
 
 /** Reads one of the traces, once. */
-async function side(trace: string, hosts: readonly Host[], { ipaBits, vcpus, ran }: DiffOptions): Promise<TraceSide> {
+async function side(
+  trace: string,
+  hosts: readonly Host[],
+  { ipaBits, vcpus, ran, partial }: DiffOptions,
+): Promise<TraceSide> {
   const [summing, digest, prices] = [new Summing(), new TraceDigest(), new PhasePrices(hosts, ipaBits, vcpus, ran)];
-  const { info } = await readWithProgress(trace, [summing, digest, prices]);
-  return { trace, producer: info.producer, summary: summing.summary(), digest: digest.digest(), prices };
+  const { info } = await readWithProgress(trace, [summing, digest, prices], { partial: partial === true });
+  noteUnchecked(trace, info);
+  const { producer, integrity } = info;
+  return { trace, producer, integrity, summary: summing.summary(), digest: digest.digest(), prices };
 }
 
 function refuseUnknown(asked: readonly string[], known: readonly string[]): void {

@@ -12,12 +12,14 @@ import {
   HOST_ALIGN,
   HOST_HEADS,
   hostCells,
+  integrityWords,
   noShadowText,
   tally,
   textTable,
   wrapped,
 } from "../report/index.js";
-import type { ColumnName } from "../trace/index.js";
+import type { ColumnName, TraceInfo } from "../trace/index.js";
+import { noteUnchecked, partialOption } from "./integrity.js";
 import { collect, ipaBitsOption, ranOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
 import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
 import { readWithProgress } from "./read.js";
@@ -31,6 +33,7 @@ interface PriceOptions {
   readonly repeatTlbi?: boolean;
   readonly vcpus: number;
   readonly ran?: readonly number[];
+  readonly partial?: boolean;
   readonly json?: boolean;
 }
 
@@ -57,6 +60,7 @@ export function register(program: Command): void {
     .addOption(repeatOption())
     .addOption(vcpusOption())
     .addOption(ranOption())
+    .addOption(partialOption())
     .option("--json", "print JSON")
     .action((trace: string, options: PriceOptions) => quietOnBrokenPipe(() => run(trace, options)));
 }
@@ -64,10 +68,19 @@ export function register(program: Command): void {
 async function run(trace: string, options: PriceOptions): Promise<void> {
   const hosts = (options.host ?? hostNames()).map(loadHost).map((host) => withRepeat(host, options.repeatTlbi));
   const sink = new PhasePrices(hosts, options.ipaBits, options.vcpus, options.ran);
-  await readWithProgress(trace, [sink], { columns: COLUMNS });
+  const { info } = await readWithProgress(trace, [sink], { columns: COLUMNS, partial: options.partial === true });
+  noteUnchecked(trace, info);
   const notes = ipaNotes(hosts, options.ipaBits);
-  if (options.json) printJson({ trace, events: sink.seen, vmidsRun: sink.vmidsRun(), notes, rows: priceRows(sink) });
-  else process.stdout.write(priceText(trace, sink, hosts, options.ipaBits, outputWidth()));
+  if (options.json)
+    printJson({
+      trace,
+      events: sink.seen,
+      vmidsRun: sink.vmidsRun(),
+      notes,
+      integrity: info.integrity,
+      rows: priceRows(sink),
+    });
+  else process.stdout.write(priceText(trace, sink, info.integrity, hosts, options.ipaBits, outputWidth()));
 }
 
 /** The prices that a sink has found: each phase, then the total, on each host. */
@@ -94,6 +107,7 @@ export function priceRows(sink: PhasePrices): PriceRow[] {
 export function priceText(
   trace: string,
   sink: PhasePrices,
+  integrity: TraceInfo["integrity"],
   hosts: readonly Host[],
   ipaBits: readonly number[],
   width: number,
@@ -105,7 +119,8 @@ export function priceText(
     phases.map((phase) => [phase, tally(rows.find((row) => row.phase === phase)!.tlbi)]),
     { width },
   );
-  const head = `${trace}: ${count(sink.seen)} events. Prices are simulated time, never measurements.`;
+  const words = integrityWords(integrity);
+  const head = `${trace}: ${count(sink.seen)} events${words && `, ${words}`}. Prices are simulated time, never measurements.`;
   const notes = ipaNotes(hosts, ipaBits).map((note) => wrapped(note, width));
   const whole = rows.find((row) => row.phase === TOTAL && isNested(row));
   const shadowless = whole ? noShadowText(whole.noShadow, sink.vmidsRun(), width) : "";

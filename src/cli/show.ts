@@ -1,7 +1,7 @@
 /** `shootdown show TRACE`: what a trace holds, added up by phase; with --events, the events themselves, page by page. */
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { callPath, count, labelledCounts, textTable } from "../report/index.js";
+import { callPath, count, integrityWords, labelledCounts, textTable } from "../report/index.js";
 import { writeAll } from "../trace/file.js";
 import {
   type CallerCount,
@@ -13,13 +13,16 @@ import {
   type Names,
   NdjsonTrace,
   NO_DOMAIN,
+  OUTSIDE,
   type PhaseSummary,
   type ReadPart,
   SUMMARY_COLUMNS,
   type Summary,
   Summing,
+  type TraceInfo,
   type TraceSink,
 } from "../trace/index.js";
+import { noteUnchecked, partialOption } from "./integrity.js";
 import { quietOnBrokenPipe } from "./output.js";
 import { readWithProgress } from "./read.js";
 
@@ -36,6 +39,7 @@ interface ShowOptions {
   readonly skip?: number;
   /** most events to show */
   readonly limit?: number;
+  readonly partial?: boolean;
 }
 
 export function register(program: Command): void {
@@ -56,6 +60,7 @@ export function register(program: Command): void {
         wholeNumber,
       ),
     )
+    .addOption(partialOption())
     .action(async (trace: string, options: ShowOptions, command: Command) => {
       for (const name of ["kind", "skip", "limit"] as const)
         if (options[name] !== undefined && !options.events) command.error(`error: --${name} goes with --events`);
@@ -86,17 +91,25 @@ function terminalWidth(): number | undefined {
 
 async function showSummary(trace: string, options: ShowOptions): Promise<void> {
   const summing = new Summing();
-  const { info } = await readWithProgress(trace, [summing], { columns: SUMMARY_COLUMNS });
+  const part = { columns: SUMMARY_COLUMNS, partial: options.partial === true };
+  const { info } = await readWithProgress(trace, [summing], part);
+  noteUnchecked(trace, info);
   const summary = summing.summary();
-  if (options.json) print(`${JSON.stringify(summary, undefined, 2)}\n`);
-  else print(summaryText(basename(trace), info.producer, summary, terminalWidth()));
+  if (options.json) print(`${JSON.stringify({ integrity: info.integrity, ...summary }, undefined, 2)}\n`);
+  else print(summaryText(basename(trace), info, summary, terminalWidth()));
 }
 
 /** The summary as tables; lines end at `width` where that is possible without leaving anything out. */
-export function summaryText(title: string, producer: string, summary: Summary, width: number | undefined): string {
-  const sections = [`${title}: ${count(summary.events)} events\n${producer && `made by: ${producer}\n`}`];
+export function summaryText(
+  title: string,
+  { producer, integrity }: Pick<TraceInfo, "producer" | "integrity">,
+  summary: Summary,
+  width: number | undefined,
+): string {
+  const about = [integrityWords(integrity), producer && `made by: ${producer}`].filter((line) => line !== "");
+  const sections = [`${[`${title}: ${count(summary.events)} events`, ...about].join("\n")}\n`];
   for (const [name, phase] of Object.entries(summary.phases)) {
-    sections.push(`${name === "other" ? "Outside any phase" : `Phase ${name}`}: ${count(phase.events)} events\n`);
+    sections.push(`${name === OUTSIDE ? "Outside any phase" : `Phase ${name}`}: ${count(phase.events)} events\n`);
     if (phase.byCaller.length > 0) {
       sections.push(table(["TLBI", "count", "VMID", "issued by"], callerRows(phase.byCaller), width));
       sections.push(table(["TLBI", "on pCPU", "for"], placeRows(phase), width));
@@ -141,7 +154,8 @@ async function showEvents(trace: string, options: ShowOptions): Promise<void> {
   // One row more than the page, to learn whether there are more; with --kind, until the page is full.
   const part: ReadPart = { from: skip, ...(options.kind ? {} : { count: limit + 1 }), signal: page.full };
   try {
-    await readWithProgress(trace, [page], part);
+    const { info } = await readWithProgress(trace, [page], { ...part, partial: options.partial === true });
+    noteUnchecked(trace, info);
   } catch (error) {
     if (error !== page.full.reason) throw error;
   }

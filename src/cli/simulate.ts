@@ -76,6 +76,7 @@ async function run(name: string, options: SimulateOptions): Promise<void> {
   if (options.json) {
     if (options.output !== "-")
       printJson({ trace: options.output, scenario: scenario.name, policy: policy.name, cpu: cpu.name, events, rows });
-  } else if (hosts.length > 0) to.write(priceText(options.output, prices, hosts, options.ipaBits, outputWidth()));
+  } else if (hosts.length > 0)
+    to.write(priceText(options.output, prices, "checked", hosts, options.ipaBits, outputWidth()));
   else to.write(`${options.output}: ${count(events)} events of ${scenario.name} under ${policy.name} on ${cpu.name}\n`);
 }

@@ -1,6 +1,6 @@
 /** Two traces, before and after a change: what differs in what they do, phase by phase, and in what that costs. */
 import { type Counts, type Host, type NoShadow, type Priced, price, ratioRange } from "../host/index.js";
-import type { PhaseSummary, Summary } from "../trace/index.js";
+import { type Integrity, named, OUTSIDE, type PhaseSummary, type Summary, TOTAL } from "../trace/index.js";
 import type { HostCounts } from "./job.js";
 import type { PhaseCounts, PhasePrices } from "./phases.js";
 
@@ -60,6 +60,8 @@ export interface TraceSide {
   readonly trace: string;
   /** what made it; "" when it does not say */
   readonly producer: string;
+  /** how far it vouches for itself */
+  readonly integrity: Integrity;
   readonly summary: Summary;
   /** equal for equal traces: see TraceDigest */
   readonly digest: string;
@@ -67,7 +69,7 @@ export interface TraceSide {
 }
 
 /** Which trace it was. */
-export interface ComparedTrace extends Pick<TraceSide, "trace" | "producer"> {
+export interface ComparedTrace extends Pick<TraceSide, "trace" | "producer" | "integrity"> {
   readonly events: number;
   /** TLBIs of the whole trace that found no shadow stage-2 when nested; none where no host is */
   readonly noShadow: NoShadow;
@@ -85,18 +87,22 @@ export interface TraceDifference {
   readonly prices: readonly PriceChange[];
 }
 
-/** Name of the whole trace among the phases of prices. */
-export const TOTAL = "total";
-
 /**
  * Compares two traces that were priced on the same hosts and IPA sizes. `only` names phases to keep; with it, prices of the
  * whole traces are left out. A phase or a row that one of them does not have counts 0 there.
  */
 export function differenceOf(before: TraceSide, after: TraceSide, only?: readonly string[]): TraceDifference {
-  const side = ({ trace, producer, summary, prices }: TraceSide): ComparedTrace => {
+  const side = ({ trace, producer, integrity, summary, prices }: TraceSide): ComparedTrace => {
     const nested = prices.total().find(({ host }) => host.kvm !== undefined);
     const noShadow = nested?.counts.noShadow ?? { ran: {}, notRun: {} };
-    return { trace, producer, events: summary.events, noShadow, vmidsRun: prices.vmidsRun() };
+    return {
+      trace,
+      producer,
+      integrity,
+      events: summary.events,
+      noShadow,
+      vmidsRun: prices.vmidsRun(),
+    };
   };
   const phases = phaseNames(before.summary, after.summary).filter((name) => only?.includes(name) ?? true);
   const [pricedBefore, pricedAfter] = [before.prices.phases(), after.prices.phases()];
@@ -106,7 +112,10 @@ export function differenceOf(before: TraceSide, after: TraceSide, only?: readonl
     after: side(after),
     identical: before.digest === after.digest,
     phases: Object.fromEntries(
-      phases.map((name) => [name, phaseDifference(before.summary.phases[name], after.summary.phases[name])]),
+      phases.map((name) => [
+        name,
+        phaseDifference(named(before.summary.phases, name), named(after.summary.phases, name)),
+      ]),
     ),
     prices: [
       ...phases.flatMap((name) => priceChanges(name, of(pricedBefore, name), of(pricedAfter, name))),
@@ -115,10 +124,10 @@ export function differenceOf(before: TraceSide, after: TraceSide, only?: readonl
   };
 }
 
-/** Phases of either trace: those of the first in its order, then what only the second has, and "other" last. */
+/** Phases of either trace: those of the first in its order, then what only the second has, and what is outside any last. */
 export function phaseNames(before: Summary, after: Summary): readonly string[] {
   const names = new Set([...Object.keys(before.phases), ...Object.keys(after.phases)]);
-  const last = names.delete("other") ? ["other"] : [];
+  const last = names.delete(OUTSIDE) ? [OUTSIDE] : [];
   return [...names, ...last];
 }
 
@@ -136,7 +145,9 @@ const change = (before: number, after: number): Change => ({ before, after, diff
 
 function changes(before: Readonly<Record<string, number>> = {}, after: Readonly<Record<string, number>> = {}): Changes {
   const names = new Set([...Object.keys(before), ...Object.keys(after)]);
-  return Object.fromEntries([...names].map((name) => [name, change(before[name] ?? 0, after[name] ?? 0)]));
+  return Object.fromEntries(
+    [...names].map((name) => [name, change(named(before, name) ?? 0, named(after, name) ?? 0)]),
+  );
 }
 
 function phaseDifference(before: PhaseSummary | undefined, after: PhaseSummary | undefined): PhaseDifference {

@@ -1,11 +1,9 @@
 /** Prices a trace phase by phase ("phase:NAME" marks), on several hosts. */
 import { addCounts, type Counts, type Host } from "../host/index.js";
-import { EventBuffer, Kind, type Names, type TraceSink } from "../trace/index.js";
+import { EventBuffer, Kind, MarkReader, type Names, type TraceSink } from "../trace/index.js";
 import { type HostCounts, hostSinks } from "./job.js";
 
-/** Name of what stands outside any phase. */
-export const OUTSIDE = "other";
-const MARK = "phase:";
+export { OUTSIDE, TOTAL } from "../trace/index.js";
 
 /** A trace's counts in one phase on one host at one IPA size. */
 export interface PhaseCounts extends HostCounts {
@@ -24,8 +22,11 @@ export class PhasePrices implements TraceSink {
   private readonly counts: () => HostCounts[];
   /** VMIDs under which a guest has run until now, or before the trace; none where no host is nested */
   readonly vmidsRun: () => number[];
-  private readonly open: string[] = [];
-  private readonly byPhase = new Map<string, HostCounts[]>();
+  private readonly marks = new MarkReader();
+  /** by the id of a phase's mark; 0 is what is outside any */
+  private readonly byPhase = new Map<number, HostCounts[]>();
+  /** the phase to which what is counted belongs, and all that was counted before it began */
+  private phase = 0;
   private last: HostCounts[];
 
   /** `ran`: VMIDs whose guests have run before the trace begins. */
@@ -38,17 +39,18 @@ export class PhasePrices implements TraceSink {
   }
 
   events(buffer: EventBuffer, names: Names): void {
+    const { marks } = this;
+    marks.learn(names);
     let from = 0;
     for (let i = 0; i < buffer.length; i++) {
       const kind = buffer.kind[i]!;
       if (kind !== Kind.begin && kind !== Kind.end) continue;
-      const name = names.list[buffer.code[i]!]!;
-      if (!name.startsWith(MARK)) continue;
+      marks.event(kind, buffer.code[i]!, i);
+      if (marks.phase === this.phase) continue;
       this.pass(buffer, from, i, names);
       from = i;
       this.settle();
-      if (kind === Kind.begin) this.open.push(name.slice(MARK.length));
-      else this.open.pop();
+      this.phase = marks.phase;
     }
     this.pass(buffer, from, buffer.length, names);
     this.seen += buffer.length;
@@ -63,10 +65,9 @@ export class PhasePrices implements TraceSink {
   /** What was counted since the last time belongs to the phase that is open. */
   private settle(): void {
     const now = this.counts();
-    const phase = this.open.at(-1) ?? OUTSIDE;
-    const before = this.byPhase.get(phase);
+    const before = this.byPhase.get(this.phase);
     const since = now.map((of, i) => ({ ...of, counts: addCounts(of.counts, this.last[i]!.counts, -1) }));
-    this.byPhase.set(phase, before ? add(before, since) : since);
+    this.byPhase.set(this.phase, before ? add(before, since) : since);
     this.last = now;
   }
 
@@ -77,9 +78,9 @@ export class PhasePrices implements TraceSink {
   phases(): PhaseCounts[] {
     this.settle();
     return [...this.byPhase]
-      .sort(([a], [b]) => Number(a === OUTSIDE) - Number(b === OUTSIDE))
+      .sort(([a], [b]) => Number(a === 0) - Number(b === 0))
       .filter(([, list]) => list.some(({ counts }) => didAnything(counts)))
-      .flatMap(([phase, list]) => list.map((of) => ({ phase, ...of })));
+      .flatMap(([mark, list]) => list.map((of) => ({ phase: this.marks.what(mark), ...of })));
   }
 
   /** The whole trace. */

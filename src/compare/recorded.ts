@@ -4,7 +4,9 @@ import type { Policy } from "../policy/index.js";
 import {
   type EventBuffer,
   Kind,
+  MarkReader,
   type Names,
+  named,
   type PhaseSummary,
   type Summary,
   Summing,
@@ -50,22 +52,29 @@ export class RunFacts implements TraceSink {
   /** from VTCR_EL2.T0SZ; 48 when the record has no write of it */
   ipaBits = 48;
   private phase: Replayed | "boot" = "boot";
+  private readonly marks = new MarkReader();
 
   events(b: EventBuffer, names: Names): void {
+    const { marks } = this;
+    marks.learn(names);
     for (let i = 0; i < b.length; i++) {
       const kind = b.kind[i]!;
+      const mark = b.code[i]!;
       if (kind === Kind.sysreg && SYSREGS[b.code[i]!] === "VTCR_EL2") this.ipaBits = 64 - (b.to[2 * i]! & 63);
-      if (kind !== Kind.begin) continue;
-      const name = names.list[b.code[i]!]!;
-      const phase = REPLAYED.find((known) => name === `phase:${known}`);
-      if (phase !== undefined) {
-        this.phase = phase;
-        if (!this.phases.includes(phase)) this.phases.push(phase);
-      }
-      const domain = /^vcpu-switch:d(\d+)$/.exec(name)?.[1];
+      if (marks.event(kind, mark, i)) this.enter(marks.what(marks.phase));
+      if (kind !== Kind.begin || marks.classes[mark] !== "vcpu-switch") continue;
+      const domain = /^d(\d+)$/.exec(marks.what(mark))?.[1];
       if (domain !== undefined)
         this.switches[this.phase].push({ pcpu: b.pcpu[i]!, domain: Number(domain), vcpu: b.to[2 * i]! });
     }
+  }
+
+  /** What stands between two phases that are replayed belongs to the former. */
+  private enter(phase: string): void {
+    const replayed = REPLAYED.find((known) => known === phase);
+    if (replayed === undefined) return;
+    this.phase = replayed;
+    if (!this.phases.includes(replayed)) this.phases.push(replayed);
   }
 }
 
@@ -178,13 +187,13 @@ export function recordedRows(recorded: Summary, predicted: Summary, continued: C
     const tlbis = Object.keys({ ...was.tlbi, ...is.tlbi }).map((what) => rowOf(phase, what, is, was));
     const calls = Object.keys(was.hypercalls)
       .filter((what) => what.startsWith("XENMEM_"))
-      .map((what) => callRow(phase, what, is, was, continued[phase]?.[what] ?? 0));
+      .map((what) => callRow(phase, what, is, was, named(continued[phase], what) ?? 0));
     return [...tlbis, ...calls];
   });
 }
 
 function callRow(phase: string, what: string, is: PhaseSummary, was: PhaseSummary, continued: number): RecordedRow {
-  const row = { phase, what, recorded: is.hypercalls[what] ?? 0, predicted: was.hypercalls[what] ?? 0 };
+  const row = { phase, what, recorded: named(is.hypercalls, what) ?? 0, predicted: was.hypercalls[what] ?? 0 };
   const difference = row.recorded - row.predicted;
   const count = Math.min(continued, Math.max(difference, 0));
   const because =

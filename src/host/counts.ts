@@ -60,9 +60,10 @@ export function byName(counts: ArrayLike<number>, names: (index: number) => stri
 }
 
 const plus = (a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>, sign: 1 | -1) => {
-  const sum: Record<string, number> = { ...a };
-  for (const [key, n] of Object.entries(b)) sum[key] = (sum[key] ?? 0) + sign * n;
-  return Object.fromEntries(Object.entries(sum).filter(([, n]) => n !== 0));
+  // A map: the names are a trace's, and may be those of what every object has.
+  const sum = new Map(Object.entries(a));
+  for (const [key, n] of Object.entries(b)) sum.set(key, (sum.get(key) ?? 0) + sign * n);
+  return Object.fromEntries([...sum].filter(([, n]) => n !== 0));
 };
 
 /** Counts added up, or with `sign` -1 what came on top of `b`; names that come to 0 are left out. */

@@ -1,7 +1,5 @@
 /** Hypercalls of a trace, counted by their begin marks. */
-import type { Names } from "../trace/index.js";
-
-const CLASS = "hypercall:";
+import { type Names, parseMark } from "../trace/index.js";
 
 export class HypercallMarks {
   /** names of the trace, to be set with every block */
@@ -15,10 +13,11 @@ export class HypercallMarks {
 
   /** How often each hypercall began, in the order in which their names came up. */
   byName(): Record<string, number> {
-    const counts: Record<string, number> = {};
-    this.names?.list.forEach((name, mark) => {
-      if (this.begins[mark]! > 0 && name.startsWith(CLASS)) counts[name.slice(CLASS.length)] = this.begins[mark]!;
+    const counts: [string, number][] = [];
+    this.names?.list.forEach((name, id) => {
+      const mark = this.begins[id]! > 0 ? parseMark(name) : undefined;
+      if (mark?.of === "hypercall") counts.push([mark.what, this.begins[id]!]);
     });
-    return counts;
+    return Object.fromEntries(counts);
   }
 }

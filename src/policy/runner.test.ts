@@ -153,7 +153,8 @@ const programs = fc.letrec<{ block: string; flat: string }>((tie) => ({
         { withCrossShrink: true, maxDepth: 4 },
         tie("flat"),
         tie("block").map((body) => `with owner-vmid\n${body}\nend`),
-        tie("block").map((body) => `for vmid\n${body}\nend`),
+        // loops over VMIDs do not nest
+        tie("block").map((body) => `for vmid\n${body.replaceAll("for vmid", "if owner-current")}\nend`),
         fc.constant("for page\ntlbi ipas2e1is, ipa\nend"),
         fc
           .tuple(

@@ -3,12 +3,14 @@ import {
   type CallerChange,
   type Change,
   isChanged,
+  OUTSIDE,
   type PhaseDifference,
   type PriceChange,
   type TraceDifference,
 } from "../compare/index.js";
 import { callPath, count, duration, factor, list, tally } from "./format.js";
 import { byHost, HOST_ALIGN, HOST_HEADS, hostCells } from "./host-cells.js";
+import { integrityWords } from "./integrity.js";
 import { labelledCounts } from "./labels.js";
 import { guestlessText } from "./no-shadow.js";
 import { NO_BREAK, textTable, wrapped } from "./text.js";
@@ -45,16 +47,14 @@ function nothingCounted({ before, after, phases }: TraceDifference): string {
 }
 
 function headText({ before, after }: TraceDifference, width: number): string {
-  const line = (side: string, { trace, events, producer }: TraceDifference["before"]): string =>
-    wrapped(
-      `${side} ${trace}: ${count(events)}${NO_BREAK}events${producer === "" ? "" : `, made by: ${producer}`}`,
-      width,
-      "        ",
-    );
+  const line = (side: string, { trace, events, producer, integrity }: TraceDifference["before"]): string => {
+    const more = [integrityWords(integrity), producer && `made by: ${producer}`].filter((words) => words !== "");
+    return wrapped([`${side} ${trace}: ${count(events)}${NO_BREAK}events`, ...more].join(", "), width, "        ");
+  };
   return line(`before:${NO_BREAK}`, before) + line(`after:${NO_BREAK}${NO_BREAK}`, after);
 }
 
-const phaseTitle = (name: string): string => (name === "other" ? "outside any phase" : `phase ${name}`);
+const phaseTitle = (name: string): string => (name === OUTSIDE ? "outside any phase" : `phase ${name}`);
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 const changedOnly = (of: Change): boolean => of.difference !== 0;
 const signed = (n: number): string => (n > 0 ? `+${count(n)}` : count(n));

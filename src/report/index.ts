@@ -5,6 +5,7 @@ import type { Proof } from "../prove/index.js";
 export { differenceText } from "./difference.js";
 export * from "./format.js";
 export { byHost, HOST_ALIGN, HOST_HEADS, hostCells } from "./host-cells.js";
+export { integrityWords } from "./integrity.js";
 export { labelledCounts } from "./labels.js";
 export { noShadowText } from "./no-shadow.js";
 export { proofText } from "./proof-text.js";

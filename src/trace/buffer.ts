@@ -75,5 +75,15 @@ export interface TraceSink {
   events(buffer: EventBuffer, names: Names): void;
 }
 
+/** Thrown by a sink: what is wrong with event `index` of the block at hand. Who reads a file says in which row or line. */
+export class EventError extends Error {
+  constructor(
+    readonly index: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
 /** Events of one block: small enough for the cache, large enough that a call a block costs nothing. */
 export const BLOCK_EVENTS = 4096;

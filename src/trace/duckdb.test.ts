@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -106,10 +107,33 @@ for (const codec of ["snappy", "gzip", "uncompressed"])
     await filter(codec);
     const sink = new Collected();
     const { info } = await readTrace(filtered, [sink]);
-    assert.deepEqual([info.events, info.producer], [1000, ""]);
+    assert.deepEqual(info, { events: 1000, integrity: "unchecked", producer: "" });
     assert.ok(sink.list.every((e) => e.pcpu === 1 && e.words[4] === 0xffff_ffff && e.words[5] === 0xffff_ffff));
     assert.equal(sink.list[0]!.name, "IPAS2E1IS");
   });
+
+test("a row group of millions of rows is read in memory that does not grow with it", async () => {
+  const rows = 2_000_000;
+  await duckdb.run(
+    `COPY (SELECT t.* FROM (SELECT * FROM '${path}' LIMIT 1000) t, range(${rows / 1000})) TO '${filtered}'
+     (FORMAT parquet, COMPRESSION gzip, ROW_GROUP_SIZE ${rows})`,
+  );
+  assert.deepEqual(await rowGroups(filtered), [[BigInt(rows)]]);
+  const program = `
+    import { readTrace } from ${JSON.stringify(new URL("./file.js", import.meta.url).href)};
+    let most = 0;
+    const progress = () => void (most = Math.max(most, process.memoryUsage.rss()));
+    const { read } = await readTrace(${JSON.stringify(filtered)}, [], { progress });
+    console.log(read, most);`;
+  const done = spawnSync(process.execPath, ["--input-type=module", "-e", program], { encoding: "utf8" });
+  const [read, bytes] = done.stdout.split(" ").map(Number);
+  assert.equal(read, rows, done.stderr);
+  // All rows decoded would take 120 MB on top of what Node takes.
+  assert.ok(bytes! < 150e6, `${bytes} bytes`);
+});
+
+const rowGroups = (of: string): Promise<unknown[][]> =>
+  rows(`SELECT DISTINCT row_group_num_rows FROM parquet_metadata('${of}')`);
 
 test("a compression that cannot be undone here is named", async () => {
   await filter("zstd");
@@ -120,6 +144,8 @@ test("DuckDB reads back who made the trace", async () => {
   const pairs = await rows(`SELECT decode(key), decode(value) FROM parquet_kv_metadata('${path}') ORDER BY ALL`);
   assert.deepEqual(pairs, [
     ["shootdown.producer", "a test"],
+    ["shootdown.sha256", String(pairs[1]![1])],
     ["shootdown.trace", "1"],
   ]);
+  assert.match(String(pairs[1]![1]), /^[0-9a-f]{64}$/);
 });

@@ -58,23 +58,34 @@ export const NO_DOMAIN = 0x7ff4;
 /** No level, in the `level` column. */
 export const NO_LEVEL = -1;
 
+/** Most characters of a trace's strings, each counted once: they are kept in memory. */
+export const MAX_NAME_CHARACTERS = 1 << 24;
+
 /** Strings of a trace: marks and sites, each once; an id is its index. Id 0 is "". At most 65,536. */
 export class Names {
   readonly list: string[] = [""];
   private readonly ids = new Map<string, number>([["", 0]]);
+  private characters = 0;
 
-  /** The id of a string, new or known; throws a RangeError when a trace has more than 65,536 different ones. */
+  /**
+   * The id of a string, new or known; throws a RangeError when a trace has more than 65,536 different ones, or
+   * {@link MAX_NAME_CHARACTERS} in them.
+   */
   id(name: string): number {
     let id = this.ids.get(name);
     if (id === undefined) {
       id = this.list.length;
       if (id > 0xffff) throw new RangeError("more than 65,536 different names and sites in one trace");
+      this.characters += name.length;
+      if (this.characters > MAX_NAME_CHARACTERS) throw new RangeError(TOO_LONG_NAMES);
       this.list.push(name);
       this.ids.set(name, id);
     }
     return id;
   }
 }
+
+const TOO_LONG_NAMES = `names and sites of more than ${MAX_NAME_CHARACTERS} characters in one trace`;
 
 /** The text of an event's `code` in the file's `name` column; inverse: {@link codeOf}. */
 export function nameOf(kind: number, code: number, names: Names): string {

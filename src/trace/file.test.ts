@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { asyncBufferFromFile, parquetMetadataAsync } from "hyparquet";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { InputError } from "../input/index.js";
-import { BLOCK_EVENTS } from "./buffer.js";
+import { BLOCK_EVENTS, EventError } from "./buffer.js";
 import { Kind, NO_DOMAIN } from "./event.js";
 import { anyEvent, Collected, feed, type PlainEvent } from "./events.testing.js";
 import { readTrace, writeTrace } from "./file.js";
@@ -108,22 +108,26 @@ test("values that do not repeat are written too, beyond what a dictionary holds"
   assert.deepEqual(await read(path), events);
 });
 
-test("a .ndjson trace is a header and one object an event, with nothing in it that is zero or none", async () => {
+test("a .ndjson trace is a header, one object an event and an end line, with nothing in it that is zero or none", async () => {
   const path = file("lines.ndjson");
   await write(path, [EVENT]);
   assert.equal(
     readFileSync(path, "utf8"),
     `{"shootdown":"trace","version":1,"producer":"a test"}
 {"kind":"tlbi","name":"VMALLS12E1IS","pcpu":1,"vmid":7,"site":"p2m_flush_tlb","to":"0x80000001fffffffe"}
+{"end":true,"events":1}
 `,
   );
 });
 
-test("both forms say who made the trace, Parquet also how many events it has", async () => {
+test("both forms say who made the trace, how many events it has and that they are all there", async () => {
   await write(file("info.parquet"), many(3));
   await write(file("info.ndjson"), many(3));
-  assert.deepEqual((await readTrace(file("info.parquet"), [])).info, { events: 3, producer: "a test" });
-  assert.deepEqual((await readTrace(file("info.ndjson"), [])).info, { events: undefined, producer: "a test" });
+  const info = { events: 3, integrity: "checked", producer: "a test" };
+  assert.deepEqual((await readTrace(file("info.parquet"), [])).info, info);
+  assert.deepEqual((await readTrace(file("info.ndjson"), [])).info, info);
+  const some = (await readTrace(file("info.ndjson"), [], { count: 2 })).info;
+  assert.deepEqual(some, { ...info, events: undefined, integrity: "unread" });
 });
 
 test("a trace bears its name only when it is complete, and a file of that name stays until then", async () => {
@@ -182,10 +186,17 @@ test("a Parquet trace cut off anywhere is refused, and no changed byte of its da
   }
 });
 
+/** The same trace as a version wrote it that knew no digests: their key is another one. */
+function withoutDigests(bytes: Buffer): Buffer {
+  const old = Buffer.from(bytes);
+  old.write("another.tool.256", old.indexOf("shootdown.sha256"), "latin1");
+  return old;
+}
+
 test("a damaged page is named with its first row and its column", async () => {
   const path = file("page.parquet");
   await write(path, many(300));
-  const whole = readFileSync(path);
+  const whole = withoutDigests(readFileSync(path));
   const put = (damage: (bytes: Buffer) => void): void => {
     const bytes = Buffer.from(whole);
     damage(bytes);
@@ -339,6 +350,63 @@ test("NDJSON without its header, of a newer version, empty, cut off or not text 
   await put('{"shootdown":"trace","version":1}\n{"kind":"barr', /:2: the last line is cut off/);
   await put(Buffer.from([0x50, 0x41, 0x52, 0x31, 0xff, 0xfe]), /not UTF-8 text|not valid JSON/);
   await put(Buffer.alloc(200_000, "x"), /:1: a line of more than 65536 characters/);
+});
+
+const HEAD = '{"shootdown":"trace","version":1}\n';
+const ISB = '{"kind":"barrier","name":"ISB"}\n';
+
+test("NDJSON without its end line may have been cut off: it is refused, and taken where a part will do", async () => {
+  const path = file("end.ndjson");
+  const partial = async (text: string): Promise<[number, string]> => {
+    writeFileSync(path, text);
+    const { info, read } = await readTrace(path, [], { partial: true });
+    return [read, info.integrity];
+  };
+  writeFileSync(path, HEAD + ISB + ISB);
+  await refused(path, /:3: it has no end line \{"end":true,"events":2\} behind this and may be cut off/);
+  assert.deepEqual(await partial(HEAD + ISB + ISB), [2, "partial"]);
+  assert.deepEqual(await partial(`${HEAD}${ISB}{"kind":"barr`), [1, "partial"], "what is whole of it");
+  assert.deepEqual(await partial(HEAD), [0, "partial"]);
+  assert.deepEqual(await partial(`${HEAD}${ISB}{"end":true,"events":1}`), [1, "checked"]);
+  await assert.rejects(partial('{"shootdo'), /:1: the last line is cut off/);
+});
+
+test("an end line says how many events there were, and is the last one", async () => {
+  const path = file("end.ndjson");
+  const put = async (text: string, message: RegExp, part?: ReadPart): Promise<void> => {
+    writeFileSync(path, HEAD + text);
+    await assert.rejects(readTrace(path, [], part), message);
+    await assert.rejects(readTrace(path, [], { ...part, partial: true }), message);
+  };
+  await put(`${ISB}{"end":true,"events":2}\n`, /:3: the end line says 2 events, there are 1$/);
+  await put(`{"end":true,"events":1}\n${ISB}`, /:2: the end line says 1 events, there are 0$/);
+  await put(`{"end":true,"events":0}\n${ISB}`, /:3: a line behind the end line$/);
+  await put('{"end":true}\n', /:2: expected the end line \{"end":true,"events":0\}$/);
+  await put('{"end":false,"events":0}\n', /expected the end line/);
+  await put('{"end":true,"events":0,"kind":"tlbi"}\n', /expected the end line/);
+  await put(`${ISB}{"end":true,"events":2}\n`, /says 2 events, there are 1/, { from: 5 });
+});
+
+test("what a sink finds wrong with an event is told with its row or line", async () => {
+  const wrong = {
+    events: (b: { length: number }) => {
+      throw new EventError(b.length - 1, "it is wrong");
+    },
+  };
+  await write(file("sink.parquet"), many(10));
+  await write(file("sink.ndjson"), many(10));
+  const reading = (name: string, part?: ReadPart) => readTrace(file(name), [wrong], part);
+  await assert.rejects(reading("sink.parquet"), /sink\.parquet: row 9: it is wrong$/);
+  await assert.rejects(reading("sink.parquet", { from: 3, count: 2 }), /row 4: it is wrong$/);
+  await assert.rejects(reading("sink.ndjson"), /sink\.ndjson:11: it is wrong$/);
+  await assert.rejects(reading("sink.ndjson", { from: 3, count: 2 }), /:6: it is wrong$/);
+});
+
+test("strings that would fill the memory are refused", async () => {
+  const path = file("names.ndjson");
+  const line = (i: number) => `{"kind":"barrier","name":"ISB","site":"${i}${"x".repeat(60_000)}"}\n`;
+  writeFileSync(path, HEAD + Array.from({ length: 280 }, (_, i) => line(i)).join(""));
+  await refused(path, /:281: names and sites of more than 16777216 characters in one trace/);
 });
 
 test("reading stops between blocks when it is aborted", async () => {

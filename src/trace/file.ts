@@ -6,7 +6,7 @@ import { fileReason, InputError } from "../input/index.js";
 import type { EventBuffer, TraceSink } from "./buffer.js";
 import type { Names } from "./event.js";
 import { NdjsonTrace, readNdjson } from "./ndjson.js";
-import type { ByteSource } from "./parquet-chunk.js";
+import type { ByteSource } from "./parquet-foreign.js";
 import type { ParquetTrace } from "./parquet-writer.js";
 import type { ReadPart, TraceInfo } from "./read.js";
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BLOCK_EVENTS } from "./buffer.js";
+import { Kind } from "./event.js";
 import { Collected } from "./events.testing.js";
 import { FromPhase } from "./from-phase.js";
 import { Recorder } from "./recorder.js";
@@ -30,4 +31,26 @@ test("a trace without the phase is left out as a whole", () => {
   r.end(0, r.names.id("phase:run"));
   r.flush();
   assert.equal(seen.list.length, 0);
+});
+
+test("the end of a mark that began before the phase is left out with it", () => {
+  const seen = new Collected();
+  const r = new Recorder(2, [new FromPhase("create", seen)]);
+  const [call, create] = [r.names.id("hypercall:x"), r.names.id("phase:create")];
+  r.begin(1, call);
+  r.begin(0, create);
+  r.begin(0, call);
+  r.end(0, call, 1);
+  r.end(1, call, 2);
+  r.end(0, create);
+  r.flush();
+  assert.deepEqual(
+    seen.list.map(({ kind, name, words }) => [kind, name, words[4]]),
+    [
+      [Kind.begin, "phase:create", 0],
+      [Kind.begin, "hypercall:x", 0],
+      [Kind.end, "hypercall:x", 1],
+      [Kind.end, "phase:create", 0],
+    ],
+  );
 });

@@ -97,50 +97,76 @@ function pack(values: Uint32Array, from: number, to: number, width: number, out:
 }
 
 /**
- * Reads `n` indexes of `width` bits from data[start..end) and stores the dictionary's entries that they name in
- * out[at..at+n). Throws a RangeError when the data are too short, name an entry beyond the dictionary, or hold a run that
- * no writer makes.
+ * Reads indexes of `width` bits a few at a time, so that a page of any length needs no array of its own. Throws a RangeError
+ * when the data are too short, name an entry beyond the dictionary, or hold a run that no writer makes.
  */
-export function decodeHybrid(
-  data: Uint8Array,
-  start: number,
-  end: number,
-  width: number,
-  n: number,
-  dictionary: Int32Array,
-  out: Int32Array,
-  at: number,
-): void {
-  if (width > MAX_WIDTH) throw new RangeError(`indexes of ${width} bits, expected at most ${MAX_WIDTH}`);
-  const last = at + n;
-  let i = at;
-  let p = start;
-  while (i < last) {
+export class HybridReader {
+  private data: Uint8Array = new Uint8Array(0);
+  /** where the next run stands, and where the data end */
+  private p = 0;
+  private end = 0;
+  private width = 0;
+  /** values left of the run at hand */
+  private left = 0;
+  /** the index that a run length repeats; -1: the run is packed */
+  private index = -1;
+  /** of a packed run: where it begins, and the bit there at which the next value does */
+  private base = 0;
+  private bit = 0;
+
+  /** Begins with data[start..end). */
+  start(data: Uint8Array, start: number, end: number, width: number): void {
+    if (!(width <= MAX_WIDTH)) throw new RangeError(`indexes of ${width} bits, expected at most ${MAX_WIDTH}`);
+    this.data = data;
+    this.p = start;
+    this.end = end;
+    this.width = width;
+    this.left = 0;
+  }
+
+  /** Stores the dictionary's entries that the next `n` indexes name in out[at..at+n). */
+  read(n: number, dictionary: Int32Array, out: Int32Array, at: number): void {
+    const last = at + n;
+    for (let i = at; i < last; ) {
+      if (this.left === 0) this.nextRun();
+      const some = Math.min(this.left, last - i);
+      if (this.index >= 0) {
+        if (this.index >= dictionary.length) throw new RangeError(BEYOND);
+        out.fill(dictionary[this.index]!, i, i + some);
+      } else {
+        if (this.base + Math.ceil((this.bit + some * this.width) / 8) > this.end) throw new RangeError(TOO_SHORT);
+        unpack(this.data, this.base, this.bit, this.width, some, dictionary, out, i);
+        this.bit += some * this.width;
+      }
+      this.left -= some;
+      i += some;
+    }
+  }
+
+  private nextRun(): void {
+    const { data, end, width } = this;
     let header = 0;
     let byte: number;
     let shift = 0;
     do {
-      if (p >= end || shift > 28) throw new RangeError(TOO_SHORT);
-      byte = data[p++]!;
+      if (this.p >= end || shift > 28) throw new RangeError(TOO_SHORT);
+      byte = data[this.p++]!;
       header |= (byte & 0x7f) << shift;
       shift += 7;
     } while (byte > 0x7f);
     const count = header >>> 1;
     if (count === 0) throw new RangeError("a run of no values");
     if ((header & 1) === 0) {
-      let index = 0;
-      for (let bits = 0; bits < width; bits += 8) index |= data[p++]! << bits;
-      if (p > end) throw new RangeError(TOO_SHORT);
-      if (index >= dictionary.length) throw new RangeError(BEYOND);
-      const stop = Math.min(last, i + count);
-      out.fill(dictionary[index]!, i, stop);
-      i = stop;
+      this.index = 0;
+      for (let bits = 0; bits < width; bits += 8) this.index |= data[this.p++]! << bits;
+      if (this.p > end) throw new RangeError(TOO_SHORT);
+      this.left = count;
     } else {
-      const values = Math.min(count * 8, last - i);
-      if (p + Math.ceil((values * width) / 8) > end) throw new RangeError(TOO_SHORT);
-      unpack(data, p, width, values, dictionary, out, i);
-      i += values;
-      p += count * width;
+      this.index = -1;
+      this.base = this.p;
+      this.bit = 0;
+      this.left = 8 * count;
+      this.p += count * width;
     }
   }
 }
@@ -148,10 +174,11 @@ export function decodeHybrid(
 const TOO_SHORT = "the indexes of a page end too early";
 const BEYOND = "an index beyond the dictionary";
 
-/** One packed run. Each value is cut out of a window of 2 or 4 bytes, so that none waits for the one before it. */
+/** `n` values of a packed run that begins at data[p], from its bit `from` on. Each value is cut out of a window of 2 or 4 bytes, so that none waits for the one before it. */
 function unpack(
   data: Uint8Array,
   p: number,
+  from: number,
   width: number,
   n: number,
   dictionary: Int32Array,
@@ -161,8 +188,8 @@ function unpack(
   const mask = 2 ** width - 1;
   const entries = dictionary.length;
   // Values whose window ends within the data; the few after them take missing bytes for zeros.
-  const inside = Math.min(n, Math.max(0, Math.floor(((data.length - 4 - p) * 8) / Math.max(1, width))));
-  let bit = 0;
+  const inside = Math.min(n, Math.max(0, Math.floor(((data.length - 4 - p) * 8 - from) / Math.max(1, width))));
+  let bit = from;
   let i = 0;
   let beyond = 0;
   if (width <= 9)

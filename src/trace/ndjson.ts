@@ -1,25 +1,32 @@
 /**
- * A trace as NDJSON, for eyes and pipes: a header line, then one JSON object an event with the columns' names. Small
- * numbers are numbers, 64-bit values are hex strings; what is zero, or NO_DOMAIN or NO_LEVEL, is left out.
+ * A trace as NDJSON, for eyes and pipes: a header line, then one JSON object an event with the columns' names, then an end
+ * line with the number of events, without which a stream may have been cut off. Small numbers are numbers, 64-bit values are
+ * hex strings; what is zero, or NO_DOMAIN or NO_LEVEL, is left out.
  *
  * {"shootdown":"trace","version":1,"producer":"..."}
  * {"kind":"write","name":"PTE","domain":0,"vmid":1,"stage":2,"level":3,"slot":5,"site":"p2m_set_entry","address":"0x90000028","to":"0x4000000407ff"}
+ * {"end":true,"events":1}
  */
 import { hex } from "../arch/index.js";
 import { InputError } from "../input/index.js";
-import { BLOCK_EVENTS, EventBuffer, type TraceSink } from "./buffer.js";
+import { BLOCK_EVENTS, EventBuffer, EventError, type TraceSink } from "./buffer.js";
 import { codeOf, KINDS, Names, NO_DOMAIN, NO_LEVEL, nameOf } from "./event.js";
 import { COLUMN_TYPES, COLUMNS, type ColumnName, TRACE_VERSION } from "./parquet.js";
-import { type ReadPart, type TraceInfo, unknownName } from "./read.js";
+import { type Integrity, type ReadPart, type TraceInfo, unknownName } from "./read.js";
 
 /** Longest line that a reader takes, in characters. */
 const MAX_LINE = 65_536;
 /** Text is handed on in pieces of about this many characters. */
 const PIECE = 65_536;
 
+const endLine = (events: number): string => JSON.stringify({ end: true, events });
+/** How an end line begins, for lines that are not parsed. */
+const END = /^\s*\{\s*"end"/;
+
 /** Writes events as lines to `out`. The header goes out with the first piece. */
 export class NdjsonTrace implements TraceSink {
   private text: string;
+  private written = 0;
   /** JSON of a name by kind and code, and of a site by id, each made once */
   private readonly names = KINDS.map((): string[] => []);
   private readonly sites: string[] = [];
@@ -36,6 +43,7 @@ export class NdjsonTrace implements TraceSink {
       this.text += this.line(b, i, names);
       if (this.text.length >= PIECE) this.flush();
     }
+    this.written += b.length;
   }
 
   private line(b: EventBuffer, i: number, names: Names): string {
@@ -65,8 +73,9 @@ export class NdjsonTrace implements TraceSink {
     if (text !== "") this.out(text);
   }
 
-  /** Hands on what is left. */
+  /** The end line, and what is left. */
   finish(): void {
+    this.text += `${endLine(this.written)}\n`;
     this.flush();
   }
 }
@@ -79,7 +88,8 @@ function wide(column: string, words: Uint32Array, i: number): string {
 
 /**
  * Feeds the events of an NDJSON trace to the sinks, in blocks; `path` names it in errors. Rows before `part.from` are
- * skipped unread. Stops reading the source when `part.count` events have been read.
+ * skipped unread. Stops reading the source when `part.count` events have been read. Throws an InputError for a source that
+ * ends without its end line, unless the part may be partial.
  */
 export async function readNdjson(
   source: AsyncIterable<Uint8Array>,
@@ -113,7 +123,8 @@ export async function readNdjson(
     if (reader.done) break;
   }
   if (!reader.done) {
-    rest += decode();
+    // A character that is cut in two stands in a line that is.
+    if (!part.partial) rest += decode();
     if (rest !== "") reader.line(rest, true);
   }
   return reader.finish();
@@ -124,6 +135,8 @@ class LineReader {
   private number = 0;
   private row = 0;
   private read = 0;
+  /** the end line has been read */
+  private ended = false;
   private producer: string | undefined;
   private readonly names = new Names();
   private readonly buffer = new EventBuffer(BLOCK_EVENTS);
@@ -157,7 +170,8 @@ class LineReader {
   line(text: string, last: boolean): void {
     if (text.length > MAX_LINE) this.tooLong();
     this.number++;
-    if (this.producer !== undefined && this.row < this.from) {
+    if (this.ended) throw this.error("a line behind the end line");
+    if (this.producer !== undefined && this.row < this.from && !END.test(text)) {
       this.row++;
       return;
     }
@@ -165,12 +179,16 @@ class LineReader {
     try {
       value = JSON.parse(text);
     } catch {
-      throw this.error(last ? "the last line is cut off" : "not valid JSON, expected one object a line");
+      if (!last) throw this.error("not valid JSON, expected one object a line");
+      if (this.part.partial && this.producer !== undefined) return;
+      throw this.error("the last line is cut off");
     }
     if (typeof value !== "object" || value === null || Array.isArray(value)) throw this.error("expected a JSON object");
-    if (this.producer === undefined) this.producer = this.header(value as Record<string, unknown>);
+    const fields = value as Record<string, unknown>;
+    if (this.producer === undefined) this.producer = this.header(fields);
+    else if (Object.hasOwn(fields, "end")) this.end(fields);
     else {
-      this.event(value as Record<string, unknown>);
+      this.event(fields);
       this.row++;
       if (this.buffer.length === BLOCK_EVENTS) this.flush();
     }
@@ -184,6 +202,13 @@ class LineReader {
       throw this.error(`a trace of format version ${JSON.stringify(version)}, expected at most ${TRACE_VERSION}`);
     if (producer !== undefined && typeof producer !== "string") throw this.error("producer: expected a string");
     return producer ?? "";
+  }
+
+  private end({ end, events, ...more }: Record<string, unknown>): void {
+    if (end !== true || typeof events !== "number" || Object.keys(more).length > 0)
+      throw this.error(`expected the end line ${endLine(this.row)}`);
+    if (events !== this.row) throw this.error(`the end line says ${events} events, there are ${this.row}`);
+    this.ended = true;
   }
 
   private event(value: Record<string, unknown>): void {
@@ -248,15 +273,27 @@ class LineReader {
   private flush(): void {
     const b = this.buffer;
     if (b.length === 0) return;
-    for (const sink of this.sinks) sink.events(b, this.names);
+    try {
+      for (const sink of this.sinks) sink.events(b, this.names);
+    } catch (error) {
+      // The header is line 1, row 0 line 2.
+      if (!(error instanceof EventError)) throw error;
+      throw InputError.at(this.path, this.row - b.length + error.index + 2, error.message);
+    }
     this.read += b.length;
     b.length = 0;
     this.part.progress?.(this.read, undefined);
   }
 
   finish(): { info: TraceInfo; read: number } {
-    if (this.producer === undefined) throw this.error("the file is empty, expected an NDJSON trace");
+    const { done, producer } = this;
+    if (producer === undefined) throw this.error("the file is empty, expected an NDJSON trace");
     this.flush();
-    return { info: { events: undefined, producer: this.producer }, read: this.read };
+    const integrity: Integrity = this.ended ? "checked" : done ? "unread" : "partial";
+    if (integrity === "partial" && !this.part.partial)
+      throw this.error(
+        `it has no end line ${endLine(this.row)} behind this and may be cut off (--partial takes it as far as it goes)`,
+      );
+    return { info: { events: integrity === "unread" ? undefined : this.row, integrity, producer }, read: this.read };
   }
 }

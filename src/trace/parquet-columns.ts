@@ -7,6 +7,7 @@ import type { ColumnMetaData } from "hyparquet";
 import { crc32 } from "./crc32.js";
 import { Bytes, encodeHybrid, widthOf } from "./hybrid.js";
 import { type ColumnName, PAGE_ROWS } from "./parquet.js";
+import { CHUNK_KEY, sha256 } from "./parquet-digest.js";
 
 // Thrift enums of parquet.thrift: PageType and Encoding.
 const DATA_PAGE = 0;
@@ -155,6 +156,7 @@ abstract class Column {
       num_values: BigInt(this.rows),
       total_uncompressed_size: BigInt(this.unpacked),
       total_compressed_size: BigInt(head.length + this.pages.length),
+      key_value_metadata: [{ key: CHUNK_KEY, value: sha256(head.view(), this.pages.view()) }],
       data_page_offset: BigInt(pagesAt),
       ...(indexed ? { dictionary_page_offset: BigInt(offset) } : {}),
     };

@@ -5,6 +5,7 @@ import type { EventBuffer, TraceSink } from "./buffer.js";
 import { KINDS, Kind, type Names, nameOf } from "./event.js";
 import { GROUP_ROWS, PRODUCER_KEY, SCHEMA, TRACE_VERSION, VERSION_KEY } from "./parquet.js";
 import { SmallColumn, WideColumn } from "./parquet-columns.js";
+import { CREATED_BY, FOOTER_KEY, NO_DIGEST, seal } from "./parquet-digest.js";
 
 /** "PAR1": the first and the last four bytes of a Parquet file. */
 const MAGIC = Uint8Array.of(0x50, 0x41, 0x52, 0x31);
@@ -138,15 +139,19 @@ export class ParquetTrace implements TraceSink {
     const footer = new ParquetWriter({
       writer,
       schema: [...SCHEMA],
-      createdBy: "shootdown",
+      createdBy: CREATED_BY,
       kvMetadata: [
         { key: VERSION_KEY, value: String(TRACE_VERSION) },
         { key: PRODUCER_KEY, value: this.producer },
+        // The last one: see parquet-digest.ts.
+        { key: FOOTER_KEY, value: NO_DIGEST },
       ],
     });
     footer.row_groups = this.groups;
     footer.num_rows = BigInt(this.total);
     footer.finish();
-    this.put(writer.getBytes().subarray(MAGIC.length));
+    const bytes = writer.getBytes().subarray(MAGIC.length);
+    seal(bytes);
+    this.put(bytes);
   }
 }

@@ -10,16 +10,28 @@ export interface ReadPart {
   readonly from?: number;
   /** at most so many rows */
   readonly count?: number;
+  /** takes an NDJSON trace without its end line, which may be cut off, as far as it goes */
+  readonly partial?: boolean;
   /** aborts between blocks with the signal's reason */
   readonly signal?: AbortSignal;
   /** called after each block with the rows read so far, and of how many where that is known */
   readonly progress?: (read: number, of: number | undefined) => void;
 }
 
+/**
+ * How far a trace that was read vouches for itself:
+ * - checked: all that was read agrees with the digests in the Parquet file, or with NDJSON's end line
+ * - unchecked: a Parquet file without digests, as other tools write them; counts and checksums agree
+ * - partial: NDJSON without an end line; it may be cut off
+ * - unread: NDJSON that was not read to its end, for no more of it was asked for
+ */
+export type Integrity = "checked" | "unchecked" | "partial" | "unread";
+
 /** What a trace file says about itself. */
 export interface TraceInfo {
-  /** events in the file; undefined where only reading to the end tells (NDJSON) */
+  /** events in the file; undefined where NDJSON was not read to its end */
   readonly events: number | undefined;
+  readonly integrity: Integrity;
   /** what made it; "" when it does not say */
   readonly producer: string;
 }

@@ -5,6 +5,7 @@
 import { BARRIERS, SYSREGS, TLBI_OPS } from "../arch/index.js";
 import type { EventBuffer, TraceSink } from "./buffer.js";
 import { ACCESSES, FAULTS, Kind, type Names, NO_DOMAIN } from "./event.js";
+import { MarkReader, OUTSIDE } from "./marks.js";
 
 /** TLBIs of one kind from one call site under one VMID. */
 export interface CallerCount {
@@ -47,49 +48,45 @@ export interface PhaseSummary {
 
 export interface Summary {
   readonly events: number;
-  /** by name, in the order in which they began; events outside any phase are in "other" */
+  /** by name, in the order in which they began; events outside any phase are in {@link OUTSIDE}. To look a name up: named() */
   readonly phases: Readonly<Record<string, PhaseSummary>>;
 }
 
 /** Columns that {@link Summing} reads. */
 export const SUMMARY_COLUMNS = ["kind", "pcpu", "name", "domain", "vmid", "stage", "site"] as const;
 
-/** The name of the phase of events outside any other. */
-const OTHER = "other";
-
 /** The sink. Nothing is allocated per event. */
 export class Summing implements TraceSink {
   private total = 0;
-  private readonly phases = new Map<string, Phase>();
-  /** phases begun and not ended; the last one counts */
-  private readonly open: { mark: number; phase: Phase }[] = [];
+  /** by the id of their mark, in the order in which they began; 0 is what is outside any */
+  private readonly phases = new Map<number, Phase>();
   private current: Phase;
   private names: Names | undefined;
-  /** by mark id: what the mark is for the summary */
-  private readonly classes: MarkClass[] = [];
+  private readonly marks = new MarkReader();
 
   constructor() {
-    this.current = this.phase(OTHER);
+    this.current = this.phase(0);
   }
 
-  private phase(name: string): Phase {
-    let phase = this.phases.get(name);
+  private phase(mark: number): Phase {
+    let phase = this.phases.get(mark);
     if (phase === undefined) {
       phase = new Phase();
-      this.phases.set(name, phase);
+      this.phases.set(mark, phase);
     }
     return phase;
   }
 
   events(b: EventBuffer, names: Names): void {
     this.names = names;
-    for (let id = this.classes.length; id < names.list.length; id++) this.classes.push(classOf(names.list[id]!));
+    this.marks.learn(names);
     const n = b.length;
     this.total += n;
     for (let i = 0; i < n; i++) {
       const kind = b.kind[i]!;
       const code = b.code[i]!;
-      if (kind === Kind.begin && this.classes[code] === PHASE) this.begin(code, names);
+      // The begin of a phase is in it, and so is its end.
+      if (kind === Kind.begin && this.marks.event(kind, code, i)) this.current = this.phase(this.marks.phase);
       const p = this.current;
       p.events++;
       switch (kind) {
@@ -119,53 +116,29 @@ export class Summing implements TraceSink {
           p.ownerChanges++;
           break;
         case Kind.begin:
-          if (this.classes[code] === HYPERCALL) p.hypercalls.add(code, 0);
-          else if (this.classes[code] === SWITCH) p.vcpuSwitches++;
+          if (this.marks.classes[code] === "hypercall") p.hypercalls.add(code, 0);
+          else if (this.marks.classes[code] === "vcpu-switch") p.vcpuSwitches++;
           break;
         default:
-          if (this.classes[code] === PHASE) this.end(code);
+          if (this.marks.event(kind, code, i)) this.current = this.phase(this.marks.phase);
       }
     }
   }
 
-  private begin(mark: number, names: Names): void {
-    this.current = this.phase(afterColon(names.list[mark]!));
-    this.open.push({ mark, phase: this.current });
-  }
-
-  /** Ends the innermost open phase of that name and those within it; an end without a begin changes nothing. */
-  private end(mark: number): void {
-    const at = this.open.findLastIndex((open) => open.mark === mark);
-    if (at >= 0) this.open.length = at;
-    this.current = this.open.at(-1)?.phase ?? this.phase(OTHER);
-  }
-
   /** What has been added up so far. */
   summary(): Summary {
-    const names = this.names?.list ?? [];
+    const what = (mark: number): string => this.marks.what(mark);
     const phases = [...this.phases].filter(([, phase]) => phase.events > 0);
-    // "other" comes last, wherever its events stood.
-    phases.sort(([a], [b]) => Number(a === OTHER) - Number(b === OTHER));
+    // What is outside comes last, wherever its events stood.
+    phases.sort(([a], [b]) => Number(a === 0) - Number(b === 0));
     return {
       events: this.total,
-      phases: Object.fromEntries(phases.map(([name, phase]) => [name, phase.summary(names)])),
+      phases: Object.fromEntries(
+        phases.map(([mark, phase]) => [what(mark), phase.summary(this.names?.list ?? [], what)]),
+      ),
     };
   }
 }
-
-// What a mark is for the summary.
-type MarkClass = 0 | 1 | 2 | 3;
-const PHASE = 1;
-const HYPERCALL = 2;
-const SWITCH = 3;
-
-function classOf(name: string): MarkClass {
-  if (name.startsWith("phase:")) return PHASE;
-  if (name.startsWith("hypercall:")) return HYPERCALL;
-  return name.startsWith("vcpu-switch:") ? SWITCH : 0;
-}
-
-const afterColon = (mark: string): string => mark.slice(mark.indexOf(":") + 1);
 
 /** The counters of one phase. */
 class Phase {
@@ -186,7 +159,8 @@ class Phase {
   /** by (operation << 16 | domain) and pCPU */
   readonly byPlace = new PairCounts();
 
-  summary(names: readonly string[]): PhaseSummary {
+  /** `what`: what stands after the colon of a mark's name */
+  summary(names: readonly string[], what: (mark: number) => string): PhaseSummary {
     const op = (key: number): string => TLBI_OPS[key >>> 16]!.name;
     const byPcpu = new PairCounts();
     const byDomain = new PairCounts();
@@ -197,11 +171,7 @@ class Phase {
     return {
       events: this.events,
       tlbi: counts(this.tlbi, (i) => TLBI_OPS[i]!.name),
-      hypercalls: Object.fromEntries(
-        this.hypercalls
-          .rows((mark, _, count) => ({ name: afterColon(names[mark]!), count }))
-          .map((r) => [r.name, r.count]),
-      ),
+      hypercalls: Object.fromEntries(this.hypercalls.rows((mark, _, count) => [what(mark), count] as const)),
       stage2Writes: this.stage2Writes,
       stage1Writes: this.stage1Writes,
       byCaller: this.byCaller.rows((key, vmid, count) => ({ op: op(key), caller: names[key & 0xffff]!, vmid, count })),

@@ -1,0 +1,52 @@
+/** What readers of a column chunk have in common: where its rows go, and what may be wrong with one of them. */
+import { COLUMN_TYPES, type ColumnName } from "./parquet.js";
+
+/** The rows of a column chunk, in their order. Each method throws an Error that says what is wrong with the bytes. */
+export interface ColumnRows {
+  /** rows read or left out so far */
+  readonly row: number;
+  /** The next `n` rows into `out`: {@link wordsOf} words each, of a text its id. */
+  read(n: number, out: Int32Array): void;
+  /** Leaves out the next `n` rows. */
+  skip(n: number): void;
+  /** To be called behind the last row: nothing may follow it. */
+  finish(): void;
+}
+
+/** 32-bit words of a row: a text id, an integer, or the interleaved halves of 64 bits. */
+export const wordsOf = (column: ColumnName): 1 | 2 => (COLUMN_TYPES[column].holds === "wide" ? 2 : 1);
+
+/** What is wrong with one row of a row group (counted from 0). */
+export class RowError extends Error {
+  constructor(
+    readonly row: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** More than a trace's marks, sites and names of the architecture can be. */
+const MAX_TEXTS = 0x2_0000;
+const MAX_CHARACTERS = 1 << 25;
+
+/** Texts of a file's string columns, each once; a text column is decoded into indexes of this list. */
+export class Texts {
+  readonly list: string[] = [];
+  private readonly ids = new Map<string, number>();
+  private characters = 0;
+
+  /** The id of a text, new or known. Throws a RangeError when they are more than a trace can have. */
+  id(text: string): number {
+    let id = this.ids.get(text);
+    if (id === undefined) {
+      id = this.list.length;
+      this.characters += text.length;
+      if (id === MAX_TEXTS || this.characters > MAX_CHARACTERS)
+        throw new RangeError(`more than ${MAX_TEXTS} different strings, or ${MAX_CHARACTERS} characters in them`);
+      this.list.push(text);
+      this.ids.set(text, id);
+    }
+    return id;
+  }
+}
