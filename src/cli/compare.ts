@@ -13,7 +13,7 @@ import {
 import { InputError } from "../input/index.js";
 import { Inquiry } from "../prove/index.js";
 import type { JobAnswer } from "./compare-worker.js";
-import { DEFAULT_LIMITS, decide } from "./decide.js";
+import { DEFAULT_LIMITS, decide, PROVE_WORKER } from "./decide.js";
 import { collect, cpuOn, cpuOption, ipaBitsOption, loadAll, repeatOption, withRepeat } from "./options.js";
 import { outputWidth, printJson, writeWhole } from "./output.js";
 import { Threads } from "./pool.js";
@@ -22,6 +22,7 @@ import { interruptible } from "./progress.js";
 /** The file that simulates, and what its jobs and those of the prover are to who waits. */
 const SIMULATE_WORKER = "./compare-worker.js";
 const WHAT = "parts of the comparison";
+const workersFor = (proved: boolean): string[] => [SIMULATE_WORKER, ...(proved ? [PROVE_WORKER] : [])];
 
 interface CompareOptions {
   readonly policy?: readonly string[];
@@ -54,7 +55,7 @@ export function register(program: Command): void {
     .action(async (scenarios: string[], options: CompareOptions) => {
       // What is built in takes long enough that the threads may load meanwhile, and cannot be refused.
       const builtIn = scenarios.length === 0 && options.policy === undefined && options.host === undefined;
-      const early = builtIn ? new Threads(SIMULATE_WORKER, WHAT) : undefined;
+      const early = builtIn ? new Threads(workersFor(options.prove), WHAT) : undefined;
       const result = await interruptible((signal) =>
         inParallel(comparisonOf(scenarios, options), options.prove, signal, early),
       );
@@ -98,7 +99,7 @@ async function inParallel(
 ): Promise<CompareResult> {
   const plan = new Plan(comparison);
   if (plan.jobs.length === 0) return plan.result();
-  const threads = early ?? new Threads(SIMULATE_WORKER, WHAT);
+  const threads = early ?? new Threads(workersFor(proved), WHAT);
   const simulated = threads.answers<Job, JobAnswer>(SIMULATE_WORKER, plan.jobs, signal, (answer, job) => {
     if ("refused" in answer) throw new InputError(answer.refused);
     plan.done(job, answer.results);

@@ -58,7 +58,7 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
   const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
   const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
   const { questions, results } = await interruptible(async (signal) => {
-    const threads = new Threads(PROVE_WORKER, "parts of the proof");
+    const threads = new Threads([PROVE_WORKER], "parts of the proof");
     try {
       const asked = questionsOf(policies, cpus, occasions, setting); // while the threads load
       return { questions: asked, results: await decide(new Inquiry(asked, true), limits, threads, signal) };

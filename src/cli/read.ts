@@ -10,7 +10,7 @@ export async function readWithProgress(
   part: ReadPart = {},
 ): Promise<ReadResult> {
   const progress = new Progress("events");
-  const update = (read: number, of: number | undefined): void => void progress.update(read, of ?? 0);
+  const update = (read: number, of: number | undefined): void => progress.update(read, of ?? 0);
   try {
     return await interruptible((signal) =>
       readTrace(trace, sinks, {

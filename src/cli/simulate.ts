@@ -60,7 +60,7 @@ async function run(name: string, options: SimulateOptions): Promise<void> {
       for (; !step.done; step = steps.next()) {
         await setImmediate();
         signal.throwIfAborted();
-        await progress.update(step.value, 0);
+        progress.update(step.value, 0);
       }
       trace.close();
       return step.value.events[0]!;
