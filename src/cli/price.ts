@@ -18,7 +18,7 @@ import {
 } from "../report/index.js";
 import type { ColumnName } from "../trace/index.js";
 import { collect, ipaBitsOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
-import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
+import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 import { readWithProgress } from "./read.js";
 
 /** Columns of a trace that a price depends on. */
@@ -63,7 +63,7 @@ async function run(trace: string, options: PriceOptions): Promise<void> {
   await readWithProgress(trace, [sink], { columns: COLUMNS });
   const rows = priceRows(sink);
   if (options.json) printJson({ trace, events: sink.seen, rows });
-  else process.stdout.write(priceText(trace, sink.seen, rows, outputWidth()));
+  else print(priceText(trace, sink.seen, rows, outputWidth()));
 }
 
 /** The prices that a sink has found: each phase, then the total, on each host. */

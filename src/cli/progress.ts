@@ -1,6 +1,7 @@
 /** Progress on a terminal (standard error), and the wish to stop. */
-import { fstatSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
+import { isStream } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
 
 const STDERR = 2;
@@ -119,14 +120,8 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
- * Does work that a signal may end at any moment, for it leaves nothing to clean up: it writes to standard output in small
- * pieces, and where a reader keeps it waiting nothing in this process would hear a signal, so none is caught.
+ * Does work that writes to `output`, and may be interrupted. Where a reader may keep it waiting (a pipe), nothing in this
+ * process would hear a signal, and there is nothing to clean up: there no signal is caught, so that each ends the process.
  */
-export const killable = <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-  work(new AbortController().signal);
-
-/** True where writing may wait for somebody: a pipe, a socket, a terminal. */
-export function mayWait(fd: number): boolean {
-  const stat = fstatSync(fd);
-  return !stat.isFile();
-}
+export const interruptibleInto = <T>(output: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+  isStream(output) ? work(new AbortController().signal) : interruptible(work);
