@@ -97,15 +97,14 @@ async function inParallel(
   signal: AbortSignal,
   early?: Threads,
 ): Promise<CompareResult> {
-  const plan = new Plan(comparison);
-  if (plan.jobs.length === 0) return plan.result();
   const threads = early ?? new Threads(workersFor(proved), WHAT);
-  const simulated = threads.answers<Job, JobAnswer>(SIMULATE_WORKER, plan.jobs, signal, (answer, job) => {
-    if ("refused" in answer) throw new InputError(answer.refused);
-    plan.done(job, answer.results);
-  });
-  const inquiry = new Inquiry(proved ? questionsOf(comparison) : [], false);
   try {
+    const plan = new Plan(comparison);
+    const simulated = threads.answers<Job, JobAnswer>(SIMULATE_WORKER, plan.jobs, signal, (answer, job) => {
+      if ("refused" in answer) throw new InputError(answer.refused);
+      plan.done(job, answer.results);
+    });
+    const inquiry = new Inquiry(proved ? questionsOf(comparison) : [], false);
     const [, verdicts] = await Promise.all([simulated, decide(inquiry, DEFAULT_LIMITS, threads, signal)]);
     return proved ? withVerdicts(plan.result(), comparison, verdicts) : plan.result();
   } finally {
