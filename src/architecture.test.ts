@@ -9,16 +9,17 @@ import { fileURLToPath } from "node:url";
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   arch: [],
   input: [],
+  files: ["input"],
   policy: ["arch", "input"],
-  trace: ["arch", "input"],
+  trace: ["arch", "input", "files"],
   xen: ["arch", "input", "policy", "trace"],
   host: ["arch", "input", "trace"],
-  capture: ["arch", "input", "trace"],
+  capture: ["arch", "input", "files", "trace"],
   prove: ["arch", "input", "policy"],
   compare: ["arch", "policy", "trace", "xen", "host", "prove"],
-  catalog: ["input", "policy", "xen", "host"],
-  report: ["compare", "prove"],
-  cli: ["arch", "input", "policy", "trace", "xen", "host", "compare", "catalog", "prove", "report", "capture"],
+  catalog: ["input", "files", "policy", "xen", "host"],
+  report: ["input", "compare", "prove"],
+  cli: ["arch", "input", "files", "policy", "trace", "xen", "host", "compare", "catalog", "prove", "report", "capture"],
 };
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set(["trace/file.js"]);

@@ -134,7 +134,7 @@ export async function capture(
   } catch (error) {
     if (error instanceof MachineFailure) {
       const kept = options.consoleLog && keepLog(at(CONSOLE), failedLog(options.consoleLog));
-      throw new InputError(error.toText(kept));
+      throw error.toInputError(kept);
     }
     const reason = fileReason(error);
     throw reason === undefined ? error : InputError.at(folder, 0, reason);
@@ -262,9 +262,10 @@ class MachineFailure extends Error {
   }
 
   /** Why, and the console's last lines; `kept`: the file that has them all. */
-  toText(kept: string | undefined): string {
+  toInputError(kept: string | undefined): InputError {
     const { tail } = this.console;
-    if (tail === "") return this.why;
-    return `${this.why}; the console's last lines${kept === undefined ? "" : ` (all of them are in ${kept})`}:\n  ${tail}`;
+    if (tail === "") return new InputError(this.why);
+    const all = kept === undefined ? "" : ` (all of them are in ${kept})`;
+    return new InputError(`${this.why}; the console's last lines${all}:`, `  ${tail}`);
   }
 }

@@ -1,5 +1,6 @@
 /** The serial console of the machine, read as it grows: what dom0 says to the host, what Xen and the toolstack print. */
-import { closeSync, copyFileSync, openSync, readSync, renameSync, rmSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { writeWhole } from "../files/index.js";
 import { DOMU_SAYS, SAYS } from "./scenario.js";
 
 /** An image segment of the domU, as the toolstack logs it (xc_dom_alloc_segment). */
@@ -87,13 +88,10 @@ export const failedLog = (path: string): string => path.replace(/(\.console\.log
 
 /** Copies a console's log to where it is kept, whole or not at all. The path; undefined when it could not be kept. */
 export function keepLog(from: string, to: string): string | undefined {
-  const partial = `${to}.partial-${process.pid}`;
   try {
-    copyFileSync(from, partial);
-    renameSync(partial, to);
+    writeWhole(to, readFileSync(from));
     return to;
   } catch {
-    rmSync(partial, { force: true });
     return undefined;
   }
 }

@@ -1,18 +1,14 @@
 /** The Xen that boots and the xen-syms that names its functions: two files of one build. */
-import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
-import { fileReason, InputError } from "../input/index.js";
+import { readBytes } from "../files/index.js";
+import { InputError } from "../input/index.js";
 import { Elf, isElf } from "./elf.js";
 
+/** Most bytes of an image: more than any Xen with its debug information has, or a Linux with its modules. */
+const MOST = 1 << 30;
+
 /** Reads a whole file; throws an InputError that names it. */
-export function readInput(path: string): Uint8Array {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    const reason = fileReason(error);
-    throw reason === undefined ? error : InputError.at(path, 0, reason);
-  }
-}
+export const readInput = (path: string): Uint8Array => readBytes(path, MOST);
 
 /** "ARM\x64" at byte 56 of a Linux boot executable Image (Documentation/arch/arm64/booting.rst). */
 const IMAGE_MAGIC = 0x644d5241;
@@ -22,7 +18,7 @@ export function readImage(path: string, what: string): Uint8Array {
   let bytes = readInput(path);
   if (bytes[0] === 0x1f && bytes[1] === 0x8b)
     try {
-      bytes = gunzipSync(bytes);
+      bytes = gunzipSync(bytes, { maxOutputLength: MOST });
     } catch {
       throw InputError.at(path, 0, "is damaged: gzip cannot unpack it");
     }

@@ -1,9 +1,10 @@
 /** What is built in (policies, hosts, scenarios), and files of the user's own wherever a built-in name does. Node only. */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readText } from "../files/index.js";
 import { type Host, parseHost } from "../host/index.js";
-import { fileReason, InputError } from "../input/index.js";
+import { InputError } from "../input/index.js";
 import { type Policy, parsePolicy } from "../policy/index.js";
 import { parseScenario, type Scenario } from "../xen/index.js";
 
@@ -62,25 +63,11 @@ function text(shelf: Shelf, name: string): { text: string; file: string } {
       `no ${singular[shelf]} is named '${name}': expected ${known().join(", ")}, or a path to a .toml file`,
     );
   const path = builtIn ? join(ROOT, shelf, `${name}.toml`) : name;
-  return { text: readText(path), file: builtIn ? `${shelf}/${name}.toml` : name };
+  const file = builtIn ? `${shelf}/${name}.toml` : name;
+  return { text: readText(path, file, "TOML"), file };
 }
 
 const singular: Record<Shelf, string> = { policies: "policy", hosts: "host", scenarios: "scenario" };
-const MAX_BYTES = 1 << 20;
-
-function readText(path: string): string {
-  try {
-    const { size } = statSync(path);
-    if (size > MAX_BYTES) throw InputError.at(path, 0, `${size} bytes, expected a text file of at most ${MAX_BYTES}`);
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
-  } catch (error) {
-    if (error instanceof InputError) throw error;
-    if (error instanceof TypeError) throw InputError.at(path, 0, "is not UTF-8 text, expected TOML");
-    const reason = fileReason(error);
-    throw reason === undefined ? error : InputError.at(path, 0, reason);
-  }
-}
-
 /** The text of a built-in file, to print it; also of a path. Throws an InputError. */
 export function builtInText(shelf: Shelf, name: string): string {
   return text(shelf, name).text;

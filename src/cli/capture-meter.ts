@@ -1,6 +1,6 @@
 /** Progress of a capture on a terminal (standard error); nothing on a pipe. */
-import type { SingleBar } from "cli-progress";
 import type { CaptureProgress, Phase } from "../capture/index.js";
+import { ProgressLine } from "./progress.js";
 
 const DOING: Readonly<Record<Phase, string>> = {
   "xen-boot": "booting Xen",
@@ -12,36 +12,22 @@ const DOING: Readonly<Record<Phase, string>> = {
 };
 
 export class CaptureMeter {
-  private bar: SingleBar | undefined;
-  private total = -1;
+  private readonly line = new ProgressLine(0);
 
-  /** So far: a bar over the pages while they are unmapped, words otherwise. */
+  /** So far: of how many pages while they are unmapped, words otherwise. */
   update({ phase, tlbis, removals, pages }: CaptureProgress): void {
-    const total = phase === "create" && removals > 0 ? Math.max(pages, removals) : 0;
-    void this.show(DOING[phase], total, removals, `${tlbis.toLocaleString("en")} TLBIs`);
+    const count = (n: number): string => n.toLocaleString("en");
+    const unmapped =
+      phase === "create" && removals > 0 ? `  ${count(removals)} of ${count(Math.max(pages, removals))} pages` : "";
+    this.line.show(() => `${DOING[phase]}${unmapped}  ${count(tlbis)} TLBIs`);
   }
 
   /** Words only. */
   doing(text: string): void {
-    void this.show(text, 0, 0, "");
-  }
-
-  private async show(doing: string, total: number, value: number, tlbis: string): Promise<void> {
-    if (!process.stderr.isTTY) return;
-    if (this.bar === undefined || this.total > 0 !== total > 0) {
-      const { SingleBar } = (await import("cli-progress")).default;
-      this.bar?.stop();
-      const format = total > 0 ? "{doing}  {bar} {value} of {total} pages  {tlbis}" : "{doing}  {tlbis}";
-      this.bar = new SingleBar({ format, clearOnComplete: true, fps: 5, barsize: 20 });
-      this.bar.start(total, value, { doing, tlbis });
-      this.total = total;
-    }
-    this.bar.setTotal(total);
-    this.bar.update(value, { doing, tlbis });
+    this.line.show(() => text);
   }
 
   stop(): void {
-    this.bar?.stop();
-    this.bar = undefined;
+    this.line.stop();
   }
 }

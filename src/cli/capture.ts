@@ -22,12 +22,13 @@ import {
 } from "../capture/index.js";
 import { loadPolicy } from "../catalog/index.js";
 import { predictRun, RunFacts, recordedRows } from "../compare/index.js";
+import { isStream } from "../files/index.js";
 import { InputError } from "../input/index.js";
-import { writeTrace } from "../trace/file.js";
+import { type TraceWriter, writeTrace } from "../trace/file.js";
 import { FromPhase, Summing } from "../trace/index.js";
 import { CaptureMeter } from "./capture-meter.js";
 import { captureText } from "./capture-text.js";
-import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
+import { outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 import { interruptible } from "./progress.js";
 
 interface Options {
@@ -122,25 +123,24 @@ async function setUp(options: Options): Promise<void> {
   if (there) {
     const folder = dirname(there.root);
     if (options.json) printJson({ folder, files: 0, bytes: 0, packages: there.packages });
-    else process.stdout.write(`ready: shootdown capture uses ${folder} (remove it to fetch everything anew)\n`);
+    else print(`ready: shootdown capture uses ${folder} (remove it to fetch everything anew)\n`);
     return;
   }
   if (!options.yes && !process.stdin.isTTY) throw new InputError("no terminal to ask on: add --yes");
   await interruptible(async (signal) => {
     const meter = new CaptureMeter();
-    const say = (text: string): void => void process.stderr.write(`${text}\n`);
     try {
       const plan = await planSetup(signal, (doing) => meter.doing(doing));
       meter.stop();
       say(
-        `Will fetch ${plan.files} packages (${mega(plan.bytes)}) from the system's Debian mirror, checked by apt, and unpack them into ${plan.folder}:`,
+        `Will fetch ${plan.files} packages (${mega(plan.bytes)}) from the system's Debian mirror, checked by apt, and unpack them into ${plan.folder}:\n`,
       );
-      say(`  ${plan.main.join(", ")}, and what they need. Nothing is installed.`);
+      say(`  ${plan.main.join(", ")}, and what they need. Nothing is installed.\n`);
       if (!options.yes && !(await agrees(signal))) throw new InputError("nothing was fetched");
       const { packages } = await plan.fetch((doing) => meter.doing(doing));
       meter.stop();
       if (options.json) printJson({ folder: plan.folder, files: plan.files, bytes: plan.bytes, packages });
-      else process.stdout.write(`ready: shootdown capture uses ${plan.folder}\n`);
+      else print(`ready: shootdown capture uses ${plan.folder}\n`);
     } finally {
       meter.stop();
       discardLists();
@@ -218,8 +218,11 @@ async function run(options: Options): Promise<void> {
   const meter = new CaptureMeter();
   const summing = new Summing();
   const facts = new RunFacts();
+  const open = (): Promise<TraceWriter> => writeTrace(options.output, producer(options, what));
+  // Opening a pipe waits for its reader, and no signal is heard meanwhile.
+  const opened = isStream(options.output) ? await open() : undefined;
   const result = await interruptible(async (signal) => {
-    const trace = await writeTrace(options.output, producer(options, what));
+    const trace = opened ?? (await open());
     try {
       const part = new FromPhase(options.from, trace);
       const done = await capture(what, [part, summing, facts], signal, (now) => meter.update(now));
@@ -241,9 +244,9 @@ async function run(options: Options): Promise<void> {
     result.repeatsTlbis,
   );
   const rows = recordedRows(summary, predicted, result.continued);
-  const to = options.output === "-" ? process.stderr : process.stdout;
+  const tell = options.output === "-" ? say : print;
   if (!options.json)
-    to.write(
+    tell(
       captureText(
         { trace: options.output, scenario, result, summary, policy: policy.name, own: options.xen !== undefined, rows },
         outputWidth(),

@@ -10,18 +10,20 @@ import {
   questionsOf,
   withVerdicts,
 } from "../compare/index.js";
-import { InputError } from "../input/index.js";
+import { writeWhole } from "../files/index.js";
+import { InputError, visibleLine } from "../input/index.js";
 import { Inquiry } from "../prove/index.js";
 import type { JobAnswer } from "./compare-worker.js";
-import { DEFAULT_LIMITS, decide } from "./decide.js";
+import { DEFAULT_LIMITS, decide, PROVE_WORKER } from "./decide.js";
 import { collect, cpuOn, cpuOption, ipaBitsOption, loadAll, repeatOption, withRepeat } from "./options.js";
-import { outputWidth, printJson, writeWhole } from "./output.js";
+import { outputWidth, print, printJson } from "./output.js";
 import { Threads } from "./pool.js";
-import { interruptible } from "./progress.js";
+import { interruptible, interruptibleInto } from "./progress.js";
 
 /** The file that simulates, and what its jobs and those of the prover are to who waits. */
 const SIMULATE_WORKER = "./compare-worker.js";
 const WHAT = "parts of the comparison";
+const workersFor = (proved: boolean): string[] => [SIMULATE_WORKER, ...(proved ? [PROVE_WORKER] : [])];
 
 interface CompareOptions {
   readonly policy?: readonly string[];
@@ -54,27 +56,26 @@ export function register(program: Command): void {
     .action(async (scenarios: string[], options: CompareOptions) => {
       // What is built in takes long enough that the threads may load meanwhile, and cannot be refused.
       const builtIn = scenarios.length === 0 && options.policy === undefined && options.host === undefined;
-      const early = builtIn ? new Threads(SIMULATE_WORKER, WHAT) : undefined;
-      const result = await interruptible((signal) =>
-        inParallel(comparisonOf(scenarios, options), options.prove, signal, early),
-      );
-      if (options.report !== undefined) {
+      const early = builtIn ? new Threads(workersFor(options.prove), WHAT) : undefined;
+      const comparison = comparisonOf(scenarios, options);
+      const result = await interruptible((signal) => inParallel(comparison, options.prove, signal, early));
+      const { report } = options;
+      if (report !== undefined) {
         const { renderReport } = await import("../report/index.js");
         // Recorded runs belong to the whole report, not to a question about one scenario.
-        const captures = scenarios.length > 0 ? [] : await capturesOn(options);
-        writeWhole(options.report, await renderReport(result, captures));
+        const captures = scenarios.length > 0 ? [] : await capturesOn(comparison);
+        await interruptibleInto(report, async () => writeWhole(report, await renderReport(result, captures)));
       }
       if (options.json) printJson(result);
       else {
         const { compareTables } = await import("../report/index.js");
-        process.stdout.write(compareTables(result, outputWidth()));
-        if (options.report !== undefined) process.stdout.write(`\nThe report stands in ${options.report}\n`);
+        print(compareTables(result, outputWidth()));
+        if (report !== undefined) print(`\nThe report stands in ${visibleLine(report)}\n`);
       }
     });
 }
 
-async function capturesOn(options: CompareOptions): Promise<PricedCapture[]> {
-  const { hosts, ipaBits } = comparisonOf([], options);
+async function capturesOn({ hosts, ipaBits }: Comparison): Promise<PricedCapture[]> {
   const { priceCaptures } = await import("./captures.js");
   return interruptible((signal) => priceCaptures(hosts, ipaBits, signal));
 }
@@ -96,15 +97,14 @@ async function inParallel(
   signal: AbortSignal,
   early?: Threads,
 ): Promise<CompareResult> {
-  const plan = new Plan(comparison);
-  if (plan.jobs.length === 0) return plan.result();
-  const threads = early ?? new Threads(SIMULATE_WORKER, WHAT);
-  const simulated = threads.answers<Job, JobAnswer>(SIMULATE_WORKER, plan.jobs, signal, (answer, job) => {
-    if ("refused" in answer) throw new InputError(answer.refused);
-    plan.done(job, answer.results);
-  });
-  const inquiry = new Inquiry(proved ? questionsOf(comparison) : [], false);
+  const threads = early ?? new Threads(workersFor(proved), WHAT);
   try {
+    const plan = new Plan(comparison);
+    const simulated = threads.answers<Job, JobAnswer>(SIMULATE_WORKER, plan.jobs, signal, (answer, job) => {
+      if ("refused" in answer) throw new InputError(answer.refused);
+      plan.done(job, answer.results);
+    });
+    const inquiry = new Inquiry(proved ? questionsOf(comparison) : [], false);
     const [, verdicts] = await Promise.all([simulated, decide(inquiry, DEFAULT_LIMITS, threads, signal)]);
     return proved ? withVerdicts(plan.result(), comparison, verdicts) : plan.result();
   } finally {

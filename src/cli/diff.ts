@@ -8,7 +8,7 @@ import { differenceText } from "../report/index.js";
 import { Summing, TraceDigest } from "../trace/index.js";
 import { noteUnchecked, partialOption } from "./integrity.js";
 import { collect, ipaBitsOption, ranOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
-import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
+import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 import { readWithProgress } from "./read.js";
 
 interface DiffOptions {
@@ -51,7 +51,7 @@ async function run(before: string, after: string, options: DiffOptions): Promise
   refuseUnknown(options.phase ?? [], phaseNames(a.summary, b.summary));
   const difference = differenceOf(a, b, options.phase);
   if (options.json) printJson(difference);
-  else process.stdout.write(differenceText(difference, outputWidth(), options.all));
+  else print(differenceText(difference, outputWidth(), options.all));
 }
 
 /** Reads one of the traces, once. */

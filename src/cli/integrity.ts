@@ -1,6 +1,7 @@
 /** Traces that do not vouch for themselves: the option that takes them, and what is said of them aside. */
 import { Option } from "commander";
 import type { TraceInfo } from "../trace/index.js";
+import { say } from "./output.js";
 
 /** `--partial`, of commands that read traces. */
 export const partialOption = (): Option =>
@@ -9,7 +10,5 @@ export const partialOption = (): Option =>
 /** Says on standard error that a Parquet trace has nothing to hold its columns against. */
 export function noteUnchecked(trace: string, { integrity }: TraceInfo): void {
   if (integrity === "unchecked")
-    process.stderr.write(
-      `note: ${trace}: no digests in it, as another tool or an older version writes it: unchecked\n`,
-    );
+    say(`note: ${trace}: no digests in it, as another tool or an older version writes it: unchecked\n`);
 }

@@ -11,7 +11,7 @@ import {
   scenarioNames,
 } from "../catalog/index.js";
 import { textTable, wrapped } from "../report/index.js";
-import { outputWidth, printJson } from "./output.js";
+import { outputWidth, print, printFile, printJson } from "./output.js";
 
 interface Listed {
   readonly name: string;
@@ -49,7 +49,7 @@ export function register(program: Command): void {
         else {
           const loaded = listing.load(name); // refuses a file of the user's own that is wrong, also when it is only printed
           if (options.json) printJson(loaded);
-          else process.stdout.write(builtInText(listing.shelf, name));
+          else printFile(builtInText(listing.shelf, name));
         }
       });
 }
@@ -66,7 +66,7 @@ function list({ names, load, shelf }: Listing, json: boolean | undefined): void 
     [name, title],
     ["", `source: ${source}`],
   ]);
-  process.stdout.write(textTable(["name", "what it is"], rows, { width }));
+  print(textTable(["name", "what it is"], rows, { width }));
   const help = `A path to a .toml file of your own works wherever a name does; shootdown ${shelf} NAME prints a built-in file to begin with.`;
-  process.stdout.write(`\n${wrapped(help, width)}`);
+  print(`\n${wrapped(help, width)}`);
 }

@@ -1,15 +1,16 @@
 /** `shootdown litmus [FILE|DIR...]`: is the final assertion of each litmus test allowed by the architecture? */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type Command, Option } from "commander";
 import { CPU_PROFILES, cpuProfile } from "../arch/index.js";
 import { LITMUS_FOLDER } from "../catalog/index.js";
+import { readText } from "../files/index.js";
 import { fileReason, InputError } from "../input/index.js";
 import { DEFAULT_MAX_STATES, proverCpu } from "../prove/index.js";
 import { isUnexpected, litmusText, summaryOf } from "./litmus-text.js";
 import type { LitmusAnswer, LitmusJob, LitmusResult } from "./litmus-worker.js";
 import { positive } from "./options.js";
-import { ExitStatus, outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
+import { ExitStatus, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 import { inThreads } from "./pool.js";
 import { interruptible } from "./progress.js";
 
@@ -25,7 +26,6 @@ interface LitmusOptions {
 
 /** Exit status when `--expect` asks and a verdict is another one. */
 const UNEXPECTED = 3;
-const MAX_BYTES = 1 << 20;
 
 export function register(program: Command): void {
   program
@@ -64,9 +64,7 @@ async function run(paths: readonly string[], options: LitmusOptions): Promise<vo
   const profile = cpuProfile(options.cpu ?? "");
   const cpu = profile ? proverCpu(profile) : { ets2: false, nTlbpa: false, repeatTlbi: false };
   const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
-  const answers = await interruptible((signal) =>
-    decideAll(files, { ...cpu, ets2: options.ets2 ?? cpu.ets2, ...limits }, signal),
-  );
+  const answers = await decideAll(files, { ...cpu, ets2: options.ets2 ?? cpu.ets2, ...limits });
   const refused = answers.flatMap((answer) => ("refused" in answer ? [answer.refused] : []));
   const results = answers.filter((answer): answer is LitmusResult => !("refused" in answer));
   // A file alone is an input like any other.
@@ -74,9 +72,9 @@ async function run(paths: readonly string[], options: LitmusOptions): Promise<vo
   if (options.json) printJson(asJson(results, refused, options.witness === true));
   else {
     const { expect = false, witness = false } = options;
-    process.stdout.write(litmusText(results, refused.length, { width: outputWidth(), expect, witness }));
+    print(litmusText(results, refused.length, { width: outputWidth(), expect, witness }));
   }
-  for (const message of refused) process.stderr.write(`shootdown: ${message}\n`);
+  for (const message of refused) say(`shootdown: ${message}\n`);
   if (refused.length > 0) throw new ExitStatus(1);
   if (options.expect && results.some(isUnexpected)) throw new ExitStatus(UNEXPECTED);
 }
@@ -95,10 +93,19 @@ const BUILT_IN = {
       .map((file) => ({ path: join(LITMUS_FOLDER, file), file: `litmus/${file}` })),
 };
 
-const tomlFilesIn = (folder: string): string[] =>
-  readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".toml"))
-    .sort();
+/** The .toml files of a folder and those below it, by their names from there; links to folders are not followed. */
+function tomlFilesIn(folder: string): string[] {
+  const found: string[] = [];
+  const walk = (below: string): void => {
+    for (const entry of readdirSync(join(folder, below), { withFileTypes: true })) {
+      const name = join(below, entry.name);
+      if (entry.isDirectory()) walk(name);
+      else if (name.endsWith(".toml")) found.push(name);
+    }
+  };
+  walk("");
+  return found.sort();
+}
 
 /** The tests at a path, in order: the file itself, the .toml files of a folder and those below it, or built-in ones. */
 function testsAt(path: string): TestFile[] {
@@ -117,34 +124,21 @@ function testsAt(path: string): TestFile[] {
   }
 }
 
-function textOf({ path, file }: TestFile): string {
-  try {
-    const { size } = statSync(path);
-    if (size > MAX_BYTES) throw InputError.at(file, 0, `${size} bytes, expected a test of at most ${MAX_BYTES}`);
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
-  } catch (error) {
-    if (error instanceof TypeError) throw InputError.at(file, 0, "not UTF-8 text, expected a litmus test");
-    const reason = fileReason(error);
-    throw reason === undefined ? error : InputError.at(file, 0, reason);
-  }
-}
-
 /** Decides the tests on all cores; a file that cannot be read is an answer too. */
-async function decideAll(
-  files: readonly TestFile[],
-  options: LitmusJob["options"],
-  signal: AbortSignal,
-): Promise<LitmusAnswer[]> {
+async function decideAll(files: readonly TestFile[], options: LitmusJob["options"]): Promise<LitmusAnswer[]> {
   const jobs: LitmusJob[] = [];
   const unread = new Map<string, LitmusAnswer>();
   for (const test of files)
     try {
-      jobs.push({ file: test.file, text: textOf(test), options });
+      jobs.push({ file: test.file, text: readText(test.path, test.file, "a litmus test"), options });
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       unread.set(test.path, { refused: error.message });
     }
-  const answers = (await inThreads<LitmusJob, LitmusAnswer>("./litmus-worker.js", jobs, "tests", signal)).values();
+  const decided = await interruptible((signal) =>
+    inThreads<LitmusJob, LitmusAnswer>("./litmus-worker.js", jobs, "tests", signal),
+  );
+  const answers = decided.values();
   return files.map((test) => unread.get(test.path) ?? answers.next().value!);
 }
 

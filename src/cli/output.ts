@@ -1,6 +1,8 @@
-/** What all commands share at their edge: where output goes, how wide it is, and who wants to stop. */
-import { renameSync, rmSync, writeFileSync } from "node:fs";
-import { fileReason, InputError } from "../input/index.js";
+/** What all commands share at their edge: where words go, how wide it is there, and which status is left to give. */
+import { isatty } from "node:tty";
+import { writeAll } from "../files/index.js";
+import { fileError, visibleJson, visibleText } from "../input/index.js";
+import { ProgressLine } from "./progress.js";
 
 /** Thrown when all has been said and only the exit status is left to give. */
 export class ExitStatus extends Error {
@@ -9,31 +11,59 @@ export class ExitStatus extends Error {
   }
 }
 
-/** Columns of the terminal; 80 on a pipe unless COLUMNS says otherwise. */
-export function outputWidth(): number {
+const [STDOUT, STDERR] = [1, 2];
+
+/** Columns of the terminal, if standard output is one that says so; else what COLUMNS says, from `least` on. */
+export function terminalWidth(least = 1): number | undefined {
   const asked = Number(process.env.COLUMNS);
-  return process.stdout.columns ?? (Number.isInteger(asked) && asked >= 20 ? asked : 80);
+  return (isatty(STDOUT) && process.stdout.columns) || (Number.isInteger(asked) && asked >= least ? asked : undefined);
 }
+
+/** Columns to fill: 80 on a pipe unless COLUMNS says otherwise. */
+export const outputWidth = (): number => terminalWidth(20) ?? 80;
+
+/** Prints a text; what its names (of users' files) would have a terminal do is made visible. */
+export const print = (text: string): void => put(visibleText(text));
+
+/** Prints JSON that is made already. */
+export const printRawJson = (json: string): void => put(visibleJson(json));
 
 /** Prints a JSON value. */
-export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
-}
+export const printJson = (value: unknown): void => printRawJson(`${JSON.stringify(value, null, 2)}\n`);
 
-/** Writes a whole file under a name of its own, then moves it into place: what stands there is never half written. */
-export function writeWhole(path: string, text: string): void {
-  const partial = `${path}.partial-${process.pid}`;
+/** Prints a file as it is; on a terminal, only what is visible of it. */
+export const printFile = (text: string): void => put(isatty(STDOUT) ? visibleText(text) : text);
+
+/**
+ * Throws an InputError where standard output takes no more (a full disk), and an {@link ExitStatus} of 0 where its reader has
+ * seen enough (`| head`).
+ */
+function put(text: string): void {
+  ProgressLine.erase();
   try {
-    writeFileSync(partial, text);
-    renameSync(partial, path);
+    writeAll(STDOUT, Buffer.from(text));
   } catch (error) {
-    rmSync(partial, { force: true });
-    const reason = fileReason(error);
-    throw reason === undefined ? error : InputError.at(path, 0, `cannot be written: ${reason}`);
+    if ((error as NodeJS.ErrnoException).code === "EPIPE") throw new ExitStatus(0);
+    throw fileError("standard output", error, "cannot be written: ");
   }
 }
 
-/** A reader that has seen enough (`| head`) is no error. */
+/** Says something beside the output; when nobody can hear it, the status still tells. */
+export function say(text: string): void {
+  ProgressLine.erase();
+  try {
+    writeAll(STDERR, Buffer.from(visibleText(text)));
+  } catch {}
+}
+
+/** A word for a shell to read as it is. */
+export function shellWord(text: string): string {
+  if (/^[\w./:@%+=,-]+$/.test(text)) return text;
+  if (!/[\p{Cc}\p{Bidi_C}\u2028\u2029]/u.test(text)) return `'${text.replaceAll("'", "'\\''")}'`;
+  return `$'${text.replace(/['\\]/g, "\\$&").replace(/[\p{Cc}\p{Bidi_C}\u2028\u2029]/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)}'`;
+}
+
+/** For a command that writes a trace to standard output: a reader that has seen enough (`| head`) is no error. */
 export async function quietOnBrokenPipe(work: () => Promise<void>): Promise<void> {
   try {
     await work();

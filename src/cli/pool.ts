@@ -1,30 +1,85 @@
 /** Work on all cores: jobs side by side in worker threads, with progress on a terminal and an end on Ctrl-C. */
-import { setMaxListeners } from "node:events";
 import { availableParallelism } from "node:os";
-import { Piscina } from "piscina";
+import { Worker } from "node:worker_threads";
+import { InputError } from "../input/index.js";
 import { Progress } from "./progress.js";
+import type { Said, Sent } from "./thread.js";
 
 const pathOf = (worker: string): string => new URL(worker, import.meta.url).href;
 
-/** As many threads as there are cores, or as there are jobs; they load `worker` (a file of this folder) at once. */
+/** A job that waits for a thread or is being done. */
+interface Task extends Sent {
+  readonly answered: (answer: unknown) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** A worker thread: loading, idle, at a task, or dead. */
+class Thread {
+  /** resolves when it can be stopped: Node.js may crash when a thread that is still loading is */
+  readonly settled: Promise<void>;
+  task: Task | undefined;
+  idle = false;
+  private readonly worker: Worker;
+
+  /** `free` is called whenever it has nothing to do, `died` when it ends before it is told to. */
+  constructor(files: readonly string[], free: () => void, died: (error: unknown) => void) {
+    this.worker = new Worker(new URL("./thread.js", import.meta.url), { workerData: files, execArgv: [] });
+    this.settled = new Promise((resolve) => {
+      this.worker.on("message", (said: Said) => {
+        const { task } = this;
+        this.task = undefined;
+        this.idle = true;
+        if ("loaded" in said) resolve();
+        else if ("answer" in said) task!.answered(said.answer);
+        else task!.failed(said.error);
+        free();
+      });
+      this.worker.on("error", (error) => {
+        resolve();
+        died(error);
+      });
+      this.worker.on("exit", (status) => {
+        resolve();
+        died(new Error(`exit status ${status}`));
+      });
+    });
+  }
+
+  begin(task: Task): void {
+    this.idle = false;
+    this.task = task;
+    const { file, job } = task;
+    this.worker.postMessage({ file, job } satisfies Sent);
+  }
+
+  async stop(): Promise<void> {
+    await this.settled;
+    await this.worker.terminate();
+  }
+}
+
+/** As many threads as there are cores, or as there are jobs; they load the workers (files of this folder) at once. */
 export class Threads {
-  private readonly pool: Piscina;
-  private readonly count: number;
+  private readonly threads: readonly Thread[];
   private readonly progress: Progress;
-  private readonly loops: Promise<void>[] = [];
+  private readonly waiting: Task[] = [];
   private readonly counts = { done: 0, all: 0 };
   private failure: { readonly error: unknown } | undefined;
+  private ended = false;
 
   /** `what` names the jobs to who waits. */
-  constructor(worker: string, what: string, most = Number.POSITIVE_INFINITY) {
-    this.count = Math.max(1, Math.min(availableParallelism(), most));
-    this.pool = new Piscina({ filename: pathOf(worker), minThreads: this.count, maxThreads: this.count });
+  constructor(workers: readonly string[], what: string, most = Number.POSITIVE_INFINITY) {
+    const files = workers.map(pathOf);
+    this.threads = Array.from(
+      { length: Math.max(1, Math.min(availableParallelism(), most)) },
+      () => new Thread(files, () => this.assign(), (error) => this.died(error)), // biome-ignore format: one row
+    );
     this.progress = new Progress(what);
   }
 
   /**
    * Answers of `worker` (a default export) to jobs, in their order; `done` hears each as it comes. Several calls may go on
-   * side by side. When one fails, or a `done` throws, none begins another job.
+   * side by side. When a job fails, or a `done` throws, or a thread dies, all calls reject and no other job begins.
    */
   async answers<Job, Answer>(
     worker: string,
@@ -32,37 +87,71 @@ export class Threads {
     signal: AbortSignal,
     done: (answer: Answer, job: Job) => void = () => {},
   ): Promise<Answer[]> {
-    setMaxListeners(4 * this.count + 1, signal);
+    const file = pathOf(worker);
+    const stop = (): void => this.fail(signal.reason);
+    signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
     this.counts.all += jobs.length;
-    const filename = pathOf(worker);
-    const answers: Answer[] = [];
-    const waiting = jobs.entries();
-    const loop = async (): Promise<void> => {
-      for (const [index, job] of waiting) {
-        if (this.failure !== undefined) return;
-        try {
-          answers[index] = (await this.pool.run(job, { filename, signal })) as Answer;
-          done(answers[index]!, job);
-          await this.progress.update(++this.counts.done, this.counts.all);
-        } catch (error) {
-          this.failure ??= { error };
-        }
-      }
-    };
-    const loops = Array.from({ length: this.count }, loop);
-    this.loops.push(...loops);
-    await Promise.all(loops);
-    if (this.failure !== undefined) throw this.failure.error;
-    return answers;
+    try {
+      return await Promise.all(
+        jobs.map(async (job) => {
+          const answer = (await this.answer(file, job)) as Answer;
+          done(answer, job);
+          this.progress.update(++this.counts.done, this.counts.all);
+          return answer;
+        }),
+      );
+    } catch (error) {
+      this.fail(error);
+      throw this.failure!.error;
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
   }
 
-  /** Ends the threads. First each answers what it is at: Node.js may crash when a thread that is still loading is stopped. */
+  /** Ends the threads, each once it has loaded. */
   async end(): Promise<void> {
+    this.ended = true;
     this.progress.stop();
-    await Promise.all(this.loops);
-    this.pool.on("error", () => {}); // a worker may answer while it is being stopped: nobody waits for that any more
-    await this.pool.destroy();
+    await Promise.all(this.threads.map((thread) => thread.stop()));
   }
+
+  private answer(file: string, job: unknown): Promise<unknown> {
+    return new Promise((answered, failed) => {
+      if (this.failure) failed(this.failure.error);
+      else this.waiting.push({ file, job, answered, failed });
+      this.assign();
+    });
+  }
+
+  private assign(): void {
+    for (const thread of this.threads) {
+      if (this.waiting.length === 0) return;
+      if (thread.idle) thread.begin(this.waiting.shift()!);
+    }
+  }
+
+  /** Nobody waits for anything any more. */
+  private fail(error: unknown): void {
+    this.failure ??= { error };
+    const tasks = [...this.waiting.splice(0), ...this.threads.flatMap(({ task }) => task ?? [])];
+    for (const { failed } of tasks) failed(this.failure.error);
+  }
+
+  /** None is started in its place: what it died of would happen again. */
+  private died(error: unknown): void {
+    if (!this.ended) this.fail(deathOf(error));
+  }
+}
+
+/** Why a thread died, and what a user can do. */
+function deathOf(error: unknown): InputError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "ERR_WORKER_OUT_OF_MEMORY")
+    return new InputError(
+      "a worker thread ran out of memory: ask for less (a smaller --max-states, fewer or smaller inputs), or allow more, as by NODE_OPTIONS=--max-old-space-size=8192 (MiB)",
+    );
+  return new InputError(`a worker thread died (${message}): is the installation whole, and is there memory for it?`);
 }
 
 /** Answers of `worker` to jobs, in their order. A single job goes to a thread too, so that Ctrl-C is heard meanwhile. */
@@ -73,7 +162,7 @@ export async function inThreads<Job, Answer>(
   signal: AbortSignal,
 ): Promise<Answer[]> {
   if (jobs.length === 0) return [];
-  const threads = new Threads(worker, what, jobs.length);
+  const threads = new Threads([worker], what, jobs.length);
   try {
     return await threads.answers(worker, jobs, signal);
   } finally {

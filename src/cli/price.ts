@@ -21,7 +21,7 @@ import {
 import type { ColumnName, TraceInfo } from "../trace/index.js";
 import { noteUnchecked, partialOption } from "./integrity.js";
 import { collect, ipaBitsOption, ranOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
-import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
+import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 import { readWithProgress } from "./read.js";
 
 /** Columns of a trace that a price depends on. */
@@ -80,7 +80,7 @@ async function run(trace: string, options: PriceOptions): Promise<void> {
       integrity: info.integrity,
       rows: priceRows(sink),
     });
-  else process.stdout.write(priceText(trace, sink, info.integrity, hosts, options.ipaBits, outputWidth()));
+  else print(priceText(trace, sink, info.integrity, hosts, options.ipaBits, outputWidth()));
 }
 
 /** The prices that a sink has found: each phase, then the total, on each host. */

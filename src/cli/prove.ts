@@ -4,15 +4,16 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { CPU_PROFILES, type CpuProfile } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
-import { fileReason, InputError } from "../input/index.js";
+import { writeWhole } from "../files/index.js";
+import { fileReason, InputError, visibleLine } from "../input/index.js";
 import type { Policy } from "../policy/index.js";
 import { assumptions, DEFAULT_MAX_STATES, Inquiry, PROVED, type ProvedOccasion, Question, type Setting, type SignOff } from "../prove/index.js"; // biome-ignore format: one row
 import { proofText } from "../report/index.js";
 import { decide, PROVE_WORKER } from "./decide.js";
 import { collect, loadAll, positive } from "./options.js";
-import { outputWidth, printJson, quietOnBrokenPipe, writeWhole } from "./output.js";
+import { outputWidth, print, printJson, quietOnBrokenPipe, shellWord } from "./output.js";
 import { Threads } from "./pool.js";
-import { interruptible } from "./progress.js";
+import { interruptible, interruptibleInto } from "./progress.js";
 
 interface ProveOptions {
   readonly cpu?: readonly string[];
@@ -58,7 +59,7 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
   const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
   const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
   const { questions, results } = await interruptible(async (signal) => {
-    const threads = new Threads(PROVE_WORKER, "parts of the proof");
+    const threads = new Threads([PROVE_WORKER], "parts of the proof");
     try {
       const asked = questionsOf(policies, cpus, occasions, setting); // while the threads load
       return { questions: asked, results: await decide(new Inquiry(asked, true), limits, threads, signal) };
@@ -66,26 +67,24 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
       await threads.end();
     }
   });
-  if (options.save !== undefined) save(questions, options.save);
+  const into = options.save;
+  if (into !== undefined) await interruptible(async () => save(questions, into));
   const proof = { results, policies, cpus, assumptions: assumptions(setting) };
   if (options.report !== undefined) {
+    const { report } = options;
     const { renderProofReport } = await import("../report/index.js");
-    writeWhole(options.report, await renderProofReport(proof, commandLine()));
+    await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, commandLine())));
   }
   if (options.json) printJson({ results: results.map(asJson), assumptions: assumptions(setting) });
   else {
     const witness = options.witness === true || policies.length === 1;
-    process.stdout.write(proofText(proof, { width: outputWidth(), witness }));
-    if (options.report !== undefined) process.stdout.write(`\nThe report stands in ${options.report}\n`);
+    print(proofText(proof, { width: outputWidth(), witness }));
+    if (options.report !== undefined) print(`\nThe report stands in ${visibleLine(options.report)}\n`);
   }
 }
 
 /** What was typed, for a shell to repeat. */
-const commandLine = (): string =>
-  [
-    "shootdown",
-    ...process.argv.slice(2).map((word) => (/^[\w./:=,@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)),
-  ].join(" ");
+const commandLine = (): string => ["shootdown", ...process.argv.slice(2).map(shellWord)].join(" ");
 
 function cpusOf(asked: readonly string[] | undefined): CpuProfile[] {
   if (asked === undefined) return [...CPU_PROFILES];

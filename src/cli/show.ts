@@ -1,8 +1,8 @@
 /** `shootdown show TRACE`: what a trace holds, added up by phase; with --events, the events themselves, page by page. */
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { visibleLine } from "../input/index.js";
 import { callPath, count, integrityWords, labelledCounts, textTable } from "../report/index.js";
-import { writeAll } from "../trace/file.js";
 import {
   type CallerCount,
   describeEvent,
@@ -23,7 +23,7 @@ import {
   type TraceSink,
 } from "../trace/index.js";
 import { noteUnchecked, partialOption } from "./integrity.js";
-import { quietOnBrokenPipe } from "./output.js";
+import { print, printJson, printRawJson, quietOnBrokenPipe, shellWord, terminalWidth } from "./output.js";
 import { readWithProgress } from "./read.js";
 
 /** Lines of a page of events. */
@@ -81,21 +81,13 @@ function wholeNumber(text: string): number {
   return value;
 }
 
-const print = (text: string): void => writeAll(1, Buffer.from(text));
-
-/** Columns of the terminal; undefined on a pipe, where lines are as long as they are. */
-function terminalWidth(): number | undefined {
-  const fromShell = Number(process.env.COLUMNS);
-  return process.stdout.columns ?? (Number.isInteger(fromShell) && fromShell > 0 ? fromShell : undefined);
-}
-
 async function showSummary(trace: string, options: ShowOptions): Promise<void> {
   const summing = new Summing();
   const part = { columns: SUMMARY_COLUMNS, partial: options.partial === true };
   const { info } = await readWithProgress(trace, [summing], part);
   noteUnchecked(trace, info);
   const summary = summing.summary();
-  if (options.json) print(`${JSON.stringify({ integrity: info.integrity, ...summary }, undefined, 2)}\n`);
+  if (options.json) printJson({ integrity: info.integrity, ...summary });
   else print(summaryText(basename(trace), info, summary, terminalWidth()));
 }
 
@@ -106,10 +98,14 @@ export function summaryText(
   summary: Summary,
   width: number | undefined,
 ): string {
-  const about = [integrityWords(integrity), producer && `made by: ${producer}`].filter((line) => line !== "");
-  const sections = [`${[`${title}: ${count(summary.events)} events`, ...about].join("\n")}\n`];
+  const about = [integrityWords(integrity), producer && `made by: ${visibleLine(producer)}`].filter(
+    (line) => line !== "",
+  );
+  const sections = [`${[`${visibleLine(title)}: ${count(summary.events)} events`, ...about].join("\n")}\n`];
   for (const [name, phase] of Object.entries(summary.phases)) {
-    sections.push(`${name === OUTSIDE ? "Outside any phase" : `Phase ${name}`}: ${count(phase.events)} events\n`);
+    sections.push(
+      `${name === OUTSIDE ? "Outside any phase" : `Phase ${visibleLine(name)}`}: ${count(phase.events)} events\n`,
+    );
     if (phase.byCaller.length > 0) {
       sections.push(table(["TLBI", "count", "VMID", "issued by"], callerRows(phase.byCaller), width));
       sections.push(table(["TLBI", "on pCPU", "for"], placeRows(phase), width));
@@ -154,7 +150,7 @@ async function showEvents(trace: string, options: ShowOptions): Promise<void> {
   // One row more than the page, to learn whether there are more; with --kind, until the page is full.
   const part: ReadPart = { from: skip, ...(options.kind ? {} : { count: limit + 1 }), signal: page.full };
   try {
-    const { info } = await readWithProgress(trace, [page], { ...part, partial: options.partial === true });
+    const { info } = await readWithProgress(trace, [page], { ...part, partial: options.partial === true }, "-");
     noteUnchecked(trace, info);
   } catch (error) {
     if (error !== page.full.reason) throw error;
@@ -168,9 +164,6 @@ async function showEvents(trace: string, options: ShowOptions): Promise<void> {
     print(`next page: shootdown show ${shellWord(trace)} --events${kinds} --skip ${page.next}${size}\n`);
   }
 }
-
-const shellWord = (text: string): string =>
-  /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 /** A page of events: takes rows until it is full, and prints each. */
 class Page implements TraceSink {
@@ -193,7 +186,7 @@ class Page implements TraceSink {
   ) {
     this.row = skip;
     this.left = limit;
-    this.json = json ? new NdjsonTrace(print, "") : undefined;
+    this.json = json ? new NdjsonTrace(printRawJson, "") : undefined;
   }
 
   /** Aborted when there is a next page. */
@@ -240,8 +233,8 @@ class Page implements TraceSink {
     if (kind === Kind.begin && this.depth[pcpu]! < 255) this.depth[pcpu]!++;
     const domain = b.domain[i] === NO_DOMAIN ? "-" : `d${b.domain[i]!}`;
     const context = `${String(this.row).padStart(8)} p${String(pcpu).padEnd(3)} ${domain.padEnd(5)} v${String(b.vmid[i]!).padEnd(4)}`;
-    const site = names.list[b.site[i]!]!;
-    const line = `${context} ${indent}${describeEvent(b, i, names)}`;
+    const site = visibleLine(names.list[b.site[i]!]!);
+    const line = `${context} ${indent}${visibleLine(describeEvent(b, i, names))}`;
     const margin = context.length + 1;
     if (site === "") return fit(line, this.width, margin);
     if (this.width === undefined || line.length + site.length + 4 <= this.width) return `${line}  @ ${site}\n`;

@@ -3,13 +3,14 @@ import { setImmediate } from "node:timers/promises";
 import type { Command } from "commander";
 import { loadHost, loadPolicy, loadScenario } from "../catalog/index.js";
 import { PhasePrices } from "../compare/index.js";
+import { visibleLine } from "../input/index.js";
 import { count } from "../report/index.js";
 import { writeTrace } from "../trace/file.js";
 import { simulation } from "../xen/index.js";
 import { cpuOn, cpuOption, ipaBitsOption, repeatOption, withRepeat } from "./options.js";
-import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
+import { outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 import { priceRows, priceText } from "./price.js";
-import { interruptible, Progress } from "./progress.js";
+import { interruptibleInto, Progress } from "./progress.js";
 
 interface SimulateOptions {
   readonly policy: string;
@@ -48,7 +49,7 @@ async function run(name: string, options: SimulateOptions): Promise<void> {
   const cpu = cpuOn(loadHost(options.host ?? DEFAULT_HOST), options.cpu);
   const hosts = options.host === undefined ? [] : [withRepeat(loadHost(options.host), options.repeatTlbi)];
   const prices = new PhasePrices(hosts, options.ipaBits, scenario.machine.pcpus);
-  const events = await interruptible(async (signal) => {
+  const events = await interruptibleInto(options.output, async (signal) => {
     const trace = await writeTrace(
       options.output,
       `shootdown simulate ${scenario.name} --policy ${policy.name} --cpu ${cpu.name}`,
@@ -60,7 +61,7 @@ async function run(name: string, options: SimulateOptions): Promise<void> {
       for (; !step.done; step = steps.next()) {
         await setImmediate();
         signal.throwIfAborted();
-        await progress.update(step.value, 0);
+        progress.update(step.value, 0);
       }
       trace.close();
       return step.value.events[0]!;
@@ -72,11 +73,14 @@ async function run(name: string, options: SimulateOptions): Promise<void> {
     }
   });
   const rows = hosts.length > 0 ? priceRows(prices) : [];
-  const to = options.output === "-" ? process.stderr : process.stdout;
+  const tell = options.output === "-" ? say : print;
   if (options.json) {
     if (options.output !== "-")
       printJson({ trace: options.output, scenario: scenario.name, policy: policy.name, cpu: cpu.name, events, rows });
   } else if (hosts.length > 0)
-    to.write(priceText(options.output, prices, "checked", hosts, options.ipaBits, outputWidth()));
-  else to.write(`${options.output}: ${count(events)} events of ${scenario.name} under ${policy.name} on ${cpu.name}\n`);
+    tell(priceText(options.output, prices, "checked", hosts, options.ipaBits, outputWidth()));
+  else
+    tell(
+      `${visibleLine(options.output)}: ${count(events)} events of ${scenario.name} under ${policy.name} on ${cpu.name}\n`,
+    );
 }

@@ -16,7 +16,7 @@ import { InputError } from "../input/index.js";
 import { count, duration, durationRange, tally, textTable, wrapped } from "../report/index.js";
 import { type Instruction, parseInstruction, parseXt } from "./instruction.js";
 import { ipaBitsOption, repeatOption, withRepeat } from "./options.js";
-import { outputWidth } from "./output.js";
+import { outputWidth, print, printRawJson } from "./output.js";
 import { type ShadowOptions, shadowOf } from "./shadow.js";
 
 /** The command's options, as commander gives them. */
@@ -55,7 +55,7 @@ export function register(program: Command): void {
     .addOption(repeatOption())
     .option("--json", "print JSON")
     .action((words: string[], options: TlbiOptions) => {
-      process.stdout.write(tlbiOutput(words, options, outputWidth()));
+      (options.json ? printRawJson : print)(tlbiOutput(words, options, outputWidth()));
     });
 }
 

@@ -34,8 +34,8 @@ test("a heading stands in the middle of its columns and widens them where it is 
 });
 
 test("control characters in names do not reach the terminal", () => {
-  assert.equal(textTable(["a"], [["\u001b[31mred\n"]], { width: 80 }), "a\n?[31mred?\n");
-  assert.equal(wrapped("bell\u0007", 80), "bell?\n");
+  assert.equal(textTable(["a"], [["\u001b[31mred\n"]], { width: 80 }), "a\n␛[31mred␊\n");
+  assert.equal(wrapped("bell\u0007", 80), "bell␇\n");
 });
 
 test("a sentence is wrapped at words, a word longer than the width stands alone", () => {

@@ -1,4 +1,5 @@
 /** Plain tables and sentences for a terminal: columns two spaces apart, no frame. */
+import { visibleLine } from "../input/index.js";
 
 export type Align = "left" | "right";
 
@@ -28,14 +29,14 @@ const BREAKS = /[^\S\u00a0]+/;
 
 /**
  * A table of text, the last column wrapped (at words) to what `width` leaves for it, but to no less than 20 characters. Control
- * characters in cells (names come from users' files) become "?". Ends with a newline.
+ * characters in cells (names come from users' files) are made visible. Ends with a newline.
  */
 export function textTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],
   { width, align = [], over = [], hanging = "" }: TextTableOptions,
 ): string {
-  const cells = [head, ...rows].map((row) => row.map(plain));
+  const cells = [head, ...rows].map((row) => row.map(visibleLine));
   const hangs = (cell: string, i: number): boolean => hanging !== "" && align[i] === "right" && cell.endsWith(hanging);
   const bare = (cell: string, i: number): string => (hangs(cell, i) ? cell.slice(0, -hanging.length) : cell);
   const widths = head.map((_, i) => Math.max(...cells.map((row) => bare(row[i] ?? "", i).length)));
@@ -65,7 +66,7 @@ export function textTable(
  * Ends with a newline.
  */
 export function wrapped(text: string, width: number, indent = ""): string {
-  return `${wrapWords(plain(text), width, indent).join("\n")}\n`;
+  return `${wrapWords(visibleLine(text), width, indent).join("\n")}\n`;
 }
 
 /** Widens the last column under a span that is longer than its columns together. */
@@ -84,7 +85,7 @@ function overLine(widths: readonly number[], over: readonly Span[]): string {
     .map(({ text, columns }) => {
       const room = acrossColumns(widths, column, column + columns);
       column += columns;
-      const shown = plain(text);
+      const shown = visibleLine(text);
       return shown.padStart(Math.ceil((room + shown.length) / 2)).padEnd(room);
     })
     .join(GAP);
@@ -110,5 +111,3 @@ function wrapWords(text: string, width: number, indent = ""): readonly string[] 
 
 const pad = (text: string, width: number, align: Align = "left"): string =>
   align === "right" ? text.padStart(width) : text.padEnd(width);
-
-const plain = (text: string): string => text.replace(/\p{Cc}/gu, "?");

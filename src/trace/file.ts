@@ -1,8 +1,8 @@
 /** Trace files, by their ending: NAME.parquet, NAME.ndjson, and "-" for NDJSON on standard input and output. */
-import { closeSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { open } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { fileReason, InputError } from "../input/index.js";
+import type { FileHandle } from "node:fs/promises";
+import { isatty } from "node:tty";
+import { OutputFile, openSeekable, openStream } from "../files/index.js";
+import { fileError, InputError, visibleJson } from "../input/index.js";
 import type { EventBuffer, TraceSink } from "./buffer.js";
 import type { Names } from "./event.js";
 import { NdjsonTrace, readNdjson } from "./ndjson.js";
@@ -27,86 +27,45 @@ export interface TraceWriter extends TraceSink {
 }
 
 /**
- * Opens a trace file for writing. It is written under a temporary name beside the target and renamed by
- * {@link TraceWriter.close}, so that what bears the name is always complete. `producer` says what made the trace.
+ * Opens a trace file for writing, as {@link OutputFile.open} does: what bears the name of a regular file is always complete,
+ * a pipe or a device is written in place. `producer` says what made the trace.
  * Rejects with an InputError for an unknown ending or a folder that cannot be written to. A failed write removes the file.
  */
 export async function writeTrace(path: string, producer = ""): Promise<TraceWriter> {
   const form = formOf(path);
   // Parquet's libraries take longer to load than most commands take to run: only who writes such a file waits for them.
   const parquet = form === "parquet" ? await import("./parquet-writer.js") : undefined;
-  const temporary = path === "-" ? undefined : join(dirname(path), `.${basename(path)}.${process.pid}.part`);
-  let fd = 1;
-  try {
-    if (temporary !== undefined) fd = openSync(temporary, "wx");
-  } catch (error) {
-    throw fileError(path, error);
-  }
+  const file = OutputFile.open(path);
   const sink = parquet
-    ? new parquet.ParquetTrace((bytes) => writeAll(fd, bytes), producer)
-    : new NdjsonTrace((text) => writeAll(fd, Buffer.from(text)), producer);
-  return new FileWriter(sink, fd, temporary, path);
+    ? new parquet.ParquetTrace((bytes) => file.write(bytes), producer)
+    : new NdjsonTrace(ndjsonTo(file, path), producer);
+  return new FileWriter(sink, file);
 }
 
-class FileWriter implements TraceWriter {
-  private open = true;
+/** A terminal gets JSON that it cannot take for commands. */
+const ndjsonTo = (file: OutputFile, path: string): ((text: string) => void) =>
+  path === "-" && isatty(1)
+    ? (text) => file.write(Buffer.from(visibleJson(text)))
+    : (text) => file.write(Buffer.from(text));
 
+class FileWriter implements TraceWriter {
   constructor(
     private readonly sink: ParquetTrace | NdjsonTrace,
-    private readonly fd: number,
-    private readonly temporary: string | undefined,
-    private readonly path: string,
+    private readonly file: OutputFile,
   ) {}
 
   events(buffer: EventBuffer, names: Names): void {
-    this.guard(() => this.sink.events(buffer, names));
+    this.sink.events(buffer, names);
   }
 
   close(): void {
-    this.guard(() => {
-      this.sink.finish();
-      if (this.temporary === undefined) return;
-      closeSync(this.fd);
-      renameSync(this.temporary, this.path);
-    });
-    this.open = false;
+    this.sink.finish();
+    this.file.close();
   }
 
   abort(): void {
-    if (!this.open) return;
-    this.open = false;
-    if (this.temporary === undefined) return;
-    try {
-      closeSync(this.fd);
-    } catch {} // closed already: it was the renaming that failed
-    rmSync(this.temporary, { force: true });
+    this.file.abort();
   }
-
-  private guard(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.abort();
-      throw fileError(this.path, error);
-    }
-  }
-}
-
-/** Writes all of it, also where the descriptor is a pipe that does not block. */
-export function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; )
-    try {
-      at += writeSync(fd, bytes, at);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-    }
-}
-
-/** What a user can do about an error of the file system; a broken pipe stays what it is. */
-function fileError(path: string, error: unknown): unknown {
-  const reason = fileReason(error);
-  return reason === undefined ? error : InputError.at(path, 0, reason);
 }
 
 /** What came of reading: what the file says about itself, and how many events the sinks got. */
@@ -121,12 +80,11 @@ export interface ReadResult {
  */
 export async function readTrace(path: string, sinks: readonly TraceSink[], part: ReadPart = {}): Promise<ReadResult> {
   const form = formOf(path);
-  if (path === "-") return readNdjson(process.stdin as AsyncIterable<Buffer>, "standard input", sinks, part);
+  const name = path === "-" ? "standard input" : path;
   try {
-    const file = await open(path);
+    if (form === "ndjson") return await readStream(path, name, sinks, part);
+    const file = await openSeekable(path, "a Parquet file (a pipe can bring NDJSON)");
     try {
-      if (form === "ndjson")
-        return await readNdjson(file.createReadStream({ autoClose: false, highWaterMark: 1 << 18 }), path, sinks, part);
       const { ParquetTraceFile } = await import("./parquet-reader.js");
       const source = await byteSource(file);
       const trace = await ParquetTraceFile.open(source, path);
@@ -135,11 +93,31 @@ export async function readTrace(path: string, sinks: readonly TraceSink[], part:
       await file.close();
     }
   } catch (error) {
-    throw fileError(path, error);
+    throw fileError(name, error);
   }
 }
 
-async function byteSource(file: Awaited<ReturnType<typeof open>>): Promise<ByteSource> {
+/** NDJSON, as it comes; the signal ends the waiting for more, too. */
+async function readStream(
+  path: string,
+  name: string,
+  sinks: readonly TraceSink[],
+  part: ReadPart,
+): Promise<ReadResult> {
+  const source = openStream(path);
+  const { signal } = part;
+  const stop = (): void => void source.destroy(signal?.reason as Error);
+  signal?.addEventListener("abort", stop);
+  if (signal?.aborted) stop();
+  try {
+    return await readNdjson(source as AsyncIterable<Buffer>, name, sinks, part);
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    source.destroy();
+  }
+}
+
+async function byteSource(file: FileHandle): Promise<ByteSource> {
   const { size } = await file.stat();
   return {
     byteLength: size,

@@ -1,0 +1,56 @@
+// Compiles into a folder beside dist, then moves file by file what has changed, and removes what no source makes any more. A
+// command or another build that runs meanwhile never finds a file missing or half written; after an error dist is as it was.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const DIST = join(ROOT, "dist");
+const BESIDE = join(ROOT, `dist.${process.pid}`);
+const TSC = join(ROOT, "node_modules/typescript/bin/tsc");
+
+/** Files, and then folders (the inner ones first), below a folder, by their names from there. */
+function below(folder) {
+  const all = existsSync(folder) ? readdirSync(folder, { recursive: true }).map(String).sort().reverse() : [];
+  const isFolder = (name) => statSync(join(folder, name), { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return { files: all.filter((name) => !isFolder(name)), folders: all.filter(isFolder) };
+}
+
+const same = (a, b) => existsSync(b) && readFileSync(a).equals(readFileSync(b));
+
+/** Folders of builds that were killed. */
+function removeLeftovers() {
+  for (const name of readdirSync(ROOT)) {
+    const pid = /^dist\.(\d+)$/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(ROOT, name), { recursive: true, force: true });
+  }
+}
+
+function moveIntoPlace() {
+  const made = below(BESIDE);
+  for (const file of made.files) {
+    const [from, to] = [join(BESIDE, file), join(DIST, file)];
+    if (same(from, to)) continue;
+    mkdirSync(dirname(to), { recursive: true });
+    renameSync(from, to);
+  }
+  const kept = new Set(made.files);
+  const { files, folders } = below(DIST);
+  for (const file of files) if (!kept.has(file)) rmSync(join(DIST, file), { force: true });
+  for (const folder of folders)
+    try {
+      rmdirSync(join(DIST, folder));
+    } catch {} // it is not empty
+}
+
+for (const [signal, number] of [
+  ["SIGINT", 2],
+  ["SIGTERM", 15],
+  ["SIGHUP", 1],
+])
+  process.on(signal, () => process.exit(128 + number));
+process.on("exit", () => rmSync(BESIDE, { recursive: true, force: true }));
+if (process.platform === "linux") removeLeftovers();
+const tsc = spawnSync(process.execPath, [TSC, "--project", ROOT, "--outDir", BESIDE], { stdio: "inherit" });
+if (tsc.status === 0) moveIntoPlace();
+process.exitCode = tsc.status ?? 1;

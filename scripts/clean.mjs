@@ -1,4 +1,0 @@
-// Removes what an earlier build left, so that deleted sources leave nothing behind.
-import { rmSync } from "node:fs";
-
-rmSync("dist", { recursive: true, force: true });

@@ -1,0 +1,32 @@
+/** What one command has read and written: it writes over none of its inputs, and nothing twice. */
+import { fstatSync, type Stats } from "node:fs";
+import { InputError } from "../input/index.js";
+
+const identity = ({ dev, ino }: Stats): string => `${dev}:${ino}`;
+
+let command: { readonly read: Map<string, string>; readonly written: Set<string> } | undefined;
+
+/** From here on this process is one command. A program that uses the engine as a library may write what it has read. */
+export function oneCommand(): void {
+  command = { read: new Map(), written: new Set() };
+}
+
+/** Notes a file that is read. Throws an InputError where standard output goes to the same file (and would feed it for ever). */
+export function noteRead(path: string, stat: Stats): void {
+  if (command === undefined || !stat.isFile()) return;
+  const out = fstatSync(1);
+  if (out.isFile() && identity(out) === identity(stat))
+    throw InputError.at(path, 0, "is where standard output goes too, expected another file for it");
+  command.read.set(identity(stat), path);
+}
+
+/** Notes a regular file that will be written, `stat` where it stands already. Throws an InputError as the room's head says. */
+export function noteWritten(path: string, target: string, stat: Stats | undefined): void {
+  if (command === undefined) return;
+  const input = stat && command.read.get(identity(stat));
+  if (input !== undefined)
+    throw InputError.at(path, 0, `is an input too${input === path ? "" : ` (as ${input})`}, expected another file`);
+  if (command.written.has(target))
+    throw InputError.at(path, 0, "is written by this command already, expected another file");
+  command.written.add(target);
+}
