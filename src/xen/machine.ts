@@ -5,6 +5,7 @@ import { type Case, type Due, type Executor, OCCASIONS, type Occasion, type Poli
 import { NO_DOMAIN, type Recorder } from "../trace/index.js";
 import { Heap } from "./heap.js";
 import { Tables } from "./tables.js";
+import { DEFAULT_VERSION, type XenVersion, xenVersion } from "./versions.js";
 import { VmidPool } from "./vmid.js";
 
 const VTTBR = sysregIndex("VTTBR_EL2")!;
@@ -65,6 +66,7 @@ export class Machine {
     readonly cpu: CpuProfile,
     readonly pcpus: number,
     ramPages: number,
+    readonly version: XenVersion = xenVersion(DEFAULT_VERSION),
   ) {
     this.frame = frameOf(policies[0]!);
     if (policies.some((policy) => !sameFrame(frameOf(policy), this.frame)))
@@ -182,7 +184,7 @@ export class Machine {
       this.tlbi(ALLE1IS, 0, 0);
       this.recorder.barrier(this.here, DSB_ISH);
       if (this.cpu.repeatTlbi) {
-        this.tlbi(VALE2IS, 0, 0);
+        this.tlbi(this.version.repeat === "same" ? ALLE1IS : VALE2IS, 0, 0);
         this.recorder.barrier(this.here, DSB_ISH);
       }
       this.isb();

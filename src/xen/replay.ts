@@ -12,6 +12,7 @@ import { MapSpace, Physmap } from "./physmap.js";
 import type { Scenario } from "./scenario.js";
 import { bootDom0 } from "./simulate.js";
 import { GUEST_RAM_GFN, MAGIC_GFN, Toolstack } from "./toolstack.js";
+import { xenVersion } from "./versions.js";
 
 /** A vCPU came in on a pCPU. */
 export interface Switch {
@@ -25,7 +26,7 @@ export const REPLAYED = ["create", "run", "destroy"] as const;
 export type Replayed = (typeof REPLAYED)[number];
 
 export interface Replay {
-  /** machine, dom0, one domU and the toolstack's pages */
+  /** machine, the version of Xen, dom0, one domU and the toolstack's pages */
   readonly scenario: Scenario;
   readonly switches: Readonly<Record<Replayed | "boot", readonly Switch[]>>;
   /** the phases that the record has */
@@ -57,6 +58,7 @@ export function replay(
     cpu,
     scenario.machine.pcpus,
     scenario.machine["ram-mib"] * 256,
+    xenVersion(scenario.xen.version),
   );
   const xen = new Xen(machine, scenario.machine["ipa-bits"]);
   const physmap = new Physmap(xen, scenario.toolstack["preempt-after"]);

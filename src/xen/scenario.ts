@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { parseToml } from "../input/index.js";
 import { MAX_BATCH } from "./physmap.js";
+import { DEFAULT_VERSION, XEN_VERSIONS } from "./versions.js";
 
 const whole = (least: number, most: number) => v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
 const pages = whole(0, 2 ** 22);
@@ -40,6 +41,11 @@ const toolstack = v.strictObject({
   "preempt-after": v.optional(whole(1, 2 ** 30), 4096),
 });
 
+const xen = v.strictObject({
+  /** a row of XEN_VERSIONS: what the page allocator flushes */
+  version: v.optional(v.picklist(XEN_VERSIONS.map(({ name }) => name)), DEFAULT_VERSION),
+});
+
 const run = v.strictObject({
   scheduler: v.optional(v.picklist(["credit2", "null", "affinity"]), "credit2"),
   /** how long the domUs run, and the longest time that a vCPU runs while another waits: microseconds */
@@ -57,6 +63,7 @@ const schema = v.strictObject({
     /** IPA bits of the p2m: what PARange says to Xen. TLBIs do not depend on it */
     "ipa-bits": v.optional(v.picklist([32, 36, 40, 42, 44, 48]), 48),
   }),
+  xen: v.optional(xen, {}),
   dom0: v.strictObject({
     "memory-mib": mib,
     vcpus: v.optional(whole(1, 128), 1),

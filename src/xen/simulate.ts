@@ -10,6 +10,7 @@ import type { Scenario } from "./scenario.js";
 import { type Running, schedule } from "./scheduler.js";
 import { GUEST_RAM_GFN, Toolstack } from "./toolstack.js";
 import { P2m } from "./types.js";
+import { xenVersion } from "./versions.js";
 
 export interface SimulationOptions {
   /** false: the sinks get the trace only from the end of the boot on, when dom0 runs. Default true */
@@ -69,7 +70,14 @@ export function* simulation(
   const recorder = new Recorder(pcpus, first ?? [], ...more);
   recorder.pause(options.boot === false);
   const policies = lanes.map(({ policy }) => policyOn(policy, cpu));
-  const machine = new Machine(recorder, policies, cpu, pcpus, scenario.machine["ram-mib"] * 256);
+  const machine = new Machine(
+    recorder,
+    policies,
+    cpu,
+    pcpus,
+    scenario.machine["ram-mib"] * 256,
+    xenVersion(scenario.xen.version),
+  );
   const xen = new Xen(machine, ipaBits);
   const physmap = new Physmap(xen, scenario.toolstack["preempt-after"]);
 
