@@ -95,6 +95,7 @@ export function traceKey(policy: Policy, cpu: CpuProfile, scenario: Scenario): s
   const pageByPage = oneVmid && !batch && !scenario.destroy && scenario.lives === 1;
   const parts = occasions.map((occasion) => {
     const program = oneVmid ? withoutVmidLoops(on.code[occasion]) : on.code[occasion];
+    if (occasion === "domain-dies") return policy.ownDomainDies ? program : "";
     if (occasion !== "revoke") return program;
     return pageByPage ? onePage(program, cpu) : [on.due, program];
   });

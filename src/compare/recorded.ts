@@ -110,6 +110,7 @@ function scenarioOf(run: RecordedRun, ipaBits: number): Scenario {
         segment: run.segments.map(({ name, gfn, pages }) => ({ name, gfn, pages })),
         "working-set": 0,
         "shared-set": 0,
+        linux: true,
       },
     ],
     run: { scheduler: "credit2", "time-us": 0, "slice-us": 10_000 },

@@ -24,6 +24,8 @@ const domu = v.strictObject({
   "working-set": v.optional(pages, 0),
   /** pages that all its vCPUs touch */
   "shared-set": v.optional(pages, 0),
+  /** Linux, that maps its shared info page and its grant table and uses its rings when it runs first (xen_guest_init) */
+  linux: v.optional(v.boolean(), false),
   /** pCPUs that each vCPU may run on (hard affinity); needed by scheduler = "affinity" */
   affinity: v.optional(v.array(v.pipe(v.array(whole(0, 254)), v.minLength(1)))),
 });
@@ -37,6 +39,8 @@ const toolstack = v.strictObject({
   "grant-frames": v.optional(whole(0, 64), 0),
   /** gfns that dom0 hands to one XENMEM_remove_from_physmap_batch, where the policy has it */
   "removal-batch": v.optional(whole(1, MAX_BATCH), MAX_BATCH),
+  /** extents after which populate_physmap finds something else to do and returns a continuation; default: never */
+  "populate-preempt-after": v.optional(whole(1, 2 ** 30)),
   /** items of a batch after which Xen finds something else to do and returns a continuation */
   "preempt-after": v.optional(whole(1, 2 ** 30), 4096),
 });
@@ -67,8 +71,14 @@ const schema = v.strictObject({
   dom0: v.strictObject({
     "memory-mib": mib,
     vcpus: v.optional(whole(1, 128), 1),
-    /** pages that dom0's kernel and toolstack touch between two hypercalls */
+    /** pages that dom0's kernel and toolstack touch between two hypercalls, each in a 2 MiB block of its own if it can be */
     "working-set": v.optional(pages, 0),
+    /**
+     * first gfn that dom0 maps foreign pages at. Linux takes them from the extended regions that Xen tells dom0: without an
+     * SMMU these are RAM that dom0 was not given (find_unallocated_memory), often in a GiB where dom0 has RAM. Default: above
+     * all RAM
+     */
+    "foreign-gfn": v.optional(whole(0, 2 ** 36 - 1)),
   }),
   toolstack: v.optional(toolstack, {}),
   domu: v.pipe(v.array(domu), v.minLength(1), v.maxLength(64)),
