@@ -57,6 +57,9 @@ const run = v.strictObject({
   "slice-us": v.optional(whole(1, 1e9), 10_000),
 });
 
+/** Phases of a scenario's trace after the boot ("phase:NAME" marks). */
+export const PHASES = ["create", "run", "destroy", "scrub"] as const;
+
 const schema = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]*$/, "expected kebab-case: a-z, 0-9, '-' and '.'")),
   title: text,
@@ -87,6 +90,8 @@ const schema = v.strictObject({
   lives: v.optional(whole(1, 1000), 1),
   /** destroy the domUs at the end of their last life too */
   destroy: v.optional(v.boolean(), false),
+  /** the phases whose prices are compared; default: all after the boot */
+  phases: v.optional(v.pipe(v.array(v.picklist(PHASES)), v.minLength(1))),
 });
 
 /** A scenario, read. Sizes are in MiB or 4 KiB pages, times in microseconds, as the keys say. */
