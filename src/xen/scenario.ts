@@ -77,7 +77,7 @@ const schema = v.strictObject({
     /** pages that dom0's kernel and toolstack touch between two hypercalls, each in a 2 MiB block of its own if it can be */
     "working-set": v.optional(pages, 0),
     /**
-     * first gfn that dom0 maps foreign pages at. Linux takes them from the extended regions that Xen tells dom0: without an
+     * from which gfn on dom0 maps foreign pages, clear of its own memory. Linux takes them from the extended regions that Xen tells dom0: without an
      * SMMU these are RAM that dom0 was not given (find_unallocated_memory), often in a GiB where dom0 has RAM. Default: above
      * all RAM
      */

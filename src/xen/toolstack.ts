@@ -86,17 +86,18 @@ export class Toolstack {
     });
   }
 
-  /** The first gfn for foreign mappings, and that nothing of dom0's own is in the way of as many as the domU has pages. */
+  /** The first gfn for foreign mappings, where as many as the domU has pages lie clear of dom0's own memory. */
   private findForeignGfn(): number {
     const { xen, scenario, dom0 } = this;
     const told = scenario.dom0["foreign-gfn"];
     if (told === undefined) return 2 ** (xen.ipaBits - 12) > FOREIGN_GFN ? FOREIGN_GFN : xen.machine.heap.pages;
     const most = Math.max(...scenario.domu.map(({ segment }) => segment.reduce((sum, { pages }) => sum + pages, 0)));
     const grant = scenario.toolstack["grant-frames"];
-    const end = told + Math.max(most + 1, grant);
-    if (dom0.extents.some(({ page, order }) => page < end && page + 2 ** order > told))
-      throw InputError.at(scenario.file, 0, "dom0.foreign-gfn: the foreign mappings would lie on dom0's own memory");
-    return told;
+    const pages = Math.max(most + 1, grant);
+    let at = told;
+    for (const { page, order } of [...dom0.extents].sort((a, b) => a.page - b.page))
+      if (page < at + pages && page + 2 ** order > at) at = page + 2 ** order;
+    return at;
   }
 
   private check(rc: number, what: string): void {
