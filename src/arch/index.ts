@@ -8,6 +8,7 @@ export * from "./features.js";
 export * from "./geometry.js";
 export * from "./instruction.js";
 export * from "./operand.js";
+export * from "./store.js";
 export * from "./sysreg.js";
 export * from "./tlbi.js";
 export * from "./word.js";

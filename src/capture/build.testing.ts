@@ -134,6 +134,13 @@ export const vae2is = (rt: number): number => (0xd50c8320 | rt) >>> 0;
 export const msrVttbr = (rt: number): number => (0xd51c2100 | rt) >>> 0;
 /** MSR VTCR_EL2, Xt */
 export const msrVtcr = (rt: number): number => (0xd51c2140 | rt) >>> 0;
+/** TST Xn, #7 */
+export const tst7 = (rn: number): number => (0xf240081f | (rn << 5)) >>> 0;
+/** B.NE, so many words on or back */
+export const bNe = (words: number): number => (0x54000001 | ((words & 0x7ffff) << 5)) >>> 0;
+/** B */
+export const b = (words: number): number => (0x14000000 | (words & 0x3ff_ffff)) >>> 0;
+export const BRK = 0xd4200020;
 /** STR Xt, [Xn] */
 export const str = (rt: number, rn: number): number => (0xf9000000 | (rn << 5) | rt) >>> 0;
 
