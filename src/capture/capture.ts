@@ -61,6 +61,21 @@ export interface CaptureResult {
   readonly unknown: readonly string[];
 }
 
+/** A Xen that is to be captured, with what was found in it. */
+export interface OpenedXen {
+  readonly text: XenText;
+  readonly sites: Sites;
+  /** what is added to a link address for the address at which it runs before its MMU is on */
+  readonly physical: number;
+}
+
+/** Reads a Xen and its symbols; throws an InputError when they are none, or do not belong together. */
+export function openXen({ xen, xenSyms }: Pick<CaptureOptions, "xen" | "xenSyms">): OpenedXen {
+  const elf = openXenSyms(xen, xenSyms);
+  const text = new XenText(elf);
+  return { text, sites: findSites(text), physical: loadAddress(readImage(xen, "Xen")) - elf.image().address };
+}
+
 /** The machine's memory, and dom0's, in the units of their command lines. */
 const MEMORY_GIB = 4;
 const DOM0_MEMORY = "1G";
@@ -82,15 +97,12 @@ const LAST_WORDS = 3;
  */
 export async function capture(
   options: CaptureOptions,
+  { text, sites, physical }: OpenedXen,
   sinks: readonly TraceSink[],
   signal: AbortSignal,
   progress: (now: CaptureProgress) => void,
 ): Promise<CaptureResult> {
-  const xenSyms = openXenSyms(options.xen, options.xenSyms);
-  const text = new XenText(xenSyms);
   readKernel(options.dom0Kernel, "dom0's kernel");
-  const sites = findSites(text);
-  const physical = loadAddress(readImage(options.xen, "Xen")) - xenSyms.image().address;
   const qemuVersion = await checkQemu(options.qemu, signal);
   const folder = temporaryFolder(SOCKET);
   const at = (name: string): string => join(folder, name);

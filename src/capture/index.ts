@@ -6,4 +6,5 @@ export type { Segment } from "./console.js";
 export { domuRamdisk } from "./initramfs.js";
 export * from "./packages.js";
 export * from "./scenario.js";
+export type { StorePlace, StorePlaces } from "./stores.js";
 export { openXenSyms, readInput } from "./xen-image.js";

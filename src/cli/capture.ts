@@ -14,6 +14,7 @@ import {
   discardLists,
   domuRamdisk,
   findDistribution,
+  openXen,
   openXenSyms,
   PHASES,
   type Phase,
@@ -24,7 +25,7 @@ import { loadPolicy } from "../catalog/index.js";
 import { predictRun, RunFacts, recordedRows } from "../compare/index.js";
 import { InputError } from "../input/index.js";
 import { writeTrace } from "../trace/file.js";
-import { FromPhase, Summing } from "../trace/index.js";
+import { FromPhase, incomplete, Losses, lossWarnings, Summing } from "../trace/index.js";
 import { CaptureMeter } from "./capture-meter.js";
 import { captureText } from "./capture-text.js";
 import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
@@ -215,14 +216,17 @@ async function run(options: Options): Promise<void> {
   const scenario = captureScenario(options.scenario)!;
   const what = captureOptions(options, scenario);
   const policy = loadPolicy(options.policy);
+  const xen = openXen(what);
+  const { stores, unknown } = xen.sites;
   const meter = new CaptureMeter();
   const summing = new Summing();
+  const losses = new Losses();
   const facts = new RunFacts();
   const result = await interruptible(async (signal) => {
-    const trace = await writeTrace(options.output, producer(options, what));
+    const trace = await writeTrace(options.output, incomplete(producer(options, what), unknown));
     try {
       const part = new FromPhase(options.from, trace);
-      const done = await capture(what, [part, summing, facts], signal, (now) => meter.update(now));
+      const done = await capture(what, xen, [part, summing, facts, losses], signal, (now) => meter.update(now));
       trace.close();
       return { ...done, events: part.passed };
     } catch (error) {
@@ -245,7 +249,17 @@ async function run(options: Options): Promise<void> {
   if (!options.json)
     to.write(
       captureText(
-        { trace: options.output, scenario, result, summary, policy: policy.name, own: options.xen !== undefined, rows },
+        {
+          trace: options.output,
+          scenario,
+          result,
+          summary,
+          policy: policy.name,
+          own: options.xen !== undefined,
+          rows,
+          stores,
+          losses: losses.losses(),
+        },
         outputWidth(),
       ),
     );
@@ -260,6 +274,9 @@ async function run(options: Options): Promise<void> {
       events: result.events,
       segments: result.segments,
       unknown: result.unknown,
+      warnings: lossWarnings(losses.losses()),
+      losses: losses.losses(),
+      stores: { found: stores.found.length, lost: stores.lost, without: stores.without, elsewhere: stores.elsewhere },
       phases: summary.phases,
       comparison: rows,
     });

@@ -14,6 +14,7 @@ import {
   hostCells,
   tally,
   textTable,
+  warningText,
   wrapped,
 } from "../report/index.js";
 import type { ColumnName } from "../trace/index.js";
@@ -60,10 +61,10 @@ export function register(program: Command): void {
 async function run(trace: string, options: PriceOptions): Promise<void> {
   const hosts = (options.host ?? hostNames()).map(loadHost).map((host) => withRepeat(host, options.repeatTlbi));
   const sink = new PhasePrices(hosts, options.ipaBits, options.vcpus);
-  await readWithProgress(trace, [sink], { columns: COLUMNS });
+  const { warnings } = await readWithProgress(trace, [sink], { columns: COLUMNS });
   const rows = priceRows(sink);
-  if (options.json) printJson({ trace, events: sink.seen, rows });
-  else process.stdout.write(priceText(trace, sink.seen, rows, outputWidth()));
+  if (options.json) printJson({ trace, events: sink.seen, warnings, rows });
+  else process.stdout.write(warningText(warnings, outputWidth()) + priceText(trace, sink.seen, rows, outputWidth()));
 }
 
 /** The prices that a sink has found: each phase, then the total, on each host. */

@@ -1,24 +1,28 @@
 /** Reading a trace for a command: with a bar on the terminal, and an end at Ctrl-C. */
 import { type ReadResult, readTrace } from "../trace/file.js";
-import type { ReadPart, TraceSink } from "../trace/index.js";
+import { LOSS_COLUMNS, Losses, type ReadPart, type TraceSink, traceWarnings } from "../trace/index.js";
 import { interruptible, Progress } from "./progress.js";
 
-/** As readTrace; throws an Interrupted after Ctrl-C. */
+/** As readTrace; throws an Interrupted after Ctrl-C. The sinks get the columns of `part`, and those that the warnings need. */
 export async function readWithProgress(
   trace: string,
   sinks: readonly TraceSink[],
   part: ReadPart = {},
-): Promise<ReadResult> {
+): Promise<ReadResult & { readonly warnings: readonly string[] }> {
   const progress = new Progress("events");
   const update = (read: number, of: number | undefined): void => void progress.update(read, of ?? 0);
+  const losses = new Losses();
+  const columns = part.columns && [...new Set([...part.columns, ...LOSS_COLUMNS])];
   try {
-    return await interruptible((signal) =>
-      readTrace(trace, sinks, {
+    const result = await interruptible((signal) =>
+      readTrace(trace, [...sinks, losses], {
         ...part,
+        ...(columns && { columns }),
         signal: part.signal ? AbortSignal.any([part.signal, signal]) : signal,
         progress: update,
       }),
     );
+    return { ...result, warnings: traceWarnings(result.info.producer, losses.losses()) };
   } finally {
     progress.stop();
   }

@@ -1,7 +1,7 @@
 /** `shootdown show TRACE`: what a trace holds, added up by phase; with --events, the events themselves, page by page. */
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { callPath, count, labelledCounts, textTable } from "../report/index.js";
+import { callPath, count, labelledCounts, textTable, warningText } from "../report/index.js";
 import { writeAll } from "../trace/file.js";
 import {
   type CallerCount,
@@ -86,10 +86,13 @@ function terminalWidth(): number | undefined {
 
 async function showSummary(trace: string, options: ShowOptions): Promise<void> {
   const summing = new Summing();
-  const { info } = await readWithProgress(trace, [summing], { columns: SUMMARY_COLUMNS });
+  const { info, warnings } = await readWithProgress(trace, [summing], { columns: SUMMARY_COLUMNS });
   const summary = summing.summary();
-  if (options.json) print(`${JSON.stringify(summary, undefined, 2)}\n`);
-  else print(summaryText(basename(trace), info.producer, summary, terminalWidth()));
+  if (options.json) print(`${JSON.stringify({ ...summary, warnings }, undefined, 2)}\n`);
+  else
+    print(
+      warningText(warnings, terminalWidth()) + summaryText(basename(trace), info.producer, summary, terminalWidth()),
+    );
 }
 
 /** The summary as tables; lines end at `width` where that is possible without leaving anything out. */

@@ -60,15 +60,22 @@ export interface TraceSide {
   readonly trace: string;
   /** what made it; "" when it does not say */
   readonly producer: string;
+  /** what must be told before its figures are believed: see traceWarnings */
+  readonly warnings: readonly string[];
   readonly summary: Summary;
   /** equal for equal traces: see TraceDigest */
   readonly digest: string;
   readonly prices: PhasePrices;
 }
 
+/** One of two traces in their difference. */
+export interface SideHead extends Pick<TraceSide, "trace" | "producer" | "warnings"> {
+  readonly events: number;
+}
+
 export interface TraceDifference {
-  readonly before: { readonly trace: string; readonly producer: string; readonly events: number };
-  readonly after: { readonly trace: string; readonly producer: string; readonly events: number };
+  readonly before: SideHead;
+  readonly after: SideHead;
   /** the traces are the same, event for event */
   readonly identical: boolean;
   /** in the order in which they began */
@@ -84,7 +91,12 @@ export const TOTAL = "total";
  * whole traces are left out. A phase or a row that one of them does not have counts 0 there.
  */
 export function differenceOf(before: TraceSide, after: TraceSide, only?: readonly string[]): TraceDifference {
-  const side = ({ trace, producer, summary }: TraceSide) => ({ trace, producer, events: summary.events });
+  const side = ({ trace, producer, warnings, summary }: TraceSide) => ({
+    trace,
+    producer,
+    warnings,
+    events: summary.events,
+  });
   const phases = phaseNames(before.summary, after.summary).filter((name) => only?.includes(name) ?? true);
   const [pricedBefore, pricedAfter] = [before.prices.phases(), after.prices.phases()];
   const of = (list: readonly PhaseCounts[], name: string) => list.filter(({ phase }) => phase === name);

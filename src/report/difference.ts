@@ -5,12 +5,13 @@ import {
   isChanged,
   type PhaseDifference,
   type PriceChange,
+  type SideHead,
   type TraceDifference,
 } from "../compare/index.js";
 import { callPath, count, duration, factor, list, tally } from "./format.js";
 import { byHost, HOST_ALIGN, HOST_HEADS, hostCells } from "./host-cells.js";
 import { labelledCounts } from "./labels.js";
-import { NO_BREAK, textTable, wrapped } from "./text.js";
+import { NO_BREAK, textTable, warningText, wrapped } from "./text.js";
 
 /**
  * The difference as text for a terminal of `width` columns (80 or more read well). What is equal in both traces is summed
@@ -42,13 +43,18 @@ function nothingCounted({ before, after, phases }: TraceDifference): string {
 }
 
 function headText({ before, after }: TraceDifference, width: number): string {
-  const line = (side: string, { trace, events, producer }: TraceDifference["before"]): string =>
+  const line = (side: string, { trace, events, producer }: SideHead): string =>
     wrapped(
       `${side} ${trace}: ${count(events)}${NO_BREAK}events${producer === "" ? "" : `, made by: ${producer}`}`,
       width,
       "        ",
     );
-  return line(`before:${NO_BREAK}`, before) + line(`after:${NO_BREAK}${NO_BREAK}`, after);
+  const of = ({ trace, warnings }: SideHead): string =>
+    warningText(
+      warnings.map((sentence) => `${trace}: ${sentence}`),
+      width,
+    );
+  return of(before) + of(after) + line(`before:${NO_BREAK}`, before) + line(`after:${NO_BREAK}${NO_BREAK}`, after);
 }
 
 const phaseTitle = (name: string): string => (name === "other" ? "outside any phase" : `phase ${name}`);
