@@ -16,6 +16,7 @@ import type { CaptureScenario, DomuOptions } from "./scenario.js";
 import { findSites, type Sites } from "./sites.js";
 import { temporaryFolder } from "./temporary.js";
 import { XenText } from "./text.js";
+import { ailmentText, Vitals } from "./vitals.js";
 import { openXenSyms, readImage, readKernel } from "./xen-image.js";
 
 /** What is captured. Paths of files; the initramfs of the domU as bytes. */
@@ -36,7 +37,7 @@ export interface CaptureOptions {
   /** CPU model in QEMU's words */
   readonly cpu: string;
   readonly pcpus: number;
-  /** longest that the machine may run, in seconds of wall time */
+  /** most CPU time that the machine may use, in seconds */
   readonly timeout: number;
   /** where the console's log is kept, NAME.console.log; that of a capture that fails as NAME.failed.console.log */
   readonly consoleLog: string | undefined;
@@ -84,11 +85,7 @@ const SOCKET = "gdb";
 const CONSOLE = "console.log";
 /** How often progress is told and the console looked at, in milliseconds. */
 const TICK = 100;
-/** How long a machine may do nothing that is logged or printed before it is taken for hung, in seconds. */
-const STALL = 60;
-/** The same for one that has done nothing at all since it started: Xen prints and flushes within its first second. */
-const SILENCE = 20;
-/** How long a machine that has failed may go on talking, in seconds. */
+/** How long a machine that has failed may go on talking, in seconds of CPU time. */
 const LAST_WORDS = 3;
 
 /**
@@ -186,6 +183,8 @@ async function runMachine(
   const pipe = await Pipe.make(spec.log, signal);
   // Its own signal, so that every way out of here ends the machine.
   const stop = new AbortController();
+  /** aborted when the machine has ended: nobody answers any more */
+  const over = new AbortController();
   const qemu = new Qemu(spec, AbortSignal.any([signal, stop.signal]));
   const log = new ExecutionLog(recording.record);
   /** what the log's reader or a sink threw, and what kept the machine from being prepared */
@@ -205,19 +204,15 @@ async function runMachine(
     qemu.kill();
   };
   const told = (): string => (console.said === "" ? "" : `, and dom0 said last: ${console.said}`);
-  const deadline = setTimeout(() => tooLate(`the machine did not finish within ${timeout} s${told()}`), timeout * 1000);
-  let alive = { at: performance.now(), done: 0 };
+  const vitals = new Vitals(timeout);
+  let answers = 0;
   const tick = setInterval(() => {
     console.poll();
-    const done = log.records + console.bytes;
-    if (done !== alive.done) alive = { at: performance.now(), done };
-    const idle = performance.now() - alive.at;
-    if (done === 0 && idle > SILENCE * 1000)
-      tooLate(`Xen has printed nothing for ${SILENCE} s: is '${spec.cpu}' a 64-bit CPU model with EL2?`);
-    if (idle > STALL * 1000)
-      tooLate(`the machine hangs: nothing has happened for ${STALL} s in the phase ${recording.counts.phase}${told()}`);
-    if (console.failure !== undefined) failedAt ??= performance.now();
-    if (failedAt !== undefined && performance.now() - failedAt > LAST_WORDS * 1000) qemu.kill();
+    const state = qemu.state();
+    const ailment = vitals.check(log.records + console.bytes, answers, state);
+    if (ailment !== undefined) tooLate(ailmentText(ailment, timeout, spec.cpu, recording.counts.phase) + told());
+    if (console.failure !== undefined) failedAt ??= state?.cpu;
+    if (failedAt !== undefined && state !== undefined && state.cpu - failedAt > LAST_WORDS) qemu.kill();
     const pages = console.segments.reduce((sum, segment) => sum + segment.pages, 0);
     progress({ ...recording.counts, pages });
   }, TICK);
@@ -225,7 +220,10 @@ async function runMachine(
   let gdb: GdbConnection | undefined;
   let repeatsTlbis = false;
   try {
-    const started = prepare({ ...run, gdb: spec.gdb }, signal).then(
+    const started = prepare(
+      { ...run, gdb: spec.gdb, answered: () => answers++ },
+      AbortSignal.any([signal, over.signal]),
+    ).then(
       (prepared) => {
         gdb = prepared.connection;
         repeatsTlbis = prepared.repeatsTlbis;
@@ -235,7 +233,9 @@ async function runMachine(
         qemu.kill();
       },
     );
-    const status = await qemu.ended;
+    const status = await qemu.ended.finally(() =>
+      over.abort(new InputError("QEMU ended before its GDB stub answered")),
+    );
     await started;
     pipe.close();
     await logEnded;
@@ -256,7 +256,6 @@ async function runMachine(
     log.end();
     return { repeatsTlbis };
   } finally {
-    clearTimeout(deadline);
     clearInterval(tick);
     gdb?.close();
     stop.abort();

@@ -82,7 +82,9 @@ export function register(program: Command): void {
     .option("--cpu <model>", "the machine's CPU in QEMU's words", CPU)
     .option("--qemu <file>", "a qemu-system-aarch64 of your own (default: Debian's)")
     .addOption(
-      new Option("--timeout <seconds>", "longest that the machine may run").default(240).argParser(numberUpTo(86_400)),
+      new Option("--timeout <seconds>", "most CPU time that QEMU may use; waiting does not count")
+        .default(600)
+        .argParser(numberUpTo(86_400)),
     )
     .addOption(
       new Option("--from <phase>", "leave out of the trace what comes before this phase")
