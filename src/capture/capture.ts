@@ -14,6 +14,7 @@ import { checkQemu, loadAddress, type MachineSpec, Qemu } from "./qemu.js";
 import { Recording, type RecordingCounts, runsUnmapped } from "./recording.js";
 import type { CaptureScenario, DomuOptions } from "./scenario.js";
 import { findSites, type Sites } from "./sites.js";
+import { checkSpace } from "./space.js";
 import { temporaryFolder } from "./temporary.js";
 import { XenText } from "./text.js";
 import { ailmentText, Vitals } from "./vitals.js";
@@ -83,6 +84,8 @@ const DOM0_MEMORY = "1G";
 /** Files of a run in its folder. */
 const SOCKET = "gdb";
 const CONSOLE = "console.log";
+/** Bytes that the console's log may take: a scenario prints less than 1 MB, a domU of the user's own more. */
+const CONSOLE_ROOM = 16e6;
 /** How often progress is told and the console looked at, in milliseconds. */
 const TICK = 100;
 /** How long a machine that has failed may go on talking, in seconds of CPU time. */
@@ -104,10 +107,9 @@ export async function capture(
   const folder = temporaryFolder(SOCKET);
   const at = (name: string): string => join(folder, name);
   try {
-    writeFileSync(
-      at("dom0.cpio"),
-      dom0Initramfs({ ...options, domuKernel: readKernel(options.domuKernel, "the domU's kernel") }),
-    );
+    const initramfs = dom0Initramfs({ ...options, domuKernel: readKernel(options.domuKernel, "the domU's kernel") });
+    checkSpace(folder, initramfs.length + CONSOLE_ROOM, "the files of a run (TMPDIR)");
+    writeFileSync(at("dom0.cpio"), initramfs);
     const spec: MachineSpec = {
       ...options,
       cpus: options.pcpus,

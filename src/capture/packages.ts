@@ -4,9 +4,9 @@
  * keyring; package lists and files in the cache folder); dpkg only unpacks them there. Nothing is installed, no root needed.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { fileReason, InputError } from "../input/index.js";
+import { cacheFolder } from "./cache.js";
 import { type Finished, run } from "./process.js";
 
 /** The release that has Xen 4.20 and QEMU 10. */
@@ -35,12 +35,6 @@ const MACHINES: Readonly<Record<string, { readonly loader: string; readonly fold
 };
 /** A new number when the cache's contents change: an older cache counts as not there. */
 const VERSION = 1;
-
-/** The cache folder: SHOOTDOWN_CACHE, or shootdown in XDG_CACHE_HOME or ~/.cache. Absolute, as apt and dpkg need it. */
-export function cacheFolder(): string {
-  const { SHOOTDOWN_CACHE, XDG_CACHE_HOME } = process.env;
-  return resolve(SHOOTDOWN_CACHE || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "shootdown"));
-}
 
 /** Debian's files, unpacked: paths, and the packages with their versions. */
 export interface Distribution {

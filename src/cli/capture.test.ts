@@ -68,6 +68,24 @@ test("a relative cache folder is one from where the command runs", () => {
   assert.ok(said.includes(`nothing to boot in ${join(process.cwd(), "no-such-cache")}:`), said);
 });
 
+test("an empty HOME is no folder for a cache", () => {
+  const { status, said } = capture([], { HOME: "", XDG_CACHE_HOME: "cache", SHOOTDOWN_CACHE: "" });
+  assert.match(said, /^shootdown: HOME is '', expected an absolute path.*SHOOTDOWN_CACHE to a folder for it\n$/);
+  assert.equal(status, 1);
+  assert.ok(!existsSync("shootdown") && !existsSync(".cache") && !existsSync("cache"));
+});
+
+test("a cache that others may write to is not run from, nor set up in", () => {
+  const cache = join(folder, "everybody's");
+  mkdirSync(join(cache, "debian"), { recursive: true });
+  chmodSync(join(cache, "debian"), 0o777);
+  for (const args of [[], ["--setup", "--yes"]]) {
+    const { status, said } = capture(args, { SHOOTDOWN_CACHE: cache });
+    assert.match(said, /everybody's\/debian: may be written by others \(mode 0777\): [^\n]*\n$/);
+    assert.equal(status, 1);
+  }
+});
+
 test("the set-up says that it needs apt where there is none", () => {
   const { status, said } = capture(["--setup", "--yes"], { SHOOTDOWN_CACHE: join(folder, "empty"), PATH: folder });
   assert.match(said, /^shootdown: dpkg not found: the set-up needs Debian's apt/);

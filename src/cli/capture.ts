@@ -10,6 +10,7 @@ import {
   cacheFolder,
   capture,
   captureScenario,
+  checkCache,
   type Distribution,
   discardLists,
   domuRamdisk,
@@ -98,7 +99,12 @@ export function register(program: Command): void {
       "after",
       `\nScenarios:\n${CAPTURE_SCENARIOS.map(({ name, title }) => `  ${name.padEnd(16)}${title}\n`).join("")}`,
     )
-    .action((options: Options) => quietOnBrokenPipe(() => (options.setup ? setUp(options) : run(options))));
+    .action((options: Options) =>
+      quietOnBrokenPipe(() => {
+        checkCache();
+        return options.setup ? setUp(options) : run(options);
+      }),
+    );
 }
 
 function numberUpTo(most: number): (text: string) => number {
