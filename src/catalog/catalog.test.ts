@@ -25,7 +25,7 @@ test("the built-in names are those that scripts rely on, in the order of the dis
     ),
   );
   assert.deepEqual(hostNames(), ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm-nested-skip-holes"]);
-  assert.deepEqual(scenarioNames(), ["create-domu", "create-domu-ramdisk", "vcpu-switch"]);
+  assert.deepEqual(scenarioNames(), ["create-domu", "create-domu-ramdisk", "vcpu-switch", "destroy-domu"]);
 });
 
 test("every built-in file bears its own name, a title and a source", () => {

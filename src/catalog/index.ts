@@ -44,7 +44,8 @@ const HOST_ORDER = ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm
 
 export const policyNames = (): string[] => names("policies", POLICY_ORDER);
 export const hostNames = (): string[] => names("hosts", HOST_ORDER);
-export const scenarioNames = (): string[] => names("scenarios", ["create-domu", "create-domu-ramdisk", "vcpu-switch"]);
+export const scenarioNames = (): string[] =>
+  names("scenarios", ["create-domu", "create-domu-ramdisk", "vcpu-switch", "destroy-domu"]);
 
 const KNOWN: Record<Shelf, () => string[]> = { policies: policyNames, hosts: hostNames, scenarios: scenarioNames };
 
