@@ -27,6 +27,7 @@ function names(shelf: Shelf, first: readonly string[]): string[] {
 // The order of the discussion: what is, what the report tried, what the review asked, the series, what KVM does, and beyond.
 const POLICY_ORDER = [
   "xen-today",
+  "xen-4.17",
   "remove-no-flush",
   "remove-batch",
   "va-ipa-range",
@@ -36,6 +37,7 @@ const POLICY_ORDER = [
   "series-v3-patch1",
   "series-v3-patch2",
   "kvm-ipa",
+  "kvm-ipa-no-ttl",
   "kvm-ipa-range",
   "batch-range",
   "vmid-per-vcpu",
