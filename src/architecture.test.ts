@@ -15,7 +15,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   host: ["arch", "input", "trace"],
   capture: ["arch", "input", "trace"],
   prove: ["arch", "input", "policy"],
-  compare: ["arch", "policy", "trace", "xen", "host", "prove"],
+  compare: ["arch", "input", "policy", "trace", "xen", "host", "prove"],
   catalog: ["input", "policy", "xen", "host"],
   report: ["compare", "prove"],
   cli: ["arch", "input", "policy", "trace", "xen", "host", "compare", "catalog", "prove", "report", "capture"],

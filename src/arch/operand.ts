@@ -6,6 +6,8 @@ import { bigintOf, type Halves, halvesOf, TWO32 } from "./address.js";
 import { type OperandKind, TLBI_OPS, type TlbiOp, tlbiIndex } from "./tlbi.js";
 
 const TWO37 = 2 ** 37;
+/** Bit 37: the lowest of TTL in a range operand. */
+export const RANGE_TTL = TWO37;
 const TWO44 = 2 ** 44;
 const TWO46 = 2 ** 46;
 

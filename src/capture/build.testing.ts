@@ -159,11 +159,16 @@ export function blockRecord(
   };
 }
 
-/** A record as QEMU's log has it. */
-export function logText(cpu: number, pc: number, registers: Readonly<Record<number, bigint | number>> = {}): string {
+/** A record as QEMU's log has it, at EL2 unless told. */
+export function logText(
+  cpu: number,
+  pc: number,
+  registers: Readonly<Record<number, bigint | number>> = {},
+  el = 2,
+): string {
   const hex = (value: bigint | number): string => BigInt(value).toString(16).padStart(16, "0");
   let text = `Trace ${cpu}: 0x7f46f0223b40 [00200008/${hex(pc)}/00000061/ff022000] name\n PC=${hex(pc)} `;
   for (let i = 0; i < 31; i++)
     text += `X${String(i).padStart(2, "0")}=${hex(registers[i] ?? 0)}${(i + 2) % 3 ? " " : "\n"}`;
-  return `${text} SP=${hex(registers[31] ?? 0)}\nPSTATE=200002c9 --C- EL2h  SVCR=00000000 --  BTYPE=0\n`;
+  return `${text} SP=${hex(registers[31] ?? 0)}\nPSTATE=200002c${(4 * el + (el === 0 ? 0 : 1)).toString(16)} --C- EL${el}${el === 0 ? "t" : "h"}  SVCR=00000000 --  BTYPE=0\n`;
 }

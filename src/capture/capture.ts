@@ -25,8 +25,12 @@ export interface CaptureOptions {
   readonly qemu: readonly string[];
   readonly xen: string;
   readonly xenSyms: string;
-  /** root of the unpacked arm64 packages: toolstack and drivers */
+  /** root of the unpacked arm64 packages: busybox and dom0's drivers */
   readonly root: string;
+  /** unpacked trees: the toolstack is the first one's, a library is of the first that has it */
+  readonly toolstack: readonly string[];
+  /** the user's modules for dom0's kernel, in the order in which they are inserted */
+  readonly dom0Modules: readonly string[];
   readonly dom0Kernel: string;
   readonly scenario: CaptureScenario;
   readonly domu: DomuOptions;

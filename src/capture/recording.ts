@@ -24,6 +24,8 @@ const MOST_WAITING = 4096;
 /** Xen's stack of a vCPU: its size and its alignment (STACK_SIZE; get_cpu_info). What stands above SP in it is a variable. */
 const STACK_SIZE = 32_768;
 const VTTBR = sysregIndex("VTTBR_EL2")!;
+/** Who clears the pages of a p2m's root and then flushes: up to Xen 4.17 p2m_teardown does it itself. */
+const CLEARS_ROOT = ["p2m_clear_root_pages", "p2m_teardown"];
 
 /** Counts for progress. */
 export interface RecordingCounts {
@@ -143,7 +145,7 @@ export class Recording {
     const where = path.join(" < ");
     const { cpu } = r;
     const { lo, hi } = operandOf(r, site.rt);
-    if (path.includes("p2m_clear_root_pages")) this.clearRoot(cpu, where);
+    if (CLEARS_ROOT.includes(path[1] ?? "")) this.clearRoot(cpu, where);
     this.barriers(cpu, where, site.barriers.before);
     if (site.op.regime === "EL1&0") this.used.clear();
     const operand = lo + (hi & 0xffff) * 2 ** 32;

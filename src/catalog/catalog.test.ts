@@ -20,12 +20,12 @@ const child = (name: string, base: string): string =>
 test("the built-in names are those that scripts rely on, in the order of the discussion", () => {
   assert.deepEqual(
     policyNames(),
-    "xen-today remove-no-flush remove-batch va-ipa-range switch-no-flush switch-vmalle1 series-v1 series-v3-patch1 series-v3-patch2 kvm-ipa kvm-ipa-range batch-range vmid-per-vcpu".split(
+    "xen-today xen-4.17 remove-no-flush remove-batch va-ipa-range switch-no-flush switch-vmalle1 series-v1 series-v3-patch1 series-v3-patch2 kvm-ipa kvm-ipa-no-ttl kvm-ipa-range batch-range vmid-per-vcpu".split(
       " ",
     ),
   );
   assert.deepEqual(hostNames(), ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm-nested-skip-holes"]);
-  assert.deepEqual(scenarioNames(), ["create-domu", "create-domu-ramdisk", "vcpu-switch"]);
+  assert.deepEqual(scenarioNames(), ["create-domu", "create-domu-ramdisk", "vcpu-switch", "destroy-domu"]);
 });
 
 test("every built-in file bears its own name, a title and a source", () => {

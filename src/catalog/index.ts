@@ -27,6 +27,7 @@ function names(shelf: Shelf, first: readonly string[]): string[] {
 // The order of the discussion: what is, what the report tried, what the review asked, the series, what KVM does, and beyond.
 const POLICY_ORDER = [
   "xen-today",
+  "xen-4.17",
   "remove-no-flush",
   "remove-batch",
   "va-ipa-range",
@@ -36,6 +37,7 @@ const POLICY_ORDER = [
   "series-v3-patch1",
   "series-v3-patch2",
   "kvm-ipa",
+  "kvm-ipa-no-ttl",
   "kvm-ipa-range",
   "batch-range",
   "vmid-per-vcpu",
@@ -44,7 +46,8 @@ const HOST_ORDER = ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm
 
 export const policyNames = (): string[] => names("policies", POLICY_ORDER);
 export const hostNames = (): string[] => names("hosts", HOST_ORDER);
-export const scenarioNames = (): string[] => names("scenarios", ["create-domu", "create-domu-ramdisk", "vcpu-switch"]);
+export const scenarioNames = (): string[] =>
+  names("scenarios", ["create-domu", "create-domu-ramdisk", "vcpu-switch", "destroy-domu"]);
 
 const KNOWN: Record<Shelf, () => string[]> = { policies: policyNames, hosts: hostNames, scenarios: scenarioNames };
 

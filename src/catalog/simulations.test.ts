@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type CpuProfile, cpuProfile, pagesAtLevel } from "../arch/index.js";
-import { missingFeature, type Policy } from "../policy/index.js";
+import { missingFeature, type Policy, parsePolicy } from "../policy/index.js";
 import { NO_DOMAIN } from "../trace/index.js";
 import { frameOf, parseScenario, possibleOccasions, type Scenario, simulate } from "../xen/index.js";
 import { Collector, type Seen } from "../xen/world.fixture.js";
-import { loadPolicy, loadScenario, policyNames } from "./index.js";
+import { builtInText, loadPolicy, loadScenario, policyNames } from "./index.js";
 import { summaryOf } from "./simulations.fixture.js";
 
 const V2 = cpuProfile("neoverse-v2")!;
@@ -73,15 +73,19 @@ function frames(policies: readonly Policy[]): Policy[][] {
   return [...groups.values()];
 }
 
-/** The report's range sequence is told the VAs of the toolstack's mappings and of no others: it cannot destroy a domain. */
-const destroys = (policy: Policy): boolean => policy.name !== "va-ipa-range";
+/** A policy with code of its own for the end of a domain: the whole VMID. */
+function ownEnd(base: string): Policy {
+  const whole = "with owner-vmid\ndsb ishst\ntlbi vmalls12e1is\ndsb ish\nisb\nend";
+  const toml = `name = "${base}-end"\ntitle = "t"\nsource = "s"\nbase = "${base}"\n[domain-dies]\ncode = """\n${whole}\n"""\n`;
+  return parsePolicy(toml, `${base}-end.toml`, loadPolicy);
+}
 
 for (const cpu of ["neoverse-v2", "cortex-a72", "neoverse-v3"])
   test(`policies simulated together on ${cpu} give the very events that each gives alone`, () => {
     const profile = cpuProfile(cpu)!;
     for (const [toml, policies] of [
       [ENDLESS, usable(profile)],
-      [SMALL, usable(profile).filter(destroys)],
+      [SMALL, [...usable(profile), ownEnd("kvm-ipa"), ownEnd("remove-batch")]],
     ] as const)
       for (const lanes of frames(policies)) {
         const together = events(scenario(toml), lanes, profile);
@@ -94,14 +98,12 @@ for (const cpu of ["neoverse-v2", "cortex-a72", "neoverse-v3"])
   });
 
 test("a removal whose VA nobody told is an error under the report's range sequence, not a guess", () => {
-  assert.throws(
-    () => events(scenario(SMALL), [loadPolicy("va-ipa-range")]),
-    /policies\/va-ipa-range\.toml:\d+: .*va-known/,
-  );
+  const bare = { ...loadPolicy("va-ipa-range"), ownDomainDies: false };
+  assert.throws(() => events(scenario(SMALL), [bare]), /policies\/va-ipa-range\.toml:\d+: .*va-known/);
 });
 
 test("VTTBR_EL2 and the owners of pages go on from what they were, under every policy", () => {
-  for (const policy of usable(V2).filter(destroys)) {
+  for (const policy of usable(V2)) {
     const vttbr = new Map<number, string>();
     const owners = new Map<number, string>();
     for (const e of events(scenario(SMALL), [policy])[0]!)
@@ -137,25 +139,77 @@ test("no occasion comes up that a scenario does not seem to have", () => {
     }
 });
 
-test("create-domu today: 7,458 removals, one VMALLS12E1IS each, and one for the new domain's VMID", () => {
+/** The report's 7,458 pages, four magic pages and the grant table. */
+const REMOVALS = 7458 + 4 + 1;
+
+test("create-domu today: one VMALLS12E1IS for each removal, one for the new VMID; the allocator's ALLE1IS beside", () => {
   const create = summaryOf(loadScenario("create-domu"), loadPolicy("xen-today"), V2).phases.create!;
-  assert.equal(create.hypercalls.XENMEM_remove_from_physmap, 7458);
-  assert.equal(create.hypercalls.XENMEM_add_to_physmap_batch, 7458);
-  assert.deepEqual(create.tlbi, { VMALLS12E1IS: 7459, VALE2IS: 7459 });
+  assert.equal(create.hypercalls.XENMEM_remove_from_physmap, REMOVALS);
+  assert.equal(create.hypercalls.XENMEM_add_to_physmap_batch, REMOVALS - 1);
+  // 65 blocks, nine a call; and the magic pages.
+  const populates = Math.ceil(65 / 9) + 1;
+  assert.equal(create.hypercalls.XENMEM_populate_physmap, populates);
+  assert.deepEqual(create.tlbi, {
+    VMALLS12E1IS: REMOVALS + 1,
+    ALLE1IS: populates,
+    VALE2IS: REMOVALS + 1 + populates,
+  });
   assert.deepEqual(
-    create.byCaller.filter((c) => c.op === "VMALLS12E1IS").map((c) => [c.caller, c.vmid, c.count]),
+    create.byCaller.filter((c) => c.op !== "VALE2IS").map((c) => [c.op, c.caller, c.vmid, c.count]),
     [
-      ["p2m_write_unlock", 1, 7458],
-      ["p2m_alloc_vmid", 2, 1],
+      ["VMALLS12E1IS", "p2m_write_unlock", 1, REMOVALS],
+      ["ALLE1IS", "populate_physmap", 1, populates],
+      ["VMALLS12E1IS", "p2m_alloc_vmid", 2, 1],
     ],
   );
 });
 
-test("what is flushed does not depend on the size of the p2m", () => {
+test("create-domu on each version: what the page allocator flushes, and nothing else, depends on it", () => {
+  const of = (version: string): Readonly<Record<string, number>> => {
+    const toml = builtInText("scenarios", "create-domu").replace(/version = ".*"/, `version = "${version}"`);
+    return summaryOf(parseScenario(toml, "x.toml"), loadPolicy("xen-today"), cpuProfile("cortex-a72")!).phases.create!
+      .tlbi;
+  };
+  for (const version of ["4.17", "4.20.4"])
+    assert.deepEqual(of(version), { VMALLS12E1IS: REMOVALS + 1, ALLE1IS: 9 }, version);
+  for (const version of ["4.20.4+39", "4.20.4+63"])
+    assert.deepEqual(of(version), { VMALLS12E1IS: REMOVALS + 1 }, version);
+});
+
+test("a domU that ran a Linux dies: two flushes of its VMID today, 580 one by one, and 32,774 while its pages are scrubbed", () => {
+  const A72 = cpuProfile("cortex-a72")!;
+  const of = (policy: Policy, version = "4.20.4") => {
+    const toml = builtInText("scenarios", "destroy-domu").replace(/version = "[^"]*"/, `version = "${version}"`);
+    const { destroy, scrub } = summaryOf(parseScenario(toml, "x.toml"), policy, A72).phases;
+    return [destroy!.tlbi, scrub!.tlbi];
+  };
+  // 63 blocks of 2 MiB, 512 pages of the one that was split, four magic pages and the grant table.
+  const entries = 63 + 512 + 4 + 1;
+  assert.deepEqual(of(loadPolicy("xen-today")), [{ VMALLS12E1IS: 2 }, {}]);
+  assert.deepEqual(of(loadPolicy("series-v3-patch1")), [
+    { IPAS2E1IS: 63 * 512 + 512 + 5, VMALLE1IS: 1, VMALLS12E1IS: 1 },
+    {},
+  ]);
+  const [destroy] = of(loadPolicy("kvm-ipa"));
+  assert.deepEqual(destroy, { IPAS2E1IS: entries, VMALLE1IS: entries, VMALLS12E1IS: 1 });
+  assert.deepEqual(of(ownEnd("kvm-ipa")), [{ VMALLS12E1IS: 2 }, {}], "with code of its own for the end");
+  // RAM, magic pages, shared info page, grant table.
+  assert.deepEqual(of(loadPolicy("xen-today"), "4.20.4+63")[1], { ALLE1IS: 32_768 + 4 + 2 });
+});
+
+test("what is flushed depends on the size of the p2m only where Xen tracks accesses: from level 1 on", () => {
+  const plain = SMALL.replace(/lives = 2\ndestroy = true\n/, "");
   const counts = [32, 36, 40, 42, 44, 48].map((bits) => {
-    const of = scenario(SMALL.replace("ram-mib = 64", `ram-mib = 64\nipa-bits = ${bits}`));
-    const { create, run } = summaryOf(of, loadPolicy("xen-today"), V2).phases;
-    return [create!.tlbi, create!.hypercalls, run!.tlbi];
+    const of = scenario(plain.replace("ram-mib = 64", `ram-mib = 64\nipa-bits = ${bits}`));
+    const { create, run } = summaryOf(of, loadPolicy("xen-today"), cpuProfile("cortex-a72")!).phases;
+    const { byCaller, tlbi, hypercalls } = create!;
+    const tracked = byCaller.filter(({ caller }) => caller.startsWith("p2m_invalidate_root"));
+    assert.equal(
+      tracked.reduce((sum, { count }) => sum + count, 0),
+      bits < 44 ? 1 : 0,
+      `${bits} bits`,
+    );
+    return [tlbi.VMALLS12E1IS! - (bits < 44 ? 1 : 0), hypercalls, run!.tlbi.VMALLS12E1];
   });
   for (const of of counts) assert.deepEqual(of, counts[0]);
 });

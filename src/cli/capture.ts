@@ -1,9 +1,10 @@
 /** `shootdown capture`: boots a real Xen on an emulated machine, lets dom0 create a domU, and records what Xen flushes. */
 import { existsSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
+  BASE,
   CAPTURE_SCENARIOS,
   type CaptureOptions,
   type CaptureScenario,
@@ -20,6 +21,8 @@ import {
   PHASES,
   type Phase,
   planSetup,
+  RELEASES,
+  type Release,
   readInput,
 } from "../capture/index.js";
 import { loadPolicy } from "../catalog/index.js";
@@ -35,6 +38,9 @@ import { interruptible } from "./progress.js";
 interface Options {
   readonly setup?: boolean;
   readonly yes?: boolean;
+  readonly debian: Release;
+  readonly toolstack?: string;
+  readonly dom0Module: readonly string[];
   readonly xen?: string;
   readonly xenSyms?: string;
   readonly dom0Kernel?: string;
@@ -66,13 +72,24 @@ export function register(program: Command): void {
     .option("--setup", "fetch QEMU, Xen, its toolstack and a kernel from Debian into the cache folder, and do no more")
     .option("--yes", "with --setup: do not ask")
     .addOption(
+      new Option("--debian <release>", "whose Xen and toolstack; QEMU and the kernel are trixie's for all")
+        .choices(RELEASES)
+        .default(BASE),
+    )
+    .addOption(
       new Option("--scenario <name>", "what dom0 does")
         .choices(CAPTURE_SCENARIOS.map(({ name }) => name))
         .default("create-domu"),
     )
     .option("--xen <file>", "a Xen of your own, as it boots (default: Debian's)")
     .option("--xen-syms <file>", "its xen-syms, with symbols (default: xen-syms beside it)")
+    .option("--toolstack <folder>", "an install of Xen's toolstack of your own, for arm64 (default: Debian's)")
     .option("--dom0-kernel <file>", "dom0's Linux, an arm64 Image (default: Debian's)")
+    .addOption(
+      new Option("--dom0-module <file>", "a kernel module to insert in dom0; may be given again, the order is kept")
+        .argParser((file: string, list: readonly string[]) => [...list, file])
+        .default([], "Debian's drivers alone"),
+    )
     .addOption(
       new Option("--dom0-vcpus <n>", "dom0's vCPUs (default: the scenario's)").argParser(numberUpTo(MOST_VCPUS)),
     )
@@ -127,9 +144,9 @@ function memory(text: string): number {
 const mega = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 
 async function setUp(options: Options): Promise<void> {
-  const there = findDistribution();
+  const there = findDistribution(options.debian);
   if (there) {
-    const folder = dirname(there.root);
+    const { folder } = there;
     if (options.json) printJson({ folder, files: 0, bytes: 0, packages: there.packages });
     else process.stdout.write(`ready: shootdown capture uses ${folder} (remove it to fetch everything anew)\n`);
     return;
@@ -139,7 +156,7 @@ async function setUp(options: Options): Promise<void> {
     const meter = new CaptureMeter();
     const say = (text: string): void => void process.stderr.write(`${text}\n`);
     try {
-      const plan = await planSetup(signal, (doing) => meter.doing(doing));
+      const plan = await planSetup(options.debian, signal, (doing) => meter.doing(doing));
       meter.stop();
       say(
         `Will fetch ${plan.files} packages (${mega(plan.bytes)}) from the system's Debian mirror, checked by apt, and unpack them into ${plan.folder}:`,
@@ -168,15 +185,19 @@ async function agrees(signal: AbortSignal): Promise<boolean> {
 
 /** Everything that the run needs, from the options and from what the set-up fetched. */
 function captureOptions(options: Options, scenario: CaptureScenario): CaptureOptions {
-  const debian = findDistribution();
-  if (!debian)
+  const debian = findDistribution(options.debian);
+  if (!debian) {
+    const base = findDistribution() !== undefined;
     throw new InputError(
-      `nothing to boot in ${cacheFolder()}: run 'shootdown capture --setup' first (it fetches Debian's QEMU, Xen, toolstack and kernel)`,
+      `nothing ${base ? `of Debian ${options.debian} ` : ""}to boot in ${cacheFolder()}: run 'shootdown capture --setup${options.debian === BASE ? "" : ` --debian ${options.debian}`}' first (it fetches Debian's ${base ? "Xen and toolstack" : "QEMU, Xen, toolstack and kernel"})`,
     );
+  }
   return {
     qemu: options.qemu === undefined ? debian.qemu : [options.qemu],
     ...xenFiles(options, debian),
     root: debian.root,
+    toolstack: [...(options.toolstack === undefined ? [] : [resolve(options.toolstack)]), debian.toolstack],
+    dom0Modules: options.dom0Module,
     dom0Kernel: options.dom0Kernel ?? debian.kernel,
     scenario,
     domu: { memoryMib: options.memory, vcpus: options.vcpus },
@@ -296,7 +317,7 @@ const vcpus = (n: number): string => (n === 1 ? "1 vCPU" : `${n} vCPUs`);
 function producer(options: Options, { scenario, cpu, dom0Vcpus, domu }: CaptureOptions): string {
   const own =
     options.xen === undefined
-      ? findDistribution()!.packages.find((name) => /^xen-hypervisor-[\d.]+-arm64 /.test(name))!
+      ? findDistribution(options.debian)!.packages.find((name) => /^xen-hypervisor-[\d.]+-arm64 /.test(name))!
       : basename(options.xen);
   return `shootdown capture --scenario ${scenario.name}: ${own}, CPU ${cpu}, dom0 with ${vcpus(dom0Vcpus)}, domU of ${domu.memoryMib} MiB with ${vcpus(domu.vcpus)}`;
 }

@@ -1,7 +1,7 @@
 /** Two traces, before and after a change: what differs in what they do, phase by phase, and in what that costs. */
 import { type Counts, type Host, type Priced, price, ratioRange } from "../host/index.js";
 import type { PhaseSummary, Summary } from "../trace/index.js";
-import type { HostCounts } from "./job.js";
+import type { HostCounts } from "./host-sinks.js";
 import type { PhaseCounts, PhasePrices } from "./phases.js";
 
 /** A count in the one trace and in the other; `difference` is after less before. */

@@ -1,9 +1,10 @@
 /** One piece of a comparison: a scenario under a few policies on a CPU, simulated once and priced on every host of that CPU. */
 import type { CpuProfile } from "../arch/index.js";
-import { accountOf, BareMetal, type Counts, type Host, KvmNested, price } from "../host/index.js";
+import { addCounts, type Host, price } from "../host/index.js";
 import { Case, type Policy, type Program, policyOn, unroll } from "../policy/index.js";
-import type { TraceSink } from "../trace/index.js";
 import { frameOf, possibleOccasions, type Scenario, simulate } from "../xen/index.js";
+import { type HostCounts, hostSinks } from "./host-sinks.js";
+import { PhasePrices } from "./phases.js";
 import type { CompareRow } from "./result.js";
 
 /** What is simulated. All of it is plain data, so that a worker may get it as a message. */
@@ -24,46 +25,9 @@ export interface PolicyResult {
   readonly events: number;
 }
 
-/** A trace's counts on one host at one IPA size. */
-export interface HostCounts {
-  readonly host: Host;
-  readonly ipaBits: number;
-  readonly counts: Counts;
-}
-
-/**
- * Sinks for several hosts at several IPA sizes: hosts whose shadow tables evolve alike share one simulation of them.
- * `vcpus`: pCPUs of the trace, which are the vCPUs of the guest hypervisor.
- */
-export function hostSinks(
-  hosts: readonly Host[],
-  ipaBits: readonly number[],
-  vcpus: number,
-): { sinks: TraceSink[]; counts: () => HostCounts[] } {
-  const bare = hosts.some((host) => host.kvm === undefined) ? new BareMetal() : undefined;
-  const nested = new Map<string, KvmNested>();
-  const shapeOf = (host: Host): string => `${host.kvm!.granuleBits} ${host.kvm!.backingLevel}`;
-  for (const host of hosts)
-    if (host.kvm !== undefined) {
-      for (const bits of ipaBits) accountOf(host, bits); // refuses what the host cannot have, before the work
-      if (!nested.has(shapeOf(host))) nested.set(shapeOf(host), new KvmNested(host.kvm, ipaBits, vcpus));
-    }
-  return {
-    sinks: [...(bare ? [bare] : []), ...nested.values()],
-    counts: () =>
-      hosts.flatMap((host) =>
-        ipaBits.map((bits) => ({
-          host,
-          ipaBits: bits,
-          counts: host.kvm === undefined ? bare!.counts() : nested.get(shapeOf(host))!.counts(accountOf(host, bits)),
-        })),
-      ),
-  };
-}
-
 /** Does a job. Throws an InputError when the scenario does not fit the machine or a host. */
 export function runJob({ scenario, policies, cpu, hosts, ipaBits }: Job): PolicyResult[] {
-  const priced = policies.map((policy) => ({ policy, ...hostSinks(hosts, ipaBits, scenario.machine.pcpus) }));
+  const priced = policies.map((policy) => ({ policy, ...scenarioSinks(scenario, hosts, ipaBits) }));
   const { events } = simulate(scenario, cpu, priced, { boot: false });
   return priced.map(({ policy, counts }, lane) => ({
     events: events[lane]!,
@@ -82,6 +46,27 @@ export function runJob({ scenario, policies, cpu, hosts, ipaBits }: Job): Policy
   }));
 }
 
+/** {@link hostSinks} that count only the phases that the scenario wants to be compared, if it says which. */
+function scenarioSinks(
+  scenario: Scenario,
+  hosts: readonly Host[],
+  ipaBits: readonly number[],
+): ReturnType<typeof hostSinks> {
+  const { phases: wanted, machine } = scenario;
+  if (wanted === undefined) return hostSinks(hosts, ipaBits, machine.pcpus);
+  const sink = new PhasePrices(hosts, ipaBits, machine.pcpus);
+  const counts = (): HostCounts[] => {
+    const phases = sink.phases();
+    return sink.total().map((of) => {
+      const own = phases.filter((p) => p.host === of.host && p.ipaBits === of.ipaBits);
+      // What is not wanted is taken off, so that a row has all its kinds, be they none.
+      const others = own.filter(({ phase }) => !wanted.some((name) => name === phase));
+      return { ...of, counts: others.reduce((left, { counts }) => addCounts(left, counts, -1), of.counts) };
+    });
+  };
+  return { sinks: [sink], counts };
+}
+
 /**
  * What of a policy decides a scenario's prices on a CPU: policies with equal keys have the same. Where every domain has one
  * vCPU, it does not matter whether VMIDs are per domain or per vCPU. Where mappings are removed page by page only, programs
@@ -95,6 +80,7 @@ export function traceKey(policy: Policy, cpu: CpuProfile, scenario: Scenario): s
   const pageByPage = oneVmid && !batch && !scenario.destroy && scenario.lives === 1;
   const parts = occasions.map((occasion) => {
     const program = oneVmid ? withoutVmidLoops(on.code[occasion]) : on.code[occasion];
+    if (occasion === "domain-dies") return policy.ownDomainDies ? program : "";
     if (occasion !== "revoke") return program;
     return pageByPage ? onePage(program, cpu) : [on.due, program];
   });

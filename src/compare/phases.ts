@@ -1,7 +1,7 @@
 /** Prices a trace phase by phase ("phase:NAME" marks), on several hosts. */
 import { addCounts, type Counts, type Host } from "../host/index.js";
 import { EventBuffer, Kind, type Names, type TraceSink } from "../trace/index.js";
-import { type HostCounts, hostSinks } from "./job.js";
+import { type HostCounts, hostSinks } from "./host-sinks.js";
 
 /** Name of what stands outside any phase. */
 export const OUTSIDE = "other";

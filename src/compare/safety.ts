@@ -1,6 +1,6 @@
 /** Is what is compared safe? Each policy is put to the prover, for the occasions that the scenarios have and on the CPUs in use. */
 import type { CpuProfile } from "../arch/index.js";
-import { missingFeature, type Policy } from "../policy/index.js";
+import { missingFeature, type Occasion, type Policy } from "../policy/index.js";
 import { assumptions, type ProvedOccasion, Question, type Setting, type SignOff } from "../prove/index.js";
 import { possibleOccasions, type Scenario } from "../xen/index.js";
 import type { Comparison } from "./plan.js";
@@ -8,11 +8,22 @@ import type { CompareResult, CompareRow, ProvedVerdict } from "./result.js";
 
 /** As Xen sets it. */
 const SETTING: Setting = { fb: true };
+/** The end of a domain has no scenarios in the prover. */
+const UNPROVED = "domain-dies";
+
+/**
+ * Occasions of a scenario that nobody can ask the prover about yet. Where one comes up, a policy is not known to be sound,
+ * whatever its other occasions are.
+ */
+export function unprovedOccasions(scenario: Scenario): Occasion[] {
+  return possibleOccasions(scenario).filter((occasion) => occasion === UNPROVED);
+}
 
 /** The occasions of a scenario under a policy that the prover knows; a policy that has batches must survive those too. */
 export function provedOccasions(scenario: Scenario, policy: Policy): ProvedOccasion[] {
   return possibleOccasions(scenario).flatMap((occasion): ProvedOccasion[] => {
     if (occasion === "batch-end") return policy.batch ? ["batch"] : [];
+    if (occasion === UNPROVED) return [];
     return [occasion];
   });
 }
@@ -41,7 +52,8 @@ export function withVerdicts(
     const occasions = provedOccasions(scenario, policy);
     const own = answers.filter((a) => a.policy === policy.name && a.cpu === cpu && occasions.includes(a.occasion));
     const unsound = own.filter(({ verdict }) => verdict === "unsound").map(({ occasion }) => occasion);
-    const known = own.length > 0 && own.every(({ verdict }) => verdict !== "unknown");
+    const known =
+      own.length > 0 && own.every(({ verdict }) => verdict !== "unknown") && unprovedOccasions(scenario).length === 0;
     return { ...row, verdict: unsound.length > 0 ? "unsound" : known ? "sound" : "unknown", unsound };
   });
   const results = answers.map(
@@ -53,5 +65,7 @@ export function withVerdicts(
       ...(reason === undefined ? {} : { reason }),
     }),
   );
-  return { ...result, rows, proof: { results, assumptions: assumptions(SETTING) } };
+  const open = scenarios.filter((scenario) => unprovedOccasions(scenario).length > 0).map(({ name }) => name);
+  const notes = open.length === 0 ? [] : [`In ${open.join(", ")}, a domain dies: nothing proves that occasion (${UNPROVED}) yet, so a policy that is not unsound there is unknown.`]; // biome-ignore format: one sentence
+  return { ...result, rows, notes: [...result.notes, ...notes], proof: { results, assumptions: assumptions(SETTING) } };
 }

@@ -4,6 +4,7 @@
  *   dsb ishst | dmb ... | isb          any barrier
  *   tlbi vmalls12e1is                  any TLBI; with an operand:
  *   tlbi ipas2e1is, ipa                the page (entry, range) of the loop around it; a range form takes the odd page singly
+ *   tlbi ipas2e1is, ipa, ttl           with the level of the leaf entry, where the CPU has FEAT_TTL and no table went with it
  *   tlbi vae1is, va                    the same by the guest's VA, in a va loop
  *   tlbi vale2is, xzr                  operand 0
  *   msr vttbr_el2, owner | current     VTTBR_EL2 := the owner's (back to what was in force)
@@ -143,19 +144,23 @@ class Line {
     for (const feature of op.needs) this.need(feature, `tlbi ${name}`);
     if (op.operand === "none") {
       if (operands.length > 0) this.fail(`tlbi ${name} takes no operand, found '${operands.join(", ")}'`);
-      return { kind: "tlbi", op: index, single: -1, operand: "none" };
+      return { kind: "tlbi", op: index, single: -1, operand: "none", ttl: false };
     }
-    const operand = operands[0]?.toLowerCase();
-    if (operands.length !== 1 || operand === undefined) this.fail(`tlbi ${name} takes one operand: ipa, va or xzr`);
+    const [operand, hint] = operands.map((word) => word.toLowerCase());
+    if (operand === undefined || operands.length > 2 || (hint !== undefined && hint !== "ttl"))
+      this.fail(`tlbi ${name} takes one operand: ipa, va or xzr; after ipa may stand ', ttl'`);
+    // Of a guest's stage 1 a hypervisor does not know the levels.
+    if (hint !== undefined && operand !== "ipa")
+      this.fail(`'ttl' after '${operand}': it is the level of the stage-2 entry, expected only after ipa`);
     const single = singleFormOf(op);
-    if (operand === "xzr") return { kind: "tlbi", op: index, single: -1, operand: "zero" };
+    if (operand === "xzr") return { kind: "tlbi", op: index, single: -1, operand: "zero", ttl: false };
     const wanted = op.operand.startsWith("ipa") ? "ipa" : op.operand.startsWith("va") ? "va" : "xzr";
     if (operand !== wanted)
       this.fail(
         `tlbi ${name} cannot have the operand '${operand}', expected ${wanted}${wanted === "xzr" ? "" : " or xzr"}`,
       );
     this.checkBinding(name, operand, op.operand.endsWith("-range"));
-    return { kind: "tlbi", op: index, single, operand: "loop" };
+    return { kind: "tlbi", op: index, single, operand: "loop", ttl: hint !== undefined };
   }
 
   /** The operand must come from a loop of its kind: range forms from a range loop, single forms from a page or entry loop. */

@@ -13,6 +13,8 @@ export const OCCASIONS = {
     "break-before-make: a block is split, or a valid entry replaced; the entry is invalid and its successor not yet written",
   "vmid-assigned": "a VMID is given to a domain (again), or the root of its table is cleared or invalidated",
   "batch-end": "a batch of removals ends or gives way, after the revoke code if that was due now",
+  "domain-dies":
+    "all mappings of a domain that will never run again are removed, some at a time; in place of the revoke and batch-end code",
 } as const;
 export type Occasion = keyof typeof OCCASIONS;
 
@@ -33,6 +35,8 @@ export interface Policy {
   readonly due: Due;
   /** true when removals go in batches: XENMEM_remove_from_physmap_batch in place of one call a page. The same on every CPU */
   readonly batch: boolean;
+  /** true when it has domain-dies code of its own: without, the end of a domain is removals like any other */
+  readonly ownDomainDies: boolean;
   /** an occasion without code does nothing */
   readonly code: Readonly<Record<Occasion, Program>>;
 }
@@ -51,7 +55,13 @@ const schema = v.strictObject({
   split: occasion,
   "vmid-assigned": occasion,
   "batch-end": occasion,
+  "domain-dies": occasion,
 });
+
+/** Occasions that a policy may leave out. */
+const OPTIONAL: readonly Occasion[] = ["batch-end", "domain-dies"];
+/** Occasions that are about a whole VMID: their code has no pages to loop over. */
+const WHOLE: readonly Occasion[] = ["switch", "vmid-assigned"];
 
 /**
  * Reads a policy. `base` finds the policy that a file names as its base: occasions that the file leaves out are the base's.
@@ -67,7 +77,7 @@ export function parsePolicy(text: string, file: string, base: (name: string) => 
   for (const name of Object.keys(OCCASIONS) as Occasion[]) {
     const section = value[name];
     if (section === undefined) {
-      if (from === undefined && name !== "batch-end")
+      if (from === undefined && !OPTIONAL.includes(name))
         throw InputError.at(file, 0, `[${name}] is missing: say what happens when ${OCCASIONS[name]}, or name a base`);
       code[name] = from?.code[name] ?? [];
     } else
@@ -75,7 +85,7 @@ export function parsePolicy(text: string, file: string, base: (name: string) => 
         file,
         line: toml.textLineOf([name, "code"]) ?? 1,
         requires,
-        ranges: name === "revoke" || name === "split" || name === "batch-end",
+        ranges: !WHOLE.includes(name),
         vmids: vmidPer === "vcpu",
       });
   }
@@ -88,6 +98,7 @@ export function parsePolicy(text: string, file: string, base: (name: string) => 
     requires,
     vmidPer,
     due,
+    ownDomainDies: value["domain-dies"] !== undefined || from?.ownDomainDies === true,
     batch: due === "batch-end" || code["batch-end"].length > 0,
     code,
   };

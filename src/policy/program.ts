@@ -13,7 +13,14 @@ export type Condition =
 /** A statement. `op`, `single` and `barrier` are indexes in TLBI_OPS and BARRIERS; `line` counts from 1 in the file. */
 export type Statement =
   | { readonly kind: "barrier"; readonly barrier: number }
-  | { readonly kind: "tlbi"; readonly op: number; readonly single: number; readonly operand: "none" | "zero" | "loop" }
+  | {
+      readonly kind: "tlbi";
+      readonly op: number;
+      readonly single: number;
+      readonly operand: "none" | "zero" | "loop";
+      /** the operand gives the level of the leaf entry, where that is known and the CPU has FEAT_TTL */
+      readonly ttl: boolean;
+    }
   | { readonly kind: "msr-vttbr"; readonly value: "owner" | "current" }
   | { readonly kind: "with-owner"; readonly body: Program }
   | { readonly kind: "for"; readonly over: LoopOver; readonly body: Program; readonly line: number }
@@ -37,6 +44,8 @@ export class Case {
   length = new Float64Array(16);
   /** 4 KiB pages that one removed entry of the range mapped: 1, 512 or 262,144 */
   step = new Float64Array(16);
+  /** stage-2 level of the range's entries, for TTL; 0 where a table went with them, so that they may be of several */
+  level = new Uint8Array(16);
   /** page number of the guest VA that the range was mapped at, -1 when nobody told the hypervisor */
   va = new Float64Array(16);
   /** ASID of those VAs */
@@ -48,13 +57,14 @@ export class Case {
   }
 
   /**
-   * Adds `pages` pages at `gfn`, one entry, or a table's entries of `step` pages each; they join the last range when they
-   * continue it. `va` -1 = unknown.
+   * Adds `pages` pages at `gfn`, one entry, or a table's entries of `step` pages each (the smallest of them; its level is then
+   * not known, unless `level` tells it); they join the last range when they continue it. `va` -1 = unknown.
    */
-  add(gfn: number, pages: number, va: number, step = pages): void {
+  add(gfn: number, pages: number, va: number, step = pages, level = step === pages ? levelOfLeaf(step) : 0): void {
     this.pages += pages;
     const last = this.count - 1;
-    if (last >= 0 && this.step[last] === step && this.base[last]! + this.length[last]! === gfn) {
+    const alike = last >= 0 && this.step[last] === step && this.level[last] === level;
+    if (alike && this.base[last]! + this.length[last]! === gfn) {
       const known = this.va[last]!;
       if (known < 0 ? va < 0 : va === known + this.length[last]!) {
         this.length[last]! += pages;
@@ -66,6 +76,7 @@ export class Case {
     this.base[i] = gfn;
     this.length[i] = pages;
     this.step[i] = step;
+    this.level[i] = level;
     this.va[i] = va;
   }
 
@@ -75,8 +86,15 @@ export class Case {
       larger.set(this[column]);
       this[column] = larger;
     }
+    const levels = new Uint8Array(2 * this.level.length);
+    levels.set(this.level);
+    this.level = levels;
   }
 }
+
+/** The level of a leaf entry of so many 4 KiB pages; 0 when no leaf has that size. */
+export const levelOfLeaf = (pages: number): 0 | 1 | 2 | 3 =>
+  pages === 1 ? 3 : pages === 512 ? 2 : pages === 262_144 ? 1 : 0;
 
 /** What executes the instructions: a simulated pCPU, or a list. */
 export interface Executor {
@@ -104,6 +122,8 @@ export function specialise(program: Program, cpu: CpuProfile): Program {
       case "for":
       case "with-owner":
         return [{ ...s, body: specialise(s.body, cpu) }];
+      case "tlbi":
+        return [s.ttl && !cpu.features.has("FEAT_TTL") ? { ...s, ttl: false } : s];
       default:
         return [s];
     }

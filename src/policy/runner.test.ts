@@ -82,6 +82,49 @@ test("an entry loop takes a block as one, and the entries of a table one by one"
   assert.deepEqual(pagesOf(unroll(code, on, v2)), [512, 1024, 4096, 4097, 4098, 4099]);
 });
 
+test("ttl gives the level of the removed leaf where the CPU has FEAT_TTL, and none where a table went", () => {
+  const levels = (code: string, cpu = v2): number[] => {
+    const on = new Case();
+    on.add(7, 1, -1);
+    on.add(512, 512, -1);
+    on.add(2 ** 18, 2 ** 18, -1);
+    on.add(2 ** 20, 512, -1, 1);
+    return unroll(programOf(code), on, cpu).map((i) => {
+      assert.ok(i.kind === "tlbi");
+      const { lo, hi } = halvesOf(i.operand);
+      const fields = decodeOperand(TLBI_OPS[i.op]!.operand, lo, hi);
+      if (fields.kind === "ipa-range") return fields.ttl;
+      assert.ok(fields.kind === "ipa" && (fields.ttl === 0 || fields.ttl >> 2 === 1), "of the 4 KiB granule");
+      return fields.ttl & 3;
+    });
+  };
+  const none = new Array<number>(512).fill(0);
+  assert.deepEqual(levels("for entry\ntlbi ipas2e1is, ipa, ttl\nend"), [3, 2, 1, ...none]);
+  assert.deepEqual(levels("if FEAT_TLBIRANGE\nfor range\ntlbi ripas2e1is, ipa, ttl\nend\nend"), [3, 2, 1, 0]);
+  assert.deepEqual(levels("for entry\ntlbi ipas2e1is, ipa\nend"), [0, 0, 0, ...none]);
+  const byEntry = "for entry\ntlbi ipas2e1is, ipa, ttl\nend";
+  assert.deepEqual(levels(byEntry, cpuProfile("cortex-a72")!), [0, 0, 0, ...none]);
+});
+
+test("a range with a level begins where an entry of that level does", () => {
+  const code = programOf("if FEAT_TLBIRANGE\nfor range\ntlbi ripas2e1is, ipa, ttl\nend\nend");
+  fc.assert(
+    fc.property(fc.constantFrom(512, 2 ** 18), fc.integer({ min: 1, max: 3000 }), fc.nat(100), (step, entries, at) => {
+      const on = new Case();
+      for (let i = 0; i < entries; i++) on.add((at + i) * step, step, -1);
+      for (const i of unroll(code, on, v2)) {
+        assert.ok(i.kind === "tlbi");
+        const { lo, hi } = halvesOf(i.operand);
+        const fields = decodeOperand(TLBI_OPS[i.op]!.operand, lo, hi);
+        assert.ok(fields.kind === "ipa-range" && fields.ttl === (step === 512 ? 2 : 1));
+        assert.equal(fields.base % step, 0);
+        assert.equal(fields.granules % step, 0);
+      }
+    }),
+    { numRuns: 60, seed: 1 },
+  );
+});
+
 test("entries join into one range when they and their VAs continue each other", () => {
   const on = new Case();
   on.add(10, 1, 20);

@@ -8,8 +8,10 @@ import {
   type CpuProfile,
   largestRange,
   operandHalves,
+  RANGE_TTL,
   rangeOperand,
   TLBI_OPS,
+  ttl4k,
 } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import {
@@ -49,6 +51,8 @@ interface Step {
   readonly otherwise: readonly Step[];
   readonly condition: Condition | undefined;
   readonly loop: LoopOver | undefined;
+  /** the operand gives the level of the loop's entries */
+  readonly ttl: boolean;
   readonly line: number;
 }
 
@@ -72,6 +76,7 @@ function step(does: Do, rest: Partial<Step> = {}): Step {
     otherwise: rest.otherwise ?? [],
     condition: rest.condition,
     loop: rest.loop,
+    ttl: rest.ttl ?? false,
     line: rest.line ?? 0,
   };
 }
@@ -81,7 +86,7 @@ function stepOf(s: Statement): Step {
     case "barrier":
       return step(Do.barrier, { a: s.barrier });
     case "tlbi":
-      return step(s.operand === "loop" ? Do.tlbiOfLoop : Do.tlbi, { a: s.op, b: s.single });
+      return step(s.operand === "loop" ? Do.tlbiOfLoop : Do.tlbi, { a: s.op, b: s.single, ttl: s.ttl });
     case "msr-vttbr":
       return step(s.value === "owner" ? Do.vttbrOwner : Do.vttbrCurrent);
     case "with-owner":
@@ -95,6 +100,10 @@ function stepOf(s: Statement): Step {
   }
 }
 
+/** What TTL adds to bits [47:0] of an operand, by level; 0 = no hint. */
+const SINGLE_HINTS = [0, ...([1, 2, 3] as const).map((level) => addressOperand(0, ttl4k(level)))];
+const RANGE_HINTS = [0, 1, 2, 3].map((level) => level * RANGE_TTL);
+
 /** Runs one program, specialised for a CPU, on case after case. `file` names the policy in errors. */
 export class Runner {
   private readonly steps: readonly Step[];
@@ -106,6 +115,8 @@ export class Runner {
   private operand = 0;
   private asid = 0;
   private single = 0;
+  /** what TTL adds to the operand for the level of the loop's entries; 0 where that is not known */
+  private hint = 0;
 
   constructor(
     program: Program,
@@ -136,7 +147,11 @@ export class Runner {
           executor.tlbi(s.a, 0, 0);
           break;
         case Do.tlbiOfLoop:
-          executor.tlbi(this.single === 1 && s.b >= 0 ? s.b : s.a, this.operand, this.asid);
+          executor.tlbi(
+            this.single === 1 && s.b >= 0 ? s.b : s.a,
+            s.ttl ? this.operand + this.hint : this.operand,
+            this.asid,
+          );
           break;
         case Do.vttbrOwner:
           this.vttbr(this.owner);
@@ -204,11 +219,13 @@ export class Runner {
     const base = s.b === 1 ? this.knownVa(s, r) : on.base[r]!;
     this.asid = s.b === 1 ? on.asid : 0;
     const length = on.length[r]!;
+    const level = on.level[r]!;
     this.single = 0;
     if (s.does === Do.eachRange) {
       for (let at = 0; at < length; ) {
         const range = largestRange(length - at);
         this.single = range === undefined ? 1 : 0;
+        this.hint = range === undefined ? SINGLE_HINTS[level]! : RANGE_HINTS[level]!;
         this.operand =
           range === undefined ? addressOperand(base + at) : rangeOperand(base + at, range.scale, range.num);
         this.body(s.body);
@@ -216,6 +233,7 @@ export class Runner {
       }
       return;
     }
+    this.hint = SINGLE_HINTS[level]!;
     const step = s.does === Do.eachEntry ? on.step[r]! : 1;
     for (let at = 0; at < length; at += step) {
       this.operand = addressOperand(base + at);

@@ -26,18 +26,23 @@ export interface Domain {
   readonly extents: { page: number; order: number }[];
   /** false until the toolstack unpauses it: populate_physmap may put off its TLB flush until then */
   creationFinished: boolean;
+  /** pages of Xen's own that it shares with the domain: the shared info page, and grant-table frames as they are asked for */
+  sharedInfo: number;
+  readonly grantFrames: number[];
 }
 
 /** The hypervisor: the domains on a machine, and what they ask for. */
 export class Xen {
   readonly domains = new Map<number, Domain>();
   private readonly teardownSite: number;
+  private readonly allocSite: number;
 
   constructor(
     readonly machine: Machine,
     readonly ipaBits: number,
   ) {
     this.teardownSite = machine.recorder.names.id("relinquish_p2m_mapping");
+    this.allocSite = machine.recorder.names.id("alloc_heap_pages");
   }
 
   /** The domain of that id, or undefined. */
@@ -65,13 +70,29 @@ export class Xen {
       const { machine } = this;
       const p2m = new P2mTable(machine, id, this.ipaBits, (page, owner) => this.pageFreed(page, owner));
       if (!p2m.allocateRoot()) return -ENOMEM;
+      machine.heap.setDying(id, false);
       const list: Vcpu[] = [];
-      const domain: Domain = { id, p2m, vcpus: list, extents: [], creationFinished: false };
+      const domain: Domain = {
+        id,
+        p2m,
+        vcpus: list,
+        extents: [],
+        creationFinished: false,
+        sharedInfo: INVALID_MFN,
+        grantFrames: [],
+      };
+      const sharedInfo = this.allocate(domain, 0);
+      if (sharedInfo === undefined) {
+        p2m.freeTables();
+        return -ENOMEM;
+      }
+      domain.sharedInfo = sharedInfo;
       const perVcpu = machine.frame.vmidPer === "vcpu";
       let shared: Vmid | undefined;
       for (let v = 0; v < vcpus; v++) {
         const vmid = shared ?? machine.vmids.allocate() ?? (perVcpu ? this.rollover() : undefined);
         if (vmid === undefined) {
+          if (machine.heap.putAllocRef(sharedInfo)) this.pageFreed(sharedInfo, id);
           p2m.freeTables();
           return -EBUSY;
         }
@@ -121,22 +142,30 @@ export class Xen {
     return vcpu.vmid;
   }
 
-  /** XEN_DOMCTL_unpausedomain: from now on it runs, and memory given to it is flushed at once. */
+  /**
+   * XEN_DOMCTL_unpausedomain, for the first time: domain_creation_finished(). From now on it runs, memory given to it is
+   * flushed at once, and what it accesses is tracked from nothing on.
+   */
   unpause(id: number): number {
     return this.mark("domain:unpause", id, () => {
       const domain = this.domains.get(id);
       if (!domain) return -ESRCH;
       domain.creationFinished = true;
+      domain.p2m.invalidateRoot();
       return 0;
     });
   }
 
-  /** XEN_DOMCTL_destroydomain: memory, mappings, root, VMIDs, tables, in the order of domain_relinquish_resources. */
+  /**
+   * XEN_DOMCTL_destroydomain: memory, mappings, root, VMIDs, tables, in the order of domain_relinquish_resources. Pages that
+   * the domain leaves are to be scrubbed, see {@link scrub}.
+   */
   destroy(id: number, preemptAfter: number): number {
     return this.mark("domain:destroy", id, () => {
       const domain = this.domains.get(id);
       if (!domain) return -ESRCH;
       const { machine } = this;
+      machine.heap.setDying(id, true);
       for (const { page, order } of domain.extents)
         for (let p = page; p < page + 2 ** order; p++)
           if (machine.heap.owner[p] === id && machine.heap.putAllocRef(p)) this.pageFreed(p, id);
@@ -150,10 +179,23 @@ export class Xen {
     });
   }
 
+  /**
+   * The idle loop of the executing pCPU scrubs what dead domains left, until nothing is left (scrub_free_pages); from some
+   * version on with a flush of everything before each page. Yields now and then.
+   */
+  *scrub(): Generator<void> {
+    const { machine } = this;
+    const site = machine.recorder.names.id("scrub_free_pages");
+    yield* machine.heap.scrubFree(() => {
+      if (machine.version.scrubFlush) machine.flushAllGuests(site);
+    });
+  }
+
   /** relinquish_p2m_mapping: every mapping goes, with one flush each time the lock is released. */
   private relinquishMapping(domain: Domain, preemptAfter: number): void {
     const { p2m } = domain;
     const before = this.machine.recorder.at(this.teardownSite);
+    p2m.beginRelinquish();
     const end = 2 ** (this.ipaBits - 12);
     const step = Math.max(RELINQUISH_STEP, Math.floor(preemptAfter / RELINQUISH_STEP) * RELINQUISH_STEP);
     p2m.lock();
@@ -178,14 +220,18 @@ export class Xen {
     this.machine.recorder.owner(this.machine.here, page, before, NO_DOMAIN);
   }
 
-  /** Memory of 2^order pages for a domain, recorded; undefined when there is none. `needFlush` tells whether a flush is due. */
-  allocate(domain: Domain, order: number): { page: number; needFlush: boolean } | undefined {
+  /**
+   * alloc_domheap_pages: memory of 2^order pages for a domain, recorded; undefined when there is none. Flushes when the pages
+   * had an owner, unless MEMF_no_tlbflush leaves that to the caller.
+   */
+  allocate(domain: Domain, order: number, noTlbflush = false): number | undefined {
     const { heap, recorder, here } = this.machine;
     const page = heap.allocate(order, domain.id);
     if (page === undefined) return undefined;
     domain.extents.push({ page, order });
     recordOwner(recorder, here, page, order, domain.id);
-    return { page, needFlush: heap.takeTlbflush(page, order) };
+    if (heap.takeTlbflush(page, order) && !noTlbflush) this.machine.flushAllGuests(this.allocSite);
+    return page;
   }
 
   /** Context switch to a vCPU on a pCPU: p2m_restore_state. */
@@ -210,6 +256,7 @@ export class Xen {
   /** A guest access by what runs on the executing pCPU, through its p2m; false when it faults (nothing mapped). */
   access(domain: Domain, access: number, va: number, frame: Gfn): boolean {
     const { p2m } = domain;
+    if (p2m.invalidated && !p2m.resolveTranslationFault(frame)) return false;
     if (!p2m.lookup(frame)) return false;
     this.machine.recorder.access(this.machine.here, access, p2m.foundLevel, va, frame, p2m.foundMfn);
     return true;

@@ -1,6 +1,8 @@
 /**
- * Xen's domain heap: a buddy allocator with, for each page, its owner, its references, and whether some TLB may still
- * translate to it (xen/common/page_alloc.c: alloc_heap_pages, free_heap_pages, accumulate_tlbflush).
+ * Xen's domain heap: a buddy allocator with, for each page, its owner, its references, whether some TLB may still translate
+ * to it and whether it must be scrubbed (xen/common/page_alloc.c: alloc_heap_pages, free_heap_pages, accumulate_tlbflush,
+ * scrub_free_pages). Which of the free pages comes next is this model's own affair: the last that was freed, and lower
+ * addresses of memory that nobody had; Xen's zones, and its preference for scrubbed blocks, are not modelled.
  */
 import { type Mfn, mfn } from "../arch/index.js";
 import { NO_DOMAIN } from "../trace/index.js";
@@ -21,12 +23,15 @@ export class Heap {
   freePages = 0;
   private readonly freeOrder: Int8Array;
   private readonly needTlbflush: Uint8Array;
-  private readonly timestamp: Uint32Array;
+  /** PGC_need_scrub: a dying domain left it */
+  private readonly needScrub: Uint8Array;
+  /** free pages with needScrub set */
+  private unscrubbed = 0;
+  /** domains whose pages are scrubbed when they are freed: is_dying */
+  private readonly dying = new Set<number>();
   /** free pages with needTlbflush set */
   private dirty = 0;
   private readonly lists: number[][] = Array.from({ length: MAX_ORDER + 1 }, () => []);
-  /** number of flushes of everything so far: the time stamp of pages freed now (tlbflush_clock) */
-  private clock = 1;
 
   /** `pages` of physical memory from machine frame 0, all free and never used; at most 2^24 (64 GiB). */
   constructor(readonly pages: number) {
@@ -35,7 +40,7 @@ export class Heap {
     this.allocated = new Uint8Array(pages);
     this.freeOrder = new Int8Array(pages).fill(-1);
     this.needTlbflush = new Uint8Array(pages);
-    this.timestamp = new Uint32Array(pages);
+    this.needScrub = new Uint8Array(pages);
     for (let page = 0; page < pages; ) {
       let order = MAX_ORDER;
       while (page % 2 ** order !== 0 || page + 2 ** order > pages) order--;
@@ -66,8 +71,18 @@ export class Heap {
     this.owner.fill(owner, page, end);
     this.refs.fill(1, page, end);
     this.allocated.fill(1, page, end);
+    if (this.unscrubbed > 0) this.scrubAllocated(page, end);
     this.freePages -= 2 ** order;
     return mfn(page);
+  }
+
+  /** alloc_heap_pages() scrubs what nobody has scrubbed yet. */
+  private scrubAllocated(page: number, end: number): void {
+    for (let i = page; i < end; i++)
+      if (this.needScrub[i] === 1) {
+        this.needScrub[i] = 0;
+        this.unscrubbed--;
+      }
   }
 
   private pop(order: number): number | undefined {
@@ -84,24 +99,39 @@ export class Heap {
   }
 
   /**
-   * accumulate_tlbflush: true when some page of the block was last used by a domain and no flush of everything has come
-   * since it was freed. The block was just allocated; its pages count as clean from now on.
+   * accumulate_tlbflush: true when some page of the block was last used by a domain. On Arm there is no TLB clock, so that a
+   * flush in between does not count (tlbflush_current_time() is 0, tlbflush_filter() does nothing). The block was just
+   * allocated; its pages count as clean from now on.
    */
   takeTlbflush(page: number, order: number): boolean {
     if (this.dirty === 0) return false;
     let need = false;
     for (let i = page; i < page + 2 ** order; i++)
       if (this.needTlbflush[i] === 1) {
-        if (this.timestamp[i]! >= this.clock) need = true;
+        need = true;
         this.needTlbflush[i] = 0;
         this.dirty--;
       }
     return need;
   }
 
-  /** Everything was flushed (ALLE1IS): pages freed until now need no flush any more. */
-  flushed(): void {
-    this.clock++;
+  /** The domain is dying (or, again, not): its pages are scrubbed when they are freed (free_domheap_pages). */
+  setDying(owner: number, dying: boolean): void {
+    if (dying) this.dying.add(owner);
+    else this.dying.delete(owner);
+  }
+
+  /**
+   * scrub_free_pages(), until nothing is left to scrub: `before` is called for each page whose former owner may still reach
+   * it. The page goes on needing a flush when it is allocated: nothing is known of a version that forgets it here.
+   */
+  *scrubFree(before: (page: number) => void): Generator<void> {
+    for (let page = 0; page < this.pages && this.unscrubbed > 0; page++) {
+      if (this.needScrub[page] === 0) continue;
+      if (this.needTlbflush[page] === 1) before(page);
+      this.needScrub[page] = 0;
+      if (--this.unscrubbed % 4096 === 0) yield;
+    }
   }
 
   /** Takes one more reference (get_page): false when the page is free, or the count at its end. */
@@ -127,11 +157,15 @@ export class Heap {
   }
 
   private release(page: number): void {
-    if (this.owner[page] !== NO_DOMAIN) {
+    const owner = this.owner[page]!;
+    if (owner !== NO_DOMAIN) {
       this.needTlbflush[page] = 1;
       this.dirty++;
+      if (this.dying.has(owner)) {
+        this.needScrub[page] = 1;
+        this.unscrubbed++;
+      }
     }
-    this.timestamp[page] = this.clock;
     this.owner[page] = NO_DOMAIN;
     this.allocated[page] = 0;
     this.freePages++;

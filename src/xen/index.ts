@@ -9,3 +9,4 @@ export * from "./replay.js";
 export * from "./scenario.js";
 export * from "./simulate.js";
 export * from "./types.js";
+export * from "./versions.js";

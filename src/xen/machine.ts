@@ -1,10 +1,11 @@
 /** The machine under Xen: pCPUs with what they run, memory, tables, and the policy whose code runs at each flush. */
 import { barrierIndex, type CpuProfile, sysregIndex, tlbiIndex, type Vmid, vmid, vttbr } from "../arch/index.js";
 import { InputError } from "../input/index.js";
-import { type Case, type Due, type Executor, OCCASIONS, type Occasion, type Policy, Runner } from "../policy/index.js";
+import { type Case, type Executor, OCCASIONS, type Occasion, type Policy, Runner } from "../policy/index.js";
 import { NO_DOMAIN, type Recorder } from "../trace/index.js";
 import { Heap } from "./heap.js";
 import { Tables } from "./tables.js";
+import { DEFAULT_VERSION, type XenVersion, xenVersion } from "./versions.js";
 import { VmidPool } from "./vmid.js";
 
 const VTTBR = sysregIndex("VTTBR_EL2")!;
@@ -65,6 +66,7 @@ export class Machine {
     readonly cpu: CpuProfile,
     readonly pcpus: number,
     ramPages: number,
+    readonly version: XenVersion = xenVersion(DEFAULT_VERSION),
   ) {
     this.frame = frameOf(policies[0]!);
     if (policies.some((policy) => !sameFrame(frameOf(policy), this.frame)))
@@ -125,10 +127,16 @@ export class Machine {
   }
 
   /**
-   * Runs the code of an occasion on a case, at a site (the function that flushes), in each lane; for "revoke" only in the
-   * lanes whose policy has it due then.
+   * Runs the code of an occasion on a case, at a site (the function that flushes), in each lane whose policy it is for: all,
+   * unless `only` says which.
    */
-  flush(occasion: Occasion, on: Case, ownerVmids: readonly number[], site: number, due?: Due): void {
+  flush(
+    occasion: Occasion,
+    on: Case,
+    ownerVmids: readonly number[],
+    site: number,
+    only?: (policy: Policy) => boolean,
+  ): void {
     this.occasions.add(occasion);
     if (ownerVmids.length === 0) return; // its VMIDs rolled over and none came back: nothing of it is cached
     on.currentVmid = this.currentVmid;
@@ -136,7 +144,7 @@ export class Machine {
     const before = this.recorder.at(site);
     for (let lane = 0; lane < this.policies.length; lane++) {
       const policy = this.policies[lane]!;
-      if (due !== undefined && policy.due !== due) continue;
+      if (only !== undefined && !only(policy)) continue;
       this.enter(lane);
       this.runners[lane]![occasion].run(on);
       if (this.currentVmid !== on.currentVmid) throw leftElsewhere(policy, occasion, this.currentVmid, on.currentVmid);
@@ -154,9 +162,9 @@ export class Machine {
     this.recorder.all();
   }
 
-  /** True when some lane's policy wants its revoke code then. */
-  hasDue(due: Due): boolean {
-    return this.policies.some((policy) => policy.due === due);
+  /** True when some lane's policy is such. */
+  has(only: (policy: Policy) => boolean): boolean {
+    return this.policies.some(only);
   }
 
   /**
@@ -182,14 +190,13 @@ export class Machine {
       this.tlbi(ALLE1IS, 0, 0);
       this.recorder.barrier(this.here, DSB_ISH);
       if (this.cpu.repeatTlbi) {
-        this.tlbi(VALE2IS, 0, 0);
+        this.tlbi(this.version.repeat === "same" ? ALLE1IS : VALE2IS, 0, 0);
         this.recorder.barrier(this.here, DSB_ISH);
       }
       this.isb();
     }
     this.leave();
     this.recorder.at(before);
-    this.heap.flushed();
   }
 }
 

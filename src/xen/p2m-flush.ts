@@ -3,7 +3,7 @@
  * (xen/arch/arm/mmu/p2m.c: p2m_tlb_flush_sync, p2m_force_tlb_flush_sync, p2m_write_unlock).
  */
 import { pagesAtLevel, type Vmid } from "../arch/index.js";
-import { Case } from "../policy/index.js";
+import { Case, type Due, type Policy } from "../policy/index.js";
 import type { Machine } from "./machine.js";
 
 /** Whose flushes they are: the domain's VMIDs, and the ASID of its guest's mappings. */
@@ -11,6 +11,20 @@ export interface FlushOwner {
   readonly vmids: readonly Vmid[];
   readonly asid: number;
 }
+
+/** Whose revoke code runs then, by when it is due. */
+const DUE: Readonly<Record<Due, (policy: Policy) => boolean>> = {
+  "at-once": ({ due }) => due === "at-once",
+  unlock: ({ due }) => due === "unlock",
+  "batch-end": ({ due }) => due === "batch-end",
+};
+const OWN_END = ({ ownDomainDies }: Policy): boolean => ownDomainDies;
+/** The same while the domain dies: of those policies only that have no code of their own for it. */
+const DUE_DYING: typeof DUE = {
+  "at-once": (policy) => DUE["at-once"](policy) && !OWN_END(policy),
+  unlock: (policy) => DUE.unlock(policy) && !OWN_END(policy),
+  "batch-end": (policy) => DUE["batch-end"](policy) && !OWN_END(policy),
+};
 
 /** The flushes of one p2m. */
 export class P2mFlushes {
@@ -22,6 +36,8 @@ export class P2mFlushes {
   private needFlush = false;
   /** true within a batch of removals: nothing that they free may go back before its end */
   batching = false;
+  /** true when the domain's mappings go for ever (relinquish_p2m_mapping) */
+  dying = false;
   private readonly unlockSite: number;
   private readonly setEntrySite: number;
   private readonly freeEntrySite: number;
@@ -59,12 +75,18 @@ export class P2mFlushes {
   /** An entry that was valid to the hardware is gone: need_flush. `step`: pages of its smallest leaf. */
   entryRemoved(gfn: number, level: number, va: number, step: number): void {
     this.needFlush = true;
-    if (this.machine.hasDue("at-once")) {
+    const atOnce = this.due["at-once"];
+    if (this.machine.has(atOnce)) {
       this.one(gfn, level, va, step);
-      this.machine.flush("revoke", this.forced, this.owner.vmids, this.setEntrySite, "at-once");
+      this.machine.flush("revoke", this.forced, this.owner.vmids, this.setEntrySite, atOnce);
     }
     this.removed.add(gfn, pagesAtLevel(level), va, step);
     if (this.machine.frame.batch) this.batched.add(gfn, pagesAtLevel(level), va, step);
+  }
+
+  /** Whose revoke code is to run. */
+  private get due(): typeof DUE {
+    return this.dying ? DUE_DYING : DUE;
   }
 
   private one(gfn: number, level: number, va: number, step: number): void {
@@ -93,13 +115,15 @@ export class P2mFlushes {
 
   /**
    * p2m_tlb_flush_sync: the revoke code of the policies that have it due at unlock, for what was removed since it ran last
-   * (at once: each entry had its own).
+   * (at once: each entry had its own); while the domain dies, the domain-dies code of those that have one.
    */
   private flushRemoved(site: number): void {
     if (this.removed.count === 0) return; // its flush came before a table went, or before the batch's end
     this.removed.asid = this.owner.asid;
-    if (this.machine.hasDue("unlock")) this.machine.flush("revoke", this.removed, this.owner.vmids, site, "unlock");
-    this.removed.clear();
+    const { machine, removed, owner } = this;
+    if (machine.has(this.due.unlock)) machine.flush("revoke", removed, owner.vmids, site, this.due.unlock);
+    if (this.dying) machine.flush("domain-dies", removed, owner.vmids, site, OWN_END);
+    removed.clear();
   }
 
   /** The revoke code, then the batch-end code: a removal outside a batch is a batch of one. */
@@ -108,8 +132,9 @@ export class P2mFlushes {
     this.flushRemoved(site);
     if (machine.frame.batch) {
       batched.asid = owner.asid;
-      if (machine.hasDue("batch-end")) machine.flush("revoke", batched, owner.vmids, site, "batch-end");
-      machine.flush("batch-end", batched, owner.vmids, site);
+      const { due, dying } = this;
+      if (machine.has(due["batch-end"])) machine.flush("revoke", batched, owner.vmids, site, due["batch-end"]);
+      machine.flush("batch-end", batched, owner.vmids, site, dying ? (policy) => !OWN_END(policy) : undefined);
       batched.clear();
     }
     this.needFlush = false;

@@ -50,6 +50,8 @@ export class P2mTable {
   readonly lastVcpuRan: Int16Array;
   /** VMIDs of the domain: one, or one a vCPU */
   vmids: Vmid[] = [];
+  /** true when accesses may meet entries that are valid to Xen only */
+  invalidated = false;
   /** ASID of the guest's mappings, told to policies that flush by VA */
   asid = 0;
   /** stats.mappings by level, stats.shattered by level */
@@ -73,7 +75,8 @@ export class P2mTable {
   private readonly sites: {
     readonly vmid: number;
     readonly clearRoot: number;
-    readonly unlock: number;
+    readonly invalidateRoot: number;
+    readonly resolve: number;
     readonly heap: number;
   };
 
@@ -101,7 +104,8 @@ export class P2mTable {
     this.sites = {
       vmid: names.id("p2m_alloc_vmid"),
       clearRoot: names.id("p2m_clear_root_pages"),
-      unlock: names.id("p2m_write_unlock"),
+      invalidateRoot: names.id("p2m_invalidate_root"),
+      resolve: names.id("p2m_resolve_translation_fault"),
       heap: names.id("alloc_heap_pages"),
     };
   }
@@ -174,6 +178,11 @@ export class P2mTable {
   unlock(): void {
     this.flushes.atUnlock();
     this.locked = false;
+  }
+
+  /** relinquish_p2m_mapping: from now on every removal is one of a dying domain. */
+  beginRelinquish(): void {
+    this.flushes.dying = true;
   }
 
   /** A batch of removals begins: nothing that they free goes back before {@link endBatch}, and its flush may wait for it. */
@@ -391,13 +400,17 @@ export class P2mTable {
   }
 
   /**
-   * p2m_invalidate_root: bit 0 of every root entry goes, so that the next use of each faults; one flush at unlock. Xen does it
-   * to track accesses for a guest's set/way cache maintenance. It concerns the whole VMID, as a new root does.
+   * p2m_invalidate_root: bit 0 of root entries goes, so that the next use of each faults; one flush at unlock. Xen does it when
+   * a domain is unpaused first, to track accesses for the guest's set/way cache maintenance. It concerns the whole VMID, as a
+   * new root does. The C code's loop goes to P2M_ROOT_LEVEL where it means P2M_ROOT_PAGES: at 48 bits (level 0) it does
+   * nothing, and from level 1 on it does the first root page only. So does this.
    */
   invalidateRoot(): void {
+    if (this.startLevel === 0) return;
     this.lock();
-    for (const root of this.roots) this.invalidateTable(root, this.geometry.startLevel);
-    this.flushes.whole(this.sites.unlock);
+    for (const root of this.roots.slice(0, this.startLevel)) this.invalidateTable(root, this.startLevel);
+    this.invalidated = true;
+    this.flushes.whole(this.sites.invalidateRoot);
     this.unlock();
   }
 
@@ -410,8 +423,9 @@ export class P2mTable {
   }
 
   /**
-   * p2m_resolve_translation_fault: the first entry on the way that is valid to Xen only is made valid again, after the table
-   * below it was invalidated in its turn. No flush: nothing invalid is ever cached. False when the gfn is not mapped.
+   * p2m_resolve_translation_fault, as often as an access to the gfn faults: an entry on the way that is valid to Xen only is
+   * made valid again, after the table below it was invalidated in its turn. For that Xen flushes at unlock
+   * (p2m_invalidate_table sets need_flush), although nothing below an invalid entry is cached. False: the gfn is not mapped.
    */
   resolveTranslationFault(gfn: number): boolean {
     const { tables } = this.machine;
@@ -426,6 +440,7 @@ export class P2mTable {
       if (!isValid(lo)) {
         if (below >= 0) this.invalidateTable(below, level + 1);
         this.writeEntry(table, level, slot, (lo | VALID) >>> 0, hi);
+        if (below >= 0) this.flushes.whole(this.sites.resolve);
       }
       if (below < 0) return true;
       table = below;

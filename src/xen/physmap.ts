@@ -21,6 +21,9 @@ export const MapSpace = {
 /** `size` of the batch calls is a uint16_t. */
 export const MAX_BATCH = 0xffff;
 
+/** Frames of a grant table: opt_max_grant_frames, as xl has it. */
+const MAX_GRANT_FRAMES = 64;
+
 /** A guest's array: what the hypervisor reads from or writes to, item by item. Null is a bad handle (-EFAULT). */
 export type GuestArray = { [index: number]: number; readonly length: number } | null;
 
@@ -69,41 +72,55 @@ export class Physmap {
   constructor(
     private readonly xen: Xen,
     private readonly preemptAfter: number,
+    /** extents after which populate_physmap finds something pending */
+    private readonly populatePreemptAfter = Number.POSITIVE_INFINITY,
   ) {
-    this.allocSite = xen.machine.recorder.names.id("alloc_heap_pages");
     this.removeMark = xen.machine.recorder.names.id("hypercall:XENMEM_remove_from_physmap");
     this.populateSite = xen.machine.recorder.names.id("populate_physmap");
   }
 
-  private readonly allocSite: number;
   private readonly removeMark: number;
   private readonly populateSite: number;
 
   /**
    * XENMEM_populate_physmap: extents of 2^order pages at the gfns. Returns how many were populated; fewer than asked when
-   * memory ends. While the domain is being created one flush serves the whole call (MEMF_no_tlbflush).
+   * memory ends. A continuation is a hypercall again, and flushes again where the version flushes once a call (XenVersion).
    */
   populate(domid: number, extents: readonly Gfn[], order: number): number {
-    return this.xen.hypercall("hypercall:XENMEM_populate_physmap", () => {
-      const domain = this.xen.domain(domid);
-      if (!domain) return -ESRCH;
-      let need = false;
-      let done = 0;
-      for (const frame of extents) {
-        if (!domain.p2m.holds(frame + 2 ** order - 1)) break;
-        const memory = this.xen.allocate(domain, order);
-        if (!memory) break;
-        if (memory.needFlush && domain.creationFinished) this.xen.machine.flushAllGuests(this.allocSite);
-        else need ||= memory.needFlush;
-        domain.p2m.lock();
-        const rc = domain.p2m.setEntry(frame, 2 ** order, memory.page, P2m.ram_rw);
-        domain.p2m.unlock();
-        if (rc !== 0) break;
-        done++;
-      }
-      if (need) this.xen.machine.flushAllGuests(this.populateSite);
-      return done;
-    });
+    for (let done = 0; ; ) {
+      const rc = this.xen.hypercall("hypercall:XENMEM_populate_physmap", () =>
+        this.populateSome(domid, extents, order, done),
+      );
+      if (rc < 0) return rc;
+      const short = rc - done < this.populatePreemptAfter;
+      done = rc;
+      if (short || done === extents.length) return done;
+    }
+  }
+
+  /** populate_physmap, from extent `start` on: how many are populated now, or -errno. */
+  private populateSome(domid: number, extents: readonly Gfn[], order: number, start: number): number {
+    const { xen } = this;
+    const domain = xen.domain(domid);
+    if (!domain) return -ESRCH;
+    const noTlbflush = !domain.creationFinished && xen.machine.version.creationFlush === "call";
+    let got = false;
+    let done = start;
+    while (done < extents.length && done - start < this.populatePreemptAfter) {
+      const frame = extents[done]!;
+      if (!domain.p2m.holds(frame + 2 ** order - 1)) break;
+      const page = xen.allocate(domain, order, noTlbflush);
+      if (page === undefined) break;
+      got = true;
+      domain.p2m.lock();
+      const rc = domain.p2m.setEntry(frame, 2 ** order, page, P2m.ram_rw);
+      domain.p2m.unlock();
+      if (rc !== 0) break;
+      done++;
+    }
+    // What accumulate_tlbflush() reads of a page that was just allocated is PGT_TYPE_INFO_INITIALIZER, for whoever had it.
+    if (got && noTlbflush) xen.machine.flushAllGuests(this.populateSite);
+    return done;
   }
 
   /** XENMEM_add_to_physmap: a page at `gpfn`: the one at gfn `idx` of the same domain (gmfn: moved), or one of Xen's. */
@@ -128,7 +145,11 @@ export class Physmap {
       domain.p2m.unlock();
       return rc;
     }
-    if (space === MapSpace.shared_info || space === MapSpace.grant_table) return this.addXenPage(domain, gpfn);
+    if (space === MapSpace.shared_info) return this.addXenPage(domain, domain.sharedInfo, gpfn);
+    if (space === MapSpace.grant_table) {
+      const page = this.grantFrame(domain, idx);
+      return page === undefined ? -ENOMEM : this.addXenPage(domain, page, gpfn);
+    }
     if (space !== MapSpace.gmfn_foreign) return -EOPNOTSUPP;
     if (foreignDomid === domain.id) return -EINVAL;
     const foreign = this.xen.domain(foreignDomid);
@@ -157,12 +178,11 @@ export class Physmap {
       if (!domain || !foreign) return -ESRCH;
       for (let i = 0; i < frames; i++) {
         if (!domain.p2m.holds(gpfn + i)) return -EINVAL;
-        const memory = this.xen.allocate(foreign, 0);
-        if (!memory) return -ENOMEM;
-        if (memory.needFlush) this.xen.machine.flushAllGuests(this.allocSite);
-        this.xen.machine.heap.get(memory.page);
+        const page = this.grantFrame(foreign, i);
+        if (page === undefined) return -ENOMEM;
+        this.xen.machine.heap.get(page);
         domain.p2m.lock();
-        const rc = domain.p2m.setEntry(gfn(gpfn + i), 1, memory.page, P2m.map_foreign_rw);
+        const rc = domain.p2m.setEntry(gfn(gpfn + i), 1, page, P2m.map_foreign_rw);
         domain.p2m.unlock();
         if (rc !== 0) return rc;
       }
@@ -170,13 +190,22 @@ export class Physmap {
     });
   }
 
+  /** gnttab_grow_table: frame `index` of the domain's grant table, made with those before it; undefined when memory ends. */
+  private grantFrame(domain: Domain, index: number): number | undefined {
+    const { grantFrames } = domain;
+    if (index >= MAX_GRANT_FRAMES) return undefined;
+    while (grantFrames.length <= index) {
+      const page = this.xen.allocate(domain, 0);
+      if (page === undefined) return undefined;
+      grantFrames.push(page);
+    }
+    return grantFrames[index];
+  }
+
   /** A page of Xen's own (shared info, grant table) at a gfn of the guest's choice; what was mapped there is replaced. */
-  private addXenPage(domain: Domain, gpfn: number): number {
-    const memory = this.xen.allocate(domain, 0);
-    if (!memory) return -ENOMEM;
-    if (memory.needFlush) this.xen.machine.flushAllGuests(this.allocSite);
+  private addXenPage(domain: Domain, page: number, gpfn: number): number {
     domain.p2m.lock();
-    const rc = domain.p2m.setEntry(gfn(gpfn), 1, memory.page, P2m.ram_rw);
+    const rc = domain.p2m.setEntry(gfn(gpfn), 1, page, P2m.ram_rw);
     domain.p2m.unlock();
     return rc;
   }

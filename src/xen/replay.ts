@@ -7,11 +7,13 @@ import type { Policy } from "../policy/index.js";
 import { policyOn } from "../policy/index.js";
 import { Recorder, type TraceSink } from "../trace/index.js";
 import { Xen } from "./domain.js";
+import { RINGS, startLinux } from "./guest.js";
 import { Machine } from "./machine.js";
-import { MapSpace, Physmap } from "./physmap.js";
+import { Physmap } from "./physmap.js";
 import type { Scenario } from "./scenario.js";
 import { bootDom0 } from "./simulate.js";
-import { GUEST_RAM_GFN, MAGIC_GFN, Toolstack } from "./toolstack.js";
+import { MAGIC_GFN, Toolstack } from "./toolstack.js";
+import { xenVersion } from "./versions.js";
 
 /** A vCPU came in on a pCPU. */
 export interface Switch {
@@ -25,7 +27,7 @@ export const REPLAYED = ["create", "run", "destroy"] as const;
 export type Replayed = (typeof REPLAYED)[number];
 
 export interface Replay {
-  /** machine, dom0, one domU and the toolstack's pages */
+  /** machine, the version of Xen, dom0, one domU and the toolstack's pages */
   readonly scenario: Scenario;
   readonly switches: Readonly<Record<Replayed | "boot", readonly Switch[]>>;
   /** the phases that the record has */
@@ -34,12 +36,7 @@ export interface Replay {
 
 /** domU's id: the first one after dom0. */
 const DOMU = 1;
-/** Where a domU's Linux puts the shared info page, in its RAM, and its grant table, in no RAM: any such gfn does. */
-const SHARED_INFO_GFN = GUEST_RAM_GFN + 1;
-const GRANT_TABLE_GFN = 0x38000;
-/** Magic pages whose grants dom0's daemons map: the console's ring (xenconsoled) and xenstore's (xenstored). */
-const RINGS = 2;
-/** Where dom0 maps them: at gfns beyond its RAM that nothing else uses. */
+/** Where dom0's daemons (xenconsoled, xenstored) map the grants of the rings: at gfns beyond its RAM that nothing else uses. */
 const RING_GFN = 2 ** 23;
 
 /** Runs the replay; the sinks get its trace. Throws an InputError when the machine has not the memory. */
@@ -57,9 +54,10 @@ export function replay(
     cpu,
     scenario.machine.pcpus,
     scenario.machine["ram-mib"] * 256,
+    xenVersion(scenario.xen.version),
   );
   const xen = new Xen(machine, scenario.machine["ipa-bits"]);
-  const physmap = new Physmap(xen, scenario.toolstack["preempt-after"]);
+  const physmap = new Physmap(xen, scenario.toolstack["preempt-after"], scenario.toolstack["populate-preempt-after"]);
   const { dom0, base } = finish(bootDom0(xen, scenario));
   // dom0's vCPU 0 asks for everything; which pCPU it runs on does not change what is flushed.
   const askDom0 = (): void => {
@@ -84,11 +82,11 @@ export function replay(
     },
     run() {
       run(switches.run);
-      // The domU's Linux (xen_guest_init, gnttab_init) gets its shared info page and its grant table.
-      if (switches.run.some(({ domain }) => domain === DOMU)) {
-        physmap.addToPhysmap(DOMU, MapSpace.shared_info, 0, SHARED_INFO_GFN);
-        physmap.addToPhysmap(DOMU, MapSpace.grant_table, 0, GRANT_TABLE_GFN);
-      }
+      const domu = xen.domain(DOMU);
+      if (!domu || !switches.run.some(({ domain }) => domain === DOMU)) return;
+      machine.writeVttbr(xen.currentVmid(domu.vcpus[0]!), DOMU);
+      startLinux(xen, physmap, domu);
+      askDom0();
     },
     destroy() {
       run(switches.destroy);

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { parseToml } from "../input/index.js";
 import { MAX_BATCH } from "./physmap.js";
+import { DEFAULT_VERSION, XEN_VERSIONS } from "./versions.js";
 
 const whole = (least: number, most: number) => v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
 const pages = whole(0, 2 ** 22);
@@ -23,6 +24,8 @@ const domu = v.strictObject({
   "working-set": v.optional(pages, 0),
   /** pages that all its vCPUs touch */
   "shared-set": v.optional(pages, 0),
+  /** Linux, that maps its shared info page and its grant table and uses its rings when it runs first (xen_guest_init) */
+  linux: v.optional(v.boolean(), false),
   /** pCPUs that each vCPU may run on (hard affinity); needed by scheduler = "affinity" */
   affinity: v.optional(v.array(v.pipe(v.array(whole(0, 254)), v.minLength(1)))),
 });
@@ -36,8 +39,15 @@ const toolstack = v.strictObject({
   "grant-frames": v.optional(whole(0, 64), 0),
   /** gfns that dom0 hands to one XENMEM_remove_from_physmap_batch, where the policy has it */
   "removal-batch": v.optional(whole(1, MAX_BATCH), MAX_BATCH),
+  /** extents after which populate_physmap finds something else to do and returns a continuation; default: never */
+  "populate-preempt-after": v.optional(whole(1, 2 ** 30)),
   /** items of a batch after which Xen finds something else to do and returns a continuation */
   "preempt-after": v.optional(whole(1, 2 ** 30), 4096),
+});
+
+const xen = v.strictObject({
+  /** a row of XEN_VERSIONS: what the page allocator flushes */
+  version: v.optional(v.picklist(XEN_VERSIONS.map(({ name }) => name)), DEFAULT_VERSION),
 });
 
 const run = v.strictObject({
@@ -46,6 +56,9 @@ const run = v.strictObject({
   "time-us": v.optional(whole(0, 1e9), 0),
   "slice-us": v.optional(whole(1, 1e9), 10_000),
 });
+
+/** Phases of a scenario's trace after the boot ("phase:NAME" marks). */
+export const PHASES = ["create", "run", "destroy", "scrub"] as const;
 
 const schema = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]*$/, "expected kebab-case: a-z, 0-9, '-' and '.'")),
@@ -57,11 +70,18 @@ const schema = v.strictObject({
     /** IPA bits of the p2m: what PARange says to Xen. TLBIs do not depend on it */
     "ipa-bits": v.optional(v.picklist([32, 36, 40, 42, 44, 48]), 48),
   }),
+  xen: v.optional(xen, {}),
   dom0: v.strictObject({
     "memory-mib": mib,
     vcpus: v.optional(whole(1, 128), 1),
-    /** pages that dom0's kernel and toolstack touch between two hypercalls */
+    /** pages that dom0's kernel and toolstack touch between two hypercalls, each in a 2 MiB block of its own if it can be */
     "working-set": v.optional(pages, 0),
+    /**
+     * first gfn that dom0 maps foreign pages at. Linux takes them from the extended regions that Xen tells dom0: without an
+     * SMMU these are RAM that dom0 was not given (find_unallocated_memory), often in a GiB where dom0 has RAM. Default: above
+     * all RAM
+     */
+    "foreign-gfn": v.optional(whole(0, 2 ** 36 - 1)),
   }),
   toolstack: v.optional(toolstack, {}),
   domu: v.pipe(v.array(domu), v.minLength(1), v.maxLength(64)),
@@ -70,6 +90,8 @@ const schema = v.strictObject({
   lives: v.optional(whole(1, 1000), 1),
   /** destroy the domUs at the end of their last life too */
   destroy: v.optional(v.boolean(), false),
+  /** the phases whose prices are compared; default: all after the boot */
+  phases: v.optional(v.pipe(v.array(v.picklist(PHASES)), v.minLength(1))),
 });
 
 /** A scenario, read. Sizes are in MiB or 4 KiB pages, times in microseconds, as the keys say. */

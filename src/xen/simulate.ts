@@ -4,12 +4,14 @@ import { InputError } from "../input/index.js";
 import { type Occasion, type Policy, policyOn } from "../policy/index.js";
 import { Recorder, type TraceSink } from "../trace/index.js";
 import { type Domain, Xen } from "./domain.js";
+import { startLinux } from "./guest.js";
 import { Machine } from "./machine.js";
 import { Physmap } from "./physmap.js";
 import type { Scenario } from "./scenario.js";
 import { type Running, schedule } from "./scheduler.js";
 import { GUEST_RAM_GFN, Toolstack } from "./toolstack.js";
 import { P2m } from "./types.js";
+import { xenVersion } from "./versions.js";
 
 export interface SimulationOptions {
   /** false: the sinks get the trace only from the end of the boot on, when dom0 runs. Default true */
@@ -31,20 +33,23 @@ export interface Lane {
 }
 
 /**
- * The occasions that a scenario can bring up, whatever the policy: those of a removal where anything is mapped and unmapped,
- * or destroyed; the switch where anything runs. Some may not come up after all.
+ * The occasions that a scenario can bring up, whatever the policy: those of a removal where anything is mapped and unmapped;
+ * domain-dies where a domain is destroyed (then also where a policy has no code of its own for it, and its revoke code runs);
+ * the switch where anything runs. Some may not come up after all.
  */
 export function possibleOccasions(scenario: Scenario): Occasion[] {
+  const dies = scenario.destroy || scenario.lives > 1;
   const removes =
-    scenario.destroy ||
-    scenario.lives > 1 ||
+    dies ||
     scenario.toolstack["special-pages"] > 0 ||
     scenario.toolstack["magic-pages"] > 0 ||
     scenario.toolstack["grant-frames"] > 0 ||
     scenario.domu.some((domu) => domu.segment.length > 0);
   return [
     "vmid-assigned",
-    ...(removes ? (["revoke", "split", "batch-end"] as const) : []),
+    ...(removes ? (["revoke", "batch-end"] as const) : []),
+    ...(removes || scenario.domu.some(({ linux }) => linux) ? (["split"] as const) : []),
+    ...(dies ? (["domain-dies"] as const) : []),
     ...(scenario.run["time-us"] > 0 ? (["switch"] as const) : []),
   ];
 }
@@ -53,7 +58,8 @@ export function possibleOccasions(scenario: Scenario): Occasion[] {
  * Runs a scenario on a CPU, under one policy or under several of the same frame at once (see Machine): each lane's sinks get
  * the very trace that its policy alone would give. A generator, so that a caller may show progress, let other work in, or
  * stop it (what it yields is the number of events so far). Phases: boot (dom0 is built), then create, run and destroy for
- * each life. Throws an InputError when the scenario does not fit.
+ * each life, and scrub: it is waited until idle pCPUs have scrubbed what the domains left. Throws an InputError when the
+ * scenario does not fit.
  */
 export function* simulation(
   scenario: Scenario,
@@ -69,9 +75,16 @@ export function* simulation(
   const recorder = new Recorder(pcpus, first ?? [], ...more);
   recorder.pause(options.boot === false);
   const policies = lanes.map(({ policy }) => policyOn(policy, cpu));
-  const machine = new Machine(recorder, policies, cpu, pcpus, scenario.machine["ram-mib"] * 256);
+  const machine = new Machine(
+    recorder,
+    policies,
+    cpu,
+    pcpus,
+    scenario.machine["ram-mib"] * 256,
+    xenVersion(scenario.xen.version),
+  );
   const xen = new Xen(machine, ipaBits);
-  const physmap = new Physmap(xen, scenario.toolstack["preempt-after"]);
+  const physmap = new Physmap(xen, scenario.toolstack["preempt-after"], scenario.toolstack["populate-preempt-after"]);
 
   function* phase<T>(name: string, body: Generator<unknown, T>): Generator<number, T> {
     const mark = recorder.names.id(`phase:${name}`);
@@ -90,15 +103,29 @@ export function* simulation(
   for (let life = 1; life <= scenario.lives; life++) {
     const running: Running[] = [];
     yield* phase("create", createAll());
-    if (scenario.run["time-us"] > 0) {
-      yield* phase("run", schedule(xen, scenario, running));
-      xen.run(0, dom0.vcpus[0]!);
+    if (scenario.run["time-us"] > 0 || scenario.domu.some(({ linux }) => linux)) yield* phase("run", runAll());
+    if (life < scenario.lives || scenario.destroy) {
+      yield* phase("destroy", destroyAll());
+      yield* phase("scrub", scrubAll());
     }
-    if (life < scenario.lives || scenario.destroy) yield* phase("destroy", destroyAll());
 
     function* createAll(): Generator<void> {
       for (const spec of scenario.domu)
         running.push({ domain: yield* toolstack.create(next++, spec), spec, base: GUEST_RAM_GFN });
+    }
+    function* runAll(): Generator<void> {
+      for (const { domain, spec } of running)
+        if (spec.linux) {
+          xen.run(pcpus - 1, domain.vcpus[0]!);
+          startLinux(xen, physmap, domain);
+        }
+      yield* schedule(xen, scenario, running);
+      xen.run(0, dom0.vcpus[0]!);
+    }
+    function* scrubAll(): Generator<void> {
+      machine.here = pcpus - 1; // one that has nothing else to do: not dom0's, where there is another
+      yield* xen.scrub();
+      machine.here = 0;
     }
     function* destroyAll(): Generator<void> {
       for (const { domain } of running) {
@@ -132,16 +159,16 @@ export function* bootDom0(xen: Xen, scenario: Scenario): Generator<void, { dom0:
   let base: number | undefined;
   for (let left = wanted; left > 0; ) {
     const order = [18, 9, 0].find((o) => 2 ** o <= left)!;
-    const memory = xen.allocate(dom0, order);
-    if (!memory)
+    const page = xen.allocate(dom0, order);
+    if (page === undefined)
       throw InputError.at(
         scenario.file,
         0,
         `dom0 with ${scenario.dom0["memory-mib"]} MiB does not fit into the machine's RAM`,
       );
-    base ??= memory.page;
+    base ??= page;
     dom0.p2m.lock();
-    dom0.p2m.setEntry(gfn(memory.page), 2 ** order, memory.page, P2m.ram_rw);
+    dom0.p2m.setEntry(gfn(page), 2 ** order, page, P2m.ram_rw);
     dom0.p2m.unlock();
     left -= 2 ** order;
   }

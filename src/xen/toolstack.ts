@@ -13,7 +13,10 @@ import type { DomuSpec, Scenario } from "./scenario.js";
 export const GUEST_RAM_GFN = 0x40000;
 /** First gfn of a domU's magic pages: GUEST_MAGIC_BASE (xen/include/public/arch-arm.h). */
 export const MAGIC_GFN = 0x39000;
-/** Where Linux's unpopulated-alloc takes dom0's gfns for foreign mappings from: above all RAM; right above it in a small p2m. */
+/**
+ * Where dom0's gfns for foreign mappings begin unless the scenario says it (dom0.foreign-gfn): above all RAM; right above it
+ * in a small p2m.
+ */
 const FOREIGN_GFN = 2 ** 24;
 /** dom0's VAs, as page numbers: its kernel's linear map, and the toolstack's mapping of the guest. */
 const LINEAR_VA = 0xffff000000000;
@@ -21,10 +24,17 @@ const MAPPING_VA = 0xffffa0000;
 /** Pages mapped, copied or unmapped between two yields. */
 const YIELD_PAGES = 4096;
 
-interface Segment {
-  readonly name: string;
+/** Pages of a 2 MiB block. */
+const BLOCK = 512;
+
+/** Pages of the domU, mapped in dom0: where. */
+interface Mapping {
+  /** first gfn of the domU */
   readonly gfn: number;
   readonly pages: number;
+  /** first page of the mapping, counted from the first foreign gfn */
+  readonly at: number;
+  readonly name: string;
 }
 
 /** A toolstack in dom0, whose vCPU 0 runs on the executing pCPU. */
@@ -43,7 +53,7 @@ export class Toolstack {
     private readonly scenario: Scenario,
   ) {
     this.workingSet = this.findWorkingSet();
-    this.foreignGfn = 2 ** (xen.ipaBits - 12) > FOREIGN_GFN ? FOREIGN_GFN : xen.machine.heap.pages;
+    this.foreignGfn = this.findForeignGfn();
     this.touchedAt = new Float64Array(xen.machine.policies.length).fill(-1);
   }
 
@@ -58,14 +68,35 @@ export class Toolstack {
       recorder.access(here, Access.read, level, LINEAR_VA + page, page, mfn);
   };
 
-  /** dom0's working set. Nobody remaps dom0's own RAM here, so it is looked up once. */
+  /**
+   * dom0's working set: pages of a kernel and of a process lie about, so each is in a 2 MiB block of its own as long as there
+   * are such. Nobody remaps dom0's own RAM here, so it is looked up once, and resolved.
+   */
   private findWorkingSet(): { page: number; level: number; mfn: number }[] {
     const { p2m } = this.dom0;
-    return Array.from({ length: this.scenario.dom0["working-set"] }, (_, i) => {
-      if (!p2m.lookup(this.dom0Base + i))
-        throw InputError.at(this.scenario.file, 0, "dom0.working-set is larger than dom0's memory");
-      return { page: this.dom0Base + i, level: p2m.foundLevel, mfn: p2m.foundMfn };
+    const { "working-set": size, "memory-mib": mib } = this.scenario.dom0;
+    const blocks = Math.max(1, Math.floor((mib * 256) / BLOCK));
+    if (size > blocks * Math.min(BLOCK, mib * 256))
+      throw InputError.at(this.scenario.file, 0, "dom0.working-set is larger than dom0's memory");
+    return Array.from({ length: size }, (_, i) => {
+      const page = this.dom0Base + (i % blocks) * BLOCK + Math.floor(i / blocks);
+      if (p2m.invalidated) p2m.resolveTranslationFault(page);
+      p2m.lookup(page);
+      return { page, level: p2m.foundLevel, mfn: p2m.foundMfn };
     });
+  }
+
+  /** The first gfn for foreign mappings, and that nothing of dom0's own is in the way of as many as the domU has pages. */
+  private findForeignGfn(): number {
+    const { xen, scenario, dom0 } = this;
+    const told = scenario.dom0["foreign-gfn"];
+    if (told === undefined) return 2 ** (xen.ipaBits - 12) > FOREIGN_GFN ? FOREIGN_GFN : xen.machine.heap.pages;
+    const most = Math.max(...scenario.domu.map(({ segment }) => segment.reduce((sum, { pages }) => sum + pages, 0)));
+    const grant = scenario.toolstack["grant-frames"];
+    const end = told + Math.max(most + 1, grant);
+    if (dom0.extents.some(({ page, order }) => page < end && page + 2 ** order > told))
+      throw InputError.at(scenario.file, 0, "dom0.foreign-gfn: the foreign mappings would lie on dom0's own memory");
+    return told;
   }
 
   private check(rc: number, what: string): void {
@@ -73,45 +104,56 @@ export class Toolstack {
       throw InputError.at(this.scenario.file, 0, `${what} failed with error ${-rc}: does the machine have the memory?`);
   }
 
-  /** Creates the domain, gives it memory and its images, and unpauses it. Yields now and then. */
+  /**
+   * Creates the domain, gives it memory and its images, and unpauses it, in libxenguest's order: what is mapped to be filled
+   * stays mapped until all is done (xc_dom_unmap_all), and the magic pages come in between. Yields now and then.
+   */
   *create(id: number, spec: DomuSpec): Generator<void, Domain> {
     this.check(this.xen.createDomain(id, spec.vcpus), `creating domain ${id}`);
     this.touch();
     this.populate(id, spec);
-    for (const segment of spec.segment) yield* this.load(id, segment);
+    const mapped: Mapping[] = [];
+    let at = 0;
+    for (const { name, gfn: first, pages } of spec.segment) {
+      const segment = { name, gfn: first, pages, at };
+      at += pages;
+      yield* this.map(id, segment);
+      yield* this.copy(segment);
+      mapped.unshift(segment);
+    }
     const end = GUEST_RAM_GFN + spec["memory-mib"] * 256;
     for (let i = 0; i < this.scenario.toolstack["special-pages"]; i++)
-      yield* this.load(id, { name: "special page", gfn: end - 1 - i, pages: 1 });
-    yield* this.loadMagicPages(id);
-    this.seedGrantTable(id);
+      yield* this.clear(id, { name: "special page", gfn: end - 1 - i, pages: 1, at });
+    yield* this.clearMagicPages(id, at);
+    for (const segment of mapped) yield* this.unmap(segment);
+    yield* this.seedGrantTable(id);
     this.xen.unpause(id);
     this.touch();
     return this.xen.domain(id)!;
   }
 
   /** alloc_magic_pages: pages beside the RAM, each cleared through a mapping of its own (xc_clear_domain_pages). */
-  private *loadMagicPages(id: number): Generator<void> {
+  private *clearMagicPages(id: number, at: number): Generator<void> {
     const extents = Array.from({ length: this.scenario.toolstack["magic-pages"] }, (_, i) => gfn(MAGIC_GFN + i));
     if (extents.length === 0) return;
     if (this.physmap.populate(id, extents, 0) < extents.length)
       throw InputError.at(this.scenario.file, 0, `domain ${id} has no memory left for its magic pages`);
     this.touch();
-    for (const frame of extents) yield* this.load(id, { name: "magic page", gfn: frame, pages: 1 });
+    for (const frame of extents) yield* this.clear(id, { name: "magic page", gfn: frame, pages: 1, at });
   }
 
-  /** xc_dom_gnttab_seed: dom0 maps the domU's grant table to enter console and xenstore rings, and unmaps it. */
-  private seedGrantTable(id: number): void {
-    const frames = this.scenario.toolstack["grant-frames"];
-    if (frames === 0) return;
+  /** xc_dom_gnttab_seed: dom0 maps the domU's grant table, enters the console's and xenstore's rings, and unmaps it. */
+  private *seedGrantTable(id: number): Generator<void> {
+    const pages = this.scenario.toolstack["grant-frames"];
+    if (pages === 0) return;
     this.check(
-      this.physmap.acquireGrantFrames(this.dom0.id, id, this.foreignGfn, frames),
+      this.physmap.acquireGrantFrames(this.dom0.id, id, this.foreignGfn, pages),
       `mapping the grant table of domain ${id}`,
     );
     this.touch();
-    for (let i = 0; i < frames; i++) {
-      this.physmap.removeFromPhysmap(this.dom0.id, this.foreignGfn + i, MAPPING_VA + i);
-      this.touch();
-    }
+    const frames = { name: "grant table", gfn: 0, pages, at: 0 };
+    yield* this.copy(frames);
+    yield* this.unmap(frames);
   }
 
   /** XENMEM_populate_physmap with the largest extents that fit: 1 GiB, 2 MiB, 4 KiB. */
@@ -133,21 +175,21 @@ export class Toolstack {
     }
   }
 
-  /** One image segment: map every page, copy, unmap every page. */
-  private *load(id: number, segment: Segment): Generator<void> {
-    if (!this.dom0.p2m.holds(this.foreignGfn + segment.pages - 1))
+  /** Pages that are mapped, filled and unmapped at once. */
+  private *clear(id: number, pages: Mapping): Generator<void> {
+    yield* this.map(id, pages);
+    yield* this.copy(pages);
+    yield* this.unmap(pages);
+  }
+
+  /** privcmd maps page by page: XENMEM_add_to_physmap_batch of one page, space gmfn_foreign. */
+  private *map(id: number, segment: Mapping): Generator<void> {
+    if (!this.dom0.p2m.holds(this.foreignGfn + segment.at + segment.pages - 1))
       throw InputError.at(
         this.scenario.file,
         0,
         `segment '${segment.name}': a p2m of ${this.xen.ipaBits} bits (machine.ipa-bits) has no room for ${segment.pages} foreign mappings above the RAM`,
       );
-    yield* this.map(id, segment);
-    yield* this.copy(segment);
-    yield* this.unmap(segment);
-  }
-
-  /** privcmd maps page by page: XENMEM_add_to_physmap_batch of one page, space gmfn_foreign. */
-  private *map(id: number, segment: Segment): Generator<void> {
     const one = {
       domid: this.dom0.id,
       space: MapSpace.gmfn_foreign,
@@ -159,7 +201,7 @@ export class Toolstack {
     };
     for (let i = 0; i < segment.pages; i++) {
       one.idxs[0] = segment.gfn + i;
-      one.gpfns[0] = this.foreignGfn + i;
+      one.gpfns[0] = this.foreignGfn + segment.at + i;
       const rc = this.physmap.addToPhysmapBatch(one);
       if (rc < 0 || one.errs[0]! < 0)
         throw InputError.at(
@@ -176,31 +218,33 @@ export class Toolstack {
    * The copy: dom0 writes each page through the mapping. (It reads the image once, elsewhere in its memory: no flush changes
    * what that costs, so it is left out.)
    */
-  private *copy(segment: Segment): Generator<void> {
-    for (let i = 0; i < segment.pages; i++) {
-      this.xen.access(this.dom0, Access.write, MAPPING_VA + i, gfn(this.foreignGfn + i));
+  private *copy({ pages, at }: Mapping): Generator<void> {
+    for (let i = 0; i < pages; i++) {
+      this.xen.access(this.dom0, Access.write, MAPPING_VA + at + i, gfn(this.foreignGfn + at + i));
       if (i % YIELD_PAGES === YIELD_PAGES - 1) yield;
     }
   }
 
   /** munmap: XENMEM_remove_from_physmap for each page, or the batch call where the policy has one. */
-  private *unmap(segment: Segment): Generator<void> {
+  private *unmap(segment: Mapping): Generator<void> {
     if (this.xen.machine.frame.batch) {
       yield* this.unmapBatched(segment);
       return;
     }
-    for (let i = 0; i < segment.pages; i++) {
-      this.physmap.removeFromPhysmap(this.dom0.id, this.foreignGfn + i, MAPPING_VA + i);
+    const { pages, at } = segment;
+    for (let i = 0; i < pages; i++) {
+      this.physmap.removeFromPhysmap(this.dom0.id, this.foreignGfn + at + i, MAPPING_VA + at + i);
       this.touch();
       if (i % YIELD_PAGES === YIELD_PAGES - 1) yield;
     }
   }
 
-  private *unmapBatched(segment: Segment): Generator<void> {
+  private *unmapBatched({ pages, at }: Mapping): Generator<void> {
     const most = this.scenario.toolstack["removal-batch"];
-    for (let at = 0; at < segment.pages; at += most) {
-      const size = Math.min(most, segment.pages - at);
-      const list = (first: number): Float64Array => Float64Array.from({ length: size }, (_, i) => first + at + i);
+    for (let done = 0; done < pages; done += most) {
+      const size = Math.min(most, pages - done);
+      const list = (first: number): Float64Array =>
+        Float64Array.from({ length: size }, (_, i) => first + at + done + i);
       this.physmap.removeFromPhysmapBatch({
         domid: this.dom0.id,
         size,

@@ -13,6 +13,7 @@ import {
 import { type Domain, Xen } from "./domain.js";
 import { Machine } from "./machine.js";
 import { Physmap } from "./physmap.js";
+import { DEFAULT_VERSION, xenVersion } from "./versions.js";
 
 /** One event. The 64-bit columns are numbers here, `to` of an end mark signed; values above 2^53 lose low bits. */
 export interface Seen {
@@ -95,7 +96,7 @@ export interface World {
   domain(id: number, pages: number, vcpus?: number, at?: number): Domain;
 }
 
-/** A machine without scenario. Defaults: 2 pCPUs, 64 MiB, 40 bits, no erratum, 8-bit VMIDs. */
+/** A machine without scenario. Defaults: 2 pCPUs, 64 MiB, 40 bits, no erratum, 8-bit VMIDs, Xen 4.20.4. */
 export function world({
   policy = testPolicy(),
   ipaBits = 40,
@@ -103,13 +104,15 @@ export function world({
   ramMib = 64,
   pcpus = 2,
   preemptAfter = 4096,
+  populatePreemptAfter = Number.POSITIVE_INFINITY,
+  version = DEFAULT_VERSION,
 } = {}): World {
   const sink = new Collector();
   const recorder = new Recorder(pcpus, [sink]);
   const profile = cpuProfile(cpu)!;
-  const machine = new Machine(recorder, [policyOn(policy, profile)], profile, pcpus, ramMib * 256);
+  const machine = new Machine(recorder, [policyOn(policy, profile)], profile, pcpus, ramMib * 256, xenVersion(version));
   const xen = new Xen(machine, ipaBits);
-  const physmap = new Physmap(xen, preemptAfter);
+  const physmap = new Physmap(xen, preemptAfter, populatePreemptAfter);
   const take = (): Seen[] => {
     recorder.flush();
     return sink.list.splice(0);

@@ -69,7 +69,46 @@ test("magic pages and grant frames are removals beyond the segments' pages, each
   const more = created("magic-pages = 4\ngrant-frames = 1");
   assert.equal(removals(plain), 7);
   assert.equal(removals(more), 7 + 4 + 1);
-  assert.equal(tlbisOf(more).length, tlbisOf(plain).length + 5);
+  const removed = (events: readonly Seen[]): number => tlbisOf(events).filter((name) => name === "VMALLS12E1IS").length;
+  assert.equal(removed(more), removed(plain) + 5);
+  assert.equal(
+    tlbisOf(more).filter((name) => name === "ALLE1IS").length,
+    2,
+    "populate_physmap: the RAM, the magic pages",
+  );
+});
+
+test("the toolstack keeps its mappings until the end: the magic pages come before the first removal of an image's page", () => {
+  const sink = new Collector();
+  simulate(scenario("magic-pages = 4\ngrant-frames = 1"), A72, [{ policy: testPolicy(), sinks: [sink] }], {
+    boot: false,
+  });
+  const calls = sink.list
+    .filter((e) => e.kind === "begin" && e.name.startsWith("hypercall:XENMEM_"))
+    .map((e) => e.name.slice("hypercall:XENMEM_".length));
+  const [add, remove] = ["add_to_physmap_batch", "remove_from_physmap"];
+  const each = (name: string, n: number): string[] => new Array<string>(n).fill(name);
+  assert.deepEqual(calls, [
+    "populate_physmap",
+    ...each(add, 7),
+    "populate_physmap",
+    ...each("", 4).flatMap(() => [add, remove]),
+    ...each(remove, 7),
+    "acquire_resource",
+    remove,
+  ]);
+});
+
+test("a Linux in the domU asks for its shared info page and its grant table when it runs first", () => {
+  const sink = new Collector();
+  const of = scenario("magic-pages = 4\ngrant-frames = 1");
+  const linux = { ...of, domu: of.domu.map((domu) => ({ ...domu, linux: true })) };
+  simulate(linux, A72, [{ policy: testPolicy(), sinks: [sink] }], { boot: false });
+  const from = sink.list.findIndex((e) => e.kind === "begin" && e.name === "phase:run");
+  const run = sink.list.slice(from);
+  assert.deepEqual(tlbisOf(run), ["VMALLS12E1IS", "VMALLS12E1IS"], "its RAM's block is split, the page replaced");
+  assert.equal(run.filter((e) => e.kind === "access" && e.domain === 1).length, 3, "its RAM, and two rings");
+  assert.equal(run.at(-2)!.domain, 0, "dom0 goes on");
 });
 
 test("a replay flushes at switches as last_vcpu_ran says, and has the phases that the record has", () => {

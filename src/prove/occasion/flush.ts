@@ -1,6 +1,6 @@
 /** A policy's own text, unrolled for a concrete case, as assembly of a scenario. */
 import { type CpuProfile, TLBI_OPS } from "../../arch/index.js";
-import { Case, type Occasion, type Policy, unroll } from "../../policy/index.js";
+import { Case, levelOfLeaf, type Occasion, type Policy, unroll } from "../../policy/index.js";
 import { ASID } from "./domains.js";
 import type { Pcpu } from "./source.js";
 
@@ -33,6 +33,8 @@ export interface Range {
   readonly pages: number;
   /** pages of one entry: 1, or 512 for a block */
   readonly step: number;
+  /** a table went with its entries, so that their level is not known */
+  readonly table?: boolean;
   /** how many pages from page 0 on the story looks at: code for single other pages changes nothing there, and is left out */
   readonly looked: number;
 }
@@ -45,7 +47,7 @@ export function flushLines(flush: Flush, pcpu: Pcpu): string[] {
   const { range } = flush;
   on.asid = ASID;
   const va = range?.va === undefined ? -1 : VPN + range.first;
-  if (range) on.add(GFN + range.first, range.pages, va, range.step);
+  if (range) on.add(GFN + range.first, range.pages, va, range.step, range.table ? 0 : levelOfLeaf(range.step));
   const lines: string[] = [];
   for (const i of unroll(flush.policy.code[flush.occasion], on, flush.cpu, flush.policy.file))
     if (i.kind === "barrier") lines.push(i.text.toUpperCase());
@@ -54,7 +56,7 @@ export function flushLines(flush: Flush, pcpu: Pcpu): string[] {
       const op = TLBI_OPS[i.op]!;
       if (op.operand === "none") lines.push(`TLBI ${op.name}`);
       else {
-        const operand = i.operand === 0n ? "" : operandOf(i.operand, range!);
+        const operand = i.operand === 0n ? "" : operandOf(i.operand, range!, !op.operand.endsWith("-range"));
         if (operand !== undefined) lines.push(`TLBI ${op.name},${operand === "" ? "XZR" : pcpu.constant(operand)}`);
       }
     }
@@ -62,13 +64,12 @@ export function flushLines(flush: Flush, pcpu: Pcpu): string[] {
 }
 
 /** Xt as an expression; undefined when it is about a single page that the story does not look at. */
-function operandOf(operand: bigint, range: Range): string | undefined {
+function operandOf(operand: bigint, range: Range, single: boolean): string | undefined {
   const base = Number(operand & ((1n << 37n) - 1n));
   const byVa = base >= VPN;
   const page = base - (byVa ? VPN : GFN);
   const fields = operand - BigInt(base);
-  // Besides the ASID, only range forms have fields.
-  if ((fields & 0xffff_ffff_ffffn) === 0n && page >= range.looked) return undefined;
+  if (single && page >= range.looked) return undefined;
   const name = `extz(page(${byVa ? range.va! : range.ipa}), 64)`;
   const rest = fields + BigInt(page);
   return rest === 0n ? name : `bvadd(${name}, extz(0x${rest.toString(16)}, 64))`;

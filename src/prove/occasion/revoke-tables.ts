@@ -83,7 +83,7 @@ function stage1Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: P
 
 /** A whole table of stage 2 goes, with the page that it maps; its own page then holds somebody's data. */
 function stage2Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Source {
-  const { range } = ONE;
+  const range: Range = { ...ONE.range, table: true };
   const { pcpus, owner } = stage(policy, place, true, setting, (on) => [
     ...removeLines(policy, cpu, true, { descriptors: ["pte2(ipa1, owner_stage2)"], range }, on),
     `STLR ${on.constant("s2mkdesc3(oa=pa2)")},[${on.constant("pte3(ipa1, owner_stage2)")}]`,

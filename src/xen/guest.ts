@@ -1,0 +1,23 @@
+/** What a Linux in a domU asks Xen for when it comes up (arch/arm/xen/enlighten.c: xen_guest_init; gnttab_init; hvc_xen). */
+import { gfn } from "../arch/index.js";
+import { Access } from "../trace/index.js";
+import type { Domain, Xen } from "./domain.js";
+import { MapSpace, type Physmap } from "./physmap.js";
+import { GUEST_RAM_GFN, MAGIC_GFN } from "./toolstack.js";
+
+/** Where it puts its shared info page, in its RAM, and its grant table, in no RAM: any such gfn does. */
+const SHARED_INFO_GFN = GUEST_RAM_GFN + 1;
+const GRANT_TABLE_GFN = 0x38000;
+/** Magic pages that it uses: the console's ring and xenstore's. */
+export const RINGS = 2;
+/** VA page of its linear map. */
+const LINEAR_VA = 0xffff000000000;
+
+/** The guest's first steps, on the executing pCPU, whose VTTBR_EL2 is the domain's. */
+export function startLinux(xen: Xen, physmap: Physmap, domain: Domain): void {
+  const touch = (frame: number): boolean => xen.access(domain, Access.write, LINEAR_VA + frame, gfn(frame));
+  touch(GUEST_RAM_GFN);
+  physmap.addToPhysmap(domain.id, MapSpace.shared_info, 0, SHARED_INFO_GFN);
+  physmap.addToPhysmap(domain.id, MapSpace.grant_table, 0, GRANT_TABLE_GFN);
+  for (let i = 0; i < RINGS; i++) touch(MAGIC_GFN + i);
+}

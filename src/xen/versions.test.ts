@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { versionOfBanner, XEN_VERSIONS, xenVersion } from "./versions.js";
+
+test("a banner or a package's version names its row, and no other", () => {
+  const named = (banner: string): string | undefined => versionOfBanner(banner)?.name;
+  assert.equal(named("4.20.4+63-g7abfd2bce2-0+deb13u1"), "4.20.4+63");
+  assert.equal(named("4.20.4+39-gabcdef-1"), "4.20.4+39");
+  assert.equal(named("4.20.4"), "4.20.4");
+  assert.equal(named("4.17.5+72-g01140da4e8-1"), "4.17");
+  assert.equal(named("4.20.4+64-g0"), undefined, "a build that nobody counted");
+  assert.equal(named("4.17.6"), undefined);
+  assert.equal(named("4.21.0"), undefined);
+  assert.equal(named("Xen"), undefined);
+});
+
+test("names are unique, and each row has a source", () => {
+  assert.equal(new Set(XEN_VERSIONS.map(({ name }) => name)).size, XEN_VERSIONS.length);
+  for (const { name, source } of XEN_VERSIONS) assert.ok(source.length > 20, name);
+  assert.throws(() => xenVersion("4.99"), /no version of Xen is named '4\.99'/);
+});
