@@ -129,6 +129,12 @@ export class Apt {
     return [...text.matchAll(/^'[^']*' (\S+) (\d+)/gm)].map((match) => ({ file: match[1]!, bytes: Number(match[2]) }));
   }
 
+  /** What packages take when they are unpacked, in bytes, as their maintainers reckon it (Installed-Size, in KiB). */
+  async unpackedBytes(names: readonly string[]): Promise<number> {
+    const text = await this.must("apt-cache", ["show", "--no-all-versions", ...names], "packages cannot be found");
+    return [...text.matchAll(/^Installed-Size: (\d+)/gm)].reduce((sum, match) => sum + 1024 * Number(match[1]), 0);
+  }
+
   async download(names: readonly string[], to: string): Promise<void> {
     await this.must("apt-get", ["download", "-q", ...names], "packages cannot be fetched", to);
   }

@@ -122,6 +122,8 @@ export interface SetupPlan {
   /** files to fetch, and their bytes */
   readonly files: number;
   readonly bytes: number;
+  /** most bytes that the cache takes meanwhile: the files, and what is unpacked from them */
+  readonly needs: number;
   readonly folder: string;
   /** "qemu-system-arm 10.0.2": what matters most */
   readonly main: readonly string[];
@@ -141,6 +143,8 @@ interface Part {
   /** packages by the folder that they are unpacked into */
   readonly wanted: { readonly host?: readonly string[]; readonly arm64: readonly string[] };
   readonly uris: readonly { readonly file: string; readonly bytes: number }[];
+  /** bytes when unpacked */
+  readonly unpacked: number;
   readonly main: readonly string[];
 }
 
@@ -162,9 +166,11 @@ export async function planSetup(
     parts.push(await planPart(suite, machine, signal));
   }
   const uris = parts.flatMap((part) => part.uris);
+  const bytes = uris.reduce((sum, { bytes }) => sum + bytes, 0);
   return {
     files: uris.length,
-    bytes: uris.reduce((sum, { bytes }) => sum + bytes, 0),
+    bytes,
+    needs: parts.reduce((sum, { unpacked }) => sum + unpacked, bytes),
     folder: releaseFolder(release),
     main: parts.flatMap((part) => part.main),
     async fetch(progress) {
@@ -193,12 +199,13 @@ async function planPart(release: Release, machine: string, signal: AbortSignal):
     ...(kernel === undefined ? [] : [BUSYBOX, kernel]),
   ].map((name) => `${name}:arm64`);
   const wanted = base ? { host: await apt.closure(QEMU), arm64 } : { arm64 };
-  const uris = await apt.uris([...(wanted.host ?? []), ...arm64]);
+  const names = [...(wanted.host ?? []), ...arm64];
+  const uris = await apt.uris(names);
   const main = uris
     .map(({ file }) => fileParts(file))
     .filter(({ name }) => [QEMU, hypervisor, kernel].includes(name))
     .map(({ name, version }) => `${name} ${version}`);
-  return { folder: releaseFolder(release), apt, wanted, uris, main };
+  return { folder: releaseFolder(release), apt, wanted, uris, unpacked: await apt.unpackedBytes(names), main };
 }
 
 async function fetchPart(

@@ -12,10 +12,13 @@ import {
   capture,
   captureScenario,
   checkCache,
+  checkSpace,
   type Distribution,
   discardLists,
   domuRamdisk,
   findDistribution,
+  freeSpace,
+  megabytes,
   openXen,
   openXenSyms,
   PHASES,
@@ -141,8 +144,6 @@ function memory(text: string): number {
   return mib;
 }
 
-const mega = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
-
 async function setUp(options: Options): Promise<void> {
   const there = findDistribution(options.debian);
   if (there) {
@@ -152,6 +153,8 @@ async function setUp(options: Options): Promise<void> {
     return;
   }
   if (!options.yes && !process.stdin.isTTY) throw new InputError("no terminal to ask on: add --yes");
+  // checkCache refuses what others may write to: whatever the user's umask, nothing like that is made.
+  process.umask(process.umask() | 0o022);
   await interruptible(async (signal) => {
     const meter = new CaptureMeter();
     const say = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -159,9 +162,12 @@ async function setUp(options: Options): Promise<void> {
       const plan = await planSetup(options.debian, signal, (doing) => meter.doing(doing));
       meter.stop();
       say(
-        `Will fetch ${plan.files} packages (${mega(plan.bytes)}) from the system's Debian mirror, checked by apt, and unpack them into ${plan.folder}:`,
+        `Will fetch ${plan.files} packages (${megabytes(plan.bytes)}) from the system's Debian mirror, checked by apt, and unpack them into ${plan.folder}:`,
       );
       say(`  ${plan.main.join(", ")}, and what they need. Nothing is installed.`);
+      const free = freeSpace(plan.folder);
+      say(`  It needs ${megabytes(plan.needs)} there, which has ${free === undefined ? "?" : megabytes(free)}.`);
+      checkSpace(plan.folder, plan.needs, "the set-up", free);
       if (!options.yes && !(await agrees(signal))) throw new InputError("nothing was fetched");
       const { packages } = await plan.fetch((doing) => meter.doing(doing));
       meter.stop();
