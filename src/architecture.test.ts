@@ -16,7 +16,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   host: ["arch", "input", "trace"],
   capture: ["arch", "input", "files", "trace"],
   prove: ["arch", "input", "policy"],
-  compare: ["arch", "policy", "trace", "xen", "host", "prove"],
+  compare: ["arch", "input", "policy", "trace", "xen", "host", "prove"],
   catalog: ["input", "files", "policy", "xen", "host"],
   report: ["input", "compare", "prove"],
   cli: ["arch", "input", "files", "policy", "trace", "xen", "host", "compare", "catalog", "prove", "report", "capture"],

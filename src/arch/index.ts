@@ -9,6 +9,7 @@ export * from "./geometry.js";
 export * from "./instruction.js";
 export * from "./operand.js";
 export * from "./reach.js";
+export * from "./store.js";
 export * from "./sysreg.js";
 export * from "./tlbi.js";
 export * from "./word.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeAtS12, decodeBranch, decodeMsr, decodeReadPar, decodeStore } from "./index.js";
+import { decodeAtS12, decodeBranch, decodeMsr, decodeReadPar, endsInException } from "./index.js";
 
 // Words as the LLVM assembler makes them.
 
@@ -26,23 +26,6 @@ test("what is no branch is none: stores, barriers, system registers, arithmetic"
     assert.equal(decodeBranch(word, 0), undefined, word.toString(16));
 });
 
-test("a 64-bit store tells its registers and its address", () => {
-  const plain = { writeback: false };
-  assert.deepEqual(decodeStore(0xf9000360), { rt: 0, rn: 27, offset: 0, ...plain }, "STR X0, [X27]");
-  assert.deepEqual(decodeStore(0xf9000505), { rt: 5, rn: 8, offset: 8, ...plain }, "STR X5, [X8, #8]");
-  assert.deepEqual(decodeStore(0xf81f8020), { rt: 0, rn: 1, offset: -8, ...plain }, "STUR X0, [X1, #-8]");
-  assert.deepEqual(decodeStore(0xf8008420), { rt: 0, rn: 1, offset: 0, writeback: true }, "STR X0, [X1], #8");
-  assert.deepEqual(decodeStore(0xf81f0c20), { rt: 0, rn: 1, offset: -16, writeback: true }, "STR X0, [X1, #-16]!");
-  const index = { rm: 2, shift: 0 };
-  assert.deepEqual(decodeStore(0xf8226820), { rt: 0, rn: 1, offset: 0, index, ...plain }, "STR X0, [X1, X2]");
-  assert.deepEqual(decodeStore(0xf8227820)?.index, { rm: 2, shift: 3 }, "STR X0, [X1, X2, LSL #3]");
-});
-
-test("other stores and loads are none: STR W, STP, STTR, LDR, an index in a W register", () => {
-  for (const word of [0xb9000020, 0xa90007e0, 0xf8000820, 0xf9400360, 0xf8224820])
-    assert.equal(decodeStore(word), undefined, word.toString(16));
-});
-
 test("an MSR tells its register and where the value comes from; an MRS is none", () => {
   assert.deepEqual(decodeMsr(0xd51c2103), { register: "VTTBR_EL2", rt: 3 });
   assert.deepEqual(decodeMsr(0xd51c2149), { register: "VTCR_EL2", rt: 9 });
@@ -56,4 +39,9 @@ test("a translation of both stages tells where the VA is, a read of PAR_EL1 wher
   assert.equal(decodeAtS12(0xd5087818), undefined, "AT S1E1R, X24");
   assert.equal(decodeReadPar(0xd5387404), 4, "MRS X4, PAR_EL1");
   assert.equal(decodeReadPar(0xd5187402), undefined, "MSR PAR_EL1, X2");
+});
+
+test("UDF, BRK and HLT end in an exception; what calls or returns from one does not", () => {
+  for (const word of [0, 0xd4200020, 0xd4400040]) assert.ok(endsInException(word), word.toString(16));
+  for (const word of [0xd4000001, 0xd4000002, 0xd503201f]) assert.ok(!endsInException(word), word.toString(16));
 });

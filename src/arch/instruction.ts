@@ -1,4 +1,4 @@
-/** The instructions beside TLBIs and barriers that tell where code goes and what it stores (DDI 0487, C4.1 and C6.2). */
+/** The instructions beside TLBIs, barriers and stores that tell where code goes and what it sets (DDI 0487, C4.1, C6.2). */
 import { decodeSysreg } from "./word.js";
 
 /** Where an instruction word may go on, beside the next word. */
@@ -29,36 +29,9 @@ export function decodeBranch(word: number, address: number): Branch | undefined 
   return undefined;
 }
 
-/** A store of one 64-bit general register: STR Xt, [Xn, ...]. */
-export interface Store {
-  readonly rt: number;
-  /** base register; 31 is SP */
-  readonly rn: number;
-  /** bytes added to the base for the address */
-  readonly offset: number;
-  /** a register added too, shifted left */
-  readonly index?: { readonly rm: number; readonly shift: 0 | 3 };
-  /** true when the base is changed afterwards */
-  readonly writeback: boolean;
-}
-
-/** The 64-bit store that an instruction word is; undefined for any other word, and for an index that is a W register. */
-export function decodeStore(word: number): Store | undefined {
-  const registers = { rt: word & 31, rn: (word >>> 5) & 31 };
-  // STR (immediate), unsigned offset, in units of 8 bytes.
-  if (word >>> 22 === 0b1111100100) return { ...registers, offset: 8 * ((word >>> 10) & 0xfff), writeback: false };
-  // STR (register): option 011 is an X register, S shifts it by 3.
-  if ((word & 0xffe0_ec00) >>> 0 === 0xf820_6800) {
-    const shift = ((word >>> 12) & 1) === 1 ? 3 : 0;
-    return { ...registers, offset: 0, index: { rm: (word >>> 16) & 31, shift }, writeback: false };
-  }
-  // Store register (imm9): STUR 00, post-indexed 01, pre-indexed 11.
-  if (word >>> 21 !== 0b11111000000) return undefined;
-  const form = (word >>> 10) & 3;
-  if (form === 2) return undefined; // STTR
-  const offset = form === 1 ? 0 : signed((word >>> 12) & 0x1ff, 9);
-  return { ...registers, offset, writeback: form !== 0 };
-}
+/** True for words after which nothing follows: UDF, BRK, HLT. */
+export const endsInException = (word: number): boolean =>
+  word >>> 16 === 0 || word >>> 21 === 0b11010100001 || word >>> 21 === 0b11010100010;
 
 /** The MSR (register) that an instruction word is: what it writes, and from which X register; undefined for other words. */
 export function decodeMsr(word: number): { readonly register: string; readonly rt: number } | undefined {

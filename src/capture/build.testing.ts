@@ -134,6 +134,13 @@ export const vae2is = (rt: number): number => (0xd50c8320 | rt) >>> 0;
 export const msrVttbr = (rt: number): number => (0xd51c2100 | rt) >>> 0;
 /** MSR VTCR_EL2, Xt */
 export const msrVtcr = (rt: number): number => (0xd51c2140 | rt) >>> 0;
+/** TST Xn, #7 */
+export const tst7 = (rn: number): number => (0xf240081f | (rn << 5)) >>> 0;
+/** B.NE, so many words on or back */
+export const bNe = (words: number): number => (0x54000001 | ((words & 0x7ffff) << 5)) >>> 0;
+/** B */
+export const b = (words: number): number => (0x14000000 | (words & 0x3ff_ffff)) >>> 0;
+export const BRK = 0xd4200020;
 /** STR Xt, [Xn] */
 export const str = (rt: number, rn: number): number => (0xf9000000 | (rn << 5) | rt) >>> 0;
 
@@ -152,11 +159,16 @@ export function blockRecord(
   };
 }
 
-/** A record as QEMU's log has it. */
-export function logText(cpu: number, pc: number, registers: Readonly<Record<number, bigint | number>> = {}): string {
+/** A record as QEMU's log has it, at EL2 unless told. */
+export function logText(
+  cpu: number,
+  pc: number,
+  registers: Readonly<Record<number, bigint | number>> = {},
+  el = 2,
+): string {
   const hex = (value: bigint | number): string => BigInt(value).toString(16).padStart(16, "0");
   let text = `Trace ${cpu}: 0x7f46f0223b40 [00200008/${hex(pc)}/00000061/ff022000] name\n PC=${hex(pc)} `;
   for (let i = 0; i < 31; i++)
     text += `X${String(i).padStart(2, "0")}=${hex(registers[i] ?? 0)}${(i + 2) % 3 ? " " : "\n"}`;
-  return `${text} SP=${hex(registers[31] ?? 0)}\nPSTATE=200002c9 --C- EL2h  SVCR=00000000 --  BTYPE=0\n`;
+  return `${text} SP=${hex(registers[31] ?? 0)}\nPSTATE=200002c${(4 * el + (el === 0 ? 0 : 1)).toString(16)} --C- EL${el}${el === 0 ? "t" : "h"}  SVCR=00000000 --  BTYPE=0\n`;
 }

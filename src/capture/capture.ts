@@ -14,8 +14,10 @@ import { checkQemu, loadAddress, type MachineSpec, Qemu } from "./qemu.js";
 import { Recording, type RecordingCounts, runsUnmapped } from "./recording.js";
 import type { CaptureScenario, DomuOptions } from "./scenario.js";
 import { findSites, type Sites } from "./sites.js";
+import { checkSpace } from "./space.js";
 import { temporaryFolder } from "./temporary.js";
 import { XenText } from "./text.js";
+import { ailmentText, Vitals } from "./vitals.js";
 import { openXenSyms, readImage, readKernel } from "./xen-image.js";
 
 /** What is captured. Paths of files; the initramfs of the domU as bytes. */
@@ -23,8 +25,12 @@ export interface CaptureOptions {
   readonly qemu: readonly string[];
   readonly xen: string;
   readonly xenSyms: string;
-  /** root of the unpacked arm64 packages: toolstack and drivers */
+  /** root of the unpacked arm64 packages: busybox and dom0's drivers */
   readonly root: string;
+  /** unpacked trees: the toolstack is the first one's, a library is of the first that has it */
+  readonly toolstack: readonly string[];
+  /** the user's modules for dom0's kernel, in the order in which they are inserted */
+  readonly dom0Modules: readonly string[];
   readonly dom0Kernel: string;
   readonly scenario: CaptureScenario;
   readonly domu: DomuOptions;
@@ -36,7 +42,7 @@ export interface CaptureOptions {
   /** CPU model in QEMU's words */
   readonly cpu: string;
   readonly pcpus: number;
-  /** longest that the machine may run, in seconds of wall time */
+  /** most CPU time that the machine may use, in seconds */
   readonly timeout: number;
   /** where the console's log is kept, NAME.console.log; that of a capture that fails as NAME.failed.console.log */
   readonly consoleLog: string | undefined;
@@ -61,19 +67,32 @@ export interface CaptureResult {
   readonly unknown: readonly string[];
 }
 
+/** A Xen that is to be captured, with what was found in it. */
+export interface OpenedXen {
+  readonly text: XenText;
+  readonly sites: Sites;
+  /** what is added to a link address for the address at which it runs before its MMU is on */
+  readonly physical: number;
+}
+
+/** Reads a Xen and its symbols; throws an InputError when they are none, or do not belong together. */
+export function openXen({ xen, xenSyms }: Pick<CaptureOptions, "xen" | "xenSyms">): OpenedXen {
+  const elf = openXenSyms(xen, xenSyms);
+  const text = new XenText(elf);
+  return { text, sites: findSites(text), physical: loadAddress(readImage(xen, "Xen")) - elf.image().address };
+}
+
 /** The machine's memory, and dom0's, in the units of their command lines. */
 const MEMORY_GIB = 4;
 const DOM0_MEMORY = "1G";
 /** Files of a run in its folder. */
 const SOCKET = "gdb";
 const CONSOLE = "console.log";
+/** Bytes that the console's log may take: a scenario prints less than 1 MB, a domU of the user's own more. */
+const CONSOLE_ROOM = 16e6;
 /** How often progress is told and the console looked at, in milliseconds. */
 const TICK = 100;
-/** How long a machine may do nothing that is logged or printed before it is taken for hung, in seconds. */
-const STALL = 60;
-/** The same for one that has done nothing at all since it started: Xen prints and flushes within its first second. */
-const SILENCE = 20;
-/** How long a machine that has failed may go on talking, in seconds. */
+/** How long a machine that has failed may go on talking, in seconds of CPU time. */
 const LAST_WORDS = 3;
 
 /**
@@ -82,23 +101,19 @@ const LAST_WORDS = 3;
  */
 export async function capture(
   options: CaptureOptions,
+  { text, sites, physical }: OpenedXen,
   sinks: readonly TraceSink[],
   signal: AbortSignal,
   progress: (now: CaptureProgress) => void,
 ): Promise<CaptureResult> {
-  const xenSyms = openXenSyms(options.xen, options.xenSyms);
-  const text = new XenText(xenSyms);
   readKernel(options.dom0Kernel, "dom0's kernel");
-  const sites = findSites(text);
-  const physical = loadAddress(readImage(options.xen, "Xen")) - xenSyms.image().address;
   const qemuVersion = await checkQemu(options.qemu, signal);
   const folder = temporaryFolder(SOCKET);
   const at = (name: string): string => join(folder, name);
   try {
-    writeFileSync(
-      at("dom0.cpio"),
-      dom0Initramfs({ ...options, domuKernel: readKernel(options.domuKernel, "the domU's kernel") }),
-    );
+    const initramfs = dom0Initramfs({ ...options, domuKernel: readKernel(options.domuKernel, "the domU's kernel") });
+    checkSpace(folder, initramfs.length + CONSOLE_ROOM, "the files of a run (TMPDIR)");
+    writeFileSync(at("dom0.cpio"), initramfs);
     const spec: MachineSpec = {
       ...options,
       cpus: options.pcpus,
@@ -174,6 +189,8 @@ async function runMachine(
   const pipe = await Pipe.make(spec.log, signal);
   // Its own signal, so that every way out of here ends the machine.
   const stop = new AbortController();
+  /** aborted when the machine has ended: nobody answers any more */
+  const over = new AbortController();
   const qemu = new Qemu(spec, AbortSignal.any([signal, stop.signal]));
   const log = new ExecutionLog(recording.record);
   /** what the log's reader or a sink threw, and what kept the machine from being prepared */
@@ -193,19 +210,15 @@ async function runMachine(
     qemu.kill();
   };
   const told = (): string => (console.said === "" ? "" : `, and dom0 said last: ${console.said}`);
-  const deadline = setTimeout(() => tooLate(`the machine did not finish within ${timeout} s${told()}`), timeout * 1000);
-  let alive = { at: performance.now(), done: 0 };
+  const vitals = new Vitals(timeout);
+  let answers = 0;
   const tick = setInterval(() => {
     console.poll();
-    const done = log.records + console.bytes;
-    if (done !== alive.done) alive = { at: performance.now(), done };
-    const idle = performance.now() - alive.at;
-    if (done === 0 && idle > SILENCE * 1000)
-      tooLate(`Xen has printed nothing for ${SILENCE} s: is '${spec.cpu}' a 64-bit CPU model with EL2?`);
-    if (idle > STALL * 1000)
-      tooLate(`the machine hangs: nothing has happened for ${STALL} s in the phase ${recording.counts.phase}${told()}`);
-    if (console.failure !== undefined) failedAt ??= performance.now();
-    if (failedAt !== undefined && performance.now() - failedAt > LAST_WORDS * 1000) qemu.kill();
+    const state = qemu.state();
+    const ailment = vitals.check(log.records + console.bytes, answers, state);
+    if (ailment !== undefined) tooLate(ailmentText(ailment, timeout, spec.cpu, recording.counts.phase) + told());
+    if (console.failure !== undefined) failedAt ??= state?.cpu;
+    if (failedAt !== undefined && state !== undefined && state.cpu - failedAt > LAST_WORDS) qemu.kill();
     const pages = console.segments.reduce((sum, segment) => sum + segment.pages, 0);
     progress({ ...recording.counts, pages });
   }, TICK);
@@ -213,7 +226,10 @@ async function runMachine(
   let gdb: GdbConnection | undefined;
   let repeatsTlbis = false;
   try {
-    const started = prepare({ ...run, gdb: spec.gdb }, signal).then(
+    const started = prepare(
+      { ...run, gdb: spec.gdb, answered: () => answers++ },
+      AbortSignal.any([signal, over.signal]),
+    ).then(
       (prepared) => {
         gdb = prepared.connection;
         repeatsTlbis = prepared.repeatsTlbis;
@@ -223,7 +239,9 @@ async function runMachine(
         qemu.kill();
       },
     );
-    const status = await qemu.ended;
+    const status = await qemu.ended.finally(() =>
+      over.abort(new InputError("QEMU ended before its GDB stub answered")),
+    );
     await started;
     pipe.close();
     await logEnded;
@@ -244,7 +262,6 @@ async function runMachine(
     log.end();
     return { repeatsTlbis };
   } finally {
-    clearTimeout(deadline);
     clearInterval(tick);
     gdb?.close();
     stop.abort();

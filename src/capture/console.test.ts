@@ -27,8 +27,8 @@ test("a panic is dom0's, unless dom0 shows the domU's console", () => {
 
 test("only a domU of the user's own is watched", () => {
   const scenario = captureScenario("create-domu")!;
-  assert.ok(!dom0Init(scenario, [], false).includes("Kernel panic"));
-  assert.ok(dom0Init(scenario, [], true).includes("Kernel panic"));
+  assert.ok(!dom0Init(scenario, { own: [], debian: [] }, false).includes("Kernel panic"));
+  assert.ok(dom0Init(scenario, { own: [], debian: [] }, true).includes("Kernel panic"));
 });
 
 test("a log is kept whole or not at all, and what cannot be kept is not claimed", () => {

@@ -4,8 +4,8 @@ import { setTimeout } from "node:timers/promises";
 import { InputError } from "../input/index.js";
 import { encodePacket, PacketReader } from "./gdb-protocol.js";
 
-/** How long a stub may take to open its socket, in milliseconds. */
-const PATIENCE = 10_000;
+/** How often it is tried whether a stub listens, in milliseconds. */
+const AGAIN = 10;
 
 export class GdbConnection {
   private readonly reader = new PacketReader();
@@ -13,24 +13,24 @@ export class GdbConnection {
   private waiting: { resolve: (answer: string) => void; reject: (error: Error) => void } | undefined;
   private failure: Error | undefined;
 
-  private constructor(private readonly socket: Socket) {
+  private constructor(
+    private readonly socket: Socket,
+    private readonly answered: () => void,
+  ) {
     socket.setEncoding("latin1");
     socket.on("data", (text: string) => this.take(text));
     socket.on("error", (error) => this.fail(error));
     socket.on("close", () => this.fail(new InputError("QEMU's GDB stub closed the connection")));
   }
 
-  /** Connects as soon as the stub listens; rejects with an InputError when it does not within ten seconds. */
-  static async open(path: string, signal: AbortSignal): Promise<GdbConnection> {
-    const end = performance.now() + PATIENCE;
+  /** Connects as soon as the stub listens, however long that takes, and tells of each packet; rejects with the signal's reason when it is aborted. */
+  static async open(path: string, signal: AbortSignal, answered = () => {}): Promise<GdbConnection> {
     for (;;) {
       signal.throwIfAborted();
       try {
-        return new GdbConnection(await connect(path));
-      } catch (error) {
-        if (performance.now() > end)
-          throw new InputError(`QEMU does not open its GDB stub: ${(error as NodeJS.ErrnoException).code}`);
-        await setTimeout(10, undefined, { signal }).catch(() => {});
+        return new GdbConnection(await connect(path), answered);
+      } catch {
+        await setTimeout(AGAIN, undefined, { signal }).catch(() => {});
       }
     }
   }
@@ -40,6 +40,7 @@ export class GdbConnection {
       for (const packet of this.reader.feed(text)) {
         this.socket.write("+");
         this.answers.push(packet);
+        this.answered();
       }
     } catch (error) {
       this.fail(error as Error);

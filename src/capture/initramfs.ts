@@ -1,68 +1,17 @@
 /** The initramfs of dom0 and of the domU, made of Debian's unpacked packages: the same input gives the same bytes. */
-import { existsSync, readdirSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { InputError } from "../input/index.js";
 import { Cpio } from "./cpio.js";
-import { Elf, isElf } from "./elf.js";
+import { Elf } from "./elf.js";
 import { type CaptureScenario, DOMU_INIT, type DomuOptions, dom0Init, domuConfig } from "./scenario.js";
+import { addToolstack, follow } from "./toolstack.js";
 import { readInput } from "./xen-image.js";
 
-/** The toolstack's programs that dom0 starts; libxl-save-helper and the like are not needed to create a domain. */
-const PROGRAMS = ["xl", "xenstored", "xenconsoled", "xen-init-dom0"];
-/** Opened at run time (by pthread_cancel and pthread_exit), so that no NEEDED entry names it. */
-const RUN_TIME_LIBRARIES = ["libgcc_s.so.1"];
 /** Drivers in the order of their dependencies; a kernel that has them built in refuses these, which is well. */
 const MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs"];
-const LOADER = "ld-linux-aarch64.so.1";
 /** busybox's applets that the scripts use. */
 const APPLETS = "sh mount mkdir insmod grep sleep usleep poweroff echo cat".split(" ");
-
-/** The folder under `parent` whose name starts so; the newest where there are several. */
-function folderOf(parent: string, start: string): string {
-  const names = existsSync(parent) ? readdirSync(parent).filter((name) => name.startsWith(start)) : [];
-  const name = names.sort().at(-1);
-  if (name === undefined) throw InputError.at(parent, 0, `holds nothing that begins with ${start}`);
-  return join(parent, name);
-}
-
-/** What stands at a path of the unpacked tree, symbolic links followed within it. */
-function follow(root: string, path: string): string {
-  let at = path;
-  for (let depth = 0; depth < 8; depth++) {
-    let target: string;
-    try {
-      target = readlinkSync(at);
-    } catch {
-      return at;
-    }
-    at = target.startsWith("/") ? join(root, target) : join(at, "..", target);
-  }
-  return at;
-}
-
-/** Adds programs and, once each, the libraries that they need. */
-function addPrograms(cpio: Cpio, root: string, programs: readonly string[]): void {
-  const libraries = join(root, "usr", "lib", "aarch64-linux-gnu");
-  const have = new Set<string>([LOADER]);
-  const queue: string[] = [...RUN_TIME_LIBRARIES];
-  const needs = (bytes: Uint8Array, file: string): void => {
-    if (isElf(bytes)) for (const name of new Elf(bytes, file).needed()) queue.push(name);
-  };
-  for (const program of programs) {
-    const bytes = readInput(program);
-    cpio.file(`usr/lib/xen/bin/${basename(program)}`, bytes, { program: true });
-    needs(bytes, program);
-  }
-  cpio.file(`usr/lib/${LOADER}`, readInput(follow(root, join(libraries, LOADER))), { program: true });
-  for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-    if (have.has(name)) continue;
-    have.add(name);
-    const file = follow(root, join(libraries, name));
-    const bytes = readInput(file);
-    cpio.file(`usr/lib/${name}`, bytes);
-    needs(bytes, file);
-  }
-}
 
 function addBusybox(cpio: Cpio, root: string, applets: readonly string[]): void {
   cpio.file("bin/busybox", readInput(follow(root, join(root, "usr", "bin", "busybox"))), { program: true });
@@ -94,8 +43,12 @@ function filler(length: number): Uint8Array {
 
 /** What dom0's archive is made of. */
 export interface Dom0Parts {
-  /** root of the unpacked arm64 packages */
+  /** root of the unpacked arm64 packages: busybox and the kernel's drivers */
   readonly root: string;
+  /** unpacked trees: the toolstack is the first one's, a library is of the first that has it */
+  readonly toolstack: readonly string[];
+  /** the user's kernel modules, in the order in which they are inserted */
+  readonly dom0Modules: readonly string[];
   readonly scenario: CaptureScenario;
   readonly domu: DomuOptions;
   readonly domuKernel: Uint8Array;
@@ -105,7 +58,8 @@ export interface Dom0Parts {
 }
 
 /** dom0's initramfs: busybox, the toolstack, drivers, the domU's images, and the init that runs the scenario. */
-export function dom0Initramfs({ root, scenario, domu, domuKernel, domuRamdisk, ownDomu }: Dom0Parts): Uint8Array {
+export function dom0Initramfs(parts: Dom0Parts): Uint8Array {
+  const { root, toolstack, scenario, domu, domuKernel, domuRamdisk, ownDomu } = parts;
   const cpio = new Cpio();
   for (const folder of "dev proc sys run tmp etc var/lib/xen var/log/xen/console etc/xen".split(" "))
     cpio.folder(folder);
@@ -113,23 +67,51 @@ export function dom0Initramfs({ root, scenario, domu, domuKernel, domuRamdisk, o
   cpio.link("lib", "usr/lib");
   cpio.link("var/run", "../run");
   addBusybox(cpio, root, APPLETS);
-  const xen = folderOf(join(root, "usr", "lib"), "xen-");
-  addPrograms(
-    cpio,
-    root,
-    PROGRAMS.map((name) => join(xen, "bin", name)),
-  );
-  const drivers = join(folderOf(join(root, "usr", "lib", "modules"), ""), "kernel", "drivers", "xen");
+  addToolstack(cpio, toolstack);
+  const own = addModules(cpio, parts.dom0Modules);
+  const drivers = driversOf(root);
   const modules: string[] = [];
   for (const name of MODULES) {
     const path = join(drivers, name === "xenfs" ? "xenfs" : "", `${name}.ko.xz`);
-    if (!existsSync(path)) continue;
+    if (own.some((file) => moduleName(file) === moduleName(path)) || !existsSync(path)) continue;
     modules.push(basename(path));
     cpio.file(`modules/${basename(path)}`, readInput(path));
   }
   cpio.file("domu/kernel", domuKernel);
   cpio.file("domu/ramdisk", domuRamdisk);
   cpio.file("domu/domu.cfg", domuConfig(domu));
-  cpio.file("init", dom0Init(scenario, modules, ownDomu), { program: true });
+  cpio.file("init", dom0Init(scenario, { own, debian: modules }, ownDomu), { program: true });
   return cpio.finish();
+}
+
+/** The folder of Xen's drivers for Debian's kernel, of which the packages hold one. */
+function driversOf(root: string): string {
+  const parent = join(root, "usr", "lib", "modules");
+  const version = existsSync(parent) ? readdirSync(parent).sort().at(-1) : undefined;
+  if (version === undefined) throw InputError.at(parent, 0, "holds no kernel's modules");
+  return join(parent, version, "kernel", "drivers", "xen");
+}
+
+/** What busybox's insmod can read, by the names that kernels' builds give. */
+const MODULE = /^([\w+.-]+)\.ko(\.xz|\.gz)?$/;
+
+/** A module's name as the kernel has it, from its file's. */
+const moduleName = (file: string): string => basename(file).replace(MODULE, "$1").replaceAll("-", "_");
+
+/** Adds the user's modules; returns their names in modules/. Throws an InputError for what is none, or two of one name. */
+export function addModules(cpio: Cpio, files: readonly string[]): string[] {
+  const seen = new Set<string>();
+  return files.map((file) => {
+    const name = basename(file);
+    const match = MODULE.exec(name);
+    if (!match)
+      throw InputError.at(file, 0, "is no kernel module by its name, expected NAME.ko, NAME.ko.xz or NAME.ko.gz");
+    if (seen.has(moduleName(file))) throw InputError.at(file, 0, "is the second kernel module of this name");
+    seen.add(moduleName(file));
+    const bytes = readInput(file);
+    // The packed ones are the kernel's to refuse.
+    if (match[2] === undefined) new Elf(bytes, file);
+    cpio.file(`modules/${name}`, bytes);
+    return name;
+  });
 }

@@ -48,3 +48,15 @@ test("what is no log ends in one sentence, not in an endless search", () => {
     assert.throws(() => readAll(bad, 64), /InputError: QEMU's execution log has a line that is not understood: Trace/);
   assert.throws(() => readAll(`${good}${"a".repeat(70_000)}`, 64), /InputError: .* a record of more than 65536 bytes/);
 });
+
+test("what a guest executes at an address of Xen's, at another EL or in AArch32 state, is no record", () => {
+  const guests = [0, 1].map((el) => logText(0, 0x25_b6a8, { 0: 1 }, el)).join("");
+  const aarch32 = `Trace 0: 0x7f46f0223b40 [00000000/0000000000200008/00000061/ff022000] name\nR00=00000001 R01=00000000\nPSR=200001d0 --C- A S usr32\n`;
+  const xen = logText(1, 0x25_b6a8, { 0: 2 });
+  for (const size of [3, 64, 10_000])
+    assert.deepEqual(
+      readAll(guests + aarch32 + xen + guests + aarch32, size),
+      ["1 25b6a8 0 2 0 0 0"],
+      `pieces of ${size}`,
+    );
+});

@@ -6,8 +6,10 @@
  *      PC=00000a000025b6a8 X00=00008000fffcd208 X01=0000000000000000
  *     X02=0000000000000240 ...
  *     X29=0000000000000000 X30=00000a000025cb2c  SP=00000a00002f7d00
+ *     PSTATE=200002c9 --C- EL2h ...
  *
- * "Stopped execution of TB chain before" after it says that the block did not begin after all.
+ * "Stopped execution of TB chain before" after it says that the block did not begin after all. The filter knows addresses
+ * only: where Xen is linked among the addresses of guests' programs (4.17, at 0x200000), theirs are logged too, at EL0.
  */
 
 import { InputError } from "../input/index.js";
@@ -28,18 +30,23 @@ export const wide = (r: BlockRecord, register: number): number => r.hi(register)
 const NEWLINE = 10;
 const TRACE = Buffer.from("Trace ");
 const STOPPED = Buffer.from("Stopped execution");
+/** What follows the first line of a block at an EL in AArch64 state; Xen runs in no other. */
+const AARCH64 = Buffer.from(" PC=");
 const FIRST_REGISTER = Buffer.from("X00=");
+const PSTATE = Buffer.from("PSTATE=");
 /** Characters from one register's name to the next: "X00=", 16 digits, a blank or the end of the line. */
 const STRIDE = 21;
 const REGISTERS = 32;
 /** Bytes that a record may have before its end is seen. */
 const MAX_RECORD = 65_536;
+/** PSTATE.M[3:2] as SPSR_EL2 has it: the EL. */
+const elOf = (pstate: number): number => (pstate >>> 2) & 3;
 
-/** Cuts the log into records and hands each on, once it is certain that the block began. */
+/** Cuts the log into records and hands those at EL2 on, once it is certain that the block began. */
 export class ExecutionLog implements BlockRecord {
   cpu = 0;
   pc = 0;
-  /** records handed on */
+  /** blocks that began, at whatever EL */
   records = 0;
   private rest: Buffer = Buffer.alloc(0);
   private data: Buffer = this.rest;
@@ -91,6 +98,8 @@ export class ExecutionLog implements BlockRecord {
     const { data } = this;
     const header = data.indexOf(NEWLINE, at);
     if (header < 0) return undefined;
+    if (header + 1 + AARCH64.length > data.length) return undefined;
+    if (!this.beginsWith(AARCH64, header + 1)) return header + 1;
     const x0 = data.indexOf(FIRST_REGISTER, header);
     if (x0 < 0 || x0 + REGISTERS * STRIDE > data.length) return undefined;
     let line = data.indexOf(NEWLINE, x0 + REGISTERS * STRIDE - 2) + 1;
@@ -114,12 +123,20 @@ export class ExecutionLog implements BlockRecord {
       line = end + 1;
     }
     if (began) {
-      this.registers = x0 + 4;
-      this.readHeader(at, header);
       this.records++;
-      this.record(this);
+      if (this.isXen(x0 + REGISTERS * STRIDE)) {
+        this.registers = x0 + 4;
+        this.readHeader(at, header);
+        this.record(this);
+      }
     }
     return line;
+  }
+
+  /** True when the line with PSTATE, which begins at `at`, says EL2; false also where the log ends before it does. */
+  private isXen(at: number): boolean {
+    const digits = at + PSTATE.length;
+    return digits + 8 <= this.data.length && this.beginsWith(PSTATE, at) && elOf(this.digits(digits)) === 2;
   }
 
   /** "Trace CPU: POINTER [CS_BASE/PC/FLAGS/CFLAGS] SYMBOL". */

@@ -2,32 +2,36 @@
  * What a capture runs, from Debian: QEMU with its libraries for this machine, and Xen, its toolstack and a Linux kernel for
  * arm64. apt fetches and checks the packages with a configuration of its own (the system's mirror, proxy and Debian's own
  * keyring; package lists and files in the cache folder); dpkg only unpacks them there. Nothing is installed, no root needed.
+ *
+ * In the cache folder's debian/: host/ and arm64/ with a manifest.json, all of trixie; beside them, in a folder of its name,
+ * each other release's arm64/ and manifest.json: its Xen and its toolstack only.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import * as v from "valibot";
 import { fileReason, InputError } from "../input/index.js";
-import { type Finished, run } from "./process.js";
+import { Apt, debianArchitecture, lastLine } from "./apt.js";
+import { cacheFolder } from "./cache.js";
+import { run } from "./process.js";
 
-/** The release that has Xen 4.20 and QEMU 10. */
-const SUITE = "trixie";
-const XEN = "4.20";
-const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
-/** dom0's programs and what they need. The kernel's package is found by its meta package. */
-const ARM64 = [
-  `xen-hypervisor-${XEN}-arm64`,
-  `xen-hypervisor-${XEN}-arm64-dbg`,
-  `xen-utils-${XEN}`,
-  `libxenmisc${XEN}`,
-  ..."xenstore-utils libxencall1 libxendevicemodel1 libxenevtchn1 libxenforeignmemory1 libxengnttab1 libxenhypfs1".split(
+/** Debian's releases that have a Xen for arm64, by name. */
+export const RELEASES = ["bookworm", "trixie", "sid"] as const;
+export type Release = (typeof RELEASES)[number];
+/** Gives all captures QEMU, dom0's kernel and busybox, so that runs of two releases differ by Xen and its toolstack alone. */
+export const BASE: Release = "trixie";
+
+/** Xen's packages: the hypervisor's is found by its meta package and says which version the others are of. */
+const XEN_SYSTEM = "xen-system-arm64";
+const HYPERVISOR = /^xen-hypervisor-([\d.]+)-arm64$/;
+/** The toolstack's packages beside those of Xen's version. */
+const TOOLSTACK =
+  "xenstore-utils libxencall1 libxendevicemodel1 libxenevtchn1 libxenforeignmemory1 libxengnttab1 libxenhypfs1 libxenstore4 libxentoolcore1 libxentoollog1 libc6 libgcc-s1 libyajl2 libuuid1 zlib1g libfdt1".split(
     " ",
-  ),
-  ..."libxenstore4 libxentoolcore1 libxentoollog1 libc6 libgcc-s1 libyajl2 libuuid1 zlib1g libfdt1 busybox-static".split(
-    " ",
-  ),
-];
-const KERNEL = "linux-image-arm64";
+  );
+const BUSYBOX = "busybox-static";
+/** The kernel's package is found by its meta package. */
+const KERNEL_META = "linux-image-arm64";
+const KERNEL = /^linux-image-[\d.]+.*-arm64$/;
 const QEMU = "qemu-system-arm";
 /** By Debian's name of this machine's architecture: its loader, and the folder of its libraries. */
 const MACHINES: Readonly<Record<string, { readonly loader: string; readonly folder: string }>> = {
@@ -37,22 +41,21 @@ const MACHINES: Readonly<Record<string, { readonly loader: string; readonly fold
 /** A new number when the cache's contents change: an older cache counts as not there. */
 const VERSION = 1;
 
-/** The cache folder: SHOOTDOWN_CACHE, or shootdown in XDG_CACHE_HOME or ~/.cache. Absolute, as apt and dpkg need it. */
-export function cacheFolder(): string {
-  const { SHOOTDOWN_CACHE, XDG_CACHE_HOME } = process.env;
-  return resolve(SHOOTDOWN_CACHE || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "shootdown"));
-}
-
 /** Debian's files, unpacked: paths, and the packages with their versions. */
 export interface Distribution {
-  /** root of what was unpacked for arm64 */
+  readonly release: Release;
+  /** the cache's folder for this release */
+  readonly folder: string;
+  /** root of trixie's packages for arm64: kernel, its drivers, busybox */
   readonly root: string;
+  /** root of the release's: Xen and its toolstack */
+  readonly toolstack: string;
   readonly xen: string;
   readonly xenSyms: string;
   readonly kernel: string;
   /** the command that starts QEMU: program and first arguments */
   readonly qemu: readonly string[];
-  /** "xen-hypervisor-4.20-arm64 4.20.4-1": for arm64, sorted by name */
+  /** the release's, "xen-hypervisor-4.20-arm64 4.20.4-1": for arm64, sorted by name */
   readonly packages: readonly string[];
 }
 
@@ -70,30 +73,46 @@ function readManifest(folder: string): Manifest | undefined {
 }
 
 const debianFolder = (): string => join(cacheFolder(), "debian");
+const releaseFolder = (release: Release): string => (release === BASE ? debianFolder() : join(debianFolder(), release));
 
-/** What {@link setUp} has put into the cache; undefined when it has not. */
-export function findDistribution(): Distribution | undefined {
-  const folder = debianFolder();
-  const manifest = readManifest(folder);
-  if (manifest === undefined || !Object.hasOwn(MACHINES, manifest.machine)) return undefined;
-  const machine = MACHINES[manifest.machine]!;
-  const root = join(folder, "arm64");
-  const boot = join(root, "boot");
-  const kernel = existsSync(boot) ? readdirSync(boot).find((name) => name.startsWith("vmlinuz-")) : undefined;
-  if (kernel === undefined) return undefined;
-  const libraries = join(folder, "host", "usr", "lib", machine.folder);
+/** The first file of a folder whose name matches, with its path; undefined where there is none. */
+function fileOf(folder: string, name: RegExp): string | undefined {
+  const found = existsSync(folder)
+    ? readdirSync(folder)
+        .sort()
+        .find((file) => name.test(file))
+    : undefined;
+  return found === undefined ? undefined : join(folder, found);
+}
+
+/** What {@link planSetup} has put into the cache for a release; undefined when it has not. */
+export function findDistribution(release: Release = BASE): Distribution | undefined {
+  const folder = releaseFolder(release);
+  const [base, own] = [readManifest(debianFolder()), readManifest(folder)];
+  if (!base || !own || !Object.hasOwn(MACHINES, base.machine)) return undefined;
+  const root = join(debianFolder(), "arm64");
+  const toolstack = join(folder, "arm64");
+  const kernel = fileOf(join(root, "boot"), /^vmlinuz-/);
+  const xen = fileOf(join(toolstack, "boot"), /^xen-[\d.]+-arm64(\.gz)?$/);
+  const xenSyms = fileOf(join(toolstack, "usr", "lib", "debug", "boot"), /^xen-syms-[\d.]+-arm64$/);
+  if (kernel === undefined || xen === undefined || xenSyms === undefined) return undefined;
+  const machine = MACHINES[base.machine]!;
+  const libraries = join(debianFolder(), "host", "usr", "lib", machine.folder);
   return {
+    release,
+    folder,
     root,
-    xen: join(boot, `xen-${XEN}-arm64`),
-    xenSyms: join(root, "usr", "lib", "debug", "boot", `xen-syms-${XEN}-arm64`),
-    kernel: join(boot, kernel),
+    toolstack,
+    xen,
+    xenSyms,
+    kernel,
     qemu: [
       join(libraries, machine.loader),
       "--library-path",
       libraries,
-      join(folder, "host", "usr", "bin", "qemu-system-aarch64"),
+      join(debianFolder(), "host", "usr", "bin", "qemu-system-aarch64"),
     ],
-    packages: manifest.packages,
+    packages: own.packages,
   };
 }
 
@@ -102,6 +121,8 @@ export interface SetupPlan {
   /** files to fetch, and their bytes */
   readonly files: number;
   readonly bytes: number;
+  /** most bytes that the cache takes meanwhile: the files, and what is unpacked from them */
+  readonly needs: number;
   readonly folder: string;
   /** "qemu-system-arm 10.0.2": what matters most */
   readonly main: readonly string[];
@@ -114,60 +135,113 @@ export function discardLists(): void {
   rmSync(join(debianFolder(), "apt"), { recursive: true, force: true });
 }
 
-/** Reads Debian's package lists and finds out what is to be fetched. Rejects with an InputError where apt cannot be used. */
-export async function planSetup(signal: AbortSignal, progress: (doing: string) => void): Promise<SetupPlan> {
-  const folder = debianFolder();
-  const apt = new Apt(join(folder, "apt"), signal);
-  progress("reading Debian's package lists");
-  const machine = await apt.prepare();
-  const closure = await apt.closure(QEMU);
-  const kernel = await apt.dependencyOf(`${KERNEL}:arm64`, /^linux-image-[\d.]+.*-arm64$/);
-  const wanted = { host: closure, arm64: [...ARM64, kernel].map((name) => `${name}:arm64`) };
-  const uris = await apt.uris([...wanted.host, ...wanted.arm64]);
+/** One release's part of a set-up. */
+interface Part {
+  readonly folder: string;
+  readonly apt: Apt;
+  /** packages by the folder that they are unpacked into */
+  readonly wanted: { readonly host?: readonly string[]; readonly arm64: readonly string[] };
+  readonly uris: readonly { readonly file: string; readonly bytes: number }[];
+  /** bytes when unpacked */
+  readonly unpacked: number;
+  readonly main: readonly string[];
+}
+
+/**
+ * Reads Debian's package lists and finds out what is to be fetched for a release: with it what all captures need, where that
+ * is not there. Rejects with an InputError where apt cannot be used.
+ */
+export async function planSetup(
+  release: Release,
+  signal: AbortSignal,
+  progress: (doing: string) => void,
+): Promise<SetupPlan> {
+  const machine = await debianArchitecture(signal);
+  if (!MACHINES[machine]) throw new InputError(`the set-up knows no QEMU for ${machine}, expected amd64 or arm64`);
+  const parts: Part[] = [];
+  for (const suite of new Set([BASE, release])) {
+    if (findDistribution(suite)) continue;
+    progress(`reading the package lists of Debian ${suite}`);
+    parts.push(await planPart(suite, machine, signal));
+  }
+  const uris = parts.flatMap((part) => part.uris);
+  const bytes = uris.reduce((sum, { bytes }) => sum + bytes, 0);
   return {
     files: uris.length,
-    bytes: uris.reduce((sum, { bytes }) => sum + bytes, 0),
-    folder,
-    main: uris
-      .map(({ file }) => fileParts(file))
-      .filter(({ name }) => [QEMU, ARM64[0], kernel].includes(name))
-      .map(({ name, version }) => `${name} ${version}`),
+    bytes,
+    needs: parts.reduce((sum, { unpacked }) => sum + unpacked, bytes),
+    folder: releaseFolder(release),
+    main: parts.flatMap((part) => part.main),
     async fetch(progress) {
-      const parts = join(folder, `.partial-${process.pid}`);
-      try {
-        const packages: string[] = [];
-        for (const part of ["host", "arm64"] as const) {
-          const debs = join(parts, "debs", part);
-          mkdirSync(debs, { recursive: true });
-          progress(`fetching ${wanted[part].length} packages for ${part === "host" ? "this machine" : part}`);
-          await apt.download(wanted[part], debs);
-          for (const file of readdirSync(debs).sort()) {
-            const { name, version } = fileParts(file);
-            progress(`unpacking ${name}`);
-            await unpack(join(debs, file), join(parts, part), signal);
-            if (part === "arm64") packages.push(`${name} ${version}`);
-          }
-        }
-        rmSync(join(parts, "debs"), { recursive: true });
-        const manifest: Manifest = { version: VERSION, machine, packages };
-        rmSync(join(folder, "manifest.json"), { force: true });
-        for (const part of ["host", "arm64"]) {
-          rmSync(join(folder, part), { recursive: true, force: true });
-          renameSync(join(parts, part), join(folder, part));
-        }
-        // Last, so that what bears a manifest is whole.
-        writeFileSync(join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-      } catch (error) {
-        const reason = fileReason(error);
-        throw reason === undefined ? error : InputError.at(folder, 0, reason);
-      } finally {
-        rmSync(parts, { recursive: true, force: true });
-      }
-      const found = findDistribution();
-      if (!found) throw InputError.at(folder, 0, "the packages do not hold what a capture needs");
+      for (const part of parts) await fetchPart(part, machine, signal, progress);
+      const found = findDistribution(release);
+      if (!found) throw InputError.at(releaseFolder(release), 0, "the packages do not hold what a capture needs");
       return found;
     },
   };
+}
+
+async function planPart(release: Release, machine: string, signal: AbortSignal): Promise<Part> {
+  const base = release === BASE;
+  const architectures = base ? [...new Set([machine, "arm64"])] : ["arm64"];
+  const apt = new Apt(join(debianFolder(), "apt", release), release, architectures, signal);
+  await apt.prepare();
+  const hypervisor = await apt.dependencyOf(`${XEN_SYSTEM}:arm64`, HYPERVISOR);
+  const version = HYPERVISOR.exec(hypervisor)![1]!;
+  const kernel = base ? await apt.dependencyOf(`${KERNEL_META}:arm64`, KERNEL) : undefined;
+  const arm64 = [
+    hypervisor,
+    `${hypervisor}-dbg`,
+    `xen-utils-${version}`,
+    `libxenmisc${version}`,
+    ...TOOLSTACK,
+    ...(kernel === undefined ? [] : [BUSYBOX, kernel]),
+  ].map((name) => `${name}:arm64`);
+  const wanted = base ? { host: await apt.closure(QEMU), arm64 } : { arm64 };
+  const names = [...(wanted.host ?? []), ...arm64];
+  const uris = await apt.uris(names);
+  const main = uris
+    .map(({ file }) => fileParts(file))
+    .filter(({ name }) => [QEMU, hypervisor, kernel].includes(name))
+    .map(({ name, version }) => `${name} ${version}`);
+  return { folder: releaseFolder(release), apt, wanted, uris, unpacked: await apt.unpackedBytes(names), main };
+}
+
+async function fetchPart(
+  { folder, apt, wanted }: Part,
+  machine: string,
+  signal: AbortSignal,
+  progress: (doing: string) => void,
+): Promise<void> {
+  const partial = join(folder, `.partial-${process.pid}`);
+  try {
+    const packages: string[] = [];
+    for (const [into, names] of Object.entries(wanted)) {
+      const debs = join(partial, "debs", into);
+      mkdirSync(debs, { recursive: true });
+      progress(`fetching ${names.length} packages for ${into === "host" ? "this machine" : into}`);
+      await apt.download(names, debs);
+      for (const file of readdirSync(debs).sort()) {
+        const { name, version } = fileParts(file);
+        progress(`unpacking ${name}`);
+        await unpack(join(debs, file), join(partial, into), signal);
+        if (into === "arm64") packages.push(`${name} ${version}`);
+      }
+    }
+    const manifest: Manifest = { version: VERSION, machine, packages };
+    rmSync(join(folder, "manifest.json"), { force: true });
+    for (const into of Object.keys(wanted)) {
+      rmSync(join(folder, into), { recursive: true, force: true });
+      renameSync(join(partial, into), join(folder, into));
+    }
+    // Last, so that what bears a manifest is whole.
+    writeFileSync(join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  } catch (error) {
+    const reason = fileReason(error);
+    throw reason === undefined ? error : InputError.at(folder, 0, reason);
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
 }
 
 /** "xen-utils-4.20_4.20.4-1_arm64.deb", with apt's %3a for a colon, in its parts. */
@@ -179,114 +253,4 @@ function fileParts(file: string): { name: string; version: string } {
 async function unpack(file: string, to: string, signal: AbortSignal): Promise<void> {
   const done = await run("dpkg", ["-x", file, to], { signal });
   if (done.status !== 0) throw new InputError(`dpkg cannot unpack ${file}: ${lastLine(done.stderr)}`);
-}
-
-const lastLine = (text: string): string => text.trim().split("\n").at(-1) || "it does not say why";
-
-/** apt with a configuration of its own; the system's is only read. */
-class Apt {
-  private options: string[] = [];
-
-  constructor(
-    private readonly folder: string,
-    private readonly signal: AbortSignal,
-  ) {}
-
-  private async apt(program: string, args: readonly string[], cwd?: string): Promise<Finished> {
-    try {
-      const options = { signal: this.signal, ...(cwd === undefined ? {} : { cwd }) };
-      return await run(program, [...this.options, ...args], options);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT")
-        throw new InputError(
-          `${program} not found: the set-up needs Debian's apt; without it, name --xen, --xen-syms, --dom0-kernel and --qemu yourself`,
-        );
-      throw error;
-    }
-  }
-
-  private async must(program: string, args: readonly string[], what: string, cwd?: string): Promise<string> {
-    const done = await this.apt(program, args, cwd);
-    if (done.status === 0) return done.stdout;
-    const said = done.stderr.split("\n").filter((line) => line.startsWith("E:"));
-    throw new InputError(`${what}: ${said[0]?.slice(2).trim() ?? lastLine(done.stderr)}`);
-  }
-
-  /** Writes the configuration and updates the lists; returns this machine's architecture in Debian's words. */
-  async prepare(): Promise<string> {
-    const machine = (await this.must("dpkg", ["--print-architecture"], "dpkg")).trim();
-    if (!MACHINES[machine]) throw new InputError(`the set-up knows no QEMU for ${machine}, expected amd64 or arm64`);
-    const mirror = await this.mirror();
-    if (!existsSync(KEYRING))
-      throw new InputError(`${KEYRING} not found: Debian's packages cannot be checked without debian-archive-keyring`);
-    const at = (name: string): string => join(this.folder, name);
-    try {
-      for (const name of ["lists/partial", "archives/partial", "empty"]) mkdirSync(at(name), { recursive: true });
-      writeFileSync(at("status"), "");
-      writeFileSync(
-        at("debian.sources"),
-        `Types: deb\nURIs: ${mirror}\nSuites: ${SUITE}\nComponents: main\nArchitectures: ${[...new Set([machine, "arm64"])].join(" ")}\nSigned-By: ${KEYRING}\n`,
-      );
-    } catch (error) {
-      const reason = fileReason(error);
-      throw reason === undefined ? error : InputError.at(this.folder, 0, reason);
-    }
-    this.options = Object.entries({
-      "Dir::Etc::SourceList": at("debian.sources"),
-      "Dir::Etc::SourceParts": at("empty"),
-      "Dir::Etc::Preferences": at("empty/none"),
-      "Dir::Etc::PreferencesParts": at("empty"),
-      "Dir::State": this.folder,
-      "Dir::State::Lists": at("lists"),
-      "Dir::State::status": at("status"),
-      "Dir::Cache": this.folder,
-      "Dir::Cache::Archives": at("archives"),
-      "APT::Architecture": machine,
-      "APT::Architectures": machine,
-      "APT::Default-Release": SUITE,
-      "APT::Sandbox::User": "root",
-      "Acquire::Languages": "none",
-    }).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
-    if (machine !== "arm64") this.options.push("-o", "APT::Architectures::=arm64");
-    await this.must("apt-get", ["update", "-q", "--error-on=any"], "Debian's package lists cannot be read");
-    return machine;
-  }
-
-  /** The Debian mirror that the system is configured for. */
-  private async mirror(): Promise<string> {
-    const format = "$(REPO_URI)";
-    const text = await this.must("apt-get", ["indextargets", "--format", format], "apt's sources cannot be read");
-    const found = text.split("\n").find((uri) => /\/debian\/?$/.test(uri));
-    if (found === undefined)
-      throw new InputError("apt is configured for no Debian mirror (a source that ends in /debian)");
-    return found;
-  }
-
-  /** The package and all that it needs, as apt would install them on a machine that has nothing. */
-  async closure(name: string): Promise<string[]> {
-    const text = await this.must(
-      "apt-get",
-      ["install", "-s", "--no-install-recommends", name],
-      `${name} cannot be found in Debian ${SUITE}`,
-    );
-    return [...text.matchAll(/^Inst (\S+)/gm)].map((match) => match[1]!);
-  }
-
-  /** The dependency of a meta package whose name matches. */
-  async dependencyOf(name: string, matching: RegExp): Promise<string> {
-    const text = await this.must("apt-cache", ["depends", name], `${name} cannot be found in Debian ${SUITE}`);
-    const names = [...text.matchAll(/Depends: ([^\s:<>]+)/g)].map((match) => match[1]!);
-    const found = names.find((dependency) => matching.test(dependency));
-    if (found === undefined) throw new InputError(`${name} depends on no kernel image`);
-    return found;
-  }
-
-  async uris(names: readonly string[]): Promise<{ file: string; bytes: number }[]> {
-    const text = await this.must("apt-get", ["download", "--print-uris", ...names], "packages cannot be found");
-    return [...text.matchAll(/^'[^']*' (\S+) (\d+)/gm)].map((match) => ({ file: match[1]!, bytes: Number(match[2]) }));
-  }
-
-  async download(names: readonly string[], to: string): Promise<void> {
-    await this.must("apt-get", ["download", "-q", ...names], "packages cannot be fetched", to);
-  }
 }

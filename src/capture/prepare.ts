@@ -14,6 +14,8 @@ export interface Waiting {
   /** pages of code to be translated one instruction a block */
   readonly pages: readonly number[];
   readonly recording: Recording;
+  /** told of each answer of the stub */
+  readonly answered: () => void;
 }
 
 /**
@@ -21,10 +23,10 @@ export interface Waiting {
  * where Xen has just patched its alternatives, what is logged is what they make of the code.
  */
 export async function prepare(
-  { gdb, pages, text, recording }: Waiting,
+  { gdb, pages, text, recording, answered }: Waiting,
   signal: AbortSignal,
 ): Promise<{ connection: GdbConnection; repeatsTlbis: boolean }> {
-  const connection = await GdbConnection.open(gdb, signal);
+  const connection = await GdbConnection.open(gdb, signal, answered);
   const target = new GdbTarget(connection);
   // No instruction begins at an odd address, but QEMU translates the page of a breakpoint one instruction a block.
   for (const page of pages) await target.setBreakpoint(page + 1);

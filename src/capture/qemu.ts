@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { InputError } from "../input/index.js";
 import { keep, run } from "./process.js";
+import { type ProcessState, processState } from "./vitals.js";
 
 /** The machine and what it boots. Paths of files. */
 export interface MachineSpec {
@@ -128,6 +129,11 @@ export class Qemu {
         .at(-1)
         ?.replace(/^.*qemu-system-aarch64: /, "") ?? ""
     );
+  }
+
+  /** What it does at the moment; undefined when that cannot be told. */
+  state(): ProcessState | undefined {
+    return this.child.pid === undefined ? undefined : processState(this.child.pid);
   }
 
   kill(): void {

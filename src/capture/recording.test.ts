@@ -4,7 +4,9 @@ import { Collected } from "../trace/events.testing.js";
 import { KINDS } from "../trace/index.js";
 import {
   BASE,
+  BRK,
   blockRecord,
+  bNe,
   buildText,
   DSB_ISH,
   DSB_ISHST,
@@ -14,6 +16,7 @@ import {
   msrVttbr,
   RET,
   str,
+  tst7,
   VMALLS12E1IS,
   vae2is,
 } from "./build.testing.js";
@@ -141,6 +144,56 @@ test("a table that is unlinked is forgotten: its page may be a table of another 
   write(0x150000n, 9, 0x40_0000_07fdn);
   const last = finish().findLast(({ kind }) => kind === "write")!;
   assert.deepEqual([last.level, last.from], [1, "0"]);
+});
+
+test("a write_pte that serves Xen's own tables too is recorded when a p2m function has called it", () => {
+  const build = buildText({
+    code: {
+      write_pte: [DSB_SY, tst7(9), bNe(4), str(3, 9), DSB_SY, RET, BRK],
+      xen_pt_update: ["call write_pte", RET],
+      __p2m_set_entry: ["call write_pte", RET],
+    },
+  });
+  const trace = new Collected();
+  const recording = new Recording(build, findSites(build), 0, 1, [trace]);
+  for (const caller of ["xen_pt_update", "__p2m_set_entry"])
+    recording.record(
+      blockRecord(0, BASE + 12, {
+        3: 5n,
+        9: DIRECT,
+        30: build.functionNamed(caller)!.address + 4,
+        31: 0xa000_0300_000,
+      }),
+    );
+  recording.finish();
+  assert.deepEqual(
+    eventsOf(trace).flatMap(({ kind, site, name }) => (kind === "begin" || kind === "end" ? [] : [`${name} ${site}`])),
+    ["DSB SY", "PTE", "DSB SY"].map((name) => `${name} write_pte < __p2m_set_entry`),
+  );
+});
+
+test("a descriptor's address has its index, and a pair is two writes", () => {
+  const STR_X3_X9_W2_SXTW_3 = 0xf822d923;
+  const STP_X3_X4_X9_16 = 0xa9011123;
+  const build = buildText({ code: { p2m_write: [DSB_SY, STR_X3_X9_W2_SXTW_3, DSB_SY, STP_X3_X4_X9_16, DSB_SY, RET] } });
+  const trace = new Collected();
+  const recording = new Recording(build, findSites(build), 0, 1, [trace]);
+  recording.setDirectmap(new Directmap({ virtStart: DIRECT, basePdx: 0n }));
+  const table = DIRECT + 0x14_0000_0000n;
+  const registers = { 2: 0xffff_fffen, 3: 5n, 4: 6n, 9: table + 0x80n, 31: 0xa000_0300_000 };
+  recording.record(blockRecord(0, BASE + 4, registers));
+  recording.record(blockRecord(0, BASE + 12, registers));
+  recording.finish();
+  assert.deepEqual(
+    eventsOf(trace)
+      .filter(({ kind }) => kind === "write")
+      .map(({ address, to }) => [address, to]),
+    [
+      ["1400000070", "5"],
+      ["1400000090", "5"],
+      ["1400000098", "6"],
+    ],
+  );
 });
 
 test("a store into Xen's stack is no descriptor", () => {

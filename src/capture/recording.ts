@@ -1,12 +1,12 @@
 /** From QEMU's records to the events of a trace: what each site means, with the context in which it was executed. */
-import { type Halves, idOf, outputPage, sysregIndex } from "../arch/index.js";
+import { type Halves, idOf, outputPage, type Store, sysregIndex } from "../arch/index.js";
 import { Access, NO_DOMAIN, NO_LEVEL, Recorder, type TraceSink } from "../trace/index.js";
 import { CallMarks, type Continued, type Phase } from "./call-marks.js";
 import { CallStacks } from "./call-stacks.js";
 import type { Directmap } from "./directmap.js";
 import { type BlockRecord, wide } from "./log.js";
+import type { Barriers } from "./site-barriers.js";
 import {
-  type Barriers,
   pageOf,
   type Site,
   type Sites,
@@ -16,6 +16,7 @@ import {
   type TranslationSite,
 } from "./sites.js";
 import { Stage2Tables } from "./stage2.js";
+import { isP2m } from "./stores.js";
 import type { XenText } from "./text.js";
 
 /** Events that wait for a descriptor write whose table is not linked yet; more are let go without a level. */
@@ -23,6 +24,8 @@ const MOST_WAITING = 4096;
 /** Xen's stack of a vCPU: its size and its alignment (STACK_SIZE; get_cpu_info). What stands above SP in it is a variable. */
 const STACK_SIZE = 32_768;
 const VTTBR = sysregIndex("VTTBR_EL2")!;
+/** Who clears the pages of a p2m's root and then flushes: up to Xen 4.17 p2m_teardown does it itself. */
+const CLEARS_ROOT = ["p2m_clear_root_pages", "p2m_teardown"];
 
 /** Counts for progress. */
 export interface RecordingCounts {
@@ -55,7 +58,7 @@ export class Recording {
 
   /** `physical`: what is added to a link address for the address at which Xen runs before its MMU is on. */
   constructor(
-    text: XenText,
+    private readonly text: XenText,
     sites: Sites,
     private readonly physical: number,
     cpus: number,
@@ -142,7 +145,7 @@ export class Recording {
     const where = path.join(" < ");
     const { cpu } = r;
     const { lo, hi } = operandOf(r, site.rt);
-    if (path.includes("p2m_clear_root_pages")) this.clearRoot(cpu, where);
+    if (CLEARS_ROOT.includes(path[1] ?? "")) this.clearRoot(cpu, where);
     this.barriers(cpu, where, site.barriers.before);
     if (site.op.regime === "EL1&0") this.used.clear();
     const operand = lo + (hi & 0xffff) * 2 ** 32;
@@ -198,26 +201,39 @@ export class Recording {
 
   private store(r: BlockRecord, site: StoreSite): void {
     const { cpu } = r;
-    const { rt, rn, offset, index } = site.store;
-    const { lo, hi } = operandOf(r, rt);
-    const address = wide(r, rn) + offset + (index && index.rm !== 31 ? wide(r, index.rm) * 2 ** index.shift : 0);
-    // p2m_split_superpage hands its caller the new descriptor in a variable, by the same inline function.
+    if (site.shared && !this.calledByP2m(r)) return;
     const sp = wide(r, 31);
-    if (address >= sp && Math.floor(address / STACK_SIZE) === Math.floor(sp / STACK_SIZE)) return;
+    // p2m_split_superpage hands its caller the new descriptor in a variable, by the same inline function.
+    const stores = site.stores.filter((store) => {
+      const address = addressOf(r, store);
+      return address < sp || Math.floor(address / STACK_SIZE) !== Math.floor(sp / STACK_SIZE);
+    });
+    if (stores.length === 0) return;
     const where = this.path(r, site).join(" < ");
     this.barriers(cpu, where, site.barriers.before);
+    for (const store of stores) this.descriptor(cpu, where, addressOf(r, store), operandOf(r, store.rt));
+    this.barriers(cpu, where, site.barriers.after);
+  }
+
+  /** True in a function that calls no other, when a p2m function has called it. */
+  private calledByP2m(r: BlockRecord): boolean {
+    const caller = this.text.functionAt(wide(r, 30) - 4);
+    return caller !== undefined && isP2m(caller);
+  }
+
+  private descriptor(cpu: number, where: string, address: number, { lo, hi }: Halves): void {
     const page = this.directmap?.pageOf(Math.floor(address / 4096));
     const slot = (address % 4096) / 8;
-    if (page === undefined) this.put(cpu, where, (recorder) => recorder.write(cpu, 0, 2, NO_LEVEL, slot, 0, 0, lo, hi));
-    else {
-      const { before } = this.tables.write(page, slot, lo, hi);
-      const now = this.tables.level(page);
-      const level = now === NO_LEVEL ? () => this.tables.level(page) : () => now;
-      const write = (recorder: Recorder): void =>
-        recorder.write(cpu, page, 2, level(), slot, before.lo, before.hi, lo, hi);
-      this.put(cpu, where, write, () => level() !== NO_LEVEL);
+    if (page === undefined) {
+      this.put(cpu, where, (recorder) => recorder.write(cpu, 0, 2, NO_LEVEL, slot, 0, 0, lo, hi));
+      return;
     }
-    this.barriers(cpu, where, site.barriers.after);
+    const { before } = this.tables.write(page, slot, lo, hi);
+    const now = this.tables.level(page);
+    const level = now === NO_LEVEL ? () => this.tables.level(page) : () => now;
+    const write = (recorder: Recorder): void =>
+      recorder.write(cpu, page, 2, level(), slot, before.lo, before.hi, lo, hi);
+    this.put(cpu, where, write, () => level() !== NO_LEVEL);
   }
 
   private barriers(cpu: number, where: string, list: Barriers["before"]): void {
@@ -264,3 +280,14 @@ export class Recording {
 /** The value of an operand register; register 31 is XZR there. */
 const operandOf = (r: BlockRecord, register: number): Halves =>
   register === 31 ? { lo: 0, hi: 0 } : { lo: r.lo(register), hi: r.hi(register) };
+
+/** The VA that a store goes to, from the registers before it. */
+function addressOf(r: BlockRecord, { rn, offset, index }: Store): number {
+  if (!index || index.rm === 31) return wide(r, rn) + offset;
+  const { rm, extend, shift } = index;
+  const register = extend === "UXTW" ? r.lo(rm) : extend === "SXTW" ? r.lo(rm) | 0 : signedWide(r, rm);
+  return wide(r, rn) + offset + register * 2 ** shift;
+}
+
+/** An X register that may be negative, as an index is. */
+const signedWide = (r: BlockRecord, register: number): number => (r.hi(register) | 0) * 2 ** 32 + r.lo(register);

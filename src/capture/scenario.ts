@@ -101,8 +101,14 @@ ${DESTROY}`,
 export const captureScenario = (name: string): CaptureScenario | undefined =>
   CAPTURE_SCENARIOS.find((scenario) => scenario.name === name);
 
+/** Files of kernel modules in modules/, in their order: the user's, and Debian's. */
+export interface Modules {
+  readonly own: readonly string[];
+  readonly debian: readonly string[];
+}
+
 /** dom0's init: mounts, drivers, the toolstack's daemons, the scenario, power off. `watch`: the domU may not come up. */
-export function dom0Init(scenario: CaptureScenario, modules: readonly string[], watch: boolean): string {
+export function dom0Init(scenario: CaptureScenario, { own, debian }: Modules, watch: boolean): string {
   return `#!/bin/busybox sh
 export PATH=/usr/lib/xen/bin:/bin LD_LIBRARY_PATH=/usr/lib
 say() { echo "${SAYS} $*"; }
@@ -115,7 +121,7 @@ mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /run
 mkdir -p /run/xen /run/xenstored /run/lock
 say "dom0 has started"
-for module in ${modules.join(" ")}; do insmod /modules/$module 2>/dev/null; done
+${own.map((name) => `insmod /modules/${name} || fail "dom0's kernel does not take the module ${name}"\n`).join("")}for module in ${debian.join(" ")}; do insmod /modules/$module 2>/dev/null; done
 mount -t xenfs xenfs /proc/xen
 [ -e /dev/xen/privcmd ] || fail "dom0's kernel has no /dev/xen/privcmd: it needs the drivers xen-privcmd, xen-evtchn, xen-gntdev and xenfs built in"
 xenstored --pid-file /run/xenstored.pid || fail "xenstored does not start"

@@ -65,7 +65,7 @@ test("a p2m's descriptor store stands between two DSB SY; Xen's own tables and o
   };
   const list = ofKind(spec, "store");
   assert.deepEqual(
-    list.map((site) => [site.in!.name, site.store.rt, site.store.rn, site.logged]),
+    list.map(({ in: where, stores, logged }) => [where!.name, stores[0]!.rt, stores[0]!.rn, logged]),
     [["p2m_write", 3, 9, BASE + 4]],
   );
   assert.deepEqual(findSites(buildText(spec)).pages, [BASE]);

@@ -8,18 +8,19 @@
  * instruction a block.
  */
 import {
-  BARRIERS,
   barrierFromWord,
   decodeAtS12,
   decodeMsr,
   decodeReadPar,
-  decodeStore,
+  decodeStores,
   decodeTlbi,
   type Store,
   type TlbiOp,
 } from "../arch/index.js";
 import { CALLS, type Call, callPathFunctions } from "./calls.js";
 import { directmapVariables } from "./directmap.js";
+import { type Barriers, barriersOf } from "./site-barriers.js";
+import { findStores, type StorePlaces, storesUnknown } from "./stores.js";
 import type { XenFunction, XenText } from "./text.js";
 
 interface SiteBase {
@@ -28,12 +29,6 @@ interface SiteBase {
   /** a block that begins here was logged: the site was executed (`before`: is about to be) */
   readonly logged: number;
   readonly in: XenFunction | undefined;
-}
-
-/** Barriers that are certain to be executed with a site: indexes in BARRIERS, in code order. */
-export interface Barriers {
-  readonly before: readonly number[];
-  readonly after: readonly number[];
 }
 
 export interface TlbiSite extends SiteBase {
@@ -55,7 +50,10 @@ export interface SysregSite extends SiteBase {
 
 export interface StoreSite extends SiteBase {
   readonly kind: "store";
-  readonly store: Store;
+  /** two of an STP */
+  readonly stores: readonly Store[];
+  /** true where it is one of the p2m's only when a p2m function has called: X30 tells */
+  readonly shared: boolean;
   readonly barriers: Barriers;
 }
 
@@ -79,6 +77,8 @@ export interface Sites {
   readonly list: readonly Site[];
   /** pages of code, by address, that must be translated one instruction a block */
   readonly pages: readonly number[];
+  /** where descriptors are written, as far as that was found */
+  readonly stores: StorePlaces;
   /** what cannot be derived from this build, in sentences */
   readonly unknown: readonly string[];
 }
@@ -86,7 +86,6 @@ export interface Sites {
 const PAGE = 4096;
 /** The page of code of an address, as QEMU watches breakpoints: 4 KiB, whatever the target's granule. */
 export const pageOf = (address: number): number => Math.floor(address / PAGE) * PAGE;
-const DSB_SY = BARRIERS.findIndex(({ name }) => name === "DSB SY");
 const NOP = 0xd503201f;
 
 /** Finds the sites of a build. */
@@ -96,29 +95,28 @@ export function findSites(text: XenText): Sites {
   const unknown: string[] = [];
   const marked = new Set<number>();
   text.forEachWord((word, address) => {
-    if (decodeTlbi(word) || writesStage2Register(word) || isDescriptorStore(text, address)) marked.add(address);
+    if (decodeTlbi(word) || writesStage2Register(word)) marked.add(address);
   });
+  const stores = findStores(text, marked);
+  const storeAt = new Map(stores.found.map((place) => [place.address, place]));
+  const barriers = barriersOf(text, new Set([...marked, ...storeAt.keys()]), storeAt);
   for (const address of marked) {
-    const word = text.word(address)!;
-    const barriers = barriersAround(text, address, marked);
-    const tlbi = decodeTlbi(word);
-    const msr = writesStage2Register(word);
-    const store = decodeStore(word);
     const where = text.functionAt(address);
     // Replacements of alternatives stand outside every function; what runs is what is patched in elsewhere.
     if (!where) continue;
-    if (tlbi || msr) {
-      const logged = afterBlock(text, address, pages);
-      const base = { address, logged, in: where, barriers };
-      if (tlbi) list.push({ kind: "tlbi", op: tlbi.op, index: tlbi.index, rt: tlbi.rt, ...base });
-      else if (msr) list.push({ kind: "sysreg", ...msr, ...base });
-    } else if (store && isP2m(where)) {
-      pages.add(pageOf(address));
-      list.push({ kind: "store", store, address, logged: address, in: where, barriers });
-    }
+    const word = text.word(address)!;
+    const logged = afterBlock(text, address, pages);
+    const base = { address, logged, in: where, barriers: barriers.get(address)! };
+    const tlbi = decodeTlbi(word);
+    if (tlbi) list.push({ kind: "tlbi", op: tlbi.op, index: tlbi.index, rt: tlbi.rt, ...base });
+    else list.push({ kind: "sysreg", ...writesStage2Register(word)!, ...base });
   }
-  if (!list.some(({ kind }) => kind === "store"))
-    unknown.push("stage-2 descriptor writes: no p2m function has a store between two DSB SY");
+  for (const { address, in: where, shared } of stores.found) {
+    pages.add(pageOf(address));
+    const base = { address, logged: address, in: where, barriers: barriers.get(address)! };
+    list.push({ kind: "store", stores: decodeStores(text.word(address)!), shared, ...base });
+  }
+  unknown.push(...storesUnknown(stores));
   if (!list.some((site) => site.kind === "sysreg" && site.register === "VTTBR_EL2"))
     unknown.push("VMIDs: nothing writes VTTBR_EL2");
   const directmap = directmapVariables((name) => text.variableNamed(name));
@@ -129,7 +127,7 @@ export function findSites(text: XenText): Sites {
   for (const site of translations) pages.add(pageOf(site.logged));
   list.push(...translations);
   addFunctions(text, list, pages, unknown);
-  return { list, pages: [...pages].sort((a, b) => a - b), unknown };
+  return { list, pages: [...pages].sort((a, b) => a - b), stores, unknown };
 }
 
 /** Each read of PAR_EL1 behind an AT S12E1R or S12E1W, with only barriers, NOPs and a jump between. */
@@ -158,28 +156,11 @@ function findTranslations(text: XenText): TranslationSite[] {
   return [...found.values()];
 }
 
-/** Xen's stage 2 is its p2m; its own tables are written by the same inline function (write_pte). */
-const isP2m = (f: XenFunction): boolean => f.name.includes("p2m");
-
 function writesStage2Register(word: number): { register: "VTTBR_EL2" | "VTCR_EL2"; rt: number } | undefined {
   const msr = decodeMsr(word);
   return msr?.register === "VTTBR_EL2" || msr?.register === "VTCR_EL2"
     ? { register: msr.register, rt: msr.rt }
     : undefined;
-}
-
-/** write_pte (asm/arm64/page.h): DSB SY; the store; DSB SY. */
-function isDescriptorStore(text: XenText, address: number): boolean {
-  return (
-    decodeStore(text.word(address)!) !== undefined &&
-    barrierAt(text, address - 4) === DSB_SY &&
-    barrierAt(text, address + 4) === DSB_SY
-  );
-}
-
-function barrierAt(text: XenText, address: number): number | undefined {
-  const word = text.word(address);
-  return word === undefined ? undefined : barrierFromWord(word);
 }
 
 /** The next instruction, where nothing else can branch to it; else the site itself, in a page of single instructions. */
@@ -189,34 +170,8 @@ function afterBlock(text: XenText, address: number, pages: Set<number>): number 
   return address;
 }
 
-/** Most words to look at for barriers on each side. */
+/** Most words between an AT and the read of its result. */
 const REACH = 16;
-
-/**
- * Barriers on the straight way to a site and from it: no branch away, nothing that joins, no other site between (a barrier
- * between two sites is the first one's).
- */
-function barriersAround(text: XenText, address: number, sites: ReadonlySet<number>): Barriers {
-  const after: number[] = [];
-  for (let at = address + 4; at <= address + 4 * REACH; at += 4) {
-    if (sites.has(at) || text.branchesTo(at).length > 0 || text.branchAt(at) || text.word(at) === undefined) break;
-    const barrier = barrierAt(text, at);
-    if (barrier !== undefined) after.push(barrier);
-  }
-  let before: number[] = [];
-  if (text.branchesTo(address).length === 0)
-    for (let at = address - 4; at >= address - 4 * REACH; at -= 4) {
-      if (sites.has(at)) {
-        before = [];
-        break;
-      }
-      const barrier = barrierAt(text, at);
-      if (barrier === undefined && text.word(at) !== NOP) break;
-      if (barrier !== undefined) before.unshift(barrier);
-      if (text.branchesTo(at).length > 0) break;
-    }
-  return { before, after };
-}
 
 /** Entries of the functions that mark calls and of those on the way to a TLBI; returns of those whose end matters. */
 function addFunctions(text: XenText, list: Site[], pages: Set<number>, unknown: string[]): void {

@@ -1,8 +1,8 @@
 /** A finished capture in words: segments, who issued which TLBI, and the record beside the model's prediction. */
-import type { CaptureResult, CaptureScenario } from "../capture/index.js";
+import type { CaptureResult, CaptureScenario, StorePlaces } from "../capture/index.js";
 import type { RecordedRow } from "../compare/index.js";
-import { callPath, count, textTable, wrapped } from "../report/index.js";
-import type { Summary } from "../trace/index.js";
+import { callPath, count, textTable, warningText, wrapped } from "../report/index.js";
+import { lossWarnings, type Summary, type TraceLosses } from "../trace/index.js";
 
 export interface Captured {
   /** the trace's file */
@@ -15,10 +15,14 @@ export interface Captured {
   /** true for a Xen of the user's own */
   readonly own: boolean;
   readonly rows: readonly RecordedRow[];
+  /** where descriptors are written, and what the whole run lacks of their writes */
+  readonly stores: StorePlaces;
+  readonly losses: TraceLosses;
 }
 
 /** The whole text, at most `width` wide where that is possible without leaving anything out. */
-export function captureText({ trace, scenario, result, summary, policy, own, rows }: Captured, width: number): string {
+export function captureText(captured: Captured, width: number): string {
+  const { trace, scenario, result, summary, policy, own, rows, stores, losses } = captured;
   const log = result.consoleLog === undefined ? "" : `; the console's log is in ${result.consoleLog}`;
   const parts = [
     wrapped(`${trace}: ${count(result.events)} events of ${scenario.name} on QEMU ${result.qemuVersion}${log}`, width),
@@ -33,9 +37,17 @@ export function captureText({ trace, scenario, result, summary, policy, own, row
     tlbiTable(summary, width),
     comparison(rows, policy, width),
     ...(own && trace !== "-" ? [`compare with: shootdown diff BEFORE.parquet ${trace}\n`] : []),
+    wrapped(foundText(stores, losses), width),
     ...result.unknown.map((sentence) => wrapped(`Not derived from this Xen: ${sentence}.`, width)),
   ];
-  return parts.join("\n");
+  return warningText(lossWarnings(losses), width) + parts.join("\n");
+}
+
+/** How much of what should be in the record was found. */
+function foundText({ found, lost }: StorePlaces, losses: TraceLosses): string {
+  const { removals, removalsWithoutWrite, flushes, flushesWithoutWrite, writes, writesWithoutTable } = losses;
+  const of = (n: number, all: number, what: string): string => `${count(n)} of ${count(all)} ${what}`;
+  return `Descriptor writes: followed at ${of(found.length, found.length + lost.length, "places in Xen's p2m functions")}; in ${of(removals - removalsWithoutWrite, removals, "removals")}; before ${of(flushes - flushesWithoutWrite, flushes, "broadcast TLBIs by VMID or IPA")} (a new VMID's follows none); ${of(writes - writesWithoutTable, writes, "into tables that are known")}.`;
 }
 
 function tlbiTable(summary: Summary, width: number): string {

@@ -1,23 +1,31 @@
 /** `shootdown capture`: boots a real Xen on an emulated machine, lets dom0 create a domU, and records what Xen flushes. */
 import { existsSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
+  BASE,
   CAPTURE_SCENARIOS,
   type CaptureOptions,
   type CaptureScenario,
   cacheFolder,
   capture,
   captureScenario,
+  checkCache,
+  checkSpace,
   type Distribution,
   discardLists,
   domuRamdisk,
   findDistribution,
+  freeSpace,
+  megabytes,
+  openXen,
   openXenSyms,
   PHASES,
   type Phase,
   planSetup,
+  RELEASES,
+  type Release,
   readInput,
 } from "../capture/index.js";
 import { loadPolicy } from "../catalog/index.js";
@@ -25,7 +33,7 @@ import { predictRun, RunFacts, recordedRows } from "../compare/index.js";
 import { isStream } from "../files/index.js";
 import { InputError } from "../input/index.js";
 import { type TraceWriter, writeTrace } from "../trace/file.js";
-import { FromPhase, Summing } from "../trace/index.js";
+import { FromPhase, incomplete, Losses, lossWarnings, Summing } from "../trace/index.js";
 import { CaptureMeter } from "./capture-meter.js";
 import { captureText } from "./capture-text.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
@@ -34,6 +42,9 @@ import { interruptible } from "./progress.js";
 interface Options {
   readonly setup?: boolean;
   readonly yes?: boolean;
+  readonly debian: Release;
+  readonly toolstack?: string;
+  readonly dom0Module: readonly string[];
   readonly xen?: string;
   readonly xenSyms?: string;
   readonly dom0Kernel?: string;
@@ -65,13 +76,24 @@ export function register(program: Command): void {
     .option("--setup", "fetch QEMU, Xen, its toolstack and a kernel from Debian into the cache folder, and do no more")
     .option("--yes", "with --setup: do not ask")
     .addOption(
+      new Option("--debian <release>", "whose Xen and toolstack; QEMU and the kernel are trixie's for all")
+        .choices(RELEASES)
+        .default(BASE),
+    )
+    .addOption(
       new Option("--scenario <name>", "what dom0 does")
         .choices(CAPTURE_SCENARIOS.map(({ name }) => name))
         .default("create-domu"),
     )
     .option("--xen <file>", "a Xen of your own, as it boots (default: Debian's)")
     .option("--xen-syms <file>", "its xen-syms, with symbols (default: xen-syms beside it)")
+    .option("--toolstack <folder>", "an install of Xen's toolstack of your own, for arm64 (default: Debian's)")
     .option("--dom0-kernel <file>", "dom0's Linux, an arm64 Image (default: Debian's)")
+    .addOption(
+      new Option("--dom0-module <file>", "a kernel module to insert in dom0; may be given again, the order is kept")
+        .argParser((file: string, list: readonly string[]) => [...list, file])
+        .default([], "Debian's drivers alone"),
+    )
     .addOption(
       new Option("--dom0-vcpus <n>", "dom0's vCPUs (default: the scenario's)").argParser(numberUpTo(MOST_VCPUS)),
     )
@@ -82,7 +104,9 @@ export function register(program: Command): void {
     .option("--cpu <model>", "the machine's CPU in QEMU's words", CPU)
     .option("--qemu <file>", "a qemu-system-aarch64 of your own (default: Debian's)")
     .addOption(
-      new Option("--timeout <seconds>", "longest that the machine may run").default(240).argParser(numberUpTo(86_400)),
+      new Option("--timeout <seconds>", "most CPU time that QEMU may use; waiting does not count")
+        .default(600)
+        .argParser(numberUpTo(86_400)),
     )
     .addOption(
       new Option("--from <phase>", "leave out of the trace what comes before this phase")
@@ -96,7 +120,12 @@ export function register(program: Command): void {
       "after",
       `\nScenarios:\n${CAPTURE_SCENARIOS.map(({ name, title }) => `  ${name.padEnd(16)}${title}\n`).join("")}`,
     )
-    .action((options: Options) => quietOnBrokenPipe(() => (options.setup ? setUp(options) : run(options))));
+    .action((options: Options) =>
+      quietOnBrokenPipe(() => {
+        checkCache();
+        return options.setup ? setUp(options) : run(options);
+      }),
+    );
 }
 
 function numberUpTo(most: number): (text: string) => number {
@@ -116,26 +145,29 @@ function memory(text: string): number {
   return mib;
 }
 
-const mega = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
-
 async function setUp(options: Options): Promise<void> {
-  const there = findDistribution();
+  const there = findDistribution(options.debian);
   if (there) {
-    const folder = dirname(there.root);
+    const { folder } = there;
     if (options.json) printJson({ folder, files: 0, bytes: 0, packages: there.packages });
     else print(`ready: shootdown capture uses ${folder} (remove it to fetch everything anew)\n`);
     return;
   }
   if (!options.yes && !process.stdin.isTTY) throw new InputError("no terminal to ask on: add --yes");
+  // checkCache refuses what others may write to: whatever the user's umask, nothing like that is made.
+  process.umask(process.umask() | 0o022);
   await interruptible(async (signal) => {
     const meter = new CaptureMeter();
     try {
-      const plan = await planSetup(signal, (doing) => meter.doing(doing));
+      const plan = await planSetup(options.debian, signal, (doing) => meter.doing(doing));
       meter.stop();
       say(
-        `Will fetch ${plan.files} packages (${mega(plan.bytes)}) from the system's Debian mirror, checked by apt, and unpack them into ${plan.folder}:\n`,
+        `Will fetch ${plan.files} packages (${megabytes(plan.bytes)}) from the system's Debian mirror, checked by apt, and unpack them into ${plan.folder}:\n`,
       );
       say(`  ${plan.main.join(", ")}, and what they need. Nothing is installed.\n`);
+      const free = freeSpace(plan.folder);
+      say(`  It needs ${megabytes(plan.needs)} there, which has ${free === undefined ? "?" : megabytes(free)}.`);
+      checkSpace(plan.folder, plan.needs, "the set-up", free);
       if (!options.yes && !(await agrees(signal))) throw new InputError("nothing was fetched");
       const { packages } = await plan.fetch((doing) => meter.doing(doing));
       meter.stop();
@@ -159,15 +191,19 @@ async function agrees(signal: AbortSignal): Promise<boolean> {
 
 /** Everything that the run needs, from the options and from what the set-up fetched. */
 function captureOptions(options: Options, scenario: CaptureScenario): CaptureOptions {
-  const debian = findDistribution();
-  if (!debian)
+  const debian = findDistribution(options.debian);
+  if (!debian) {
+    const base = findDistribution() !== undefined;
     throw new InputError(
-      `nothing to boot in ${cacheFolder()}: run 'shootdown capture --setup' first (it fetches Debian's QEMU, Xen, toolstack and kernel)`,
+      `nothing ${base ? `of Debian ${options.debian} ` : ""}to boot in ${cacheFolder()}: run 'shootdown capture --setup${options.debian === BASE ? "" : ` --debian ${options.debian}`}' first (it fetches Debian's ${base ? "Xen and toolstack" : "QEMU, Xen, toolstack and kernel"})`,
     );
+  }
   return {
     qemu: options.qemu === undefined ? debian.qemu : [options.qemu],
     ...xenFiles(options, debian),
     root: debian.root,
+    toolstack: [...(options.toolstack === undefined ? [] : [resolve(options.toolstack)]), debian.toolstack],
+    dom0Modules: options.dom0Module,
     dom0Kernel: options.dom0Kernel ?? debian.kernel,
     scenario,
     domu: { memoryMib: options.memory, vcpus: options.vcpus },
@@ -215,17 +251,20 @@ async function run(options: Options): Promise<void> {
   const scenario = captureScenario(options.scenario)!;
   const what = captureOptions(options, scenario);
   const policy = loadPolicy(options.policy);
+  const xen = openXen(what);
+  const { stores, unknown } = xen.sites;
   const meter = new CaptureMeter();
   const summing = new Summing();
+  const losses = new Losses();
   const facts = new RunFacts();
-  const open = (): Promise<TraceWriter> => writeTrace(options.output, producer(options, what));
+  const open = (): Promise<TraceWriter> => writeTrace(options.output, incomplete(producer(options, what), unknown));
   // Opening a pipe waits for its reader, and no signal is heard meanwhile.
   const opened = isStream(options.output) ? await open() : undefined;
   const result = await interruptible(async (signal) => {
     const trace = opened ?? (await open());
     try {
       const part = new FromPhase(options.from, trace);
-      const done = await capture(what, [part, summing, facts], signal, (now) => meter.update(now));
+      const done = await capture(what, xen, [part, summing, facts, losses], signal, (now) => meter.update(now));
       trace.close();
       return { ...done, events: part.passed };
     } catch (error) {
@@ -248,7 +287,17 @@ async function run(options: Options): Promise<void> {
   if (!options.json)
     tell(
       captureText(
-        { trace: options.output, scenario, result, summary, policy: policy.name, own: options.xen !== undefined, rows },
+        {
+          trace: options.output,
+          scenario,
+          result,
+          summary,
+          policy: policy.name,
+          own: options.xen !== undefined,
+          rows,
+          stores,
+          losses: losses.losses(),
+        },
         outputWidth(),
       ),
     );
@@ -263,6 +312,9 @@ async function run(options: Options): Promise<void> {
       events: result.events,
       segments: result.segments,
       unknown: result.unknown,
+      warnings: lossWarnings(losses.losses()),
+      losses: losses.losses(),
+      stores: { found: stores.found.length, lost: stores.lost, without: stores.without, elsewhere: stores.elsewhere },
       phases: summary.phases,
       comparison: rows,
     });
@@ -274,7 +326,7 @@ const vcpus = (n: number): string => (n === 1 ? "1 vCPU" : `${n} vCPUs`);
 function producer(options: Options, { scenario, cpu, dom0Vcpus, domu }: CaptureOptions): string {
   const own =
     options.xen === undefined
-      ? findDistribution()!.packages.find((name) => /^xen-hypervisor-[\d.]+-arm64 /.test(name))!
+      ? findDistribution(options.debian)!.packages.find((name) => /^xen-hypervisor-[\d.]+-arm64 /.test(name))!
       : basename(options.xen);
   return `shootdown capture --scenario ${scenario.name}: ${own}, CPU ${cpu}, dom0 with ${vcpus(dom0Vcpus)}, domU of ${domu.memoryMib} MiB with ${vcpus(domu.vcpus)}`;
 }

@@ -61,10 +61,10 @@ async function side(
   { ipaBits, vcpus, ran, partial }: DiffOptions,
 ): Promise<TraceSide> {
   const [summing, digest, prices] = [new Summing(), new TraceDigest(), new PhasePrices(hosts, ipaBits, vcpus, ran)];
-  const { info } = await readWithProgress(trace, [summing, digest, prices], { partial: partial === true });
+  const { info, warnings } = await readWithProgress(trace, [summing, digest, prices], { partial: partial === true });
   noteUnchecked(trace, info);
   const { producer, integrity } = info;
-  return { trace, producer, integrity, summary: summing.summary(), digest: digest.digest(), prices };
+  return { trace, producer, integrity, warnings, summary: summing.summary(), digest: digest.digest(), prices };
 }
 
 function refuseUnknown(asked: readonly string[], known: readonly string[]): void {

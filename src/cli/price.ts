@@ -16,6 +16,7 @@ import {
   noShadowText,
   tally,
   textTable,
+  warningText,
   wrapped,
 } from "../report/index.js";
 import type { ColumnName, TraceInfo } from "../trace/index.js";
@@ -68,7 +69,10 @@ export function register(program: Command): void {
 async function run(trace: string, options: PriceOptions): Promise<void> {
   const hosts = (options.host ?? hostNames()).map(loadHost).map((host) => withRepeat(host, options.repeatTlbi));
   const sink = new PhasePrices(hosts, options.ipaBits, options.vcpus, options.ran);
-  const { info } = await readWithProgress(trace, [sink], { columns: COLUMNS, partial: options.partial === true });
+  const { info, warnings } = await readWithProgress(trace, [sink], {
+    columns: COLUMNS,
+    partial: options.partial === true,
+  });
   noteUnchecked(trace, info);
   const notes = ipaNotes(hosts, options.ipaBits);
   if (options.json)
@@ -78,9 +82,14 @@ async function run(trace: string, options: PriceOptions): Promise<void> {
       vmidsRun: sink.vmidsRun(),
       notes,
       integrity: info.integrity,
+      warnings,
       rows: priceRows(sink),
     });
-  else print(priceText(trace, sink, info.integrity, hosts, options.ipaBits, outputWidth()));
+  else
+    print(
+      warningText(warnings, outputWidth()) +
+        priceText(trace, sink, info.integrity, hosts, options.ipaBits, outputWidth()),
+    );
 }
 
 /** The prices that a sink has found: each phase, then the total, on each host. */

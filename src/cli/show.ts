@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { visibleLine } from "../input/index.js";
-import { callPath, count, integrityWords, labelledCounts, textTable } from "../report/index.js";
+import { callPath, count, integrityWords, labelledCounts, textTable, warningText } from "../report/index.js";
 import {
   type CallerCount,
   describeEvent,
@@ -84,11 +84,11 @@ function wholeNumber(text: string): number {
 async function showSummary(trace: string, options: ShowOptions): Promise<void> {
   const summing = new Summing();
   const part = { columns: SUMMARY_COLUMNS, partial: options.partial === true };
-  const { info } = await readWithProgress(trace, [summing], part);
+  const { info, warnings } = await readWithProgress(trace, [summing], part);
   noteUnchecked(trace, info);
   const summary = summing.summary();
-  if (options.json) printJson({ integrity: info.integrity, ...summary });
-  else print(summaryText(basename(trace), info, summary, terminalWidth()));
+  if (options.json) printJson({ integrity: info.integrity, ...summary, warnings });
+  else print(warningText(warnings, terminalWidth()) + summaryText(basename(trace), info, summary, terminalWidth()));
 }
 
 /** The summary as tables; lines end at `width` where that is possible without leaving anything out. */

@@ -13,7 +13,7 @@ export function sideOf(trace: string, source: (sinks: readonly TraceSink[]) => v
   const [summing, digest, prices] = [new Summing(), new TraceDigest(), new PhasePrices(HOSTS, IPA_BITS, 2)];
   source([summing, digest, prices]);
   const about = { trace, producer: "a test", integrity: "checked" } as const;
-  return { ...about, summary: summing.summary(), digest: digest.digest(), prices };
+  return { ...about, warnings: [], summary: summing.summary(), digest: digest.digest(), prices };
 }
 
 /** Removals page by page, and in batches of 40. */

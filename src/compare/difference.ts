@@ -62,6 +62,8 @@ export interface TraceSide {
   readonly producer: string;
   /** how far it vouches for itself */
   readonly integrity: Integrity;
+  /** what must be told before its figures are believed: see traceWarnings */
+  readonly warnings: readonly string[];
   readonly summary: Summary;
   /** equal for equal traces: see TraceDigest */
   readonly digest: string;
@@ -69,7 +71,7 @@ export interface TraceSide {
 }
 
 /** Which trace it was. */
-export interface ComparedTrace extends Pick<TraceSide, "trace" | "producer" | "integrity"> {
+export interface ComparedTrace extends Pick<TraceSide, "trace" | "producer" | "integrity" | "warnings"> {
   readonly events: number;
   /** TLBIs of the whole trace that found no shadow stage-2 when nested; none where no host is */
   readonly noShadow: NoShadow;
@@ -92,13 +94,14 @@ export interface TraceDifference {
  * whole traces are left out. A phase or a row that one of them does not have counts 0 there.
  */
 export function differenceOf(before: TraceSide, after: TraceSide, only?: readonly string[]): TraceDifference {
-  const side = ({ trace, producer, integrity, summary, prices }: TraceSide): ComparedTrace => {
+  const side = ({ trace, producer, integrity, warnings, summary, prices }: TraceSide): ComparedTrace => {
     const nested = prices.total().find(({ host }) => host.kvm !== undefined);
     const noShadow = nested?.counts.noShadow ?? { ran: {}, notRun: {} };
     return {
       trace,
       producer,
       integrity,
+      warnings,
       events: summary.events,
       noShadow,
       vmidsRun: prices.vmidsRun(),

@@ -2,6 +2,7 @@
 import {
   type CallerChange,
   type Change,
+  type ComparedTrace,
   isChanged,
   OUTSIDE,
   type PhaseDifference,
@@ -13,7 +14,7 @@ import { byHost, HOST_ALIGN, HOST_HEADS, hostCells } from "./host-cells.js";
 import { integrityWords } from "./integrity.js";
 import { labelledCounts } from "./labels.js";
 import { guestlessText } from "./no-shadow.js";
-import { NO_BREAK, textTable, wrapped } from "./text.js";
+import { NO_BREAK, textTable, warningText, wrapped } from "./text.js";
 
 /**
  * The difference as text for a terminal of `width` columns (80 or more read well). What is equal in both traces is summed
@@ -47,11 +48,16 @@ function nothingCounted({ before, after, phases }: TraceDifference): string {
 }
 
 function headText({ before, after }: TraceDifference, width: number): string {
-  const line = (side: string, { trace, events, producer, integrity }: TraceDifference["before"]): string => {
+  const line = (side: string, { trace, events, producer, integrity }: ComparedTrace): string => {
     const more = [integrityWords(integrity), producer && `made by: ${producer}`].filter((words) => words !== "");
     return wrapped([`${side} ${trace}: ${count(events)}${NO_BREAK}events`, ...more].join(", "), width, "        ");
   };
-  return line(`before:${NO_BREAK}`, before) + line(`after:${NO_BREAK}${NO_BREAK}`, after);
+  const of = ({ trace, warnings }: ComparedTrace): string =>
+    warningText(
+      warnings.map((sentence) => `${trace}: ${sentence}`),
+      width,
+    );
+  return of(before) + of(after) + line(`before:${NO_BREAK}`, before) + line(`after:${NO_BREAK}${NO_BREAK}`, after);
 }
 
 const phaseTitle = (name: string): string => (name === OUTSIDE ? "outside any phase" : `phase ${name}`);

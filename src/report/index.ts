@@ -11,7 +11,7 @@ export { labelledCounts } from "./labels.js";
 export { noShadowText } from "./no-shadow.js";
 export { proofText } from "./proof-text.js";
 export { compareTables } from "./table.js";
-export { type Align, type Span, type TextTableOptions, textTable, wrapped } from "./text.js";
+export { type Align, type Span, type TextTableOptions, textTable, warningText, wrapped } from "./text.js";
 
 /** The report of a proof as one HTML file; `command` is the line that makes it again. */
 export async function renderProofReport(proof: Proof, command: string): Promise<string> {

@@ -69,6 +69,11 @@ export function wrapped(text: string, width: number, indent = ""): string {
   return `${wrapWords(visibleLine(text), width, indent).join("\n")}\n`;
 }
 
+/** What must be told before the figures of a trace are believed; "" when there is nothing. Without a width nothing wraps. */
+export function warningText(warnings: readonly string[], width = Number.POSITIVE_INFINITY): string {
+  return warnings.map((sentence) => `${wrapped(`WARNING: ${sentence}.`, width)}\n`).join("");
+}
+
 /** Widens the last column under a span that is longer than its columns together. */
 function widen(widths: number[], over: readonly Span[]): void {
   let column = 0;

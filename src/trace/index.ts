@@ -7,6 +7,7 @@ export { describeEvent, domainName } from "./describe.js";
 export { TraceDigest } from "./digest.js";
 export * from "./event.js";
 export * from "./from-phase.js";
+export * from "./losses.js";
 export * from "./marks.js";
 export { NdjsonTrace } from "./ndjson.js";
 export { COLUMNS, type ColumnName } from "./parquet.js";

@@ -1,0 +1,208 @@
+/** Which policy a trace executes: every built-in policy against every other, and against itself with an instruction changed. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { BARRIERS, cpuProfile, tlbiIndex } from "../arch/index.js";
+import { loadPolicy, policyNames } from "../catalog/index.js";
+import { InputError } from "../input/index.js";
+import { OCCASIONS, type Occasion, type Policy, type Program } from "../policy/index.js";
+import { readTrace } from "../trace/file.js";
+import { EventBuffer, Kind, type Names, TraceDigest, type TraceSink } from "../trace/index.js";
+import { parseScenario, simulate } from "../xen/index.js";
+import { type Blind, type Executed, executedPolicies, SEES_ALL, SEES_SITES } from "./executed.js";
+import { Flushes } from "./flushes.js";
+
+const CPU = cpuProfile("neoverse-v2")!;
+const EVERYTHING = cpuProfile("arch-maximal")!;
+const POLICIES = policyNames().map(loadPolicy);
+
+/** `whole`: with removals of pages whose VAs nobody tells Xen. */
+const scenarioOf = (whole: boolean) =>
+  parseScenario(
+    `name = "small"
+title = "t"
+source = "s"
+destroy = ${whole}
+[machine]
+pcpus = 2
+ram-mib = 64
+[dom0]
+memory-mib = 16
+working-set = 2
+[toolstack]
+preempt-after = 4
+magic-pages = ${whole ? 2 : 0}
+[[domu]]
+memory-mib = 4
+vcpus = 3
+working-set = 4
+shared-set = 2
+[[domu.segment]]
+name = "kernel"
+gfn = 0x40000
+pages = 9
+[run]
+time-us = 60000
+`,
+    "small.toml",
+  );
+
+/** What the flushes of a simulation are, held against `policies`; and the trace's digest. */
+function executed(policy: Policy, cpu = CPU, policies = POLICIES): Executed & { digest: string } {
+  const [flushes, digest] = [new Flushes(), new TraceDigest()];
+  simulate(scenarioOf(policy.name !== "va-ipa-range"), cpu, [{ policy, sinks: [flushes, digest] }]);
+  flushes.finish();
+  const names = policies.map(({ name }) => name);
+  return { ...executedPolicies(flushes, policies, cpu, SEES_ALL, names), digest: digest.digest() };
+}
+
+for (const policy of POLICIES)
+  test(`a simulation of ${policy.name} is recognised as it and as no other, on every occasion`, () => {
+    const is = executed(policy, EVERYTHING);
+    for (const { occasion, executes } of is.occasions)
+      assert.ok(executes.includes(policy.name), `${occasion}: ${executes.join(", ")}`);
+    assert.deepEqual([is.executes, is.unknown, is.beyond, is.unplaced, is.unfinished], [[policy.name], [], 0, 0, 0]);
+  });
+
+test("on a CPU without FEAT_nTLBPA the two patches of the series execute the same", () => {
+  const both = ["series-v3-patch1", "series-v3-patch2"];
+  for (const name of both) assert.deepEqual(executed(loadPolicy(name)).executes, both);
+});
+
+/** The programs that lack one instruction of this one, each with the words for it. */
+function* withoutOne(program: Program): Generator<Program> {
+  for (const [i, s] of program.entries()) {
+    const put = (...to: Program): Program => [...program.slice(0, i), ...to, ...program.slice(i + 1)];
+    if (s.kind === "barrier" || s.kind === "tlbi" || s.kind === "msr-vttbr") yield put();
+    if (s.kind === "for" || s.kind === "with-owner" || s.kind === "if")
+      for (const body of withoutOne(s.body)) yield put({ ...s, body });
+    if (s.kind === "if") for (const otherwise of withoutOne(s.otherwise)) yield put({ ...s, otherwise });
+    if (s.kind === "with-owner") yield put(...s.body);
+  }
+}
+
+test("no policy is recognised when one instruction of it is missing, if the trace is another for it", () => {
+  let [same, differ] = [0, 0];
+  for (const policy of POLICIES) {
+    const whole = executed(policy, CPU, [policy]).digest;
+    for (const occasion of Object.keys(OCCASIONS) as Occasion[])
+      for (const program of withoutOne(policy.code[occasion])) {
+        const broken = { ...policy, code: { ...policy.code, [occasion]: program } };
+        const flushes = new Flushes();
+        const digest = new TraceDigest();
+        try {
+          simulate(scenarioOf(policy.name !== "va-ipa-range"), CPU, [{ policy: broken, sinks: [flushes, digest] }]);
+        } catch (error) {
+          if (error instanceof InputError) continue; // it leaves VTTBR_EL2 elsewhere
+          throw error;
+        }
+        flushes.finish();
+        const is = executedPolicies(flushes, [policy], CPU, SEES_ALL, [policy.name]);
+        const equal = digest.digest() === whole;
+        assert.equal(is.executes.length === 1, equal, `${policy.name}, ${occasion}: ${JSON.stringify(program)}`);
+        assert.deepEqual(is.unknown, []);
+        if (equal) same++;
+        else {
+          differ++;
+          const beside = is.flushes.flatMap((flush) => flush.beside.map((b) => ({ flush, b })));
+          assert.ok(beside.some(({ flush, b }) => b.first <= flush.instructions.length && b.execution === "differs"));
+        }
+      }
+  }
+  assert.ok(differ > 100, `${differ} differ, ${same} are the same`);
+});
+
+const TRACES = fileURLToPath(new URL("../../traces", import.meta.url));
+
+/** Passes events on but those that `drops` names. */
+class Without implements TraceSink {
+  constructor(
+    private readonly drops: (b: EventBuffer, i: number, names: Names) => boolean,
+    private readonly to: TraceSink,
+  ) {}
+
+  events(b: EventBuffer, names: Names): void {
+    let from = 0;
+    const pass = (end: number): void => {
+      if (from < end) this.to.events(new EventBuffer(end - from, b, from), names);
+    };
+    for (let i = 0; i < b.length; i++) {
+      if (!this.drops(b, i, names)) continue;
+      pass(i);
+      from = i + 1;
+    }
+    pass(b.length);
+  }
+}
+
+/** A shipped capture, with some of its events left out. */
+async function captured(
+  name: string,
+  blind: Blind = SEES_SITES,
+  drops: (b: EventBuffer, i: number, names: Names) => boolean = () => false,
+): Promise<Executed> {
+  const flushes = new Flushes();
+  await readTrace(join(TRACES, `${name}.parquet`), [new Without(drops, flushes)]);
+  flushes.finish();
+  return executedPolicies(flushes, POLICIES, EVERYTHING, blind, ["xen-today"]);
+}
+
+const flushesOf = (is: Executed, occasion: Occasion): number | undefined =>
+  is.occasions.find((o) => o.occasion === occasion)?.flushes;
+
+test("the shipped captures execute xen-today, in each of their flushes", async () => {
+  // Without a switch there is nothing that tells these apart.
+  const noSwitch = ["xen-today", "switch-no-flush", "switch-vmalle1", "vmid-per-vcpu"];
+  for (const name of ["xen-4.20-create-small", "xen-4.20-create-ramdisk"]) {
+    const is = await captured(name);
+    assert.deepEqual([is.executes, is.unknown, is.beyond, is.unplaced, is.unfinished], [noSwitch, [], 0, 0, 0]);
+    assert.equal(flushesOf(is, "switch"), undefined);
+  }
+  const two = await captured("xen-4.20-dom0-2vcpu");
+  assert.deepEqual([two.executes, two.unknown], [["xen-today"], []]);
+  assert.equal(flushesOf(two, "switch"), 778);
+  assert.equal(flushesOf(two, "revoke"), 9705);
+});
+
+const isDsbIsh = (b: EventBuffer, i: number): boolean =>
+  b.kind[i] === Kind.barrier && BARRIERS[b.code[i]!]!.name === "DSB ISH";
+
+test("a capture without a barrier that may have gone unseen is unknown; where all is seen it differs", async () => {
+  const blind = await captured("xen-4.20-create-small", SEES_SITES, isDsbIsh);
+  assert.deepEqual(blind.executes, []);
+  assert.ok(blind.unknown.includes("xen-today"));
+  const seen = await captured("xen-4.20-create-small", SEES_ALL, isDsbIsh);
+  assert.deepEqual([seen.executes, seen.unknown], [[], []]);
+  const { beside, instructions } = seen.flushes[0]!;
+  assert.deepEqual(instructions, ["dsb ishst", "tlbi vmalls12e1is", "isb"]);
+  assert.deepEqual(beside, [
+    {
+      policy: "xen-today",
+      execution: "differs",
+      first: 2,
+      expected: ["dsb ishst", "tlbi vmalls12e1is", "dsb ish", "isb"],
+    },
+  ]);
+});
+
+test("a capture whose removals lack their TLBI is a removal without a flush, not a smaller count", async () => {
+  const vmalls12e1is = tlbiIndex("vmalls12e1is")!;
+  const is = await captured(
+    "xen-4.20-create-small",
+    SEES_SITES,
+    (b, i, names) =>
+      names.list[b.site[i]!]!.includes("p2m_remove_mapping") &&
+      ((b.kind[i] === Kind.tlbi && b.code[i] === vmalls12e1is) || (b.kind[i] === Kind.barrier && !isDsbSy(b, i))),
+  );
+  assert.deepEqual(is.executes, []);
+  const none = is.flushes.filter(({ occasion, instructions }) => occasion === "revoke" && instructions.length === 0);
+  assert.equal(
+    none.reduce((sum, { count }) => sum + count, 0),
+    9701,
+  );
+  assert.equal(is.unfinished, 2, "dom0's daemons unmap at the very end");
+  assert.deepEqual(none[0]!.executes, ["remove-no-flush"]);
+});
+
+const isDsbSy = (b: EventBuffer, i: number): boolean => BARRIERS[b.code[i]!]!.name === "DSB SY";

@@ -1,0 +1,344 @@
+/**
+ * Which policies a trace's flushes are, instruction by instruction: each lifted flush held against what a policy's code comes
+ * to in the same case. A capture does not see every barrier (see Blind): where one that it may have missed decides, the answer
+ * is "unknown".
+ */
+
+import { type CpuProfile, decodeOperand, halvesOf, TLBI_OPS } from "../arch/index.js";
+import { InputError } from "../input/index.js";
+import {
+  Case,
+  type Instruction,
+  missingFeature,
+  OCCASIONS,
+  type Occasion,
+  type Policy,
+  unroll,
+} from "../policy/index.js";
+import type { Flush, Lifted } from "./flush.js";
+import { nameOf, ownersOf, textOf } from "./flush-text.js";
+import type { Flushes, OtherFlush } from "./flushes.js";
+
+/** What was found of a policy: it is what was executed; it is not; or a barrier that was not to be seen decides. */
+export type Execution = "executes" | "differs" | "unknown";
+
+/**
+ * True when a barrier may have been executed unseen before (or after) an instruction of that name ("VMALLS12E1IS",
+ * "VTTBR_EL2") in a function.
+ */
+export type Blind = (functionName: string, instruction: string, side: "before" | "after") => boolean;
+
+/** Everything is seen: a simulated trace. */
+export const SEES_ALL: Blind = () => false;
+/** Nothing says what was seen. */
+export const SEES_SITES: Blind = () => true;
+
+/** A sequence beside what a policy executes there. */
+export interface Beside {
+  readonly policy: string;
+  readonly execution: Execution;
+  /** index of the first instruction that differs; equal to both lengths when none does */
+  readonly first: number;
+  readonly expected: readonly string[];
+  /** what the sequences alone do not say */
+  readonly because?: string;
+}
+
+/** One distinct flush of the trace. */
+export interface ExecutedFlush {
+  readonly occasion: Occasion;
+  readonly count: number;
+  readonly callers: readonly { readonly caller: string; readonly count: number }[];
+  /** true when the flushed VMID was in force; null when the trace does not show whose mappings they were */
+  readonly ownerCurrent: boolean | null;
+  /** entries removed, and the pages they mapped */
+  readonly entries: number;
+  readonly pages: number;
+  /** only the place in their table is known of the removed pages, and of the operands only that was compared */
+  readonly bySlot: boolean;
+  readonly instructions: readonly string[];
+  /** names of policies */
+  readonly executes: readonly string[];
+  readonly unknown: readonly string[];
+  /** how it compares with the policies that were asked for */
+  readonly beside: readonly Beside[];
+}
+
+/** An occasion in the whole trace. */
+export interface ExecutedOccasion {
+  readonly occasion: Occasion;
+  readonly flushes: number;
+  /** policies that are what was executed in each of them; those of which it is not known */
+  readonly executes: readonly string[];
+  readonly unknown: readonly string[];
+}
+
+export interface Executed {
+  /** occasions that the trace has */
+  readonly occasions: readonly ExecutedOccasion[];
+  /** policies that are what was executed on all of these; those of which that may be */
+  readonly executes: readonly string[];
+  readonly unknown: readonly string[];
+  /** the most frequent of an occasion first */
+  readonly flushes: readonly ExecutedFlush[];
+  /** TLBIs of the EL1&0 regime on no occasion of a policy */
+  readonly others: readonly OtherFlush[];
+  /**
+   * What could not be compared, so that nothing is known of the whole: flushes that were too many, removals of which the trace
+   * does not say the level, and those that no flush had followed when it ended.
+   */
+  readonly beyond: number;
+  readonly unplaced: number;
+  readonly unfinished: number;
+}
+
+/** Most instructions of a sequence that are given as text. */
+const MOST_TEXT = 64;
+
+/**
+ * Holds the flushes against policies on a CPU; those that need a feature it lacks are left out. `asked`: names of the policies
+ * whose sequences stand beside those of the trace wherever they differ.
+ */
+export function executedPolicies(
+  flushes: Flushes,
+  policies: readonly Policy[],
+  cpu: CpuProfile,
+  blind: Blind,
+  asked: readonly string[],
+): Executed {
+  const possible = policies.filter((policy) => missingFeature(policy, cpu) === undefined);
+  const order = Object.keys(OCCASIONS);
+  const list = flushes.list
+    .map((flush) => executedFlush(flush, possible, cpu, blind, asked))
+    .sort((a, b) => order.indexOf(a.occasion) - order.indexOf(b.occasion) || b.count - a.count);
+  const occasions = (Object.keys(OCCASIONS) as Occasion[]).flatMap((occasion) => {
+    const of = list.filter((flush) => flush.occasion === occasion);
+    if (of.length === 0) return [];
+    return [{ occasion, flushes: of.reduce((sum, { count }) => sum + count, 0), ...inAll(of, possible) }];
+  });
+  const { others, beyond, unplaced, unfinished } = flushes;
+  const whole = occasions.length === 0 ? { executes: [], unknown: [] } : inAll(occasions, possible);
+  const sure = beyond + unplaced + unfinished === 0;
+  return {
+    occasions,
+    executes: sure ? whole.executes : [],
+    unknown: sure ? whole.unknown : [...whole.executes, ...whole.unknown],
+    flushes: list,
+    others: [...others].sort((a, b) => b.count - a.count),
+    beyond,
+    unplaced,
+    unfinished,
+  };
+}
+
+/** Policies that every one of these is, and those that every one may be. */
+function inAll(
+  of: readonly { readonly executes: readonly string[]; readonly unknown: readonly string[] }[],
+  policies: readonly Policy[],
+): { executes: string[]; unknown: string[] } {
+  const names = policies.map(({ name }) => name);
+  const executes = names.filter((name) => of.every((one) => one.executes.includes(name)));
+  const may = names.filter((name) => of.every((one) => one.executes.includes(name) || one.unknown.includes(name)));
+  return { executes, unknown: may.filter((name) => !executes.includes(name)) };
+}
+
+function executedFlush(
+  flush: Flush,
+  policies: readonly Policy[],
+  cpu: CpuProfile,
+  blind: Blind,
+  asked: readonly string[],
+): ExecutedFlush {
+  const beside = policies.map((policy) => besidePolicy(flush, policy, cpu, blind));
+  const names = (execution: Execution): string[] =>
+    beside.filter((b) => b.execution === execution).map(({ policy }) => policy);
+  let [executes, unknown] = [names("executes"), names("unknown")];
+  // A barrier that was not seen may make it another policy's sequence: then it is not known to be this one's.
+  if (unknown.length > 0) [executes, unknown] = [[], [...executes, ...unknown]];
+  const of = (b: Beside): Beside => (unknown.includes(b.policy) ? { ...b, execution: "unknown" } : b);
+  return {
+    occasion: flush.occasion,
+    count: flush.count,
+    callers: [...flush.callers].map(([caller, count]) => ({ caller, count })).sort((a, b) => b.count - a.count),
+    ownerCurrent: flush.ownerVmids.length === 0 ? null : flush.ownerVmids.includes(flush.currentVmid),
+    entries: flush.removed.length,
+    pages: flush.removed.reduce((sum, { pages }) => sum + pages, 0),
+    bySlot: flush.bySlot,
+    instructions: shortened(flush.instructions.map((x) => textOf(x, flush))),
+    executes,
+    unknown,
+    beside: beside.filter((b) => asked.includes(b.policy) && !executes.includes(b.policy)).map(of),
+  };
+}
+
+const shortened = (list: readonly string[]): string[] =>
+  list.length <= MOST_TEXT ? [...list] : [...list.slice(0, MOST_TEXT), `... ${list.length - MOST_TEXT} more`];
+
+/** Holds one flush against what a policy executes there. */
+function besidePolicy(flush: Flush, policy: Policy, cpu: CpuProfile, blind: Blind): Beside {
+  const because = notThen(flush, policy);
+  let found: { expected: Lifted[]; execution: Execution; first: number }[];
+  try {
+    found = casesOf(flush).map((on) => {
+      const expected = expectedOf(flush, policy, cpu, on);
+      return { expected, ...compareSequences(flush, expected, blind) };
+    });
+  } catch (error) {
+    // A policy that must be told VAs, and a flush that names none.
+    if (!(error instanceof InputError)) throw error;
+    return { policy: policy.name, execution: "differs", first: 0, expected: [], because: error.message };
+  }
+  const best =
+    found.find(({ execution }) => execution === "executes") ??
+    found.find((f) => f.execution === "unknown") ??
+    found[0]!;
+  const text = shortened(best.expected.map((x) => textOf(x, flush)));
+  const { execution, first } = best;
+  if (because !== undefined) return { policy: policy.name, execution: "differs", first: 0, expected: text, because };
+  return { policy: policy.name, execution, first, expected: text };
+}
+
+/** Why a policy does not flush there at all as the trace does, whatever its code. */
+function notThen(flush: Flush, policy: Policy): string | undefined {
+  const { length } = flush.removed;
+  switch (flush.occasion) {
+    case "switch":
+      if (policy.vmidPer === "vcpu" && flush.sameVmid)
+        return "it gives each vCPU a VMID; the vCPU before ran under this one's";
+      if (policy.vmidPer === "domain" && !flush.sameVmid)
+        return "it has one VMID for all vCPUs of a domain; the vCPU before ran under another";
+      return undefined;
+    case "revoke":
+      if (policy.due === "at-once" && length > 1)
+        return `it flushes after each removed entry; ${length} were removed before this flush`;
+      if (flush.within === "batch" && policy.due === "unlock" && length > 1)
+        return `it flushes whenever the p2m's lock is released, after each page of a batch; ${length} were removed before this flush`;
+      if (flush.goesOn && policy.due === "batch-end")
+        return "it flushes where a batch ends or gives way; this one removed more after the flush";
+      if (flush.within === "single" && policy.batch)
+        return "it removes pages in batches (XENMEM_remove_from_physmap_batch); this was a call for one page";
+      if (flush.within === "batch" && !policy.batch) return "it removes pages one call each; this was a batch";
+      return undefined;
+    case "batch-end":
+      return policy.batch ? undefined : "it has no batches: nothing was removed since the flush before";
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Cases that a flush may be of: its entries in the order in which they went, and in ascending order, joined. VAs are those that
+ * the flush names, since the trace does not say where the guest had the pages mapped.
+ */
+function casesOf(flush: Flush): Case[] {
+  const { removed } = flush;
+  const sorted = [...removed].sort((a, b) => a.gfn - b.gfn);
+  const orders = removed.every((entry, i) => entry === sorted[i]) ? [removed] : [removed, sorted];
+  const vas = namedVas(flush.instructions);
+  return orders.map((list) => {
+    const on = new Case();
+    on.currentVmid = flush.currentVmid;
+    on.ownerVmids = ownersOf(flush);
+    let done = 0;
+    for (const { gfn, pages, step } of list) {
+      on.add(gfn, pages, vas === undefined ? -1 : vas.at(done), step);
+      done += pages;
+    }
+    on.asid = vas?.asid ?? 0;
+    return on;
+  });
+}
+
+/** The VAs that a flush names, page after page of what was removed; undefined when it names none. */
+function namedVas(instructions: readonly Lifted[]): { at(page: number): number; asid: number } | undefined {
+  const ranges: { from: number; base: number; pages: number }[] = [];
+  let done = 0;
+  let asid = 0;
+  for (const x of instructions) {
+    if (x.kind !== "tlbi" || TLBI_OPS[x.op]!.regime !== "EL1&0") continue;
+    const fields = decodeOperand(TLBI_OPS[x.op]!.operand, x.lo, x.hi);
+    if (fields.kind !== "va" && fields.kind !== "va-range") continue;
+    const pages = fields.kind === "va" ? 1 : fields.granules;
+    ranges.push({ from: done, base: fields.kind === "va" ? fields.page : fields.base, pages });
+    done += pages;
+    asid = fields.asid;
+  }
+  if (ranges.length === 0) return undefined;
+  return {
+    asid,
+    at(page) {
+      const range = ranges.find(({ from, pages }) => page >= from && page < from + pages);
+      return range === undefined ? -1 : range.base + page - range.from;
+    },
+  };
+}
+
+/** What a policy executes in a flush's case. */
+function expectedOf(flush: Flush, policy: Policy, cpu: CpuProfile, on: Case): Lifted[] {
+  const run = (occasion: Occasion): Lifted[] => unroll(policy.code[occasion], on, cpu, policy.file).map(liftedOf);
+  switch (flush.occasion) {
+    case "switch":
+      // Each vCPU has its own: nothing that the one before has filled can match.
+      return policy.vmidPer === "vcpu" ? [] : run("switch");
+    case "revoke": {
+      // A removal outside a batch is a batch of one (see P2mFlushes).
+      const ends = policy.batch && (flush.within !== "batch" || policy.due === "batch-end");
+      if (ends && policy.due === "at-once") return run("revoke");
+      if (flush.within === "batch" && policy.due === "batch-end" && !ends) return [];
+      return ends ? [...run("revoke"), ...run("batch-end")] : run("revoke");
+    }
+    default:
+      return run(flush.occasion);
+  }
+}
+
+function liftedOf(x: Instruction): Lifted {
+  if (x.kind === "tlbi") return { kind: "tlbi", op: x.op, ...halvesOf(x.operand) };
+  return x.kind === "vttbr" ? { kind: "vttbr", vmid: x.vmid } : { kind: "barrier", barrier: x.barrier };
+}
+
+/**
+ * Compares two sequences. Where the policy has a barrier more at a place that the trace does not see, the rest decides whether
+ * the trace may still be it.
+ */
+function compareSequences(
+  flush: Flush,
+  expected: readonly Lifted[],
+  blind: Blind,
+): { execution: Execution; first: number } {
+  const is = flush.instructions;
+  const gaps = blindGaps(flush, blind);
+  let [i, first] = [0, -1];
+  for (let j = 0; ; ) {
+    const [a, b] = [is[i], expected[j]];
+    if (a === undefined && b === undefined)
+      return { execution: first < 0 ? "executes" : "unknown", first: first < 0 ? i : first };
+    if (a !== undefined && b !== undefined && same(a, b)) {
+      i++;
+      j++;
+    } else {
+      if (first < 0) first = i;
+      if (b?.kind !== "barrier" || !gaps[i] || is.length === 0) return { execution: "differs", first };
+      j++;
+    }
+  }
+}
+
+function same(a: Lifted, b: Lifted): boolean {
+  if (a.kind === "barrier") return b.kind === "barrier" && a.barrier === b.barrier;
+  if (a.kind === "vttbr") return b.kind === "vttbr" && a.vmid === b.vmid;
+  return b.kind === "tlbi" && a.op === b.op && a.lo === b.lo && a.hi === b.hi;
+}
+
+/** Before which of a flush's instructions (or after the last) a barrier may have gone unseen. */
+function blindGaps(flush: Flush, blind: Blind): boolean[] {
+  const is = flush.instructions;
+  const names = [...flush.callers.keys()].map((caller) => caller.split(" < ")[0]!);
+  const at = (x: Lifted | undefined, side: "before" | "after"): boolean =>
+    x !== undefined && names.some((name) => blind(name, nameOf(x), side));
+  const site = (from: number, by: number): Lifted | undefined => {
+    for (let i = from; i >= 0 && i < is.length; i += by) if (is[i]!.kind !== "barrier") return is[i];
+    return undefined;
+  };
+  return Array.from({ length: is.length + 1 }, (_, i) => at(site(i - 1, -1), "after") || at(site(i, 1), "before"));
+}
