@@ -11,7 +11,7 @@ import { Machine } from "./machine.js";
 import { MapSpace, Physmap } from "./physmap.js";
 import type { Scenario } from "./scenario.js";
 import { bootDom0 } from "./simulate.js";
-import { GUEST_RAM_GFN, MAGIC_GFN, Toolstack } from "./toolstack.js";
+import { GUEST_RAM_GFN, MAGIC_GFN, RecordedBatches, Toolstack } from "./toolstack.js";
 
 /** A vCPU came in on a pCPU. */
 export interface Switch {
@@ -30,6 +30,8 @@ export interface Replay {
   readonly switches: Readonly<Record<Replayed | "boot", readonly Switch[]>>;
   /** the phases that the record has */
   readonly phases: readonly Replayed[];
+  /** pages that each XENMEM_remove_from_physmap_batch of the creation removed, continuations being calls of their own */
+  readonly batches: readonly number[];
 }
 
 /** domU's id: the first one after dom0. */
@@ -44,7 +46,7 @@ const RING_GFN = 2 ** 23;
 
 /** Runs the replay; the sinks get its trace. Throws an InputError when the machine has not the memory. */
 export function replay(
-  { scenario, switches, phases }: Replay,
+  { scenario, switches, phases, batches }: Replay,
   cpu: CpuProfile,
   policy: Policy,
   sinks: readonly TraceSink[],
@@ -75,7 +77,7 @@ export function replay(
   };
   run(switches.boot);
   recorder.pause(false);
-  const toolstack = new Toolstack(xen, physmap, dom0, base, scenario);
+  const toolstack = new Toolstack(xen, physmap, dom0, base, scenario, new RecordedBatches(batches));
   const does: Record<Replayed, () => void> = {
     create() {
       run(switches.create);

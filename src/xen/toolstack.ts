@@ -27,6 +27,26 @@ interface Segment {
   readonly pages: number;
 }
 
+/** The batch calls of a record, one after the other: pages that each go removed. */
+export class RecordedBatches {
+  private at = 0;
+
+  constructor(private readonly pages: readonly number[]) {}
+
+  /** The goes that removed the next `pages` pages; undefined when the record has none that come to so many. */
+  take(pages: number): readonly number[] | undefined {
+    let sum = 0;
+    for (let end = this.at; end < this.pages.length && sum < pages; ) {
+      sum += this.pages[end++]!;
+      if (sum !== pages) continue;
+      const goes = this.pages.slice(this.at, end);
+      this.at = end;
+      return goes;
+    }
+    return undefined;
+  }
+}
+
 /** A toolstack in dom0, whose vCPU 0 runs on the executing pCPU. */
 export class Toolstack {
   /** TLBIs executed when dom0 touched its working set last, by lane */
@@ -41,6 +61,8 @@ export class Toolstack {
     /** first gfn of dom0's RAM */
     private readonly dom0Base: number,
     private readonly scenario: Scenario,
+    /** the batch calls of a record, to be made as they were */
+    private readonly recorded?: RecordedBatches,
   ) {
     this.workingSet = this.findWorkingSet();
     this.foreignGfn = 2 ** (xen.ipaBits - 12) > FOREIGN_GFN ? FOREIGN_GFN : xen.machine.heap.pages;
@@ -198,8 +220,15 @@ export class Toolstack {
 
   private *unmapBatched(segment: Segment): Generator<void> {
     const most = this.scenario.toolstack["removal-batch"];
+    if (segment.pages === 1 && this.recorded) {
+      // privcmd with a batch call hands on a single page as before.
+      this.physmap.removeFromPhysmap(this.dom0.id, this.foreignGfn, MAPPING_VA);
+      this.touch();
+      return;
+    }
     for (let at = 0; at < segment.pages; at += most) {
       const size = Math.min(most, segment.pages - at);
+      const goes = this.recorded?.take(size);
       const list = (first: number): Float64Array => Float64Array.from({ length: size }, (_, i) => first + at + i);
       this.physmap.removeFromPhysmapBatch({
         domid: this.dom0.id,
@@ -207,6 +236,7 @@ export class Toolstack {
         gpfns: list(this.foreignGfn),
         vas: list(MAPPING_VA),
         errs: new Int32Array(size),
+        ...(goes ? { goes } : {}),
       });
       this.touch();
       yield;
