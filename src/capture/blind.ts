@@ -19,9 +19,12 @@ export function blindSites(text: XenText, { list }: Sites): BlindSite[] {
   const addresses = new Set(list.flatMap((s) => (s.kind === "entry" || s.kind === "return" ? [] : [s.address])));
   const found = new Map<string, BlindSite>();
   for (const site of list) {
-    if (site.kind !== "tlbi" && site.kind !== "sysreg") continue;
+    // Those of guests' translations: what Xen does to its own is no policy's.
+    const guests =
+      site.kind === "tlbi" ? site.op.regime === "EL1&0" : site.kind === "sysreg" && site.register === "VTTBR_EL2";
+    if (!guests) continue;
     if (leadsStraight(text, site.address, addresses)) continue;
-    const blind: BlindSite = [site.in?.name ?? "", site.kind === "tlbi" ? site.op.name : site.register];
+    const blind: BlindSite = [site.in?.name ?? "", site.kind === "tlbi" ? site.op.name : "VTTBR_EL2"];
     found.set(blind.join(" "), blind);
   }
   return [...found.values()].slice(0, MOST);

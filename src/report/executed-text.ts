@@ -25,9 +25,13 @@ export function executedText(executed: Executed, { policy, partlyBlind }: Execut
     { width, align: ["left", "right", "left"] },
   );
   const differing = occasions.map(({ occasion }) =>
-    flushes.filter(
-      (flush) =>
-        flush.occasion === occasion && flush.beside.length > 0 && (policy !== undefined || flush.executes.length === 0),
+    alike(
+      flushes.filter(
+        (flush) =>
+          flush.occasion === occasion &&
+          flush.beside.length > 0 &&
+          (policy !== undefined || flush.executes.length === 0),
+      ),
     ),
   );
   const shown = differing.flatMap((of) => [
@@ -35,7 +39,7 @@ export function executedText(executed: Executed, { policy, partlyBlind }: Execut
     ...(of.length > MOST_SHOWN
       ? [
           wrapped(
-            `${count(of.length - MOST_SHOWN)} more kinds of flush differ on the occasion '${of[0]!.occasion}' (--json has them).`,
+            `On the occasion '${of[0]!.occasion}' flushes differ in ${count(of.length - MOST_SHOWN)} more ways (--json has them).`,
             width,
           ),
         ]
@@ -44,6 +48,18 @@ export function executedText(executed: Executed, { policy, partlyBlind }: Execut
   return [table + verdict(executed, width) + doubts(executed, width) + blindness(partlyBlind, width), ...shown].join(
     "\n",
   );
+}
+
+/** Flushes with the same sequences and the same policies' beside them, as one; the most frequent first. */
+function alike(flushes: readonly ExecutedFlush[]): ExecutedFlush[] {
+  const groups = new Map<string, ExecutedFlush>();
+  for (const flush of flushes) {
+    const key = JSON.stringify([flush.instructions, flush.beside]);
+    const known = groups.get(key);
+    const callers = [...(known?.callers ?? []), ...flush.callers];
+    groups.set(key, { ...(known ?? flush), callers, count: (known?.count ?? 0) + flush.count });
+  }
+  return [...groups.values()].sort((a, b) => b.count - a.count);
 }
 
 function namesOf(executes: readonly string[], unknown: readonly string[]): string {
@@ -91,17 +107,13 @@ function sideBySide(flush: ExecutedFlush, width: number): string {
 
 function headOf({ occasion, count: n, callers, entries, pages, ownerCurrent, bySlot }: ExecutedFlush): string {
   const times = `${count(n)} ${n === 1 ? "time" : "times"}`;
-  const [first] = callers;
-  const by =
-    first === undefined || first.caller === ""
-      ? ""
-      : ` by ${callPath(first.caller)}${callers.length > 1 ? " and others" : ""}`;
-  const removed =
-    entries === 0
-      ? ""
-      : `, ${count(entries)} ${entries === 1 ? "entry" : "entries"} of ${count(pages)} ${pages === 1 ? "page" : "pages"} removed`;
-  const owner = ownerCurrent === false ? ", another VMID in force" : "";
-  const slot = bySlot && removed !== "" ? " (only their slots in the table are in the trace)" : "";
+  const paths = new Set(callers.map(({ caller }) => caller));
+  const [first = ""] = paths;
+  const by = first === "" ? "" : ` by ${callPath(first)}${paths.size > 1 ? " and others" : ""}`;
+  const what = `${entries === 1 ? "one entry" : `${count(entries)} entries`} of ${count(pages)} ${pages === 1 ? "page" : "pages"}`;
+  const removed = entries === 0 ? "" : `; ${n === 1 ? "" : "the first: "}${what} removed`;
+  const slot = bySlot && entries > 0 ? " (their slots are known, not their tables)" : "";
+  const owner = ownerCurrent === false ? "; another VMID in force" : "";
   return `${occasion}, ${times}${by}${removed}${slot}${owner}`;
 }
 
