@@ -4,7 +4,7 @@
  * is "unknown".
  */
 
-import { type CpuProfile, decodeOperand, halvesOf, TLBI_OPS } from "../arch/index.js";
+import { type CpuProfile, decodeOperand, halvesOf, low48, TLBI_OPS } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import {
   Case,
@@ -15,7 +15,7 @@ import {
   type Policy,
   unroll,
 } from "../policy/index.js";
-import type { Flush, Lifted } from "./flush.js";
+import { type Flush, type Lifted, pageOfOperand } from "./flush.js";
 import { nameOf, ownersOf, textOf } from "./flush-text.js";
 import type { Flushes, OtherFlush } from "./flushes.js";
 
@@ -314,7 +314,7 @@ function compareSequences(
     const [a, b] = [is[i], expected[j]];
     if (a === undefined && b === undefined)
       return { execution: first < 0 ? "executes" : "unknown", first: first < 0 ? i : first };
-    if (a !== undefined && b !== undefined && same(a, b)) {
+    if (a !== undefined && b !== undefined && same(a, b, flush)) {
       i++;
       j++;
     } else {
@@ -325,10 +325,23 @@ function compareSequences(
   }
 }
 
-function same(a: Lifted, b: Lifted): boolean {
+/** Any IPA within a leaf invalidates it (DDI 0487, TLBI IPAS2E1): which one an operand names makes no difference. */
+function same(a: Lifted, b: Lifted, flush: Flush): boolean {
   if (a.kind === "barrier") return b.kind === "barrier" && a.barrier === b.barrier;
   if (a.kind === "vttbr") return b.kind === "vttbr" && a.vmid === b.vmid;
-  return b.kind === "tlbi" && a.op === b.op && a.lo === b.lo && a.hi === b.hi;
+  if (b.kind !== "tlbi" || a.op !== b.op) return false;
+  if (a.lo === b.lo && a.hi === b.hi) return true;
+  if (TLBI_OPS[a.op]!.operand !== "ipa") return false;
+  const [page, other] = [pageOfOperand(a), pageOfOperand(b)];
+  // Bits that are no page number: TTL, and what stands above.
+  const rest = low48(a.lo, a.hi) - page === low48(b.lo, b.hi) - other && a.hi >>> 16 === b.hi >>> 16;
+  return rest && leafOf(page, flush) === leafOf(other, flush);
+}
+
+/** The first page of the removed leaf that a page lies in; the page itself where none was removed. */
+function leafOf(page: number, { removed }: Flush): number {
+  const entry = removed.find(({ gfn, pages }) => page >= gfn && page < gfn + pages);
+  return entry === undefined ? page : page - ((page - entry.gfn) % entry.step);
 }
 
 /**
