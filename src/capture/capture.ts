@@ -1,10 +1,13 @@
 /** A capture: boots Xen, dom0 and the scenario on an emulated machine, and turns what Xen executes into a trace. */
+
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileReason, InputError } from "../input/index.js";
 import type { TraceSink } from "../trace/index.js";
+import { type BlindSite, blindSites } from "./blind.js";
 import type { Continued } from "./call-marks.js";
 import { ConsoleLog, failedLog, keepLog, type Segment } from "./console.js";
+import type { Elf } from "./elf.js";
 import type { GdbConnection } from "./gdb-connection.js";
 import { dom0Initramfs } from "./initramfs.js";
 import { ExecutionLog } from "./log.js";
@@ -18,6 +21,7 @@ import { checkSpace } from "./space.js";
 import { temporaryFolder } from "./temporary.js";
 import { XenText } from "./text.js";
 import { ailmentText, Vitals } from "./vitals.js";
+import { type WhatRan, whatRan } from "./what-ran.js";
 import { openXenSyms, readImage, readKernel } from "./xen-image.js";
 
 /** What is captured. Paths of files; the initramfs of the domU as bytes. */
@@ -42,6 +46,8 @@ export interface CaptureOptions {
   /** CPU model in QEMU's words */
   readonly cpu: string;
   readonly pcpus: number;
+  /** names of XENMEM_* calls that Xen does not have upstream, by number */
+  readonly memoryOps: ReadonlyMap<number, string>;
   /** most CPU time that the machine may use, in seconds */
   readonly timeout: number;
   /** where the console's log is kept, NAME.console.log; that of a capture that fails as NAME.failed.console.log */
@@ -61,6 +67,11 @@ export interface CaptureResult {
   readonly segments: readonly Segment[];
   /** true when Xen repeats its broadcast TLBIs on this CPU (ARM64_WORKAROUND_REPEAT_TLBI) */
   readonly repeatsTlbis: boolean;
+  /** Xen's first line on the console, and what ran */
+  readonly banner: string;
+  readonly ran: WhatRan;
+  /** where barriers may have been executed unseen */
+  readonly blind: readonly BlindSite[];
   /** hypercalls that the trace has beyond those that dom0 made: Xen gave way in one, and went on in another */
   readonly continued: Continued;
   /** what cannot be derived from this Xen, in sentences */
@@ -69,6 +80,7 @@ export interface CaptureResult {
 
 /** A Xen that is to be captured, with what was found in it. */
 export interface OpenedXen {
+  readonly elf: Elf;
   readonly text: XenText;
   readonly sites: Sites;
   /** what is added to a link address for the address at which it runs before its MMU is on */
@@ -79,7 +91,7 @@ export interface OpenedXen {
 export function openXen({ xen, xenSyms }: Pick<CaptureOptions, "xen" | "xenSyms">): OpenedXen {
   const elf = openXenSyms(xen, xenSyms);
   const text = new XenText(elf);
-  return { text, sites: findSites(text), physical: loadAddress(readImage(xen, "Xen")) - elf.image().address };
+  return { elf, text, sites: findSites(text), physical: loadAddress(readImage(xen, "Xen")) - elf.image().address };
 }
 
 /** The machine's memory, and dom0's, in the units of their command lines. */
@@ -101,7 +113,7 @@ const LAST_WORDS = 3;
  */
 export async function capture(
   options: CaptureOptions,
-  { text, sites, physical }: OpenedXen,
+  { elf, text, sites, physical }: OpenedXen,
   sinks: readonly TraceSink[],
   signal: AbortSignal,
   progress: (now: CaptureProgress) => void,
@@ -114,6 +126,15 @@ export async function capture(
     const initramfs = dom0Initramfs({ ...options, domuKernel: readKernel(options.domuKernel, "the domU's kernel") });
     checkSpace(folder, initramfs.length + CONSOLE_ROOM, "the files of a run (TMPDIR)");
     writeFileSync(at("dom0.cpio"), initramfs);
+    const ran = whatRan(elf, {
+      xen: options.xen,
+      "xen-syms": options.xenSyms,
+      "dom0-kernel": options.dom0Kernel,
+      "dom0-ramdisk": at("dom0.cpio"),
+      "domu-kernel": options.domuKernel,
+      "domu-ramdisk": options.domuRamdisk,
+      qemu: options.qemu.at(-1)!,
+    });
     const spec: MachineSpec = {
       ...options,
       cpus: options.pcpus,
@@ -126,7 +147,7 @@ export async function capture(
       log: at("log"),
       logged: loggedAddresses(text, sites, physical),
     };
-    const recording = new Recording(text, sites, physical, options.pcpus, sinks);
+    const recording = new Recording(text, sites, physical, options.pcpus, sinks, options.memoryOps);
     const console = new ConsoleLog(spec.console);
     const run = { spec, recording, console, text, pages: sites.pages, timeout: options.timeout };
     const { repeatsTlbis } = await runMachine(run, signal, progress);
@@ -143,6 +164,9 @@ export async function capture(
       consoleLog: options.consoleLog && keepLog(at(CONSOLE), options.consoleLog),
       segments: console.segments,
       repeatsTlbis,
+      banner: console.banner,
+      ran,
+      blind: blindSites(text, findSites(text)),
       continued: recording.continued,
       unknown: [...sites.unknown, ...unknown],
     };

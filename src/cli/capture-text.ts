@@ -10,11 +10,10 @@ export interface Captured {
   readonly scenario: CaptureScenario;
   readonly result: CaptureResult;
   readonly summary: Summary;
-  /** the policy under which the model predicts */
-  readonly policy: string;
   /** true for a Xen of the user's own */
   readonly own: boolean;
-  readonly rows: readonly RecordedRow[];
+  /** the record held against policies, as text */
+  readonly held: string;
   /** where descriptors are written, and what the whole run lacks of their writes */
   readonly stores: StorePlaces;
   readonly losses: TraceLosses;
@@ -22,7 +21,7 @@ export interface Captured {
 
 /** The whole text, at most `width` wide where that is possible without leaving anything out. */
 export function captureText(captured: Captured, width: number): string {
-  const { trace, scenario, result, summary, policy, own, rows, stores, losses } = captured;
+  const { trace, scenario, result, summary, own, held, stores, losses } = captured;
   const log = result.consoleLog === undefined ? "" : `; the console's log is in ${result.consoleLog}`;
   const parts = [
     wrapped(`${trace}: ${count(result.events)} events of ${scenario.name} on QEMU ${result.qemuVersion}${log}`, width),
@@ -35,8 +34,8 @@ export function captureText(captured: Captured, width: number): string {
       { width, align: ["left", "right", "right"] },
     ),
     tlbiTable(summary, width),
-    comparison(rows, policy, width),
-    ...(own && trace !== "-" ? [`compare with: shootdown diff BEFORE.parquet ${trace}\n`] : []),
+    held,
+    ...(own && trace !== "-" ? [advice(trace, width)] : []),
     wrapped(foundText(stores, losses), width),
     ...result.unknown.map((sentence) => wrapped(`Not derived from this Xen: ${sentence}.`, width)),
   ];
@@ -49,6 +48,13 @@ function foundText({ found, lost }: StorePlaces, losses: TraceLosses): string {
   const of = (n: number, all: number, what: string): string => `${count(n)} of ${count(all)} ${what}`;
   return `Descriptor writes: followed at ${of(found.length, found.length + lost.length, "places in Xen's p2m functions")}; in ${of(removals - removalsWithoutWrite, removals, "removals")}; before ${of(flushes - flushesWithoutWrite, flushes, "broadcast TLBIs by VMID or IPA")} (a new VMID's follows none); ${of(writes - writesWithoutTable, writes, "into tables that are known")}.`;
 }
+
+/** A build of the user's own differs from Debian's in more than his change. */
+const advice = (trace: string, width: number): string =>
+  wrapped(
+    `compare with: shootdown diff BEFORE.parquet ${trace}, where BEFORE.parquet is a capture of your own build without the change (Debian's build differs in more than it).`,
+    width,
+  );
 
 function tlbiTable(summary: Summary, width: number): string {
   const rows = Object.entries(summary.phases).flatMap(([phase, { byCaller }]) =>
@@ -74,7 +80,8 @@ const lacking = (missing: RecordedRow["missing"] = []): string =>
     ? ""
     : `; the model has them by ${missing.map(({ count: n, caller }) => `${caller} (${count(n)})`).join(", ")}`;
 
-function comparison(rows: readonly RecordedRow[], policy: string, width: number): string {
+/** The record beside the model, and each difference. */
+export function comparisonText(rows: readonly RecordedRow[], policy: string, width: number): string {
   const table = textTable(
     ["phase", "what", "recorded", `model: ${policy}`, ""],
     rows.map(({ phase, what, recorded, predicted }, i) => [

@@ -29,13 +29,14 @@ import {
   readInput,
 } from "../capture/index.js";
 import { loadPolicy } from "../catalog/index.js";
-import { predictRun, RunFacts, recordedRows } from "../compare/index.js";
 import { isStream } from "../files/index.js";
 import { InputError } from "../input/index.js";
 import { type TraceWriter, writeTrace } from "../trace/file.js";
-import { FromPhase, incomplete, Losses, lossWarnings, Summing } from "../trace/index.js";
+import { FromPhase, incomplete, Losses, lossWarnings } from "../trace/index.js";
 import { CaptureMeter } from "./capture-meter.js";
+import { memoryOp, recordingOf } from "./capture-record.js";
 import { captureText } from "./capture-text.js";
+import { Holding, heldText, profileOf, refuseWithout } from "./held.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 import { interruptible } from "./progress.js";
 
@@ -58,7 +59,8 @@ interface Options {
   readonly cpu: string;
   readonly timeout: number;
   readonly from: Phase;
-  readonly policy: string;
+  readonly policy?: string;
+  readonly memoryOp?: ReadonlyMap<number, string>;
   readonly output: string;
   readonly json?: boolean;
 }
@@ -113,7 +115,16 @@ export function register(program: Command): void {
         .choices(PHASES)
         .default("xen-boot"),
     )
-    .option("-p, --policy <policy>", "how the model flushes whose figures stand beside the record's", "xen-today")
+    .option(
+      "-p, --policy <policy>",
+      "what the record is held against: its figures, and its flushes instruction by instruction (default: xen-today)",
+    )
+    .addOption(
+      new Option(
+        "--memory-op <number=name>",
+        "name of a memory_op that your Xen has and Debian's has not, such as 29=XENMEM_remove_from_physmap_batch; may be repeated",
+      ).argParser(memoryOp),
+    )
     .option("-o, --output <file>", "where the trace goes: *.parquet, *.ndjson, or - for NDJSON", "capture.parquet")
     .option("--json", "print the summary as JSON")
     .addHelpText(
@@ -214,6 +225,7 @@ function captureOptions(options: Options, scenario: CaptureScenario): CaptureOpt
     dom0Vcpus: options.dom0Vcpus ?? scenario.dom0Vcpus,
     cpu: options.cpu,
     pcpus: PCPUS,
+    memoryOps: options.memoryOp ?? new Map(),
     timeout: options.timeout,
     consoleLog: options.output === "-" ? undefined : options.output.replace(/(\.\w+)?$/, ".console.log"),
   };
@@ -250,23 +262,28 @@ function xenFiles(options: Options, debian: Distribution): { xen: string; xenSym
 async function run(options: Options): Promise<void> {
   const scenario = captureScenario(options.scenario)!;
   const what = captureOptions(options, scenario);
-  const policy = loadPolicy(options.policy);
+  const policy = loadPolicy(options.policy ?? "xen-today");
+  const profile = profileOf(what.cpu);
+  refuseWithout(policy, profile);
   const xen = openXen(what);
   const { stores, unknown } = xen.sites;
   const meter = new CaptureMeter();
-  const summing = new Summing();
   const losses = new Losses();
-  const facts = new RunFacts();
+  const holding = new Holding();
   const open = (): Promise<TraceWriter> => writeTrace(options.output, incomplete(producer(options, what), unknown));
   // Opening a pipe waits for its reader, and no signal is heard meanwhile.
   const opened = isStream(options.output) ? await open() : undefined;
-  const result = await interruptible(async (signal) => {
+  const { result, recording } = await interruptible(async (signal) => {
     const trace = opened ?? (await open());
     try {
       const part = new FromPhase(options.from, trace);
-      const done = await capture(what, xen, [part, summing, facts, losses], signal, (now) => meter.update(now));
+      const done = await capture(what, xen, [part, ...holding.sinks, losses], signal, (now) => meter.update(now));
+      const own = options.xen !== undefined;
+      const { packages } = findDistribution()!;
+      const about = recordingOf(what, done, holding.facts, { own, from: options.from, packages, cpu: profile });
+      trace.describe(about);
       trace.close();
-      return { ...done, events: part.passed };
+      return { result: { ...done, events: part.passed }, recording: about };
     } catch (error) {
       trace.abort();
       throw error;
@@ -274,34 +291,15 @@ async function run(options: Options): Promise<void> {
       meter.stop();
     }
   });
-  const summary = summing.summary();
-  const { domu, dom0Vcpus, pcpus } = what;
-  const predicted = predictRun(
-    { segments: result.segments, ...domu, dom0Vcpus, pcpus },
-    facts,
-    policy,
-    result.repeatsTlbis,
-  );
-  const rows = recordedRows(summary, predicted, result.continued);
+  const summary = holding.summing.summary();
+  const held = holding.held(policy, recording, { ...profile, repeatTlbi: result.repeatsTlbis });
   const tell = options.output === "-" ? say : print;
-  if (!options.json)
-    tell(
-      captureText(
-        {
-          trace: options.output,
-          scenario,
-          result,
-          summary,
-          policy: policy.name,
-          own: options.xen !== undefined,
-          rows,
-          stores,
-          losses: losses.losses(),
-        },
-        outputWidth(),
-      ),
-    );
-  else if (options.output !== "-")
+  if (!options.json) {
+    const width = outputWidth();
+    const text = heldText(held, policy.name, options.policy !== undefined, width);
+    const captured = { trace: options.output, scenario, result, summary, stores, losses: losses.losses() };
+    tell(captureText({ ...captured, own: options.xen !== undefined, held: text }, width));
+  } else if (options.output !== "-")
     printJson({
       trace: options.output,
       ...(result.consoleLog === undefined ? {} : { consoleLog: result.consoleLog }),
@@ -315,8 +313,10 @@ async function run(options: Options): Promise<void> {
       warnings: lossWarnings(losses.losses()),
       losses: losses.losses(),
       stores: { found: stores.found.length, lost: stores.lost, without: stores.without, elsewhere: stores.elsewhere },
+      recording,
       phases: summary.phases,
-      comparison: rows,
+      comparison: held.rows,
+      executed: held.executed,
     });
 }
 

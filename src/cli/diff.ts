@@ -63,8 +63,17 @@ async function side(
   const [summing, digest, prices] = [new Summing(), new TraceDigest(), new PhasePrices(hosts, ipaBits, vcpus, ran)];
   const { info, warnings } = await readWithProgress(trace, [summing, digest, prices], { partial: partial === true });
   noteUnchecked(trace, info);
-  const { producer, integrity } = info;
-  return { trace, producer, integrity, warnings, summary: summing.summary(), digest: digest.digest(), prices };
+  const { producer, integrity, recording } = info;
+  return {
+    trace,
+    producer,
+    integrity,
+    warnings,
+    recording,
+    summary: summing.summary(),
+    digest: digest.digest(),
+    prices,
+  };
 }
 
 function refuseUnknown(asked: readonly string[], known: readonly string[]): void {

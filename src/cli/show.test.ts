@@ -221,7 +221,12 @@ test("options that make no sense are refused with what was expected", async () =
 
 test("a trace without events is said to have none", () => {
   assert.equal(
-    summaryText("x.parquet", { producer: "", integrity: "checked" }, { events: 0, phases: {} }, 80),
+    summaryText(
+      "x.parquet",
+      { producer: "", integrity: "checked", recording: undefined },
+      { events: 0, phases: {} },
+      80,
+    ),
     "x.parquet: 0 events\n",
   );
 });

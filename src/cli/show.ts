@@ -1,8 +1,19 @@
 /** `shootdown show TRACE`: what a trace holds, added up by phase; with --events, the events themselves, page by page. */
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { CPU_PROFILES } from "../arch/index.js";
+import { loadPolicy } from "../catalog/index.js";
 import { visibleLine } from "../input/index.js";
-import { callPath, count, integrityWords, labelledCounts, textTable, warningText } from "../report/index.js";
+import {
+  callPath,
+  count,
+  integrityWords,
+  labelledCounts,
+  recordingText,
+  textTable,
+  warningText,
+  wrapped,
+} from "../report/index.js";
 import {
   type CallerCount,
   describeEvent,
@@ -22,8 +33,9 @@ import {
   type TraceInfo,
   type TraceSink,
 } from "../trace/index.js";
+import { cpuOfTrace, Holding, heldText, refuseWithout } from "./held.js";
 import { noteUnchecked, partialOption } from "./integrity.js";
-import { print, printJson, printRawJson, quietOnBrokenPipe, shellWord, terminalWidth } from "./output.js";
+import { outputWidth, print, printJson, printRawJson, quietOnBrokenPipe, shellWord, terminalWidth } from "./output.js";
 import { readWithProgress } from "./read.js";
 
 /** Lines of a page of events. */
@@ -40,6 +52,9 @@ interface ShowOptions {
   /** most events to show */
   readonly limit?: number;
   readonly partial?: boolean;
+  /** hold the trace against it */
+  readonly policy?: string;
+  readonly cpu?: string;
 }
 
 export function register(program: Command): void {
@@ -61,10 +76,25 @@ export function register(program: Command): void {
       ),
     )
     .addOption(partialOption())
+    .option(
+      "-p, --policy <policy>",
+      "hold the trace against this policy: its figures beside the model's, and its flushes instruction by instruction",
+    )
+    .addOption(
+      new Option(
+        "--cpu <profile>",
+        "with --policy: the CPU that it was made on (default: what the trace says)",
+      ).choices(CPU_PROFILES.map((profile) => profile.name)),
+    )
     .action(async (trace: string, options: ShowOptions, command: Command) => {
       for (const name of ["kind", "skip", "limit"] as const)
         if (options[name] !== undefined && !options.events) command.error(`error: --${name} goes with --events`);
-      await quietOnBrokenPipe(() => (options.events ? showEvents(trace, options) : showSummary(trace, options)));
+      if (options.cpu !== undefined && options.policy === undefined) command.error("error: --cpu goes with --policy");
+      if (options.policy !== undefined && options.events) command.error("error: --policy does not go with --events");
+      await quietOnBrokenPipe(() => {
+        if (options.events) return showEvents(trace, options);
+        return options.policy === undefined ? showSummary(trace, options) : showHeld(trace, options.policy, options);
+      });
     });
 }
 
@@ -87,21 +117,50 @@ async function showSummary(trace: string, options: ShowOptions): Promise<void> {
   const { info, warnings } = await readWithProgress(trace, [summing], part);
   noteUnchecked(trace, info);
   const summary = summing.summary();
-  if (options.json) printJson({ integrity: info.integrity, ...summary, warnings });
+  const { recording } = info;
+  if (options.json)
+    printJson({ integrity: info.integrity, ...{ ...summary, ...(recording ? { recording } : {}) }, warnings });
   else print(warningText(warnings, terminalWidth()) + summaryText(basename(trace), info, summary, terminalWidth()));
+}
+
+/** Holds the trace against a policy. */
+async function showHeld(trace: string, name: string, options: ShowOptions): Promise<void> {
+  const policy = loadPolicy(name);
+  const holding = new Holding();
+  const { info } = await readWithProgress(trace, holding.sinks);
+  const { recording } = info;
+  const cpu = cpuOfTrace(recording, options.cpu);
+  refuseWithout(policy, cpu);
+  const held = holding.held(policy, recording, cpu);
+  if (options.json) {
+    const { rows, executed } = held;
+    printJson({ trace, policy: policy.name, cpu: cpu.name, comparison: rows ?? null, executed });
+    return;
+  }
+  const width = outputWidth();
+  print(wrapped(`${basename(trace)} held against ${policy.name} on ${cpu.name}`, width));
+  if (held.rows === undefined && recording?.source !== "simulation")
+    print(
+      wrapped(
+        "The trace does not keep the sizes that the model must be told (a capture by this version does): its figures have no prediction.",
+        width,
+      ),
+    );
+  print(`\n${heldText(held, policy.name, true, width)}`);
 }
 
 /** The summary as tables; lines end at `width` where that is possible without leaving anything out. */
 export function summaryText(
   title: string,
-  { producer, integrity }: Pick<TraceInfo, "producer" | "integrity">,
+  { producer, integrity, recording }: Pick<TraceInfo, "producer" | "integrity" | "recording">,
   summary: Summary,
   width: number | undefined,
 ): string {
   const about = [integrityWords(integrity), producer && `made by: ${visibleLine(producer)}`].filter(
     (line) => line !== "",
   );
-  const sections = [`${[`${visibleLine(title)}: ${count(summary.events)} events`, ...about].join("\n")}\n`];
+  const ran = recording === undefined ? "" : recordingText(recording, width ?? Number.POSITIVE_INFINITY);
+  const sections = [`${[`${visibleLine(title)}: ${count(summary.events)} events`, ...about].join("\n")}\n${ran}`];
   for (const [name, phase] of Object.entries(summary.phases)) {
     sections.push(
       `${name === OUTSIDE ? "Outside any phase" : `Phase ${visibleLine(name)}`}: ${count(phase.events)} events\n`,

@@ -12,8 +12,12 @@ export const IPA_BITS = [40, 48];
 export function sideOf(trace: string, source: (sinks: readonly TraceSink[]) => void): TraceSide {
   const [summing, digest, prices] = [new Summing(), new TraceDigest(), new PhasePrices(HOSTS, IPA_BITS, 2)];
   source([summing, digest, prices]);
-  const about = { trace, producer: "a test", integrity: "checked" } as const;
-  return { ...about, warnings: [], summary: summing.summary(), digest: digest.digest(), prices };
+  const about = {
+    trace,
+    producer: "a test",
+    integrity: "checked",
+  } as const;
+  return { ...about, warnings: [], recording: undefined, summary: summing.summary(), digest: digest.digest(), prices };
 }
 
 /** Removals page by page, and in batches of 40. */

@@ -1,6 +1,14 @@
 /** Two traces, before and after a change: what differs in what they do, phase by phase, and in what that costs. */
 import { type Counts, type Host, type NoShadow, type Priced, price, ratioRange } from "../host/index.js";
-import { type Integrity, named, OUTSIDE, type PhaseSummary, type Summary, TOTAL } from "../trace/index.js";
+import {
+  type Integrity,
+  named,
+  OUTSIDE,
+  type PhaseSummary,
+  type Summary,
+  TOTAL,
+  type TraceRecording,
+} from "../trace/index.js";
 import type { HostCounts } from "./host-sinks.js";
 import type { PhaseCounts, PhasePrices } from "./phases.js";
 
@@ -38,6 +46,14 @@ export interface PhaseDifference {
   readonly vcpuSwitches: Change;
 }
 
+/** The counts of a phase that one trace does not have: null there, as all differences are. */
+export type HalfPhase = Half<PhaseDifference>;
+type Half<T> = T extends number ? number | null : T extends string ? T : { readonly [K in keyof T]: Half<T[K]> };
+
+/** True when both traces have the phase. */
+export const inBoth = (phase: PhaseDifference | HalfPhase): phase is PhaseDifference =>
+  phase.events.difference !== null;
+
 /** A price as `price` prints it, in microseconds of simulated time. */
 export type PricedCounts = Priced & Pick<Counts, "noShadow" | "leavesDropped" | "refaults">;
 
@@ -46,8 +62,9 @@ export interface PriceChange {
   readonly phase: string;
   readonly host: string;
   readonly ipaBits: number;
-  readonly before: PricedCounts;
-  readonly after: PricedCounts;
+  readonly before: PricedCounts | null;
+  /** null where the trace does not have the phase */
+  readonly after: PricedCounts | null;
   /** by how much the one before is dearer; null where one of them costs nothing */
   readonly factor: number | null;
   /** when every elementary price moves within its range, the same in both; null where that has no end */
@@ -64,11 +81,16 @@ export interface TraceSide {
   readonly integrity: Integrity;
   /** what must be told before its figures are believed: see traceWarnings */
   readonly warnings: readonly string[];
+  /** what it says about its run */
+  readonly recording: TraceRecording | undefined;
   readonly summary: Summary;
   /** equal for equal traces: see TraceDigest */
   readonly digest: string;
   readonly prices: PhasePrices;
 }
+
+/** What people are told of a run. */
+export type RecordingWords = Pick<TraceRecording, "xen" | "sha256" | "leftOut">;
 
 /** Which trace it was. */
 export interface ComparedTrace extends Pick<TraceSide, "trace" | "producer" | "integrity" | "warnings"> {
@@ -77,24 +99,29 @@ export interface ComparedTrace extends Pick<TraceSide, "trace" | "producer" | "i
   readonly noShadow: NoShadow;
   /** VMIDs under which a guest runs in it, or had run before */
   readonly vmidsRun: readonly number[];
+  /** null: the trace does not say */
+  readonly recording: RecordingWords | null;
 }
 
 export interface TraceDifference {
   readonly before: ComparedTrace;
   readonly after: ComparedTrace;
+  /** the one Xen is the user's own and the other is no build of his: what differs may not be his change */
+  readonly otherBuild: boolean;
   /** the traces are the same, event for event */
   readonly identical: boolean;
   /** in the order in which they began */
-  readonly phases: Readonly<Record<string, PhaseDifference>>;
+  readonly phases: Readonly<Record<string, PhaseDifference | HalfPhase>>;
   readonly prices: readonly PriceChange[];
 }
 
 /**
  * Compares two traces that were priced on the same hosts and IPA sizes. `only` names phases to keep; with it, prices of the
- * whole traces are left out. A phase or a row that one of them does not have counts 0 there.
+ * whole traces are left out. A row that one of them does not have counts 0 there; of a phase that it does not have everything
+ * is null, for it was not recorded, or never begun.
  */
 export function differenceOf(before: TraceSide, after: TraceSide, only?: readonly string[]): TraceDifference {
-  const side = ({ trace, producer, integrity, warnings, summary, prices }: TraceSide): ComparedTrace => {
+  const side = ({ trace, producer, integrity, warnings, summary, prices, recording }: TraceSide): ComparedTrace => {
     const nested = prices.total().find(({ host }) => host.kvm !== undefined);
     const noShadow = nested?.counts.noShadow ?? { ran: {}, notRun: {} };
     return {
@@ -103,28 +130,63 @@ export function differenceOf(before: TraceSide, after: TraceSide, only?: readonl
       integrity,
       warnings,
       events: summary.events,
+      recording: recording === undefined ? null : wordsOf(recording),
       noShadow,
       vmidsRun: prices.vmidsRun(),
     };
   };
+  const held = ({ summary }: TraceSide, name: string): boolean =>
+    name === OUTSIDE || Object.hasOwn(summary.phases, name);
   const phases = phaseNames(before.summary, after.summary).filter((name) => only?.includes(name) ?? true);
   const [pricedBefore, pricedAfter] = [before.prices.phases(), after.prices.phases()];
   const of = (list: readonly PhaseCounts[], name: string) => list.filter(({ phase }) => phase === name);
   return {
     before: side(before),
     after: side(after),
+    otherBuild: otherBuild(before.recording?.xen, after.recording?.xen),
     identical: before.digest === after.digest,
     phases: Object.fromEntries(
-      phases.map((name) => [
-        name,
-        phaseDifference(named(before.summary.phases, name), named(after.summary.phases, name)),
-      ]),
+      phases.map((name) => {
+        const both = phaseDifference(named(before.summary.phases, name), named(after.summary.phases, name));
+        if (!held(before, name)) return [name, half(both, "before")];
+        return [name, held(after, name) ? both : half(both, "after")];
+      }),
     ),
     prices: [
-      ...phases.flatMap((name) => priceChanges(name, of(pricedBefore, name), of(pricedAfter, name))),
+      ...phases.flatMap((name) =>
+        priceChanges(name, of(pricedBefore, name), of(pricedAfter, name)).map((row) => ({
+          ...row,
+          ...(held(before, name) ? {} : { before: null }),
+          ...(held(after, name) ? {} : { after: null }),
+        })),
+      ),
       ...(only ? [] : priceChanges(TOTAL, before.prices.total(), after.prices.total())),
     ],
   };
+}
+
+const wordsOf = ({ xen, sha256, leftOut }: TraceRecording): RecordingWords => ({
+  ...(xen ? { xen } : {}),
+  ...(sha256 ? { sha256 } : {}),
+  ...(leftOut ? { leftOut } : {}),
+});
+
+/** Xen's build-id is of its sources, compiler and configuration: a copy patched in place keeps it. */
+function otherBuild(before: TraceRecording["xen"], after: TraceRecording["xen"]): boolean {
+  if (before === undefined || after === undefined || before.own === after.own) return false;
+  return before.buildId === "" || before.buildId !== after.buildId;
+}
+
+/** The difference of a phase that the trace on that side does not have. */
+function half(phase: PhaseDifference, side: "before" | "after"): HalfPhase {
+  const of = (value: unknown): unknown => {
+    if (typeof value !== "object" || value === null) return value;
+    if (Array.isArray(value)) return value.map(of);
+    const entries = Object.entries(value).map(([key, item]) => [key, of(item)] as const);
+    const result = Object.fromEntries(entries);
+    return typeof result.difference === "number" ? { ...result, [side]: null, difference: null } : result;
+  };
+  return of(phase) as HalfPhase;
 }
 
 /** Phases of either trace: those of the first in its order, then what only the second has, and what is outside any last. */
@@ -134,8 +196,9 @@ export function phaseNames(before: Summary, after: Summary): readonly string[] {
   return [...names, ...last];
 }
 
-/** True where anything that is counted differs. */
-export function isChanged(phase: PhaseDifference): boolean {
+/** True where anything that is counted differs, or only one trace has the phase. */
+export function isChanged(phase: PhaseDifference | HalfPhase): boolean {
+  if (!inBoth(phase)) return true;
   const differs = (value: unknown): boolean => {
     if (typeof value !== "object" || value === null) return false;
     if ("difference" in value && typeof value.difference === "number" && value.difference !== 0) return true;

@@ -4,7 +4,7 @@
  * is "unknown".
  */
 
-import { type CpuProfile, decodeOperand, halvesOf, TLBI_OPS } from "../arch/index.js";
+import { type CpuProfile, decodeOperand, halvesOf, low48, TLBI_OPS } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import {
   Case,
@@ -15,7 +15,7 @@ import {
   type Policy,
   unroll,
 } from "../policy/index.js";
-import type { Flush, Lifted } from "./flush.js";
+import { type Flush, type Lifted, pageOfOperand } from "./flush.js";
 import { nameOf, ownersOf, textOf } from "./flush-text.js";
 import type { Flushes, OtherFlush } from "./flushes.js";
 
@@ -23,14 +23,15 @@ import type { Flushes, OtherFlush } from "./flushes.js";
 export type Execution = "executes" | "differs" | "unknown";
 
 /**
- * True when a barrier may have been executed unseen before (or after) an instruction of that name ("VMALLS12E1IS",
- * "VTTBR_EL2") in a function.
+ * True when a barrier may have been executed unseen between an instruction of that name ("VMALLS12E1IS", "VTTBR_EL2") in a
+ * function and the next TLBI or MSR. Before the first and after the last one of a flush the same may be, unless everything is
+ * seen.
  */
-export type Blind = (functionName: string, instruction: string, side: "before" | "after") => boolean;
+export type Blind = "nowhere" | ((functionName: string, instruction: string) => boolean);
 
 /** Everything is seen: a simulated trace. */
-export const SEES_ALL: Blind = () => false;
-/** Nothing says what was seen. */
+export const SEES_ALL: Blind = "nowhere";
+/** A capture that does not say what it saw. */
 export const SEES_SITES: Blind = () => true;
 
 /** A sequence beside what a policy executes there. */
@@ -313,7 +314,7 @@ function compareSequences(
     const [a, b] = [is[i], expected[j]];
     if (a === undefined && b === undefined)
       return { execution: first < 0 ? "executes" : "unknown", first: first < 0 ? i : first };
-    if (a !== undefined && b !== undefined && same(a, b)) {
+    if (a !== undefined && b !== undefined && same(a, b, flush)) {
       i++;
       j++;
     } else {
@@ -324,21 +325,41 @@ function compareSequences(
   }
 }
 
-function same(a: Lifted, b: Lifted): boolean {
+/** Any IPA within a leaf invalidates it (DDI 0487, TLBI IPAS2E1): which one an operand names makes no difference. */
+function same(a: Lifted, b: Lifted, flush: Flush): boolean {
   if (a.kind === "barrier") return b.kind === "barrier" && a.barrier === b.barrier;
   if (a.kind === "vttbr") return b.kind === "vttbr" && a.vmid === b.vmid;
-  return b.kind === "tlbi" && a.op === b.op && a.lo === b.lo && a.hi === b.hi;
+  if (b.kind !== "tlbi" || a.op !== b.op) return false;
+  if (a.lo === b.lo && a.hi === b.hi) return true;
+  if (TLBI_OPS[a.op]!.operand !== "ipa") return false;
+  const [page, other] = [pageOfOperand(a), pageOfOperand(b)];
+  // Bits that are no page number: TTL, and what stands above.
+  const rest = low48(a.lo, a.hi) - page === low48(b.lo, b.hi) - other && a.hi >>> 16 === b.hi >>> 16;
+  return rest && leafOf(page, flush) === leafOf(other, flush);
 }
 
-/** Before which of a flush's instructions (or after the last) a barrier may have gone unseen. */
+/** The first page of the removed leaf that a page lies in; the page itself where none was removed. */
+function leafOf(page: number, { removed }: Flush): number {
+  const entry = removed.find(({ gfn, pages }) => page >= gfn && page < gfn + pages);
+  return entry === undefined ? page : page - ((page - entry.gfn) % entry.step);
+}
+
+/**
+ * Before which of a flush's instructions (or after the last) a barrier may have gone unseen. On the straight way behind a site
+ * each barrier is seen, and those right before it: what is unseen stands before the first of these, or after the last.
+ */
 function blindGaps(flush: Flush, blind: Blind): boolean[] {
   const is = flush.instructions;
+  const gaps = Array.from({ length: is.length + 1 }, () => false);
+  if (blind === "nowhere") return gaps;
   const names = [...flush.callers.keys()].map((caller) => caller.split(" < ")[0]!);
-  const at = (x: Lifted | undefined, side: "before" | "after"): boolean =>
-    x !== undefined && names.some((name) => blind(name, nameOf(x), side));
-  const site = (from: number, by: number): Lifted | undefined => {
-    for (let i = from; i >= 0 && i < is.length; i += by) if (is[i]!.kind !== "barrier") return is[i];
-    return undefined;
-  };
-  return Array.from({ length: is.length + 1 }, (_, i) => at(site(i - 1, -1), "after") || at(site(i, 1), "before"));
+  const sites = is.flatMap((x, i) => (x.kind === "barrier" ? [] : [i]));
+  gaps[0] = true;
+  gaps[is.length] = true;
+  sites.forEach((site, n) => {
+    const next = sites[n + 1];
+    if (next === undefined || !names.some((name) => blind(name, nameOf(is[site]!)))) return;
+    for (let i = site + 1; i <= next; i++) gaps[i] = true;
+  });
+  return gaps;
 }

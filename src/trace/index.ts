@@ -13,4 +13,5 @@ export { NdjsonTrace } from "./ndjson.js";
 export { COLUMNS, type ColumnName } from "./parquet.js";
 export type { Integrity, ReadPart, TraceInfo } from "./read.js";
 export * from "./recorder.js";
+export type { TraceRecording } from "./recording.js";
 export * from "./summary.js";

@@ -6,6 +6,7 @@
  * {"shootdown":"trace","version":1,"producer":"..."}
  * {"kind":"write","name":"PTE","domain":0,"vmid":1,"stage":2,"level":3,"slot":5,"site":"p2m_set_entry","address":"0x90000028","to":"0x4000000407ff"}
  * {"end":true,"events":1}
+ * {"shootdown":"recording","recording":{...}}   (where there is one: see recording.ts)
  */
 import { hex } from "../arch/index.js";
 import { InputError } from "../input/index.js";
@@ -13,6 +14,7 @@ import { BLOCK_EVENTS, EventBuffer, EventError, type TraceSink } from "./buffer.
 import { codeOf, KINDS, Names, NO_DOMAIN, NO_LEVEL, nameOf } from "./event.js";
 import { COLUMN_TYPES, COLUMNS, type ColumnName, TRACE_VERSION } from "./parquet.js";
 import { type Integrity, type ReadPart, type TraceInfo, unknownName } from "./read.js";
+import { readRecording, recordingJson, type TraceRecording } from "./recording.js";
 
 /** Longest line that a reader takes, in characters. */
 const MAX_LINE = 65_536;
@@ -30,6 +32,8 @@ export class NdjsonTrace implements TraceSink {
   /** JSON of a name by kind and code, and of a site by id, each made once */
   private readonly names = KINDS.map((): string[] => []);
   private readonly sites: string[] = [];
+  /** what the trace says about its run, set before {@link NdjsonTrace.finish} */
+  recording: TraceRecording | undefined;
 
   constructor(
     private readonly out: (text: string) => void,
@@ -76,6 +80,7 @@ export class NdjsonTrace implements TraceSink {
   /** The end line, and what is left. */
   finish(): void {
     this.text += `${endLine(this.written)}\n`;
+    if (this.recording) this.text += `{"shootdown":"recording","recording":${recordingJson(this.recording)}}\n`;
     this.flush();
   }
 }
@@ -138,6 +143,7 @@ class LineReader {
   /** the end line has been read */
   private ended = false;
   private producer: string | undefined;
+  private recording: TraceRecording | undefined;
   private readonly names = new Names();
   private readonly buffer = new EventBuffer(BLOCK_EVENTS);
   private readonly from: number;
@@ -187,6 +193,7 @@ class LineReader {
     const fields = value as Record<string, unknown>;
     if (this.producer === undefined) this.producer = this.header(fields);
     else if (Object.hasOwn(fields, "end")) this.end(fields);
+    else if ("shootdown" in value && value.shootdown === "recording") this.record(value as Record<string, unknown>);
     else {
       this.event(fields);
       this.row++;
@@ -209,6 +216,12 @@ class LineReader {
       throw this.error(`expected the end line ${endLine(this.row)}`);
     if (events !== this.row) throw this.error(`the end line says ${events} events, there are ${this.row}`);
     this.ended = true;
+  }
+
+  private record(value: Record<string, unknown>): void {
+    const recording = readRecording(value.recording);
+    if (typeof recording === "string") throw this.error(recording);
+    this.recording = recording;
   }
 
   private event(value: Record<string, unknown>): void {
@@ -294,6 +307,9 @@ class LineReader {
       throw this.error(
         `it has no end line ${endLine(this.row)} behind this and may be cut off (--partial takes it as far as it goes)`,
       );
-    return { info: { events: integrity === "unread" ? undefined : this.row, integrity, producer }, read: this.read };
+    return {
+      info: { events: integrity === "unread" ? undefined : this.row, integrity, producer, recording: this.recording },
+      read: this.read,
+    };
   }
 }

@@ -1,7 +1,7 @@
 /** Reads a trace from a Parquet file, row group by row group and block by block, only the columns and rows that are asked for. */
 import { InputError } from "../input/index.js";
 import { BLOCK_EVENTS, EventError, type TraceSink } from "./buffer.js";
-import { COLUMN_TYPES, COLUMNS, type ColumnName, PRODUCER_KEY } from "./parquet.js";
+import { COLUMN_TYPES, COLUMNS, type ColumnName, PRODUCER_KEY, RECORDING_KEY } from "./parquet.js";
 import { Block } from "./parquet-block.js";
 import { sha256 } from "./parquet-digest.js";
 import { type Chunk, type Footer, type Group, readFooter } from "./parquet-footer.js";
@@ -9,6 +9,7 @@ import { type ByteSource, foreignRows } from "./parquet-foreign.js";
 import { PageReader } from "./parquet-page.js";
 import { type ColumnRows, RowError } from "./parquet-rows.js";
 import type { ReadPart, TraceInfo } from "./read.js";
+import { parseRecording } from "./recording.js";
 
 /** A trace in a Parquet file, opened: the footer is checked. */
 export class ParquetTraceFile {
@@ -23,10 +24,14 @@ export class ParquetTraceFile {
   /** Throws an InputError when it is no Parquet file, is cut off, or is not a trace of a version known here. */
   static async open(file: ByteSource, path: string): Promise<ParquetTraceFile> {
     const footer = await readFooter(file, path);
+    const json = footer.value(RECORDING_KEY);
+    const recording = json === undefined ? undefined : parseRecording(json);
+    if (typeof recording === "string") throw InputError.at(path, 0, recording);
     const info: TraceInfo = {
       events: footer.rows,
       integrity: footer.sealed ? "checked" : "unchecked",
       producer: footer.value(PRODUCER_KEY) ?? "",
+      recording,
     };
     return new ParquetTraceFile(file, path, footer, info);
   }
