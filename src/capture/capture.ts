@@ -59,6 +59,8 @@ export interface CaptureResult {
   readonly segments: readonly Segment[];
   /** true when Xen repeats its broadcast TLBIs on this CPU (ARM64_WORKAROUND_REPEAT_TLBI) */
   readonly repeatsTlbis: boolean;
+  /** Xen's first line on the console */
+  readonly banner: string;
   /** hypercalls that the trace has beyond those that dom0 made: Xen gave way in one, and went on in another */
   readonly continued: Continued;
   /** what cannot be derived from this Xen, in sentences */
@@ -132,6 +134,7 @@ export async function capture(
       consoleLog: options.consoleLog && keepLog(at(CONSOLE), options.consoleLog),
       segments: console.segments,
       repeatsTlbis,
+      banner: console.banner,
       continued: recording.continued,
       unknown: [...sites.unknown, ...unknown],
     };

@@ -12,6 +12,8 @@ export interface Segment {
 }
 
 const SEGMENT = /xc_dom_alloc_segment:\s+(\S+)\s*: .*\(pfn 0x([0-9a-f]+) \+ 0x([0-9a-f]+) pages\)/;
+/** xen/drivers/char/console.c, console_init_preirq: the format in xen-image.ts. */
+const BANNER = /^(?:\(XEN\) )+Xen version (.{1,255})/;
 /** Lines kept for error messages. */
 const LAST_LINES = 12;
 
@@ -21,6 +23,8 @@ export class ConsoleLog {
   said = "";
   /** why it gave up, as dom0's script or Xen's panic says */
   failure: string | undefined;
+  /** the first line that Xen prints: "4.20.4 (Debian ...) (gcc ...) ..."; "" before */
+  banner = "";
   private rest = "";
   /** bytes read so far */
   bytes = 0;
@@ -70,6 +74,11 @@ export class ConsoleLog {
         gfn: Number.parseInt(segment[2]!, 16),
         pages: Number.parseInt(segment[3]!, 16),
       });
+    if (this.banner === "")
+      this.banner =
+        BANNER.exec(line)?.[1]
+          ?.replace(/\p{Cc}/gu, " ")
+          .trim() ?? "";
     const panic = /^(?:\(XEN\) )+(Could not .*|Unable to .*|.*[Pp]anic on CPU.*)/.exec(line);
     if (panic && !/^\*/.test(panic[1]!)) this.failure ??= `Xen says: ${panic[1]!.trim()}`;
     const linux = /Kernel panic - not syncing: (.*)/.exec(line);

@@ -28,6 +28,7 @@ import { predictRun, RunFacts, recordedRows } from "../compare/index.js";
 import { InputError } from "../input/index.js";
 import { writeTrace } from "../trace/file.js";
 import { FromPhase, Summing } from "../trace/index.js";
+import { nearestVersion, versionOfBanner } from "../xen/index.js";
 import { CaptureMeter } from "./capture-meter.js";
 import { captureText } from "./capture-text.js";
 import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
@@ -52,7 +53,7 @@ interface Options {
   readonly cpu: string;
   readonly timeout: number;
   readonly from: Phase;
-  readonly policy: string;
+  readonly policy?: string;
   readonly output: string;
   readonly json?: boolean;
 }
@@ -105,7 +106,10 @@ export function register(program: Command): void {
         .choices(PHASES)
         .default("xen-boot"),
     )
-    .option("-p, --policy <policy>", "how the model flushes whose figures stand beside the record's", "xen-today")
+    .option(
+      "-p, --policy <policy>",
+      "how the model flushes whose figures stand beside the record's (default: as the Xen that ran, xen-4.17 or xen-today)",
+    )
     .option("-o, --output <file>", "where the trace goes: *.parquet, *.ndjson, or - for NDJSON", "capture.parquet")
     .option("--json", "print the summary as JSON")
     .addHelpText(
@@ -235,7 +239,7 @@ function xenFiles(options: Options, debian: Distribution): { xen: string; xenSym
 async function run(options: Options): Promise<void> {
   const scenario = captureScenario(options.scenario)!;
   const what = captureOptions(options, scenario);
-  const policy = loadPolicy(options.policy);
+  const told = options.policy === undefined ? undefined : loadPolicy(options.policy);
   const meter = new CaptureMeter();
   const summing = new Summing();
   const facts = new RunFacts();
@@ -255,18 +259,29 @@ async function run(options: Options): Promise<void> {
   });
   const summary = summing.summary();
   const { domu, dom0Vcpus, pcpus } = what;
+  const version = nearestVersion(result.banner);
+  const policy = told ?? loadPolicy(version.policy);
   const predicted = predictRun(
-    { segments: result.segments, ...domu, dom0Vcpus, pcpus },
+    { segments: result.segments, ...domu, dom0Vcpus, pcpus, version: version.name },
     facts,
     policy,
     result.repeatsTlbis,
   );
-  const rows = recordedRows(summary, predicted, result.continued);
+  const rows = recordedRows(summary, predicted, result.continued, version, result.repeatsTlbis);
+  const unknown = [...result.unknown, ...unknownVersion(result.banner)];
   const to = options.output === "-" ? process.stderr : process.stdout;
   if (!options.json)
     to.write(
       captureText(
-        { trace: options.output, scenario, result, summary, policy: policy.name, own: options.xen !== undefined, rows },
+        {
+          trace: options.output,
+          scenario,
+          result: { ...result, unknown },
+          summary,
+          policy: policy.name,
+          own: options.xen !== undefined,
+          rows,
+        },
         outputWidth(),
       ),
     );
@@ -277,13 +292,23 @@ async function run(options: Options): Promise<void> {
       scenario: scenario.name,
       qemu: result.qemuVersion,
       cpu: what.cpu,
+      version: version.name,
       policy: policy.name,
       events: result.events,
       segments: result.segments,
-      unknown: result.unknown,
+      unknown,
       phases: summary.phases,
       comparison: rows,
     });
+}
+
+/** What is to be said where no version of the model is the Xen that ran: nothing else is as good a guess as its neighbour. */
+function unknownVersion(banner: string): string[] {
+  if (versionOfBanner(banner)) return [];
+  const build = /^\S+(?: \([^)]*\))?/.exec(banner)?.[0] ?? "a Xen that prints no version";
+  return [
+    `what its page allocator flushes: the model has no version ${build}, and is held against it as ${nearestVersion(banner).title}`,
+  ];
 }
 
 const vcpus = (n: number): string => (n === 1 ? "1 vCPU" : `${n} vCPUs`);
@@ -294,5 +319,9 @@ function producer(options: Options, { scenario, cpu, dom0Vcpus, domu }: CaptureO
     options.xen === undefined
       ? findDistribution(options.debian)!.packages.find((name) => /^xen-hypervisor-[\d.]+-arm64 /.test(name))!
       : basename(options.xen);
-  return `shootdown capture --scenario ${scenario.name}: ${own}, CPU ${cpu}, dom0 with ${vcpus(dom0Vcpus)}, domU of ${domu.memoryMib} MiB with ${vcpus(domu.vcpus)}`;
+  const dom0 = [
+    ...(options.toolstack === undefined ? [] : [`toolstack ${basename(options.toolstack)}`]),
+    ...options.dom0Module.map((file) => basename(file)),
+  ];
+  return `shootdown capture --scenario ${scenario.name}: ${own}, CPU ${cpu}, dom0 with ${[vcpus(dom0Vcpus), ...dom0].join(", ")}, domU of ${domu.memoryMib} MiB with ${vcpus(domu.vcpus)}`;
 }

@@ -25,6 +25,8 @@ export interface XenVersion {
   readonly scrubFlush: boolean;
   /** ARM64_WORKAROUND_REPEAT_TLBI, where the CPU needs it: the same TLBI again, or VALE2IS, XZR */
   readonly repeat: "same" | "vale2is";
+  /** the built-in policy that is what its p2m executes */
+  readonly policy: string;
 }
 
 const COUNTED = "Debian's arm64 build, booted and counted under QEMU 10.0.2, November 2026";
@@ -39,6 +41,7 @@ export const XEN_VERSIONS: readonly XenVersion[] = [
     creationFlush: "call",
     scrubFlush: false,
     repeat: "same",
+    policy: "xen-4.17",
   },
   {
     name: "4.20.4",
@@ -48,6 +51,7 @@ export const XEN_VERSIONS: readonly XenVersion[] = [
     creationFlush: "call",
     scrubFlush: false,
     repeat: "vale2is",
+    policy: "xen-today",
   },
   {
     name: "unstable-2026-08",
@@ -57,6 +61,7 @@ export const XEN_VERSIONS: readonly XenVersion[] = [
     creationFlush: "call",
     scrubFlush: false,
     repeat: "vale2is",
+    policy: "xen-today",
   },
   {
     name: "4.20.4+39",
@@ -66,6 +71,7 @@ export const XEN_VERSIONS: readonly XenVersion[] = [
     creationFlush: "allocation",
     scrubFlush: true,
     repeat: "vale2is",
+    policy: "xen-today",
   },
   {
     name: "4.20.4+63",
@@ -75,6 +81,7 @@ export const XEN_VERSIONS: readonly XenVersion[] = [
     creationFlush: "allocation",
     scrubFlush: true,
     repeat: "vale2is",
+    policy: "xen-today",
   },
 ];
 
@@ -88,11 +95,22 @@ export function xenVersion(name: string): XenVersion {
   return found;
 }
 
+/** A build's own version: alone, or behind that of its source in Xen's first line, "4.20.5-pre (Debian 4.20.4+39-g...) ...". */
+const BUILD = /^(?:\S+ \(Debian )?(\d+\.\d+)(\.\d+(?:\+\d+)?)(?!-pre|-rc|-unstable|[.+\d])/;
+
 /**
- * The version that a banner, or the version of a Debian package, is of ("4.20.4+63-g7abfd2bce2-0+deb13u1", "4.17.5+72-..."):
- * undefined when no row is about just that build, whatever its neighbours do.
+ * The version that Xen's first line on the console, or the version of a Debian package, is of
+ * ("4.20.4+63-g7abfd2bce2-0+deb13u1", "4.17.5+72-..."): undefined when no row is about just that build, whatever its
+ * neighbours do.
  */
 export function versionOfBanner(banner: string): XenVersion | undefined {
-  const build = /^\d+\.\d+\.\d+(\+\d+)?(?=-|$)/.exec(banner)?.[0];
-  return build === undefined ? undefined : XEN_VERSIONS.find((version) => version.banner === build);
+  const build = BUILD.exec(banner);
+  return build ? XEN_VERSIONS.find((version) => version.banner === build[1]! + build[2]!) : undefined;
+}
+
+/** The version of a banner; where no row is about it, the newest row of its series, or of all. */
+export function nearestVersion(banner: string): XenVersion {
+  const series = /^\d+\.\d+/.exec(banner)?.[0];
+  const same = XEN_VERSIONS.filter((version) => series !== undefined && `${version.banner}.`.startsWith(`${series}.`));
+  return versionOfBanner(banner) ?? same.at(-1) ?? XEN_VERSIONS.at(-1)!;
 }
