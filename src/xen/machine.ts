@@ -189,8 +189,8 @@ export class Machine {
       this.recorder.barrier(this.here, DSB_ISHST);
       this.tlbi(ALLE1IS, 0, 0);
       this.recorder.barrier(this.here, DSB_ISH);
-      if (this.cpu.repeatTlbi) {
-        this.tlbi(this.version.repeat === "same" ? ALLE1IS : VALE2IS, 0, 0);
+      if (this.cpu.repeatTlbi && this.version.repeat === "vale2is") {
+        this.tlbi(VALE2IS, 0, 0);
         this.recorder.barrier(this.here, DSB_ISH);
       }
       this.isb();

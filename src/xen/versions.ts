@@ -23,7 +23,10 @@ export interface XenVersion {
   readonly creationFlush: "call" | "allocation";
   /** scrub_free_pages(), in the idle loop, flushes before each page that a domain has left (XSA-511) */
   readonly scrubFlush: boolean;
-  /** ARM64_WORKAROUND_REPEAT_TLBI, where the CPU needs it: the same TLBI again, or VALE2IS, XZR */
+  /**
+   * ARM64_WORKAROUND_REPEAT_TLBI on a CPU that needs it: VALE2IS, XZR, or the same TLBI again. 4.17 does the latter on Cortex-A76
+   * up to r3p0 only, which is no CPU profile: the model leaves it out.
+   */
   readonly repeat: "same" | "vale2is";
   /** the built-in policy that is what its p2m executes */
   readonly policy: string;
