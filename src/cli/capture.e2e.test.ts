@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -27,6 +27,12 @@ const skip = findDistribution()
   ? false
   : "SKIPPED: no real Xen was booted, because Debian's QEMU and Xen are not here: run scripts/setup-debian.sh";
 if (skip) console.error(skip);
+/** Xen 4.17, beside trixie's 4.20. */
+const bookworm = findDistribution("bookworm");
+const skipOld = bookworm
+  ? false
+  : "SKIPPED: no Xen 4.17 was booted, because Debian bookworm's is not here: run shootdown capture --setup --debian bookworm";
+if (skipOld) console.error(skipOld);
 
 /** Longest that two captures at once may take, in milliseconds. */
 const PATIENCE = 280_000;
@@ -36,6 +42,8 @@ const second = join(folder, "second.parquet");
 let told: Told;
 
 interface Told {
+  readonly version: string;
+  readonly policy: string;
   readonly events: number;
   readonly segments: readonly { readonly pages: number }[];
   readonly unknown: readonly string[];
@@ -160,4 +168,26 @@ test("show reads the capture by the contract of its JSON, and the console's log 
   assert.equal(shown.events, told.events);
   assert.deepEqual(shown.phases, told.phases);
   assert.match(readFileSync(first.replace(".parquet", ".console.log"), "latin1"), /xc_dom_alloc_segment/);
+});
+
+test("Xen 4.17 with a toolstack and a module that were named: the model, told the version, has or explains every figure", {
+  skip: skipOld,
+  timeout: PATIENCE,
+}, async () => {
+  const drivers = join(bookworm!.root, "usr", "lib", "modules");
+  const evtchn = join(drivers, readdirSync(drivers)[0]!, "kernel", "drivers", "xen", "xen-evtchn.ko.xz");
+  const path = join(folder, "old.parquet");
+  // The release's own folder stands for an install of one's own: its programs and libraries are found by name.
+  const own = ["--toolstack", bookworm!.toolstack, "--dom0-module", evtchn];
+  const run = ["--debian", "bookworm", ...own, "--timeout", String(PATIENCE / 1000)];
+  const { status, stdout, stderr } = await shootdown("capture", ...run, "--from", "create", "-o", path, "--json");
+  assert.equal(status, 0, stderr);
+  const { version, policy, unknown, phases, comparison, segments } = JSON.parse(stdout) as Told;
+  assert.deepEqual([version, policy, unknown], ["4.17", "xen-4.17", []]);
+  for (const row of comparison) assert.equal(row.unexplained, 0, `${row.phase}, ${row.what}`);
+  const { tlbi, hypercalls } = phases.create!;
+  const pages = segments.reduce((sum, segment) => sum + segment.pages, 0);
+  assert.deepEqual(tlbi, { VMALLS12E1IS: pages + 4 + 1 + 1, ALLE1IS: hypercalls.XENMEM_populate_physmap });
+  assert.ok(!("ALLE1IS" in phases.destroy!.tlbi), "it scrubs without flushing");
+  assert.match((await shootdown("show", path, "--json")).stdout, /xen-hypervisor-4\.17-arm64 .*xen-evtchn\.ko\.xz/);
 });

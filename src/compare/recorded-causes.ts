@@ -1,4 +1,5 @@
 /** Why a record has TLBIs that the model lacks: what the model does not do, or is not told, by where Xen does it. */
+import { TLBI_OPS, tlbiIndex } from "../arch/index.js";
 import type { PhaseSummary } from "../trace/index.js";
 import type { XenVersion } from "../xen/index.js";
 
@@ -81,6 +82,9 @@ const CAUSES: readonly PossibleCause[] = [
   },
 ];
 
+/** Of the EL1&0 regime: those of Xen's own mappings are not repeated where the remedy is the same TLBI. */
+const ofGuests = (what: string): boolean => TLBI_OPS[tlbiIndex(what) ?? -1]?.regime === "EL1&0";
+
 /** TLBIs of one kind in one phase: what the record has beyond the prediction, cause by cause, and what none explains. */
 export function causesOf(
   what: string,
@@ -90,8 +94,8 @@ export function causesOf(
 ): { readonly causes: Cause[]; readonly unexplained: number } {
   const recorded = is.tlbi[what] ?? 0;
   const causes: Cause[] = [];
-  // A remedy that is the same TLBI again counts for every one, the model's and the others.
-  const times = known.repeatsTlbis && known.version?.repeat === "same" ? 2 : 1;
+  // A remedy that is the same TLBI again counts for every one of guests (TLB_HELPER), the model's and the others.
+  const times = known.repeatsTlbis && known.version?.repeat === "same" && ofGuests(what) ? 2 : 1;
   const again = recorded - Math.ceil(recorded / times);
   if (again > 0)
     causes.push({
