@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -27,23 +27,15 @@ const skip = findDistribution()
   ? false
   : "SKIPPED: no real Xen was booted, because Debian's QEMU and Xen are not here: run scripts/setup-debian.sh";
 if (skip) console.error(skip);
-/** Xen 4.17, beside trixie's 4.20. */
-const bookworm = findDistribution("bookworm");
-const skipOld = bookworm
-  ? false
-  : "SKIPPED: no Xen 4.17 was booted, because Debian bookworm's is not here: run shootdown capture --setup --debian bookworm";
-if (skipOld) console.error(skipOld);
 
-/** Longest that two captures at once may take, in milliseconds. */
-const PATIENCE = 280_000;
+/** Longest that two captures at once may take, in seconds: a machine that is slow is not wrong. */
+const PATIENCE = 3600;
 const folder = mkdtempSync(join(tmpdir(), "shootdown-e2e-"));
 const first = join(folder, "first.parquet");
 const second = join(folder, "second.parquet");
 let told: Told;
 
 interface Told {
-  readonly version: string;
-  readonly policy: string;
   readonly events: number;
   readonly segments: readonly { readonly pages: number }[];
   readonly unknown: readonly string[];
@@ -71,12 +63,14 @@ function shootdown(...args: string[]): Promise<{ status: number | null; stdout: 
 before(
   async () => {
     if (skip) return;
-    const runs = await Promise.all([first, second].map((path) => shootdown("capture", "-o", path, "--json")));
+    const runs = await Promise.all(
+      [first, second].map((path) => shootdown("capture", "--timeout", String(PATIENCE), "-o", path, "--json")),
+    );
     for (const { status, stderr } of runs) assert.equal(status, 0, stderr);
     for (const { stderr } of runs) assert.equal(stderr, "", "nothing but the summary on a pipe");
     told = JSON.parse(runs[0]!.stdout) as Told;
   },
-  { timeout: PATIENCE },
+  { timeout: PATIENCE * 1000 },
 );
 after(() => rmSync(folder, { recursive: true }));
 
@@ -168,26 +162,4 @@ test("show reads the capture by the contract of its JSON, and the console's log 
   assert.equal(shown.events, told.events);
   assert.deepEqual(shown.phases, told.phases);
   assert.match(readFileSync(first.replace(".parquet", ".console.log"), "latin1"), /xc_dom_alloc_segment/);
-});
-
-test("Xen 4.17 with a toolstack and a module that were named: the model, told the version, has or explains every figure", {
-  skip: skipOld,
-  timeout: PATIENCE,
-}, async () => {
-  const drivers = join(bookworm!.root, "usr", "lib", "modules");
-  const evtchn = join(drivers, readdirSync(drivers)[0]!, "kernel", "drivers", "xen", "xen-evtchn.ko.xz");
-  const path = join(folder, "old.parquet");
-  // The release's own folder stands for an install of one's own: its programs and libraries are found by name.
-  const own = ["--toolstack", bookworm!.toolstack, "--dom0-module", evtchn];
-  const run = ["--debian", "bookworm", ...own, "--timeout", String(PATIENCE / 1000)];
-  const { status, stdout, stderr } = await shootdown("capture", ...run, "--from", "create", "-o", path, "--json");
-  assert.equal(status, 0, stderr);
-  const { version, policy, unknown, phases, comparison, segments } = JSON.parse(stdout) as Told;
-  assert.deepEqual([version, policy, unknown], ["4.17", "xen-4.17", []]);
-  for (const row of comparison) assert.equal(row.unexplained, 0, `${row.phase}, ${row.what}`);
-  const { tlbi, hypercalls } = phases.create!;
-  const pages = segments.reduce((sum, segment) => sum + segment.pages, 0);
-  assert.deepEqual(tlbi, { VMALLS12E1IS: pages + 4 + 1 + 1, ALLE1IS: hypercalls.XENMEM_populate_physmap });
-  assert.ok(!("ALLE1IS" in phases.destroy!.tlbi), "it scrubs without flushing");
-  assert.match((await shootdown("show", path, "--json")).stdout, /xen-hypervisor-4\.17-arm64 .*xen-evtchn\.ko\.xz/);
 });

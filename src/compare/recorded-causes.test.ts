@@ -56,7 +56,11 @@ test("a remedy that is the same TLBI again doubles every one, those with another
   );
   assert.deepEqual(explained(is, 10, known("4.17")), { counts: [], unexplained: 10 }, "on another CPU");
   const own = phase("VAE2IS", { "xen_pt_update < vunmap": 2 });
-  assert.deepEqual(explained(own, 0, known("4.17", repeats)), { counts: [2], unexplained: 0 }, "not Xen's own mappings");
+  assert.deepEqual(
+    explained(own, 0, known("4.17", repeats)),
+    { counts: [2], unexplained: 0 },
+    "not Xen's own mappings",
+  );
   const both = phase("ALLE1IS", { [POPULATE]: 36 });
   const continued = { XENMEM_populate_physmap: 16 };
   assert.deepEqual(explained(both, 2, known("4.17", { ...repeats, continued })), { counts: [18, 16], unexplained: 0 });
