@@ -103,7 +103,7 @@ test("the vCPU switch has no pages to loop over or to count", () => {
   refuses(fileOf("isb", "if pages > 4\nend"), 12, /about a whole VMID/);
 });
 
-test("every occasion but batch-end must be there, or a base", () => {
+test("every occasion but batch-end and domain-dies must be there, or a base", () => {
   for (const section of ["revoke", "switch", "split", "vmid-assigned"]) {
     const text = fileOf("isb").replace(
       new RegExp(`\\[${section}\\]\\n(due.*\\n)?code = """[^"]*"""\\n|\\[${section}\\]\\ncode = ""\\n`),
@@ -194,4 +194,17 @@ test("a policy with a batch-end part wants batches on every CPU, also where that
   const on = policyOn(parsePolicy(text, "mine.toml", noBase), cpuProfile("neoverse-v2")!);
   assert.deepEqual([on.batch, on.code["batch-end"]], [true, []]);
   assert.equal(parse("isb").batch, false);
+});
+
+test("domain-dies is a policy's own, or its base's, or the revoke code", () => {
+  const end = '[domain-dies]\ncode = """\nfor entry\nisb\nend\n"""\n';
+  const plain = parse("isb");
+  assert.deepEqual([plain.ownDomainDies, plain.code["domain-dies"]], [false, []]);
+  const own = parsePolicy(`${fileOf("isb")}${end}`, "mine.toml", noBase);
+  assert.ok(own.ownDomainDies && own.code["domain-dies"].length === 1 && !own.batch);
+  const child = 'name = "child"\ntitle = "t"\nsource = "s"\nbase = "mine"\n[switch]\ncode = ""\n';
+  assert.deepEqual(parsePolicy(child, "child.toml", () => own).code["domain-dies"], own.code["domain-dies"]);
+  assert.ok(parsePolicy(child, "child.toml", () => own).ownDomainDies);
+  const nothing = parsePolicy(`${child}[domain-dies]\ncode = ""\n`, "child.toml", () => plain);
+  assert.deepEqual([nothing.ownDomainDies, nothing.code["domain-dies"]], [true, []], "none, and said so");
 });
