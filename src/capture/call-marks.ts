@@ -47,6 +47,15 @@ const XENMEM: Readonly<Record<number, string>> = {
   28: "acquire_resource",
 };
 
+/** The name of a do_memory_op command in Xen's own sources; undefined for one that they do not have. */
+export function memoryOpName(command: number): string | undefined {
+  const name = XENMEM[command];
+  return name === undefined ? undefined : `XENMEM_${name}`;
+}
+
+/** Commands that do_memory_op can have: 0 to this. */
+export const LAST_MEMORY_OP = COMMAND_MASK;
+
 type Put = (cpu: number, event: (recorder: Recorder) => void) => void;
 type Name = keyof typeof CALLS;
 
@@ -73,6 +82,8 @@ export class CallMarks {
   constructor(
     cpus: number,
     private readonly put: Put,
+    /** names of further XENMEM_* calls, by number */
+    private readonly memoryOps: ReadonlyMap<number, string> = new Map(),
   ) {
     this.creating = Array.from({ length: cpus }, () => ({}));
     this.running = Array.from({ length: cpus }, () => undefined);
@@ -170,10 +181,10 @@ export class CallMarks {
       }
       case "do_memory_op": {
         const command = r.lo(0) & COMMAND_MASK;
-        const what = XENMEM[command] ?? `op_${command}`;
-        if (what === "remove_from_physmap") this.removals++;
-        if ((r.lo(0) & ~COMMAND_MASK) !== 0 || r.hi(0) !== 0) this.continues(`XENMEM_${what}`);
-        this.begin(cpu, "do_memory_op", `hypercall:XENMEM_${what}`);
+        const what = memoryOpName(command) ?? this.memoryOps.get(command) ?? `memory_op_${command}`;
+        if (what === "XENMEM_remove_from_physmap") this.removals++;
+        if ((r.lo(0) & ~COMMAND_MASK) !== 0 || r.hi(0) !== 0) this.continues(what);
+        this.begin(cpu, "do_memory_op", `hypercall:${what}`);
       }
     }
   }

@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileReason, InputError } from "../input/index.js";
 import type { TraceSink } from "../trace/index.js";
+import { type BlindSite, blindSites } from "./blind.js";
 import type { Continued } from "./call-marks.js";
 import { ConsoleLog, failedLog, keepLog, type Segment } from "./console.js";
 import type { GdbConnection } from "./gdb-connection.js";
@@ -16,6 +17,7 @@ import type { CaptureScenario, DomuOptions } from "./scenario.js";
 import { findSites, type Sites } from "./sites.js";
 import { temporaryFolder } from "./temporary.js";
 import { XenText } from "./text.js";
+import { type WhatRan, whatRan } from "./what-ran.js";
 import { openXenSyms, readImage, readKernel } from "./xen-image.js";
 
 /** What is captured. Paths of files; the initramfs of the domU as bytes. */
@@ -40,6 +42,8 @@ export interface CaptureOptions {
   /** CPU model in QEMU's words */
   readonly cpu: string;
   readonly pcpus: number;
+  /** names of XENMEM_* calls that Xen does not have upstream, by number */
+  readonly memoryOps: ReadonlyMap<number, string>;
   /** longest that the machine may run, in seconds of wall time */
   readonly timeout: number;
   /** where the console's log is kept, NAME.console.log; that of a capture that fails as NAME.failed.console.log */
@@ -59,8 +63,11 @@ export interface CaptureResult {
   readonly segments: readonly Segment[];
   /** true when Xen repeats its broadcast TLBIs on this CPU (ARM64_WORKAROUND_REPEAT_TLBI) */
   readonly repeatsTlbis: boolean;
-  /** Xen's first line on the console */
+  /** Xen's first line on the console, and what ran */
   readonly banner: string;
+  readonly ran: WhatRan;
+  /** where barriers may have been executed unseen */
+  readonly blind: readonly BlindSite[];
   /** hypercalls that the trace has beyond those that dom0 made: Xen gave way in one, and went on in another */
   readonly continued: Continued;
   /** what cannot be derived from this Xen, in sentences */
@@ -105,6 +112,15 @@ export async function capture(
       at("dom0.cpio"),
       dom0Initramfs({ ...options, domuKernel: readKernel(options.domuKernel, "the domU's kernel") }),
     );
+    const ran = whatRan(xenSyms, {
+      xen: options.xen,
+      "xen-syms": options.xenSyms,
+      "dom0-kernel": options.dom0Kernel,
+      "dom0-ramdisk": at("dom0.cpio"),
+      "domu-kernel": options.domuKernel,
+      "domu-ramdisk": options.domuRamdisk,
+      qemu: options.qemu.at(-1)!,
+    });
     const spec: MachineSpec = {
       ...options,
       cpus: options.pcpus,
@@ -117,7 +133,7 @@ export async function capture(
       log: at("log"),
       logged: loggedAddresses(text, sites, physical),
     };
-    const recording = new Recording(text, sites, physical, options.pcpus, sinks);
+    const recording = new Recording(text, sites, physical, options.pcpus, sinks, options.memoryOps);
     const console = new ConsoleLog(spec.console);
     const run = { spec, recording, console, text, pages: sites.pages, timeout: options.timeout };
     const { repeatsTlbis } = await runMachine(run, signal, progress);
@@ -135,6 +151,8 @@ export async function capture(
       segments: console.segments,
       repeatsTlbis,
       banner: console.banner,
+      ran,
+      blind: blindSites(text, findSites(text)),
       continued: recording.continued,
       unknown: [...sites.unknown, ...unknown],
     };

@@ -161,6 +161,21 @@ export class Elf {
     return new Elf(bytes, this.file);
   }
 
+  /** The build-id in hexadecimal (the note that the linker leaves with --build-id); "" when there is none. */
+  buildId(): string {
+    const note = this.sections.find(({ name }) => name === ".note.gnu.build-id");
+    if (!note) return "";
+    try {
+      // Elf64_Nhdr: name's size, descriptor's size, type; then the name, padded to four bytes, and the descriptor.
+      const [name, size] = [this.view.getUint32(note.offset, true), this.view.getUint32(note.offset + 4, true)];
+      const from = note.offset + 12 + ((name + 3) & ~3);
+      if (size > MAX_BUILD_ID) return "";
+      return Buffer.from(this.bytes.subarray(from, from + size)).toString("hex");
+    } catch (error) {
+      throw this.broken(error);
+    }
+  }
+
   /** Names of the shared libraries that it needs (DT_NEEDED). */
   needed(): string[] {
     const dynamic = this.segments.find(({ type }) => type === PT_DYNAMIC);
@@ -187,6 +202,9 @@ export class Elf {
     return segment ? segment.offset + address - segment.address : address;
   }
 }
+
+/** Longest build-id that is taken for one, in bytes; SHA-1 has 20. */
+const MAX_BUILD_ID = 64;
 
 /** True when the bytes begin as an ELF file's do. */
 export const isElf = (bytes: Uint8Array): boolean =>

@@ -62,11 +62,12 @@ export class Recording {
     private readonly physical: number,
     cpus: number,
     sinks: readonly TraceSink[],
+    memoryOps: ReadonlyMap<number, string> = new Map(),
   ) {
     this.recorder = new Recorder(cpus, sinks);
     this.setSites(sites);
     this.stacks = new CallStacks(text);
-    this.marks = new CallMarks(cpus, (cpu, put) => this.put(cpu, "", put));
+    this.marks = new CallMarks(cpus, (cpu, put) => this.put(cpu, "", put), memoryOps);
   }
 
   /** Other sites from now on: Xen has put its alternatives in place. */

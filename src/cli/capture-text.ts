@@ -10,15 +10,14 @@ export interface Captured {
   readonly scenario: CaptureScenario;
   readonly result: CaptureResult;
   readonly summary: Summary;
-  /** the policy under which the model predicts */
-  readonly policy: string;
   /** true for a Xen of the user's own */
   readonly own: boolean;
-  readonly rows: readonly RecordedRow[];
+  /** the record held against policies, as text */
+  readonly held: string;
 }
 
 /** The whole text, at most `width` wide where that is possible without leaving anything out. */
-export function captureText({ trace, scenario, result, summary, policy, own, rows }: Captured, width: number): string {
+export function captureText({ trace, scenario, result, summary, own, held }: Captured, width: number): string {
   const log = result.consoleLog === undefined ? "" : `; the console's log is in ${result.consoleLog}`;
   const parts = [
     wrapped(`${trace}: ${count(result.events)} events of ${scenario.name} on QEMU ${result.qemuVersion}${log}`, width),
@@ -31,12 +30,19 @@ export function captureText({ trace, scenario, result, summary, policy, own, row
       { width, align: ["left", "right", "right"] },
     ),
     tlbiTable(summary, width),
-    comparison(rows, policy, width),
-    ...(own && trace !== "-" ? [`compare with: shootdown diff BEFORE.parquet ${trace}\n`] : []),
+    held,
+    ...(own && trace !== "-" ? [advice(trace, width)] : []),
     ...result.unknown.map((sentence) => wrapped(`Not derived from this Xen: ${sentence}.`, width)),
   ];
   return parts.join("\n");
 }
+
+/** A build of the user's own differs from Debian's in more than his change. */
+const advice = (trace: string, width: number): string =>
+  wrapped(
+    `compare with: shootdown diff BEFORE.parquet ${trace}, where BEFORE.parquet is a capture of your own build without the change (Debian's build differs in more than it).`,
+    width,
+  );
 
 function tlbiTable(summary: Summary, width: number): string {
   const rows = Object.entries(summary.phases).flatMap(([phase, { byCaller }]) =>
@@ -62,7 +68,8 @@ const lacking = (missing: RecordedRow["missing"] = []): string =>
     ? ""
     : `; the model has them by ${missing.map(({ count: n, caller }) => `${caller} (${count(n)})`).join(", ")}`;
 
-function comparison(rows: readonly RecordedRow[], policy: string, width: number): string {
+/** The record beside the model, and each difference. */
+export function comparisonText(rows: readonly RecordedRow[], policy: string, width: number): string {
   const table = textTable(
     ["phase", "what", "recorded", `model: ${policy}`, ""],
     rows.map(({ phase, what, recorded, predicted }, i) => [

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { findDistribution } from "../capture/index.js";
-import type { RecordedRow } from "../compare/index.js";
+import type { Executed, RecordedRow } from "../compare/index.js";
 import { readTrace } from "../trace/file.js";
 import {
   type EventBuffer,
@@ -19,6 +19,7 @@ import {
   nameOf,
   type PhaseSummary,
   TraceDigest,
+  type TraceRecording,
   type TraceSink,
 } from "../trace/index.js";
 
@@ -41,6 +42,8 @@ interface Told {
   readonly unknown: readonly string[];
   readonly phases: Readonly<Record<string, PhaseSummary>>;
   readonly comparison: readonly RecordedRow[];
+  readonly executed: Executed;
+  readonly recording: TraceRecording;
 }
 
 /** Runs the command line; resolves with status and output. */
@@ -146,6 +149,24 @@ test("nothing of this Xen is unknown, and every phase is there", { skip }, () =>
   assert.deepEqual(told.unknown, []);
   assert.deepEqual(Object.keys(told.phases), ["xen-boot", "dom0-build", "dom0-boot", "create", "run", "destroy"]);
   assert.ok(told.phases["dom0-build"]!.stage2Writes > 100_000, "dom0's table is recorded");
+});
+
+test("its flushes are xen-today's, instruction by instruction, from Xen's boot on", { skip }, () => {
+  const { executes, unknown, occasions, beyond, unplaced, unfinished } = told.executed;
+  assert.ok(executes.includes("xen-today"), JSON.stringify(occasions));
+  assert.ok(!executes.includes("kvm-ipa") && !executes.includes("remove-no-flush"));
+  assert.deepEqual([unknown, beyond, unplaced, unfinished], [[], 0, 0, 0]);
+});
+
+test("the trace says what ran, and can be held against a policy again from the file alone", { skip }, async () => {
+  const { xen, sha256, blind } = told.recording;
+  assert.match(xen!.banner, /^4\.\d+/);
+  assert.match(xen!.buildId, /^[0-9a-f]{40}$/);
+  assert.equal(xen!.own, false);
+  assert.equal(sha256!["dom0-kernel"], sha256!["domu-kernel"], "Debian's, both");
+  assert.ok(blind!.length > 0);
+  const again = JSON.parse((await shootdown("show", first, "-p", "xen-today", "--json")).stdout);
+  assert.deepEqual([again.comparison, again.executed], [told.comparison, told.executed]);
 });
 
 test("two captures of the same inputs give the same trace", { skip }, async () => {

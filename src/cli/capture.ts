@@ -24,13 +24,14 @@ import {
   readInput,
 } from "../capture/index.js";
 import { loadPolicy } from "../catalog/index.js";
-import { predictRun, RunFacts, recordedRows } from "../compare/index.js";
 import { InputError } from "../input/index.js";
 import { writeTrace } from "../trace/file.js";
-import { FromPhase, Summing } from "../trace/index.js";
+import { FromPhase } from "../trace/index.js";
 import { nearestVersion, versionOfBanner } from "../xen/index.js";
 import { CaptureMeter } from "./capture-meter.js";
+import { memoryOp, recordingOf } from "./capture-record.js";
 import { captureText } from "./capture-text.js";
+import { Holding, heldText, profileOf, refuseWithout } from "./held.js";
 import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
 import { interruptible } from "./progress.js";
 
@@ -54,6 +55,7 @@ interface Options {
   readonly timeout: number;
   readonly from: Phase;
   readonly policy?: string;
+  readonly memoryOp?: ReadonlyMap<number, string>;
   readonly output: string;
   readonly json?: boolean;
 }
@@ -108,7 +110,13 @@ export function register(program: Command): void {
     )
     .option(
       "-p, --policy <policy>",
-      "how the model flushes whose figures stand beside the record's (default: as the Xen that ran, xen-4.17 or xen-today)",
+      "what the record is held against: its figures, and its flushes instruction by instruction (default: the policy of the version that ran)",
+    )
+    .addOption(
+      new Option(
+        "--memory-op <number=name>",
+        "name of a memory_op that your Xen has and Debian's has not, such as 29=XENMEM_remove_from_physmap_batch; may be repeated",
+      ).argParser(memoryOp),
     )
     .option("-o, --output <file>", "where the trace goes: *.parquet, *.ndjson, or - for NDJSON", "capture.parquet")
     .option("--json", "print the summary as JSON")
@@ -203,6 +211,7 @@ function captureOptions(options: Options, scenario: CaptureScenario): CaptureOpt
     dom0Vcpus: options.dom0Vcpus ?? scenario.dom0Vcpus,
     cpu: options.cpu,
     pcpus: PCPUS,
+    memoryOps: options.memoryOp ?? new Map(),
     timeout: options.timeout,
     consoleLog: options.output === "-" ? undefined : options.output.replace(/(\.\w+)?$/, ".console.log"),
   };
@@ -240,16 +249,21 @@ async function run(options: Options): Promise<void> {
   const scenario = captureScenario(options.scenario)!;
   const what = captureOptions(options, scenario);
   const told = options.policy === undefined ? undefined : loadPolicy(options.policy);
+  const profile = profileOf(what.cpu);
+  if (told) refuseWithout(told, profile);
   const meter = new CaptureMeter();
-  const summing = new Summing();
-  const facts = new RunFacts();
-  const result = await interruptible(async (signal) => {
+  const holding = new Holding();
+  const { result, recording } = await interruptible(async (signal) => {
     const trace = await writeTrace(options.output, producer(options, what));
     try {
       const part = new FromPhase(options.from, trace);
-      const done = await capture(what, [part, summing, facts], signal, (now) => meter.update(now));
+      const done = await capture(what, [part, ...holding.sinks], signal, (now) => meter.update(now));
+      const own = options.xen !== undefined;
+      const { packages } = findDistribution()!;
+      const about = recordingOf(what, done, holding.facts, { own, from: options.from, packages, cpu: profile });
+      trace.describe(about);
       trace.close();
-      return { ...done, events: part.passed };
+      return { result: { ...done, events: part.passed }, recording: about };
     } catch (error) {
       trace.abort();
       throw error;
@@ -257,35 +271,19 @@ async function run(options: Options): Promise<void> {
       meter.stop();
     }
   });
-  const summary = summing.summary();
-  const { domu, dom0Vcpus, pcpus } = what;
+  const summary = holding.summing.summary();
   const version = nearestVersion(result.banner);
   const policy = told ?? loadPolicy(version.policy);
-  const predicted = predictRun(
-    { segments: result.segments, ...domu, dom0Vcpus, pcpus, version: version.name },
-    facts,
-    policy,
-    result.repeatsTlbis,
-  );
-  const rows = recordedRows(summary, predicted, result.continued, version, result.repeatsTlbis);
+  const held = holding.held(policy, recording, { ...profile, repeatTlbi: result.repeatsTlbis });
   const unknown = [...result.unknown, ...unknownVersion(result.banner)];
   const to = options.output === "-" ? process.stderr : process.stdout;
-  if (!options.json)
-    to.write(
-      captureText(
-        {
-          trace: options.output,
-          scenario,
-          result: { ...result, unknown },
-          summary,
-          policy: policy.name,
-          own: options.xen !== undefined,
-          rows,
-        },
-        outputWidth(),
-      ),
-    );
-  else if (options.output !== "-")
+  if (!options.json) {
+    const width = outputWidth();
+    const text = heldText(held, policy.name, options.policy !== undefined, width);
+    const own = options.xen !== undefined;
+    const all = { ...result, unknown };
+    to.write(captureText({ trace: options.output, scenario, result: all, summary, own, held: text }, width));
+  } else if (options.output !== "-")
     printJson({
       trace: options.output,
       ...(result.consoleLog === undefined ? {} : { consoleLog: result.consoleLog }),
@@ -297,8 +295,10 @@ async function run(options: Options): Promise<void> {
       events: result.events,
       segments: result.segments,
       unknown,
+      recording,
       phases: summary.phases,
-      comparison: rows,
+      comparison: held.rows,
+      executed: held.executed,
     });
 }
 

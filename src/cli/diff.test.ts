@@ -8,6 +8,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { TraceDifference } from "../compare/index.js";
 import { writeTrace } from "../trace/file.js";
+import { FromPhase } from "../trace/index.js";
 import { recordRemovals } from "../trace/recorded.fixture.js";
 
 const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
@@ -106,6 +107,31 @@ for (const columns of [80, 140])
       for (const line of text.split("\n")) assert.ok(line.length <= columns, `${line.length}: ${line}`);
     }
   });
+
+test("a phase that a capture left out is told as not recorded, not counted as 0; two Xens are named", async () => {
+  for (const [name, own, buildId] of [
+    ["whole.parquet", false, "aa"],
+    ["late.parquet", true, "bb"],
+  ] as const) {
+    const file = await writeTrace(join(folder, name), "a test");
+    const leftOut = own ? ["xen-boot", "dom0-build"] : [];
+    recordRemovals([own ? new FromPhase("create", file) : file], 100);
+    const xen = { banner: `4.20.4 (${name})`, buildId, own };
+    file.describe({ source: "capture", cpu: { profile: "arch-maximal", repeatTlbi: false }, xen, leftOut });
+    file.close();
+  }
+  const text = output(["diff", "whole.parquet", "late.parquet"]);
+  assert.match(text, /^Phase xen-boot: not recorded after \(it was left out of the capture\); 5.events\s+before$/m);
+  assert.match(text, /Xen: 4\.20\.4 \(whole\.parquet\), build-id aa\n/);
+  assert.match(text, /Xen: the user's own, 4\.20\.4 \(late\.parquet\), build-id bb\n/);
+  assert.match(text, /Capture your own build without the\s+change first/);
+  const { phases, prices, before, after, otherBuild } = json("whole.parquet", "late.parquet");
+  assert.deepEqual([before.recording!.leftOut, after.recording!.leftOut!.length, otherBuild], [[], 2, true]);
+  const { events } = phases["xen-boot"]!;
+  assert.deepEqual([events.after, events.difference, events.before! > 0], [null, null, true]);
+  assert.equal(prices.find(({ phase }) => phase === "xen-boot")?.after ?? null, null);
+  assert.equal(phases.create!.events.difference, 0);
+});
 
 test("--phase leaves the other phases out, and --host the other hosts", () => {
   const { phases, prices } = json(

@@ -53,7 +53,8 @@ async function run(before: string, after: string, options: DiffOptions): Promise
 async function side(trace: string, hosts: readonly Host[], { ipaBits, vcpus }: DiffOptions): Promise<TraceSide> {
   const [summing, digest, prices] = [new Summing(), new TraceDigest(), new PhasePrices(hosts, ipaBits, vcpus)];
   const { info } = await readWithProgress(trace, [summing, digest, prices]);
-  return { trace, producer: info.producer, summary: summing.summary(), digest: digest.digest(), prices };
+  const { producer, recording } = info;
+  return { trace, producer, recording, summary: summing.summary(), digest: digest.digest(), prices };
 }
 
 function refuseUnknown(asked: readonly string[], known: readonly string[]): void {

@@ -220,5 +220,8 @@ test("options that make no sense are refused with what was expected", async () =
 });
 
 test("a trace without events is said to have none", () => {
-  assert.equal(summaryText("x.parquet", "", { events: 0, phases: {} }, 80), "x.parquet: 0 events\n");
+  assert.equal(
+    summaryText("x.parquet", { producer: "", recording: undefined }, { events: 0, phases: {} }, 80),
+    "x.parquet: 0 events\n",
+  );
 });

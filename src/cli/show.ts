@@ -1,7 +1,9 @@
 /** `shootdown show TRACE`: what a trace holds, added up by phase; with --events, the events themselves, page by page. */
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { callPath, count, labelledCounts, textTable } from "../report/index.js";
+import { CPU_PROFILES } from "../arch/index.js";
+import { loadPolicy } from "../catalog/index.js";
+import { callPath, count, labelledCounts, recordingText, textTable, wrapped } from "../report/index.js";
 import { writeAll } from "../trace/file.js";
 import {
   type CallerCount,
@@ -18,9 +20,11 @@ import {
   SUMMARY_COLUMNS,
   type Summary,
   Summing,
+  type TraceInfo,
   type TraceSink,
 } from "../trace/index.js";
-import { quietOnBrokenPipe } from "./output.js";
+import { cpuOfTrace, Holding, heldText, refuseWithout } from "./held.js";
+import { outputWidth, printJson, quietOnBrokenPipe } from "./output.js";
 import { readWithProgress } from "./read.js";
 
 /** Lines of a page of events. */
@@ -36,6 +40,9 @@ interface ShowOptions {
   readonly skip?: number;
   /** most events to show */
   readonly limit?: number;
+  /** hold the trace against it */
+  readonly policy?: string;
+  readonly cpu?: string;
 }
 
 export function register(program: Command): void {
@@ -56,10 +63,25 @@ export function register(program: Command): void {
         wholeNumber,
       ),
     )
+    .option(
+      "-p, --policy <policy>",
+      "hold the trace against this policy: its figures beside the model's, and its flushes instruction by instruction",
+    )
+    .addOption(
+      new Option(
+        "--cpu <profile>",
+        "with --policy: the CPU that it was made on (default: what the trace says)",
+      ).choices(CPU_PROFILES.map((profile) => profile.name)),
+    )
     .action(async (trace: string, options: ShowOptions, command: Command) => {
       for (const name of ["kind", "skip", "limit"] as const)
         if (options[name] !== undefined && !options.events) command.error(`error: --${name} goes with --events`);
-      await quietOnBrokenPipe(() => (options.events ? showEvents(trace, options) : showSummary(trace, options)));
+      if (options.cpu !== undefined && options.policy === undefined) command.error("error: --cpu goes with --policy");
+      if (options.policy !== undefined && options.events) command.error("error: --policy does not go with --events");
+      await quietOnBrokenPipe(() => {
+        if (options.events) return showEvents(trace, options);
+        return options.policy === undefined ? showSummary(trace, options) : showHeld(trace, options.policy, options);
+      });
     });
 }
 
@@ -88,13 +110,46 @@ async function showSummary(trace: string, options: ShowOptions): Promise<void> {
   const summing = new Summing();
   const { info } = await readWithProgress(trace, [summing], { columns: SUMMARY_COLUMNS });
   const summary = summing.summary();
-  if (options.json) print(`${JSON.stringify(summary, undefined, 2)}\n`);
-  else print(summaryText(basename(trace), info.producer, summary, terminalWidth()));
+  const { recording } = info;
+  if (options.json) print(`${JSON.stringify({ ...summary, ...(recording ? { recording } : {}) }, undefined, 2)}\n`);
+  else print(summaryText(basename(trace), info, summary, terminalWidth()));
+}
+
+/** Holds the trace against a policy. */
+async function showHeld(trace: string, name: string, options: ShowOptions): Promise<void> {
+  const policy = loadPolicy(name);
+  const holding = new Holding();
+  const { info } = await readWithProgress(trace, holding.sinks);
+  const { recording } = info;
+  const cpu = cpuOfTrace(recording, options.cpu);
+  refuseWithout(policy, cpu);
+  const held = holding.held(policy, recording, cpu);
+  if (options.json) {
+    const { rows, executed } = held;
+    printJson({ trace, policy: policy.name, cpu: cpu.name, comparison: rows ?? null, executed });
+    return;
+  }
+  const width = outputWidth();
+  print(wrapped(`${basename(trace)} held against ${policy.name} on ${cpu.name}`, width));
+  if (held.rows === undefined && recording?.source !== "simulation")
+    print(
+      wrapped(
+        "The trace does not keep the sizes that the model must be told (a capture by this version does): its figures have no prediction.",
+        width,
+      ),
+    );
+  print(`\n${heldText(held, policy.name, true, width)}`);
 }
 
 /** The summary as tables; lines end at `width` where that is possible without leaving anything out. */
-export function summaryText(title: string, producer: string, summary: Summary, width: number | undefined): string {
-  const sections = [`${title}: ${count(summary.events)} events\n${producer && `made by: ${producer}\n`}`];
+export function summaryText(
+  title: string,
+  { producer, recording }: Pick<TraceInfo, "producer" | "recording">,
+  summary: Summary,
+  width: number | undefined,
+): string {
+  const ran = recording === undefined ? "" : recordingText(recording, width ?? Number.POSITIVE_INFINITY);
+  const sections = [`${title}: ${count(summary.events)} events\n${producer && `made by: ${producer}\n`}${ran}`];
   for (const [name, phase] of Object.entries(summary.phases)) {
     sections.push(`${name === "other" ? "Outside any phase" : `Phase ${name}`}: ${count(phase.events)} events\n`);
     if (phase.byCaller.length > 0) {

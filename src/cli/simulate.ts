@@ -62,6 +62,8 @@ async function run(name: string, options: SimulateOptions): Promise<void> {
         signal.throwIfAborted();
         await progress.update(step.value, 0);
       }
+      const { name, repeatTlbi } = cpu;
+      trace.describe({ source: "simulation", cpu: { profile: name, repeatTlbi }, scenario: scenario.name });
       trace.close();
       return step.value.events[0]!;
     } catch (error) {

@@ -12,7 +12,14 @@ export const IPA_BITS = [40, 48];
 export function sideOf(trace: string, source: (sinks: readonly TraceSink[]) => void): TraceSide {
   const [summing, digest, prices] = [new Summing(), new TraceDigest(), new PhasePrices(HOSTS, IPA_BITS, 2)];
   source([summing, digest, prices]);
-  return { trace, producer: "a test", summary: summing.summary(), digest: digest.digest(), prices };
+  return {
+    trace,
+    producer: "a test",
+    recording: undefined,
+    summary: summing.summary(),
+    digest: digest.digest(),
+    prices,
+  };
 }
 
 /** Removals page by page, and in batches of 40. */

@@ -5,7 +5,7 @@ import { price } from "../host/index.js";
 import { Recorder, type TraceSink } from "../trace/index.js";
 import { BATCH_PATH, HEAP_PATH, REMOVAL_PATH } from "../trace/recorded.fixture.js";
 import { batched, IPA_BITS, paged, sideOf } from "./difference.fixture.js";
-import { differenceOf, isChanged, phaseNames, type TraceSide } from "./difference.js";
+import { differenceOf, inBoth, isChanged, phaseNames, type TraceSide } from "./difference.js";
 
 test("each call path has its TLBIs before and after, the largest difference first", () => {
   const { create } = differenceOf(paged(), batched()).phases;
@@ -56,9 +56,9 @@ test("a price is that of the phase on the host, and the factor lies in its range
   for (const row of create) {
     const of = (one: TraceSide) =>
       one.prices.phases().find((p) => p.phase === "create" && p.host.name === row.host && p.ipaBits === row.ipaBits)!;
-    assert.equal(row.before.microseconds, price(of(a).counts, of(a).host).microseconds);
-    assert.equal(row.after.microseconds, price(of(b).counts, of(b).host).microseconds);
-    assert.ok(Math.abs(row.factor! - row.before.microseconds / row.after.microseconds) < 1e-9);
+    assert.equal(row.before!.microseconds, price(of(a).counts, of(a).host).microseconds);
+    assert.equal(row.after!.microseconds, price(of(b).counts, of(b).host).microseconds);
+    assert.ok(Math.abs(row.factor! - row.before!.microseconds / row.after!.microseconds) < 1e-9);
     assert.ok(row.factorRange![0] <= row.factor! && row.factor! <= row.factorRange![1]);
   }
 });
@@ -69,17 +69,53 @@ test("only the phases asked for are compared, and then there is no total", () =>
   assert.ok(prices.length > 0 && prices.every((row) => row.phase === "create"));
 });
 
-test("a phase that one trace does not have counts and costs nothing there, and has no factor", () => {
-  const none = sideOf("none", () => {});
-  const { phases, prices, identical } = differenceOf(none, paged());
+test("of a phase that one trace does not have, everything is null there: not 0, which would be a count", () => {
+  const { phases, prices, identical } = differenceOf(
+    sideOf("none", () => {}),
+    paged(),
+  );
   assert.equal(identical, false);
   const events = 100 * 6 + 3 + 2; // removals, a flush of the heap, the marks of the phase
-  assert.deepEqual(phases.create!.events, { before: 0, after: events, difference: events });
-  const nested = prices.find((row) => row.phase === "create" && row.host === "kvm-nested-7.2")!;
-  assert.deepEqual([nested.before.microseconds, nested.before.rest, nested.factor], [0, 0, null]);
-  assert.ok(nested.after.microseconds > 0);
-  const bare = prices.find((row) => row.phase === "create" && row.host === "bare-metal")!;
-  assert.equal(bare.before.rest, null);
+  const create = phases.create!;
+  assert.ok(!inBoth(create) && isChanged(create));
+  assert.deepEqual(create.events, { before: null, after: events, difference: null });
+  assert.deepEqual(create.tlbi.VMALLS12E1IS, { before: null, after: 100, difference: null });
+  assert.deepEqual(create.byCaller[0], {
+    op: "VMALLS12E1IS",
+    caller: REMOVAL_PATH,
+    vmid: 1,
+    before: null,
+    after: 100,
+    difference: null,
+  });
+  const row = prices.find(({ phase, host }) => phase === "create" && host === "kvm-nested-7.2")!;
+  assert.deepEqual([row.before, row.factor], [null, null]);
+  assert.ok(row.after!.microseconds > 0);
+  const back = differenceOf(
+    paged(),
+    sideOf("none", () => {}),
+  );
+  assert.deepEqual(back.phases.create!.events, { before: events, after: null, difference: null });
+  assert.equal(back.prices.find(({ phase }) => phase === "create")!.after, null);
+});
+
+test("a user's own Xen against one that is not of his build is told, and a copy of the same build is not", () => {
+  const sideWith = (xen: { own: boolean; buildId: string }): TraceSide => ({
+    ...paged(),
+    recording: {
+      source: "capture",
+      cpu: { profile: "arch-maximal", repeatTlbi: false },
+      xen: { banner: "4.20.4", ...xen },
+    },
+  });
+  const debian = sideWith({ own: false, buildId: "aa" });
+  const mine = sideWith({ own: true, buildId: "bb" });
+  assert.equal(differenceOf(debian, mine).otherBuild, true);
+  assert.equal(differenceOf(mine, debian).otherBuild, true);
+  assert.equal(differenceOf(mine, sideWith({ own: true, buildId: "cc" })).otherBuild, false, "both his own");
+  assert.equal(differenceOf(debian, sideWith({ own: true, buildId: "aa" })).otherBuild, false, "patched in place");
+  assert.equal(differenceOf(debian, sideWith({ own: true, buildId: "" })).otherBuild, true);
+  assert.equal(differenceOf(paged(), mine).otherBuild, false, "a trace that does not say");
 });
 
 test("two traces are identical when every event is, not when the counts are", () => {

@@ -1,8 +1,8 @@
 /** Two traces, before and after a change: what differs in what they do, phase by phase, and in what that costs. */
 import { type Counts, type Host, type Priced, price, ratioRange } from "../host/index.js";
-import type { PhaseSummary, Summary } from "../trace/index.js";
+import type { PhaseSummary, Summary, TraceRecording } from "../trace/index.js";
 import type { HostCounts } from "./host-sinks.js";
-import type { PhaseCounts, PhasePrices } from "./phases.js";
+import { OUTSIDE, type PhaseCounts, type PhasePrices } from "./phases.js";
 
 /** A count in the one trace and in the other; `difference` is after less before. */
 export interface Change {
@@ -38,6 +38,14 @@ export interface PhaseDifference {
   readonly vcpuSwitches: Change;
 }
 
+/** The counts of a phase that one trace does not have: null there, as all differences are. */
+export type HalfPhase = Half<PhaseDifference>;
+type Half<T> = T extends number ? number | null : T extends string ? T : { readonly [K in keyof T]: Half<T[K]> };
+
+/** True when both traces have the phase. */
+export const inBoth = (phase: PhaseDifference | HalfPhase): phase is PhaseDifference =>
+  phase.events.difference !== null;
+
 /** A price as `price` prints it, in microseconds of simulated time. */
 export type PricedCounts = Priced & Pick<Counts, "leavesDropped" | "refaults">;
 
@@ -46,8 +54,9 @@ export interface PriceChange {
   readonly phase: string;
   readonly host: string;
   readonly ipaBits: number;
-  readonly before: PricedCounts;
-  readonly after: PricedCounts;
+  readonly before: PricedCounts | null;
+  /** null where the trace does not have the phase */
+  readonly after: PricedCounts | null;
   /** by how much the one before is dearer; null where one of them costs nothing */
   readonly factor: number | null;
   /** when every elementary price moves within its range, the same in both; null where that has no end */
@@ -60,19 +69,35 @@ export interface TraceSide {
   readonly trace: string;
   /** what made it; "" when it does not say */
   readonly producer: string;
+  /** what it says about its run */
+  readonly recording: TraceRecording | undefined;
   readonly summary: Summary;
   /** equal for equal traces: see TraceDigest */
   readonly digest: string;
   readonly prices: PhasePrices;
 }
 
+/** What people are told of a run. */
+export type RecordingWords = Pick<TraceRecording, "xen" | "sha256" | "leftOut">;
+
+/** One of the traces, in a comparison's result. */
+export interface SideWords {
+  readonly trace: string;
+  readonly producer: string;
+  readonly events: number;
+  /** null: the trace does not say */
+  readonly recording: RecordingWords | null;
+}
+
 export interface TraceDifference {
-  readonly before: { readonly trace: string; readonly producer: string; readonly events: number };
-  readonly after: { readonly trace: string; readonly producer: string; readonly events: number };
+  readonly before: SideWords;
+  readonly after: SideWords;
+  /** the one Xen is the user's own and the other is no build of his: what differs may not be his change */
+  readonly otherBuild: boolean;
   /** the traces are the same, event for event */
   readonly identical: boolean;
   /** in the order in which they began */
-  readonly phases: Readonly<Record<string, PhaseDifference>>;
+  readonly phases: Readonly<Record<string, PhaseDifference | HalfPhase>>;
   readonly prices: readonly PriceChange[];
 }
 
@@ -81,25 +106,68 @@ export const TOTAL = "total";
 
 /**
  * Compares two traces that were priced on the same hosts and IPA sizes. `only` names phases to keep; with it, prices of the
- * whole traces are left out. A phase or a row that one of them does not have counts 0 there.
+ * whole traces are left out. A row that one of them does not have counts 0 there; of a phase that it does not have everything
+ * is null, for it was not recorded, or never begun.
  */
 export function differenceOf(before: TraceSide, after: TraceSide, only?: readonly string[]): TraceDifference {
-  const side = ({ trace, producer, summary }: TraceSide) => ({ trace, producer, events: summary.events });
+  const side = ({ trace, producer, summary, recording }: TraceSide): SideWords => ({
+    trace,
+    producer,
+    events: summary.events,
+    recording: recording === undefined ? null : wordsOf(recording),
+  });
+  const held = ({ summary }: TraceSide, name: string): boolean =>
+    name === OUTSIDE || Object.hasOwn(summary.phases, name);
   const phases = phaseNames(before.summary, after.summary).filter((name) => only?.includes(name) ?? true);
   const [pricedBefore, pricedAfter] = [before.prices.phases(), after.prices.phases()];
   const of = (list: readonly PhaseCounts[], name: string) => list.filter(({ phase }) => phase === name);
   return {
     before: side(before),
     after: side(after),
+    otherBuild: otherBuild(before.recording?.xen, after.recording?.xen),
     identical: before.digest === after.digest,
     phases: Object.fromEntries(
-      phases.map((name) => [name, phaseDifference(before.summary.phases[name], after.summary.phases[name])]),
+      phases.map((name) => {
+        const both = phaseDifference(before.summary.phases[name], after.summary.phases[name]);
+        if (!held(before, name)) return [name, half(both, "before")];
+        return [name, held(after, name) ? both : half(both, "after")];
+      }),
     ),
     prices: [
-      ...phases.flatMap((name) => priceChanges(name, of(pricedBefore, name), of(pricedAfter, name))),
+      ...phases.flatMap((name) =>
+        priceChanges(name, of(pricedBefore, name), of(pricedAfter, name)).map((row) => ({
+          ...row,
+          ...(held(before, name) ? {} : { before: null }),
+          ...(held(after, name) ? {} : { after: null }),
+        })),
+      ),
       ...(only ? [] : priceChanges(TOTAL, before.prices.total(), after.prices.total())),
     ],
   };
+}
+
+const wordsOf = ({ xen, sha256, leftOut }: TraceRecording): RecordingWords => ({
+  ...(xen ? { xen } : {}),
+  ...(sha256 ? { sha256 } : {}),
+  ...(leftOut ? { leftOut } : {}),
+});
+
+/** Xen's build-id is of its sources, compiler and configuration: a copy patched in place keeps it. */
+function otherBuild(before: TraceRecording["xen"], after: TraceRecording["xen"]): boolean {
+  if (before === undefined || after === undefined || before.own === after.own) return false;
+  return before.buildId === "" || before.buildId !== after.buildId;
+}
+
+/** The difference of a phase that the trace on that side does not have. */
+function half(phase: PhaseDifference, side: "before" | "after"): HalfPhase {
+  const of = (value: unknown): unknown => {
+    if (typeof value !== "object" || value === null) return value;
+    if (Array.isArray(value)) return value.map(of);
+    const entries = Object.entries(value).map(([key, item]) => [key, of(item)] as const);
+    const result = Object.fromEntries(entries);
+    return typeof result.difference === "number" ? { ...result, [side]: null, difference: null } : result;
+  };
+  return of(phase) as HalfPhase;
 }
 
 /** Phases of either trace: those of the first in its order, then what only the second has, and "other" last. */
@@ -109,8 +177,9 @@ export function phaseNames(before: Summary, after: Summary): readonly string[] {
   return [...names, ...last];
 }
 
-/** True where anything that is counted differs. */
-export function isChanged(phase: PhaseDifference): boolean {
+/** True where anything that is counted differs, or only one trace has the phase. */
+export function isChanged(phase: PhaseDifference | HalfPhase): boolean {
+  if (!inBoth(phase)) return true;
   const differs = (value: unknown): boolean => {
     if (typeof value !== "object" || value === null) return false;
     if ("difference" in value && typeof value.difference === "number" && value.difference !== 0) return true;

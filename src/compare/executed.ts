@@ -23,14 +23,15 @@ import type { Flushes, OtherFlush } from "./flushes.js";
 export type Execution = "executes" | "differs" | "unknown";
 
 /**
- * True when a barrier may have been executed unseen before (or after) an instruction of that name ("VMALLS12E1IS",
- * "VTTBR_EL2") in a function.
+ * True when a barrier may have been executed unseen between an instruction of that name ("VMALLS12E1IS", "VTTBR_EL2") in a
+ * function and the next TLBI or MSR. Before the first and after the last one of a flush the same may be, unless everything is
+ * seen.
  */
-export type Blind = (functionName: string, instruction: string, side: "before" | "after") => boolean;
+export type Blind = "nowhere" | ((functionName: string, instruction: string) => boolean);
 
 /** Everything is seen: a simulated trace. */
-export const SEES_ALL: Blind = () => false;
-/** Nothing says what was seen. */
+export const SEES_ALL: Blind = "nowhere";
+/** A capture that does not say what it saw. */
 export const SEES_SITES: Blind = () => true;
 
 /** A sequence beside what a policy executes there. */
@@ -330,15 +331,22 @@ function same(a: Lifted, b: Lifted): boolean {
   return b.kind === "tlbi" && a.op === b.op && a.lo === b.lo && a.hi === b.hi;
 }
 
-/** Before which of a flush's instructions (or after the last) a barrier may have gone unseen. */
+/**
+ * Before which of a flush's instructions (or after the last) a barrier may have gone unseen. On the straight way behind a site
+ * each barrier is seen, and those right before it: what is unseen stands before the first of these, or after the last.
+ */
 function blindGaps(flush: Flush, blind: Blind): boolean[] {
   const is = flush.instructions;
+  const gaps = Array.from({ length: is.length + 1 }, () => false);
+  if (blind === "nowhere") return gaps;
   const names = [...flush.callers.keys()].map((caller) => caller.split(" < ")[0]!);
-  const at = (x: Lifted | undefined, side: "before" | "after"): boolean =>
-    x !== undefined && names.some((name) => blind(name, nameOf(x), side));
-  const site = (from: number, by: number): Lifted | undefined => {
-    for (let i = from; i >= 0 && i < is.length; i += by) if (is[i]!.kind !== "barrier") return is[i];
-    return undefined;
-  };
-  return Array.from({ length: is.length + 1 }, (_, i) => at(site(i - 1, -1), "after") || at(site(i, 1), "before"));
+  const sites = is.flatMap((x, i) => (x.kind === "barrier" ? [] : [i]));
+  gaps[0] = true;
+  gaps[is.length] = true;
+  sites.forEach((site, n) => {
+    const next = sites[n + 1];
+    if (next === undefined || !names.some((name) => blind(name, nameOf(is[site]!)))) return;
+    for (let i = site + 1; i <= next; i++) gaps[i] = true;
+  });
+  return gaps;
 }

@@ -46,7 +46,8 @@ interface Run {
 class Pcpu {
   constructor(readonly number: number) {}
 
-  vmid = 0;
+  /** in force; -1: not known yet */
+  vmid = -1;
   /** since the last flush, and since the hypercall's begin */
   removed: Entry[] = [];
   sinceBegin: Entry[] = [];
@@ -128,15 +129,16 @@ export class Flushes implements TraceSink {
 
   private instruction(p: Pcpu, b: EventBuffer, i: number, instruction: Lifted): void {
     p.wrote = -1;
+    if (p.vmid < 0) p.vmid = b.vmid[i]!;
     if (p.run !== undefined && p.run.site !== b.site[i]) this.close(p);
-    p.run ??= { site: b.site[i]!, currentVmid: p.vmid || b.vmid[i]!, list: [], hasTlbi: false };
+    p.run ??= { site: b.site[i]!, currentVmid: p.vmid, list: [], hasTlbi: false };
     p.run.list.push(instruction);
     if (instruction.kind === "tlbi" && TLBI_OPS[instruction.op]!.regime === "EL1&0") p.run.hasTlbi = true;
   }
 
   private vttbr(p: Pcpu, b: EventBuffer, i: number): void {
     const [lo, hi] = [b.to[2 * i]!, b.to[2 * i + 1]!];
-    if (p.vmid === 0) p.vmid = idOf(b.from[2 * i + 1]!);
+    if (p.vmid < 0) p.vmid = idOf(b.from[2 * i + 1]!);
     const vmid = idOf(hi);
     this.instruction(p, b, i, { kind: "vttbr", vmid });
     p.vmid = vmid;

@@ -4,9 +4,19 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { cpuProfile } from "../arch/index.js";
 import { loadPolicy } from "../catalog/index.js";
 import { readTrace } from "../trace/file.js";
-import { type EventBuffer, Kind, type Names, type Summary, Summing, type TraceSink } from "../trace/index.js";
+import {
+  type EventBuffer,
+  FromPhase,
+  Kind,
+  type Names,
+  type Summary,
+  Summing,
+  type TraceSink,
+} from "../trace/index.js";
+import { parseScenario, simulate } from "../xen/index.js";
 import { type ContinuedCalls, predictRun, type RecordedRow, RunFacts, recordedRows } from "./recorded.js";
 
 const TRACES = fileURLToPath(new URL("../../traces", import.meta.url));
@@ -87,6 +97,89 @@ test("a prediction depends on what is predicted: a segment more, and the record 
   ]);
   assert.equal(row("XENMEM_populate_physmap"), 16, "nothing says that calls were continued");
 });
+
+/** A run under a policy with batches, whose calls give way after `preempt` pages. */
+function batchedRun(preempt: number): { facts: RunFacts; recorded: Summary; pages: number } {
+  const pages = 1200;
+  const scenario = parseScenario(
+    `name = "batches"
+title = "t"
+source = "s"
+[machine]
+pcpus = 2
+ram-mib = 1400
+[dom0]
+memory-mib = 1024
+[toolstack]
+magic-pages = 4
+grant-frames = 1
+removal-batch = 512
+preempt-after = ${preempt}
+[[domu]]
+memory-mib = 128
+[[domu.segment]]
+name = "kernel"
+gfn = 0x40000
+pages = ${pages}
+`,
+    "batches.toml",
+  );
+  const [facts, summing] = [new RunFacts(), new Summing()];
+  const policy = loadPolicy("remove-batch");
+  simulate(scenario, cpuProfile("neoverse-v2")!, [{ policy, sinks: [facts, summing] }], { boot: false });
+  return { facts, recorded: summing.summary(), pages };
+}
+
+test("a batch is replayed in the calls that were recorded, its continuations too", () => {
+  const { facts, recorded, pages } = batchedRun(300);
+  // Chunks of 512 that give way after 300; what comes after are the magic pages, in this toolstack calls of their own.
+  assert.deepEqual(facts.batches.slice(0, 5), [300, 212, 300, 212, 176]);
+  const segments = [{ name: "kernel", gfn: 0x40000, pages }];
+  const run = { segments, memoryMib: 128, vcpus: 1, dom0Vcpus: 1, pcpus: 2 };
+  const of = (policy: string): Summary["phases"][string] =>
+    predictRun(run, facts, loadPolicy(policy), false).phases.create!;
+  const batch = of("remove-batch");
+  assert.equal(batch.hypercalls.XENMEM_remove_from_physmap_batch, 5);
+  assert.equal(batch.hypercalls.XENMEM_remove_from_physmap, 4 + 1, "single pages go as before");
+  assert.equal(batch.tlbi.VMALLS12E1IS, 5 + 5 + 1, "a flush a call, and one for the new VMID");
+  assert.equal(of("xen-today").hypercalls.XENMEM_remove_from_physmap, pages + 5);
+  const rows = recordedRows(recorded, predictRun(run, facts, loadPolicy("xen-today"), false), {});
+  const row = rows.find(({ what }) => what === "XENMEM_remove_from_physmap_batch")!;
+  assert.deepEqual([row.recorded, row.predicted], [9, 0], "told though this policy has no such call");
+});
+
+test("where a record has no batches, the model makes them as Linux would: 512 pages a call, none given way", () => {
+  const segments = [{ name: "kernel", gfn: 0x40000, pages: 1200 }];
+  const facts = new RunFacts();
+  facts.phases.push("create");
+  const run = { segments, memoryMib: 128, vcpus: 1, dom0Vcpus: 1, pcpus: 2 };
+  const { hypercalls } = predictRun(run, facts, loadPolicy("remove-batch"), false).phases.create!;
+  assert.equal(hypercalls.XENMEM_remove_from_physmap_batch, 3);
+});
+
+test("what a trace keeps of the time before it stands in for the switches that it lacks", async () => {
+  const whole = new RunFacts();
+  await readTrace(join(TRACES, "xen-4.20-dom0-2vcpu.parquet"), [whole]);
+  const [late, summing] = [new RunFacts(), new Summing()];
+  await readTrace(join(TRACES, "xen-4.20-dom0-2vcpu.parquet"), [new FromPhase("create", new Both([late, summing]))]);
+  assert.equal(late.switches.boot.length, 0);
+  assert.ok(whole.switches.boot.length > 10);
+  const kept = whole.facts();
+  assert.ok(kept.lastRan.length <= 4, "a pCPU and a domain each");
+  late.know(kept);
+  const segments = [{ name: "kernel", gfn: 0x40000, pages: KERNEL + 484 }];
+  const run = { segments, memoryMib: 128, vcpus: 1, dom0Vcpus: 2, pcpus: 2 };
+  const predict = (facts: RunFacts): Summary => predictRun(run, facts, loadPolicy("xen-today"), false);
+  assert.deepEqual(predict(late), predict(whole));
+});
+
+class Both implements TraceSink {
+  constructor(private readonly to: readonly TraceSink[]) {}
+
+  events(b: EventBuffer, names: Names): void {
+    for (const sink of this.to) sink.events(b, names);
+  }
+}
 
 test("the shipped traces are there and small", () => {
   assert.ok(existsSync(TRACES));

@@ -1,5 +1,5 @@
 /** A recorded run of a real Xen held against the model: the same figures side by side, and every difference named. */
-import { CPU_PROFILES, type CpuProfile, SYSREGS } from "../arch/index.js";
+import { CPU_PROFILES, type CpuProfile, SYSREGS, VALID } from "../arch/index.js";
 import type { Policy } from "../policy/index.js";
 import {
   type EventBuffer,
@@ -25,6 +25,14 @@ export interface RecordedRun {
   readonly version?: string;
 }
 
+/** What the model must be told beside a trace that begins late. */
+export interface RecordedFacts {
+  /** IPA bits of the p2m */
+  readonly ipaBits: number;
+  /** on each pCPU the vCPU of each domain that ran last before the domU's creation, the earliest first */
+  readonly lastRan: readonly Switch[];
+}
+
 /** One figure of one phase. */
 export interface RecordedRow {
   readonly phase: string;
@@ -39,18 +47,61 @@ export interface RecordedRow {
   readonly missing?: readonly { readonly count: number; readonly caller: string }[];
 }
 
+const BATCH_MARK = "hypercall:XENMEM_remove_from_physmap_batch";
+/** Most that are kept: pCPUs times domains. */
+const MOST_LAST_RAN = 256;
+
 /** A sink that keeps what the model must be told of a record: vCPU switches by phase, and the IPA bits of the p2m. */
 export class RunFacts implements TraceSink {
-  readonly wants = [Kind.begin, Kind.end, Kind.sysreg];
+  readonly wants = [Kind.begin, Kind.end, Kind.sysreg, Kind.write];
   readonly switches: Record<Replayed | "boot", Switch[]> = { boot: [], create: [], run: [], destroy: [] };
   readonly phases: Replayed[] = [];
   /** from VTCR_EL2.T0SZ; 48 when the record has no write of it */
   ipaBits = 48;
+  /** pages that each batch call of the creation removed */
+  readonly batches: number[] = [];
   private phase: Replayed | "boot" = "boot";
+  /** by pCPU: pages removed so far in the batch call that is open */
+  private readonly open = new Map<number, number>();
+
+  /** Takes what a trace says beside its events in place of what they show of the time before the domU's creation. */
+  know({ ipaBits, lastRan }: RecordedFacts): void {
+    this.ipaBits = ipaBits;
+    this.switches.boot.splice(0, Number.POSITIVE_INFINITY, ...lastRan);
+  }
+
+  /** What a trace must keep for a replay from its events alone. */
+  facts(): RecordedFacts {
+    const last = new Map<string, Switch>();
+    for (const one of this.switches.boot) {
+      const key = `${one.pcpu} ${one.domain}`;
+      last.delete(key);
+      last.set(key, one);
+    }
+    return { ipaBits: this.ipaBits, lastRan: [...last.values()].slice(-MOST_LAST_RAN) };
+  }
+
+  private batch(b: EventBuffer, i: number, names: Names): void {
+    const pcpu = b.pcpu[i]!;
+    const removed = this.open.get(pcpu);
+    if (b.kind[i] === Kind.write) {
+      const [from, to] = [b.from[2 * i]!, b.to[2 * i]!];
+      if (removed !== undefined && b.stage[i] === 2 && (from & VALID) !== 0 && (to & VALID) === 0)
+        this.open.set(pcpu, removed + 1);
+      return;
+    }
+    if (names.list[b.code[i]!] !== BATCH_MARK) return;
+    if (b.kind[i] === Kind.begin) this.open.set(pcpu, 0);
+    else {
+      this.open.delete(pcpu);
+      if (this.phase === "create" && removed !== undefined && removed > 0) this.batches.push(removed);
+    }
+  }
 
   events(b: EventBuffer, names: Names): void {
     for (let i = 0; i < b.length; i++) {
       const kind = b.kind[i]!;
+      if (kind !== Kind.sysreg) this.batch(b, i, names);
       if (kind === Kind.sysreg && SYSREGS[b.code[i]!] === "VTCR_EL2") this.ipaBits = 64 - (b.to[2 * i]! & 63);
       if (kind !== Kind.begin) continue;
       const name = names.list[b.code[i]!]!;
@@ -74,6 +125,8 @@ const DOM0_MIB = 1024;
 const SPARE_MIB = 256;
 /** Debian's build that captures boot unless told. */
 const CAPTURED_VERSION = "4.20.4+63";
+/** Pages that a Linux with such a call hands on in one, at most: privcmd keeps the gfns of a call in one page. */
+const PRIVCMD_BATCH = 512;
 /** IPA bits for which Xen has a p2m. */
 const SIZES = [32, 36, 40, 42, 44, 48] as const;
 
@@ -95,7 +148,7 @@ function scenarioOf(run: RecordedRun, ipaBits: number): Scenario {
       "special-pages": 0,
       "magic-pages": MAGIC_PAGES,
       "grant-frames": GRANT_FRAMES,
-      "removal-batch": 1,
+      "removal-batch": PRIVCMD_BATCH,
       "preempt-after": 2 ** 30,
     },
     domu: [
@@ -114,14 +167,28 @@ function scenarioOf(run: RecordedRun, ipaBits: number): Scenario {
   };
 }
 
-/** What the model predicts for a recorded run, as a summary of its trace. `repeatTlbi`: Xen repeats its TLBIs on this CPU. */
-export function predictRun(run: RecordedRun, facts: RunFacts, policy: Policy, repeatTlbi: boolean): Summary {
-  const cpu: CpuProfile = { ...CPU_PROFILES.find(({ name }) => name === "arch-maximal")!, repeatTlbi };
+const EVERYTHING = CPU_PROFILES.find(({ name }) => name === "arch-maximal")!;
+
+/**
+ * What the model predicts for a recorded run, as a summary of its trace. `repeatTlbi`: Xen repeats its TLBIs on this CPU.
+ * `features`: of which CPU, for policies that depend on them.
+ */
+export function predictRun(
+  run: RecordedRun,
+  facts: RunFacts,
+  policy: Policy,
+  repeatTlbi: boolean,
+  features: CpuProfile = EVERYTHING,
+): Summary {
+  const cpu: CpuProfile = { ...features, repeatTlbi };
   const summing = new Summing();
-  const { switches, phases } = facts;
-  replay({ scenario: scenarioOf(run, facts.ipaBits), switches, phases }, cpu, policy, [summing]);
+  const { switches, phases, batches } = facts;
+  replay({ scenario: scenarioOf(run, facts.ipaBits), switches, phases, batches }, cpu, policy, [summing]);
   return summing.summary();
 }
+
+/** Hypercalls that are told also where the model makes none: those that remove, and those without a name. */
+const CALLED = /^XENMEM_remove_|^memory_op_\d+$/;
 
 /** Hypercalls that gave way and were continued, by phase and name. */
 export type ContinuedCalls = Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -144,8 +211,8 @@ export function recordedRows(
     if (!is || !was) return [];
     const known = { version, repeatsTlbis, continued: continued[phase] ?? {}, scrubs };
     const tlbis = Object.keys({ ...was.tlbi, ...is.tlbi }).map((what) => rowOf(phase, what, is, was, known));
-    const calls = Object.keys(was.hypercalls)
-      .filter((what) => what.startsWith("XENMEM_"))
+    const calls = Object.keys({ ...was.hypercalls, ...is.hypercalls })
+      .filter((what) => (Object.hasOwn(was.hypercalls, what) ? what.startsWith("XENMEM_") : CALLED.test(what)))
       .map((what) => callRow(phase, what, is, was, continued[phase]?.[what] ?? 0));
     return [...tlbis, ...calls];
   });

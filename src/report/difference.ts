@@ -2,14 +2,19 @@
 import {
   type CallerChange,
   type Change,
+  type HalfPhase,
+  inBoth,
   isChanged,
   type PhaseDifference,
   type PriceChange,
+  type PricedCounts,
+  TOTAL,
   type TraceDifference,
 } from "../compare/index.js";
 import { callPath, count, duration, factor, list, tally } from "./format.js";
 import { byHost, HOST_ALIGN, HOST_HEADS, hostCells } from "./host-cells.js";
 import { labelledCounts } from "./labels.js";
+import { recordingText } from "./recording-text.js";
 import { NO_BREAK, textTable, wrapped } from "./text.js";
 
 /**
@@ -23,7 +28,10 @@ export function differenceText(difference: TraceDifference, width: number, all =
   const names = Object.keys(phases);
   const changed = names.filter((name) => isChanged(phases[name]!));
   if (!identical && changed.length === 0) sections.push(wrapped(nothingCounted(difference), width));
-  for (const name of all ? names : changed) sections.push(phaseText(name, phases[name]!, width, all));
+  for (const name of all ? names : changed) {
+    const phase = phases[name]!;
+    sections.push(inBoth(phase) ? phaseText(name, phase, width, all) : halfText(name, phase, difference, width));
+  }
   const unchanged = names.filter((name) => !changed.includes(name));
   if (!all && changed.length > 0 && unchanged.length > 0)
     sections.push(wrapped(`Unchanged: ${list(unchanged.map(phaseTitle))}.`, width));
@@ -34,21 +42,25 @@ export function differenceText(difference: TraceDifference, width: number, all =
 /** Traces that differ, though no count of the phases at hand does. */
 function nothingCounted({ before, after, phases }: TraceDifference): string {
   const names = Object.keys(phases);
-  const events = (side: "before" | "after"): number => names.reduce((sum, name) => sum + phases[name]!.events[side], 0);
+  const events = (side: "before" | "after"): number =>
+    names.reduce((sum, name) => sum + (phases[name]!.events[side] ?? 0), 0);
   const whole = events("before") === before.events && events("after") === after.events;
   const where = whole ? "" : ` in ${list(names.map(phaseTitle))}`;
   const what = `Nothing that is counted differs${where}: TLBIs by call path and VMID, hypercalls, descriptor writes, barriers, accesses.`;
   return whole ? `${what} The events themselves do: in order, address, operand or pCPU.` : what;
 }
 
-function headText({ before, after }: TraceDifference, width: number): string {
-  const line = (side: string, { trace, events, producer }: TraceDifference["before"]): string =>
+function headText({ before, after, otherBuild }: TraceDifference, width: number): string {
+  const line = (side: string, { trace, events, producer, recording }: TraceDifference["before"]): string =>
     wrapped(
       `${side} ${trace}: ${count(events)}${NO_BREAK}events${producer === "" ? "" : `, made by: ${producer}`}`,
       width,
       "        ",
-    );
-  return line(`before:${NO_BREAK}`, before) + line(`after:${NO_BREAK}${NO_BREAK}`, after);
+    ) + (recording === null ? "" : indented(recordingText(recording, width - 2)));
+  const advice = otherBuild
+    ? "One of the two Xens is your own build and the other is not: what differs may be the build, not your change. Capture your own build without the change first, and compare with that."
+    : "";
+  return `${line(`before:${NO_BREAK}`, before)}${line(`after:${NO_BREAK}${NO_BREAK}`, after)}${advice && wrapped(advice, width)}`;
 }
 
 const phaseTitle = (name: string): string => (name === "other" ? "outside any phase" : `phase ${name}`);
@@ -57,6 +69,18 @@ const changedOnly = (of: Change): boolean => of.difference !== 0;
 const signed = (n: number): string => (n > 0 ? `+${count(n)}` : count(n));
 const figures = ({ before, after, difference }: Change): string[] => [count(before), count(after), signed(difference)];
 const indented = (text: string): string => text.replaceAll(/^(?=.)/gm, "  ");
+
+/** A phase that one trace does not have: was it left out, or did it never begin? */
+function halfText(name: string, { events }: HalfPhase, { before, after }: TraceDifference, width: number): string {
+  const [side, other, n] =
+    events.before === null
+      ? (["before", "after", events.after] as const)
+      : (["after", "before", events.before] as const);
+  const { recording } = side === "before" ? before : after;
+  const leftOut = recording?.leftOut?.includes(name) === true;
+  const why = leftOut ? `not recorded ${side} (it was left out of the capture)` : `not in the trace ${side}`;
+  return wrapped(`${capital(phaseTitle(name))}: ${why}; ${count(n ?? 0)}${NO_BREAK}events ${other}`, width);
+}
 
 function phaseText(name: string, phase: PhaseDifference, width: number, all: boolean): string {
   const { before, after } = phase.events;
@@ -131,13 +155,16 @@ function countsText(phase: PhaseDifference, width: number, all: boolean): string
     : `${table}${wrapped(`unchanged: ${whole(tally(Object.fromEntries(hidden)))}`, width, "    ")}`;
 }
 
-const isNested = (row: PriceChange): boolean => row.before.rest !== null;
-const costsDiffer = (row: PriceChange): boolean => row.before.microseconds !== row.after.microseconds;
+/** A price in both traces. */
+type PricePair = PriceChange & { readonly before: PricedCounts; readonly after: PricedCounts };
+const isPair = (row: PriceChange): row is PricePair => row.before !== null && row.after !== null;
+const isNested = (row: PricePair): boolean => row.before.rest !== null;
+const costsDiffer = (row: PricePair): boolean => row.before.microseconds !== row.after.microseconds;
 
 function pricesText(prices: readonly PriceChange[], width: number, all: boolean): string {
   if (prices.length === 0) return "";
   const hosts = list([...new Set(prices.map((row) => row.host))]);
-  const rows = byHost(prices, isNested).filter((row) => all || costsDiffer(row));
+  const rows = byHost(prices.filter(isPair), isNested).filter((row) => all || costsDiffer(row));
   if (rows.length === 0) return wrapped(`No price differs: ${hosts}.`, width);
   const cells = hostCells(rows, isNested);
   const table = (withRange: boolean): string =>
@@ -155,6 +182,9 @@ function pricesText(prices: readonly PriceChange[], width: number, all: boolean)
   const full = table(true);
   const fits = full.split("\n").every((line) => line.length <= width);
   const notes = [
+    ...(prices.every(isPair) || !prices.some(({ phase }) => phase === TOTAL)
+      ? []
+      : ["The total is of all that each trace holds: one of them has phases that the other has not."]),
     "Prices are simulated time, never measurements; factor is the one before divided by the one after.",
     ...(fits ? ["Range: the factor, with every elementary price anywhere in its range, the same for both."] : []),
   ];

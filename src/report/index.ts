@@ -3,10 +3,12 @@ import type { CompareResult, PricedCapture } from "../compare/index.js";
 import type { Proof } from "../prove/index.js";
 
 export { differenceText } from "./difference.js";
+export * from "./executed-text.js";
 export * from "./format.js";
 export { byHost, HOST_ALIGN, HOST_HEADS, hostCells } from "./host-cells.js";
 export { labelledCounts } from "./labels.js";
 export { proofText } from "./proof-text.js";
+export { recordingText, xenText } from "./recording-text.js";
 export { compareTables } from "./table.js";
 export { type Align, type Span, type TextTableOptions, textTable, wrapped } from "./text.js";
 

@@ -9,6 +9,7 @@ import { NdjsonTrace, readNdjson } from "./ndjson.js";
 import type { ByteSource } from "./parquet-chunk.js";
 import type { ParquetTrace } from "./parquet-writer.js";
 import type { ReadPart, TraceInfo } from "./read.js";
+import type { TraceRecording } from "./recording.js";
 
 type Form = "parquet" | "ndjson";
 
@@ -20,6 +21,8 @@ function formOf(path: string): Form {
 
 /** A trace file on its way: a sink, and how it ends. */
 export interface TraceWriter extends TraceSink {
+  /** Tells what the trace is to say about its run; before {@link TraceWriter.close}. */
+  describe(recording: TraceRecording): void;
   /** Completes the file and gives it its name. */
   close(): void;
   /** Drops the file; whatever had that name before is left as it was. Does nothing after close. */
@@ -60,6 +63,10 @@ class FileWriter implements TraceWriter {
 
   events(buffer: EventBuffer, names: Names): void {
     this.guard(() => this.sink.events(buffer, names));
+  }
+
+  describe(recording: TraceRecording): void {
+    this.sink.recording = recording;
   }
 
   close(): void {

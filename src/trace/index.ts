@@ -11,4 +11,5 @@ export { NdjsonTrace } from "./ndjson.js";
 export { COLUMNS, type ColumnName } from "./parquet.js";
 export type { ReadPart, TraceInfo } from "./read.js";
 export * from "./recorder.js";
+export type { TraceRecording } from "./recording.js";
 export * from "./summary.js";

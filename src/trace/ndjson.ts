@@ -4,6 +4,7 @@
  *
  * {"shootdown":"trace","version":1,"producer":"..."}
  * {"kind":"write","name":"PTE","domain":0,"vmid":1,"stage":2,"level":3,"slot":5,"site":"p2m_set_entry","address":"0x90000028","to":"0x4000000407ff"}
+ * {"shootdown":"recording","recording":{...}}   (where there is one: see recording.ts)
  */
 import { hex } from "../arch/index.js";
 import { InputError } from "../input/index.js";
@@ -11,6 +12,7 @@ import { BLOCK_EVENTS, EventBuffer, type TraceSink } from "./buffer.js";
 import { codeOf, KINDS, Names, NO_DOMAIN, NO_LEVEL, nameOf } from "./event.js";
 import { COLUMN_TYPES, COLUMNS, type ColumnName, TRACE_VERSION } from "./parquet.js";
 import { type ReadPart, type TraceInfo, unknownName } from "./read.js";
+import { readRecording, recordingJson, type TraceRecording } from "./recording.js";
 
 /** Longest line that a reader takes, in characters. */
 const MAX_LINE = 65_536;
@@ -23,6 +25,8 @@ export class NdjsonTrace implements TraceSink {
   /** JSON of a name by kind and code, and of a site by id, each made once */
   private readonly names = KINDS.map((): string[] => []);
   private readonly sites: string[] = [];
+  /** what the trace says about its run, set before {@link NdjsonTrace.finish} */
+  recording: TraceRecording | undefined;
 
   constructor(
     private readonly out: (text: string) => void,
@@ -67,6 +71,7 @@ export class NdjsonTrace implements TraceSink {
 
   /** Hands on what is left. */
   finish(): void {
+    if (this.recording) this.text += `{"shootdown":"recording","recording":${recordingJson(this.recording)}}\n`;
     this.flush();
   }
 }
@@ -125,6 +130,7 @@ class LineReader {
   private row = 0;
   private read = 0;
   private producer: string | undefined;
+  private recording: TraceRecording | undefined;
   private readonly names = new Names();
   private readonly buffer = new EventBuffer(BLOCK_EVENTS);
   private readonly from: number;
@@ -169,6 +175,7 @@ class LineReader {
     }
     if (typeof value !== "object" || value === null || Array.isArray(value)) throw this.error("expected a JSON object");
     if (this.producer === undefined) this.producer = this.header(value as Record<string, unknown>);
+    else if ("shootdown" in value && value.shootdown === "recording") this.record(value as Record<string, unknown>);
     else {
       this.event(value as Record<string, unknown>);
       this.row++;
@@ -184,6 +191,12 @@ class LineReader {
       throw this.error(`a trace of format version ${JSON.stringify(version)}, expected at most ${TRACE_VERSION}`);
     if (producer !== undefined && typeof producer !== "string") throw this.error("producer: expected a string");
     return producer ?? "";
+  }
+
+  private record(value: Record<string, unknown>): void {
+    const recording = readRecording(value.recording);
+    if (typeof recording === "string") throw this.error(recording);
+    this.recording = recording;
   }
 
   private event(value: Record<string, unknown>): void {
@@ -257,6 +270,6 @@ class LineReader {
   finish(): { info: TraceInfo; read: number } {
     if (this.producer === undefined) throw this.error("the file is empty, expected an NDJSON trace");
     this.flush();
-    return { info: { events: undefined, producer: this.producer }, read: this.read };
+    return { info: { events: undefined, producer: this.producer, recording: this.recording }, read: this.read };
   }
 }

@@ -3,7 +3,15 @@ import { type CompressionCodec, type FileMetaData, parquetMetadataAsync } from "
 import { InputError } from "../input/index.js";
 import { BLOCK_EVENTS, EventBuffer, type TraceSink } from "./buffer.js";
 import { codeOf, KINDS, Names } from "./event.js";
-import { COLUMN_TYPES, COLUMNS, type ColumnName, PRODUCER_KEY, TRACE_VERSION, VERSION_KEY } from "./parquet.js";
+import {
+  COLUMN_TYPES,
+  COLUMNS,
+  type ColumnName,
+  PRODUCER_KEY,
+  RECORDING_KEY,
+  TRACE_VERSION,
+  VERSION_KEY,
+} from "./parquet.js";
 import {
   type ByteSource,
   chunkRange,
@@ -15,6 +23,7 @@ import {
   wordsOf,
 } from "./parquet-chunk.js";
 import { type ReadPart, type TraceInfo, unknownName } from "./read.js";
+import { parseRecording } from "./recording.js";
 
 /** The most rows that a row group may have (other tools choose their own): it must fit into memory. */
 const MAX_GROUP_ROWS = 1 << 22;
@@ -38,7 +47,10 @@ export class ParquetTraceFile {
     const version = value(VERSION_KEY);
     if (version !== undefined && !(/^[0-9]+$/.test(version) && Number(version) <= TRACE_VERSION))
       throw InputError.at(path, 0, `a trace of format version ${version}, expected at most ${TRACE_VERSION}`);
-    const info = { events: Number(metadata.num_rows), producer: value(PRODUCER_KEY) ?? "" };
+    const json = value(RECORDING_KEY);
+    const recording = json === undefined ? undefined : parseRecording(json);
+    if (typeof recording === "string") throw InputError.at(path, 0, recording);
+    const info = { events: Number(metadata.num_rows), producer: value(PRODUCER_KEY) ?? "", recording };
     return new ParquetTraceFile(file, path, metadata, info);
   }
 

@@ -3,8 +3,9 @@ import type { RowGroup } from "hyparquet";
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import type { EventBuffer, TraceSink } from "./buffer.js";
 import { KINDS, Kind, type Names, nameOf } from "./event.js";
-import { GROUP_ROWS, PRODUCER_KEY, SCHEMA, TRACE_VERSION, VERSION_KEY } from "./parquet.js";
+import { GROUP_ROWS, PRODUCER_KEY, RECORDING_KEY, SCHEMA, TRACE_VERSION, VERSION_KEY } from "./parquet.js";
 import { SmallColumn, WideColumn } from "./parquet-columns.js";
+import { recordingJson, type TraceRecording } from "./recording.js";
 
 /** "PAR1": the first and the last four bytes of a Parquet file. */
 const MAGIC = Uint8Array.of(0x50, 0x41, 0x52, 0x31);
@@ -42,6 +43,9 @@ export class ParquetTrace implements TraceSink {
   private readonly address = new WideColumn("address");
   private readonly from = new WideColumn("from");
   private readonly to = new WideColumn("to");
+
+  /** what the trace says about its run, set before {@link ParquetTrace.finish} */
+  recording: TraceRecording | undefined;
 
   /** `producer` says what made the trace, for people: a command line. */
   constructor(
@@ -142,6 +146,7 @@ export class ParquetTrace implements TraceSink {
       kvMetadata: [
         { key: VERSION_KEY, value: String(TRACE_VERSION) },
         { key: PRODUCER_KEY, value: this.producer },
+        ...(this.recording ? [{ key: RECORDING_KEY, value: recordingJson(this.recording) }] : []),
       ],
     });
     footer.row_groups = this.groups;

@@ -53,9 +53,10 @@ export const COLUMN_TYPES: Readonly<Record<ColumnName, ColumnType>> = {
 
 /** Version of the format: of the columns and of what they mean. A reader takes this one and older ones. */
 export const TRACE_VERSION = 1;
-/** Keys of the file's key-value metadata: the format's version, and what made the trace. */
+/** Keys of the file's key-value metadata: the format's version, and what made the trace; see also recording.ts. */
 export const VERSION_KEY = "shootdown.trace";
 export const PRODUCER_KEY = "shootdown.producer";
+export const RECORDING_KEY = "shootdown.recording";
 
 /** Rows of a row group: what a reader holds in memory, and the least that random access reads. */
 export const GROUP_ROWS = 131_072;

@@ -1,6 +1,7 @@
 /** What reading a trace is, in whichever form the file is. */
 import { KINDS, Kind } from "./event.js";
 import type { ColumnName } from "./parquet.js";
+import type { TraceRecording } from "./recording.js";
 
 /** Which part of a trace to read. */
 export interface ReadPart {
@@ -22,6 +23,8 @@ export interface TraceInfo {
   readonly events: number | undefined;
   /** what made it; "" when it does not say */
   readonly producer: string;
+  /** what it says about its run; of NDJSON only when it was read to the end. Undefined: nothing */
+  readonly recording: TraceRecording | undefined;
 }
 
 /** The sentence about a name that a kind does not have. */

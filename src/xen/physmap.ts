@@ -47,12 +47,15 @@ export interface RemoveBatch {
   readonly errs: GuestArray;
   /** not in the ABI: page numbers of the guest's VAs, for policies that are told them */
   readonly vas?: GuestArray;
+  /** not in the ABI: items after which each go gives way, in place of `preemptAfter` (a record's) */
+  readonly goes?: readonly number[];
 }
 
 interface BatchArgs {
   readonly domid: number;
   readonly size: number;
   readonly errs: GuestArray;
+  readonly goes?: readonly number[];
 }
 
 /** What one of the batch calls does; the frame around it is the same. */
@@ -290,9 +293,9 @@ export class Physmap {
   private batched<B extends BatchArgs>(call: BatchCall<B>, batch: B): number {
     const { recorder } = this.xen.machine;
     const mark = recorder.names.id(call.name);
-    for (let start = 0; ; ) {
+    for (let [start, go] = [0, 0]; ; go++) {
       recorder.begin(this.xen.machine.here, mark);
-      const rc = this.extents(call, batch, start);
+      const rc = this.extents(call, batch, start, batch.goes?.[go] ?? this.preemptAfter);
       recorder.end(this.xen.machine.here, mark, rc);
       if (rc <= 0) return rc;
       start = rc;
@@ -300,7 +303,7 @@ export class Physmap {
   }
 
   /** One go: the number of the item to continue with, 0 at the end, or -errno. */
-  private extents<B extends BatchArgs>(call: BatchCall<B>, batch: B, start: number): number {
+  private extents<B extends BatchArgs>(call: BatchCall<B>, batch: B, start: number, preemptAfter: number): number {
     const { size } = batch;
     if (!Number.isInteger(size) || size < 0 || size > MAX_BATCH || start > MAX_BATCH) return -EDOM;
     let readable = size;
@@ -324,7 +327,7 @@ export class Physmap {
       }
       batch.errs![item] = call.item(domain, batch, item);
       item++;
-      if (item < size && (item - start) % this.preemptAfter === 0) {
+      if (item < size && (item - start) % preemptAfter === 0) {
         rc = item;
         break;
       }

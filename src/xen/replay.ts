@@ -12,7 +12,7 @@ import { Machine } from "./machine.js";
 import { Physmap } from "./physmap.js";
 import type { Scenario } from "./scenario.js";
 import { bootDom0 } from "./simulate.js";
-import { MAGIC_GFN, Toolstack } from "./toolstack.js";
+import { MAGIC_GFN, RecordedBatches, Toolstack } from "./toolstack.js";
 import { xenVersion } from "./versions.js";
 
 /** A vCPU came in on a pCPU. */
@@ -32,6 +32,8 @@ export interface Replay {
   readonly switches: Readonly<Record<Replayed | "boot", readonly Switch[]>>;
   /** the phases that the record has */
   readonly phases: readonly Replayed[];
+  /** pages that each XENMEM_remove_from_physmap_batch of the creation removed, continuations being calls of their own */
+  readonly batches: readonly number[];
 }
 
 /** domU's id: the first one after dom0. */
@@ -48,7 +50,7 @@ export const SCRUB = "scrub";
  * memory.
  */
 export function replay(
-  { scenario, switches, phases }: Replay,
+  { scenario, switches, phases, batches }: Replay,
   cpu: CpuProfile,
   policy: Policy,
   sinks: readonly TraceSink[],
@@ -80,7 +82,7 @@ export function replay(
   };
   run(switches.boot);
   recorder.pause(false);
-  const toolstack = new Toolstack(xen, physmap, dom0, base, scenario);
+  const toolstack = new Toolstack(xen, physmap, dom0, base, scenario, new RecordedBatches(batches));
   const does: Record<Replayed, () => void> = {
     create() {
       run(switches.create);

@@ -37,6 +37,26 @@ interface Mapping {
   readonly name: string;
 }
 
+/** The batch calls of a record, one after the other: pages that each go removed. */
+export class RecordedBatches {
+  private at = 0;
+
+  constructor(private readonly pages: readonly number[]) {}
+
+  /** The goes that removed the next `pages` pages; undefined when the record has none that come to so many. */
+  take(pages: number): readonly number[] | undefined {
+    let sum = 0;
+    for (let end = this.at; end < this.pages.length && sum < pages; ) {
+      sum += this.pages[end++]!;
+      if (sum !== pages) continue;
+      const goes = this.pages.slice(this.at, end);
+      this.at = end;
+      return goes;
+    }
+    return undefined;
+  }
+}
+
 /** A toolstack in dom0, whose vCPU 0 runs on the executing pCPU. */
 export class Toolstack {
   /** TLBIs executed when dom0 touched its working set last, by lane */
@@ -51,6 +71,8 @@ export class Toolstack {
     /** first gfn of dom0's RAM */
     private readonly dom0Base: number,
     private readonly scenario: Scenario,
+    /** the batch calls of a record, to be made as they were */
+    private readonly recorded?: RecordedBatches,
   ) {
     this.workingSet = this.findWorkingSet();
     this.foreignGfn = this.findForeignGfn();
@@ -247,8 +269,15 @@ export class Toolstack {
 
   private *unmapBatched({ pages, at }: Mapping): Generator<void> {
     const most = this.scenario.toolstack["removal-batch"];
+    if (pages === 1 && this.recorded) {
+      // privcmd with a batch call hands on a single page as before.
+      this.physmap.removeFromPhysmap(this.dom0.id, this.foreignGfn + at, MAPPING_VA + at);
+      this.touch();
+      return;
+    }
     for (let done = 0; done < pages; done += most) {
       const size = Math.min(most, pages - done);
+      const goes = this.recorded?.take(size);
       const list = (first: number): Float64Array =>
         Float64Array.from({ length: size }, (_, i) => first + at + done + i);
       this.physmap.removeFromPhysmapBatch({
@@ -257,6 +286,7 @@ export class Toolstack {
         gpfns: list(this.foreignGfn),
         vas: list(MAPPING_VA),
         errs: new Int32Array(size),
+        ...(goes ? { goes } : {}),
       });
       this.touch();
       yield;

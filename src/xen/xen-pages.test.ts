@@ -115,7 +115,7 @@ test("a replay flushes at switches as last_vcpu_ran says, and has the record's p
   const run = (switches: Partial<Replay["switches"]>, phases: Replay["phases"]): Seen[] => {
     const sink = new Collector();
     const all = { boot: [], create: [], run: [], destroy: [], ...switches };
-    replay({ scenario: scenario("magic-pages = 4"), switches: all, phases }, A72, testPolicy(), [sink]);
+    replay({ scenario: scenario("magic-pages = 4"), switches: all, phases, batches: [] }, A72, testPolicy(), [sink]);
     return sink.list;
   };
   const local = (events: Seen[]): number => tlbisOf(events).filter((name) => name === "VMALLS12E1").length;
