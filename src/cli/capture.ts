@@ -259,7 +259,7 @@ async function run(options: Options): Promise<void> {
       const part = new FromPhase(options.from, trace);
       const done = await capture(what, [part, ...holding.sinks], signal, (now) => meter.update(now));
       const own = options.xen !== undefined;
-      const { packages } = findDistribution()!;
+      const { packages } = findDistribution(options.debian)!;
       const about = recordingOf(what, done, holding.facts, { own, from: options.from, packages, cpu: profile });
       trace.describe(about);
       trace.close();
