@@ -172,3 +172,46 @@ export function logText(
     text += `X${String(i).padStart(2, "0")}=${hex(registers[i] ?? 0)}${(i + 2) % 3 ? " " : "\n"}`;
   return `${text} SP=${hex(registers[31] ?? 0)}\nPSTATE=200002c${(4 * el + (el === 0 ? 0 : 1)).toString(16)} --C- EL${el}${el === 0 ? "t" : "h"}  SVCR=00000000 --  BTYPE=0\n`;
 }
+
+/** A program or library that needs others: an ELF file with a dynamic segment alone. */
+export function dynamicElf(needed: readonly string[]): Uint8Array {
+  const strings = Buffer.from(`\0${needed.join("\0")}\0`);
+  const entries = Buffer.alloc(16 * (needed.length + 2));
+  const offset = 64 + 56;
+  let name = 1;
+  needed.forEach((library, i) => {
+    entries.writeBigUInt64LE(1n, 16 * i); // DT_NEEDED
+    entries.writeBigUInt64LE(BigInt(name), 16 * i + 8);
+    name += library.length + 1;
+  });
+  entries.writeBigUInt64LE(5n, 16 * needed.length); // DT_STRTAB
+  entries.writeBigUInt64LE(BigInt(offset + entries.length), 16 * needed.length + 8);
+  const header = Buffer.alloc(offset);
+  header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  header.writeUInt16LE(3, 16);
+  header.writeUInt16LE(183, 18);
+  header.writeBigUInt64LE(64n, 32);
+  header.writeUInt16LE(56, 54);
+  header.writeUInt16LE(1, 56);
+  header.writeUInt32LE(2, 64); // PT_DYNAMIC
+  header.writeBigUInt64LE(BigInt(offset), 64 + 8);
+  header.writeBigUInt64LE(BigInt(offset), 64 + 16);
+  header.writeBigUInt64LE(BigInt(entries.length), 64 + 32);
+  return Buffer.concat([header, entries, strings]);
+}
+
+/** What an archive holds, by path, in its order. */
+export function cpioFiles(archive: Uint8Array): Map<string, Buffer> {
+  const bytes = Buffer.from(archive);
+  const files = new Map<string, Buffer>();
+  for (let at = 0; at < bytes.length; ) {
+    const field = (n: number): number => Number.parseInt(bytes.toString("latin1", at + 6 + 8 * n, at + 14 + 8 * n), 16);
+    const [size, nameSize] = [field(6), field(11)];
+    const data = (at + 110 + nameSize + 3) & ~3;
+    const name = bytes.toString("latin1", at + 110, at + 110 + nameSize - 1);
+    if (name === "TRAILER!!!") break;
+    files.set(name, bytes.subarray(data, data + size));
+    at = (data + size + 3) & ~3;
+  }
+  return files;
+}

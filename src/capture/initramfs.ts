@@ -71,9 +71,9 @@ export function dom0Initramfs(parts: Dom0Parts): Uint8Array {
   const own = addModules(cpio, parts.dom0Modules);
   const drivers = driversOf(root);
   const modules: string[] = [];
-  for (const name of MODULES) {
+  for (const name of driversBeside(MODULES, own)) {
     const path = join(drivers, name === "xenfs" ? "xenfs" : "", `${name}.ko.xz`);
-    if (own.some((file) => moduleName(file) === moduleName(path)) || !existsSync(path)) continue;
+    if (!existsSync(path)) continue;
     modules.push(basename(path));
     cpio.file(`modules/${basename(path)}`, readInput(path));
   }
@@ -97,6 +97,12 @@ const MODULE = /^([\w+.-]+)\.ko(\.xz|\.gz)?$/;
 
 /** A module's name as the kernel has it, from its file's. */
 const moduleName = (file: string): string => basename(file).replace(MODULE, "$1").replaceAll("-", "_");
+
+/** Debian's drivers that no module of the user's stands in for. */
+export function driversBeside(drivers: readonly string[], own: readonly string[]): string[] {
+  const names = own.map(moduleName);
+  return drivers.filter((driver) => !names.includes(moduleName(`${driver}.ko`)));
+}
 
 /** Adds the user's modules; returns their names in modules/. Throws an InputError for what is none, or two of one name. */
 export function addModules(cpio: Cpio, files: readonly string[]): string[] {

@@ -76,6 +76,12 @@ test("a manifest of the cache that is something else counts as none", () => {
   }
 });
 
+test("a release that is not set up is named, with what to run", () => {
+  const { status, said } = capture(["--debian", "sid"], { SHOOTDOWN_CACHE: join(folder, "empty") });
+  assert.match(said, /^shootdown: nothing to boot in .*: run 'shootdown capture --setup --debian sid' first/);
+  assert.equal(status, 1);
+});
+
 test("a relative cache folder is one from where the command runs", () => {
   const { said } = capture([], { SHOOTDOWN_CACHE: "no-such-cache" });
   assert.ok(said.includes(`nothing to boot in ${join(process.cwd(), "no-such-cache")}:`), said);
@@ -121,6 +127,7 @@ test("wrong usage is status 2", () => {
     ["--scenario", "x"],
     ["--from", "x"],
     ["--timeout", "x"],
+    ["--debian", "buster"],
   ])
     assert.equal(capture(args).status, 2, args.join(" "));
 });
@@ -147,6 +154,15 @@ test("a wrong kernel is named", { skip }, () => {
   refuses(["--dom0-kernel", file("text", "no kernel")], /text: is no arm64 boot Image, expected dom0's kernel/);
   refuses(["--domu-kernel", file("text", "no kernel")], /text: is no arm64 boot Image, expected the domU's kernel/);
   refuses(["--domu-ramdisk", join(folder, "none")], /none: no such file or folder/);
+});
+
+test("a toolstack or a module that is none is named", { skip }, () => {
+  refuses(["--toolstack", join(folder, "none")], /none: no such file or folder/);
+  const empty = join(folder, "empty-toolstack");
+  mkdirSync(empty, { recursive: true });
+  refuses(["--toolstack", empty], /empty-toolstack: no program xl in a folder bin or sbin, expected an install of Xen/);
+  refuses(["--dom0-module", file("text", "no module")], /text: is no kernel module by its name, expected NAME\.ko, /);
+  refuses(["--dom0-module", file("m.ko", "no module")], /m\.ko: not an ELF file/);
 });
 
 test("a Xen in a kernel's place is named", { skip }, () => {

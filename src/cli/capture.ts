@@ -33,6 +33,7 @@ import { isStream } from "../files/index.js";
 import { InputError } from "../input/index.js";
 import { type TraceWriter, writeTrace } from "../trace/file.js";
 import { FromPhase, incomplete, Losses, lossWarnings } from "../trace/index.js";
+import { nearestVersion, versionOfBanner } from "../xen/index.js";
 import { CaptureMeter } from "./capture-meter.js";
 import { memoryOp, recordingOf } from "./capture-record.js";
 import { captureText } from "./capture-text.js";
@@ -117,7 +118,7 @@ export function register(program: Command): void {
     )
     .option(
       "-p, --policy <policy>",
-      "what the record is held against: its figures, and its flushes instruction by instruction (default: xen-today)",
+      "what the record is held against: its figures, and its flushes instruction by instruction (default: the policy of the version that ran)",
     )
     .addOption(
       new Option(
@@ -262,9 +263,9 @@ function xenFiles(options: Options, debian: Distribution): { xen: string; xenSym
 async function run(options: Options): Promise<void> {
   const scenario = captureScenario(options.scenario)!;
   const what = captureOptions(options, scenario);
-  const policy = loadPolicy(options.policy ?? "xen-today");
+  const told = options.policy === undefined ? undefined : loadPolicy(options.policy);
   const profile = profileOf(what.cpu);
-  refuseWithout(policy, profile);
+  if (told) refuseWithout(told, profile);
   const xen = openXen(what);
   const { stores, unknown } = xen.sites;
   const meter = new CaptureMeter();
@@ -279,7 +280,7 @@ async function run(options: Options): Promise<void> {
       const part = new FromPhase(options.from, trace);
       const done = await capture(what, xen, [part, ...holding.sinks, losses], signal, (now) => meter.update(now));
       const own = options.xen !== undefined;
-      const { packages } = findDistribution()!;
+      const { packages } = findDistribution(options.debian)!;
       const about = recordingOf(what, done, holding.facts, { own, from: options.from, packages, cpu: profile });
       trace.describe(about);
       trace.close();
@@ -292,12 +293,22 @@ async function run(options: Options): Promise<void> {
     }
   });
   const summary = holding.summing.summary();
+  const version = nearestVersion(result.banner);
+  const policy = told ?? loadPolicy(version.policy);
   const held = holding.held(policy, recording, { ...profile, repeatTlbi: result.repeatsTlbis });
+  const notKnown = [...result.unknown, ...unknownVersion(result.banner)];
   const tell = options.output === "-" ? say : print;
   if (!options.json) {
     const width = outputWidth();
     const text = heldText(held, policy.name, options.policy !== undefined, width);
-    const captured = { trace: options.output, scenario, result, summary, stores, losses: losses.losses() };
+    const captured = {
+      trace: options.output,
+      scenario,
+      result: { ...result, unknown: notKnown },
+      summary,
+      stores,
+      losses: losses.losses(),
+    };
     tell(captureText({ ...captured, own: options.xen !== undefined, held: text }, width));
   } else if (options.output !== "-")
     printJson({
@@ -306,10 +317,11 @@ async function run(options: Options): Promise<void> {
       scenario: scenario.name,
       qemu: result.qemuVersion,
       cpu: what.cpu,
+      version: version.name,
       policy: policy.name,
       events: result.events,
       segments: result.segments,
-      unknown: result.unknown,
+      unknown: notKnown,
       warnings: lossWarnings(losses.losses()),
       losses: losses.losses(),
       stores: { found: stores.found.length, lost: stores.lost, without: stores.without, elsewhere: stores.elsewhere },
@@ -320,6 +332,15 @@ async function run(options: Options): Promise<void> {
     });
 }
 
+/** What is to be said where no version of the model is the Xen that ran: nothing else is as good a guess as its neighbour. */
+function unknownVersion(banner: string): string[] {
+  if (versionOfBanner(banner)) return [];
+  const build = /^\S+(?: \([^)]*\))?/.exec(banner)?.[0] ?? "a Xen that prints no version";
+  return [
+    `what its page allocator flushes: the model has no version ${build}, and is held against it as ${nearestVersion(banner).title}`,
+  ];
+}
+
 const vcpus = (n: number): string => (n === 1 ? "1 vCPU" : `${n} vCPUs`);
 
 /** What the trace says about how it was made. */
@@ -328,5 +349,9 @@ function producer(options: Options, { scenario, cpu, dom0Vcpus, domu }: CaptureO
     options.xen === undefined
       ? findDistribution(options.debian)!.packages.find((name) => /^xen-hypervisor-[\d.]+-arm64 /.test(name))!
       : basename(options.xen);
-  return `shootdown capture --scenario ${scenario.name}: ${own}, CPU ${cpu}, dom0 with ${vcpus(dom0Vcpus)}, domU of ${domu.memoryMib} MiB with ${vcpus(domu.vcpus)}`;
+  const dom0 = [
+    ...(options.toolstack === undefined ? [] : [`toolstack ${basename(options.toolstack)}`]),
+    ...options.dom0Module.map((file) => basename(file)),
+  ];
+  return `shootdown capture --scenario ${scenario.name}: ${own}, CPU ${cpu}, dom0 with ${[vcpus(dom0Vcpus), ...dom0].join(", ")}, domU of ${domu.memoryMib} MiB with ${vcpus(domu.vcpus)}`;
 }

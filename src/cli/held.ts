@@ -17,6 +17,7 @@ import { InputError } from "../input/index.js";
 import { missingFeature, type Policy } from "../policy/index.js";
 import { executedText } from "../report/index.js";
 import { Summing, type TraceRecording, type TraceSink } from "../trace/index.js";
+import { nearestVersion } from "../xen/index.js";
 import { comparisonText } from "./capture-text.js";
 
 /** What came of it. */
@@ -62,8 +63,11 @@ export class Holding {
     const run = recording?.run;
     if (run === undefined) return { rows: undefined, executed, recording };
     this.facts.know(run);
-    const predicted = predictRun(run, this.facts, policy, cpu.repeatTlbi, cpu);
-    return { rows: recordedRows(this.summing.summary(), predicted, run.continued), executed, recording };
+    const version = nearestVersion(recording?.xen?.banner ?? "");
+    const predicted = predictRun({ ...run, version: version.name }, this.facts, policy, cpu.repeatTlbi, cpu);
+    const recorded = this.summing.summary();
+    const rows = recordedRows(recorded, predicted, run.continued, version, cpu.repeatTlbi);
+    return { rows, executed, recording };
   }
 }
 

@@ -153,7 +153,7 @@ const flushesOf = (is: Executed, occasion: Occasion): number | undefined =>
 
 test("the shipped captures execute xen-today, in each of their flushes", async () => {
   // Without a switch there is nothing that tells these apart.
-  const noSwitch = ["xen-today", "switch-no-flush", "switch-vmalle1", "vmid-per-vcpu"];
+  const noSwitch = ["xen-today", "xen-4.17", "switch-no-flush", "switch-vmalle1", "vmid-per-vcpu"];
   for (const name of ["xen-4.20-create-small", "xen-4.20-create-ramdisk"]) {
     const is = await captured(name);
     assert.deepEqual([is.executes, is.unknown, is.beyond, is.unplaced, is.unfinished], [noSwitch, [], 0, 0, 0]);

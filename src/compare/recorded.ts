@@ -12,7 +12,8 @@ import {
   Summing,
   type TraceSink,
 } from "../trace/index.js";
-import { REPLAYED, type Replayed, replay, type Scenario, type Switch } from "../xen/index.js";
+import { REPLAYED, type Replayed, replay, SCRUB, type Scenario, type Switch, type XenVersion } from "../xen/index.js";
+import { CALLED_AGAIN, type Cause, causesOf, type Known } from "./recorded-causes.js";
 
 /** What the toolstack logged and the machine was: all that the model is told beside the vCPU switches. */
 export interface RecordedRun {
@@ -32,12 +33,6 @@ export interface RecordedFacts {
   readonly ipaBits: number;
   /** on each pCPU the vCPU of each domain that ran last before the domU's creation, the earliest first */
   readonly lastRan: readonly Switch[];
-}
-
-/** Why a figure differs, with how much of the difference it explains. */
-export interface Cause {
-  readonly count: number;
-  readonly because: string;
 }
 
 /** One figure of one phase. */
@@ -201,48 +196,6 @@ export function predictRun(
   return summing.summary();
 }
 
-/** What the model does not do, by where Xen does it: applied to what is recorded beyond the prediction. */
-const CAUSES: readonly { readonly what: RegExp; readonly path: RegExp; readonly because: string }[] = [
-  {
-    what: /^ALLE1IS$/,
-    path: /scrub_free_pages/,
-    because:
-      "scrub_free_pages(): idle pCPUs scrub the pages that the domU left and flush before each (filtered_flush_tlb_mask: Arm keeps no TLB clock that could spare it), until the machine goes off or all are scrubbed; the model does not scrub",
-  },
-  {
-    what: /^ALLE1IS$/,
-    path: /alloc_heap_pages/,
-    because:
-      "alloc_heap_pages(): a page that a domain used last was handed out again (accumulate_tlbflush); which pages those are, the model does not know of this machine",
-  },
-  {
-    what: /^VALE2IS$/,
-    path: /scrub_free_pages|alloc_heap_pages|relinquish_p2m_mapping|p2m_flush_vm|xen_pt_update/,
-    because: "ARM64_WORKAROUND_REPEAT_TLBI: the repeated TLBI of the others that the model does not have",
-  },
-  {
-    what: /^VAE2|^ALLE2/,
-    path: /./,
-    because: "xen_pt_update(): Xen's own mappings, which the model does not have",
-  },
-  {
-    what: /^VMALLS12E1IS$/,
-    path: /relinquish_p2m_mapping/,
-    because:
-      "relinquish_p2m_mapping(): gave way to something pending (-ERESTART) and flushed at each unlock; when that is, the model does not know",
-  },
-  {
-    what: /^VMALLS12E1IS$/,
-    path: /p2m_flush_vm/,
-    because: "p2m_flush_vm(): the guest's cache maintenance by set/way, which the model does not have",
-  },
-  {
-    what: /^VMALLS12E1$/,
-    path: /do_trap_stage2_abort_guest/,
-    because: "do_trap_stage2_abort_guest(): a stage-2 fault of a guest, which the model does not have",
-  },
-];
-
 /** Hypercalls that are told also where the model makes none: those that remove, and those without a name. */
 const CALLED = /^XENMEM_remove_|^memory_op_\d+$/;
 
@@ -251,13 +204,22 @@ export type ContinuedCalls = Readonly<Record<string, Readonly<Record<string, num
 
 /**
  * The figures side by side, phase by phase: TLBIs by kind, and the hypercalls that the model makes. `continued`: hypercalls of
- * the record that only go on with an earlier one, which the model has as one.
+ * the record that only go on with an earlier one, which the model has as one. `version`: of the Xen that ran, as far as it is
+ * known; `repeatsTlbis`: Xen repeats its TLBIs on this CPU.
  */
-export function recordedRows(recorded: Summary, predicted: Summary, continued: ContinuedCalls): RecordedRow[] {
+export function recordedRows(
+  recorded: Summary,
+  predicted: Summary,
+  continued: ContinuedCalls,
+  version?: XenVersion,
+  repeatsTlbis = false,
+): RecordedRow[] {
+  const scrubs = predicted.phases[SCRUB]?.tlbi.ALLE1IS ?? 0;
   return REPLAYED.flatMap((phase) => {
     const [is, was] = [recorded.phases[phase], predicted.phases[phase]];
     if (!is || !was) return [];
-    const tlbis = Object.keys({ ...was.tlbi, ...is.tlbi }).map((what) => rowOf(phase, what, is, was));
+    const known = { version, repeatsTlbis, continued: continued[phase] ?? {}, scrubs };
+    const tlbis = Object.keys({ ...was.tlbi, ...is.tlbi }).map((what) => rowOf(phase, what, is, was, known));
     const calls = Object.keys({ ...was.hypercalls, ...is.hypercalls })
       .filter((what) => (Object.hasOwn(was.hypercalls, what) ? what.startsWith("XENMEM_") : CALLED.test(what)))
       .map((what) => callRow(phase, what, is, was, named(continued[phase], what) ?? 0));
@@ -269,26 +231,15 @@ function callRow(phase: string, what: string, is: PhaseSummary, was: PhaseSummar
   const row = { phase, what, recorded: named(is.hypercalls, what) ?? 0, predicted: was.hypercalls[what] ?? 0 };
   const difference = row.recorded - row.predicted;
   const count = Math.min(continued, Math.max(difference, 0));
-  const because =
-    "calls that go on where an earlier one gave way to something pending (hypercall_preempt_check): their command says from which extent on";
-  return { ...row, causes: count > 0 ? [{ count, because }] : [], unexplained: difference - count };
+  return { ...row, causes: count > 0 ? [{ count, because: CALLED_AGAIN }] : [], unexplained: difference - count };
 }
 
-function rowOf(phase: string, what: string, is: PhaseSummary, was: PhaseSummary): RecordedRow {
+function rowOf(phase: string, what: string, is: PhaseSummary, was: PhaseSummary, known: Known): RecordedRow {
   const row = { phase, what, recorded: is.tlbi[what] ?? 0, predicted: was.tlbi[what] ?? 0 };
-  let unexplained = row.recorded - row.predicted;
-  const causes: Cause[] = [];
-  for (const { what: op, path, because } of CAUSES) {
-    if (unexplained <= 0 || !op.test(what)) continue;
-    const there = is.byCaller.filter((r) => r.op === what && path.test(r.caller)).reduce((sum, r) => sum + r.count, 0);
-    const count = Math.min(there, unexplained);
-    if (count === 0) continue;
-    causes.push({ count, because });
-    unexplained -= count;
-  }
-  if (unexplained >= 0) return { ...row, causes, unexplained };
+  const explained = causesOf(what, is, row.predicted, known);
+  if (explained.unexplained >= 0) return { ...row, ...explained };
   const missing = was.byCaller.filter((r) => r.op === what).map(({ count, caller }) => ({ count, caller }));
-  return { ...row, causes, unexplained, missing };
+  return { ...row, ...explained, missing };
 }
 
 /** A recorded trace, priced: what the very same run would have cost on other hosts. */

@@ -41,7 +41,14 @@ const DOMU = 1;
 /** Where dom0's daemons (xenconsoled, xenstored) map the grants of the rings: at gfns beyond its RAM that nothing else uses. */
 const RING_GFN = 2 ** 23;
 
-/** Runs the replay; the sinks get its trace. Throws an InputError when the machine has not the memory. */
+/** The phase that is the model's own: what idle pCPUs still have to do when the record's last phase ends. */
+export const SCRUB = "scrub";
+
+/**
+ * Runs the replay; the sinks get its trace. After a destruction comes a phase {@link SCRUB}, until every page that the domU
+ * left is scrubbed: how far a record gets with that is a matter of time. Throws an InputError when the machine has not the
+ * memory.
+ */
 export function replay(
   { scenario, switches, phases, batches }: Replay,
   cpu: CpuProfile,
@@ -79,10 +86,12 @@ export function replay(
   const does: Record<Replayed, () => void> = {
     create() {
       run(switches.create);
-      finish(toolstack.create(DOMU, scenario.domu[0]!));
+      finish(toolstack.build(DOMU, scenario.domu[0]!));
       for (let i = 0; i < rings(); i++) physmap.mapGrant(dom0.id, DOMU, MAGIC_GFN + i, RING_GFN + i);
     },
     run() {
+      // A record's phase begins when the domU is unpaused; one that never is has no such phase.
+      xen.unpause(DOMU);
       run(switches.run);
       const domu = xen.domain(DOMU);
       if (!domu || !switches.run.some(({ domain }) => domain === DOMU)) return;
@@ -102,6 +111,12 @@ export function replay(
     const mark = recorder.names.id(`phase:${phase}`);
     recorder.begin(machine.here, mark);
     does[phase]();
+    recorder.end(machine.here, mark);
+  }
+  if (phases.includes("destroy")) {
+    const mark = recorder.names.id(`phase:${SCRUB}`);
+    recorder.begin(machine.here, mark);
+    finish(xen.scrub());
     recorder.end(machine.here, mark);
   }
   recorder.flush();

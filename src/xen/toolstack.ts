@@ -128,11 +128,19 @@ export class Toolstack {
       throw InputError.at(this.scenario.file, 0, `${what} failed with error ${-rc}: does the machine have the memory?`);
   }
 
-  /**
-   * Creates the domain, gives it memory and its images, and unpauses it, in libxenguest's order: what is mapped to be filled
-   * stays mapped until all is done (xc_dom_unmap_all), and the magic pages come in between. Yields now and then.
-   */
+  /** Creates the domain and unpauses it. Yields now and then. */
   *create(id: number, spec: DomuSpec): Generator<void, Domain> {
+    const domain = yield* this.build(id, spec);
+    this.xen.unpause(id);
+    this.touch();
+    return domain;
+  }
+
+  /**
+   * Creates the domain, gives it memory and its images, in libxenguest's order: what is mapped to be filled stays mapped until
+   * all is done (xc_dom_unmap_all), and the magic pages come in between. Yields now and then.
+   */
+  *build(id: number, spec: DomuSpec): Generator<void, Domain> {
     this.check(this.xen.createDomain(id, spec.vcpus), `creating domain ${id}`);
     this.touch();
     this.populate(id, spec);
@@ -151,8 +159,6 @@ export class Toolstack {
     yield* this.clearMagicPages(id, at);
     for (const segment of mapped) yield* this.unmap(segment);
     yield* this.seedGrantTable(id);
-    this.xen.unpause(id);
-    this.touch();
     return this.xen.domain(id)!;
   }
 

@@ -24,10 +24,12 @@ export interface XenVersion {
   /** scrub_free_pages(), in the idle loop, flushes before each page that a domain has left (XSA-511) */
   readonly scrubFlush: boolean;
   /**
-   * ARM64_WORKAROUND_REPEAT_TLBI on a CPU that needs it: VALE2IS, XZR. "none": 4.17 repeats the same TLBI, but on Cortex-A76
-   * only, which is no CPU profile.
+   * ARM64_WORKAROUND_REPEAT_TLBI on a CPU that needs it: VALE2IS, XZR, or the same TLBI again. 4.17 does the latter on Cortex-A76
+   * up to r3p0 only, which is no CPU profile: the model leaves it out.
    */
-  readonly repeat: "none" | "vale2is";
+  readonly repeat: "same" | "vale2is";
+  /** the built-in policy that is what its p2m executes */
+  readonly policy: string;
 }
 
 const COUNTED = "Debian's arm64 build, booted and counted under QEMU 10.0.2, November 2026";
@@ -41,7 +43,8 @@ export const XEN_VERSIONS: readonly XenVersion[] = [
     source: `${COUNTED}: 20 ALLE1IS in the first creation, one for each populate_physmap; none while idle`,
     creationFlush: "call",
     scrubFlush: false,
-    repeat: "none",
+    repeat: "same",
+    policy: "xen-4.17",
   },
   {
     name: "4.20.4",
@@ -51,6 +54,7 @@ export const XEN_VERSIONS: readonly XenVersion[] = [
     creationFlush: "call",
     scrubFlush: false,
     repeat: "vale2is",
+    policy: "xen-today",
   },
   {
     name: "unstable-2026-08",
@@ -60,6 +64,7 @@ export const XEN_VERSIONS: readonly XenVersion[] = [
     creationFlush: "call",
     scrubFlush: false,
     repeat: "vale2is",
+    policy: "xen-today",
   },
   {
     name: "4.20.4+39",
@@ -69,6 +74,7 @@ export const XEN_VERSIONS: readonly XenVersion[] = [
     creationFlush: "allocation",
     scrubFlush: true,
     repeat: "vale2is",
+    policy: "xen-today",
   },
   {
     name: "4.20.4+63",
@@ -78,6 +84,7 @@ export const XEN_VERSIONS: readonly XenVersion[] = [
     creationFlush: "allocation",
     scrubFlush: true,
     repeat: "vale2is",
+    policy: "xen-today",
   },
 ];
 
@@ -91,11 +98,22 @@ export function xenVersion(name: string): XenVersion {
   return found;
 }
 
+/** A build's own version: alone, or behind that of its source in Xen's first line, "4.20.5-pre (Debian 4.20.4+39-g...) ...". */
+const BUILD = /^(?:\S+ \(Debian )?(\d+\.\d+)(\.\d+(?:\+\d+)?)(?!-pre|-rc|-unstable|[.+\d])/;
+
 /**
- * The version that a banner, or the version of a Debian package, is of ("4.20.4+63-g7abfd2bce2-0+deb13u1", "4.17.5+72-..."):
- * undefined when no row is about just that build, whatever its neighbours do.
+ * The version that Xen's first line on the console, or the version of a Debian package, is of
+ * ("4.20.4+63-g7abfd2bce2-0+deb13u1", "4.17.5+72-..."): undefined when no row is about just that build, whatever its
+ * neighbours do.
  */
 export function versionOfBanner(banner: string): XenVersion | undefined {
-  const build = /^\d+\.\d+\.\d+(\+\d+)?(?=-|$)/.exec(banner)?.[0];
-  return build === undefined ? undefined : XEN_VERSIONS.find((version) => version.banner === build);
+  const build = BUILD.exec(banner);
+  return build ? XEN_VERSIONS.find((version) => version.banner === build[1]! + build[2]!) : undefined;
+}
+
+/** The version of a banner; where no row is about it, the newest row of its series, or of all. */
+export function nearestVersion(banner: string): XenVersion {
+  const series = /^\d+\.\d+/.exec(banner)?.[0];
+  const same = XEN_VERSIONS.filter((version) => series !== undefined && `${version.banner}.`.startsWith(`${series}.`));
+  return versionOfBanner(banner) ?? same.at(-1) ?? XEN_VERSIONS.at(-1)!;
 }

@@ -111,7 +111,7 @@ test("a Linux in the domU asks for its shared info page and its grant table when
   assert.equal(run.at(-2)!.domain, 0, "dom0 goes on");
 });
 
-test("a replay flushes at switches as last_vcpu_ran says, and has the phases that the record has", () => {
+test("a replay flushes at switches as last_vcpu_ran says, and has the record's phases, and what a dead domU leaves to scrub", () => {
   const run = (switches: Partial<Replay["switches"]>, phases: Replay["phases"]): Seen[] => {
     const sink = new Collector();
     const all = { boot: [], create: [], run: [], destroy: [], ...switches };
@@ -130,7 +130,12 @@ test("a replay flushes at switches as last_vcpu_ran says, and has the phases tha
   );
   const phasesOf = (events: Seen[]): string[] =>
     events.filter((e) => e.kind === "begin" && e.name.startsWith("phase:")).map(({ name }) => name.slice(6));
-  assert.deepEqual(phasesOf(run({}, ["create", "destroy"])), ["create", "destroy"]);
+  assert.deepEqual(phasesOf(run({}, ["create"])), ["create"]);
+  assert.deepEqual(phasesOf(run({}, ["create", "destroy"])), ["create", "destroy", "scrub"]);
+  const unpaused = (events: Seen[]): number => events.findIndex(({ name }) => name === "domain:unpause");
+  const both = run({}, ["create", "run"]);
+  assert.ok(unpaused(both) > both.findIndex(({ name }) => name === "phase:run"), "a record's run begins with it");
+  assert.equal(unpaused(run({}, ["create", "destroy"])), -1, "a domU that never runs");
   // The domU's Linux asks for its shared info page only where the domU ran.
   assert.equal(
     tlbisOf(run({ run: [domu(1)] }, ["create", "run"])).length - tlbisOf(run({}, ["create", "run"])).length,
