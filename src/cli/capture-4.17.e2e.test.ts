@@ -31,6 +31,7 @@ interface Told {
   readonly unknown: readonly string[];
   readonly phases: Readonly<Record<string, PhaseSummary>>;
   readonly comparison: readonly RecordedRow[];
+  readonly executed: { readonly executes: readonly string[] };
 }
 
 function shootdown(...args: string[]): string {
@@ -51,6 +52,7 @@ test("Xen 4.17 with a toolstack and a module that were named: the model, told th
   const told = JSON.parse(shootdown("capture", ...run)) as Told;
   assert.deepEqual([told.version, told.policy, told.unknown], ["4.17", "xen-4.17", []]);
   for (const row of told.comparison) assert.equal(row.unexplained, 0, `${row.phase}, ${row.what}`);
+  assert.ok(told.executed.executes.includes("xen-4.17"), "instruction by instruction");
   const { tlbi, hypercalls } = told.phases.create!;
   const pages = told.segments.reduce((sum, segment) => sum + segment.pages, 0);
   assert.deepEqual(tlbi, { VMALLS12E1IS: pages + 4 + 1 + 1, ALLE1IS: hypercalls.XENMEM_populate_physmap });

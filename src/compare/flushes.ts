@@ -66,7 +66,9 @@ class Pcpu {
 const DSB_SY = BARRIERS.findIndex(({ name }) => name === "DSB SY");
 const VTTBR = SYSREGS.indexOf("VTTBR_EL2");
 /** Xen's functions whose flush is that of a VMID given out, or of a root cleared or invalidated. */
-const VMID_ASSIGNED = /\b(p2m_init|p2m_alloc_table|p2m_alloc_vmid|p2m_clear_root_pages|p2m_invalidate_root)\b/;
+// 4.17 clears a root in p2m_teardown itself, and invalidates one inline at the first unpausing.
+const VMID_ASSIGNED =
+  /\b(p2m_init|p2m_alloc_table|p2m_alloc_vmid|p2m_clear_root_pages|p2m_invalidate_root|p2m_force_tlb_flush_sync < p2m_teardown|p2m_write_unlock < domain_unpause_by_systemcontroller)\b/;
 /** Those that flush on occasions that no policy has. */
 const XENS_OWN =
   /\b(scrub_free_pages|alloc_heap_pages|populate_physmap|do_trap_stage2_abort_guest|p2m_resolve_translation_fault|p2m_flush_vm|vmid_rollover)\b/;
