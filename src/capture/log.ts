@@ -37,8 +37,8 @@ const PSTATE = Buffer.from("PSTATE=");
 /** Characters from one register's name to the next: "X00=", 16 digits, a blank or the end of the line. */
 const STRIDE = 21;
 const REGISTERS = 32;
-/** Bytes that a record may have before its end is seen. */
-const MAX_RECORD = 65_536;
+/** Bytes that may come before a record's end is seen: its own 1,000, and lines about the linking of blocks, which may be many. */
+const MAX_RECORD = 16 * 2 ** 20;
 /** PSTATE.M[3:2] as SPSR_EL2 has it: the EL. */
 const elOf = (pstate: number): number => (pstate >>> 2) & 3;
 
@@ -61,7 +61,9 @@ export class ExecutionLog implements BlockRecord {
     const used = this.scan(false);
     this.rest = this.data.subarray(used);
     if (this.rest.length > MAX_RECORD)
-      throw new InputError(`QEMU's execution log has a record of more than ${MAX_RECORD} bytes, expected about 1,000`);
+      throw new InputError(
+        `QEMU's execution log has a record of more than ${MAX_RECORD} bytes, expected about 1,000 and lines of other kinds`,
+      );
   }
 
   /** The log has ended: the last record is handed on. */

@@ -1,7 +1,7 @@
 /** What is said of a trace that does not vouch for itself. */
-import type { Integrity } from "../trace/index.js";
+import type { TraceSide } from "../compare/index.js";
 
-const WORDS: Readonly<Record<Integrity, string>> = {
+const WORDS: Readonly<Record<TraceSide["integrity"], string>> = {
   checked: "",
   unchecked: "",
   partial: "partial: it has no end line and may be cut off",
@@ -9,4 +9,4 @@ const WORDS: Readonly<Record<Integrity, string>> = {
 };
 
 /** What stands beside the number of events of a trace; "" where there is nothing to say, or it is said aside. */
-export const integrityWords = (integrity: Integrity): string => WORDS[integrity];
+export const integrityWords = (integrity: TraceSide["integrity"]): string => WORDS[integrity];

@@ -147,9 +147,9 @@ export class ParquetTrace implements TraceSink {
       kvMetadata: [
         { key: VERSION_KEY, value: String(TRACE_VERSION) },
         { key: PRODUCER_KEY, value: this.producer },
+        ...(this.recording ? [{ key: RECORDING_KEY, value: recordingJson(this.recording) }] : []),
         // The last one: see parquet-digest.ts.
         { key: FOOTER_KEY, value: NO_DIGEST },
-        ...(this.recording ? [{ key: RECORDING_KEY, value: recordingJson(this.recording) }] : []),
       ],
     });
     footer.row_groups = this.groups;
