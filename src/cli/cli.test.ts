@@ -344,8 +344,10 @@ test("what does not fit is refused, by one job as by many", () => {
   refused(/domain 1 .*does not fit into the machine's RAM/, "compare", small);
   const tiny = edited("scenarios", "create-domu", [/ram-mib = .*/, "ram-mib = 512"]);
   refused(/dom0 .*does not fit/, "compare", tiny, "--json");
-  refused(/access to IPA 0x\w+, expected one below 2\^32/, "compare", "create-domu", "--ipa-bits", "40,32");
-  refused(/access to IPA 0x\w+, expected one below 2\^32/, "price", "trace.parquet", "--ipa-bits", "32");
+  const far = edited("scenarios", "create-domu", [/foreign-gfn = .*/, "foreign-gfn = 0x200000"]);
+  refused(/access to IPA 0x\w+, expected one below 2\^32/, "compare", far, "--ipa-bits", "40,32");
+  output("simulate", far, "-p", "remove-batch", "-o", "far.parquet");
+  refused(/access to IPA 0x\w+, expected one below 2\^32/, "price", "far.parquet", "--ipa-bits", "32");
   refused(
     /va-ipa-range requires FEAT_TLBIRANGE, which cortex-a72 does not have/,
     ...["simulate", "create-domu", "-p", "va-ipa-range", "--cpu", "cortex-a72", "-o", "never.parquet"],

@@ -148,6 +148,12 @@ test("--phase leaves the other phases out, and --host the other hosts", () => {
 });
 
 test("what cannot be compared is refused in one sentence, and nothing is printed", () => {
+  const far = [
+    '{"shootdown":"trace","version":1}',
+    '{"kind":"access","name":"read","vmid":1,"level":3,"from":"0x200000000"}',
+    '{"end":true,"events":1}',
+  ];
+  writeFileSync(join(folder, "far.ndjson"), `${far.join("\n")}\n`);
   writeFileSync(join(folder, "cut.parquet"), readFileSync(join(folder, "batch.parquet")).subarray(0, 9000));
   for (const [message, ...args] of [
     [/missing\.parquet: no such file/, "today.parquet", "missing.parquet"],
@@ -159,7 +165,7 @@ test("what cannot be compared is refused in one sentence, and nothing is printed
       ...["today.parquet", "batch.parquet", "--phase", "creat"],
     ],
     [/no host is named 'kvm'/, "today.parquet", "batch.parquet", "--host", "kvm"],
-    [/access to IPA 0x\w+, expected one below 2\^32/, "today.parquet", "batch.parquet", "--ipa-bits", "32"],
+    [/access to IPA 0x200000000, expected one below 2\^32/, "today.parquet", "far.ndjson", "--ipa-bits", "32"],
   ] as [RegExp, ...string[]][]) {
     const { status, out, err } = shootdown(["diff", ...args]);
     assert.match(err, message);

@@ -69,6 +69,7 @@ before(() => {
     { kind: "begin", name: `hypercall:${HOSTILE}` },
     { kind: "end", name: `hypercall:${HOSTILE}` },
     { kind: "end", name: `phase:${HOSTILE}` },
+    { end: true, events: 5 },
   ];
   writeFileSync(at("hostile.ndjson"), `${events.map((event) => JSON.stringify(event)).join("\n")}\n`);
   for (const name of ["pipe.toml", "pipe.ndjson", "out.html"]) spawnSync("mkfifo", [at(name)]);

@@ -46,7 +46,8 @@ test("the recorded domU has a shadow from its first run on, though no access of 
 });
 
 const HEADER = '{"shootdown":"trace","version":1}\n';
-const lines = (...rows: object[]): string => HEADER + rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+const lines = (...rows: object[]): string =>
+  HEADER + [...rows, { end: true, events: rows.length }].map((row) => `${JSON.stringify(row)}\n`).join("");
 const flush = { kind: "tlbi", name: "VMALLS12E1IS", vmid: 5 };
 
 test("a bare list of TLBIs is said to show no guest; with --ran its VMID has a shadow", () => {

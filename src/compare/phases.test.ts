@@ -97,8 +97,8 @@ test("where phases cross, what follows the end of the first is in the second", (
   assert.deepEqual(
     prices.phases().map(({ phase, counts }) => [phase, counts.tlbi.ALLE1IS]),
     [
-      [OUTSIDE, 1],
       ["b", 2],
+      [OUTSIDE, 1],
     ],
   );
 });

@@ -107,7 +107,7 @@ for (const codec of ["snappy", "gzip", "uncompressed"])
     await filter(codec);
     const sink = new Collected();
     const { info } = await readTrace(filtered, [sink]);
-    assert.deepEqual(info, { events: 1000, integrity: "unchecked", producer: "" });
+    assert.deepEqual(info, { events: 1000, integrity: "unchecked", producer: "", recording: undefined });
     assert.ok(sink.list.every((e) => e.pcpu === 1 && e.words[4] === 0xffff_ffff && e.words[5] === 0xffff_ffff));
     assert.equal(sink.list[0]!.name, "IPAS2E1IS");
   });

@@ -123,7 +123,7 @@ test("a .ndjson trace is a header, one object an event and an end line, with not
 test("both forms say who made the trace, how many events it has and that they are all there", async () => {
   await write(file("info.parquet"), many(3));
   await write(file("info.ndjson"), many(3));
-  const info = { events: 3, integrity: "checked", producer: "a test" };
+  const info = { events: 3, integrity: "checked", producer: "a test", recording: undefined };
   assert.deepEqual((await readTrace(file("info.parquet"), [])).info, info);
   assert.deepEqual((await readTrace(file("info.ndjson"), [])).info, info);
   const some = (await readTrace(file("info.ndjson"), [], { count: 2 })).info;

@@ -79,8 +79,8 @@ export class NdjsonTrace implements TraceSink {
 
   /** The end line, and what is left. */
   finish(): void {
-    this.text += `${endLine(this.written)}\n`;
     if (this.recording) this.text += `{"shootdown":"recording","recording":${recordingJson(this.recording)}}\n`;
+    this.text += `${endLine(this.written)}\n`;
     this.flush();
   }
 }
