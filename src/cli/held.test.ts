@@ -35,7 +35,7 @@ code = """
   with owner-vmid
     for entry
       dsb ishst
-      tlbi ipas2e1is, ipa
+      tlbi ipas2e1is, ipa, ttl
       tlbi vmalle1is
       dsb ish
       if repeat-tlbi
@@ -86,7 +86,7 @@ test("a capture without what the model must be told says so, and its flushes are
   assert.equal(status, 0);
   assert.match(out, /does not keep the sizes that the model must be told[\s\S]*its figures have no prediction\./);
   assert.match(out, /On all of these occasions: xen-today, xen-4\.17, switch-no-flush/);
-  assert.match(out, /! +tlbi vmalls12e1is +tlbi ipas2e1is, ipa\n/);
+  assert.match(out, /! +tlbi vmalls12e1is +tlbi ipas2e1is, ipa, level 3\n/);
   assert.match(out, /one that stands elsewhere may have been executed unseen\./);
   assert.ok(out.split("\n").every((line) => line.length <= 80));
   assert.equal(json(CAPTURE, "-p", "kvm-ipa").comparison, null);
