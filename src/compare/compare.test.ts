@@ -249,8 +249,7 @@ test("phases add up to the whole", () => {
   const { sinks, counts } = hostSinks(HOSTS, [40, 48], 2);
   simulate(SMALL, V2, [{ policy: loadPolicy("xen-today"), sinks: [phases, ...sinks] }]);
   const list = phases.phases();
-  // "other": dom0's guest is entered between boot and create, where the host flushes the pCPU's context.
-  assert.deepEqual([...new Set(list.map((p) => p.phase))], ["boot", "create", "run", "other"]);
+  assert.deepEqual([...new Set(list.map((p) => p.phase))], ["boot", "create", "run"]);
   const whole = counts();
   whole.forEach(({ host, ipaBits, counts: total }) => {
     const parts = list.filter((p) => p.host === host && p.ipaBits === ipaBits).map((p) => p.counts);

@@ -97,7 +97,6 @@ export function* simulation(
 
   const { dom0, base } = yield* phase("boot", bootDom0(xen, scenario));
   recorder.pause(false);
-  xen.run(0, dom0.vcpus[0]!);
   const toolstack = new Toolstack(xen, physmap, dom0, base, scenario);
   let next = 1;
   for (let life = 1; life <= scenario.lives; life++) {
@@ -110,6 +109,8 @@ export function* simulation(
     }
 
     function* createAll(): Generator<void> {
+      // dom0 begins to run, and with it the toolstack.
+      if (life === 1) xen.run(0, dom0.vcpus[0]!);
       for (const spec of scenario.domu)
         running.push({ domain: yield* toolstack.create(next++, spec), spec, base: GUEST_RAM_GFN });
     }
