@@ -161,7 +161,7 @@ test("what cannot be compared is refused in one sentence, and nothing is printed
     [/cut\.parquet: cut off/, "today.parquet", "cut.parquet"],
     [/unknown ending, expected/, "today.parquet", "batch.csv"],
     [
-      /--phase: neither trace has a phase 'creat', expected boot, create, other/,
+      /--phase: neither trace has a phase 'creat', expected boot, create/,
       ...["today.parquet", "batch.parquet", "--phase", "creat"],
     ],
     [/no host is named 'kvm'/, "today.parquet", "batch.parquet", "--host", "kvm"],
