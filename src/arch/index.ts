@@ -1,7 +1,9 @@
 /** What the Arm manual says, and nothing else (DDI 0487). */
 export * from "./address.js";
 export * from "./barrier.js";
+export * from "./cpu.js";
 export * from "./descriptor.js";
+export * from "./errata.js";
 export * from "./explain.js";
 export * from "./explain-operand.js";
 export * from "./features.js";

@@ -1,5 +1,5 @@
 /** A recorded run of a real Xen held against the model: the same figures side by side, and every difference named. */
-import { CPU_PROFILES, type CpuProfile, SYSREGS, VALID } from "../arch/index.js";
+import { CPU_PROFILES, type CpuProfile, SYSREGS, VALID, withErratum } from "../arch/index.js";
 import type { Policy } from "../policy/index.js";
 import {
   type EventBuffer,
@@ -189,7 +189,7 @@ export function predictRun(
   repeatTlbi: boolean,
   features: CpuProfile = EVERYTHING,
 ): Summary {
-  const cpu: CpuProfile = { ...features, repeatTlbi };
+  const cpu = withErratum(features, "repeat-tlbi", repeatTlbi);
   const summing = new Summing();
   const { switches, phases, batches } = facts;
   replay({ scenario: scenarioOf(run, facts.ipaBits), switches, phases, batches }, cpu, policy, [summing]);

@@ -189,7 +189,7 @@ export class Machine {
       this.recorder.barrier(this.here, DSB_ISHST);
       this.tlbi(ALLE1IS, 0, 0);
       this.recorder.barrier(this.here, DSB_ISH);
-      if (this.cpu.repeatTlbi && this.version.repeat === "vale2is") {
+      if (this.cpu.errata.has("repeat-tlbi") && this.version.repeat === "vale2is") {
         this.tlbi(VALE2IS, 0, 0);
         this.recorder.barrier(this.here, DSB_ISH);
       }
