@@ -1,5 +1,5 @@
 /** The price of one TLBI, for a shadow that a user describes. */
-import { halvesOf, levelShift, PAGE_SHIFT, TLBI_OPS, type TlbiOp, tlbiIndex } from "../arch/index.js";
+import { halvesOf, isBroadcast, levelShift, PAGE_SHIFT, TLBI_OPS, type TlbiOp, tlbiIndex } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { addAmounts, type Counts, NO_SHADOW } from "./counts.js";
 import { accountOf, nestedCounts } from "./kvm/account.js";
@@ -94,7 +94,7 @@ function bareCounts(op: TlbiOp): Counts {
     leavesDropped: 0,
     refaults: 0,
     firstFaults: 0,
-    parts: { trap: {}, walk: {}, flush: op.reach === "local" ? { local: 1 } : { broadcast: 1 }, refault: {} },
+    parts: { trap: {}, walk: {}, flush: isBroadcast(op) ? { broadcast: 1 } : { local: 1 }, refault: {} },
     rest: undefined,
   };
 }
