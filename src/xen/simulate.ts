@@ -1,5 +1,5 @@
 /** A scenario under a policy, from Xen's boot to the end, as a trace. */
-import { type CpuProfile, gfn } from "../arch/index.js";
+import type { CpuProfile } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { type Occasion, type Policy, policyOn } from "../policy/index.js";
 import { Recorder, type TraceSink } from "../trace/index.js";
@@ -169,7 +169,7 @@ export function* bootDom0(xen: Xen, scenario: Scenario): Generator<void, { dom0:
       );
     base ??= page;
     dom0.p2m.lock();
-    dom0.p2m.setEntry(gfn(page), 2 ** order, page, P2m.ram_rw);
+    dom0.p2m.setEntry(page, 2 ** order, page, P2m.ram_rw);
     dom0.p2m.unlock();
     left -= 2 ** order;
   }

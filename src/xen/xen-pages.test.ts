@@ -1,7 +1,7 @@
 /** Mappings of pages that are nobody's RAM: shared info, grant tables, grants, magic pages. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CPU_PROFILES, gfn } from "../arch/index.js";
+import { CPU_PROFILES } from "../arch/index.js";
 import { EINVAL, ESRCH } from "./errno.js";
 import { MapSpace } from "./physmap.js";
 import { type Replay, replay } from "./replay.js";
@@ -12,7 +12,7 @@ import { Collector, orderOf, type Seen, testPolicy, tlbisOf, world } from "./wor
 test("a shared info page amid a 2 MiB block costs two flushes: the split, and the replacement", () => {
   const w = world();
   w.domain(1, 0);
-  w.physmap.populate(1, [gfn(0x40000)], 9);
+  w.physmap.populate(1, [0x40000], 9);
   w.take();
   assert.equal(w.physmap.addToPhysmap(1, MapSpace.shared_info, 0, 0x40005), 0);
   const events = w.take();
