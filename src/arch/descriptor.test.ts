@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { bigintOf } from "./address.js";
 import {
   AF,
   AP_EL0,
   AP_RO,
-  bigintOf,
   CONTIG_HI,
   descriptorKind,
   leafHi,

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { bigintOf } from "./address.js";
 import {
   addressOperand,
-  bigintOf,
   decodeOperand,
   encodeOperand,
   type GranuleBits,

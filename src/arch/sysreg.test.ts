@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { bigintOf, hex, idOf, outputPage, pageHi, pageLo, pageOf, SYSREGS, sysregIndex, vttbr } from "./index.js";
+import { bigintOf } from "./address.js";
+import { hex, idOf, outputPage, pageHi, pageLo, pageOf, SYSREGS, sysregIndex, vttbr } from "./index.js";
 
 test("VTTBR_EL2 holds the VMID in [63:48] and the root table's address below", () => {
   fc.assert(

@@ -40,7 +40,7 @@ const NEAR = 3;
 const MOST_CALLERS = 8;
 
 /** A function whose entries are to be logged; `near`: worth that its page is translated one instruction a block. */
-export interface Followed {
+interface Followed {
   readonly of: XenFunction;
   readonly near: boolean;
 }

@@ -33,7 +33,7 @@ const LOOPS: readonly LoopOver[] = ["page", "entry", "range", "va-page", "va-ran
 const MAX_NESTING = 32;
 
 /** What the occasion offers to its code. */
-export interface ParseContext {
+interface ParseContext {
   readonly file: string;
   /** line in the file of the code's first line */
   readonly line: number;

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { CPU_PROFILES, cpuProfile, decodeOperand, ERRATUM_WORDS, halvesOf, TLBI_OPS } from "../arch/index.js";
-import { Case, type Instruction, type Policy, parsePolicy, type Statement, specialise, unroll } from "./index.js";
+import { Case, type Instruction, type Policy, parsePolicy, unroll } from "./index.js";
+import { type Statement, specialise } from "./program.js";
 
 const noBase = (): Policy => {
   throw new Error("no base");

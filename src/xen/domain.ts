@@ -1,5 +1,4 @@
 /** Domains: their making, running and end (xen/common/domain.c, xen/arch/arm/domain.c, domain_build; Xen's domctls). */
-
 import { NO_DOMAIN } from "../trace/index.js";
 import { EBUSY, ENOMEM, ESRCH } from "./errno.js";
 import type { Machine } from "./machine.js";

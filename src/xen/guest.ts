@@ -1,5 +1,4 @@
 /** What a Linux in a domU asks Xen for when it comes up (arch/arm/xen/enlighten.c: xen_guest_init; gnttab_init; hvc_xen). */
-
 import { Access } from "../trace/index.js";
 import type { Domain, Xen } from "./domain.js";
 import { MapSpace, type Physmap } from "./physmap.js";

@@ -4,11 +4,10 @@
  * scrub_free_pages). Which of the free pages comes next is this model's own affair: the last that was freed, and lower
  * addresses of memory that nobody had; Xen's zones, and its preference for scrubbed blocks, are not modelled.
  */
-
 import { NO_DOMAIN } from "../trace/index.js";
 
 /** Largest order handed out in one piece: 1 GiB. */
-export const MAX_ORDER = 18;
+const MAX_ORDER = 18;
 /** References that a page can have here (Xen: PGC_count_mask). */
 const MAX_REFS = 0xffff;
 

@@ -16,7 +16,7 @@ const ALLE1IS = tlbiIndex("alle1is")!;
 const VALE2IS = tlbiIndex("vale2is")!;
 
 /** What a policy decides beside its code: whether removals go in batches, and who holds a VMID. */
-export interface Frame {
+interface Frame {
   readonly batch: boolean;
   readonly vmidPer: Policy["vmidPer"];
 }
@@ -27,7 +27,7 @@ export function frameOf(policy: Policy): Frame {
 }
 
 /** True when two policies may share a simulation. */
-export function sameFrame(a: Frame, b: Frame): boolean {
+function sameFrame(a: Frame, b: Frame): boolean {
   return a.batch === b.batch && a.vmidPer === b.vmidPer;
 }
 

@@ -7,7 +7,7 @@ import { Case, type Due, type Policy } from "../policy/index.js";
 import type { Machine } from "./machine.js";
 
 /** Whose flushes they are: the domain's VMIDs, and the ASID of its guest's mappings. */
-export interface FlushOwner {
+interface FlushOwner {
   readonly vmids: readonly number[];
   readonly asid: number;
 }

@@ -4,7 +4,7 @@ import type { Tables } from "./tables.js";
 import { entryHi, entryLo, tableEntryHi, tableEntryLo, typeOf } from "./types.js";
 
 /** The p2m whose block it is. */
-export interface SplitOwner {
+interface SplitOwner {
   /** stats.mappings and stats.shattered, by level */
   readonly mappings: number[];
   readonly shattered: number[];

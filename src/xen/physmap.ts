@@ -2,7 +2,6 @@
  * The hypercalls that change a domain's memory and physmap (xen/common/memory.c: do_memory_op and its helpers), and the one
  * that is proposed: XENMEM_remove_from_physmap_batch.
  */
-
 import type { Domain, Xen } from "./domain.js";
 import { EDOM, EFAULT, EILSEQ, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP, EPERM, ESRCH } from "./errno.js";
 import { INVALID_MFN, UNKNOWN_VA } from "./p2m.js";
@@ -25,10 +24,10 @@ export const MAX_BATCH = 0xffff;
 const MAX_GRANT_FRAMES = 64;
 
 /** A guest's array: what the hypervisor reads from or writes to, item by item. Null is a bad handle (-EFAULT). */
-export type GuestArray = { [index: number]: number; readonly length: number } | null;
+type GuestArray = { [index: number]: number; readonly length: number } | null;
 
 /** struct xen_add_to_physmap_batch, for space gmfn_foreign. */
-export interface AddBatch {
+interface AddBatch {
   readonly domid: number;
   readonly space: number;
   readonly size: number;
@@ -40,7 +39,7 @@ export interface AddBatch {
 }
 
 /** struct xen_remove_from_physmap_batch: its sibling without the indexes. */
-export interface RemoveBatch {
+interface RemoveBatch {
   readonly domid: number;
   readonly size: number;
   readonly gpfns: GuestArray;

@@ -1,5 +1,4 @@
 /** Who runs where and when: rotations in the manner of credit2, null and hard affinity (xen/common/sched). */
-
 import { InputError } from "../input/index.js";
 import { Access } from "../trace/index.js";
 import type { Domain, Vcpu, Xen } from "./domain.js";
@@ -19,7 +18,7 @@ export interface Running {
 }
 
 /** Rotations: for each slot of time and each pCPU, the vCPU that runs there (undefined = idle). */
-export class Rotation {
+class Rotation {
   private readonly queues: Vcpu[][];
 
   /** Throws an InputError when the scheduler cannot place the vCPUs. */

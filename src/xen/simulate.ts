@@ -13,13 +13,13 @@ import { GUEST_RAM_GFN, Toolstack } from "./toolstack.js";
 import { P2m } from "./types.js";
 import { xenVersion } from "./versions.js";
 
-export interface SimulationOptions {
+interface SimulationOptions {
   /** false: the sinks get the trace only from the end of the boot on, when dom0 runs. Default true */
   readonly boot?: boolean;
 }
 
 /** What a simulation was. */
-export interface Simulated {
+interface Simulated {
   /** events handed to the sinks, by lane */
   readonly events: readonly number[];
   /** occasions that came up: the traces depend on the policies' code for no others */
@@ -27,7 +27,7 @@ export interface Simulated {
 }
 
 /** A policy to simulate, and who gets its trace. */
-export interface Lane {
+interface Lane {
   readonly policy: Policy;
   readonly sinks: readonly TraceSink[];
 }

@@ -2,7 +2,6 @@
  * The toolstack's work, as `xl create` on a Linux dom0 does it (libxl, libxenguest, the privcmd driver): memory, images
  * segment by segment and page by page through foreign mappings, unpause.
  */
-
 import { InputError } from "../input/index.js";
 import { Access } from "../trace/index.js";
 import type { Domain, Xen } from "./domain.js";

@@ -4,7 +4,7 @@
  */
 
 /** VMID 0 is never given out (INVALID_VMID). */
-export const INVALID_VMID = 0;
+const INVALID_VMID = 0;
 
 /** The VMIDs of the machine: 2^bits of them, less VMID 0. */
 export class VmidPool {

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { CPU_PROFILES } from "../arch/index.js";
 import { EINVAL, ESRCH } from "./errno.js";
 import { MapSpace } from "./physmap.js";
-import { type Replay, replay } from "./replay.js";
+import { replay } from "./replay.js";
 import { parseScenario, type Scenario } from "./scenario.js";
 import { simulate } from "./simulate.js";
 import { Collector, orderOf, type Seen, testPolicy, tlbisOf, world } from "./world.fixture.js";
@@ -112,6 +112,7 @@ test("a Linux in the domU asks for its shared info page and its grant table when
 });
 
 test("a replay flushes at switches as last_vcpu_ran says, and has the record's phases, and what a dead domU leaves to scrub", () => {
+  type Replay = Parameters<typeof replay>[0];
   const run = (switches: Partial<Replay["switches"]>, phases: Replay["phases"]): Seen[] => {
     const sink = new Collector();
     const all = { boot: [], create: [], run: [], destroy: [], ...switches };
