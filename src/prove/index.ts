@@ -7,4 +7,4 @@ export * from "./rules.js";
 export * from "./sign-off.js";
 export type { Step } from "./story.js";
 export { Unsupported } from "./timeline.js";
-export { LimitReached, proverCpu } from "./world.js";
+export { type Cpu, LimitReached, proverCpu } from "./world.js";

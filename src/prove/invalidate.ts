@@ -1,5 +1,5 @@
 /** TLBIs as a thread executes them (DDI 0487, C5.5 and D8.17). */
-import { TLBI_OPS } from "../arch/index.js";
+import { isBroadcast, TLBI_OPS } from "../arch/index.js";
 import { latestTlbi } from "./barriers.js";
 import { viewOf } from "./compute.js";
 import type { Action, Instruction } from "./program.js";
@@ -31,10 +31,7 @@ export function executeTlbi(run: ThreadRun, s: State, at: Tlbi): boolean {
   const op = TLBI_OPS[at.tlbi]!;
   const vmids = new Set(run.regimes.options(s, PLACE.vttbr).map((v) => world.vmidOf(v)));
   const operand = world.values.big(reg(s, at.rt));
-  const local =
-    op.reach === "local" &&
-    world.model.broadcast &&
-    !(s[EL]! < 2 && op.regime === "EL1&0" && world.forcesBroadcast(sysreg(s, PLACE.hcr)));
+  const local = world.model.broadcast && !isBroadcast(op, s[EL]! < 2 && world.forcesBroadcast(sysreg(s, PLACE.hcr)));
   const bound = Math.max(
     s[VDSB]!,
     s[VCSE]!,

@@ -1,5 +1,5 @@
 /** What the threads of one exploration share: values, cells, the timeline, what PEs may hold, and the CPU. */
-import type { CpuProfile } from "../arch/index.js";
+import { type CpuProfile, ERRATUM_WORDS, type Erratum } from "../arch/index.js";
 import { Catalogue, type Context, EL2, EL10, type Invalidation } from "./entry.js";
 import { type Knowledge, peKey } from "./knowledge.js";
 import { MayCache } from "./maycache.js";
@@ -15,8 +15,8 @@ export interface Cpu {
   readonly ets2: boolean;
   /** FEAT_nTLBPA */
   readonly nTlbpa: boolean;
-  /** CVE-2025-10263 */
-  readonly repeatTlbi: boolean;
+  /** what it has; each has its rule */
+  readonly errata: Readonly<Record<Erratum, boolean>>;
 }
 
 /** The properties of a CPU profile that the prover looks at. */
@@ -24,7 +24,7 @@ export function proverCpu(profile: CpuProfile): Cpu {
   return {
     ets2: profile.features.has("FEAT_ETS2"),
     nTlbpa: profile.features.has("FEAT_nTLBPA"),
-    repeatTlbi: profile.repeatTlbi,
+    errata: Object.fromEntries(ERRATUM_WORDS.map((word) => [word, profile.errata.has(word)])) as Cpu["errata"],
   };
 }
 
@@ -231,8 +231,9 @@ export class World {
         continue;
       }
       const removes = cache.knowledge.matters(pe, regime) && (anyVmid || knowledge.has(peKey(pe, regime), vmid));
-      if (removes && only === undefined && cpu.repeatTlbi) cache.knowledge.strikes(pe);
-      const waits = cpu.repeatTlbi && only === undefined && knowledge.writers.has(pe) && knowledge.struck.has(pe);
+      if (removes && only === undefined && cpu.errata["repeat-tlbi"]) cache.knowledge.strikes(pe);
+      const waits =
+        cpu.errata["repeat-tlbi"] && only === undefined && knowledge.writers.has(pe) && knowledge.struck.has(pe);
       if (removes || waits) list.push(pe);
     }
     return list;
