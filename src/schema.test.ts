@@ -11,7 +11,6 @@ import { Ajv2020, type AnySchemaObject } from "ajv/dist/2020.js";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const MAIN = fileURLToPath(new URL("./cli/main.js", import.meta.url));
 const SCHEMAS = join(ROOT, "docs", "schema");
-/** The captures that come with the package were made before a trace kept what ran. */
 const CAPTURED = join(ROOT, "traces", "xen-4.20-create-small.parquet");
 
 const readJson = (...path: string[]): AnySchemaObject =>
