@@ -2,14 +2,15 @@
  * Every timeline that the threads can make, event by event, and over each one every execution of every thread: can the final
  * state satisfy the condition? A timeline that no thread can go on with keeping its promises is cut at once.
  */
-import { Knowledge, Learned } from "./knowledge.js";
+
 import type { Condition, Program } from "./program.js";
-import type { Record } from "./record.js";
 import { modelWithout, type Rule } from "./rules.js";
-import { type Step, tell } from "./story.js";
-import { type Atom, type Candidate, type Runs, ThreadRun } from "./thread.js";
-import { MAX_EVENTS, Unsupported, WRITE } from "./timeline.js";
-import { type Cpu, LimitReached, World } from "./world.js";
+import { type Step, tell } from "./story/story.js";
+import type { Record } from "./thread/record.js";
+import { type Atom, type Candidate, type Runs, ThreadRun } from "./thread/thread.js";
+import { type Cpu, LimitReached, World } from "./thread/world.js";
+import { Knowledge, Learned } from "./tlb/knowledge.js";
+import { MAX_EVENTS, Unsupported, WRITE } from "./tlb/timeline.js";
 
 export interface Options extends Cpu {
   /** over this many thread states the answer is unknown */

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { type Decision, explore } from "./explore.js";
 import { type LitmusTest, parseLitmus } from "./litmus/index.js";
 import { RULES, type Rule } from "./rules.js";
-import type { Cpu } from "./world.js";
+import type { Cpu } from "./thread/world.js";
 
 const FOLDER = fileURLToPath(new URL("../../litmus", import.meta.url));
 const NOTHING: Cpu = { ets2: false, nTlbpa: false, repeatTlbi: false };

@@ -8,9 +8,9 @@ import { missingFeature, type Policy } from "../policy/index.js";
 import { type Decision, explore } from "./explore.js";
 import { parseLitmus } from "./litmus/index.js";
 import { litmusText, PROVED, type ProvedOccasion, type Setting } from "./occasion/index.js";
-import type { Step } from "./story.js";
-import { Unsupported } from "./timeline.js";
-import { type Cpu, proverCpu } from "./world.js";
+import type { Step } from "./story/story.js";
+import { type Cpu, proverCpu } from "./thread/world.js";
+import { Unsupported } from "./tlb/timeline.js";
 
 /** One scenario to decide: a litmus test, and the CPU. Plain data. */
 export interface Task {

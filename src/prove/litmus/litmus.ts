@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { InputError, type KeyPath, parseToml, type TomlFile } from "../../input/index.js";
 import type { Instruction, Program, Thread, ThreadSysreg } from "../program.js";
-import type { Cpu } from "../world.js";
+import type { Cpu } from "../thread/world.js";
 import { type Assembled, assemble, MAX_INSTRUCTIONS } from "./assembler.js";
 import { parseAssertion } from "./assertion.js";
 import { ADDRESS_LIMIT, evaluate } from "./evaluate.js";

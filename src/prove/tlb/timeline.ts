@@ -2,7 +2,7 @@
  * The timeline: the global order of what all PEs can observe. An event's position is its time, from 1; time 0 is the initial
  * state. A broadcast TLBI is one event for each PE that it reaches.
  */
-import type { InitialMemory } from "./program.js";
+import type { InitialMemory } from "../program.js";
 import type { Values } from "./values.js";
 
 export const WRITE = 1;

@@ -1,5 +1,5 @@
 /** What barriers order (DDI 0487, B2.3): the views that they raise. */
-import { type Barrier, type BarrierDomain, completesTlbi } from "../arch/index.js";
+import { type Barrier, type BarrierDomain, completesTlbi } from "../../arch/index.js";
 import {
   EL,
   EPOCH,

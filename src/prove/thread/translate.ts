@@ -1,9 +1,9 @@
 /** How accesses may be translated: out of what the PE may hold, when, and how long an access so translated may take. */
-import type { Context, WalkFault } from "./entry.js";
+import type { Context, WalkFault } from "../tlb/entry.js";
+import { INVALIDATE } from "../tlb/timeline.js";
 import type { Walked } from "./record.js";
 import { isDone, type State, VCSE, VCSE_OWN, VDSB, VMSR, VOWN, VSEEN } from "./state.js";
 import type { ThreadRun } from "./thread.js";
-import { INVALIDATE } from "./timeline.js";
 
 /** An access that wants a translation. */
 interface Wanted {

@@ -1,11 +1,21 @@
 /** A timeline and its executions, told in time: who walked, what was held, what was written, which TLBI reached whom. */
-import { BARRIERS, completesTlbi } from "../arch/index.js";
-import { C_LEAF, C_STEP, type Context, EL10, type Entry, type Invalidation, isStep, KINDS, S2_LEAF } from "./entry.js";
-import type { Instruction } from "./program.js";
-import type { Record, Walked } from "./record.js";
-import { RULES, type Rule } from "./rules.js";
-import { CONTEXT, INVALIDATE, WRITE } from "./timeline.js";
-import type { World } from "./world.js";
+import { BARRIERS, completesTlbi } from "../../arch/index.js";
+import type { Instruction } from "../program.js";
+import { RULES, type Rule } from "../rules.js";
+import type { Record, Walked } from "../thread/record.js";
+import type { World } from "../thread/world.js";
+import {
+  C_LEAF,
+  C_STEP,
+  type Context,
+  EL10,
+  type Entry,
+  type Invalidation,
+  isStep,
+  KINDS,
+  S2_LEAF,
+} from "../tlb/entry.js";
+import { CONTEXT, INVALIDATE, WRITE } from "../tlb/timeline.js";
 
 /** One step of a story. Times are positions in the timeline, 0 = before anything happens; several steps may share one. */
 export interface Step {

@@ -1,8 +1,10 @@
 /** Loads, stores and atomics: where they are translated to, what they may read, and where they may stand in the timeline. */
+
+import type { Action, Instruction } from "../program.js";
+import type { Leaf } from "../tlb/entry.js";
+import { WRITE } from "../tlb/timeline.js";
 import { operandOf, viewOf } from "./compute.js";
-import type { Leaf } from "./entry.js";
 import { type AccessKind, permitted, syndrome } from "./exception.js";
-import type { Action, Instruction } from "./program.js";
 import type { Record, Walked } from "./record.js";
 import {
   coherence,
@@ -29,7 +31,6 @@ import {
   VWR,
 } from "./state.js";
 import type { ThreadRun } from "./thread.js";
-import { WRITE } from "./timeline.js";
 import { Translations } from "./translate.js";
 import type { World } from "./world.js";
 

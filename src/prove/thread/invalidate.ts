@@ -1,8 +1,9 @@
 /** TLBIs as a thread executes them (DDI 0487, C5.5 and D8.17). */
-import { TLBI_OPS } from "../arch/index.js";
+import { TLBI_OPS } from "../../arch/index.js";
+import type { Action, Instruction } from "../program.js";
+import { INVALIDATE } from "../tlb/timeline.js";
 import { latestTlbi } from "./barriers.js";
 import { viewOf } from "./compute.js";
-import type { Action, Instruction } from "./program.js";
 import {
   EL,
   EPOCH,
@@ -20,7 +21,6 @@ import {
   VWR,
 } from "./state.js";
 import type { ThreadRun } from "./thread.js";
-import { INVALIDATE } from "./timeline.js";
 import { PLACE } from "./world.js";
 
 type Tlbi = Extract<Action, { op: "tlbi" }> & Instruction;

@@ -13,8 +13,8 @@ import {
   removesKind,
   TLBI_OPS,
   type TlbiOp,
-} from "../arch/index.js";
-import type { Model } from "./rules.js";
+} from "../../arch/index.js";
+import type { Model } from "../rules.js";
 
 /** VAs and IPAs have 48 bits: 36 bits of page number. */
 const PAGES = 2 ** 36;

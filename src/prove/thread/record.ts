@@ -1,6 +1,7 @@
 /** What a thread did, for stories. */
-import type { Context, Leaf, WalkFault } from "./entry.js";
-import type { Instruction } from "./program.js";
+
+import type { Instruction } from "../program.js";
+import type { Context, Leaf, WalkFault } from "../tlb/entry.js";
 
 /** One thing that a thread did, for stories. */
 export type Record =

@@ -2,9 +2,11 @@
  * Which translation contexts a thread's PE is in: writes of system registers and when they are seen, context synchronisation
  * events, exceptions and their return (DDI 0487, D1.3 and D19).
  */
-import { type Context, EL2, EL10, type Regime } from "./entry.js";
+
+import type { Instruction } from "../program.js";
+import { type Context, EL2, EL10, type Regime } from "../tlb/entry.js";
+import { CONTEXT, Unsupported } from "../tlb/timeline.js";
 import { VECTOR_CURRENT_SP0, VECTOR_CURRENT_SPX, VECTOR_LOWER } from "./exception.js";
-import type { Instruction } from "./program.js";
 import {
   EL,
   FLAGS,
@@ -27,7 +29,6 @@ import {
   VSPEC,
 } from "./state.js";
 import type { ThreadRun } from "./thread.js";
-import { CONTEXT, Unsupported } from "./timeline.js";
 import { PLACE } from "./world.js";
 
 const IP = { esr1: sysregPlace("ESR_EL1"), esr2: sysregPlace("ESR_EL2"), elr1: sysregPlace("ELR_EL1"), elr2: sysregPlace("ELR_EL2"), spsr1: sysregPlace("SPSR_EL1"), spsr2: sysregPlace("SPSR_EL2"), far1: sysregPlace("FAR_EL1"), far2: sysregPlace("FAR_EL2"), hpfar: sysregPlace("HPFAR_EL2"), vbar1: sysregPlace("VBAR_EL1"), vbar2: sysregPlace("VBAR_EL2") }; // biome-ignore format: a table

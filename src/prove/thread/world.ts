@@ -1,13 +1,13 @@
 /** What the threads of one exploration share: values, cells, the timeline, what PEs may hold, and the CPU. */
-import type { CpuProfile } from "../arch/index.js";
-import { Catalogue, type Context, EL2, EL10, type Invalidation } from "./entry.js";
-import { type Knowledge, peKey } from "./knowledge.js";
-import { MayCache } from "./maycache.js";
-import type { Program, Thread, ThreadSysreg } from "./program.js";
-import type { Model } from "./rules.js";
+import type { CpuProfile } from "../../arch/index.js";
+import type { Program, Thread, ThreadSysreg } from "../program.js";
+import type { Model } from "../rules.js";
+import { Catalogue, type Context, EL2, EL10, type Invalidation } from "../tlb/entry.js";
+import { type Knowledge, peKey } from "../tlb/knowledge.js";
+import { MayCache } from "../tlb/maycache.js";
+import { Cells, Timeline, Unsupported } from "../tlb/timeline.js";
+import { Values } from "../tlb/values.js";
 import { MAX_SLOTS, type State, sysreg, sysregPlace } from "./state.js";
-import { Cells, Timeline, Unsupported } from "./timeline.js";
-import { Values } from "./values.js";
 
 /** The CPU as the prover sees it. */
 export interface Cpu {

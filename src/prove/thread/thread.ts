@@ -2,13 +2,14 @@
  * One thread over a timeline. It executes in program order; each read takes a value, each translation an outcome, and each
  * write or TLBI a place in the timeline that its views allow. With the timeline given, threads do not influence each other.
  */
-import { BARRIERS } from "../arch/index.js";
+import { BARRIERS } from "../../arch/index.js";
+import type { Action, Instruction, Thread } from "../program.js";
+import { MAX_EVENTS } from "../tlb/timeline.js";
 import { Accesses } from "./access.js";
 import { latestTlbi, orderBy } from "./barriers.js";
 import { Code } from "./code.js";
 import { compute } from "./compute.js";
 import { executeTlbi } from "./invalidate.js";
-import type { Action, Instruction, Thread } from "./program.js";
 import type { Record } from "./record.js";
 import { Regimes } from "./regime.js";
 import {
@@ -31,7 +32,6 @@ import {
   VCSE,
   VDSB,
 } from "./state.js";
-import { MAX_EVENTS } from "./timeline.js";
 import { initialSysreg, LimitReached, type World } from "./world.js";
 
 /** An event that a thread may place next. */
