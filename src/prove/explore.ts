@@ -3,14 +3,12 @@
  * state satisfy the condition? A timeline that no thread can go on with keeping its promises is cut at once.
  */
 
-import type { Condition, Program } from "./program.js";
+import type { Cpu } from "./cpu.js";
+import { type Condition, type Program, Unsupported } from "./program.js";
 import { modelWithout, type Rule } from "./rules.js";
-import { type Step, tell } from "./story/story.js";
-import type { Record } from "./thread/record.js";
-import { type Atom, type Candidate, type Runs, ThreadRun } from "./thread/thread.js";
-import { type Cpu, LimitReached, World } from "./thread/world.js";
-import { Knowledge, Learned } from "./tlb/knowledge.js";
-import { MAX_EVENTS, Unsupported, WRITE } from "./tlb/timeline.js";
+import { type Step, tell } from "./story/index.js";
+import { type Atom, type Candidate, LimitReached, type Record, type Runs, ThreadRun, World } from "./thread/index.js";
+import { Knowledge, Learned, MAX_EVENTS, WRITE } from "./tlb/index.js";
 
 export interface Options extends Cpu {
   /** over this many thread states the answer is unknown */

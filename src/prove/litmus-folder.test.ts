@@ -7,10 +7,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { Cpu } from "./cpu.js";
 import { type Decision, explore } from "./explore.js";
 import { type LitmusTest, parseLitmus } from "./litmus/index.js";
 import { RULES, type Rule } from "./rules.js";
-import type { Cpu } from "./thread/world.js";
 
 const FOLDER = fileURLToPath(new URL("../../litmus", import.meta.url));
 const NOTHING: Cpu = { ets2: false, nTlbpa: false, repeatTlbi: false };

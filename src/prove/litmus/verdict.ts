@@ -4,7 +4,7 @@
  * differ. `why` says in words what makes it so.
  */
 import * as v from "valibot";
-import type { Cpu } from "../thread/world.js";
+import type { Cpu } from "../cpu.js";
 
 const verdict = v.optional(v.picklist(["allowed", "forbidden"]));
 

@@ -2,20 +2,21 @@
 import { BARRIERS, completesTlbi } from "../../arch/index.js";
 import type { Instruction } from "../program.js";
 import { RULES, type Rule } from "../rules.js";
-import type { Record, Walked } from "../thread/record.js";
-import type { World } from "../thread/world.js";
+import type { Record, Walked, World } from "../thread/index.js";
 import {
   C_LEAF,
   C_STEP,
+  CONTEXT,
   type Context,
   EL10,
   type Entry,
+  INVALIDATE,
   type Invalidation,
   isStep,
   KINDS,
   S2_LEAF,
-} from "../tlb/entry.js";
-import { CONTEXT, INVALIDATE, WRITE } from "../tlb/timeline.js";
+  WRITE,
+} from "../tlb/index.js";
 
 /** One step of a story. Times are positions in the timeline, 0 = before anything happens; several steps may share one. */
 export interface Step {

@@ -1,11 +1,12 @@
 /** Loads, stores and atomics: where they are translated to, what they may read, and where they may stand in the timeline. */
 
 import type { Action, Instruction } from "../program.js";
-import type { Leaf } from "../tlb/entry.js";
-import { WRITE } from "../tlb/timeline.js";
+import { type Leaf, WRITE } from "../tlb/index.js";
 import { operandOf, viewOf } from "./compute.js";
 import { type AccessKind, permitted, syndrome } from "./exception.js";
 import type { Record, Walked } from "./record.js";
+import type { Regimes } from "./regime.js";
+import type { Run } from "./run.js";
 import {
   coherence,
   EL,
@@ -30,7 +31,6 @@ import {
   VSPEC,
   VWR,
 } from "./state.js";
-import type { ThreadRun } from "./thread.js";
 import { Translations } from "./translate.js";
 import type { World } from "./world.js";
 
@@ -52,8 +52,11 @@ function forwarded(s: State, slot: number, { acquire }: Load): number {
 export class Accesses {
   private readonly translations: Translations;
 
-  constructor(private readonly run: ThreadRun) {
-    this.translations = new Translations(run);
+  constructor(
+    private readonly run: Run,
+    private readonly regimes: Regimes,
+  ) {
+    this.translations = new Translations(run, regimes);
   }
 
   /** The VA of an access, and the view of its address. */
@@ -127,7 +130,7 @@ export class Accesses {
     const { el, esr, ipa, text } = syndrome(walk, type, kind, s[EL]!);
     const record = { kind: "fault", at, va: address.va, view, walk, what: text } as const;
     return this.run.noted(record, () => {
-      const went = this.run.regimes.exception(next, at, el, esr, { va: address.va, ipa, view }, next[PC]!);
+      const went = this.regimes.exception(next, at, el, esr, { va: address.va, ipa, view }, next[PC]!);
       return went ?? this.run.explore(next);
     });
   }

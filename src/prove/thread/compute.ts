@@ -1,7 +1,7 @@
 /** Instructions that touch registers only: their values, and the views that these carry on (dependencies). */
 
 import type { Instruction, Operand } from "../program.js";
-import { holds } from "../tlb/values.js";
+import { holds } from "../tlb/index.js";
 import type { Code } from "./code.js";
 import {
   FLAGS,

@@ -1,7 +1,7 @@
 /** What a thread did, for stories. */
 
 import type { Instruction } from "../program.js";
-import type { Context, Leaf, WalkFault } from "../tlb/entry.js";
+import type { Context, Leaf, WalkFault } from "../tlb/index.js";
 
 /** One thing that a thread did, for stories. */
 export type Record =

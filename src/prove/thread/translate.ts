@@ -1,9 +1,9 @@
 /** How accesses may be translated: out of what the PE may hold, when, and how long an access so translated may take. */
-import type { Context, WalkFault } from "../tlb/entry.js";
-import { INVALIDATE } from "../tlb/timeline.js";
+import { type Context, INVALIDATE, type WalkFault } from "../tlb/index.js";
 import type { Walked } from "./record.js";
+import type { Regimes } from "./regime.js";
+import type { Run } from "./run.js";
 import { isDone, type State, VCSE, VCSE_OWN, VDSB, VMSR, VOWN, VSEEN } from "./state.js";
-import type { ThreadRun } from "./thread.js";
 
 /** An access that wants a translation. */
 interface Wanted {
@@ -16,7 +16,10 @@ interface Wanted {
 
 /** The translations of one thread's accesses. */
 export class Translations {
-  constructor(private readonly run: ThreadRun) {}
+  constructor(
+    private readonly run: Run,
+    private readonly regimes: Regimes,
+  ) {}
 
   /** Every way in which the access may be translated. */
   of(s: State, { address, ordered, write }: Wanted): Walked[] {
@@ -24,9 +27,9 @@ export class Translations {
     const { cache, timeline } = world;
     const page = Math.floor(address.va / 4096);
     const list: Walked[] = [];
-    const contexts = this.run.regimes.current(s);
+    const contexts = this.regimes.current(s);
     const bound = this.ets2 ? Math.max(s[VCSE]!, s[VDSB]!, s[VOWN]!) : Math.max(s[VCSE]!, s[VCSE_OWN]!);
-    const oldest = contexts.length > 1 ? this.run.regimes.oldest(s) : undefined;
+    const oldest = contexts.length > 1 ? this.regimes.oldest(s) : undefined;
     for (const context of contexts) {
       // A walk in a new context comes after the write that began it; one in the former context need not know of that.
       const earliest = oldest && context !== oldest ? Math.max(bound, s[VMSR]!) : bound;

@@ -1,32 +1,21 @@
 /** What the threads of one exploration share: values, cells, the timeline, what PEs may hold, and the CPU. */
-import type { CpuProfile } from "../../arch/index.js";
-import type { Program, Thread, ThreadSysreg } from "../program.js";
+import type { Cpu } from "../cpu.js";
+import { type Program, type Thread, type ThreadSysreg, Unsupported } from "../program.js";
 import type { Model } from "../rules.js";
-import { Catalogue, type Context, EL2, EL10, type Invalidation } from "../tlb/entry.js";
-import { type Knowledge, peKey } from "../tlb/knowledge.js";
-import { MayCache } from "../tlb/maycache.js";
-import { Cells, Timeline, Unsupported } from "../tlb/timeline.js";
-import { Values } from "../tlb/values.js";
+import {
+  Catalogue,
+  Cells,
+  type Context,
+  EL2,
+  EL10,
+  type Invalidation,
+  type Knowledge,
+  MayCache,
+  peKey,
+  Timeline,
+  Values,
+} from "../tlb/index.js";
 import { MAX_SLOTS, type State, sysreg, sysregPlace } from "./state.js";
-
-/** The CPU as the prover sees it. */
-export interface Cpu {
-  /** FEAT_ETS2 */
-  readonly ets2: boolean;
-  /** FEAT_nTLBPA */
-  readonly nTlbpa: boolean;
-  /** CVE-2025-10263 */
-  readonly repeatTlbi: boolean;
-}
-
-/** The properties of a CPU profile that the prover looks at. */
-export function proverCpu(profile: CpuProfile): Cpu {
-  return {
-    ets2: profile.features.has("FEAT_ETS2"),
-    nTlbpa: profile.features.has("FEAT_nTLBPA"),
-    repeatTlbi: profile.repeatTlbi,
-  };
-}
 
 /** What ends an exploration early. */
 export interface Limits {
