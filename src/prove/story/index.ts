@@ -1,2 +1,3 @@
 /** A timeline and its executions in words. */
-export { type Step, tell } from "./story.js";
+export type { Step } from "./step.js";
+export { tell } from "./story.js";

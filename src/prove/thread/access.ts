@@ -4,7 +4,7 @@ import type { Action, Instruction } from "../program.js";
 import { type Leaf, WRITE } from "../tlb/index.js";
 import { operandOf, viewOf } from "./compute.js";
 import { type AccessKind, permitted, syndrome } from "./exception.js";
-import type { Record, Walked } from "./record.js";
+import type { AccessRecord, Walked } from "./record.js";
 import type { Regimes } from "./regime.js";
 import type { Run } from "./run.js";
 import {
@@ -142,7 +142,7 @@ export class Accesses {
   }
 
   /** The access is done: on from its state, with what happened for stories. */
-  private goOn(next: State, done: Omit<Extract<Record, { kind: "access" }>, "kind">): boolean {
+  private goOn(next: State, done: Omit<AccessRecord, "kind">): boolean {
     return this.run.noted({ kind: "access", ...done }, () => this.run.explore(next));
   }
 
