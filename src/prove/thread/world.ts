@@ -82,6 +82,8 @@ export class World {
   readonly timeline = new Timeline();
   readonly catalogue: Catalogue;
   readonly cache: MayCache;
+  /** FEAT_ETS2, where its rule holds */
+  readonly ets2: boolean;
   /** thread states met so far */
   states = 0;
   /** true when the time limit ended the exploration */
@@ -101,6 +103,7 @@ export class World {
   ) {
     this.cells = new Cells(program.memory, this.values);
     this.catalogue = new Catalogue(model);
+    this.ets2 = cpu.ets2 && model.ets2;
     const physical = !cpu.nTlbpa && model["physical-caches"];
     this.cache = new MayCache(
       this.timeline,
