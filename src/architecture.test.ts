@@ -102,7 +102,10 @@ test("a wing of prove imports only the wings below it, most by their doors, and 
     if (!from.startsWith(".") || !path.startsWith("prove/") || wing === undefined) return [];
     const [, other, door] = /^prove\/(?:(.+)\/)?(.+)\.js$/.exec(path)!;
     if (other === wing) return [];
-    const may = other === undefined ? WORDS_OF_WINGS.includes(door!) : WINGS[wing]!.includes(other) && (door === "index" || other === "litmus");
+    const may =
+      other === undefined
+        ? WORDS_OF_WINGS.includes(door!)
+        : WINGS[wing]!.includes(other) && (door === "index" || other === "litmus");
     return may ? [] : [`${file} imports ${path}`];
   });
   assert.deepEqual(wrong, []);
