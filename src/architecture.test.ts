@@ -1,4 +1,7 @@
-/** The house's own rules, held against the sources: no arrow runs up, and a room is entered by its door. */
+/**
+ * The house's own rules, held against the sources: no arrow runs up, a room is entered by its door, no files import each other
+ * in a circle, and no room is too large to be known.
+ */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -21,6 +24,25 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   report: ["input", "compare", "prove"],
   cli: ["arch", "input", "files", "policy", "trace", "xen", "host", "compare", "catalog", "prove", "report", "capture"],
 };
+/** What each wing of prove may import of the others. */
+const WINGS: Readonly<Record<string, readonly string[]>> = {
+  tlb: [],
+  thread: ["tlb"],
+  story: ["tlb", "thread"],
+  litmus: [],
+  // Scenarios are made of the pieces that litmus files are read with: into that wing they may reach.
+  occasion: ["litmus"],
+};
+/** The files of prove beside its wings that all of them speak of; the others stand on top. */
+const WORDS_OF_WINGS = ["cpu", "program", "rules"];
+/** Circles that stand yet, file by file; none may be added. */
+const CIRCLES: readonly string[] = ["prove/occasion/revoke-tables.ts -> prove/occasion/revoke.ts"];
+
+/** Lines of a room without its tests; a wing of prove counts as a room. */
+const BUDGET = 4_000;
+/** Rooms that are above, and the lines that they may have until they are split: these numbers only ever go down. */
+const ABOVE_BUDGET: Readonly<Record<string, number>> = { capture: 4_300 };
+
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set(["trace/file.js"]);
 /** Rooms whose engine must run in a browser: no Node imports, but for the files behind a side door. */
@@ -40,7 +62,7 @@ interface Import {
 }
 
 const imports: Import[] = files.flatMap((file) =>
-  [...readFileSync(join(source, file), "utf8").matchAll(/(?:from|import\()\s*"([^"]+)"/g)].map((match) => ({
+  [...readFileSync(join(source, file), "utf8").matchAll(/(?:from|import\(?)\s*"([^"]+)"/g)].map((match) => ({
     file,
     from: match[1]!,
     room: file.split("/")[0]!,
@@ -69,4 +91,76 @@ test("a room imports only from the rooms below it, and by their doors", () => {
 test("the engine imports nothing of Node's", () => {
   const wrong = imports.filter(({ from, room }) => PURE.includes(room) && from.startsWith("node:"));
   assert.deepEqual(wrong, []);
+});
+
+test("a wing of prove imports only the wings below it, most by their doors, and what all wings speak of", () => {
+  const folders = new Set(files.flatMap((file) => /^prove\/(.+)\//.exec(file)?.[1] ?? []));
+  assert.deepEqual([...folders].sort(), Object.keys(WINGS).sort());
+  const wrong = imports.flatMap(({ file, from }) => {
+    const path = join(dirname(file), from);
+    const [, wing] = /^prove\/(.+)\//.exec(file) ?? [];
+    if (!from.startsWith(".") || !path.startsWith("prove/") || wing === undefined) return [];
+    const [, other, door] = /^prove\/(?:(.+)\/)?(.+)\.js$/.exec(path)!;
+    if (other === wing) return [];
+    const may =
+      other === undefined
+        ? WORDS_OF_WINGS.includes(door!)
+        : WINGS[wing]!.includes(other) && (door === "index" || other === "litmus");
+    return may ? [] : [`${file} imports ${path}`];
+  });
+  assert.deepEqual(wrong, []);
+});
+
+/** The shortest circle through each node, once each: "a -> b -> c", from the first by name. */
+function circles(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const found = new Set<string>();
+  for (const start of graph.keys()) {
+    const paths = [[start]];
+    const seen = new Set<string>();
+    for (const path of paths) {
+      const next = graph.get(path.at(-1)!) ?? [];
+      if (next.includes(start)) {
+        const first = path.indexOf([...path].sort()[0]!);
+        found.add([...path.slice(first), ...path.slice(0, first)].join(" -> "));
+        break;
+      }
+      for (const node of next) if (!seen.has(node)) paths.push([...path, node]);
+      for (const node of next) seen.add(node);
+    }
+  }
+  return [...found].sort();
+}
+
+test("a circle is found and named", () => {
+  const graph = (arrows: string): Map<string, string[]> =>
+    new Map(arrows.split(" ").map((arrow) => [arrow[0]!, [...arrow.slice(1)]]));
+  assert.deepEqual(circles(graph("ab bc c")), []);
+  assert.deepEqual(circles(graph("ab bc cad da")), ["a -> b -> c", "a -> b -> c -> d"]);
+  assert.deepEqual(circles(graph("ab bac cb da")), ["a -> b", "b -> c"]);
+});
+
+test("no files import each other in a circle, types included", () => {
+  const graph = new Map(files.map((file): [string, string[]] => [file, []]));
+  for (const { file, from } of imports) {
+    const path = join(dirname(file), from).replace(/\.js$/, "");
+    const other = [`${path}.ts`, `${path}.tsx`].find((name) => graph.has(name));
+    if (from.startsWith(".") && other !== undefined) graph.get(file)!.push(other);
+  }
+  assert.deepEqual(circles(graph), CIRCLES);
+});
+
+test("no room is above its budget of lines", () => {
+  const lines = new Map<string, number>();
+  for (const file of files) {
+    const room = /^prove\/.+\//.test(file) ? dirname(file) : file.split("/")[0]!;
+    const { length } = readFileSync(join(source, file), "utf8").split("\n");
+    lines.set(room, (lines.get(room) ?? 0) + length - 1);
+  }
+  const split = [...lines].flatMap(([room, n]) => {
+    const most = ABOVE_BUDGET[room] ?? BUDGET;
+    return n > most ? [`${room} has ${n} lines without its tests, at most ${most}: split it`] : [];
+  });
+  assert.deepEqual(split, []);
+  const within = Object.keys(ABOVE_BUDGET).filter((room) => (lines.get(room) ?? 0) <= BUDGET);
+  assert.deepEqual(within, [], "within the budget now: take them off the list");
 });

@@ -2,14 +2,13 @@
  * Every timeline that the threads can make, event by event, and over each one every execution of every thread: can the final
  * state satisfy the condition? A timeline that no thread can go on with keeping its promises is cut at once.
  */
-import { Knowledge, Learned } from "./knowledge.js";
-import type { Condition, Program } from "./program.js";
-import type { Record } from "./record.js";
+
+import type { Cpu } from "./cpu.js";
+import { type Condition, type Program, Unsupported } from "./program.js";
 import { modelWithout, type Rule } from "./rules.js";
-import { type Step, tell } from "./story.js";
-import { type Atom, type Candidate, type Runs, ThreadRun } from "./thread.js";
-import { MAX_EVENTS, Unsupported, WRITE } from "./timeline.js";
-import { type Cpu, LimitReached, World } from "./world.js";
+import { type Step, tell } from "./story/index.js";
+import { type Atom, type Candidate, LimitReached, type Record, type Runs, ThreadRun, World } from "./thread/index.js";
+import { Knowledge, Learned, MAX_EVENTS, WRITE } from "./tlb/index.js";
 
 export interface Options extends Cpu {
   /** over this many thread states the answer is unknown */

@@ -1,10 +1,10 @@
 /** Is it allowed? Every timeline the architecture allows, for small programs over two-stage translation. Pure: runs in a browser. */
+export { type Cpu, proverCpu } from "./cpu.js";
 export { DEFAULT_MAX_STATES, type Decision, explore, type Options } from "./explore.js";
 export * from "./litmus/index.js";
 export { PROVED, type ProvedOccasion, type Setting } from "./occasion/index.js";
 export * from "./program.js";
 export * from "./rules.js";
 export * from "./sign-off.js";
-export type { Step } from "./story.js";
-export { Unsupported } from "./timeline.js";
-export { type Cpu, LimitReached, proverCpu } from "./world.js";
+export type { Step } from "./story/index.js";
+export { LimitReached } from "./thread/index.js";

@@ -8,10 +8,10 @@ import { basename, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { cpuProfile, ERRATA, ERRATUM_WORDS } from "../arch/index.js";
+import { type Cpu, proverCpu } from "./cpu.js";
 import { type Decision, explore } from "./explore.js";
 import { type LitmusTest, parseLitmus } from "./litmus/index.js";
 import { RULES, type Rule } from "./rules.js";
-import { type Cpu, proverCpu } from "./world.js";
 
 const FOLDER = fileURLToPath(new URL("../../litmus", import.meta.url));
 const NOTHING = proverCpu(cpuProfile("arch-minimal")!);

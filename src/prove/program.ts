@@ -1,6 +1,7 @@
 /**
  * What the prover takes: a few threads of Arm instructions, the memory with its translation tables, and a condition on the
- * final state. A litmus test and an occasion of a policy both come to this. 64-bit values are bigints here, at the edge.
+ * final state; and how it says what it does not take. A litmus test and an occasion of a policy both come to this. 64-bit values
+ * are bigints here, at the edge.
  */
 import type { Sysreg } from "../arch/index.js";
 
@@ -172,4 +173,9 @@ export interface Program {
   readonly memory: InitialMemory;
   readonly names: Names;
   readonly final: Condition;
+}
+
+/** What the tool does not model; the verdict is `unsupported`. */
+export class Unsupported extends Error {
+  override readonly name = "Unsupported";
 }

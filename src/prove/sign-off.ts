@@ -5,12 +5,12 @@
 import { CPU_PROFILES, type CpuProfile, ERRATUM_WORDS } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { missingFeature, type Policy } from "../policy/index.js";
+import { type Cpu, proverCpu } from "./cpu.js";
 import { type Decision, explore } from "./explore.js";
 import { parseLitmus } from "./litmus/index.js";
 import { litmusText, PROVED, type ProvedOccasion, type Setting } from "./occasion/index.js";
-import type { Step } from "./story.js";
-import { Unsupported } from "./timeline.js";
-import { type Cpu, proverCpu } from "./world.js";
+import { Unsupported } from "./program.js";
+import type { Step } from "./story/index.js";
 
 /** One scenario to decide: a litmus test, and the CPU. Plain data. */
 export interface Task {

@@ -1,8 +1,8 @@
 /** A litmus file in the TOML form of the isla tool and its published Arm virtual-memory suite, read to a program. */
 import * as v from "valibot";
 import { InputError, type KeyPath, parseToml, type TomlFile } from "../../input/index.js";
+import type { Cpu } from "../cpu.js";
 import type { Instruction, Program, Thread, ThreadSysreg } from "../program.js";
-import type { Cpu } from "../world.js";
 import { type Assembled, assemble, MAX_INSTRUCTIONS } from "./assembler.js";
 import { parseAssertion } from "./assertion.js";
 import { ADDRESS_LIMIT, evaluate } from "./evaluate.js";

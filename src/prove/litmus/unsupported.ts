@@ -1,5 +1,5 @@
 /** What a test asks for and this tool does not do: said, never guessed. */
-import { Unsupported } from "../timeline.js";
+import { Unsupported } from "../program.js";
 
 export class UnsupportedInTest extends Unsupported {
   constructor(

@@ -5,7 +5,7 @@
  */
 import * as v from "valibot";
 import { ERRATUM_WORDS, type Erratum } from "../../arch/index.js";
-import type { Cpu } from "../world.js";
+import type { Cpu } from "../cpu.js";
 
 /** The key that speaks of an erratum. */
 type ErratumKey = `verdict-${Erratum}`;

@@ -4,8 +4,8 @@
  * timeline: what the thread does next is bound to come after it.
  */
 
-import { SYSREGS } from "../arch/index.js";
-import { THREAD_SYSREGS, type ThreadSysreg } from "./program.js";
+import { SYSREGS } from "../../arch/index.js";
+import { THREAD_SYSREGS, type ThreadSysreg } from "../program.js";
 
 /** All system registers that a thread has; the index is the register's place in a state. */
 export const ALL_SYSREGS: readonly ThreadSysreg[] = [...new Set<ThreadSysreg>([...SYSREGS, ...THREAD_SYSREGS])];

@@ -13,8 +13,8 @@ import {
   removesKind,
   TLBI_OPS,
   type TlbiOp,
-} from "../arch/index.js";
-import type { Model } from "./rules.js";
+} from "../../arch/index.js";
+import type { Model } from "../rules.js";
 
 /** VAs and IPAs have 48 bits: 36 bits of page number. */
 const PAGES = 2 ** 36;
@@ -221,8 +221,7 @@ export class Catalogue {
     if (op.regime !== REGIMES[e.regime] || !matchesVmid(op, vmid, e.vmid)) return false;
     const step = isStep(e.kind);
     const kind = ENTRY_KINDS[e.kind]!;
-    if (!removesKind(op, kind) && !this.mutatedKind(op, kind)) return false;
-    if (!model["stage2-kinds"] && kind === "stage2" && op.operand.startsWith("ipa")) return false;
+    if (!this.removesKind(op, kind)) return false;
     if (model["last-level"] && !matchesLevel(op, step)) return false;
     const byIpa = op.operand.startsWith("ipa");
     if (!byIpa && model["asid-match"] && !matchesAsid(op, fields, op.regime, e.asid)) return false;
@@ -230,10 +229,13 @@ export class Catalogue {
     return !model["address-match"] || matchesAddress(fields, page, e.level, step);
   }
 
-  /** Kinds that a TLBI removes only in a model without the rule that says otherwise. */
-  private mutatedKind(op: TlbiOp, kind: EntryKind): boolean {
-    if (kind === "combined") return !this.model["combined-entries"];
-    return kind === "stage2" && op.stage1 && !op.stage2 && !this.model["stage1-kinds"];
+  /** Whether the TLBI is for entries of a kind. Without a rule it is for more, or fewer, than the architecture says. */
+  private removesKind(op: TlbiOp, kind: EntryKind): boolean {
+    const { model } = this;
+    if (!model["combined-entries"] && kind === "combined") return true;
+    if (!model["stage1-kinds"] && kind === "stage2" && op.stage1 && !op.stage2) return true;
+    if (!model["stage2-kinds"] && kind === "stage2" && op.operand.startsWith("ipa")) return false;
+    return removesKind(op, kind);
   }
 
   /** True when a fault that a walk gave would be gone with this TLBI, had it been an entry: the access that took it is complete. */

@@ -1,5 +1,5 @@
 /** What barriers order (DDI 0487, B2.3): the views that they raise. */
-import { type Barrier, type BarrierDomain, completesTlbi } from "../arch/index.js";
+import { type Barrier, type BarrierDomain, completesTlbi } from "../../arch/index.js";
 import {
   EL,
   EPOCH,
@@ -31,14 +31,11 @@ export function orderBy(world: World, s: State, barrier: Barrier): void {
   const accesses = barrier.type === "ST" ? s[VWR]! : barrier.type === "LD" ? s[VRD]! : Math.max(s[VRD]!, s[VWR]!);
   const domain = domainOf(world, s, barrier.domain!);
   const own = domain === "NSH" && model["dsb-domain"];
-  if (barrier.kind === "DMB" || !model["dsb-order"]) {
-    // A DMB NSH orders accesses as the PE itself observes them, which program order does already.
-    if (!own && model["dmb-order"])
-      if (barrier.type === "ST") raise(s, VDMB_ST, accesses);
-      else raise(s, VDMB, accesses);
-  } else raise(s, own ? VOWN : VDSB, accesses);
-  const ets2 = world.cpu.ets2 && model.ets2;
-  if (barrier.type !== "LD" && (barrier.kind === "DSB" || (ets2 && barrier.type === "full"))) raise(s, VSEEN, s[VWR]!);
+  if (barrier.kind === "DSB" && model["dsb-order"]) raise(s, own ? VOWN : VDSB, accesses);
+  // A DMB NSH orders accesses as the PE itself observes them, which program order does already.
+  else if (!own && model["dmb-order"]) raise(s, barrier.type === "ST" ? VDMB_ST : VDMB, accesses);
+  const seen = barrier.kind === "DSB" || (world.ets2 && barrier.type === "full");
+  if (seen && barrier.type !== "LD") raise(s, VSEEN, s[VWR]!);
   if (barrier.kind === "DSB") completeTlbis(world, s, barrier, own, domain === "OSH" || domain === "SY");
 }
 

@@ -1,6 +1,7 @@
 /** What a thread did, for stories. */
-import type { Context, Leaf, WalkFault } from "./entry.js";
-import type { Instruction } from "./program.js";
+
+import type { Instruction } from "../program.js";
+import type { Context, Leaf, WalkFault } from "../tlb/index.js";
 
 /** One thing that a thread did, for stories. */
 export type Record =
@@ -33,6 +34,9 @@ export type Record =
     }
   /** `view` is what a DSB has waited for, `tlbis` the latest arrival of a TLBI before it (0 = none) */
   | { readonly kind: "barrier"; readonly barrier: number; readonly view: number; readonly tlbis: number };
+
+/** A load, store or atomic that was done. */
+export type AccessRecord = Extract<Record, { kind: "access" }>;
 
 /** How an access was translated: `entry` is the combined entry used, -1 where nothing of the walk can change. */
 export interface Walked {

@@ -1,6 +1,7 @@
 /** Permissions, and what a data abort reports (DDI 0487, D1.3, D8.4, D19 ESR_ELx). */
-import type { Leaf, WalkFault } from "./entry.js";
-import type { Model } from "./rules.js";
+
+import type { Model } from "../rules.js";
+import type { Leaf, WalkFault } from "../tlb/index.js";
 
 /** Vectors by where the exception comes from: VBAR + 0x0, 0x200, 0x400. */
 export const VECTOR_CURRENT_SP0 = 0x0;

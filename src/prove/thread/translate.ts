@@ -1,9 +1,9 @@
 /** How accesses may be translated: out of what the PE may hold, when, and how long an access so translated may take. */
-import type { Context, WalkFault } from "./entry.js";
+import { type Context, INVALIDATE, type WalkFault } from "../tlb/index.js";
 import type { Walked } from "./record.js";
+import type { Regimes } from "./regime.js";
+import type { Run } from "./run.js";
 import { isDone, type State, VCSE, VCSE_OWN, VDSB, VMSR, VOWN, VSEEN } from "./state.js";
-import type { ThreadRun } from "./thread.js";
-import { INVALIDATE } from "./timeline.js";
 
 /** An access that wants a translation. */
 interface Wanted {
@@ -16,7 +16,10 @@ interface Wanted {
 
 /** The translations of one thread's accesses. */
 export class Translations {
-  constructor(private readonly run: ThreadRun) {}
+  constructor(
+    private readonly run: Run,
+    private readonly regimes: Regimes,
+  ) {}
 
   /** Every way in which the access may be translated. */
   of(s: State, { address, ordered, write }: Wanted): Walked[] {
@@ -24,9 +27,10 @@ export class Translations {
     const { cache, timeline } = world;
     const page = Math.floor(address.va / 4096);
     const list: Walked[] = [];
-    const contexts = this.run.regimes.current(s);
-    const bound = this.ets2 ? Math.max(s[VCSE]!, s[VDSB]!, s[VOWN]!) : Math.max(s[VCSE]!, s[VCSE_OWN]!);
-    const oldest = contexts.length > 1 ? this.run.regimes.oldest(s) : undefined;
+    const contexts = this.regimes.current(s);
+    // With FEAT_ETS2 translations wait for a DSB before them. Without it they may run ahead of it, up to an ISB (B2.3).
+    const bound = world.ets2 ? Math.max(s[VCSE]!, s[VDSB]!, s[VOWN]!) : Math.max(s[VCSE]!, s[VCSE_OWN]!);
+    const oldest = contexts.length > 1 ? this.regimes.oldest(s) : undefined;
     for (const context of contexts) {
       // A walk in a new context comes after the write that began it; one in the former context need not know of that.
       const earliest = oldest && context !== oldest ? Math.max(bound, s[VMSR]!) : bound;
@@ -46,7 +50,7 @@ export class Translations {
       }
       this.run.choose();
       let faultFrom = world.model["not-cached-invalid"] ? Math.max(earliest, address.view) : 0;
-      if (this.ets2) faultFrom = Math.max(faultFrom, ordered);
+      if (world.ets2) faultFrom = Math.max(faultFrom, ordered);
       const completed = s[VSEEN]!;
       const seen = new Map<number, number>();
       for (let t = Math.min(earliest, faultFrom); t <= timeline.n; t++) {
@@ -74,21 +78,16 @@ export class Translations {
     return list;
   }
 
-  /** FEAT_ETS2: translations wait for a DSB before them. Without it they may run ahead of it, up to an ISB (B2.3). */
-  private get ets2(): boolean {
-    return this.run.world.cpu.ets2 && this.run.world.model.ets2;
-  }
-
   /**
    * True when the event is an invalidation that an access from this state must respect. Of a TLBI before it in program order
    * it may not know yet: without FEAT_ETS2 it may have been translated before.
    */
   private strikes(s: State, i: number): boolean {
-    const { timeline } = this.run.world;
+    const { timeline, ets2 } = this.run.world;
     if (timeline.kind[i] !== INVALIDATE || timeline.pe[i] !== this.run.index) return false;
     // Own events behind the base are placed for a try: what comes after them in program order may yet stand before them.
     if (i > this.run.base) return false;
-    return this.ets2 || timeline.thread[i] !== this.run.index || !isDone(s, i);
+    return ets2 || timeline.thread[i] !== this.run.index || !isDone(s, i);
   }
 
   /** The time after `t` at which an invalidation removes the entry from this PE; Infinity = never. */

@@ -2,15 +2,17 @@
  * One thread over a timeline. It executes in program order; each read takes a value, each translation an outcome, and each
  * write or TLBI a place in the timeline that its views allow. With the timeline given, threads do not influence each other.
  */
-import { BARRIERS } from "../arch/index.js";
+import { BARRIERS } from "../../arch/index.js";
+import type { Action, Instruction, Thread } from "../program.js";
+import { MAX_EVENTS } from "../tlb/index.js";
 import { Accesses } from "./access.js";
 import { latestTlbi, orderBy } from "./barriers.js";
 import { Code } from "./code.js";
 import { compute } from "./compute.js";
 import { executeTlbi } from "./invalidate.js";
-import type { Action, Instruction, Thread } from "./program.js";
 import type { Record } from "./record.js";
 import { Regimes } from "./regime.js";
+import type { Placing, Run } from "./run.js";
 import {
   ALL_SYSREGS,
   EL,
@@ -31,7 +33,6 @@ import {
   VCSE,
   VDSB,
 } from "./state.js";
-import { MAX_EVENTS } from "./timeline.js";
 import { initialSysreg, LimitReached, type World } from "./world.js";
 
 /** An event that a thread may place next. */
@@ -70,17 +71,6 @@ export interface Atom {
 
 /** Instructions that may place an event, or read. */
 const MAY_PLACE = new Set<Action["op"]>(["load", "store", "atomic", "tlbi", "msr", "svc", "hvc", "eret", "barrier"]);
-/** An event to place: it must come after `after` and before `before`. */
-interface Placing {
-  readonly at: Instruction;
-  readonly kind: number;
-  readonly pe: number;
-  readonly what: number;
-  readonly value: number;
-  readonly after: number;
-  readonly before: number;
-}
-
 /** A state that was met, with the events placed behind the base before it; `kept` = some way on keeps all promises. */
 interface Visit {
   readonly state: State;
@@ -88,13 +78,12 @@ interface Visit {
   kept: boolean;
 }
 
-export class ThreadRun {
+export class ThreadRun implements Run {
   private readonly thread: Thread;
   readonly code: Code;
-  readonly regimes = new Regimes(this);
-  private readonly accesses = new Accesses(this);
+  private readonly regimes = new Regimes(this);
+  private readonly accesses = new Accesses(this, this.regimes);
   private first: State | undefined;
-  /** events of the timeline that is run over; behind them stand own ones, for a try */
   base = 0;
   private candidates = new Map<string, Candidate>();
   private outcomes = new Set<number>();
@@ -106,12 +95,10 @@ export class ThreadRun {
   /** the executions wanted by {@link record}: stop at the first with this mask */
   private wanted = -1;
   private log: Record[] | undefined;
-  /** the executions wanted are found: nothing more is explored */
   found: readonly Record[] | undefined;
 
   constructor(
     readonly world: World,
-    /** its place among the threads, and its PE's */
     readonly index: number,
     private readonly atoms: readonly Atom[],
   ) {
@@ -171,7 +158,6 @@ export class ThreadRun {
     return { candidates: [...this.candidates.values()], outcomes: this.outcomes, touched: this.touched, checkpoint: this.checkpoint }; // biome-ignore format: one row
   }
 
-  /** There is something to choose: later runs begin here. */
   choose(): void {
     this.linear = false;
   }
@@ -199,7 +185,6 @@ export class ThreadRun {
     return this.found;
   }
 
-  /** Goes on from a state, which it may change; true when some way on keeps all promises. */
   explore(s: State): boolean {
     const { world } = this;
     for (;;) {
@@ -214,7 +199,7 @@ export class ThreadRun {
       if (this.linear && MAY_PLACE.has(at.op)) this.checkpoint = s.slice();
       if (at.op === "tlbi") {
         world.tick();
-        return executeTlbi(this, s, at);
+        return executeTlbi(this, this.regimes, s, at);
       }
       if (at.op === "load" || at.op === "store" || at.op === "atomic")
         return this.branch(s, () => this.accesses.execute(s, at));
@@ -277,7 +262,6 @@ export class ThreadRun {
     if (this.log && mask === this.wanted) this.found = [...this.log];
   }
 
-  /** Does `then` with the log as it was taken back afterwards. */
   noted(record: Record, then: () => boolean): boolean {
     if (!this.log) return then();
     const { length } = this.log;
@@ -287,15 +271,10 @@ export class ThreadRun {
     return result;
   }
 
-  /** The thread may access a cell: it can tell writes of it. */
   touch(cell: number): void {
     this.touched.add(cell);
   }
 
-  /**
-   * Places an event: at the time of the promise that it keeps, or at the end of the timeline. `then` goes on
-   * with a state of its own.
-   */
   placeEvent(s: State, event: Placing, then: (next: State, time: number) => boolean): boolean {
     const { at, kind, pe, what, value, after, before } = event;
     const { timeline, cache } = this.world;

@@ -2,7 +2,7 @@
  * The timeline: the global order of what all PEs can observe. An event's position is its time, from 1; time 0 is the initial
  * state. A broadcast TLBI is one event for each PE that it reaches.
  */
-import type { InitialMemory } from "./program.js";
+import { type InitialMemory, Unsupported } from "../program.js";
 import type { Values } from "./values.js";
 
 export const WRITE = 1;
@@ -13,11 +13,6 @@ export const CONTEXT = 3;
 
 /** More events than this are not explored: the answer is `unknown`. */
 export const MAX_EVENTS = 60;
-
-/** What the tool does not model; the verdict is `unsupported`. */
-export class Unsupported extends Error {
-  override readonly name = "Unsupported";
-}
 
 /** Memory locations, interned: one for each address and size that is accessed. */
 export class Cells {

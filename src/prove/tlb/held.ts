@@ -1,5 +1,5 @@
 /** Sets of cached entries, as bits by their ids. */
-import { Unsupported } from "./timeline.js";
+import { Unsupported } from "../program.js";
 
 /** Capacity in words of 32 entries; more is answered by Unsupported. */
 const WORDS = 48;

@@ -1,8 +1,9 @@
 /** Translation table descriptors in the timeline's memory, as walks read them (DDI 0487, D8.3). */
-import { AF, CONTIG_HI, outputPage, TABLE_OR_PAGE, VALID } from "../arch/index.js";
+import { AF, CONTIG_HI, outputPage, TABLE_OR_PAGE, VALID } from "../../arch/index.js";
+import { Unsupported } from "../program.js";
 import { C_LEAF, C_STEP, type Catalogue, type Context, S2_LEAF, S2_STEP } from "./entry.js";
 import type { Knowledge } from "./knowledge.js";
-import { type Cells, INVALIDATE, type Timeline, Unsupported } from "./timeline.js";
+import { type Cells, INVALIDATE, type Timeline } from "./timeline.js";
 import type { Values } from "./values.js";
 
 const NG = 1n << 11n;

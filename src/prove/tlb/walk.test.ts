@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { modelWithout } from "../rules.js";
 import { Catalogue, type Context, EL2, EL10 } from "./entry.js";
 import { Knowledge, peKey } from "./knowledge.js";
 import { MayCache } from "./maycache.js";
-import { modelWithout } from "./rules.js";
 import { Cells, Timeline } from "./timeline.js";
 import { Values } from "./values.js";
 

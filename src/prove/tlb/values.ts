@@ -3,7 +3,7 @@
  * so each value that occurs is interned once; bigint arithmetic happens only the first time that an operation meets its
  * operands.
  */
-import type { AluKind } from "./program.js";
+import type { AluKind } from "../program.js";
 
 const MASK = (1n << 64n) - 1n;
 const MASK48 = (1n << 48n) - 1n;

@@ -3,13 +3,15 @@
  * were live, minus what invalidations removed. A function of the timeline alone, so it is computed once and shared by all
  * executions of all threads over that timeline.
  */
+
+import { Unsupported } from "../program.js";
+import type { Model } from "../rules.js";
 import { Constants, PAGES } from "./constant.js";
 import { Descriptors } from "./descriptors.js";
 import { type Catalogue, type Context, isStep, type WalkFault } from "./entry.js";
 import { forEachHeld, type Held, nothingHeld, remove } from "./held.js";
 import { type Knowledge, peKey } from "./knowledge.js";
-import type { Model } from "./rules.js";
-import { type Cells, CONTEXT, INVALIDATE, type Timeline, Unsupported, WRITE } from "./timeline.js";
+import { type Cells, CONTEXT, INVALIDATE, type Timeline, WRITE } from "./timeline.js";
 import type { Values } from "./values.js";
 import { Walk } from "./walk.js";
 

@@ -1,32 +1,21 @@
 /** What the threads of one exploration share: values, cells, the timeline, what PEs may hold, and the CPU. */
-import { type CpuProfile, ERRATUM_WORDS, type Erratum } from "../arch/index.js";
-import { Catalogue, type Context, EL2, EL10, type Invalidation } from "./entry.js";
-import { type Knowledge, peKey } from "./knowledge.js";
-import { MayCache } from "./maycache.js";
-import type { Program, Thread, ThreadSysreg } from "./program.js";
-import type { Model } from "./rules.js";
+import type { Cpu } from "../cpu.js";
+import { type Program, type Thread, type ThreadSysreg, Unsupported } from "../program.js";
+import type { Model } from "../rules.js";
+import {
+  Catalogue,
+  Cells,
+  type Context,
+  EL2,
+  EL10,
+  type Invalidation,
+  type Knowledge,
+  MayCache,
+  peKey,
+  Timeline,
+  Values,
+} from "../tlb/index.js";
 import { MAX_SLOTS, type State, sysreg, sysregPlace } from "./state.js";
-import { Cells, Timeline, Unsupported } from "./timeline.js";
-import { Values } from "./values.js";
-
-/** The CPU as the prover sees it. */
-export interface Cpu {
-  /** FEAT_ETS2 */
-  readonly ets2: boolean;
-  /** FEAT_nTLBPA */
-  readonly nTlbpa: boolean;
-  /** what it has; each has its rule */
-  readonly errata: Readonly<Record<Erratum, boolean>>;
-}
-
-/** The properties of a CPU profile that the prover looks at. */
-export function proverCpu(profile: CpuProfile): Cpu {
-  return {
-    ets2: profile.features.has("FEAT_ETS2"),
-    nTlbpa: profile.features.has("FEAT_nTLBPA"),
-    errata: Object.fromEntries(ERRATUM_WORDS.map((word) => [word, profile.errata.has(word)])) as Cpu["errata"],
-  };
-}
 
 /** What ends an exploration early. */
 export interface Limits {
@@ -93,6 +82,8 @@ export class World {
   readonly timeline = new Timeline();
   readonly catalogue: Catalogue;
   readonly cache: MayCache;
+  /** FEAT_ETS2, where its rule holds */
+  readonly ets2: boolean;
   /** thread states met so far */
   states = 0;
   /** true when the time limit ended the exploration */
@@ -112,6 +103,7 @@ export class World {
   ) {
     this.cells = new Cells(program.memory, this.values);
     this.catalogue = new Catalogue(model);
+    this.ets2 = cpu.ets2 && model.ets2;
     const physical = !cpu.nTlbpa && model["physical-caches"];
     this.cache = new MayCache(
       this.timeline,

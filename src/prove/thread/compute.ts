@@ -1,6 +1,8 @@
 /** Instructions that touch registers only: their values, and the views that these carry on (dependencies). */
+
+import type { Instruction, Operand } from "../program.js";
+import { holds } from "../tlb/index.js";
 import type { Code } from "./code.js";
-import type { Instruction, Operand } from "./program.js";
 import {
   FLAGS,
   FLAGS_VIEW,
@@ -15,7 +17,6 @@ import {
   sysregView,
   VSPEC,
 } from "./state.js";
-import { holds } from "./values.js";
 import type { World } from "./world.js";
 
 /** The view of a register: what reads it comes after that. */

@@ -2,9 +2,11 @@
  * Which translation contexts a thread's PE is in: writes of system registers and when they are seen, context synchronisation
  * events, exceptions and their return (DDI 0487, D1.3 and D19).
  */
-import { type Context, EL2, EL10, type Regime } from "./entry.js";
+
+import { type Instruction, Unsupported } from "../program.js";
+import { CONTEXT, type Context, EL2, EL10, type Regime } from "../tlb/index.js";
 import { VECTOR_CURRENT_SP0, VECTOR_CURRENT_SPX, VECTOR_LOWER } from "./exception.js";
-import type { Instruction } from "./program.js";
+import type { Run } from "./run.js";
 import {
   EL,
   FLAGS,
@@ -26,8 +28,6 @@ import {
   VOWN,
   VSPEC,
 } from "./state.js";
-import type { ThreadRun } from "./thread.js";
-import { CONTEXT, Unsupported } from "./timeline.js";
 import { PLACE } from "./world.js";
 
 const IP = { esr1: sysregPlace("ESR_EL1"), esr2: sysregPlace("ESR_EL2"), elr1: sysregPlace("ELR_EL1"), elr2: sysregPlace("ELR_EL2"), spsr1: sysregPlace("SPSR_EL1"), spsr2: sysregPlace("SPSR_EL2"), far1: sysregPlace("FAR_EL1"), far2: sysregPlace("FAR_EL2"), hpfar: sysregPlace("HPFAR_EL2"), vbar1: sysregPlace("VBAR_EL1"), vbar2: sysregPlace("VBAR_EL2") }; // biome-ignore format: a table
@@ -44,7 +44,7 @@ const CONTEXT_REGISTERS = new Set([
 
 /** What a thread's PE translates with. Methods return undefined to go on, else whether some way on keeps all promises. */
 export class Regimes {
-  constructor(private readonly run: ThreadRun) {}
+  constructor(private readonly run: Run) {}
 
   /** A context synchronisation event that stays in the same regime. */
   synchronise(s: State, at: Instruction): boolean | undefined {

@@ -1,8 +1,11 @@
 /** TLBIs as a thread executes them (DDI 0487, C5.5 and D8.17). */
-import { isBroadcast, TLBI_OPS } from "../arch/index.js";
+import { isBroadcast, TLBI_OPS } from "../../arch/index.js";
+import type { Action, Instruction } from "../program.js";
+import { INVALIDATE } from "../tlb/index.js";
 import { latestTlbi } from "./barriers.js";
 import { viewOf } from "./compute.js";
-import type { Action, Instruction } from "./program.js";
+import type { Regimes } from "./regime.js";
+import type { Run } from "./run.js";
 import {
   EL,
   EPOCH,
@@ -19,17 +22,15 @@ import {
   VSPEC,
   VWR,
 } from "./state.js";
-import type { ThreadRun } from "./thread.js";
-import { INVALIDATE } from "./timeline.js";
 import { PLACE } from "./world.js";
 
 type Tlbi = Extract<Action, { op: "tlbi" }> & Instruction;
 
 /** Executes a TLBI: it arrives at each PE that it reaches by an event of its own; true when some way on keeps all promises. */
-export function executeTlbi(run: ThreadRun, s: State, at: Tlbi): boolean {
+export function executeTlbi(run: Run, regimes: Regimes, s: State, at: Tlbi): boolean {
   const { world } = run;
   const op = TLBI_OPS[at.tlbi]!;
-  const vmids = new Set(run.regimes.options(s, PLACE.vttbr).map((v) => world.vmidOf(v)));
+  const vmids = new Set(regimes.options(s, PLACE.vttbr).map((v) => world.vmidOf(v)));
   const operand = world.values.big(reg(s, at.rt));
   const local = world.model.broadcast && !isBroadcast(op, s[EL]! < 2 && world.forcesBroadcast(sysreg(s, PLACE.hcr)));
   const bound = Math.max(

@@ -1,9 +1,12 @@
 /** Loads, stores and atomics: where they are translated to, what they may read, and where they may stand in the timeline. */
+
+import type { Action, Instruction } from "../program.js";
+import { type Leaf, WRITE } from "../tlb/index.js";
 import { operandOf, viewOf } from "./compute.js";
-import type { Leaf } from "./entry.js";
 import { type AccessKind, permitted, syndrome } from "./exception.js";
-import type { Action, Instruction } from "./program.js";
-import type { Record, Walked } from "./record.js";
+import type { AccessRecord, Walked } from "./record.js";
+import type { Regimes } from "./regime.js";
+import type { Run } from "./run.js";
 import {
   coherence,
   EL,
@@ -28,8 +31,6 @@ import {
   VSPEC,
   VWR,
 } from "./state.js";
-import type { ThreadRun } from "./thread.js";
-import { WRITE } from "./timeline.js";
 import { Translations } from "./translate.js";
 import type { World } from "./world.js";
 
@@ -51,8 +52,11 @@ function forwarded(s: State, slot: number, { acquire }: Load): number {
 export class Accesses {
   private readonly translations: Translations;
 
-  constructor(private readonly run: ThreadRun) {
-    this.translations = new Translations(run);
+  constructor(
+    private readonly run: Run,
+    private readonly regimes: Regimes,
+  ) {
+    this.translations = new Translations(run, regimes);
   }
 
   /** The VA of an access, and the view of its address. */
@@ -94,14 +98,31 @@ export class Accesses {
 
   /** What orders an access besides its own address: barriers, context synchronisation, acquires. */
   private ordered(s: State, at: Load | Store | Atomic): number {
+    const { model } = this.run.world;
     let view = Math.max(s[VDMB]!, s[VDSB]!, s[VCSE]!, s[VACQ]!);
     if (at.op !== "load") view = Math.max(view, s[VDMB_ST]!);
-    if (at.op !== "load" && this.run.world.model["speculation-barrier"]) view = Math.max(view, s[VSPEC]!);
+    if (at.op !== "load" && model["speculation-barrier"]) view = Math.max(view, s[VSPEC]!);
     const release = at.op !== "load" && at.release;
     const acquire = at.op === "load" ? at.acquire === "acquire" : at.op === "atomic" && at.acquire;
-    if (release && this.run.world.model["acquire-release"]) view = Math.max(view, s[VRD]!, s[VWR]!);
-    if (acquire && this.run.world.model["acquire-release"]) view = Math.max(view, s[VREL]!);
+    if (release && model["acquire-release"]) view = Math.max(view, s[VRD]!, s[VWR]!);
+    if (acquire && model["acquire-release"]) view = Math.max(view, s[VREL]!);
     return view;
+  }
+
+  /** The view of the walk that translated an access: it, and what depends on it, comes after that. */
+  private translated({ time }: Walked): number {
+    return this.run.world.model["translation-before-access"] ? time : 0;
+  }
+
+  /** The view of the thread's latest access of a location: no later one sees what is older. */
+  private coherent(s: State, slot: number): number {
+    return this.run.world.model.coherence ? coherence(s, slot) : 0;
+  }
+
+  /** The bytes of a value that an access of `size` bytes moves. */
+  private moved(value: number, size: number): number {
+    const { values } = this.run.world;
+    return size === 8 ? value : values.alu("and", value, values.id((1n << BigInt(8 * size)) - 1n));
   }
 
   /** The view of what an access writes. */
@@ -126,7 +147,7 @@ export class Accesses {
     const { el, esr, ipa, text } = syndrome(walk, type, kind, s[EL]!);
     const record = { kind: "fault", at, va: address.va, view, walk, what: text } as const;
     return this.run.noted(record, () => {
-      const went = this.run.regimes.exception(next, at, el, esr, { va: address.va, ipa, view }, next[PC]!);
+      const went = this.regimes.exception(next, at, el, esr, { va: address.va, ipa, view }, next[PC]!);
       return went ?? this.run.explore(next);
     });
   }
@@ -138,17 +159,17 @@ export class Accesses {
   }
 
   /** The access is done: on from its state, with what happened for stories. */
-  private goOn(next: State, done: Omit<Extract<Record, { kind: "access" }>, "kind">): boolean {
+  private goOn(next: State, done: Omit<AccessRecord, "kind">): boolean {
     return this.run.noted({ kind: "access", ...done }, () => this.run.explore(next));
   }
 
   private load(s: State, at: Load, address: { va: number; view: number }, walk: Walked): boolean {
-    const { timeline, values, model, cells } = this.run.world;
+    const { timeline, model, cells } = this.run.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
     const slot = this.run.world.slot(cell);
-    const translated = model["translation-before-access"] ? walk.time : 0;
+    const translated = this.translated(walk);
     const before = Math.max(this.ordered(s, at), address.view);
-    const seen = Math.max(before, translated, model.coherence ? coherence(s, slot) : 0);
+    const seen = Math.max(before, translated, this.coherent(s, slot));
     let kept = false;
     for (let t = timeline.lastWrite(cell, seen); t <= timeline.n; t++) {
       if (this.run.found) return true;
@@ -159,12 +180,7 @@ export class Accesses {
       if (view >= walk.deadline) continue;
       const next = s.slice();
       const value = initial ? cells.initial[cell]! : timeline.value[t]!;
-      setReg(
-        next,
-        at.rt,
-        at.size === 8 ? value : values.alu("and", value, values.id((1n << BigInt(8 * at.size)) - 1n)),
-        view,
-      );
+      setReg(next, at.rt, this.moved(value, at.size), view);
       raise(next, VRD, view);
       if (at.acquire !== "none" && model["acquire-release"]) raise(next, VACQ, view);
       raise(next, VSPEC, Math.max(address.view, translated));
@@ -180,17 +196,15 @@ export class Accesses {
   }
 
   private store(s: State, at: Store, address: { va: number; view: number }, walk: Walked): boolean {
-    const { model, values, timeline } = this.run.world;
+    const { values, timeline } = this.run.world;
     const cell = this.cell(walk.leaf!, address.va, at.size);
     const slot = this.run.world.slot(cell);
     this.run.world.cache.constants.write(cell);
     if (walk.entry >= 0) this.run.world.cache.knowledge.writesThrough(this.run.index);
     const data = viewOf(this.run.world, s, at.rt);
-    const translated = model["translation-before-access"] ? walk.time : 0;
-    const coherent = model.coherence ? coherence(s, slot) : 0;
-    const after = Math.max(this.ordered(s, at), address.view, data, translated, coherent);
-    const value =
-      at.size === 8 ? reg(s, at.rt) : values.alu("and", reg(s, at.rt), values.id((1n << BigInt(8 * at.size)) - 1n));
+    const translated = this.translated(walk);
+    const after = Math.max(this.ordered(s, at), address.view, data, translated, this.coherent(s, slot));
+    const value = this.moved(reg(s, at.rt), at.size);
     let kept = false;
     if (at.status !== undefined) {
       // It may always fail.
@@ -244,10 +258,10 @@ export class Accesses {
     const slot = this.run.world.slot(cell);
     this.run.world.cache.constants.write(cell);
     if (walk.entry >= 0) this.run.world.cache.knowledge.writesThrough(this.run.index);
-    const translated = model["translation-before-access"] ? walk.time : 0;
+    const translated = this.translated(walk);
     const before = Math.max(this.ordered(s, at), address.view);
     let kept = false;
-    for (let t = timeline.lastWrite(cell, Math.max(before, translated, coherence(s, slot))); t <= timeline.n; t++) {
+    for (let t = timeline.lastWrite(cell, Math.max(before, translated, this.coherent(s, slot))); t <= timeline.n; t++) {
       const initial = t === 0;
       if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
       const view = Math.max(before, translated, t);

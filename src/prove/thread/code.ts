@@ -1,5 +1,5 @@
 /** The code that one thread may reach, by place: an index in its list of instructions, -1 where none stands. */
-import type { Action, Instruction } from "./program.js";
+import type { Action, Instruction } from "../program.js";
 
 /** Instructions that may place an event in the timeline. */
 const ISSUES = new Set<Action["op"]>(["store", "atomic", "tlbi", "msr", "hvc", "eret"]);

@@ -1,0 +1,21 @@
+/** What of a CPU the prover looks at. */
+import { type CpuProfile, ERRATUM_WORDS, type Erratum } from "../arch/index.js";
+
+/** The CPU as the prover sees it. */
+export interface Cpu {
+  /** FEAT_ETS2 */
+  readonly ets2: boolean;
+  /** FEAT_nTLBPA */
+  readonly nTlbpa: boolean;
+  /** what it has; each has its rule */
+  readonly errata: Readonly<Record<Erratum, boolean>>;
+}
+
+/** The properties of a CPU profile that the prover looks at. */
+export function proverCpu(profile: CpuProfile): Cpu {
+  return {
+    ets2: profile.features.has("FEAT_ETS2"),
+    nTlbpa: profile.features.has("FEAT_nTLBPA"),
+    errata: Object.fromEntries(ERRATUM_WORDS.map((word) => [word, profile.errata.has(word)])) as Cpu["errata"],
+  };
+}

@@ -1,0 +1,131 @@
+/** The events of a timeline in words: writes, invalidations that arrive, changes of what a PE may walk for. */
+import type { Instruction } from "../program.js";
+import type { AccessRecord, Record, Walked, World } from "../thread/index.js";
+import { C_LEAF, CONTEXT, type Context, EL10, INVALIDATE, isStep, KINDS, WRITE } from "../tlb/index.js";
+import { EVENT, type Steps } from "./step.js";
+import type { Translations } from "./translations.js";
+import type { Words } from "./words.js";
+
+/** Tells the events of the world's timeline. */
+export class Events {
+  constructor(
+    private readonly world: World,
+    private readonly words: Words,
+    private readonly steps: Steps,
+    private readonly translations: Translations,
+    private readonly records: readonly (readonly Record[])[],
+  ) {}
+
+  /** Tells the event of time `t`; of a write, `write` is how the thread came to do it. */
+  tell(t: number, write: AccessRecord | undefined): void {
+    const { timeline } = this.world;
+    if (timeline.kind[t] === WRITE) this.write(t, write);
+    else if (timeline.kind[t] === INVALIDATE) this.arrival(t);
+    else if (timeline.kind[t] === CONTEXT) this.context(t);
+  }
+
+  private write(t: number, record: AccessRecord | undefined): void {
+    const { timeline, cells } = this.world;
+    const pe = timeline.thread[t]!;
+    const cell = timeline.what[t]!;
+    const value = this.words.value(timeline.value[t]!, cell);
+    const where = this.words.cell(cells.pa[cell]!);
+    if (record === undefined || record.walk.entry < 0) {
+      this.steps.add(t, EVENT, pe, `writes ${value} to ${where}`);
+      return;
+    }
+    this.translations.fill(pe, record.walk);
+    const removed = this.removal(pe, record.walk, t);
+    if (removed <= t)
+      this.steps.add(t, EVENT, pe, `its write of ${value} to ${where}, made through ${this.words.entry(record.walk.entry)} before time ${removed}, is observed only now`, "repeat-tlbi", { stale: true }); // biome-ignore format: one call
+    else {
+      const { words, rule, ...stale } = this.translations.through(pe, record.walk, t);
+      this.steps.add(t, EVENT, pe, `writes ${value} to ${where} ${words}`, rule, stale);
+    }
+  }
+
+  /** The time, up to `t`, at which the entry of a walk was removed; Infinity = it was not. */
+  private removal(pe: number, walk: Walked, t: number): number {
+    const { timeline, catalogue } = this.world;
+    for (let i = walk.time + 1; i <= t; i++)
+      if (timeline.kind[i] === INVALIDATE && timeline.pe[i] === pe && catalogue.matches(timeline.what[i]!, walk.entry))
+        return i;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  private arrival(t: number): void {
+    const { timeline, catalogue, cache } = this.world;
+    const pe = timeline.pe[t]!;
+    const by = timeline.thread[t]!;
+    const invalidation = catalogue.invalidations[timeline.what[t]!]!;
+    const before = cache.entriesAt(pe, t - 1);
+    const gone = before.filter((entry) => catalogue.matches(invalidation.id, entry));
+    const leaves = gone.filter((entry) => !isStep(catalogue.entries[entry]!.kind));
+    const kinds = [...new Set(gone.map((entry) => KINDS[catalogue.entries[entry]!.kind]!.replace(" step", "")))];
+    const removes =
+      gone.length === 0
+        ? "finds no entry of this story"
+        : leaves.length > 0 && leaves.length <= 2
+          ? `removes ${leaves.map((e) => this.words.entry(e)).join(" and ")}`
+          : `removes the ${kinds.join(", ")} entries`;
+    const stays = before.filter((e) => catalogue.entries[e]!.kind === C_LEAF && !gone.includes(e));
+    const onlyStage2 = invalidation.op.stage2 && !invalidation.op.combined;
+    const to = pe === by ? "its own PE" : this.words.who(pe);
+    const early = this.overtaken(t);
+    const text = `TLBI ${this.words.tlbi(invalidation)} arrives at ${to}${early ? `, before the ${early.text.trim().replace(/,.*/, "")} in front of it` : ""}: ${removes}`;
+    const far = pe === by ? {} : { to };
+    if (early) this.steps.add(t, EVENT, by, text, "tlbi-unordered", far);
+    else if (onlyStage2 && stays.length > 0)
+      this.steps.add(t, EVENT, by, `${text}; ${stays.length === 1 ? this.words.entry(stays[0]!) : "combined entries"} may stay`, "combined-entries", far); // biome-ignore format: one call
+    else {
+      // Another leaf entry that somebody there goes on using: the TLBI is for another ASID, or not for global ones.
+      const kept = stays.find((e) => this.usedLater(pe, e, t) && catalogue.entries[e]!.vmid === invalidation.vmid);
+      const spared = kept !== undefined && invalidation.op.matchesAsid !== "any";
+      if (spared) this.steps.add(t, EVENT, by, `${text}; ${this.words.entry(kept)} may stay`, "asid-match", far);
+      else this.steps.add(t, EVENT, by, text, undefined, far);
+    }
+  }
+
+  /** True when the PE accesses memory through the entry at a time after `t`. */
+  private usedLater(pe: number, entry: number, t: number): boolean {
+    return this.records[pe]!.some((r) => r.kind === "access" && r.walk.entry === entry && r.view >= t);
+  }
+
+  private origin(t: number): Instruction {
+    const { timeline, program } = this.world;
+    return program.threads[timeline.thread[t]!]!.code[timeline.origin[t]!]!;
+  }
+
+  /** A TLBI of the same PE that comes earlier in its program and arrives at the same place later. */
+  private overtaken(t: number): Instruction | undefined {
+    const { timeline } = this.world;
+    const mine = this.origin(t);
+    for (let i = t + 1; i <= timeline.n; i++)
+      if (
+        timeline.kind[i] === INVALIDATE &&
+        timeline.thread[i] === timeline.thread[t] &&
+        timeline.pe[i] === timeline.pe[t] &&
+        this.origin(i).address < mine.address
+      )
+        return this.origin(i);
+    return undefined;
+  }
+
+  private context(t: number): void {
+    const { timeline, cache } = this.world;
+    const pe = timeline.pe[t]!;
+    const el10 = (list: readonly Context[]): readonly Context[] => list.filter((c) => c.regime === EL10);
+    const now = el10(cache.live(timeline.what[t]!));
+    const before = el10(cache.liveAt(pe, t - 1));
+    const text = this.origin(t).text.trim();
+    if (now.length > 0) {
+      const words = now.map((c) => `${this.words.table(c.root0)}, VMID ${c.vmid}, ASID ${c.asid}`).join(" or ");
+      this.steps.add(t, EVENT, pe, `${text}: may walk for EL1&0 from now on (${words})`);
+    } else if (before.length > 0)
+      this.steps.add(t, EVENT, pe, `${text}: comes to EL2, and does not walk for EL1&0 from now on`, "out-of-context");
+    else {
+      const words = cache.live(timeline.what[t]!).map((c) => this.words.table(c.root0));
+      this.steps.add(t, EVENT, pe, `${text}: may walk for EL2 from now on (${words.join(" or ")})`);
+    }
+  }
+}

@@ -1,0 +1,86 @@
+/** What a thread did besides its events, in words: reads, faults, barriers, TLBIs that missed somebody. */
+import { BARRIERS, completesTlbi } from "../../arch/index.js";
+import type { AccessRecord, Record, World } from "../thread/index.js";
+import { ACCESS, BARRIER, type Steps } from "./step.js";
+import type { Translations } from "./translations.js";
+import type { Words } from "./words.js";
+
+/** Tells {@link Record}s. */
+export class Records {
+  /** by PE: the latest arrival of its TLBIs that a DSB has waited for */
+  private readonly completed = new Map<number, number>();
+
+  constructor(
+    private readonly world: World,
+    private readonly words: Words,
+    private readonly steps: Steps,
+    private readonly translations: Translations,
+    private readonly records: readonly (readonly Record[])[],
+  ) {}
+
+  /** Tells what PE `pe` did. */
+  tell(pe: number, record: Record): void {
+    switch (record.kind) {
+      case "access":
+        if (record.read) this.read(pe, record);
+        break;
+      case "fault":
+        this.steps.add(record.view, ACCESS, pe, `${record.at.text.trim()}: ${record.what}`);
+        break;
+      case "barrier":
+        this.barrier(pe, record);
+        break;
+      case "tlbi":
+        this.missed(pe, record);
+        break;
+    }
+  }
+
+  private read(pe: number, record: AccessRecord): void {
+    const { cells } = this.world;
+    const value = this.words.value(record.value, record.cell);
+    const where = this.words.cell(cells.pa[record.cell]!);
+    const from = record.time === 0 ? "" : `, written at time ${record.time}`;
+    if (record.walk.entry < 0) {
+      this.steps.add(record.view, ACCESS, pe, `${record.at.text.trim()}: reads ${value} from ${where}${from}`);
+      return;
+    }
+    this.translations.fill(pe, record.walk);
+    const { words, rule, ...stale } = this.translations.through(pe, record.walk, record.view);
+    const text = `${record.at.text.trim()}: reads ${value} from ${where}${from}, ${words}`;
+    this.steps.add(record.view, ACCESS, pe, text, rule, stale);
+  }
+
+  /** A TLBI that does not come to a PE which goes on using what it was meant to remove. */
+  private missed(pe: number, record: Extract<Record, { kind: "tlbi" }>): void {
+    const invalidation = this.world.catalogue.invalidations[record.invalidation]!;
+    if (invalidation.op.regime === "EL2") return;
+    this.records.forEach((list, other) => {
+      if (record.targets.includes(other)) return;
+      const uses = list.some(
+        (r) => r.kind === "access" && r.walk.entry >= 0 && this.translations.isStale(other, r.walk, r.view),
+      );
+      if (!uses) return;
+      const local = record.local && other !== pe;
+      const why = local ? "it is local" : `it is for VMID ${invalidation.vmid}`;
+      const what = `TLBI ${this.words.tlbi(invalidation)}: removes nothing on ${this.words.who(other)}, ${why}`;
+      this.steps.add(record.view, BARRIER, pe, what, local ? "broadcast" : "vmid-match");
+    });
+  }
+
+  private barrier(pe: number, record: Extract<Record, { kind: "barrier" }>): void {
+    const barrier = BARRIERS[record.barrier]!;
+    if (barrier.kind !== "DSB" || record.tlbis === 0) return;
+    const completes = completesTlbi(barrier) !== "none";
+    if (record.tlbis <= (this.completed.get(pe) ?? 0)) return;
+    if (record.view >= record.tlbis && completes) this.completed.set(pe, record.tlbis);
+    if (record.view >= record.tlbis)
+      this.steps.add(record.view, BARRIER, pe, `${barrier.name}: its TLBIs are complete`);
+    else if (!completes)
+      this.steps.add(record.view, BARRIER, pe, `${barrier.name} after a TLBI: does not wait for it`, "tlbi-completion");
+    else if (barrier.nXS)
+      this.steps.add(record.view, BARRIER, pe, `${barrier.name}: does not wait for a TLBI that has no nXS (FEAT_XS)`);
+    else
+      this.steps.add(record.view, BARRIER, pe, `${barrier.name}: does not wait for a TLBI that reaches further`, "dsb-domain"); // biome-ignore format: one call
+  }
+}

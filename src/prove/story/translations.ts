@@ -1,0 +1,83 @@
+/** How the accesses of a story were translated: when the PE filled the entry, and whether it was stale by then. */
+import type { Rule } from "../rules.js";
+import type { Walked, World } from "../thread/index.js";
+import { EL10, type Entry, INVALIDATE, S2_LEAF, WRITE } from "../tlb/index.js";
+import { FILL, type Steps } from "./step.js";
+import type { Words } from "./words.js";
+
+/** Tells fills, once each, and says of accesses what they went through. */
+export class Translations {
+  /** fills told already, by PE, entry and time */
+  private readonly told = new Set<string>();
+
+  constructor(
+    private readonly world: World,
+    private readonly words: Words,
+    private readonly steps: Steps,
+  ) {}
+
+  /** When the PE filled the entry that a walk used: since then it has held it. */
+  fill(pe: number, walk: Walked): void {
+    const { cache, catalogue, timeline } = this.world;
+    let t = walk.time;
+    const removedAt = (i: number): boolean =>
+      timeline.kind[i] === INVALIDATE && timeline.pe[i] === pe && catalogue.matches(timeline.what[i]!, walk.entry);
+    while (t > 0 && !removedAt(t) && cache.entriesAt(pe, t - 1).includes(walk.entry)) t--;
+    const key = `${pe}.${walk.entry}.${t}`;
+    if (this.told.has(key)) return;
+    this.told.add(key);
+    const entry = catalogue.entries[walk.entry]!;
+    const what = `walks ${this.words.va(entry.page)} and holds ${this.words.entry(walk.entry)}`;
+    if (t === 0) this.steps.add(t, FILL, pe, what);
+    else if (this.fromTables(pe, entry, t)) this.steps.add(t, FILL, pe, what, "speculative-fill");
+    else {
+      const held = this.world.cache.outOfHeld(pe, walk.context, entry.page, t).includes(walk.entry);
+      const old = held ? this.heldPart(pe, entry, t) : undefined;
+      if (old) this.steps.add(t, FILL, pe, `${what}, out of the ${old} that it still holds`, "speculative-fill");
+      else
+        this.steps.add(t, FILL, pe, `${what}, out of a former descriptor in a physical translation cache`, "physical-caches"); // biome-ignore format: one call
+    }
+  }
+
+  /** True when the tables of a context that is live at time `t` give the entry then. */
+  private fromTables(pe: number, { id, regime, vmid, page }: Entry, t: number): boolean {
+    const { cache } = this.world;
+    return cache
+      .liveAt(pe, t)
+      .some((context) => context.regime === regime && context.vmid === vmid && cache.fresh(pe, context, page, t).includes(id)); // biome-ignore format: one row
+  }
+
+  /** What a PE held already before time `t`, out of which it fills a combined entry then. */
+  private heldPart(pe: number, entry: Entry, t: number): string {
+    const { cache, catalogue } = this.world;
+    const leaf = catalogue.leaves[entry.payload]!;
+    const stage2 = cache.entriesAt(pe, t).find((id) => {
+      const other = catalogue.entries[id]!;
+      const same = other.kind === S2_LEAF && other.vmid === entry.vmid && other.page === leaf.ipa;
+      return same && Math.floor(other.payload / 4) === leaf.page;
+    });
+    return stage2 === undefined ? "table descriptors" : this.words.entry(stage2);
+  }
+
+  /** True when the tables do not give, at time `t`, what a walk out of the TLB gives. */
+  isStale(pe: number, walk: Walked, t: number): boolean {
+    const { page } = this.world.catalogue.entries[walk.entry]!;
+    return !this.world.cache.fresh(pe, walk.context, page, t).includes(walk.entry);
+  }
+
+  /** Words for an access through a cached entry, and the rule that lets it. */
+  through(pe: number, walk: Walked, t: number): { words: string; rule: Rule | undefined; stale?: true } {
+    const name = `through ${this.words.entry(walk.entry)}`;
+    if (!this.isStale(pe, walk, t)) return { words: name, rule: undefined };
+    const { asid, regime } = this.world.catalogue.entries[walk.entry]!;
+    const written = this.descriptorWritten(t);
+    const words = `${name}, which ${written ? "the tables do not give any more" : "the present tables do not give"}`;
+    return { stale: true, words, rule: written || asid < 0 || regime !== EL10 ? undefined : "asid-match" };
+  }
+
+  private descriptorWritten(t: number): boolean {
+    const { timeline, cache } = this.world;
+    for (let i = t; i > 0; i--) if (timeline.kind[i] === WRITE && cache.descriptors.has(timeline.what[i]!)) return true;
+    return false;
+  }
+}

@@ -1,0 +1,4 @@
+/** One thread over a timeline: what it reads, how it is translated, and which events it may place. */
+export type { AccessRecord, Record, Walked } from "./record.js";
+export { type Atom, type Candidate, type Runs, ThreadRun } from "./thread.js";
+export { LimitReached, World } from "./world.js";

@@ -1,0 +1,21 @@
+/** What a PE may hold of translations, and when: the timeline, the entries in play, and the set that a PE may hold of them. */
+export {
+  C_LEAF,
+  C_STEP,
+  Catalogue,
+  type Context,
+  EL2,
+  EL10,
+  type Entry,
+  type Invalidation,
+  isStep,
+  KINDS,
+  type Leaf,
+  type Regime,
+  S2_LEAF,
+  type WalkFault,
+} from "./entry.js";
+export { Knowledge, Learned, peKey } from "./knowledge.js";
+export { MayCache } from "./maycache.js";
+export { Cells, CONTEXT, INVALIDATE, MAX_EVENTS, Timeline, WRITE } from "./timeline.js";
+export { holds, Values } from "./values.js";
