@@ -1,26 +1,9 @@
 /**
- * Addresses and frame numbers, branded so that the compiler refuses a mix-up. A page number counts 4 KiB pages; 40 bits of
- * it (52-bit addresses) fit a double exactly. Constructed here and nowhere else.
+ * Addresses and the numbers of pages (gfn, mfn: in Xen's words), plain numbers: a page number counts 4 KiB pages, and 40 bits
+ * of it (52-bit addresses) fit a double exactly.
  */
-declare const brand: unique symbol;
-type Branded<B extends string> = number & { readonly [brand]: B };
-
-/** Guest frame number: a page of intermediate physical address space, in Xen's words. */
-export type Gfn = Branded<"Gfn">;
-/** Machine frame number: a page of physical memory, in Xen's words. */
-export type Mfn = Branded<"Mfn">;
-/** Virtual page number (VA >> 12). */
-export type Vpn = Branded<"Vpn">;
-/** Virtual machine identifier, as VTTBR_EL2[63:48] holds it. */
-export type Vmid = Branded<"Vmid">;
-
-export const gfn = (n: number): Gfn => n as Gfn;
-export const mfn = (n: number): Mfn => n as Mfn;
-export const vpn = (n: number): Vpn => n as Vpn;
-export const vmid = (n: number): Vmid => n as Vmid;
 
 export const PAGE_SHIFT = 12;
-export const PAGE_SIZE = 4096;
 /** 2^32: splits a number into two 32-bit halves without bigint. */
 export const TWO32 = 0x1_0000_0000;
 

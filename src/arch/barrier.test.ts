@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BARRIERS, barrierFromWord, barrierIndex, completes, completesTlbi, publishesWrites, tlbiOp } from "./index.js";
+import { BARRIERS, barrierFromWord, barrierIndex, completes, completesTlbi, tlbiOp } from "./index.js";
 
 const barrier = (text: string) => BARRIERS[barrierIndex(text)!]!;
 
@@ -70,11 +70,4 @@ test("a DSB completes a TLBI when its domain covers the TLBI's reach, and nXS on
   assert.deepEqual(completing("vmalle1is"), ["DSB ISH", "DSB OSH", "DSB SY"]);
   assert.deepEqual(completing("vmalle1os"), ["DSB OSH", "DSB SY"]);
   assert.deepEqual(completing("vmalle1osnxs"), ["DSB OSH", "DSB OSHnXS", "DSB SY", "DSB SYnXS"]);
-});
-
-test("descriptor writes are published by a DSB with store access, and by no DMB", () => {
-  for (const name of ["dsb ish", "dsb ishst", "dsb st", "dsb nshst", "dsb sy"])
-    assert.ok(publishesWrites(barrier(name)), name);
-  for (const name of ["dsb ishld", "dsb ld", "dmb ish", "dmb ishst", "isb"])
-    assert.ok(!publishesWrites(barrier(name)), name);
 });

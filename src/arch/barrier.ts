@@ -3,7 +3,7 @@
 import type { Reach, TlbiOp } from "./tlbi.js";
 
 export type BarrierDomain = "NSH" | "ISH" | "OSH" | "SY";
-export type BarrierType = "full" | "ST" | "LD";
+type BarrierType = "full" | "ST" | "LD";
 
 export interface Barrier {
   /** as the assembler spells it, upper case: "DSB ISHST", "ISB" */
@@ -61,11 +61,6 @@ export function barrierIndex(text: string): number | undefined {
 /** Index in {@link BARRIERS} of an instruction word, or undefined. */
 export function barrierFromWord(word: number): number | undefined {
   return byWord.get(word >>> 0);
-}
-
-/** True when the barrier makes earlier descriptor writes visible to table walkers: a DSB with store access. */
-export function publishesWrites(b: Barrier): boolean {
-  return b.kind === "DSB" && b.type !== "LD";
 }
 
 /**

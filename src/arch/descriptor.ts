@@ -2,7 +2,7 @@
  * Translation table descriptors of the VMSAv8-64 long format (DDI 0487, D8.3), as two 32-bit halves. Addresses are page
  * numbers of 4 KiB; output addresses up to 48 bits.
  */
-import { type Halves, pageHi, pageLo } from "./address.js";
+import { pageHi, pageLo } from "./address.js";
 
 /** Bit 0: the descriptor is valid. */
 export const VALID = 1;
@@ -31,7 +31,7 @@ export const CONTIG_HI = 1 << (52 - 32);
 /** Bits [58:55] for software, as a shift in the high half; Xen keeps the p2m type here. */
 export const SOFTWARE_SHIFT_HI = 55 - 32;
 
-export type DescriptorKind = "invalid" | "table" | "block" | "page";
+type DescriptorKind = "invalid" | "table" | "block" | "page";
 
 /** What a descriptor is at a level. Reserved encodings (a block at level 3 or at level 0) fault like invalid ones. */
 export function descriptorKind(lo: number, level: number): DescriptorKind {
@@ -43,10 +43,6 @@ export function descriptorKind(lo: number, level: number): DescriptorKind {
 /** The page number in bits [47:12]: next-level table, block base or page. */
 export const outputPage = (lo: number, hi: number): number => (hi & 0xffff) * 0x10_0000 + (lo >>> 12);
 
-/** A table descriptor. */
-export const tableLo = (page: number): number => (pageLo(page) | VALID | TABLE_OR_PAGE) >>> 0;
-export const tableHi = (page: number): number => pageHi(page) & 0xffff;
-
 /** A valid leaf at a level with attributes in bits [11:2] and [63:50] (`low`, and `high` as bits of the high half). */
 export const leafLo = (page: number, level: number, low: number): number =>
   (pageLo(page) | low | VALID | (level === 3 ? TABLE_OR_PAGE : 0)) >>> 0;
@@ -56,19 +52,3 @@ export const leafHi = (page: number, high: number): number => ((pageHi(page) & 0
 export const pagesAtLevel = (level: number): number => PAGES_AT_LEVEL[level]!;
 // A table, because a power is slow on hot paths.
 const PAGES_AT_LEVEL = [2 ** 27, 2 ** 18, 2 ** 9, 1];
-
-/** A descriptor, decoded for people. */
-export interface Descriptor {
-  readonly kind: DescriptorKind;
-  readonly page: number;
-  readonly attributes: Halves;
-}
-
-/** Decodes a descriptor at a level (4 KiB granule); `attributes` are the halves without the address and bits [1:0]. */
-export function decodeDescriptor(lo: number, hi: number, level: number): Descriptor {
-  return {
-    kind: descriptorKind(lo, level),
-    page: outputPage(lo, hi),
-    attributes: { lo: lo & 0xffc, hi: (hi & 0xffff_0000) >>> 0 },
-  };
-}

@@ -1,7 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { explainTlbi, type GranuleBits, levelShift, nameOtherWord, rangeOperand, TLBI_OPS, tlbiOp } from "./index.js";
+import {
+  addressOperand,
+  type CachedEntry,
+  decodeOperand,
+  explainTlbi,
+  GLOBAL_ASID,
+  type GranuleBits,
+  levelShift,
+  mustGo,
+  nameOtherWord,
+  operandHalves,
+  rangeOperand,
+  TLBI_OPS,
+  tlbiOp,
+} from "./index.js";
 
 const explain = (name: string, xt?: bigint, rt = 0) => explainTlbi(tlbiOp(name), rt, xt);
 const rangeOf = (name: string, xt: bigint) => explain(name, xt).operand!.range;
@@ -195,4 +209,39 @@ test("with FEAT_LPA2's 52-bit addresses BaseADDR counts 64 KiB, which a range of
     /TCR_ELx\.DS = 1\) .* begins at 0xffffffffffff0000\.$/,
   );
   assert.deepEqual(remarks("ripas2e1is", tg64k | base), [], "64 KiB is the unit anyhow");
+});
+
+test("of every TLBI, what is said to match is what the model removes: kind, VMID, ASID, address and level", () => {
+  const [vmid, asid, page] = [1, 5, 0x40];
+  for (const op of TLBI_OPS) {
+    const { removes } = explainTlbi(op, 31);
+    const byIpa = op.operand === "ipa" || op.operand === "ipa-range";
+    // TG = 4 KiB and SCALE = NUM = 0 in a range: two pages from 0x40.
+    const low = op.operand.endsWith("-range") ? rangeOperand(page, 0, 0) : addressOperand(page);
+    const { lo, hi } = operandHalves(low, asid);
+    const fields = decodeOperand(op.operand, lo, hi);
+    for (const kind of ["stage1", "stage2", "combined"] as const) {
+      const entry: CachedEntry = {
+        ...{ regime: op.regime, kind, step: false, vmid, asid, level: 3 },
+        ...{ page, ipa: kind === "stage2" ? -1 : page },
+      };
+      const goes = (more: Partial<CachedEntry> = {}): boolean => mustGo(op, fields, vmid, { ...entry, ...more });
+      const { status, matches = "" } = removes[kind];
+      const title = `${op.name} ${kind}`;
+      if (status === "absent") {
+        assert.equal(op.regime, "EL2", title);
+        continue;
+      }
+
+      assert.equal(goes(), status === "yes", title);
+      if (status !== "yes") continue;
+      assert.equal(goes({ vmid: 2 }), !matches.includes("the current VMID"), `${title}, another VMID`);
+      assert.equal(goes({ asid: 6 }), !matches.includes("the operand's ASID"), `${title}, another ASID`);
+      if (op.regime !== "EL2")
+        assert.equal(goes({ asid: GLOBAL_ASID }), !matches.includes("not global"), `${title}, a global entry`);
+      const elsewhere = byIpa ? { page: 0x99, ipa: 0x99 } : { page: 0x99 };
+      assert.equal(goes(elsewhere), !/the (VA|IPA)|in the range/.test(matches), `${title}, another address`);
+      assert.equal(goes({ step: true, level: 2 }), !matches.includes("last level only"), `${title}, of a table`);
+    }
+  }
 });

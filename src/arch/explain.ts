@@ -4,8 +4,10 @@
  * maintenance" for effects, B2.3 for completion). An edge of the program: 64-bit values are bigints here.
  */
 import { BARRIERS, type BarrierDomain, completes } from "./barrier.js";
+import { ERRATA } from "./errata.js";
 import { type ExplainedOperand, explainOperand, operandRemarks } from "./explain-operand.js";
 import type { Feature } from "./features.js";
+import { type EntryKind, removesKind } from "./reach.js";
 import { encodeTlbi, type OperandKind, type TlbiOp } from "./tlbi.js";
 import { registerName } from "./word.js";
 
@@ -67,19 +69,9 @@ export function explainTlbi(op: TlbiOp, rt: number, xt?: bigint): Explanation {
     needs: op.needs,
     reach: REACH[op.reach],
     removes: {
-      stage1: op.stage1 ? { status: "yes", matches: stage1Match(op) } : { status: "no" },
-      stage2:
-        op.regime === "EL2"
-          ? { status: "absent" }
-          : op.stage2
-            ? { status: "yes", matches: stage2Match(op) }
-            : { status: "no" },
-      combined:
-        op.regime === "EL2"
-          ? { status: "absent" }
-          : op.combined
-            ? { status: "yes", matches: stage1Match(op) }
-            : { status: "not required" },
+      stage1: removal(op, "stage1"),
+      stage2: removal(op, "stage2"),
+      combined: removal(op, "combined"),
     },
     ...(operand && { operand }),
     completedBy: DOMAINS.flatMap((domain) =>
@@ -87,6 +79,12 @@ export function explainTlbi(op: TlbiOp, rt: number, xt?: bigint): Explanation {
     ),
     remarks: [...instructionRemarks(op, rt), ...(operand ? operandRemarks(op, operand) : [])],
   };
+}
+
+function removal(op: TlbiOp, kind: EntryKind): Removal {
+  if (op.regime === "EL2" && kind !== "stage1") return { status: "absent" };
+  if (!removesKind(op, kind)) return { status: kind === "combined" ? "not required" : "no" };
+  return { status: "yes", matches: kind === "stage2" ? stage2Match(op) : stage1Match(op) };
 }
 
 const vmidMatch = (op: TlbiOp): string => (op.matchesVmid ? "the current VMID" : "every VMID");
@@ -142,10 +140,8 @@ function instructionRemarks(op: TlbiOp, rt: number): string[] {
   );
   say(op.op1 === 0 && op.reach === "local", "Executed at EL1 with HCR_EL2.FB = 1 it acts as the IS form.");
   say(op.regime === "EL2", "The ASID counts only with HCR_EL2.E2H = 1 (the EL2&0 regime); there are no VMIDs here.");
-  say(
-    op.reach !== "local",
-    "On a CPU with the repeat-TLBI erratum (CVE-2025-10263) the DSB may complete before other PEs' writes through the entry are observed: after it, one more broadcast TLBI and one more DSB.",
-  );
+  for (const { id, title, symptom, remedy, concerns } of Object.values(ERRATA))
+    say(concerns(op), `On a CPU with the ${title} erratum (${id}) ${symptom}: ${remedy}.`);
   say(
     op.nXS,
     "Removes the same entries as the form without nXS, but its completion does not wait for accesses with the XS attribute.",

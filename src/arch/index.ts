@@ -1,15 +1,85 @@
 /** What the Arm manual says, and nothing else (DDI 0487). */
-export * from "./address.js";
-export * from "./barrier.js";
-export * from "./descriptor.js";
-export * from "./explain.js";
-export * from "./explain-operand.js";
-export * from "./features.js";
-export * from "./geometry.js";
-export * from "./instruction.js";
-export * from "./operand.js";
-export * from "./reach.js";
-export * from "./store.js";
-export * from "./sysreg.js";
-export * from "./tlbi.js";
-export * from "./word.js";
+export { type Halves, halvesOf, hex, PAGE_SHIFT, pageHi, pageLo, pageOf, TWO32 } from "./address.js";
+export {
+  BARRIERS,
+  type Barrier,
+  type BarrierDomain,
+  barrierFromWord,
+  barrierIndex,
+  completes,
+  completesTlbi,
+} from "./barrier.js";
+export { CPU_PROFILES, type CpuProfile, cpuProfile, withErratum } from "./cpu.js";
+export {
+  AF,
+  AP_EL0,
+  AP_RO,
+  CONTIG_HI,
+  descriptorKind,
+  leafHi,
+  leafLo,
+  NG,
+  outputPage,
+  pagesAtLevel,
+  S2_MEMATTR_DEVICE,
+  S2_MEMATTR_WB,
+  S2AP_R,
+  S2AP_W,
+  SH_INNER,
+  SOFTWARE_SHIFT_HI,
+  TABLE_OR_PAGE,
+  VALID,
+  XN_HI,
+} from "./descriptor.js";
+export { ERRATA, ERRATUM_WORDS, type Erratum, isErratum } from "./errata.js";
+export { type Explanation, explainTlbi, type Removal } from "./explain.js";
+export type { ExplainedOperand, OperandField } from "./explain-operand.js";
+export { FEATURES, type Feature, isFeature } from "./features.js";
+export {
+  bitsPerLevel,
+  ipaFeature,
+  levelShift,
+  minBlockLevel,
+  type Stage2Geometry,
+  stage2Geometry,
+} from "./geometry.js";
+export { type Branch, decodeAtS12, decodeBranch, decodeMsr, decodeReadPar, endsInException } from "./instruction.js";
+export {
+  addressOperand,
+  decodeOperand,
+  encodeOperand,
+  type GranuleBits,
+  largestRange,
+  low48,
+  type OperandFields,
+  operandHalves,
+  RANGE_TTL,
+  rangeOperand,
+  singleFormOf,
+  ttl4k,
+} from "./operand.js";
+export {
+  type CachedEntry,
+  type EntryKind,
+  GLOBAL_ASID,
+  isBroadcast,
+  matchesAddress,
+  matchesAsid,
+  matchesLevel,
+  matchesVmid,
+  mustGo,
+  removesKind,
+} from "./reach.js";
+export { accessesMemory, accessesStack, decodeStores, type Store, storesPerhaps } from "./store.js";
+export { idOf, SYSREGS, type Sysreg, sysregIndex, vttbr } from "./sysreg.js";
+export {
+  decodeTlbi,
+  encodeTlbi,
+  type OperandKind,
+  type Reach,
+  TLBI_OPS,
+  type TlbiOp,
+  tlbiIndex,
+  tlbiOp,
+} from "./tlbi.js";
+export { nameOtherWord } from "./word.js";

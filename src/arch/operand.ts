@@ -25,14 +25,14 @@ export function addressOperand(page: number, ttl = 0): number {
 export const ttl4k = (level: 1 | 2 | 3): number => 4 | level;
 
 /** One encodable range: `granules` = (num + 1) * 2^(5 * scale + 1), from 2 to 2^21 granules. */
-export interface EncodedRange {
+interface EncodedRange {
   readonly scale: number;
   readonly num: number;
   readonly granules: number;
 }
 
 /** Granules that (NUM + 1) * 2^(5*SCALE + 1) covers. */
-export const rangeGranules = (scale: number, num: number): number => (num + 1) * 2 ** (5 * scale + 1);
+const rangeGranules = (scale: number, num: number): number => (num + 1) * 2 ** (5 * scale + 1);
 
 /**
  * Bits [47:0] of a range operand: BaseADDR [36:0] in granules, TTL [38:37], NUM [43:39], SCALE [45:44], TG [47:46].
@@ -61,32 +61,6 @@ export function largestRange(granules: number): EncodedRange | undefined {
     }
   }
   return undefined;
-}
-
-/** One instruction of an exact cover: a range form, or the single-address form for an odd page. */
-export interface CoverStep {
-  readonly single: boolean;
-  /** first page (4 KiB) */
-  readonly base: number;
-  readonly pages: number;
-  /** bits [47:0] of Xt */
-  readonly operand: number;
-}
-
-/** The exact cover of `pages` 4 KiB pages from `base` by RIPAS2E1-like and IPAS2E1-like operands; see {@link largestRange}. */
-export function coverRange(base: number, pages: number): CoverStep[] {
-  const steps: CoverStep[] = [];
-  for (let at = base, left = pages; left > 0; ) {
-    const range = largestRange(left);
-    if (range === undefined) {
-      steps.push({ single: true, base: at, pages: 1, operand: addressOperand(at) });
-      break;
-    }
-    steps.push({ single: false, base: at, pages: range.granules, operand: rangeOperand(at, range.scale, range.num) });
-    at += range.granules;
-    left -= range.granules;
-  }
-  return steps;
 }
 
 const singleOf = new Map<TlbiOp, number>();

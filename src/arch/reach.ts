@@ -31,7 +31,7 @@ export interface CachedEntry {
 }
 
 /** 4 KiB pages that an entry of a level covers, levels -1 (the whole table) to 3. */
-export const pagesOfEntry = (level: number): number => 2 ** (9 * (3 - level));
+const pagesOfEntry = (level: number): number => 2 ** (9 * (3 - level));
 
 /** Must entries of that kind go? The EL2 regime has one stage: whatever its entries are called, they are its own. */
 export const removesKind = (op: TlbiOp, kind: EntryKind): boolean => op.regime === "EL2" || op[kind];

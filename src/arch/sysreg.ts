@@ -1,5 +1,5 @@
 /** The system registers whose writes matter to translation (DDI 0487, D19), and their fields. */
-import { bigintOf, type Halves, pageHi, pageLo } from "./address.js";
+import { type Halves, pageHi, pageLo } from "./address.js";
 
 /** The index in this list is the register's code in a trace. */
 export const SYSREGS = [
@@ -29,9 +29,3 @@ export function vttbr(vmid: number, rootPage: number): Halves {
 
 /** The VMID (or ASID) field of a VTTBR_EL2 (TTBRn_EL1) value's high half. */
 export const idOf = (hi: number): number => hi >>> 16;
-
-/** VTTBR_EL2 as a 64-bit value. */
-export const vttbrValue = (vmid: number, rootPage: number): bigint => {
-  const { lo, hi } = vttbr(vmid, rootPage);
-  return bigintOf(lo, hi);
-};

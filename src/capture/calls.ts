@@ -1,5 +1,5 @@
 /** Xen's functions whose calls a capture records, by the names they have in Xen's source, and the ways to a flush. */
-import type { TlbiOp } from "../arch/index.js";
+import { isBroadcast, type TlbiOp } from "../arch/index.js";
 import type { XenFunction, XenText } from "./text.js";
 
 /** A function whose entry says something, with what it says; `returns`: its end matters too. */
@@ -40,7 +40,7 @@ const NEAR = 3;
 const MOST_CALLERS = 8;
 
 /** A function whose entries are to be logged; `near`: worth that its page is translated one instruction a block. */
-export interface Followed {
+interface Followed {
   readonly of: XenFunction;
   readonly near: boolean;
 }
@@ -58,7 +58,7 @@ export function callPathFunctions(
   let ring: XenFunction[] = [];
   for (const { in: f, op } of flushing) {
     if (!f) continue;
-    if (op.regime !== "EL2" && op.reach !== "local") ring.push(f);
+    if (op.regime !== "EL2" && isBroadcast(op)) ring.push(f);
     else if (!text.isLeaf(f)) found.set(f, { of: f, near: true });
   }
   for (let depth = 0; depth < DEPTH; depth++) {

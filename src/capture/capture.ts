@@ -79,7 +79,7 @@ export interface CaptureResult {
 }
 
 /** A Xen that is to be captured, with what was found in it. */
-export interface OpenedXen {
+interface OpenedXen {
   readonly elf: Elf;
   readonly text: XenText;
   readonly sites: Sites;

@@ -25,7 +25,7 @@ const VARIABLES: Readonly<
 const NO_HOLE = { holeShift: 0n, bottomMask: 2n ** 64n - 1n, topMask: 0n };
 
 /** A variable to be read. */
-export interface DirectmapVariable {
+interface DirectmapVariable {
   readonly key: keyof DirectmapValues;
   readonly address: number;
   readonly bytes: number;

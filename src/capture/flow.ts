@@ -33,7 +33,7 @@ function before(text: XenText, f: XenFunction, address: number): number[] {
 }
 
 /** Barriers that ways from a place come to first, with how far they are; `all`: each way comes to one. */
-export interface Met {
+interface Met {
   /** by address: instructions on the shortest way */
   readonly barriers: ReadonlyMap<number, number>;
   readonly all: boolean;

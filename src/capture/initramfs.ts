@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { InputError } from "../input/index.js";
 import { Cpio } from "./cpio.js";
-import { Elf } from "./elf.js";
+import { addModules, driversBeside } from "./own-modules.js";
 import { type CaptureScenario, DOMU_INIT, type DomuOptions, dom0Init, domuConfig } from "./scenario.js";
 import { addToolstack, follow } from "./toolstack.js";
 import { readInput } from "./xen-image.js";
@@ -42,7 +42,7 @@ function filler(length: number): Uint8Array {
 }
 
 /** What dom0's archive is made of. */
-export interface Dom0Parts {
+interface Dom0Parts {
   /** root of the unpacked arm64 packages: busybox and the kernel's drivers */
   readonly root: string;
   /** unpacked trees: the toolstack is the first one's, a library is of the first that has it */
@@ -90,34 +90,4 @@ function driversOf(root: string): string {
   const version = existsSync(parent) ? readdirSync(parent).sort().at(-1) : undefined;
   if (version === undefined) throw InputError.at(parent, 0, "holds no kernel's modules");
   return join(parent, version, "kernel", "drivers", "xen");
-}
-
-/** What busybox's insmod can read, by the names that kernels' builds give. */
-const MODULE = /^([\w+.-]+)\.ko(\.xz|\.gz)?$/;
-
-/** A module's name as the kernel has it, from its file's. */
-const moduleName = (file: string): string => basename(file).replace(MODULE, "$1").replaceAll("-", "_");
-
-/** Debian's drivers that no module of the user's stands in for. */
-export function driversBeside(drivers: readonly string[], own: readonly string[]): string[] {
-  const names = own.map(moduleName);
-  return drivers.filter((driver) => !names.includes(moduleName(`${driver}.ko`)));
-}
-
-/** Adds the user's modules; returns their names in modules/. Throws an InputError for what is none, or two of one name. */
-export function addModules(cpio: Cpio, files: readonly string[]): string[] {
-  const seen = new Set<string>();
-  return files.map((file) => {
-    const name = basename(file);
-    const match = MODULE.exec(name);
-    if (!match)
-      throw InputError.at(file, 0, "is no kernel module by its name, expected NAME.ko, NAME.ko.xz or NAME.ko.gz");
-    if (seen.has(moduleName(file))) throw InputError.at(file, 0, "is the second kernel module of this name");
-    seen.add(moduleName(file));
-    const bytes = readInput(file);
-    // The packed ones are the kernel's to refuse.
-    if (match[2] === undefined) new Elf(bytes, file);
-    cpio.file(`modules/${name}`, bytes);
-    return name;
-  });
 }

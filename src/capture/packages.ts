@@ -117,7 +117,7 @@ export function findDistribution(release: Release = BASE): Distribution | undefi
 }
 
 /** What the set-up would do, to be told before it is done. */
-export interface SetupPlan {
+interface SetupPlan {
   /** files to fetch, and their bytes */
   readonly files: number;
   readonly bytes: number;

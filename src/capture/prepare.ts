@@ -7,7 +7,7 @@ import { findSites } from "./sites.js";
 import type { XenText } from "./text.js";
 
 /** A machine that waits for its first instruction. */
-export interface Waiting {
+interface Waiting {
   /** Unix socket of its GDB stub */
   readonly gdb: string;
   readonly text: XenText;
@@ -55,7 +55,7 @@ export async function prepare(
  * Where Xen comes back to from patching its alternatives on every CPU (apply_alternatives_all, asm/alternative.c): what it
  * flushes from there on it flushes with them. Undefined when that cannot be told, or nothing hangs on it.
  */
-export function alternativesPatched(text: XenText): number | undefined {
+function alternativesPatched(text: XenText): number | undefined {
   const [all, stopMachine] = [text.functionNamed("apply_alternatives_all"), text.functionNamed("stop_machine_run")];
   if (text.alternatives.length === 0 || !all || !stopMachine) return undefined;
   const calls = text.branchesTo(stopMachine.address).filter(({ from, call }) => call && text.functionAt(from) === all);

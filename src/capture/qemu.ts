@@ -43,7 +43,7 @@ const KERNEL_ADDRESS = 0x4a00_0000;
 const INITRAMFS_ADDRESS = 0x5000_0000;
 
 /** The command line for a machine. The same inputs give the same run: an instruction-counted clock, no random seeds. */
-export function qemuArguments(spec: MachineSpec): string[] {
+function qemuArguments(spec: MachineSpec): string[] {
   const loaded = (address: number, rest: string): string => `guest-loader,addr=0x${address.toString(16)},${rest}`;
   // In QEMU's option strings a comma stands doubled.
   const text = (value: string): string => value.replaceAll(",", ",,");

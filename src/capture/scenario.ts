@@ -102,7 +102,7 @@ export const captureScenario = (name: string): CaptureScenario | undefined =>
   CAPTURE_SCENARIOS.find((scenario) => scenario.name === name);
 
 /** Files of kernel modules in modules/, in their order: the user's, and Debian's. */
-export interface Modules {
+interface Modules {
   readonly own: readonly string[];
   readonly debian: readonly string[];
 }

@@ -58,7 +58,7 @@ export interface StoreSite extends SiteBase {
 }
 
 /** The entry of a function, or the place that one of its calls comes back to. */
-export interface FunctionSite extends SiteBase {
+interface FunctionSite extends SiteBase {
   readonly kind: "entry" | "return";
   readonly of: XenFunction;
 }

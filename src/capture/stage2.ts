@@ -7,7 +7,7 @@ import { descriptorKind, type Halves, outputPage, pagesAtLevel, stage2Geometry, 
 import { NO_LEVEL } from "../trace/index.js";
 
 /** A store into a table. `level` is undefined until the table is linked. */
-export interface DescriptorWrite {
+interface DescriptorWrite {
   readonly page: number;
   readonly slot: number;
   readonly before: Halves;

@@ -7,14 +7,14 @@ import type { Elf, ElfSymbol, ElfText } from "./elf.js";
 export type XenFunction = ElfSymbol;
 
 /** A direct branch out of an instruction. */
-export interface DirectBranch {
+interface DirectBranch {
   readonly from: number;
   readonly to: number;
   readonly call: boolean;
 }
 
 /** Words that may replace those at an address (struct alt_instr, asm/alternative.h). */
-export interface Alternative {
+interface Alternative {
   readonly address: number;
   readonly words: readonly number[];
 }

@@ -63,7 +63,7 @@ const SILENCE = 20;
 const ASLEEP = 100;
 
 /** Why a machine is taken for hung, or has run for too long. */
-export type Ailment = "silent" | "stalled" | "asleep" | "stopped" | "late";
+type Ailment = "silent" | "stalled" | "asleep" | "stopped" | "late";
 
 export class Vitals {
   private done = 0;

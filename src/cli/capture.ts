@@ -1,8 +1,10 @@
 /** `shootdown capture`: boots a real Xen on an emulated machine, lets dom0 create a domU, and records what Xen flushes. */
+
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { withErratum } from "../arch/index.js";
 import {
   BASE,
   CAPTURE_SCENARIOS,
@@ -295,7 +297,7 @@ async function run(options: Options): Promise<void> {
   const summary = holding.summing.summary();
   const version = nearestVersion(result.banner);
   const policy = told ?? loadPolicy(version.policy);
-  const held = holding.held(policy, recording, { ...profile, repeatTlbi: result.repeatsTlbis });
+  const held = holding.held(policy, recording, withErratum(profile, "repeat-tlbi", result.repeatsTlbis));
   const notKnown = [...result.unknown, ...unknownVersion(result.banner)];
   const tell = options.output === "-" ? say : print;
   if (!options.json) {

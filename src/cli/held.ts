@@ -1,5 +1,5 @@
 /** A recorded trace held against policies: its figures beside the model's, and its flushes instruction by instruction. */
-import { type CpuProfile, cpuProfile } from "../arch/index.js";
+import { type CpuProfile, cpuProfile, withErratum } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import {
   type Blind,
@@ -37,7 +37,7 @@ export function cpuOfTrace(recording: TraceRecording | undefined, asked: string 
   const profile = cpuProfile(asked ?? of?.profile ?? "arch-maximal");
   if (profile === undefined)
     throw new InputError(`the trace is of an unknown CPU '${of?.profile}': name one with --cpu`);
-  return asked === undefined && of !== undefined ? { ...profile, repeatTlbi: of.repeatTlbi } : profile;
+  return asked === undefined && of !== undefined ? withErratum(profile, "repeat-tlbi", of.repeatTlbi) : profile;
 }
 
 /** Throws an InputError for a policy that cannot be on a CPU, before the work. */
@@ -64,9 +64,10 @@ export class Holding {
     if (run === undefined) return { rows: undefined, executed, recording };
     this.facts.know(run);
     const version = nearestVersion(recording?.xen?.banner ?? "");
-    const predicted = predictRun({ ...run, version: version.name }, this.facts, policy, cpu.repeatTlbi, cpu);
+    const repeats = cpu.errata.has("repeat-tlbi");
+    const predicted = predictRun({ ...run, version: version.name }, this.facts, policy, repeats, cpu);
     const recorded = this.summing.summary();
-    const rows = recordedRows(recorded, predicted, run.continued, version, cpu.repeatTlbi);
+    const rows = recordedRows(recorded, predicted, run.continued, version, repeats);
     return { rows, executed, recording };
   }
 }

@@ -1,12 +1,12 @@
 /** Decides one litmus test in a worker thread. */
 import { InputError } from "../input/index.js";
-import { type Decision, explore, LimitReached, type LitmusTest, type Options, parseLitmus, Unsupported } from "../prove/index.js"; // biome-ignore format: one row
+import { type Cpu, type Decision, explore, LimitReached, type LitmusTest, type Options, parseLitmus, Unsupported } from "../prove/index.js"; // biome-ignore format: one row
 
 /** A file to decide. */
 export interface LitmusJob {
   readonly file: string;
   readonly text: string;
-  readonly options: Pick<Options, "ets2" | "nTlbpa" | "repeatTlbi" | "maxStates" | "timeoutMs">;
+  readonly options: Cpu & Pick<Options, "maxStates" | "timeoutMs">;
 }
 
 /** A test and what was found; `milliseconds` are this machine's. */

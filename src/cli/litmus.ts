@@ -61,8 +61,7 @@ export function register(program: Command): void {
 async function run(paths: readonly string[], options: LitmusOptions): Promise<void> {
   const tests = paths.length === 0 ? BUILT_IN.in("") : paths.flatMap(testsAt);
   const files = tests.filter(({ path }, i, all) => all.findIndex((other) => other.path === path) === i);
-  const profile = cpuProfile(options.cpu ?? "");
-  const cpu = profile ? proverCpu(profile) : { ets2: false, nTlbpa: false, repeatTlbi: false };
+  const cpu = proverCpu(cpuProfile(options.cpu ?? "arch-minimal")!);
   const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
   const answers = await decideAll(files, { ...cpu, ets2: options.ets2 ?? cpu.ets2, ...limits });
   const refused = answers.flatMap((answer) => ("refused" in answer ? [answer.refused] : []));

@@ -63,8 +63,8 @@ async function run(name: string, options: SimulateOptions): Promise<void> {
         signal.throwIfAborted();
         progress.update(step.value, 0);
       }
-      const { name, repeatTlbi } = cpu;
-      trace.describe({ source: "simulation", cpu: { profile: name, repeatTlbi }, scenario: scenario.name });
+      const repeatTlbi = cpu.errata.has("repeat-tlbi");
+      trace.describe({ source: "simulation", cpu: { profile: cpu.name, repeatTlbi }, scenario: scenario.name });
       trace.close();
       return step.value.events[0]!;
     } catch (error) {

@@ -13,9 +13,9 @@ import {
   PhasePrices,
   questionsOf,
   runJob,
-  traceKey,
   withVerdicts,
 } from "./index.js";
+import { traceKey } from "./job.js";
 
 const V2 = cpuProfile("neoverse-v2")!;
 const A72 = cpuProfile("cortex-a72")!;

@@ -20,7 +20,7 @@ import { nameOf, ownersOf, textOf } from "./flush-text.js";
 import type { Flushes, OtherFlush } from "./flushes.js";
 
 /** What was found of a policy: it is what was executed; it is not; or a barrier that was not to be seen decides. */
-export type Execution = "executes" | "differs" | "unknown";
+type Execution = "executes" | "differs" | "unknown";
 
 /**
  * True when a barrier may have been executed unseen between an instruction of that name ("VMALLS12E1IS", "VTTBR_EL2") in a
@@ -66,7 +66,7 @@ export interface ExecutedFlush {
 }
 
 /** An occasion in the whole trace. */
-export interface ExecutedOccasion {
+interface ExecutedOccasion {
   readonly occasion: Occasion;
   readonly flushes: number;
   /** policies that are what was executed in each of them; those of which it is not known */

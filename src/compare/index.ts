@@ -1,13 +1,45 @@
 /** Scenario x policy x host: what each way of flushing does and costs. */
-export * from "./checks.js";
-export * from "./difference.js";
-export * from "./executed.js";
-export * from "./flush.js";
-export * from "./flushes.js";
-export * from "./host-sinks.js";
-export * from "./job.js";
-export * from "./phases.js";
-export * from "./plan.js";
-export * from "./recorded.js";
-export * from "./result.js";
-export * from "./safety.js";
+export {
+  type CallerChange,
+  type Change,
+  type ComparedTrace,
+  differenceOf,
+  type HalfPhase,
+  inBoth,
+  isChanged,
+  type PhaseDifference,
+  type PriceChange,
+  type PricedCounts,
+  phaseNames,
+  type RecordingWords,
+  type TraceDifference,
+  type TraceSide,
+} from "./difference.js";
+export {
+  type Beside,
+  type Blind,
+  type Executed,
+  type ExecutedFlush,
+  executedPolicies,
+  SEES_ALL,
+  SEES_SITES,
+} from "./executed.js";
+export { Flushes } from "./flushes.js";
+export { hostSinks } from "./host-sinks.js";
+export { type Job, type PolicyResult, runJob } from "./job.js";
+export { OUTSIDE, PhasePrices, TOTAL } from "./phases.js";
+export { type Comparison, compare, Plan } from "./plan.js";
+export { type PricedCapture, predictRun, type RecordedRow, RunFacts, recordedRows } from "./recorded.js";
+export type {
+  Check,
+  CompareProof,
+  CompareResult,
+  CompareRow,
+  Described,
+  HostDescription,
+  PriceLine,
+  PriceParts,
+  ScenarioDescription,
+  WithoutTlbi,
+} from "./result.js";
+export { questionsOf, withVerdicts } from "./safety.js";

@@ -5,7 +5,7 @@
 import { descriptorKind, outputPage, pagesAtLevel } from "../arch/index.js";
 
 /** A descriptor's place. */
-export interface Place {
+interface Place {
   /** first page that it maps; when `root` is undefined only modulo `modulus` */
   readonly gfn: number;
   /** page of the root table; undefined: the way to a root is not in the trace */

@@ -160,7 +160,7 @@ export class Plan {
   private repeatNotes(rows: readonly CompareRow[]): string[] {
     const { hosts, cpuOf } = this.comparison;
     const repeating = hosts.filter(
-      (host) => cpuOf(host).repeatTlbi && rows.some((row) => row.host === host.name && row.tlbi.VALE2IS),
+      (host) => cpuOf(host).errata.has("repeat-tlbi") && rows.some((row) => row.host === host.name && row.tlbi.VALE2IS),
     );
     return [...new Set(repeating.map((host) => cpuOf(host).name))].map(
       (cpu) =>

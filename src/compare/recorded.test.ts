@@ -17,7 +17,7 @@ import {
   type TraceSink,
 } from "../trace/index.js";
 import { parseScenario, simulate } from "../xen/index.js";
-import { type ContinuedCalls, predictRun, type RecordedRow, RunFacts, recordedRows } from "./recorded.js";
+import { predictRun, type RecordedRow, RunFacts, recordedRows } from "./recorded.js";
 
 const TRACES = fileURLToPath(new URL("../../traces", import.meta.url));
 
@@ -49,7 +49,7 @@ async function held(name: keyof typeof SHIPPED): Promise<{ rows: RecordedRow[]; 
 /** Each XENMEM_populate_physmap that gave way comes back with 0, that it has done nothing yet, and is called again. */
 class GaveWay implements TraceSink {
   private calls = 0;
-  get continued(): ContinuedCalls {
+  get continued(): Parameters<typeof recordedRows>[2] {
     return { create: { XENMEM_populate_physmap: this.calls } };
   }
 

@@ -1,5 +1,5 @@
 /** A recorded run of a real Xen held against the model: the same figures side by side, and every difference named. */
-import { CPU_PROFILES, type CpuProfile, SYSREGS, VALID } from "../arch/index.js";
+import { CPU_PROFILES, type CpuProfile, SYSREGS, VALID, withErratum } from "../arch/index.js";
 import type { Policy } from "../policy/index.js";
 import {
   type EventBuffer,
@@ -16,7 +16,7 @@ import { REPLAYED, type Replayed, replay, SCRUB, type Scenario, type Switch, typ
 import { CALLED_AGAIN, type Cause, causesOf, type Known } from "./recorded-causes.js";
 
 /** What the toolstack logged and the machine was: all that the model is told beside the vCPU switches. */
-export interface RecordedRun {
+interface RecordedRun {
   /** image segments as xc_dom_alloc_segment logs them; gfns and 4 KiB pages */
   readonly segments: readonly { readonly name: string; readonly gfn: number; readonly pages: number }[];
   readonly memoryMib: number;
@@ -28,7 +28,7 @@ export interface RecordedRun {
 }
 
 /** What the model must be told beside a trace that begins late. */
-export interface RecordedFacts {
+interface RecordedFacts {
   /** IPA bits of the p2m */
   readonly ipaBits: number;
   /** on each pCPU the vCPU of each domain that ran last before the domU's creation, the earliest first */
@@ -189,7 +189,7 @@ export function predictRun(
   repeatTlbi: boolean,
   features: CpuProfile = EVERYTHING,
 ): Summary {
-  const cpu: CpuProfile = { ...features, repeatTlbi };
+  const cpu = withErratum(features, "repeat-tlbi", repeatTlbi);
   const summing = new Summing();
   const { switches, phases, batches } = facts;
   replay({ scenario: scenarioOf(run, facts.ipaBits), switches, phases, batches }, cpu, policy, [summing]);
@@ -200,7 +200,7 @@ export function predictRun(
 const CALLED = /^XENMEM_remove_|^memory_op_\d+$/;
 
 /** Hypercalls that gave way and were continued, by phase and name. */
-export type ContinuedCalls = Readonly<Record<string, Readonly<Record<string, number>>>>;
+type ContinuedCalls = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 /**
  * The figures side by side, phase by phase: TLBIs by kind, and the hypercalls that the model makes. `continued`: hypercalls of

@@ -15,12 +15,12 @@ const UNPROVED = "domain-dies";
  * Occasions of a scenario that nobody can ask the prover about yet. Where one comes up, a policy is not known to be sound,
  * whatever its other occasions are.
  */
-export function unprovedOccasions(scenario: Scenario): Occasion[] {
+function unprovedOccasions(scenario: Scenario): Occasion[] {
   return possibleOccasions(scenario).filter((occasion) => occasion === UNPROVED);
 }
 
 /** The occasions of a scenario under a policy that the prover knows; a policy that has batches must survive those too. */
-export function provedOccasions(scenario: Scenario, policy: Policy): ProvedOccasion[] {
+function provedOccasions(scenario: Scenario, policy: Policy): ProvedOccasion[] {
   return possibleOccasions(scenario).flatMap((occasion): ProvedOccasion[] => {
     if (occasion === "batch-end") return policy.batch ? ["batch"] : [];
     if (occasion === UNPROVED) return [];

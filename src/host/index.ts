@@ -3,25 +3,9 @@
  * model counts the elementary steps. All of it is pure: text and events in, values out.
  */
 export { BareMetal } from "./bare.js";
-export { type Amounts, addAmounts, addCounts, type Counts, type NoShadow, PARTS, type Part } from "./counts.js";
-export { type Account, accountOf, ipaNotes } from "./kvm/account.js";
-export { KvmNested, type ShadowShape } from "./kvm/nested.js";
-export { instructionsOf, type Priced, price, ratioRange } from "./price.js";
-export {
-  BARE_PRICES,
-  type Host,
-  type KvmHost,
-  NESTED_PRICES,
-  type Price,
-  type PriceKey,
-  type PriceUnit,
-  parseHost,
-} from "./prices.js";
-export {
-  countTlbi,
-  priceTlbi,
-  type SingleTlbi,
-  type SingleTlbiPrice,
-  shadowOfLeaves,
-  type TouchedPages,
-} from "./single.js";
+export { addCounts, type Counts, type NoShadow } from "./counts.js";
+export { accountOf, ipaNotes } from "./kvm/account.js";
+export { KvmNested } from "./kvm/nested.js";
+export { type Priced, price, ratioRange } from "./price.js";
+export { type Host, parseHost } from "./prices.js";
+export { countTlbi, priceTlbi, type TouchedPages } from "./single.js";

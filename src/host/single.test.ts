@@ -2,19 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InputError } from "../input/index.js";
 import { builtInHost } from "./builtin.fixture.js";
-import { priceTlbi, type SingleTlbi, shadowOfLeaves } from "./single.js";
+import { priceTlbi } from "./single.js";
 
 const nested = builtInHost("kvm-nested-7.2");
+type SingleTlbi = Parameters<typeof priceTlbi>[0];
 const priced = (single: Partial<SingleTlbi>) =>
   priceTlbi({ op: "vmalls12e1is", operand: 0n, host: nested, ipaBits: 40, shadow: 0, ...single });
 
 test("a shadow described by a number has that many leaves, the last one apart", () => {
   for (const leaves of [0, 1, 2, 601, 2 ** 18, 2 ** 18 + 5])
     assert.equal(priced({ shadow: leaves }).leavesDropped, leaves);
-  assert.deepEqual(shadowOfLeaves(2), [
-    { first: 0, pages: 1, level: 3 },
-    { first: 0x3ffff, pages: 1, level: 3 },
-  ]);
+  const two = [0, 0x3ffff].map((first) => ({ first, pages: 1, level: 3 as const }));
+  assert.deepEqual(priced({ shadow: 2 }), priced({ shadow: two }));
 });
 
 test("touched pages that overlap are mapped once", () => {

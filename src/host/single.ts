@@ -1,5 +1,5 @@
 /** The price of one TLBI, for a shadow that a user describes. */
-import { halvesOf, levelShift, PAGE_SHIFT, TLBI_OPS, type TlbiOp, tlbiIndex } from "../arch/index.js";
+import { halvesOf, isBroadcast, levelShift, PAGE_SHIFT, TLBI_OPS, type TlbiOp, tlbiIndex } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { addAmounts, type Counts, NO_SHADOW } from "./counts.js";
 import { accountOf, nestedCounts } from "./kvm/account.js";
@@ -18,7 +18,7 @@ export interface TouchedPages {
 }
 
 /** One TLBI to price. */
-export interface SingleTlbi {
+interface SingleTlbi {
   /** name of the TLBI, in any case */
   readonly op: string;
   /** Xt; 0 where the TLBI has no operand */
@@ -33,7 +33,7 @@ export interface SingleTlbi {
   readonly shadow: number | readonly TouchedPages[] | undefined;
 }
 
-export interface SingleTlbiPrice {
+interface SingleTlbiPrice {
   /** TLBIs that the hardware executes, by name */
   readonly tlbi: Readonly<Record<string, number>>;
   /** host instructions; 0 on bare metal */
@@ -49,7 +49,7 @@ const LAST_PAGE_OF_FIRST_GIB = 2 ** 18 - 1;
 const VMID = 1;
 
 /** A shadow of `leaves` 4 KiB leaves: pages from 0 on, and last a page apart from them at the end of the same GiB (a guest's code). */
-export function shadowOfLeaves(leaves: number): TouchedPages[] {
+function shadowOfLeaves(leaves: number): TouchedPages[] {
   if (leaves === 0) return [];
   const apart = Math.max(LAST_PAGE_OF_FIRST_GIB, leaves - 1);
   return [
@@ -94,7 +94,7 @@ function bareCounts(op: TlbiOp): Counts {
     leavesDropped: 0,
     refaults: 0,
     firstFaults: 0,
-    parts: { trap: {}, walk: {}, flush: op.reach === "local" ? { local: 1 } : { broadcast: 1 }, refault: {} },
+    parts: { trap: {}, walk: {}, flush: isBroadcast(op) ? { broadcast: 1 } : { local: 1 }, refault: {} },
     rest: undefined,
   };
 }

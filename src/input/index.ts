@@ -1,4 +1,4 @@
 /** What users give: files they edit, read by a schema, and the one kind of error that speaks of them. */
-export * from "./error.js";
-export * from "./toml.js";
-export * from "./visible.js";
+export { fileError, fileReason, InputError } from "./error.js";
+export { type KeyPath, parseToml, type TomlFile } from "./toml.js";
+export { visibleJson, visibleLine, visibleText } from "./visible.js";

@@ -7,7 +7,7 @@ import { InputError } from "./error.js";
 /** Characters of a file. */
 const MAX_FILE = 1 << 20;
 /** Characters of one text: the parser overflows Node's default stack (984 KB) at about 120,000. */
-export const MAX_TEXT = 100_000;
+const MAX_TEXT = 100_000;
 /** Characters of a word: a key, a number. */
 const MAX_WORD = 1000;
 /** Words, texts and signs of a file; the longest of ours has some hundred. */

@@ -10,11 +10,20 @@
  *   msr vttbr_el2, owner | current     VTTBR_EL2 := the owner's (back to what was in force)
  *   with owner-vmid ... end            both around a body, each with its ISB, only when the owner is not current
  *   for page | entry | range | va-page | va-range | vmid ... end
- *   if CONDITION ... else ... end      [not] FEAT_X | repeat-tlbi | owner-current | va-known; pages > N, pages <= N
+ *   if CONDITION ... else ... end      [not] FEAT_X | ERRATUM | owner-current | va-known; pages > N, pages <= N
  *
  * Comments start with // or #. Upper and lower case are the same.
  */
-import { barrierIndex, type Feature, isFeature, singleFormOf, TLBI_OPS, tlbiIndex } from "../arch/index.js";
+import {
+  barrierIndex,
+  ERRATUM_WORDS,
+  type Feature,
+  isErratum,
+  isFeature,
+  singleFormOf,
+  TLBI_OPS,
+  tlbiIndex,
+} from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import type { Condition, LoopOver, Program, Statement } from "./program.js";
 
@@ -24,7 +33,7 @@ const LOOPS: readonly LoopOver[] = ["page", "entry", "range", "va-page", "va-ran
 const MAX_NESTING = 32;
 
 /** What the occasion offers to its code. */
-export interface ParseContext {
+interface ParseContext {
   readonly file: string;
   /** line in the file of the code's first line */
   readonly line: number;
@@ -243,7 +252,9 @@ class Line {
     const not = /^not\s+/i.test(text);
     const word = not ? text.replace(/^not\s+/i, "") : text;
     const lower = word.toLowerCase();
-    if (lower === "repeat-tlbi" || lower === "owner-current" || lower === "va-known")
+    if (isErratum(lower))
+      return { condition: { test: "erratum", erratum: lower, not }, assumes: none, elseAssumes: none };
+    if (lower === "owner-current" || lower === "va-known")
       return { condition: { test: lower, not }, assumes: none, elseAssumes: none };
     const feature = word.replace(/^feat_/i, "FEAT_");
     if (isFeature(feature))
@@ -253,7 +264,7 @@ class Line {
         elseAssumes: not ? [feature] : none,
       };
     this.fail(
-      `unknown condition '${text}', expected [not] FEAT_..., repeat-tlbi, owner-current or va-known, or pages > N, pages <= N`,
+      `unknown condition '${text}', expected [not] FEAT_..., ${ERRATUM_WORDS.join(", ")}, owner-current or va-known, or pages > N, pages <= N`,
     );
   }
 

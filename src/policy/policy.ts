@@ -19,7 +19,7 @@ export const OCCASIONS = {
 export type Occasion = keyof typeof OCCASIONS;
 
 /** When the revoke code runs: after each removed entry, when the p2m's lock is released, or when a batch ends. */
-export const DUE = ["at-once", "unlock", "batch-end"] as const;
+const DUE = ["at-once", "unlock", "batch-end"] as const;
 export type Due = (typeof DUE)[number];
 
 export interface Policy {

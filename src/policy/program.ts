@@ -1,5 +1,5 @@
 /** The code of a policy in parsed form, and the concrete case that it runs on. */
-import type { CpuProfile, Feature } from "../arch/index.js";
+import type { CpuProfile, Erratum, Feature } from "../arch/index.js";
 
 /** What a loop goes over; `entry` is each removed descriptor (a block counts once), `vmid` each VMID of the owner. */
 export type LoopOver = "page" | "entry" | "range" | "va-page" | "va-range" | "vmid";
@@ -7,7 +7,8 @@ export type LoopOver = "page" | "entry" | "range" | "va-page" | "va-range" | "vm
 /** A condition; `pages` counts the 4 KiB pages of the case. */
 export type Condition =
   | { readonly test: "feature"; readonly feature: Feature; readonly not: boolean }
-  | { readonly test: "repeat-tlbi" | "owner-current" | "va-known"; readonly not: boolean }
+  | { readonly test: "erratum"; readonly erratum: Erratum; readonly not: boolean }
+  | { readonly test: "owner-current" | "va-known"; readonly not: boolean }
   | { readonly test: "pages"; readonly above: number; readonly not: boolean };
 
 /** A statement. `op`, `single` and `barrier` are indexes in TLBI_OPS and BARRIERS; `line` counts from 1 in the file. */
@@ -106,7 +107,7 @@ export interface Executor {
 }
 
 /**
- * The program as one CPU runs it: conditions on features and on the erratum are decided, what remains depends on the case
+ * The program as one CPU runs it: conditions on features and errata are decided, what remains depends on the case
  * only. Programs with equal JSON after this do the same.
  */
 export function specialise(program: Program, cpu: CpuProfile): Program {
@@ -116,7 +117,8 @@ export function specialise(program: Program, cpu: CpuProfile): Program {
         const c = s.condition;
         if (c.test === "feature")
           return [...specialise(cpu.features.has(c.feature) !== c.not ? s.body : s.otherwise, cpu)];
-        if (c.test === "repeat-tlbi") return [...specialise(cpu.repeatTlbi !== c.not ? s.body : s.otherwise, cpu)];
+        if (c.test === "erratum")
+          return [...specialise(cpu.errata.has(c.erratum) !== c.not ? s.body : s.otherwise, cpu)];
         return [{ ...s, body: specialise(s.body, cpu), otherwise: specialise(s.otherwise, cpu) }];
       }
       case "for":

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { CPU_PROFILES, cpuProfile, decodeOperand, halvesOf, TLBI_OPS } from "../arch/index.js";
-import { Case, type Instruction, type Policy, parsePolicy, type Statement, specialise, unroll } from "./index.js";
+import { CPU_PROFILES, cpuProfile, decodeOperand, ERRATUM_WORDS, halvesOf, TLBI_OPS } from "../arch/index.js";
+import { Case, type Instruction, type Policy, parsePolicy, unroll } from "./index.js";
+import { type Statement, specialise } from "./program.js";
 
 const noBase = (): Policy => {
   throw new Error("no base");
@@ -161,8 +162,7 @@ const programs = fc.letrec<{ block: string; flat: string }>((tie) => ({
             fc.constantFrom(
               "FEAT_nTLBPA",
               "not FEAT_TLBIRANGE",
-              "repeat-tlbi",
-              "not repeat-tlbi",
+              ...ERRATUM_WORDS.flatMap((word) => [word, `not ${word}`]),
               "owner-current",
               "not owner-current",
               "pages > 2",
@@ -211,8 +211,8 @@ function interpret(program: readonly Statement[], on: Case, cpu: typeof v2): str
         const holds =
           c.test === "feature"
             ? cpu.features.has(c.feature)
-            : c.test === "repeat-tlbi"
-              ? cpu.repeatTlbi
+            : c.test === "erratum"
+              ? cpu.errata.has(c.erratum)
               : c.test === "owner-current"
                 ? on.currentVmid === owner
                 : c.test === "pages"

@@ -1,5 +1,5 @@
 /** Is it allowed? Every timeline the architecture allows, for small programs over two-stage translation. Pure: runs in a browser. */
-export { proverCpu } from "./cpu.js";
+export { type Cpu, proverCpu } from "./cpu.js";
 export { DEFAULT_MAX_STATES, type Decision, explore, type Options } from "./explore.js";
 export * from "./litmus/index.js";
 export { PROVED, type ProvedOccasion, type Setting } from "./occasion/index.js";

@@ -7,18 +7,24 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { Cpu } from "./cpu.js";
+import { cpuProfile, ERRATA, ERRATUM_WORDS } from "../arch/index.js";
+import { type Cpu, proverCpu } from "./cpu.js";
 import { type Decision, explore } from "./explore.js";
 import { type LitmusTest, parseLitmus } from "./litmus/index.js";
 import { RULES, type Rule } from "./rules.js";
 
 const FOLDER = fileURLToPath(new URL("../../litmus", import.meta.url));
-const NOTHING: Cpu = { ets2: false, nTlbpa: false, repeatTlbi: false };
+const NOTHING = proverCpu(cpuProfile("arch-minimal")!);
 const CPUS: Readonly<Record<string, Cpu>> = {
   "with nothing optional": NOTHING,
   "with FEAT_ETS2": { ...NOTHING, ets2: true },
   "with FEAT_nTLBPA": { ...NOTHING, nTlbpa: true },
-  "with CVE-2025-10263": { ...NOTHING, repeatTlbi: true },
+  ...Object.fromEntries(
+    ERRATUM_WORDS.map((word) => [
+      `with ${ERRATA[word].id}`,
+      { ...NOTHING, errata: { ...NOTHING.errata, [word]: true } },
+    ]),
+  ),
 };
 /** States; a test that needs more is no small one. */
 const SMALL = 5_000;

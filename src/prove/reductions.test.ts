@@ -4,9 +4,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { cpuProfile } from "../arch/index.js";
+import { cpuProfile, ERRATUM_WORDS } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
-import { explore, PROVED, type Program, type ProvedOccasion, parseLitmus, type proverCpu, Question } from "./index.js";
+import { explore, PROVED, type Program, type ProvedOccasion, parseLitmus, proverCpu, Question } from "./index.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const SAMPLE = join(ROOT, "../shared/litmus/tests");
@@ -30,8 +30,8 @@ function compareFolder(folder: string): number {
     .filter((name) => name.endsWith(".toml"))) {
     const { program } = parseLitmus(readFileSync(join(folder, file), "utf8"), file);
     for (const cpu of [
-      { ets2: false, nTlbpa: false, repeatTlbi: false },
-      { ets2: true, nTlbpa: true, repeatTlbi: true },
+      proverCpu(cpuProfile("arch-minimal")!),
+      proverCpu({ ...cpuProfile("arch-maximal")!, errata: new Set(ERRATUM_WORDS) }),
     ])
       if (compare(file, program, cpu)) compared++;
   }

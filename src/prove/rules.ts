@@ -1,6 +1,10 @@
+/** What the model holds of the architecture, rule by rule. */
+import type { Erratum } from "../arch/index.js";
+
 /**
  * The rules of the model, each with the place in the manual that it restates. A story cites them; the mutation test drops
  * them one by one and wants a litmus test to notice.
+ * What an erratum lets a CPU do is a rule of its name.
  */
 export const RULES = {
   "speculative-fill":
@@ -41,7 +45,7 @@ export const RULES = {
   "repeat-tlbi":
     "CVE-2025-10263: a broadcast TLBI and its DSB may complete before another PE's writes through the entry are observed; one more broadcast TLBI and DSB wait for them",
   permissions: "an access needs the permission of both stages (D8.4)",
-} as const;
+} as const satisfies Record<string, string> & Record<Erratum, string>;
 
 export type Rule = keyof typeof RULES;
 

@@ -4,7 +4,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { explore, parseLitmus } from "./index.js";
+import { cpuProfile } from "../arch/index.js";
+import { explore, parseLitmus, proverCpu } from "./index.js";
 
 const FOLDER = fileURLToPath(new URL("../../../shared/litmus", import.meta.url));
 const skip = existsSync(FOLDER) ? false : "the sample of the published suite is not here";
@@ -16,7 +17,7 @@ test("every test of the sample is decided as its published verdict says, without
     const { program } = parseLitmus(readFileSync(join(FOLDER, "tests", file), "utf8"), file);
     const name = file.replace(".litmus.toml", "");
     for (const ets2 of [false, true]) {
-      const cpu = { ets2, nTlbpa: false, repeatTlbi: false };
+      const cpu = { ...proverCpu(cpuProfile("arch-minimal")!), ets2 };
       const { verdict, reason } = explore(program, { ...cpu, maxStates: 100_000, timeoutMs: 0 });
       if (name.includes("misaligned")) assert.equal(verdict, "unsupported");
       else assert.match(verdict, /^(allowed|forbidden)$/, `${name}: ${reason}`);

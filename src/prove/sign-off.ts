@@ -2,7 +2,7 @@
  * The sign-off of a policy: for an occasion and a CPU, every scenario that the policy must survive, decided. Pure; who decides
  * the scenarios, and in which thread, is the caller's affair.
  */
-import { CPU_PROFILES, type CpuProfile } from "../arch/index.js";
+import { CPU_PROFILES, type CpuProfile, ERRATUM_WORDS } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { missingFeature, type Policy } from "../policy/index.js";
 import { type Cpu, proverCpu } from "./cpu.js";
@@ -206,15 +206,15 @@ export interface Limits {
 }
 
 /**
- * True for the same scenario on a CPU that may do all that the other's CPU may, and more: features only take freedom away, the
- * erratum gives some. What is forbidden there is forbidden here.
+ * True for the same scenario on a CPU that may do all that the other's CPU may, and more: features only take freedom away,
+ * errata give some. What is forbidden there is forbidden here.
  */
 function isWeaker(one: Task, other: Task): boolean {
-  const [a, b] = [one.cpu, other.cpu];
-  if (one.text !== other.text || (a.ets2 === b.ets2 && a.nTlbpa === b.nTlbpa && a.repeatTlbi === b.repeatTlbi))
-    return false;
-  return Number(a.ets2) <= Number(b.ets2) && Number(a.nTlbpa) <= Number(b.nTlbpa) && a.repeatTlbi >= b.repeatTlbi;
+  return one.text === other.text && mayAll(one.cpu, other.cpu) && !mayAll(other.cpu, one.cpu);
 }
+
+const mayAll = (a: Cpu, b: Cpu): boolean =>
+  a.ets2 <= b.ets2 && a.nTlbpa <= b.nTlbpa && ERRATUM_WORDS.every((word) => a.errata[word] >= b.errata[word]);
 
 /** Decides one task. A scenario that the prover does not take, as the policy is too long, is unsupported. */
 export function decideTask(task: Task, limits: Limits): Finding {

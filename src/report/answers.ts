@@ -6,7 +6,7 @@ import { grouped, isProved, type ScenarioView, scenarioViews, silentPolicies, un
 const PRICES_SHOWN = 3;
 
 /** A few sentences of plain text about one subject. */
-export interface Answer {
+interface Answer {
   readonly subject: string;
   readonly text: string;
 }

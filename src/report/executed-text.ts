@@ -7,7 +7,7 @@ import { textTable, wrapped } from "./text.js";
 const MOST_SHOWN = 3;
 
 /** How it is told. */
-export interface ExecutedWords {
+interface ExecutedWords {
   /** the policy that was asked for; its sequence stands beside every other. Undefined: where no policy is what was executed */
   readonly policy: string | undefined;
   /** the trace may lack barriers that were executed */

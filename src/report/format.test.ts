@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { count, duration, durationRange, list, quantity, quantityIn, quantityRange, tally } from "./format.js";
+import { count, duration, durationRange, list, quantityIn, quantityRange, tally } from "./format.js";
 
 test("a duration is given in the unit that a human would use, to three digits", () => {
   const cases: readonly [number, string][] = [
@@ -51,9 +51,9 @@ test("every digit of a count is kept, in groups of three", () => {
 });
 
 test("quantities in units of time are durations, others keep their unit", () => {
-  assert.equal(quantity(182.2, "min"), "182 min");
-  assert.equal(quantity(7458, "calls"), "7,458 calls");
-  assert.equal(quantity(7458, ""), "7,458");
+  assert.equal(quantityIn(182.2, undefined, "min"), "182 min");
+  assert.equal(quantityIn(7458, undefined, "calls"), "7,458 calls");
+  assert.equal(quantityIn(7458, undefined, ""), "7,458");
   assert.equal(quantityRange(1_464_441, 9_495_486, "us"), "1.46 .. 9.5 s");
   assert.equal(quantityRange(40_000, 180_000, "times"), "40,000 .. 180,000 times");
   assert.equal(quantityRange(256, 256, "times"), "256 times");

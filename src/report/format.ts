@@ -51,7 +51,7 @@ export function count(n: number): string {
 }
 
 /** A number with the unit that a check gives it; a unit of time becomes a duration. */
-export function quantity(value: number, unit: string): string {
+function quantity(value: number, unit: string): string {
   const microseconds = TIME_UNITS[unit];
   if (microseconds !== undefined) return duration(value * microseconds);
   return `${count(value)} ${unit}`.trim();

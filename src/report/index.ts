@@ -4,16 +4,16 @@ import { visibleText } from "../input/index.js";
 import type { Proof } from "../prove/index.js";
 
 export { differenceText } from "./difference.js";
-export * from "./executed-text.js";
-export * from "./format.js";
+export { executedText } from "./executed-text.js";
+export { callPath, count, duration, durationRange, tally } from "./format.js";
 export { byHost, HOST_ALIGN, HOST_HEADS, hostCells } from "./host-cells.js";
 export { integrityWords } from "./integrity.js";
 export { labelledCounts } from "./labels.js";
 export { noShadowText } from "./no-shadow.js";
 export { proofText } from "./proof-text.js";
-export { recordingText, xenText } from "./recording-text.js";
+export { recordingText } from "./recording-text.js";
 export { compareTables } from "./table.js";
-export { type Align, type Span, type TextTableOptions, textTable, warningText, wrapped } from "./text.js";
+export { type Align, textTable, warningText, wrapped } from "./text.js";
 
 /** The report of a proof as one HTML file; `command` is the line that makes it again. */
 export async function renderProofReport(proof: Proof, command: string): Promise<string> {

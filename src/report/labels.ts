@@ -3,7 +3,7 @@
 type Named<T> = Readonly<Record<string, T>>;
 
 /** The counts of a phase, each as a number, or as whatever stands for one (a change from one number to another). */
-export interface OtherCounts<T> {
+interface OtherCounts<T> {
   readonly hypercalls: Named<T>;
   readonly vcpuSwitches: T;
   readonly stage2Writes: T;

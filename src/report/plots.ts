@@ -18,7 +18,7 @@ interface Page {
 }
 
 /** An accessible picture: `id` is unique in the page. */
-export interface Caption {
+interface Caption {
   readonly id: string;
   readonly title: string;
   readonly description: string;

@@ -2,7 +2,7 @@
 import { EVERY_CPU, type Proof, type ProvedOccasion, type SignOff } from "../prove/index.js";
 
 /** A policy on CPUs on which its verdicts are the same. */
-export interface VerdictRow {
+interface VerdictRow {
   readonly policy: string;
   /** the results of each occasion, one for each CPU */
   readonly cells: readonly (readonly SignOff[])[];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { cpuProfile } from "../arch/index.js";
+import { cpuProfile, withErratum } from "../arch/index.js";
 import { hostNames, loadHost, loadPolicy, loadScenario, policyNames } from "../catalog/index.js";
 import { type CompareResult, compare } from "../compare/index.js";
 import { compareTables, renderReport } from "./index.js";
@@ -55,7 +55,7 @@ test("VALE2IS among the counts is explained by the CPU that needs it, and only t
     policies: [loadPolicy("xen-today")],
     hosts: [loadHost("bare-metal")],
     ipaBits: [48],
-    cpuOf: () => ({ ...cpuProfile("neoverse-v2")!, repeatTlbi: false }),
+    cpuOf: () => withErratum(cpuProfile("neoverse-v2")!, "repeat-tlbi", false),
   });
   assert.equal(none.notes.length, 1, "whose features and prices, and no more");
 });

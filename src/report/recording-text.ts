@@ -16,7 +16,7 @@ export function recordingText({ xen, sha256, leftOut }: RecordingWords, width: n
 }
 
 /** A Xen by its first line on the console and its build-id. */
-export function xenText({ banner, buildId, own }: NonNullable<RecordingWords["xen"]>): string {
+function xenText({ banner, buildId, own }: NonNullable<RecordingWords["xen"]>): string {
   const name = banner === "" ? "it did not say its version" : banner;
   return `${own ? "the user's own, " : ""}${name}${buildId === "" ? "" : `, build-id ${buildId}`}`;
 }

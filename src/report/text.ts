@@ -4,12 +4,12 @@ import { visibleLine } from "../input/index.js";
 export type Align = "left" | "right";
 
 /** A heading over several neighbouring columns. */
-export interface Span {
+interface Span {
   readonly text: string;
   readonly columns: number;
 }
 
-export interface TextTableOptions {
+interface TextTableOptions {
   /** characters a line may take */
   readonly width: number;
   /** by column; left where absent */

@@ -23,7 +23,7 @@ export interface PriceGroup {
 }
 
 /** Prices this much apart (as a factor) are one line in a picture. */
-export const SAME_PRICE = 1.03;
+const SAME_PRICE = 1.03;
 
 /** The scenarios that have rows, in the comparison's order. */
 export function scenarioViews(result: CompareResult): readonly ScenarioView[] {
@@ -84,7 +84,7 @@ export function grouped<T>(names: readonly T[], textOf: (name: T) => string): re
 }
 
 /** Policies of a scenario without a TLBI on one of its occasions. */
-export interface Silent {
+interface Silent {
   /** the occasion, as the end of a sentence */
   readonly when: string;
   readonly policies: readonly string[];
@@ -145,7 +145,7 @@ export function verdictsOf(view: ScenarioView, policy: string): readonly (Compar
 }
 
 /** A policy that is unsound in a view, with the occasions, on any CPU. */
-export interface Unsound {
+interface Unsound {
   readonly policy: string;
   readonly occasions: readonly string[];
 }

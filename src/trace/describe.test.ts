@@ -14,8 +14,6 @@ import {
   S2AP_R,
   S2AP_W,
   sysregIndex,
-  tableHi,
-  tableLo,
   tlbiIndex,
   ttl4k,
   vttbr,
@@ -43,7 +41,7 @@ test("a descriptor is said as its kind, address, permissions and flags, at both 
   const write = (stage: 1 | 2, level: number, lo: number, hi: number): string =>
     described((r) => r.write(0, 0x90000, stage, level, 5, 0, 0, lo, hi))[0]!;
   const head = "[5] 0x90000028: 0 -> ";
-  assert.equal(write(2, 2, tableLo(0x12345), tableHi(0x12345)), `S2 L2${head}table 0x12345000`);
+  assert.equal(write(2, 2, 0x1234_5003, 0), `S2 L2${head}table 0x12345000`);
   assert.equal(
     write(2, 3, leafLo(0x40000, 3, AF | S2AP_R | S2AP_W), leafHi(0x40000, XN_HI)),
     `S2 L3${head}page 0x40000000 rw- AF`,

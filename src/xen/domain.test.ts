@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gfn } from "../arch/index.js";
+
 import { EBUSY, ESRCH } from "./errno.js";
 import { orderOf, type Seen, testPolicy, tlbisOf, world } from "./world.fixture.js";
 
@@ -106,7 +106,7 @@ test("a switch between vCPUs of one domain flushes; back to the same vCPU, or fi
 /** Fills most of a machine of 4 MiB with domain after domain, destroying each; ALLE1IS of each creation, by site. */
 function creations(version: string, populatePreemptAfter = Number.POSITIVE_INFINITY): Record<string, number>[] {
   const { xen, physmap, take } = world({ ramMib: 4, version, populatePreemptAfter });
-  const pages = Array.from({ length: 700 }, (_, i) => gfn(i));
+  const pages = Array.from({ length: 700 }, (_, i) => i);
   return [1, 2].map((id) => {
     xen.createDomain(id, 1);
     assert.equal(physmap.populate(id, pages.slice(0, 350), 0), 350);
@@ -144,8 +144,8 @@ test("a running domain's memory is flushed allocation by allocation, whatever th
     domain(1, 600);
     xen.destroy(1, 4096);
     domain(2, 0);
-    physmap.populate(2, [gfn(0), gfn(1), gfn(2)], 0);
-    physmap.populate(2, [gfn(512)], 9);
+    physmap.populate(2, [0, 1, 2], 0);
+    physmap.populate(2, [512], 9);
     const sites = take()
       .filter((e) => e.name === "ALLE1IS")
       .map((e) => e.site);
@@ -183,7 +183,7 @@ test("where TLBIs are repeated, Xen's own ALLE1IS is too, but by 4.17 on none of
     const { xen, physmap, take } = world({ version, cpu: "neoverse-v2" });
     xen.createDomain(1, 1);
     take();
-    physmap.populate(1, [gfn(0)], 0);
+    physmap.populate(1, [0], 0);
     assert.deepEqual(tlbisOf(take()), expected);
   }
 });
@@ -195,16 +195,16 @@ test("at 40 bits the first unpause invalidates the root, and accesses pay for it
   ] as const) {
     const { xen, physmap, take } = world({ ipaBits });
     xen.createDomain(1, 1);
-    physmap.populate(1, [gfn(0x40000)], 9);
-    physmap.populate(1, [gfn(0x39000)], 0);
+    physmap.populate(1, [0x40000], 9);
+    physmap.populate(1, [0x39000], 0);
     take();
     xen.unpause(1);
     assert.equal(tlbisOf(take()).length, unpaused);
     const domain = xen.domain(1)!;
     // The GiB of the RAM, a table; then the GiB of the magic pages and the table below it. Blocks and pages need none.
-    for (const frame of [0x40000, 0x40001, 0x39000, 0x39000]) assert.ok(xen.access(domain, 0, 0, gfn(frame)));
+    for (const frame of [0x40000, 0x40001, 0x39000, 0x39000]) assert.ok(xen.access(domain, 0, 0, frame));
     assert.deepEqual(tlbisOf(take()), new Array(accessed).fill("VMALLS12E1IS"));
-    assert.equal(xen.access(domain, 0, 0, gfn(0x39001)), false);
+    assert.equal(xen.access(domain, 0, 0, 0x39001), false);
   }
 });
 
@@ -217,7 +217,7 @@ test("memory goes to another domain only after an ALLE1IS since it was free", ()
     xen.createDomain(life, 1);
     physmap.populate(
       life,
-      Array.from({ length: 200 * (life % 3 === 0 ? 1 : 3) }, (_, i) => gfn(i)),
+      Array.from({ length: 200 * (life % 3 === 0 ? 1 : 3) }, (_, i) => i),
       0,
     );
     events.push(...take());
@@ -241,7 +241,7 @@ test("destroying gives everything back: memory, tables, VMID; and no owner chang
   domain(0, 0);
   const free = machine.heap.freePages;
   domain(1, 700, 1, 500);
-  physmap.populate(1, [gfn(2 ** 12)], 9);
+  physmap.populate(1, [2 ** 12], 9);
   take();
   assert.equal(xen.destroy(1, 512), 0);
   assert.equal(machine.heap.freePages, free);
@@ -273,7 +273,7 @@ test("a policy that leaves VTTBR_EL2 with another VMID is refused: what runs nex
   w.domain(2, 0);
   w.xen.run(0, w.xen.domain(2)!.vcpus[0]!);
   assert.throws(
-    () => w.physmap.decreaseReservation(1, [gfn(0)]),
+    () => w.physmap.decreaseReservation(1, [0]),
     /^InputError: test-policy\.toml: \[revoke\] ends with VMID 1 in VTTBR_EL2, expected 2/,
   );
 });

@@ -1,5 +1,4 @@
 /** Domains: their making, running and end (xen/common/domain.c, xen/arch/arm/domain.c, domain_build; Xen's domctls). */
-import { type Gfn, gfn, type Vmid } from "../arch/index.js";
 import { NO_DOMAIN } from "../trace/index.js";
 import { EBUSY, ENOMEM, ESRCH } from "./errno.js";
 import type { Machine } from "./machine.js";
@@ -13,7 +12,7 @@ export interface Vcpu {
   readonly domain: Domain;
   readonly id: number;
   /** VMID of its own where the policy gives each vCPU one, else the domain's */
-  vmid: Vmid;
+  vmid: number;
   /** generation of that VMID */
   generation: number;
 }
@@ -88,7 +87,7 @@ export class Xen {
       }
       domain.sharedInfo = sharedInfo;
       const perVcpu = machine.frame.vmidPer === "vcpu";
-      let shared: Vmid | undefined;
+      let shared: number | undefined;
       for (let v = 0; v < vcpus; v++) {
         const vmid = shared ?? machine.vmids.allocate() ?? (perVcpu ? this.rollover() : undefined);
         if (vmid === undefined) {
@@ -114,7 +113,7 @@ export class Xen {
   }
 
   /** VMIDs of a new generation: everything is flushed once, what is in force on a pCPU keeps its own. */
-  private rollover(): Vmid {
+  private rollover(): number {
     const { machine } = this;
     const before = machine.vmids.generation;
     const inForce = new Set(machine.vmidsInForce());
@@ -132,7 +131,7 @@ export class Xen {
   }
 
   /** The VMID of a vCPU that is to run: its own, or a new one when VMIDs have rolled over since it got it. */
-  currentVmid(vcpu: Vcpu): Vmid {
+  currentVmid(vcpu: Vcpu): number {
     const { machine } = this;
     if (machine.frame.vmidPer === "vcpu" && vcpu.generation !== machine.vmids.generation) {
       vcpu.vmid = machine.vmids.allocate() ?? this.rollover();
@@ -204,7 +203,7 @@ export class Xen {
       const found = p2m.lookup(at);
       // The removal below walks again and may change what nextBoundary goes by: the level found stays.
       const level = p2m.foundLevel;
-      if (found) p2m.setEntry(gfn(at), 2 ** (9 * (3 - level)), INVALID_MFN, P2m.invalid);
+      if (found) p2m.setEntry(at, 2 ** (9 * (3 - level)), INVALID_MFN, P2m.invalid);
       p2m.foundLevel = level;
       if (++count % step === 0) {
         p2m.unlock();
@@ -254,7 +253,7 @@ export class Xen {
   }
 
   /** A guest access by what runs on the executing pCPU, through its p2m; false when it faults (nothing mapped). */
-  access(domain: Domain, access: number, va: number, frame: Gfn): boolean {
+  access(domain: Domain, access: number, va: number, frame: number): boolean {
     const { p2m } = domain;
     if (p2m.invalidated && !p2m.resolveTranslationFault(frame)) return false;
     if (!p2m.lookup(frame)) return false;

@@ -1,5 +1,4 @@
 /** What a Linux in a domU asks Xen for when it comes up (arch/arm/xen/enlighten.c: xen_guest_init; gnttab_init; hvc_xen). */
-import { gfn } from "../arch/index.js";
 import { Access } from "../trace/index.js";
 import type { Domain, Xen } from "./domain.js";
 import { MapSpace, type Physmap } from "./physmap.js";
@@ -15,7 +14,7 @@ const LINEAR_VA = 0xffff000000000;
 
 /** The guest's first steps, on the executing pCPU, whose VTTBR_EL2 is the domain's. */
 export function startLinux(xen: Xen, physmap: Physmap, domain: Domain): void {
-  const touch = (frame: number): boolean => xen.access(domain, Access.write, LINEAR_VA + frame, gfn(frame));
+  const touch = (frame: number): boolean => xen.access(domain, Access.write, LINEAR_VA + frame, frame);
   touch(GUEST_RAM_GFN);
   physmap.addToPhysmap(domain.id, MapSpace.shared_info, 0, SHARED_INFO_GFN);
   physmap.addToPhysmap(domain.id, MapSpace.grant_table, 0, GRANT_TABLE_GFN);

@@ -4,11 +4,10 @@
  * scrub_free_pages). Which of the free pages comes next is this model's own affair: the last that was freed, and lower
  * addresses of memory that nobody had; Xen's zones, and its preference for scrubbed blocks, are not modelled.
  */
-import { type Mfn, mfn } from "../arch/index.js";
 import { NO_DOMAIN } from "../trace/index.js";
 
 /** Largest order handed out in one piece: 1 GiB. */
-export const MAX_ORDER = 18;
+const MAX_ORDER = 18;
 /** References that a page can have here (Xen: PGC_count_mask). */
 const MAX_REFS = 0xffff;
 
@@ -58,7 +57,7 @@ export class Heap {
   }
 
   /** 2^order contiguous pages for `owner`, aligned to their size; undefined when there are none. Each has one reference. */
-  allocate(order: number, owner: number): Mfn | undefined {
+  allocate(order: number, owner: number): number | undefined {
     let from = order;
     let page: number | undefined;
     for (; from <= MAX_ORDER; from++) {
@@ -73,7 +72,7 @@ export class Heap {
     this.allocated.fill(1, page, end);
     if (this.unscrubbed > 0) this.scrubAllocated(page, end);
     this.freePages -= 2 ** order;
-    return mfn(page);
+    return page;
   }
 
   /** alloc_heap_pages() scrubs what nobody has scrubbed yet. */

@@ -1,5 +1,5 @@
 /** The machine under Xen: pCPUs with what they run, memory, tables, and the policy whose code runs at each flush. */
-import { barrierIndex, type CpuProfile, sysregIndex, tlbiIndex, type Vmid, vmid, vttbr } from "../arch/index.js";
+import { barrierIndex, type CpuProfile, sysregIndex, tlbiIndex, vttbr } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { type Case, type Executor, OCCASIONS, type Occasion, type Policy, Runner } from "../policy/index.js";
 import { NO_DOMAIN, type Recorder } from "../trace/index.js";
@@ -16,7 +16,7 @@ const ALLE1IS = tlbiIndex("alle1is")!;
 const VALE2IS = tlbiIndex("vale2is")!;
 
 /** What a policy decides beside its code: whether removals go in batches, and who holds a VMID. */
-export interface Frame {
+interface Frame {
   readonly batch: boolean;
   readonly vmidPer: Policy["vmidPer"];
 }
@@ -27,7 +27,7 @@ export function frameOf(policy: Policy): Frame {
 }
 
 /** True when two policies may share a simulation. */
-export function sameFrame(a: Frame, b: Frame): boolean {
+function sameFrame(a: Frame, b: Frame): boolean {
   return a.batch === b.batch && a.vmidPer === b.vmidPer;
 }
 
@@ -80,7 +80,7 @@ export class Machine {
     const executor: Executor = {
       barrier: (barrier) => recorder.barrier(this.here, barrier),
       tlbi: (op, operand, asid) => this.tlbi(op, operand, asid),
-      vttbr: (id) => this.writeVttbr(vmid(id), this.domainHere[this.here]!),
+      vttbr: (id) => this.writeVttbr(id, this.domainHere[this.here]!),
     };
     const occasions = Object.keys(OCCASIONS) as Occasion[];
     this.runners = policies.map(({ code, file }) => {
@@ -97,7 +97,7 @@ export class Machine {
   }
 
   /** The VMID translates through this root from now on. */
-  setRoot(id: Vmid, rootPage: number): void {
+  setRoot(id: number, rootPage: number): void {
     this.rootOf[id] = rootPage;
   }
 
@@ -112,7 +112,7 @@ export class Machine {
   }
 
   /** VTTBR_EL2 := the table of this VMID; `domain` runs on the pCPU from now on. No ISB. */
-  writeVttbr(id: Vmid, domain: number): void {
+  writeVttbr(id: number, domain: number): void {
     const before = this.vttbrVmid[this.here]!;
     const root = this.rootOf[id]!;
     this.recorder.sysreg(this.here, VTTBR, vttbr(before, this.vttbrRoot[this.here]!), vttbr(id, root));
@@ -189,7 +189,7 @@ export class Machine {
       this.recorder.barrier(this.here, DSB_ISHST);
       this.tlbi(ALLE1IS, 0, 0);
       this.recorder.barrier(this.here, DSB_ISH);
-      if (this.cpu.repeatTlbi && this.version.repeat === "vale2is") {
+      if (this.cpu.errata.has("repeat-tlbi") && this.version.repeat === "vale2is") {
         this.tlbi(VALE2IS, 0, 0);
         this.recorder.barrier(this.here, DSB_ISH);
       }

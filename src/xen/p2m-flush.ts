@@ -2,13 +2,13 @@
  * When a p2m flushes, and what for: need_flush, forced flushes, batches, and what must not be freed before a flush
  * (xen/arch/arm/mmu/p2m.c: p2m_tlb_flush_sync, p2m_force_tlb_flush_sync, p2m_write_unlock).
  */
-import { pagesAtLevel, type Vmid } from "../arch/index.js";
+import { pagesAtLevel } from "../arch/index.js";
 import { Case, type Due, type Policy } from "../policy/index.js";
 import type { Machine } from "./machine.js";
 
 /** Whose flushes they are: the domain's VMIDs, and the ASID of its guest's mappings. */
-export interface FlushOwner {
-  readonly vmids: readonly Vmid[];
+interface FlushOwner {
+  readonly vmids: readonly number[];
   readonly asid: number;
 }
 
@@ -61,7 +61,7 @@ export class P2mFlushes {
   }
 
   /** A vCPU comes in where another one of the domain ran last, under this VMID. */
-  atSwitch(vmid: Vmid, site: number): void {
+  atSwitch(vmid: number, site: number): void {
     this.forced.clear();
     this.machine.flush("switch", this.forced, [vmid], site);
   }

@@ -1,15 +1,15 @@
 /** How Xen splits a block of a p2m (p2m_split_superpage in xen/arch/arm/mmu/p2m.c): the tables that take its place. */
-import { type Mfn, outputPage, pagesAtLevel, VALID } from "../arch/index.js";
+import { outputPage, pagesAtLevel, VALID } from "../arch/index.js";
 import type { Tables } from "./tables.js";
 import { entryHi, entryLo, tableEntryHi, tableEntryLo, typeOf } from "./types.js";
 
 /** The p2m whose block it is. */
-export interface SplitOwner {
+interface SplitOwner {
   /** stats.mappings and stats.shattered, by level */
   readonly mappings: number[];
   readonly shattered: number[];
   /** a page that is a table now; undefined when the heap is empty */
-  allocateTable(): Mfn | undefined;
+  allocateTable(): number | undefined;
   /** gives back a table that nothing points to */
   releaseTable(table: number): void;
   slot(gfn: number, level: number): number;
@@ -26,7 +26,7 @@ export class BlockSplitter {
    * Tables that map what a block of `level` maps, with leaves of `target` on the way to gfn. Nothing points to them yet: one
    * break-before-make at the block puts all of them in place. The page of the first; undefined when the heap is empty.
    */
-  build(gfn: number, lo: number, hi: number, level: number, target: number): Mfn | undefined {
+  build(gfn: number, lo: number, hi: number, level: number, target: number): number | undefined {
     const { owner, tables } = this;
     const page = owner.allocateTable();
     if (page === undefined) return undefined;

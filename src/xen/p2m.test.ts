@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { gfn, pagesAtLevel } from "../arch/index.js";
+import { pagesAtLevel } from "../arch/index.js";
 import { NO_DOMAIN } from "../trace/index.js";
 import { ENOMEM } from "./errno.js";
 import { INVALID_MFN } from "./p2m.js";
@@ -15,7 +15,7 @@ function table(ipaBits = 40, policy = testPolicy()) {
   const { p2m } = domain(1, 0);
   const set = (at: number, nr: number, page: number, type: P2mType = P2m.mmio_direct): number => {
     p2m.lock();
-    const rc = p2m.setEntry(gfn(at), nr, page, page === INVALID_MFN ? P2m.invalid : type);
+    const rc = p2m.setEntry(at, nr, page, page === INVALID_MFN ? P2m.invalid : type);
     p2m.unlock();
     return rc;
   };
@@ -94,7 +94,7 @@ test("a removal writes 0 and flushes once, when the lock is released", () => {
   set(0, 3, 8);
   take();
   p2m.lock();
-  for (const at of [0, 1, 2]) p2m.setEntry(gfn(at), 1, INVALID_MFN, P2m.invalid);
+  for (const at of [0, 1, 2]) p2m.setEntry(at, 1, INVALID_MFN, P2m.invalid);
   assert.deepEqual(orderOf(take()), ["clear", "clear", "clear"]);
   p2m.unlock();
   const events = take();
@@ -167,7 +167,7 @@ test("a table that goes is flushed before its page is free, and not once more at
   take();
   const free = machine.heap.freePages;
   p2m.lock();
-  p2m.setEntry(gfn(0), 512, INVALID_MFN, P2m.invalid);
+  p2m.setEntry(0, 512, INVALID_MFN, P2m.invalid);
   assert.equal(machine.heap.freePages, free + 1);
   assert.deepEqual(orderOf(take()), ["clear", "VMALLS12E1IS"]);
   p2m.unlock();
@@ -224,7 +224,7 @@ test("an entry that is valid only to Xen is removed without a flush: nothing inv
 
 test("entries are changed only with the lock, which is not taken twice", () => {
   const { p2m } = table();
-  assert.throws(() => p2m.setEntry(gfn(0), 1, 8, P2m.ram_rw), /without the p2m's lock/);
+  assert.throws(() => p2m.setEntry(0, 1, 8, P2m.ram_rw), /without the p2m's lock/);
   p2m.lock();
   assert.throws(() => p2m.lock(), /locked already/);
 });

@@ -2,16 +2,7 @@
  * A domain's stage-2 table, in Xen's words its p2m: real radix tables in simulated memory, with Xen's rules of when a
  * change needs a flush (xen/arch/arm/mmu/p2m.c; the C function is named at each method).
  */
-import {
-  type Gfn,
-  type Mfn,
-  mfn,
-  outputPage,
-  pagesAtLevel,
-  type Stage2Geometry,
-  VALID,
-  type Vmid,
-} from "../arch/index.js";
+import { outputPage, pagesAtLevel, type Stage2Geometry, VALID } from "../arch/index.js";
 import { NO_DOMAIN } from "../trace/index.js";
 import { ENOMEM } from "./errno.js";
 import type { Machine } from "./machine.js";
@@ -49,7 +40,7 @@ export class P2mTable {
   /** last_vcpu_ran: the vCPU of this domain that ran last on each pCPU, -1 = none */
   readonly lastVcpuRan: Int16Array;
   /** VMIDs of the domain: one, or one a vCPU */
-  vmids: Vmid[] = [];
+  vmids: number[] = [];
   /** true when accesses may meet entries that are valid to Xen only */
   invalidated = false;
   /** ASID of the guest's mappings, told to policies that flush by VA */
@@ -119,14 +110,14 @@ export class P2mTable {
   }
 
   /** Pages for tables; what a domain used last is flushed before it is one (alloc_heap_pages). */
-  private allocate(order: number): Mfn | undefined {
+  private allocate(order: number): number | undefined {
     const { heap } = this.machine;
     const page = heap.allocate(order, NO_DOMAIN);
     if (page !== undefined && heap.takeTlbflush(page, order)) this.machine.flushAllGuests(this.sites.heap);
     return page;
   }
 
-  private allocateTable(): Mfn | undefined {
+  private allocateTable(): number | undefined {
     const page = this.allocate(0);
     if (page !== undefined) this.newTable(page);
     return page;
@@ -144,8 +135,8 @@ export class P2mTable {
   }
 
   /** Machine frame of the first root table. */
-  get rootPage(): Mfn {
-    return mfn(this.machine.tables.page[this.roots[0]!]!);
+  get rootPage(): number {
+    return this.machine.tables.page[this.roots[0]!]!;
   }
 
   /** A VMID was (re)assigned: nothing of its former owner may be left (forced flush). */
@@ -154,7 +145,7 @@ export class P2mTable {
   }
 
   /** The policy's code for a vCPU switch, in the VMID of the vCPU that comes in; at the site of p2m_restore_state. */
-  flushSwitch(vmid: Vmid, site: number): void {
+  flushSwitch(vmid: number, site: number): void {
     this.flushes.atSwitch(vmid, site);
   }
 
@@ -261,7 +252,7 @@ export class P2mTable {
    * p2m_set_entry: maps `nr` pages at gfn to `page`, or removes them (INVALID_MFN). `va` is the page of the guest's VA, for
    * policies that want it. Returns 0 or -ENOMEM. The lock must be held.
    */
-  setEntry(gfn: Gfn, nr: number, page: number, type: P2mType, va = UNKNOWN_VA): number {
+  setEntry(gfn: number, nr: number, page: number, type: P2mType, va = UNKNOWN_VA): number {
     if (!this.locked) throw new Error("p2m_set_entry without the p2m's lock");
     for (let done = 0; done < nr; ) {
       const level = P2mTable.stepLevel(gfn + done, page === INVALID_MFN ? page : page + done, nr - done);

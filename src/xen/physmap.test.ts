@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gfn } from "../arch/index.js";
+
 import { EDOM, EFAULT, EILSEQ, EINVAL, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from "./errno.js";
 import { MAX_BATCH, MapSpace } from "./physmap.js";
 import { orderOf, testPolicy, tlbisOf, type World, world } from "./world.fixture.js";
@@ -245,7 +245,7 @@ test("a table that a batch frees is kept until the flush", () => {
   const free = heap.freePages;
   p2m.beginBatch();
   p2m.lock();
-  p2m.setEntry(gfn(FOREIGN), 512, -1, 0);
+  p2m.setEntry(FOREIGN, 512, -1, 0);
   p2m.unlock();
   assert.equal(heap.freePages, free, "not yet");
   assert.deepEqual(tlbisOf(w.take()), []);
@@ -257,22 +257,22 @@ test("a table that a batch frees is kept until the flush", () => {
 test("decrease_reservation gives pages back one flush each, and stops at what is not there", () => {
   const w = two();
   const free = w.machine.heap.freePages;
-  assert.equal(w.physmap.decreaseReservation(1, [gfn(0), gfn(1), gfn(99), gfn(2)]), 2);
+  assert.equal(w.physmap.decreaseReservation(1, [0, 1, 99, 2]), 2);
   assert.deepEqual(orderOf(w.take()), ["clear", "VMALLS12E1IS", "owner", "clear", "VMALLS12E1IS", "owner"]);
   assert.equal(w.machine.heap.freePages, free + 2);
-  assert.equal(w.physmap.decreaseReservation(9, [gfn(0)]), -ESRCH);
+  assert.equal(w.physmap.decreaseReservation(9, [0]), -ESRCH);
   w.machine.heap.owner[w.machine.heap.pages - 1] = 7;
   const { p2m } = w.xen.domain(1)!;
   p2m.lookup(2);
   w.machine.heap.owner[p2m.foundMfn] = 7;
-  assert.equal(w.physmap.decreaseReservation(1, [gfn(2)]), -EPERM);
+  assert.equal(w.physmap.decreaseReservation(1, [2]), -EPERM);
 });
 
 test("a page that others map stays theirs when its owner gives it back", () => {
   const w = two();
   mapAll(w, 1);
   w.take();
-  assert.equal(w.physmap.decreaseReservation(1, [gfn(0)]), 1);
+  assert.equal(w.physmap.decreaseReservation(1, [0]), 1);
   assert.deepEqual(orderOf(w.take()), ["clear", "VMALLS12E1IS"], "no owner change yet");
   w.physmap.removeFromPhysmap(0, FOREIGN);
   const events = w.take();
@@ -285,9 +285,9 @@ test("a page that others map stays theirs when its owner gives it back", () => {
 test("populate_physmap tells how many extents it filled before memory ended", () => {
   const w = world({ ramMib: 2 });
   w.domain(1, 0);
-  const many = Array.from({ length: 1000 }, (_, i) => gfn(i));
+  const many = Array.from({ length: 1000 }, (_, i) => i);
   const done = w.physmap.populate(1, many, 0);
   assert.ok(done > 400 && done < 512, `${done}`);
   assert.equal(w.physmap.populate(9, many, 0), -ESRCH);
-  assert.equal(w.physmap.populate(1, [gfn(2 ** 28)], 0), 0, "beyond the table");
+  assert.equal(w.physmap.populate(1, [2 ** 28], 0), 0, "beyond the table");
 });

@@ -2,7 +2,6 @@
  * The hypercalls that change a domain's memory and physmap (xen/common/memory.c: do_memory_op and its helpers), and the one
  * that is proposed: XENMEM_remove_from_physmap_batch.
  */
-import { type Gfn, gfn } from "../arch/index.js";
 import type { Domain, Xen } from "./domain.js";
 import { EDOM, EFAULT, EILSEQ, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP, EPERM, ESRCH } from "./errno.js";
 import { INVALID_MFN, UNKNOWN_VA } from "./p2m.js";
@@ -25,10 +24,10 @@ export const MAX_BATCH = 0xffff;
 const MAX_GRANT_FRAMES = 64;
 
 /** A guest's array: what the hypervisor reads from or writes to, item by item. Null is a bad handle (-EFAULT). */
-export type GuestArray = { [index: number]: number; readonly length: number } | null;
+type GuestArray = { [index: number]: number; readonly length: number } | null;
 
 /** struct xen_add_to_physmap_batch, for space gmfn_foreign. */
-export interface AddBatch {
+interface AddBatch {
   readonly domid: number;
   readonly space: number;
   readonly size: number;
@@ -40,7 +39,7 @@ export interface AddBatch {
 }
 
 /** struct xen_remove_from_physmap_batch: its sibling without the indexes. */
-export interface RemoveBatch {
+interface RemoveBatch {
   readonly domid: number;
   readonly size: number;
   readonly gpfns: GuestArray;
@@ -89,7 +88,7 @@ export class Physmap {
    * XENMEM_populate_physmap: extents of 2^order pages at the gfns. Returns how many were populated; fewer than asked when
    * memory ends. A continuation is a hypercall again, and flushes again where the version flushes once a call (XenVersion).
    */
-  populate(domid: number, extents: readonly Gfn[], order: number): number {
+  populate(domid: number, extents: readonly number[], order: number): number {
     for (let done = 0; ; ) {
       const rc = this.xen.hypercall("hypercall:XENMEM_populate_physmap", () =>
         this.populateSome(domid, extents, order, done),
@@ -102,7 +101,7 @@ export class Physmap {
   }
 
   /** populate_physmap, from extent `start` on: how many are populated now, or -errno. */
-  private populateSome(domid: number, extents: readonly Gfn[], order: number, start: number): number {
+  private populateSome(domid: number, extents: readonly number[], order: number, start: number): number {
     const { xen } = this;
     const domain = xen.domain(domid);
     if (!domain) return -ESRCH;
@@ -143,8 +142,8 @@ export class Physmap {
       if (!domain.p2m.lookup(idx) || domain.p2m.foundType !== P2m.ram_rw) return -EINVAL;
       const page = domain.p2m.foundMfn;
       domain.p2m.lock();
-      domain.p2m.setEntry(gfn(idx), 1, INVALID_MFN, P2m.invalid);
-      const rc = domain.p2m.setEntry(gfn(gpfn), 1, page, P2m.ram_rw);
+      domain.p2m.setEntry(idx, 1, INVALID_MFN, P2m.invalid);
+      const rc = domain.p2m.setEntry(gpfn, 1, page, P2m.ram_rw);
       domain.p2m.unlock();
       return rc;
     }
@@ -164,7 +163,7 @@ export class Physmap {
     if (!machine.heap.get(foundMfn)) return -EINVAL;
     domain.p2m.lock();
     const type = foundType === P2m.ram_rw ? P2m.map_foreign_rw : P2m.map_foreign_ro;
-    const rc = domain.p2m.setEntry(gfn(gpfn), 1, foundMfn, type);
+    const rc = domain.p2m.setEntry(gpfn, 1, foundMfn, type);
     domain.p2m.unlock();
     if (rc !== 0 && machine.heap.putPage(foundMfn)) this.xen.pageFreed(foundMfn, foreignDomid);
     return rc;
@@ -185,7 +184,7 @@ export class Physmap {
         if (page === undefined) return -ENOMEM;
         this.xen.machine.heap.get(page);
         domain.p2m.lock();
-        const rc = domain.p2m.setEntry(gfn(gpfn + i), 1, page, P2m.map_foreign_rw);
+        const rc = domain.p2m.setEntry(gpfn + i, 1, page, P2m.map_foreign_rw);
         domain.p2m.unlock();
         if (rc !== 0) return rc;
       }
@@ -208,7 +207,7 @@ export class Physmap {
   /** A page of Xen's own (shared info, grant table) at a gfn of the guest's choice; what was mapped there is replaced. */
   private addXenPage(domain: Domain, page: number, gpfn: number): number {
     domain.p2m.lock();
-    const rc = domain.p2m.setEntry(gfn(gpfn), 1, page, P2m.ram_rw);
+    const rc = domain.p2m.setEntry(gpfn, 1, page, P2m.ram_rw);
     domain.p2m.unlock();
     return rc;
   }
@@ -222,7 +221,7 @@ export class Physmap {
       if (!domain.p2m.holds(gpfn) || !foreign.p2m.lookup(idx)) return -EINVAL;
       const page = foreign.p2m.foundMfn;
       domain.p2m.lock();
-      const rc = domain.p2m.setEntry(gfn(gpfn), 1, page, P2m.grant_map_rw);
+      const rc = domain.p2m.setEntry(gpfn, 1, page, P2m.grant_map_rw);
       domain.p2m.unlock();
       return rc;
     });
@@ -264,7 +263,7 @@ export class Physmap {
   private removeOne(domain: Domain, gpfn: number, va: number): number {
     if (!domain.p2m.lookup(gpfn)) return -ENOENT;
     domain.p2m.lock();
-    const rc = domain.p2m.setEntry(gfn(gpfn), 1, INVALID_MFN, P2m.invalid, va);
+    const rc = domain.p2m.setEntry(gpfn, 1, INVALID_MFN, P2m.invalid, va);
     domain.p2m.unlock();
     return rc;
   }
@@ -337,7 +336,7 @@ export class Physmap {
   }
 
   /** XENMEM_decrease_reservation: pages leave the domain for good (guest_remove_page each, one flush a page). */
-  decreaseReservation(domid: number, frames: readonly Gfn[]): number {
+  decreaseReservation(domid: number, frames: readonly number[]): number {
     return this.xen.hypercall("hypercall:XENMEM_decrease_reservation", () => {
       const domain = this.xen.domain(domid);
       if (!domain) return -ESRCH;

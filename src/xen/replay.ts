@@ -26,7 +26,7 @@ export interface Switch {
 export const REPLAYED = ["create", "run", "destroy"] as const;
 export type Replayed = (typeof REPLAYED)[number];
 
-export interface Replay {
+interface Replay {
   /** machine, the version of Xen, dom0, one domU and the toolstack's pages */
   readonly scenario: Scenario;
   readonly switches: Readonly<Record<Replayed | "boot", readonly Switch[]>>;

@@ -61,7 +61,7 @@ const run = v.strictObject({
 });
 
 /** Phases of a scenario's trace after the boot ("phase:NAME" marks). */
-export const PHASES = ["create", "run", "destroy", "scrub"] as const;
+const PHASES = ["create", "run", "destroy", "scrub"] as const;
 
 const schema = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]*$/, "expected kebab-case: a-z, 0-9, '-' and '.'")),

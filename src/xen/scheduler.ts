@@ -1,5 +1,4 @@
 /** Who runs where and when: rotations in the manner of credit2, null and hard affinity (xen/common/sched). */
-import { gfn } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { Access } from "../trace/index.js";
 import type { Domain, Vcpu, Xen } from "./domain.js";
@@ -19,7 +18,7 @@ export interface Running {
 }
 
 /** Rotations: for each slot of time and each pCPU, the vCPU that runs there (undefined = idle). */
-export class Rotation {
+class Rotation {
   private readonly queues: Vcpu[][];
 
   /** Throws an InputError when the scheduler cannot place the vCPUs. */
@@ -109,6 +108,6 @@ function touch(xen: Xen, { domain, spec, base }: Running, vcpu: Vcpu): void {
   const own = spec["working-set"];
   const shared = spec["shared-set"];
   const first = base + shared + vcpu.id * own;
-  for (let i = 0; i < own; i++) xen.access(domain, Access.write, USER_VA + i, gfn(first + i));
-  for (let i = 0; i < shared; i++) xen.access(domain, Access.read, KERNEL_VA + i, gfn(base + i));
+  for (let i = 0; i < own; i++) xen.access(domain, Access.write, USER_VA + i, first + i);
+  for (let i = 0; i < shared; i++) xen.access(domain, Access.read, KERNEL_VA + i, base + i);
 }

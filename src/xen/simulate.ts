@@ -1,5 +1,5 @@
 /** A scenario under a policy, from Xen's boot to the end, as a trace. */
-import { type CpuProfile, gfn } from "../arch/index.js";
+import type { CpuProfile } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { type Occasion, type Policy, policyOn } from "../policy/index.js";
 import { Recorder, type TraceSink } from "../trace/index.js";
@@ -13,13 +13,13 @@ import { GUEST_RAM_GFN, Toolstack } from "./toolstack.js";
 import { P2m } from "./types.js";
 import { xenVersion } from "./versions.js";
 
-export interface SimulationOptions {
+interface SimulationOptions {
   /** false: the sinks get the trace only from the end of the boot on, when dom0 runs. Default true */
   readonly boot?: boolean;
 }
 
 /** What a simulation was. */
-export interface Simulated {
+interface Simulated {
   /** events handed to the sinks, by lane */
   readonly events: readonly number[];
   /** occasions that came up: the traces depend on the policies' code for no others */
@@ -27,7 +27,7 @@ export interface Simulated {
 }
 
 /** A policy to simulate, and who gets its trace. */
-export interface Lane {
+interface Lane {
   readonly policy: Policy;
   readonly sinks: readonly TraceSink[];
 }
@@ -169,7 +169,7 @@ export function* bootDom0(xen: Xen, scenario: Scenario): Generator<void, { dom0:
       );
     base ??= page;
     dom0.p2m.lock();
-    dom0.p2m.setEntry(gfn(page), 2 ** order, page, P2m.ram_rw);
+    dom0.p2m.setEntry(page, 2 ** order, page, P2m.ram_rw);
     dom0.p2m.unlock();
     left -= 2 ** order;
   }

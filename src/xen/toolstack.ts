@@ -2,7 +2,6 @@
  * The toolstack's work, as `xl create` on a Linux dom0 does it (libxl, libxenguest, the privcmd driver): memory, images
  * segment by segment and page by page through foreign mappings, unpause.
  */
-import { type Gfn, gfn } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { Access } from "../trace/index.js";
 import type { Domain, Xen } from "./domain.js";
@@ -164,7 +163,7 @@ export class Toolstack {
 
   /** alloc_magic_pages: pages beside the RAM, each cleared through a mapping of its own (xc_clear_domain_pages). */
   private *clearMagicPages(id: number, at: number): Generator<void> {
-    const extents = Array.from({ length: this.scenario.toolstack["magic-pages"] }, (_, i) => gfn(MAGIC_GFN + i));
+    const extents = Array.from({ length: this.scenario.toolstack["magic-pages"] }, (_, i) => MAGIC_GFN + i);
     if (extents.length === 0) return;
     if (this.physmap.populate(id, extents, 0) < extents.length)
       throw InputError.at(this.scenario.file, 0, `domain ${id} has no memory left for its magic pages`);
@@ -191,8 +190,8 @@ export class Toolstack {
     const end = GUEST_RAM_GFN + spec["memory-mib"] * 256;
     let at = GUEST_RAM_GFN;
     for (const order of [18, 9, 0]) {
-      const extents: Gfn[] = [];
-      for (; at % 2 ** order === 0 && at + 2 ** order <= end; at += 2 ** order) extents.push(gfn(at));
+      const extents: number[] = [];
+      for (; at % 2 ** order === 0 && at + 2 ** order <= end; at += 2 ** order) extents.push(at);
       if (extents.length === 0) continue;
       const done = this.physmap.populate(id, extents, order);
       if (done < extents.length)
@@ -250,7 +249,7 @@ export class Toolstack {
    */
   private *copy({ pages, at }: Mapping): Generator<void> {
     for (let i = 0; i < pages; i++) {
-      this.xen.access(this.dom0, Access.write, MAPPING_VA + at + i, gfn(this.foreignGfn + at + i));
+      this.xen.access(this.dom0, Access.write, MAPPING_VA + at + i, this.foreignGfn + at + i);
       if (i % YIELD_PAGES === YIELD_PAGES - 1) yield;
     }
   }

@@ -2,10 +2,9 @@
  * VMIDs. A domain's VMID comes from Xen's bitmap (p2m_alloc_vmid: the lowest free one, -EBUSY when there is none). Where a
  * policy gives each vCPU one, 255 are few, so they roll over by generations as Linux's arch/arm64/kvm/vmid.c does it.
  */
-import { type Vmid, vmid } from "../arch/index.js";
 
 /** VMID 0 is never given out (INVALID_VMID). */
-export const INVALID_VMID = 0;
+const INVALID_VMID = 0;
 
 /** The VMIDs of the machine: 2^bits of them, less VMID 0. */
 export class VmidPool {
@@ -22,16 +21,16 @@ export class VmidPool {
   }
 
   /** The lowest free VMID, now taken; undefined when all are. */
-  allocate(): Vmid | undefined {
+  allocate(): number | undefined {
     if (this.free === 0) return undefined;
     while (this.used[this.next] === 1) this.next++;
     this.used[this.next] = 1;
     this.free--;
-    return vmid(this.next);
+    return this.next;
   }
 
   /** Gives a VMID back. */
-  release(id: Vmid): void {
+  release(id: number): void {
     if (this.used[id] === 0 || id === INVALID_VMID) throw new Error(`VMID ${id} was not allocated`);
     this.used[id] = 0;
     this.free++;

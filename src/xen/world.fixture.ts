@@ -1,5 +1,5 @@
 /** A small machine with Xen on it, and its trace as plain objects, for tests. */
-import { cpuProfile, gfn } from "../arch/index.js";
+import { cpuProfile } from "../arch/index.js";
 import { type Due, type Policy, parsePolicy, policyOn } from "../policy/index.js";
 import {
   type EventBuffer,
@@ -124,7 +124,7 @@ export function world({
     take,
     domain(id, pages, vcpus = 1, at = 0) {
       if (xen.createDomain(id, vcpus) !== 0) throw new Error("the domain cannot be created");
-      const list = Array.from({ length: pages }, (_, i) => gfn(at + i));
+      const list = Array.from({ length: pages }, (_, i) => at + i);
       if (pages > 0 && physmap.populate(id, list, 0) !== pages) throw new Error("no memory");
       xen.unpause(id);
       take();

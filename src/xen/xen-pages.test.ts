@@ -1,10 +1,10 @@
 /** Mappings of pages that are nobody's RAM: shared info, grant tables, grants, magic pages. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CPU_PROFILES, gfn } from "../arch/index.js";
+import { CPU_PROFILES } from "../arch/index.js";
 import { EINVAL, ESRCH } from "./errno.js";
 import { MapSpace } from "./physmap.js";
-import { type Replay, replay } from "./replay.js";
+import { replay } from "./replay.js";
 import { parseScenario, type Scenario } from "./scenario.js";
 import { simulate } from "./simulate.js";
 import { Collector, orderOf, type Seen, testPolicy, tlbisOf, world } from "./world.fixture.js";
@@ -12,7 +12,7 @@ import { Collector, orderOf, type Seen, testPolicy, tlbisOf, world } from "./wor
 test("a shared info page amid a 2 MiB block costs two flushes: the split, and the replacement", () => {
   const w = world();
   w.domain(1, 0);
-  w.physmap.populate(1, [gfn(0x40000)], 9);
+  w.physmap.populate(1, [0x40000], 9);
   w.take();
   assert.equal(w.physmap.addToPhysmap(1, MapSpace.shared_info, 0, 0x40005), 0);
   const events = w.take();
@@ -112,6 +112,7 @@ test("a Linux in the domU asks for its shared info page and its grant table when
 });
 
 test("a replay flushes at switches as last_vcpu_ran says, and has the record's phases, and what a dead domU leaves to scrub", () => {
+  type Replay = Parameters<typeof replay>[0];
   const run = (switches: Partial<Replay["switches"]>, phases: Replay["phases"]): Seen[] => {
     const sink = new Collector();
     const all = { boot: [], create: [], run: [], destroy: [], ...switches };

@@ -39,7 +39,7 @@ function saidBy(mark: string): number {
 }
 
 /** What the shadow tables themselves depend on: one simulation serves all hosts with the same. */
-export type ShadowShape = Pick<KvmHost, "granuleBits" | "backingLevel">;
+type ShadowShape = Pick<KvmHost, "granuleBits" | "backingLevel">;
 
 /**
  * Runs a trace on simulated shadow MMUs. Every TLBI of the trace counts as executed at virtual EL2, and traps; every access

@@ -1,10 +1,15 @@
 /**
- * What a test of this project says about its own verdict: `verdict` is that of a CPU with no optional feature and without
- * the erratum, `verdict-ets2`, `verdict-nTLBPA` and `verdict-repeat-tlbi` those of a CPU with that one property besides, where they
+ * What a test of this project says about its own verdict: `verdict` is that of a CPU with no optional feature and no erratum,
+ * `verdict-ets2`, `verdict-nTLBPA` and `verdict-<word of an erratum>` those of a CPU with that one property besides, where they
  * differ. `why` says in words what makes it so.
  */
 import * as v from "valibot";
+import { ERRATUM_WORDS, type Erratum } from "../../arch/index.js";
 import type { Cpu } from "../cpu.js";
+
+/** The key that speaks of an erratum. */
+type ErratumKey = `verdict-${Erratum}`;
+const keyOf = (word: Erratum): ErratumKey => `verdict-${word}`;
 
 const verdict = v.optional(v.picklist(["allowed", "forbidden"]));
 
@@ -14,21 +19,19 @@ export const verdictKeys = {
   verdict,
   "verdict-ets2": verdict,
   "verdict-nTLBPA": verdict,
-  "verdict-repeat-tlbi": verdict,
+  ...(Object.fromEntries(ERRATUM_WORDS.map((word) => [keyOf(word), verdict])) as Record<ErratumKey, typeof verdict>),
 };
 
-const KEYS = { ets2: "verdict-ets2", nTlbpa: "verdict-nTLBPA", repeatTlbi: "verdict-repeat-tlbi" } as const;
-
-/** Which key speaks of which property of a CPU. */
-type Keys = {
-  readonly [key in (typeof KEYS)[keyof typeof KEYS] | "verdict"]?: "allowed" | "forbidden" | undefined;
-};
+/** What a file may say. */
+type Said = { readonly [key in Exclude<keyof typeof verdictKeys, "why">]?: "allowed" | "forbidden" | undefined };
 
 /** The verdict that a file gives for a CPU; undefined where it gives none, or two. */
-export function verdictFor(file: Keys, cpu: Cpu): "allowed" | "forbidden" | undefined {
-  const differing = (["ets2", "nTlbpa", "repeatTlbi"] as const).flatMap((property) =>
-    cpu[property] ? (file[KEYS[property]] ?? []) : [],
-  );
+export function verdictFor(file: Said, cpu: Cpu): "allowed" | "forbidden" | undefined {
+  const differing = [
+    ...(cpu.ets2 ? [file["verdict-ets2"]] : []),
+    ...(cpu.nTlbpa ? [file["verdict-nTLBPA"]] : []),
+    ...ERRATUM_WORDS.flatMap((word) => (cpu.errata[word] ? [file[keyOf(word)]] : [])),
+  ].filter((one) => one !== undefined);
   const [first = file.verdict] = differing;
   return differing.every((one) => one === first) ? first : undefined;
 }

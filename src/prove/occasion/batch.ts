@@ -92,7 +92,7 @@ function reallocated(policy: Policy, cpu: CpuProfile, setting: Setting, kind: Ac
     "DSB ISHST",
     "TLBI ALLE1IS          // the page was a domain's: flush_all_guests_tlb()",
     "DSB ISH",
-    ...(cpu.repeatTlbi ? ["TLBI VALE2IS,XZR", "DSB ISH"] : []),
+    ...(cpu.errata.has("repeat-tlbi") ? ["TLBI VALE2IS,XZR", "DSB ISH"] : []),
     "ISB",
     `STR ${heap.number(1)},[${heap.constant("h")}]`,
     "done:",

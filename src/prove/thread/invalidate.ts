@@ -1,5 +1,5 @@
 /** TLBIs as a thread executes them (DDI 0487, C5.5 and D8.17). */
-import { TLBI_OPS } from "../../arch/index.js";
+import { isBroadcast, TLBI_OPS } from "../../arch/index.js";
 import type { Action, Instruction } from "../program.js";
 import { INVALIDATE } from "../tlb/index.js";
 import { latestTlbi } from "./barriers.js";
@@ -32,10 +32,7 @@ export function executeTlbi(run: Run, regimes: Regimes, s: State, at: Tlbi): boo
   const op = TLBI_OPS[at.tlbi]!;
   const vmids = new Set(regimes.options(s, PLACE.vttbr).map((v) => world.vmidOf(v)));
   const operand = world.values.big(reg(s, at.rt));
-  const local =
-    op.reach === "local" &&
-    world.model.broadcast &&
-    !(s[EL]! < 2 && op.regime === "EL1&0" && world.forcesBroadcast(sysreg(s, PLACE.hcr)));
+  const local = world.model.broadcast && !isBroadcast(op, s[EL]! < 2 && world.forcesBroadcast(sysreg(s, PLACE.hcr)));
   const bound = Math.max(
     s[VDSB]!,
     s[VCSE]!,

@@ -106,7 +106,7 @@ export class Translations {
     const { timeline, catalogue, cpu, model } = this.run.world;
     if (!model["access-completion"]) return Number.POSITIVE_INFINITY;
     const removed = this.removal(s, entry, t);
-    if (!write || !cpu.repeatTlbi || !model["repeat-tlbi"] || removed > timeline.n) return removed;
+    if (!write || !cpu.errata["repeat-tlbi"] || !model["repeat-tlbi"] || removed > timeline.n) return removed;
     let earliest = Number.POSITIVE_INFINITY;
     for (let i = removed; i <= timeline.n && i < earliest; i++) {
       if (!this.strikes(s, i) || !catalogue.matches(timeline.what[i]!, entry)) continue;

@@ -223,8 +223,9 @@ export class World {
         continue;
       }
       const removes = cache.knowledge.matters(pe, regime) && (anyVmid || knowledge.has(peKey(pe, regime), vmid));
-      if (removes && only === undefined && cpu.repeatTlbi) cache.knowledge.strikes(pe);
-      const waits = cpu.repeatTlbi && only === undefined && knowledge.writers.has(pe) && knowledge.struck.has(pe);
+      if (removes && only === undefined && cpu.errata["repeat-tlbi"]) cache.knowledge.strikes(pe);
+      const waits =
+        cpu.errata["repeat-tlbi"] && only === undefined && knowledge.writers.has(pe) && knowledge.struck.has(pe);
       if (removes || waits) list.push(pe);
     }
     return list;

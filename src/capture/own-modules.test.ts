@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { cpioFiles, dynamicElf } from "./build.testing.js";
 import { Cpio } from "./cpio.js";
-import { addModules, driversBeside } from "./initramfs.js";
+import { addModules, driversBeside } from "./own-modules.js";
 import { captureScenario, dom0Init } from "./scenario.js";
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-initramfs-"));
