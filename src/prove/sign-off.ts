@@ -7,21 +7,51 @@ import { InputError } from "../input/index.js";
 import { missingFeature, type Policy } from "../policy/index.js";
 import { type Decision, explore } from "./explore.js";
 import { parseLitmus } from "./litmus/index.js";
-import { litmusText, PROVED, type ProvedOccasion, type Setting } from "./occasion/index.js";
+import { litmusText, PROVED, type ProvedOccasion, programOf, type Scenario, type Setting } from "./occasion/index.js";
+import type { Program } from "./program.js";
 import type { Step } from "./story.js";
 import { Unsupported } from "./timeline.js";
 import { type Cpu, proverCpu } from "./world.js";
 
-/** One scenario to decide: a litmus test, and the CPU. Plain data. */
+/** One scenario to decide, and the CPU. Plain data. */
 export interface Task {
   readonly name: string;
+  /** the {@link Scenario} as JSON: equal for equal ones, and small where threads send it to each other */
+  readonly scenario: string;
+  readonly cpu: Cpu;
+}
+
+const scenarioOf = (task: Task): Scenario => JSON.parse(task.scenario);
+
+/** A task as a litmus test in the form of the isla tool, for people and other tools. */
+export const taskText = (task: Task): string => litmusText(scenarioOf(task));
+
+/** A task as the prover takes it. Throws an InputError, with the line of {@link taskText}, where the code is too long. */
+export function taskProgram(task: Task): Program {
+  try {
+    return programOf(scenarioOf(task));
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return parseLitmus(taskText(task), task.name).program;
+  }
+}
+
+/** A scenario for people. */
+export interface Told {
+  readonly name: string;
   readonly title: string;
-  /** what the bad state means */
-  readonly meaning: string;
   /** who is who: "pCPU 0, Xen; the owner is current" */
   readonly cast: readonly string[];
+  /** what the bad state means */
+  readonly meaning: string;
+  /** as a litmus test */
   readonly text: string;
-  readonly cpu: Cpu;
+}
+
+function told(task: Task): Told {
+  const scenario = scenarioOf(task);
+  const { name, title, pcpus, meaning } = scenario;
+  return { name, title, cast: pcpus.map((pcpu) => pcpu.title), meaning, text: litmusText(scenario) };
 }
 
 /** What was found of a task. `milliseconds` are this machine's. */
@@ -51,7 +81,7 @@ export interface SignOff {
   /** scenarios in which the bad state is allowed */
   readonly unsound?: readonly string[];
   /** the scenario that the witness tells */
-  readonly scenario?: Pick<Task, "name" | "title" | "cast" | "meaning" | "text">;
+  readonly scenario?: Told;
   readonly witness?: readonly Step[];
 }
 
@@ -80,16 +110,13 @@ export class Question {
     const facts = proverCpu(cpu);
     this.tasks = this.missing
       ? []
-      : PROVED[occasion](policy, cpu, setting).map((source) => ({
-          name: source.name,
-          title: source.title,
-          meaning: source.meaning,
-          cast: source.pcpus.map(({ title }) => title),
-          text: litmusText(source),
+      : PROVED[occasion](policy, cpu, setting).map((scenario) => ({
+          name: scenario.name,
+          scenario: JSON.stringify(scenario),
           cpu: facts,
         }));
     const cpuKey = JSON.stringify(facts);
-    this.keys = this.tasks.map(({ text }) => `${cpuKey}\n${text}`);
+    this.keys = this.tasks.map(({ scenario }) => `${cpuKey}\n${scenario}`);
   }
 
   /** The verdict out of the findings of {@link tasks}, in their order; undefined = not decided, as one bad state is enough. */
@@ -114,11 +141,10 @@ export class Question {
       milliseconds: sum((f) => f.milliseconds),
     } as const;
     if (shortest !== undefined) {
-      const { name, title, cast, meaning, text } = this.tasks[shortest]!;
       return {
         ...base,
         unsound: bad.map((i) => this.tasks[i]!.name),
-        scenario: { name, title, cast, meaning, text },
+        scenario: told(this.tasks[shortest]!),
         witness: findings[shortest]!.witness!,
       };
     }
@@ -133,7 +159,7 @@ export class Inquiry {
   private readonly findings = new Map<string, Finding>();
   /** what {@link next} asked for last */
   private asked = new Map<string, Task>();
-  /** findings of what is forbidden, by the scenario's text */
+  /** findings of what is forbidden, by the scenario */
   private readonly forbidden = new Map<string, readonly { readonly task: Task; readonly finding: Finding }[]>();
 
   /** `thorough`: decide also what cannot change a verdict any more, as one scenario has failed. */
@@ -150,8 +176,8 @@ export class Inquiry {
       if (followed.length > 0) continue;
       // What is asked of a weaker CPU now may answer for the others.
       const alike = new Map<string, Task[]>();
-      for (const task of wanted.values()) alike.set(task.text, [...(alike.get(task.text) ?? []), task]);
-      const first = [...wanted].filter(([, task]) => !alike.get(task.text)!.some((other) => isWeaker(other, task)));
+      for (const task of wanted.values()) alike.set(task.scenario, [...(alike.get(task.scenario) ?? []), task]);
+      const first = [...wanted].filter(([, task]) => !alike.get(task.scenario)!.some((other) => isWeaker(other, task)));
       this.asked = new Map(first);
       return this.asked;
     }
@@ -171,7 +197,7 @@ export class Inquiry {
 
   /** Takes over what is forbidden on a weaker CPU; true when there was such a finding. */
   private follows(key: string, task: Task): boolean {
-    const weaker = (this.forbidden.get(task.text) ?? []).find((other) => isWeaker(other.task, task));
+    const weaker = (this.forbidden.get(task.scenario) ?? []).find((other) => isWeaker(other.task, task));
     if (weaker) this.findings.set(key, { ...weaker.finding, milliseconds: 0 });
     return weaker !== undefined;
   }
@@ -181,8 +207,8 @@ export class Inquiry {
     this.findings.set(key, finding);
     if (finding.verdict !== "forbidden") return;
     const task = this.asked.get(key)!;
-    const list = this.forbidden.get(task.text) ?? [];
-    this.forbidden.set(task.text, [...list, { task, finding }]);
+    const list = this.forbidden.get(task.scenario) ?? [];
+    this.forbidden.set(task.scenario, [...list, { task, finding }]);
   }
 
   /** The verdicts, one for each question. */
@@ -211,7 +237,7 @@ export interface Limits {
  */
 function isWeaker(one: Task, other: Task): boolean {
   const [a, b] = [one.cpu, other.cpu];
-  if (one.text !== other.text || (a.ets2 === b.ets2 && a.nTlbpa === b.nTlbpa && a.repeatTlbi === b.repeatTlbi))
+  if (one.scenario !== other.scenario || (a.ets2 === b.ets2 && a.nTlbpa === b.nTlbpa && a.repeatTlbi === b.repeatTlbi))
     return false;
   return Number(a.ets2) <= Number(b.ets2) && Number(a.nTlbpa) <= Number(b.nTlbpa) && a.repeatTlbi >= b.repeatTlbi;
 }
@@ -225,9 +251,7 @@ export function decideTask(task: Task, limits: Limits): Finding {
 
 function decisionOn(task: Task, limits: Limits): Decision {
   try {
-    const { program } = parseLitmus(task.text, task.name);
-    const threads = program.threads.map((thread, i) => ({ ...thread, title: task.cast[i]!.replace(/,.*/, "") }));
-    return explore({ ...program, threads }, { ...task.cpu, ...limits });
+    return explore(taskProgram(task), { ...task.cpu, ...limits });
   } catch (error) {
     if (!(error instanceof InputError || error instanceof Unsupported)) throw error;
     return { verdict: "unsupported", reason: error.message.replace(`${task.name}:`, "line "), states: 0, timelines: 0 };
