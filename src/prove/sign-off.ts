@@ -4,7 +4,7 @@
  */
 import { CPU_PROFILES, type CpuProfile } from "../arch/index.js";
 import { InputError } from "../input/index.js";
-import { missingFeature, type Policy } from "../policy/index.js";
+import { missingFeature, type Policy, specialise } from "../policy/index.js";
 import { type Decision, explore } from "./explore.js";
 import { parseLitmus } from "./litmus/index.js";
 import { litmusText, PROVED, type ProvedOccasion, programOf, type Scenario, type Setting } from "./occasion/index.js";
@@ -93,11 +93,25 @@ export interface Proof {
   readonly assumptions: readonly string[];
 }
 
+type Unplaced = Omit<Task, "cpu">;
+/** Scenarios of a policy, by all that they depend on besides: CPUs that run the same code have the same ones. */
+const made = new WeakMap<Policy, Map<string, readonly Unplaced[]>>();
+
+function scenariosOf(policy: Policy, occasion: ProvedOccasion, cpu: CpuProfile, setting: Setting): readonly Unplaced[] {
+  const known = made.get(policy) ?? new Map<string, readonly Unplaced[]>();
+  made.set(policy, known);
+  const code = Object.values(policy.code).map((program) => specialise(program, cpu));
+  const key = JSON.stringify([occasion, setting, cpu.repeatTlbi, code]);
+  const list =
+    known.get(key) ??
+    PROVED[occasion](policy, cpu, setting).map((one) => ({ name: one.name, scenario: JSON.stringify(one) }));
+  known.set(key, list);
+  return list;
+}
+
 /** A policy for an occasion on a CPU: what to decide, and then what follows. */
 export class Question {
   readonly tasks: readonly Task[];
-  /** equal for tasks with the same answer: many policies share code, and many CPUs what counts of them */
-  readonly keys: readonly string[];
   private readonly missing: string | undefined;
 
   constructor(
@@ -108,15 +122,7 @@ export class Question {
   ) {
     this.missing = missingFeature(policy, cpu);
     const facts = proverCpu(cpu);
-    this.tasks = this.missing
-      ? []
-      : PROVED[occasion](policy, cpu, setting).map((scenario) => ({
-          name: scenario.name,
-          scenario: JSON.stringify(scenario),
-          cpu: facts,
-        }));
-    const cpuKey = JSON.stringify(facts);
-    this.keys = this.tasks.map(({ scenario }) => `${cpuKey}\n${scenario}`);
+    this.tasks = this.missing ? [] : scenariosOf(policy, occasion, cpu, setting).map((one) => ({ ...one, cpu: facts }));
   }
 
   /** The verdict out of the findings of {@link tasks}, in their order; undefined = not decided, as one bad state is enough. */
@@ -157,6 +163,8 @@ export class Question {
 /** Questions together: every different scenario is decided once, whoever asks for it. */
 export class Inquiry {
   private readonly findings = new Map<string, Finding>();
+  /** the questions, and keys of their tasks: equal for equal ones, as many policies share code, and CPUs what counts of them */
+  private readonly asking: readonly { readonly question: Question; readonly keys: readonly string[] }[];
   /** what {@link next} asked for last */
   private asked = new Map<string, Task>();
   /** findings of what is forbidden, by the scenario */
@@ -164,9 +172,17 @@ export class Inquiry {
 
   /** `thorough`: decide also what cannot change a verdict any more, as one scenario has failed. */
   constructor(
-    private readonly questions: readonly Question[],
+    questions: readonly Question[],
     private readonly thorough: boolean,
-  ) {}
+  ) {
+    const numbers = new Map<string, number>();
+    const keyOf = ({ scenario, cpu }: Task): string => {
+      const number = numbers.get(scenario) ?? numbers.size;
+      numbers.set(scenario, number);
+      return `${number} ${JSON.stringify(cpu)}`;
+    };
+    this.asking = questions.map((question) => ({ question, keys: question.tasks.map(keyOf) }));
+  }
 
   /** What to decide next, by key; empty when all is decided. */
   next(): Map<string, Task> {
@@ -186,7 +202,8 @@ export class Inquiry {
   /** All that is not decided and could be of use. */
   private wanted(): Map<string, Task> {
     const tasks = new Map<string, Task>();
-    for (const { tasks: own, keys } of this.questions) {
+    for (const { question, keys } of this.asking) {
+      const own = question.tasks;
       const found = keys.map((key) => this.findings.get(key));
       if (!this.thorough && found.some((finding) => finding?.verdict === "allowed")) continue;
       const most = this.thorough || found[0] !== undefined ? own.length : 1;
@@ -213,7 +230,7 @@ export class Inquiry {
 
   /** The verdicts, one for each question. */
   results(): SignOff[] {
-    return this.questions.map((question) => question.conclude(question.keys.map((key) => this.findings.get(key))));
+    return this.asking.map(({ question, keys }) => question.conclude(keys.map((key) => this.findings.get(key))));
   }
 }
 
