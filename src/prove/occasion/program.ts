@@ -2,17 +2,39 @@
 import { entryOf } from "../litmus/assembler.js";
 import { assembleLines } from "../litmus/code-lines.js";
 import { evaluate, type Scope } from "../litmus/evaluate.js";
+import { layOut, type Symbolic } from "../litmus/layout.js";
 import { sysregsAtStart } from "../litmus/registers.js";
 import { Setup } from "../litmus/setup.js";
+import type { Statement } from "../litmus/setup-syntax.js";
 import type { Condition, Instruction, Program, Thread, ThreadSysreg } from "../program.js";
 import { CURRENT_EL, END, type Equal, el2Handler, LOWER_EL, type PcpuValue, type Scenario, vectorsOf } from "./scenario.js"; // biome-ignore format: one row
 import { statementsOf } from "./tables.js";
 import { expressionOf, type Term } from "./terms.js";
 
+/** Tables as statements, and where their names lie. */
+interface Layout {
+  readonly statements: readonly Statement[];
+  readonly symbols: readonly Symbolic[];
+}
+
+/** Layouts by the JSON of what they were made from: all scenarios together have some twenty different ones. */
+const layouts = new Map<string, Layout>();
+
+function layoutOf({ name, tables }: Scenario): Layout {
+  const key = JSON.stringify(tables);
+  const known = layouts.get(key);
+  if (known !== undefined) return known;
+  const statements = statementsOf(tables);
+  const layout = { statements, symbols: layOut([], statements, name) };
+  layouts.set(key, layout);
+  return layout;
+}
+
 /** Throws an InputError when a pCPU's code is too long. */
 export function programOf(scenario: Scenario): Program {
-  const { name, pcpus, tables, bad } = scenario;
-  const setup = new Setup([], statementsOf(tables), name);
+  const { name, pcpus, bad } = scenario;
+  const { statements, symbols } = layoutOf(scenario);
+  const setup = new Setup([], statements, name, undefined, symbols);
   const handlers = pcpus.map(({ hypervisor }, i): readonly Instruction[] => {
     const { el1, el2 } = vectorsOf(i);
     return [
