@@ -7,7 +7,23 @@ import type { Policy, Program } from "../../policy/index.js";
 import { HEIR_VMID, OTHER_VMID, ownerVmids, pcpu, type Setting, switchTo, vttbr } from "./domains.js";
 import { flushLines, type Range } from "./flush.js";
 import { tableScenarios } from "./revoke-tables.js";
-import type { Pcpu, Source } from "./source.js";
+import type { Equal, Pcpu, Scenario } from "./scenario.js";
+import {
+  blocks,
+  type Declaration,
+  declare,
+  type Inside,
+  type Item,
+  maps,
+  mayMap,
+  neighbour,
+  pagesOfTable,
+  s1table,
+  s2table,
+  store,
+  type Table,
+} from "./tables.js";
+import { leaf, pte, type Term } from "./terms.js";
 
 /** What the former owner does, and where: on another pCPU all the time, or on the same one after the hypercall. */
 export type Access = "read" | "write";
@@ -65,53 +81,65 @@ function extents(policy: Policy): Extent[] {
   return [...list, { ...unknown, range: { ...ONE.range, va: undefined } }];
 }
 
-/** The second names of a story about two pages. */
-const second = (e: Extent, text: string): string => (e.range.looked > 1 ? text : "");
+/** What a story has besides the owner's pages, their tables, and the hypervisor's own map of the pages. */
+interface More {
+  /** names of VAs beside x, and beside h */
+  readonly guest?: readonly string[];
+  readonly hypervisor?: readonly string[];
+  readonly declared?: readonly Declaration[];
+  /** mappings behind that of x, and behind that of h */
+  readonly owner?: readonly Inside[];
+  readonly map?: readonly Inside[];
+  /** the next owner's tables, which the hypervisor maps */
+  readonly heir?: Table;
+  readonly stores?: readonly Item[];
+}
 
 /** The tables: the owner's, with x and y at the first pages; another domain's; the hypervisor's own map of the pages. */
-export function tables(e: Extent, extra = ""): string {
+export function tables(e: Extent, more: More = {}): Item[] {
   const block = e.range.step > 1;
-  const aligned = block ? "aligned 2097152 " : "";
-  const level = block ? " at level 2" : "";
-  return `
-    option default_tables = false;
-    ${aligned}virtual x;
-    ${second(e, "virtual y;")}
-    virtual h;
-    ${aligned}intermediate ipa1;
-    ${aligned}physical pa1;
-    ${second(e, "virtual g;")}
-    ${second(e, "intermediate ipa2;")}
-    ${second(e, "physical pa2;")}
-    ${second(e, "assert ipa2[48..12] == add_bits_int(ipa1[48..12], 1);")}
-    ${second(e, "assert y[48..12] == add_bits_int(x[48..12], 1);")}
-    s2table owner_stage2 0x240000 {
-        ipa1 |-> pa1${level};
-        ipa1 ?-> invalid${level};
-        ${second(e, "ipa2 |-> pa2;")}
-        ${second(e, "ipa2 ?-> invalid;")}
-        s1table owner_stage1 0x2C0000 {
-            x |-> ipa1${level};
-            ${second(e, "y |-> ipa2;")}
-        }
-    }
-    s2table other_stage2 0x280000 {
-    }
-    ${extra}
-    s1table hyp_map 0x200000 {
-        h |-> pa1;
-        ${second(e, "g |-> pa2;")}
-        s2table owner_stage2;
-        ${extra === "" ? "" : "s2table heir_stage2;"}
-    }
-    *pa1 = 0;
-    ${second(e, "*pa2 = 0;")}
-`.replace(/\n[ ]*(?=\n)/g, "");
+  const level = block ? { level: 2 } : {};
+  const first = block ? blocks : declare;
+  /** the second names of a story about two pages */
+  const second = <T>(...items: readonly T[]): readonly T[] => (e.range.looked > 1 ? items : []);
+  const { guest = [], hypervisor = [], declared = [], owner = [], map = [], heir, stores = [] } = more;
+  return [
+    first("virtual", "x", ...guest),
+    ...second(declare("virtual", "y")),
+    declare("virtual", "h", ...hypervisor),
+    ...declared,
+    first("intermediate", "ipa1"),
+    first("physical", "pa1"),
+    ...second(declare("virtual", "g"), declare("intermediate", "ipa2"), declare("physical", "pa2")),
+    ...second(neighbour("ipa2", "ipa1"), neighbour("y", "x")),
+    s2table(
+      "owner_stage2",
+      "0x240000",
+      maps("ipa1", "pa1", level),
+      mayMap("ipa1", "invalid", level),
+      ...second(maps("ipa2", "pa2"), mayMap("ipa2", "invalid")),
+      s1table("owner_stage1", "0x2C0000", maps("x", "ipa1", level), ...owner, ...second(maps("y", "ipa2"))),
+    ),
+    s2table("other_stage2", "0x280000"),
+    ...(heir ? [heir] : []),
+    s1table(
+      "hyp_map",
+      "0x200000",
+      maps("h", "pa1"),
+      ...map,
+      ...second(maps("g", "pa2")),
+      pagesOfTable(2, "owner_stage2"),
+      ...(heir ? [pagesOfTable(2, heir.name)] : []),
+    ),
+    ...stores,
+    store("pa1", 0),
+    ...second(store("pa2", 0)),
+  ];
 }
 
 /** What is removed: descriptor and range of each removal that has a p2m lock, or a hypercall, of its own. */
 interface Removal {
-  readonly descriptors: readonly string[];
+  readonly descriptors: readonly Term[];
   readonly range: Range;
 }
 
@@ -125,7 +153,7 @@ export function removeLines(
 ): string[] {
   const owners = ownerVmids(policy);
   const flush = { policy, cpu, ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr };
-  const remove = (descriptor: string): string => `STR ${on.number(0)},[${on.constant(descriptor)}]`;
+  const remove = (descriptor: Term): string => `STR ${on.number(0)},[${on.constant(descriptor)}]`;
   const lines: string[] = [];
   if (policy.due === "at-once" && descriptors.length > 1)
     descriptors.forEach((descriptor, i) => {
@@ -137,10 +165,10 @@ export function removeLines(
 }
 
 /** The descriptors that removing an extent clears, as far as the story looks. */
-export const descriptorsOf = ({ range }: Extent): string[] =>
+export const descriptorsOf = ({ range }: Extent): Term[] =>
   range.step > 1
-    ? ["pte2(ipa1, owner_stage2)"]
-    : Array.from({ length: range.looked }, (_, i) => `pte3(ipa${i + 1}, owner_stage2)`);
+    ? [pte(2, "ipa1", "owner_stage2")]
+    : Array.from({ length: range.looked }, (_, i) => pte(3, `ipa${i + 1}`, "owner_stage2"));
 
 /** Which of the pages that the story looks at the former owner accesses; one at a time is as good as all of them. */
 export type Page = 0 | 1;
@@ -148,15 +176,15 @@ export const pagesOf = ({ range }: Extent): Page[] => (range.looked > 1 ? [0, 1]
 export const PAGE_WORDS: Record<Page, string> = { 0: "the first page", 1: "the second page" };
 
 /** The former owner's access, and which outcome is bad: the next owner writes 1, the former one 2. */
-export function access(kind: Access, page: Page, on: Pcpu, thread: number, va = page === 0 ? "x" : "y"): string {
+export function access(kind: Access, page: Page, on: Pcpu, thread: number, va = page === 0 ? "x" : "y"): Equal {
   const at = on.constant(va);
   if (kind === "write") {
     on.lines.push(`STR ${on.number(2)},[${at}]`);
-    return `*pa${page + 1} = 2`;
+    return { at: `pa${page + 1}`, value: 2 };
   }
   const result = on.result();
   on.lines.push(`LDR ${result},[${at}]`);
-  return `${thread}:${result} = 1`;
+  return { pcpu: thread, register: result, value: 1 };
 }
 
 export const MEANING: Record<Access, string> = {
@@ -210,7 +238,7 @@ interface Variant {
   readonly page: Page;
 }
 
-function byHypervisor(policy: Policy, cpu: CpuProfile, setting: Setting, v: Variant): Source {
+function byHypervisor(policy: Policy, cpu: CpuProfile, setting: Setting, v: Variant): Scenario {
   const { extent, place, current, kind, page } = v;
   const { pcpus, owner } = stage(policy, place, current, setting, (on) => [
     ...removeLines(policy, cpu, current, { descriptors: descriptorsOf(extent), range: extent.range }, on),
@@ -223,24 +251,24 @@ function byHypervisor(policy: Policy, cpu: CpuProfile, setting: Setting, v: Vari
     title: `${extent.words} removed while ${current ? "the owner" : "another domain"} is current; the former owner ${kind}s ${several ? `${PAGE_WORDS[page]} ` : ""}${PLACES[place]}; the hypervisor writes to the page`,
     tables: tables(extent),
     pcpus,
-    bad,
+    bad: [bad],
     meaning: MEANING[kind],
   };
 }
 
-const HEIR = `s2table heir_stage2 0x340000 {
-        ipa9 |-> invalid;
-        ipa9 ?-> pa1;
-        s1table heir_stage1 0x380000 {
-            z |-> ipa9;
-        }
-    }`;
+const HEIR = s2table(
+  "heir_stage2",
+  "0x340000",
+  maps("ipa9", "invalid"),
+  mayMap("ipa9", "pa1"),
+  s1table("heir_stage1", "0x380000", maps("z", "ipa9")),
+);
 
 /** The page is mapped for another domain next, which writes to it from a third pCPU. */
-function byDomain(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place, kind: Access): Source {
+function byDomain(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place, kind: Access): Scenario {
   const { pcpus, owner } = stage(policy, place, false, setting, (on) => [
     ...removeLines(policy, cpu, false, { descriptors: descriptorsOf(ONE), range: ONE.range }, on),
-    `STLR ${on.constant("s2mkdesc3(oa=pa1)")},[${on.constant("pte3(ipa9, heir_stage2)")}]`,
+    `STLR ${on.constant(leaf(2, "pa1"))},[${on.constant(pte(3, "ipa9", "heir_stage2"))}]`,
   ]);
   const bad = access(kind, 0, owner, pcpus.indexOf(owner));
   const heir = pcpu(`pCPU ${pcpus.length}, the next owner`, 1, HEIR_VMID, "heir_stage1", setting);
@@ -249,17 +277,17 @@ function byDomain(policy: Policy, cpu: CpuProfile, setting: Setting, place: Plac
   return {
     name: `revoke.${place}-pcpu.not-current.page.next-domain.${kind}`,
     title: `one page removed; the former owner ${kind}s ${PLACES[place]}; the page is mapped for another domain, which writes to it`,
-    tables: tables(ONE, HEIR).replace("virtual h;", "virtual h z;\n    intermediate ipa9;"),
+    tables: tables(ONE, { hypervisor: ["z"], declared: [declare("intermediate", "ipa9")], heir: HEIR }),
     pcpus: [...pcpus, heir],
     // The next owner may not have come to its write: it reads it back, and only what lands after that is bad.
-    bad: kind === "read" ? bad : `*pa1 = 2 & ${pcpus.length}:${own} = 1`,
+    bad: kind === "read" ? [bad] : [bad, { pcpu: pcpus.length, register: own, value: 1 }],
     meaning: MEANING[kind],
   };
 }
 
 /** Every scenario of a removal under a policy. */
-export function revokeScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Source[] {
-  const list: Source[] = [];
+export function revokeScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Scenario[] {
+  const list: Scenario[] = [];
   for (const extent of extents(policy))
     for (const place of ["other", "same"] as const)
       for (const current of [true, false])
