@@ -21,7 +21,7 @@ import {
   stage,
   TWO,
   tables,
-} from "./revoke.js";
+} from "./removal.js";
 import type { Pcpu, Scenario } from "./scenario.js";
 import { declare, maps, store } from "./tables.js";
 import type { Term } from "./terms.js";

@@ -18,7 +18,7 @@ import {
   removeLines,
   stage,
   tables,
-} from "./revoke.js";
+} from "./removal.js";
 import type { Scenario } from "./scenario.js";
 import { blocks, declare, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
 import { leaf, pte, wide } from "./terms.js";

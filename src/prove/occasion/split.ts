@@ -3,7 +3,7 @@ import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { OTHER_VMID, ownerVmids, type Setting, vttbr } from "./domains.js";
 import { flushLines } from "./flush.js";
-import { type Access, access, MEANING, PLACES, type Place, stage } from "./revoke.js";
+import { type Access, access, MEANING, PLACES, type Place, stage } from "./removal.js";
 import type { Scenario } from "./scenario.js";
 import { blocks, declare, type Item, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
 import { pte, tableAt } from "./terms.js";
