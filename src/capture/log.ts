@@ -39,6 +39,8 @@ const STRIDE = 21;
 const REGISTERS = 32;
 /** Bytes that may come before a record's end is seen: its own 1,000, and lines about the linking of blocks, which may be many. */
 const MAX_RECORD = 16 * 2 ** 20;
+/** Bytes of a rest that is not looked at again with each piece. */
+const LONG = 65_536;
 /** PSTATE.M[3:2] as SPSR_EL2 has it: the EL. */
 const elOf = (pstate: number): number => (pstate >>> 2) & 3;
 
@@ -49,6 +51,9 @@ export class ExecutionLog implements BlockRecord {
   /** blocks that began, at whatever EL */
   records = 0;
   private rest: Buffer = Buffer.alloc(0);
+  /** what has come behind the rest */
+  private pieces: Buffer[] = [];
+  private piecesLength = 0;
   private data: Buffer = this.rest;
   private registers = 0;
 
@@ -57,10 +62,20 @@ export class ExecutionLog implements BlockRecord {
 
   /** The next piece of the log. */
   feed(piece: Buffer): void {
-    this.data = this.rest.length > 0 ? Buffer.concat([this.rest, piece]) : piece;
-    const used = this.scan(false);
-    this.rest = this.data.subarray(used);
-    if (this.rest.length > MAX_RECORD)
+    this.pieces.push(piece);
+    this.piecesLength += piece.length;
+    // What is long, and still not a whole record, is looked at again when there is twice as much of it.
+    if (this.rest.length > LONG && this.piecesLength < this.rest.length) this.checkLength();
+    else {
+      this.joinPieces();
+      const used = this.scan(false);
+      this.rest = this.data.subarray(used);
+      this.checkLength();
+    }
+  }
+
+  private checkLength(): void {
+    if (this.rest.length + this.piecesLength > MAX_RECORD)
       throw new InputError(
         `QEMU's execution log has a record of more than ${MAX_RECORD} bytes, expected about 1,000 and lines of other kinds`,
       );
@@ -68,9 +83,16 @@ export class ExecutionLog implements BlockRecord {
 
   /** The log has ended: the last record is handed on. */
   end(): void {
-    this.data = this.rest;
+    this.joinPieces();
     this.scan(true);
     this.rest = Buffer.alloc(0);
+  }
+
+  private joinPieces(): void {
+    const [only] = this.pieces;
+    this.data = this.rest.length === 0 && this.pieces.length === 1 ? only! : Buffer.concat([this.rest, ...this.pieces]);
+    this.pieces = [];
+    this.piecesLength = 0;
   }
 
   /** Works on whole records; returns where the first begins that is not whole yet. */

@@ -9,11 +9,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import { findDistribution } from "../capture/index.js";
 import type { Executed, RecordedRow } from "../compare/index.js";
 import { readTrace } from "../trace/file.js";
 import {
   type EventBuffer,
+  FromPhase,
   Kind,
   type Names,
   nameOf,
@@ -29,11 +31,13 @@ const skip = findDistribution()
   : "SKIPPED: no real Xen was booted, because Debian's QEMU and Xen are not here: run scripts/setup-debian.sh";
 if (skip) console.error(skip);
 
-/** Longest that two captures at once may take, in seconds: a machine that is slow is not wrong. */
+/** Longest that a capture may take, in seconds: a machine that is slow is not wrong. */
 const PATIENCE = 3600;
 const folder = mkdtempSync(join(tmpdir(), "shootdown-e2e-"));
 const first = join(folder, "first.parquet");
-const second = join(folder, "second.parquet");
+/** The same capture, made earlier: it comes with the package, from this phase on. */
+const SHIPPED = fileURLToPath(new URL("../../traces/xen-4.20-create-small.parquet", import.meta.url));
+const SHIPPED_FROM = "dom0-boot";
 let told: Told;
 
 interface Told {
@@ -63,15 +67,16 @@ function shootdown(...args: string[]): Promise<{ status: number | null; stdout: 
   });
 }
 
+/** Makes a capture; what it says of it. */
+async function captured(path: string): Promise<Told> {
+  const { status, stdout, stderr } = await shootdown("capture", "--timeout", String(PATIENCE), "-o", path, "--json");
+  assert.deepEqual([status, stderr], [0, ""], "nothing but the summary on a pipe");
+  return JSON.parse(stdout) as Told;
+}
+
 before(
   async () => {
-    if (skip) return;
-    const runs = await Promise.all(
-      [first, second].map((path) => shootdown("capture", "--timeout", String(PATIENCE), "-o", path, "--json")),
-    );
-    for (const { status, stderr } of runs) assert.equal(status, 0, stderr);
-    for (const { stderr } of runs) assert.equal(stderr, "", "nothing but the summary on a pipe");
-    told = JSON.parse(runs[0]!.stdout) as Told;
+    if (!skip) told = await captured(first);
   },
   { timeout: PATIENCE * 1000 },
 );
@@ -169,11 +174,18 @@ test("the trace says what ran, and can be held against a policy again from the f
   assert.deepEqual([again.comparison, again.executed], [told.comparison, told.executed]);
 });
 
-test("two captures of the same inputs give the same trace", { skip }, async () => {
-  const digests = [new TraceDigest(), new TraceDigest()];
-  await readTrace(first, [digests[0]!]);
-  await readTrace(second, [digests[1]!]);
-  assert.equal(digests[0]!.digest(), digests[1]!.digest());
+test("two captures of the same inputs give the same trace", { skip, timeout: PATIENCE * 1000 }, async () => {
+  const digestOf = async (path: string): Promise<string> => {
+    const digest = new TraceDigest();
+    await readTrace(path, [new FromPhase(SHIPPED_FROM, digest)]);
+    return digest.digest();
+  };
+  const { info } = await readTrace(SHIPPED, []);
+  // Once Debian has other packages than those of the shipped capture, there must be a second boot.
+  const alike = isDeepStrictEqual(info.recording?.sha256, told.recording.sha256);
+  const other = alike ? SHIPPED : join(folder, "second.parquet");
+  if (!alike) await captured(other);
+  assert.equal(await digestOf(first), await digestOf(other));
 });
 
 test("show reads the capture by the contract of its JSON, and the console's log is kept beside it", {

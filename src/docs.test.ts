@@ -1,0 +1,256 @@
+/**
+ * The documents, held to their word. The files that a document shows are written into a folder of its own, its commands are
+ * run there from top to bottom, and what they print must be what it shows. UPDATE_DOCS=1 writes what they print into it. Links
+ * and anchors lead somewhere.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"; // biome-ignore format: one row
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join, relative } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { DuckDBInstance } from "@duckdb/node-api";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const MAIN = fileURLToPath(new URL("./cli/main.js", import.meta.url));
+const UPDATE = Boolean(process.env.UPDATE_DOCS);
+/** What the README may have at most, in bytes: it is the door. */
+const README_BYTES = 12_000;
+
+const base = mkdtempSync(join(tmpdir(), "shootdown-docs-"));
+const bin = join(base, "bin");
+
+/** A fenced block: what stands after the backquotes, and its lines. */
+interface Block {
+  readonly language: string;
+  readonly text: string;
+  readonly line: number;
+}
+
+/** A document; `written` is its text with what the commands have printed. */
+interface Document {
+  readonly file: string;
+  readonly folder: string;
+  readonly text: string;
+  readonly blocks: readonly Block[];
+  written: string;
+}
+
+const markdown = (folder: string): string[] =>
+  readdirSync(join(ROOT, folder))
+    .filter((file) => file.endsWith(".md"))
+    .sort()
+    .map((file) => join(folder, file));
+
+const documents: Document[] = ["README.md", ...markdown("docs")].map((file) => {
+  const text = readFileSync(join(ROOT, file), "utf8");
+  const blocks = [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map((match) => ({
+    language: match[1]!,
+    text: match[2]!,
+    line: text.slice(0, match.index).split("\n").length,
+  }));
+  return { file, folder: join(base, file.replace(/\W/g, "-")), text, blocks, written: text };
+});
+
+/** Name and content of the file that a block shows: its first line names it. */
+function shownFile({ language, text }: Block): { name: string; content: string } | undefined {
+  const name = /^(?:#|\/\/) ([\w/.-]+\.(?:toml|mjs))\b/.exec(text)?.[1];
+  return name === undefined || (language !== "toml" && language !== "js") ? undefined : { name, content: text };
+}
+
+before(() => {
+  // As if the package were installed: a command on the PATH, a folder in node_modules.
+  mkdirSync(bin);
+  const command = join(bin, "shootdown");
+  writeFileSync(command, `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`);
+  chmodSync(command, 0o755);
+  for (const { folder, blocks } of documents) {
+    mkdirSync(join(folder, "node_modules"), { recursive: true });
+    symlinkSync(ROOT, join(folder, "node_modules", "shootdown"), "dir");
+    cpSync(join(ROOT, "examples"), join(folder, "examples"), { recursive: true });
+    for (const { name, content } of blocks.flatMap((block) => shownFile(block) ?? [])) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true });
+      writeFileSync(join(folder, name), content);
+    }
+  }
+});
+after(() => {
+  rmSync(base, { recursive: true });
+  for (const { file, text, written } of documents)
+    if (UPDATE && written !== text) writeFileSync(join(ROOT, file), written);
+});
+
+/** What a shell prints for a command line, standard error too. */
+function run(command: string, folder: string): string {
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  const done = spawnSync("/bin/sh", ["-c", `{ ${command}\n} 2>&1`], {
+    cwd: folder,
+    encoding: "utf8",
+    timeout: 300_000,
+    env: { ...env, COLUMNS: "80", PATH: `${bin}${delimiter}${process.env.PATH ?? ""}` },
+  });
+  if (done.error) throw done.error;
+  return done.stdout;
+}
+
+/** The lines of a console block, cut at its prompts ("$ ", and "> " where a command goes on). */
+function sessions(text: string): { prompt: string; command: string; output: string }[] {
+  const list: { prompt: string; command: string; output: string }[] = [];
+  for (const line of text.split(/(?<=\n)/)) {
+    const last = list.at(-1);
+    if (last?.output === "" && line.startsWith("> ")) {
+      last.prompt += line;
+      last.command += line.slice(2);
+    } else if (line.startsWith("$ ")) list.push({ prompt: line, command: line.slice(2), output: "" });
+    else if (last) last.output += line;
+    else assert.fail(`a console block begins with output: ${line}`);
+  }
+  return list;
+}
+
+for (const document of documents) {
+  const { file, folder } = document;
+  for (const { text, line } of document.blocks.filter(({ language }) => language === "console"))
+    test(`${file}:${line}: ${text.split("\n")[0]} prints what is shown`, { timeout: 600_000 }, () => {
+      let real = "";
+      for (const { prompt, command } of sessions(text)) real += prompt + run(command, folder);
+      if (!/echo "status/.test(text))
+        assert.doesNotMatch(real, /^(shootdown|sh|error): /m, "no command fails unnoticed");
+      if (UPDATE) document.written = document.written.replace(text, () => real);
+      else assert.equal(text, real);
+    });
+
+  for (const [whole, query, table] of document.text.matchAll(/^```sql\n([\s\S]*?)^```\n\n((?:\|.*\n)+)/gm))
+    test(`DuckDB answers ${query!.split("\n")[0]} as ${file} shows`, async () => {
+      const duckdb = await (await DuckDBInstance.create()).connect();
+      try {
+        const sql = query!.replace(/'([\w-]+\.parquet)'/g, (_, trace: string) => `'${join(folder, trace)}'`);
+        const answer = await duckdb.runAndReadAll(sql);
+        const row = (cells: readonly unknown[]): string => `| ${cells.map(String).join(" | ")} |\n`;
+        const names = answer.columnNames();
+        const real = row(names) + row(names.map(() => "---")) + answer.getRows().map(row).join("");
+        if (UPDATE) document.written = document.written.replace(whole!, () => whole!.replace(table!, () => real));
+        else assert.equal(table, real);
+      } finally {
+        duckdb.disconnectSync();
+      }
+    });
+}
+
+test("the documents have commands to run, and a query", () => {
+  const count = (of: string): number =>
+    documents.flatMap(({ blocks }) => blocks).filter(({ language }) => language === of).length;
+  assert.ok(count("console") >= 30, `${count("console")} console blocks`);
+  assert.ok(count("sql") > 0);
+});
+
+test("a file shown that the package has is shown as it stands there", () => {
+  const held: string[] = [];
+  for (const { file, blocks } of documents)
+    for (const { name, content } of blocks.flatMap((block) => shownFile(block) ?? [])) {
+      if (!existsSync(join(ROOT, name))) continue;
+      const there = readFileSync(join(ROOT, name), "utf8");
+      // A file may have its name in its first line, or the document alone says it.
+      assert.ok([content, content.slice(content.indexOf("\n") + 1)].includes(there), `${file} shows another ${name}`);
+      held.push(name);
+    }
+  assert.ok(held.some((name) => name.startsWith("litmus/")));
+  assert.ok(held.some((name) => name.endsWith(".mjs")));
+});
+
+test("each example is run by a document", () => {
+  const commands = documents.flatMap(({ blocks }) =>
+    blocks.filter(({ language }) => language === "console").flatMap(({ text }) => sessions(text)),
+  );
+  for (const name of readdirSync(join(ROOT, "examples")))
+    assert.ok(
+      commands.some(({ command }) => command.includes(`examples/${name}`)),
+      `no document runs examples/${name}`,
+    );
+});
+
+/** A text without its fenced blocks. */
+const prose = (text: string): string => text.replace(/^```[\s\S]*?^```$/gm, "");
+
+/** The anchors that GitHub makes of a text's headings. */
+function anchorsOf(text: string): Set<string> {
+  const seen = new Map<string, number>();
+  const anchors = [...prose(text).matchAll(/^#+ (.+)$/gm)].map((match) => {
+    const slug = match[1]!
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replace(/\s/g, "-");
+    const times = seen.get(slug) ?? 0;
+    seen.set(slug, times + 1);
+    return times === 0 ? slug : `${slug}-${times}`;
+  });
+  return new Set(anchors);
+}
+
+/** Pages that are linked to and still to come. */
+const AWAITED = new Set(["docs/model.md"]);
+
+test("every relative link leads to a file of the package, and its anchor to a heading", () => {
+  const { files } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { files: string[] };
+  const packed = new Set([...files, "README.md", "LICENSE", "package.json"]);
+  let links = 0;
+  for (const file of ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "litmus/README.md", ...markdown("docs")]) {
+    const text = readFileSync(join(ROOT, file), "utf8");
+    for (const [, target, anchor] of prose(text).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)) {
+      const path = target === "" ? join(ROOT, file) : join(ROOT, dirname(file), target!);
+      const said = `${file} links to ${target}${anchor === undefined ? "" : `#${anchor}`}`;
+      links++;
+      if (!existsSync(path) && AWAITED.has(relative(ROOT, path))) continue;
+      assert.ok(existsSync(path), said);
+      // What installs the package reads its pages there; sources stand in the repository only.
+      if (target !== "" && /^(README|docs\/)/.test(file) && !path.startsWith(join(ROOT, "src/")))
+        assert.ok(packed.has(relative(ROOT, path).split("/")[0]!), `${said}, which the package leaves out`);
+      if (anchor !== undefined) assert.ok(anchorsOf(readFileSync(path, "utf8")).has(anchor), said);
+    }
+  }
+  assert.ok(links > 30, `${links} links`);
+});
+
+test("the README is short, shows no picture from elsewhere, and leads to every document", () => {
+  const { text } = documents[0]!;
+  assert.ok(Buffer.byteLength(text) <= README_BYTES, `${Buffer.byteLength(text)} bytes`);
+  assert.doesNotMatch(text, /!\[[^\]]*\]\(https?:/);
+  for (const file of [...markdown("docs"), "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff"])
+    assert.ok(text.includes(`](${file})`), `README.md does not link to ${file}`);
+});
+
+test("every path of the sources that architecture and contributing name is there", () => {
+  const missing = ["docs/architecture.md", "CONTRIBUTING.md"].flatMap((file) =>
+    [
+      ...readFileSync(join(ROOT, file), "utf8").matchAll(
+        /`((?:src|scripts|policies|hosts|scenarios|litmus|examples|docs)\/[\w./-]*)`/g,
+      ),
+    ]
+      .map((match) => match[1]!)
+      .filter((path) => !path.includes("NAME") && !existsSync(join(ROOT, path)))
+      .map((path) => `${file}: ${path}`),
+  );
+  assert.deepEqual(missing, []);
+});
+
+test("every built-in name in a table exists, and every policy is in one", () => {
+  const { policies, hosts, scenarios } = Object.fromEntries(
+    ["policies", "hosts", "scenarios"].map((shelf) => [
+      shelf,
+      (JSON.parse(run(`shootdown ${shelf} --json`, base)) as { name: string }[]).map(({ name }) => name),
+    ]),
+  );
+  const known = new Set([...policies!, ...hosts!, ...scenarios!]);
+  const named = documents.flatMap(({ text }) =>
+    [...text.matchAll(/^\| `([a-z0-9.-]+-[a-z0-9.-]+)` \|/gm)].map((match) => match[1]!),
+  );
+  for (const name of named) assert.ok(known.has(name), name);
+  for (const name of policies!) assert.ok(named.includes(name), `no table has the policy ${name}`);
+});
+
+test("the citation is of this version", () => {
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
+  assert.match(readFileSync(join(ROOT, "CITATION.cff"), "utf8"), new RegExp(`^version: "?${version}"?$`, "m"));
+});

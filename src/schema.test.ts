@@ -1,0 +1,132 @@
+/** The JSON contract: what each command prints with --json is what its published schema in docs/schema says, and no more. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Ajv2020, type AnySchemaObject } from "ajv/dist/2020.js";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const MAIN = fileURLToPath(new URL("./cli/main.js", import.meta.url));
+const SCHEMAS = join(ROOT, "docs", "schema");
+const CAPTURED = join(ROOT, "traces", "xen-4.20-create-small.parquet");
+
+const readJson = (...path: string[]): AnySchemaObject =>
+  JSON.parse(readFileSync(join(...path), "utf8")) as AnySchemaObject;
+const names = readdirSync(SCHEMAS).map((file) => file.replace(/\.json$/, ""));
+const ajv = new Ajv2020({ strict: true, allErrors: true });
+for (const name of names) ajv.addSchema(readJson(SCHEMAS, `${name}.json`));
+
+const folder = mkdtempSync(join(tmpdir(), "shootdown-schema-"));
+const at = (name: string): string => join(folder, name);
+
+/** Standard output of a command; its status must be one of `statuses`. */
+function output(args: readonly string[], statuses: readonly number[] = [0]): string {
+  const done = spawnSync(process.execPath, [MAIN, ...args], { cwd: folder, encoding: "utf8", maxBuffer: 64 << 20 });
+  assert.ok(statuses.includes(done.status ?? -1), `${args.join(" ")}: ${done.stderr}`);
+  return done.stdout;
+}
+
+const validated = new Set<string>();
+
+/** Holds a value against a schema; where a required key is missing, or one is there that it does not name, it must not hold. */
+function holds(name: string, value: unknown): void {
+  const validate = ajv.getSchema(`${name}.json`);
+  assert.ok(validate, `docs/schema/${name}.json is missing`);
+  validate(value);
+  assert.deepEqual(validate.errors ?? [], [], `docs/schema/${name}.json`);
+  validated.add(name);
+  const part = (Array.isArray(value) ? value[0] : value) as Record<string, unknown>;
+  const again = (changed: unknown): unknown => (Array.isArray(value) ? [changed] : changed);
+  assert.equal(validate(again({ ...part, notInTheContract: 1 })), false, `${name}: a key too many`);
+  const { required } = (validate.schema as AnySchemaObject).items ?? validate.schema;
+  for (const key of (required as string[] | undefined) ?? []) {
+    const { [key]: _, ...without } = part;
+    assert.equal(validate(again(without)), false, `${name}: without ${key}`);
+  }
+}
+
+const held = (name: string, ...args: string[]): void => holds(name, JSON.parse(output([...args, "--json"])));
+
+before(() => {
+  const simulate = (policy: string, trace: string) => ["simulate", "vcpu-switch", "-p", policy, "-o", at(trace)];
+  output(simulate("xen-today", "today.parquet"));
+  output(simulate("switch-vmalle1", "vmalle1.ndjson"));
+  writeFileSync(at("broken.toml"), "no litmus test\n");
+});
+after(() => rmSync(folder, { recursive: true }));
+
+test("policies, hosts and scenarios", () => {
+  for (const shelf of ["policies", "hosts", "scenarios"]) held("listing", shelf);
+});
+
+test("compare, with verdicts of each kind and without", () => {
+  const kinds = ["-p", "xen-today,vmid-per-vcpu,va-ipa-range", "--host", "bare-metal,kvm-nested-7.2"];
+  held("compare", "compare", "vcpu-switch", ...kinds, "--cpu", "cortex-a72");
+  held("compare", "compare", "vcpu-switch", "destroy-domu", "-p", "xen-today,switch-vmalle1", "--no-prove");
+  held("compare", "compare", "create-domu", "-p", "remove-batch", "--host", "kvm-nested-7.2", "--no-prove");
+});
+
+test("simulate, with prices and without", () => {
+  const simulate = ["simulate", "vcpu-switch", "-p", "kvm-ipa", "-o", at("kvm.parquet")];
+  held("simulate", ...simulate);
+  held("simulate", ...simulate, "--host", "bare-metal", "--host", "kvm-nested-7.2");
+});
+
+test("price, of a simulation and of a capture", () => {
+  for (const trace of [at("today.parquet"), CAPTURED]) held("price", "price", trace, "--ipa-bits", "40,48");
+});
+
+test("show: the summary, the events, and the comparison with a policy", () => {
+  for (const trace of [at("today.parquet"), at("vmalle1.ndjson"), CAPTURED]) held("show", "show", trace);
+  for (const trace of [at("today.parquet"), CAPTURED]) {
+    const events = output(["show", trace, "--events", "--json", "--limit", "2000"]).trimEnd().split("\n");
+    assert.ok(events.length > 500);
+    for (const event of events) holds("events", JSON.parse(event));
+    held("show-policy", "show", trace, "-p", "kvm-ipa");
+  }
+});
+
+test("diff, of traces that differ, that are the same, and that have other phases", () => {
+  held("diff", "diff", at("today.parquet"), at("vmalle1.ndjson"));
+  held("diff", "diff", at("today.parquet"), at("today.parquet"), "--host", "bare-metal");
+  held("diff", "diff", at("today.parquet"), CAPTURED, "--host", "bare-metal,kvm-nested-7.2");
+});
+
+test("prove, with verdicts of each kind", () => {
+  const on = ["--occasion", "switch", "--cpu", "cortex-a72"];
+  held("prove", "prove", "xen-today", "switch-no-flush", "va-ipa-range", ...on);
+  held("prove", "prove", "xen-today", ...on, "--max-states", "1");
+});
+
+test("litmus, with verdicts and witnesses, limits, and a file that cannot be used", () => {
+  held("litmus", "litmus", "erratum", "--cpu", "neoverse-v2", "--witness");
+  held("litmus", "litmus", "revoke-vmalls12e1is", "--max-states", "1");
+  const some = output(["litmus", at("broken.toml"), "revoke-local", "--json"], [1]);
+  holds("litmus", JSON.parse(some));
+});
+
+test("tlbi: one instruction with each kind of operand, its price, and the list", () => {
+  held("tlbi-list", "tlbi");
+  for (const instruction of ["vmalle1is", "vale2is, xzr", "aside1is, x3", "ipas2le1, x0"])
+    held("tlbi", "tlbi", instruction);
+  held("tlbi", "tlbi", "ripas2e1is, x0", "--xt", "0x5f8000040000");
+  held("tlbi", "tlbi", "vmalls12e1is", "--host", "kvm-nested-7.2", "--shadow-leaves", "2");
+  held("tlbi", "tlbi", "vmalle1", "--host", "bare-metal");
+});
+
+test("capture: what one has printed", () => {
+  const { capture, setUp } = readJson(ROOT, "src", "testdata", "capture.json") as { capture: unknown; setUp: unknown };
+  holds("capture", capture);
+  holds("capture-setup", setUp);
+});
+
+test("each schema was held against an answer, and the contract's page names it", () => {
+  const page = readFileSync(join(ROOT, "docs", "json.md"), "utf8");
+  for (const name of names) {
+    assert.ok(page.includes(`](schema/${name}.json)`), `docs/json.md does not link to schema/${name}.json`);
+    if (name !== "parts") assert.ok(validated.has(name), `nothing was held against docs/schema/${name}.json`);
+  }
+});
