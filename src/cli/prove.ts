@@ -7,7 +7,7 @@ import { loadPolicy, policyNames } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
 import { fileReason, InputError, visibleLine } from "../input/index.js";
 import type { Policy } from "../policy/index.js";
-import { assumptions, DEFAULT_MAX_STATES, Inquiry, PROVED, type ProvedOccasion, Question, type Setting, type SignOff } from "../prove/index.js"; // biome-ignore format: one row
+import { assumptions, DEFAULT_MAX_STATES, Inquiry, PROVED, type ProvedOccasion, Question, type Setting, type SignOff, taskText } from "../prove/index.js"; // biome-ignore format: one row
 import { proofText } from "../report/index.js";
 import { decide, PROVE_WORKER } from "./decide.js";
 import { collect, loadAll, positive } from "./options.js";
@@ -129,7 +129,7 @@ function save(questions: readonly Question[], folder: string): void {
       const reason = fileReason(error);
       throw reason === undefined ? error : InputError.at(into, 0, `cannot be made: ${reason}`);
     }
-    for (const task of tasks) writeWhole(join(into, `${task.name}.litmus.toml`), task.text);
+    for (const task of tasks) writeWhole(join(into, `${task.name}.litmus.toml`), taskText(task));
   }
 }
 

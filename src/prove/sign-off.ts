@@ -4,24 +4,53 @@
  */
 import { CPU_PROFILES, type CpuProfile, ERRATUM_WORDS } from "../arch/index.js";
 import { InputError } from "../input/index.js";
-import { missingFeature, type Policy } from "../policy/index.js";
+import { missingFeature, type Policy, specialise } from "../policy/index.js";
 import { type Cpu, proverCpu } from "./cpu.js";
 import { type Decision, explore } from "./explore.js";
 import { parseLitmus } from "./litmus/index.js";
-import { litmusText, PROVED, type ProvedOccasion, type Setting } from "./occasion/index.js";
-import { Unsupported } from "./program.js";
+import { litmusText, PROVED, type ProvedOccasion, programOf, type Scenario, type Setting } from "./occasion/index.js";
+import { type Program, Unsupported } from "./program.js";
 import type { Step } from "./story/index.js";
 
-/** One scenario to decide: a litmus test, and the CPU. Plain data. */
+/** One scenario to decide, and the CPU. Plain data. */
 export interface Task {
   readonly name: string;
+  /** the {@link Scenario} as JSON: equal for equal ones, and small where threads send it to each other */
+  readonly scenario: string;
+  readonly cpu: Cpu;
+}
+
+const scenarioOf = (task: Task): Scenario => JSON.parse(task.scenario);
+
+/** A task as a litmus test in the form of the isla tool, for people and other tools. */
+export const taskText = (task: Task): string => litmusText(scenarioOf(task));
+
+/** A task as the prover takes it. Throws an InputError, with the line of {@link taskText}, where the code is too long. */
+export function taskProgram(task: Task): Program {
+  try {
+    return programOf(scenarioOf(task));
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return parseLitmus(taskText(task), task.name).program;
+  }
+}
+
+/** A scenario for people. */
+export interface Told {
+  readonly name: string;
   readonly title: string;
-  /** what the bad state means */
-  readonly meaning: string;
   /** who is who: "pCPU 0, Xen; the owner is current" */
   readonly cast: readonly string[];
+  /** what the bad state means */
+  readonly meaning: string;
+  /** as a litmus test */
   readonly text: string;
-  readonly cpu: Cpu;
+}
+
+function told(task: Task): Told {
+  const scenario = scenarioOf(task);
+  const { name, title, pcpus, meaning } = scenario;
+  return { name, title, cast: pcpus.map((pcpu) => pcpu.title), meaning, text: litmusText(scenario) };
 }
 
 /** What was found of a task. `milliseconds` are this machine's. */
@@ -51,7 +80,7 @@ export interface SignOff {
   /** scenarios in which the bad state is allowed */
   readonly unsound?: readonly string[];
   /** the scenario that the witness tells */
-  readonly scenario?: Pick<Task, "name" | "title" | "cast" | "meaning" | "text">;
+  readonly scenario?: Told;
   readonly witness?: readonly Step[];
 }
 
@@ -63,11 +92,25 @@ export interface Proof {
   readonly assumptions: readonly string[];
 }
 
+type Unplaced = Omit<Task, "cpu">;
+/** Scenarios of a policy, by all that they depend on besides: CPUs that run the same code have the same ones. */
+const made = new WeakMap<Policy, Map<string, readonly Unplaced[]>>();
+
+function scenariosOf(policy: Policy, occasion: ProvedOccasion, cpu: CpuProfile, setting: Setting): readonly Unplaced[] {
+  const known = made.get(policy) ?? new Map<string, readonly Unplaced[]>();
+  made.set(policy, known);
+  const code = Object.values(policy.code).map((program) => specialise(program, cpu));
+  const key = JSON.stringify([occasion, setting, [...cpu.errata].sort(), code]);
+  const list =
+    known.get(key) ??
+    PROVED[occasion](policy, cpu, setting).map((one) => ({ name: one.name, scenario: JSON.stringify(one) }));
+  known.set(key, list);
+  return list;
+}
+
 /** A policy for an occasion on a CPU: what to decide, and then what follows. */
 export class Question {
   readonly tasks: readonly Task[];
-  /** equal for tasks with the same answer: many policies share code, and many CPUs what counts of them */
-  readonly keys: readonly string[];
   private readonly missing: string | undefined;
 
   constructor(
@@ -78,18 +121,7 @@ export class Question {
   ) {
     this.missing = missingFeature(policy, cpu);
     const facts = proverCpu(cpu);
-    this.tasks = this.missing
-      ? []
-      : PROVED[occasion](policy, cpu, setting).map((source) => ({
-          name: source.name,
-          title: source.title,
-          meaning: source.meaning,
-          cast: source.pcpus.map(({ title }) => title),
-          text: litmusText(source),
-          cpu: facts,
-        }));
-    const cpuKey = JSON.stringify(facts);
-    this.keys = this.tasks.map(({ text }) => `${cpuKey}\n${text}`);
+    this.tasks = this.missing ? [] : scenariosOf(policy, occasion, cpu, setting).map((one) => ({ ...one, cpu: facts }));
   }
 
   /** The verdict out of the findings of {@link tasks}, in their order; undefined = not decided, as one bad state is enough. */
@@ -114,11 +146,10 @@ export class Question {
       milliseconds: sum((f) => f.milliseconds),
     } as const;
     if (shortest !== undefined) {
-      const { name, title, cast, meaning, text } = this.tasks[shortest]!;
       return {
         ...base,
         unsound: bad.map((i) => this.tasks[i]!.name),
-        scenario: { name, title, cast, meaning, text },
+        scenario: told(this.tasks[shortest]!),
         witness: findings[shortest]!.witness!,
       };
     }
@@ -131,16 +162,26 @@ export class Question {
 /** Questions together: every different scenario is decided once, whoever asks for it. */
 export class Inquiry {
   private readonly findings = new Map<string, Finding>();
+  /** the questions, and keys of their tasks: equal for equal ones, as many policies share code, and CPUs what counts of them */
+  private readonly asking: readonly { readonly question: Question; readonly keys: readonly string[] }[];
   /** what {@link next} asked for last */
   private asked = new Map<string, Task>();
-  /** findings of what is forbidden, by the scenario's text */
+  /** findings of what is forbidden, by the scenario */
   private readonly forbidden = new Map<string, readonly { readonly task: Task; readonly finding: Finding }[]>();
 
   /** `thorough`: decide also what cannot change a verdict any more, as one scenario has failed. */
   constructor(
-    private readonly questions: readonly Question[],
+    questions: readonly Question[],
     private readonly thorough: boolean,
-  ) {}
+  ) {
+    const numbers = new Map<string, number>();
+    const keyOf = ({ scenario, cpu }: Task): string => {
+      const number = numbers.get(scenario) ?? numbers.size;
+      numbers.set(scenario, number);
+      return `${number} ${JSON.stringify(cpu)}`;
+    };
+    this.asking = questions.map((question) => ({ question, keys: question.tasks.map(keyOf) }));
+  }
 
   /** What to decide next, by key; empty when all is decided. */
   next(): Map<string, Task> {
@@ -150,8 +191,8 @@ export class Inquiry {
       if (followed.length > 0) continue;
       // What is asked of a weaker CPU now may answer for the others.
       const alike = new Map<string, Task[]>();
-      for (const task of wanted.values()) alike.set(task.text, [...(alike.get(task.text) ?? []), task]);
-      const first = [...wanted].filter(([, task]) => !alike.get(task.text)!.some((other) => isWeaker(other, task)));
+      for (const task of wanted.values()) alike.set(task.scenario, [...(alike.get(task.scenario) ?? []), task]);
+      const first = [...wanted].filter(([, task]) => !alike.get(task.scenario)!.some((other) => isWeaker(other, task)));
       this.asked = new Map(first);
       return this.asked;
     }
@@ -160,7 +201,8 @@ export class Inquiry {
   /** All that is not decided and could be of use. */
   private wanted(): Map<string, Task> {
     const tasks = new Map<string, Task>();
-    for (const { tasks: own, keys } of this.questions) {
+    for (const { question, keys } of this.asking) {
+      const own = question.tasks;
       const found = keys.map((key) => this.findings.get(key));
       if (!this.thorough && found.some((finding) => finding?.verdict === "allowed")) continue;
       const most = this.thorough || found[0] !== undefined ? own.length : 1;
@@ -171,7 +213,7 @@ export class Inquiry {
 
   /** Takes over what is forbidden on a weaker CPU; true when there was such a finding. */
   private follows(key: string, task: Task): boolean {
-    const weaker = (this.forbidden.get(task.text) ?? []).find((other) => isWeaker(other.task, task));
+    const weaker = (this.forbidden.get(task.scenario) ?? []).find((other) => isWeaker(other.task, task));
     if (weaker) this.findings.set(key, { ...weaker.finding, milliseconds: 0 });
     return weaker !== undefined;
   }
@@ -181,13 +223,13 @@ export class Inquiry {
     this.findings.set(key, finding);
     if (finding.verdict !== "forbidden") return;
     const task = this.asked.get(key)!;
-    const list = this.forbidden.get(task.text) ?? [];
-    this.forbidden.set(task.text, [...list, { task, finding }]);
+    const list = this.forbidden.get(task.scenario) ?? [];
+    this.forbidden.set(task.scenario, [...list, { task, finding }]);
   }
 
   /** The verdicts, one for each question. */
   results(): SignOff[] {
-    return this.questions.map((question) => question.conclude(question.keys.map((key) => this.findings.get(key))));
+    return this.asking.map(({ question, keys }) => question.conclude(keys.map((key) => this.findings.get(key))));
   }
 }
 
@@ -210,7 +252,7 @@ export interface Limits {
  * errata give some. What is forbidden there is forbidden here.
  */
 function isWeaker(one: Task, other: Task): boolean {
-  return one.text === other.text && mayAll(one.cpu, other.cpu) && !mayAll(other.cpu, one.cpu);
+  return one.scenario === other.scenario && mayAll(one.cpu, other.cpu) && !mayAll(other.cpu, one.cpu);
 }
 
 const mayAll = (a: Cpu, b: Cpu): boolean =>
@@ -225,9 +267,7 @@ export function decideTask(task: Task, limits: Limits): Finding {
 
 function decisionOn(task: Task, limits: Limits): Decision {
   try {
-    const { program } = parseLitmus(task.text, task.name);
-    const threads = program.threads.map((thread, i) => ({ ...thread, title: task.cast[i]!.replace(/,.*/, "") }));
-    return explore({ ...program, threads }, { ...task.cpu, ...limits });
+    return explore(taskProgram(task), { ...task.cpu, ...limits });
   } catch (error) {
     if (!(error instanceof InputError || error instanceof Unsupported)) throw error;
     return { verdict: "unsupported", reason: error.message.replace(`${task.name}:`, "line "), states: 0, timelines: 0 };

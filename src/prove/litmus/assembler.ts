@@ -23,6 +23,9 @@ export const MAX_INSTRUCTIONS = 1024;
 /** Characters of an instruction with its labels; the longest of the published tests has some 80. */
 const MAX_LENGTH = 1000;
 
+/** Address of a thread's code, by the thread's index. */
+export const entryOf = (thread: number): number => 0x40_0000 + thread * 4 * MAX_INSTRUCTIONS;
+
 const LABEL = /^([A-Za-z_.$][\w.$]*|[0-9]+)\s*:/;
 
 /** Assembles a text at `address`; throws an InputError or UnsupportedInTest with the line. */
@@ -32,7 +35,7 @@ export function assemble(source: Source, address: number): Assembled {
   const numeric: { readonly name: string; readonly address: number }[] = [];
   const statements: Statement[] = [];
   let at = address;
-  for (const { text, line } of lines(source)) {
+  for (const { text, line } of statementsOf(source)) {
     if (text.length > MAX_LENGTH)
       throw InputError.at(file, line, `an instruction of ${text.length} characters, expected at most ${MAX_LENGTH}`);
     let rest = text;
@@ -78,7 +81,7 @@ export function assemble(source: Source, address: number): Assembled {
 }
 
 /** The statements of a text with their lines: without comments, cut at ";". */
-function lines({ text, line }: Source): { readonly text: string; readonly line: number }[] {
+export function statementsOf({ text, line }: Source): { readonly text: string; readonly line: number }[] {
   return withoutComments(text)
     .split("\n")
     .flatMap((one, index) =>

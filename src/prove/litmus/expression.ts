@@ -151,11 +151,16 @@ function literal(reader: Reader): { kind: "number"; value: bigint; width: number
   const digits = text.replaceAll("_", "").toLowerCase();
   if (/^0[xb]$/.test(digits)) reader.fail("expected digits");
   // A number of 200 decimal digits needs no conversion to be too large.
-  const value = digits.length > 200 ? 1n << 64n : BigInt(digits);
-  if (value >= 1n << 64n) reader.failAt(line, `${text} needs more than 64 bits`);
+  const number = digits.length > 200 ? { value: 1n << 64n, width: 64 } : numeral(digits);
+  if (number.value >= 1n << 64n) reader.failAt(line, `${text} needs more than 64 bits`);
   reader.next();
+  return { kind: "number", ...number };
+}
+
+/** A number as it is written, of any size. */
+export function numeral(digits: string): { readonly value: bigint; readonly width: number } {
   const width = digits.startsWith("0x") ? 4 * (digits.length - 2) : digits.startsWith("0b") ? digits.length - 2 : 64;
-  return { kind: "number", value, width: Math.min(Math.max(width, 1), 64) };
+  return { value: BigInt(digits), width: Math.min(Math.max(width, 1), 64) };
 }
 
 /** Names that an expression mentions (not those of functions). */

@@ -3,12 +3,12 @@ import * as v from "valibot";
 import { InputError, type KeyPath, parseToml, type TomlFile } from "../../input/index.js";
 import type { Cpu } from "../cpu.js";
 import type { Instruction, Program, Thread, ThreadSysreg } from "../program.js";
-import { type Assembled, assemble, MAX_INSTRUCTIONS } from "./assembler.js";
+import { type Assembled, assemble, entryOf } from "./assembler.js";
 import { parseAssertion } from "./assertion.js";
 import { ADDRESS_LIMIT, evaluate } from "./evaluate.js";
 import { type Expression, parseExpression } from "./expression.js";
 import { Reader, type Source } from "./lexer.js";
-import { generalRegister, SYSREGS_AT_START, threadSysreg } from "./registers.js";
+import { generalRegister, sysregsAtStart, threadSysreg } from "./registers.js";
 import { Setup, withoutTables } from "./setup.js";
 import { parseSetup } from "./setup-syntax.js";
 import { UnsupportedInTest } from "./unsupported.js";
@@ -26,10 +26,6 @@ export interface LitmusTest {
   /** the verdict that the file gives for a CPU */
   verdictFor(cpu: Cpu): "allowed" | "forbidden" | undefined;
 }
-
-/** Code of the threads, so many bytes for each. */
-const CODE = 0x40_0000;
-const CODE_BYTES = 4 * MAX_INSTRUCTIONS;
 
 const value = v.union([v.string(), v.number(), v.bigint(), v.boolean()]);
 const values = v.record(v.string(), value);
@@ -196,7 +192,7 @@ class Test {
   private thread(name: string, index: number, sections: ReadonlyMap<string, readonly Instruction[]>): Thread {
     const { code, init = {}, reset = {} } = this.toml.thread[name]!;
     const path = ["thread", name];
-    const entry = CODE + index * CODE_BYTES;
+    const entry = entryOf(index);
     const own = assemble(this.textAt([...path, "code"], code), entry);
     const state = new State(this.setup.defaultBase(1), this.setup.defaultBase(2));
     for (const [table, entries] of [["init", init], ["reset", reset]] as const) // biome-ignore format: a table
@@ -221,9 +217,7 @@ class State {
   private sp: 0 | 1 = 0;
 
   constructor(stage1: number, stage2: number) {
-    const ttbr = BigInt(stage1);
-    const roots = { TTBR0_EL1: ttbr, TTBR1_EL1: ttbr, TTBR0_EL2: ttbr, VTTBR_EL2: BigInt(stage2) };
-    this.sysregs = { ...SYSREGS_AT_START, ...roots };
+    this.sysregs = sysregsAtStart(stage1, stage2);
   }
 
   /** False when this tool has no such register. */

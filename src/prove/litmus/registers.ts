@@ -23,7 +23,7 @@ export function generalRegister(name: string): number | undefined {
 }
 
 /** 48-bit addresses, 4 KiB granule, four levels (start level 0), both stages on, EL1 in AArch64. */
-export const SYSREGS_AT_START: Readonly<Partial<Record<ThreadSysreg, bigint>>> = {
+const SYSREGS_AT_START: Readonly<Partial<Record<ThreadSysreg, bigint>>> = {
   HCR_EL2: (1n << 31n) | 1n,
   // T0SZ = 16, SL0 = 2 (start level 0), TG0 = 0 (4 KiB)
   VTCR_EL2: (2n << 6n) | 16n,
@@ -33,3 +33,10 @@ export const SYSREGS_AT_START: Readonly<Partial<Record<ThreadSysreg, bigint>>> =
   SCTLR_EL1: 1n,
   SCTLR_EL2: 1n,
 };
+
+/** System registers of a thread whose translation registers hold these tables, as far as nothing else is said. */
+export function sysregsAtStart(stage1: number, stage2: number): Partial<Record<ThreadSysreg, bigint>> {
+  const ttbr = BigInt(stage1);
+  const roots = { TTBR0_EL1: ttbr, TTBR1_EL1: ttbr, TTBR0_EL2: ttbr, VTTBR_EL2: BigInt(stage2) };
+  return { ...SYSREGS_AT_START, ...roots };
+}

@@ -37,15 +37,15 @@ export class Setup {
 
   /**
    * Lays out the names, builds the tables; throws an InputError or UnsupportedInTest with the line in `file`. `checkTime` is
-   * called now and then, and may throw.
+   * called now and then, and may throw. `symbols` are what {@link layOut} gave for the same names and statements before.
    */
   constructor(
     symbolic: readonly string[],
     statements: readonly Statement[],
     private readonly file: string,
     private readonly checkTime: () => void = () => {},
+    symbols: readonly Symbolic[] = layOut(symbolic, statements, file, checkTime),
   ) {
-    const symbols = layOut(symbolic, statements, file, checkTime);
     this.symbols = new Map(symbols.map((one) => [one.name, one]));
     this.scope = {
       file,

@@ -21,8 +21,10 @@ import {
   stage,
   TWO,
   tables,
-} from "./revoke.js";
-import type { Pcpu, Source } from "./source.js";
+} from "./removal.js";
+import type { Pcpu, Scenario } from "./scenario.js";
+import { declare, maps, store } from "./tables.js";
+import type { Term } from "./terms.js";
 
 /** Two removals. `freed` is what happens as soon as the first page may be somebody else's. */
 function batchLines(policy: Policy, cpu: CpuProfile, current: boolean, on: Pcpu, freed: readonly string[]): string[] {
@@ -37,7 +39,7 @@ function batchLines(policy: Policy, cpu: CpuProfile, current: boolean, on: Pcpu,
     ];
   const owners = ownerVmids(policy);
   const flush = { policy, cpu, ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr };
-  const remove = (descriptor: string): string => `STR ${on.number(0)},[${on.constant(descriptor)}]`;
+  const remove = (descriptor: Term): string => `STR ${on.number(0)},[${on.constant(descriptor)}]`;
   const due = (when: boolean, about: Range): string[] =>
     when ? flushLines({ ...flush, occasion: "revoke", range: about }, on) : [];
   const atEnd = policy.due === "batch-end";
@@ -60,7 +62,7 @@ function batch(
   current: boolean,
   kind: Access,
   page: Page,
-): Source {
+): Scenario {
   const { pcpus, owner } = stage(policy, place, current, setting, (on) => {
     const [first, second] = hypervisorWrites(TWO, on);
     return policy.batch
@@ -73,13 +75,13 @@ function batch(
     title: `two removals, one after the other, while ${current ? "the owner" : "another domain"} is current; the former owner ${kind}s ${PAGE_WORDS[page]} ${PLACES[place]}; the pages go to the hypervisor ${policy.batch ? "when the batch has flushed" : "right after each removal"}`,
     tables: tables(TWO),
     pcpus,
-    bad,
+    bad: [bad],
     meaning: MEANING[kind],
   };
 }
 
 /** The first page is freed at once, and allocated for the hypervisor on another pCPU before the batch has flushed. */
-function reallocated(policy: Policy, cpu: CpuProfile, setting: Setting, kind: Access): Source {
+function reallocated(policy: Policy, cpu: CpuProfile, setting: Setting, kind: Access): Scenario {
   const { pcpus, owner } = stage(policy, "other", true, setting, (on) =>
     batchLines(policy, cpu, true, on, [`STLR ${on.number(1)},[${on.constant("l")}]      // the page is free`]),
   );
@@ -101,19 +103,21 @@ function reallocated(policy: Policy, cpu: CpuProfile, setting: Setting, kind: Ac
   return {
     name: `batch.reallocated-between.${kind}`,
     title: `two removals; the first page is freed at once and handed out on another pCPU, behind the allocator's ALLE1IS, before the second removal has flushed; the former owner ${kind}s ${PLACES.other}`,
-    tables: tables(TWO)
-      .replace("virtual h;", "virtual h l;\n    physical pl;")
-      .replace("h |-> pa1;", "h |-> pa1;\n        l |-> pl;")
-      .replace("*pa1 = 0;", "*pl = 0;\n    *pa1 = 0;"),
+    tables: tables(TWO, {
+      hypervisor: ["l"],
+      declared: [declare("physical", "pl")],
+      map: [maps("l", "pl")],
+      stores: [store("pl", 0)],
+    }),
     pcpus: [...pcpus, heap],
-    bad: kind === "read" ? bad : `*pa1 = 2 & ${pcpus.length}:${free} = 1`,
+    bad: kind === "read" ? [bad] : [bad, { pcpu: pcpus.length, register: free, value: 1 }],
     meaning: MEANING[kind],
   };
 }
 
 /** Every scenario of several removals under a policy. */
-export function batchScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Source[] {
-  const list: Source[] = [];
+export function batchScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Scenario[] {
+  const list: Scenario[] = [];
   for (const place of ["other", "same"] as const)
     for (const current of [true, false])
       for (const kind of ["read", "write"] as const)

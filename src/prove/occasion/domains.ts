@@ -1,6 +1,7 @@
 /** Who is who in the scenarios: VMIDs, and the registers of a pCPU that runs a domain. */
 import type { Policy } from "../../policy/index.js";
-import { Pcpu } from "./source.js";
+import { Pcpu } from "./scenario.js";
+import { type Term, ttbrOf, vaOperand, vttbrOf, wide } from "./terms.js";
 
 /** The VMIDs of the domain that a scenario is about: one, or one for each of two vCPUs. */
 export const ownerVmids = (policy: Policy): readonly number[] => (policy.vmidPer === "vcpu" ? [1, 2] : [1]);
@@ -8,25 +9,23 @@ export const ownerVmids = (policy: Policy): readonly number[] => (policy.vmidPer
 export const OTHER_VMID = 8;
 export const HEIR_VMID = 9;
 
-const id = (n: number): string => `0x${n.toString(16).padStart(4, "0")}`;
-
-/** VTTBR_EL2 of a VMID, as an expression of the litmus form. */
-export function vttbr(vmid: number): string {
+/** VTTBR_EL2 of a VMID. */
+export function vttbr(vmid: number): Term {
   const base = vmid === OTHER_VMID ? "other_stage2" : vmid === HEIR_VMID ? "heir_stage2" : "owner_stage2";
-  return `ttbr(vmid=${id(vmid)}, base=${base})`;
+  return vttbrOf(vmid, base);
 }
 
 /** The ASID of every guest here: one that an operand without ASID does not match. */
 export const ASID = 5;
 
 /** TTBR0_EL1 of a guest's stage-1 table. */
-export const ttbr = (base: string): string => `ttbr(asid=${id(ASID)}, base=${base})`;
+export const ttbr = (base: string): Term => ttbrOf(ASID, base);
 
 /** The operand of a guest's own TLBI by VA. */
-export const byVa = (va: string): string => `bvor(asid(0x${ASID.toString(16)}), extz(page(${va}), 64))`;
+export const byVa = (va: string): Term => vaOperand(ASID, va);
 
 /** HCR_EL2 as Xen sets it, as far as it matters here: VM, BSU = Inner Shareable, and FB unless told otherwise. */
-const hcr = (fb: boolean): string => `extz(0x${fb ? "601" : "401"}, 64)`;
+const hcr = (fb: boolean): Term => wide(fb ? 0x601 : 0x401);
 
 /** What holds for all scenarios of a policy. */
 export interface Setting {
@@ -37,10 +36,10 @@ export interface Setting {
 /** A pCPU whose registers hold `vmid`, and a stage-1 table of that domain. It starts at EL1 in the guest, or at EL2 in Xen. */
 export function pcpu(title: string, el: 1 | 2, vmid: number, stage1: string, setting: Setting): Pcpu {
   const made = new Pcpu(title, el);
-  made.sysregs.set("TTBR0_EL2", "ttbr(asid=0x0000, base=hyp_map)");
-  made.sysregs.set("VTTBR_EL2", vttbr(vmid));
-  made.sysregs.set("TTBR0_EL1", ttbr(stage1));
-  made.sysregs.set("HCR_EL2", hcr(setting.fb));
+  made.sysregs.TTBR0_EL2 = ttbrOf(0, "hyp_map");
+  made.sysregs.VTTBR_EL2 = vttbr(vmid);
+  made.sysregs.TTBR0_EL1 = ttbr(stage1);
+  made.sysregs.HCR_EL2 = hcr(setting.fb);
   return made;
 }
 

@@ -2,7 +2,8 @@
 import { type CpuProfile, TLBI_OPS } from "../../arch/index.js";
 import { Case, levelOfLeaf, type Occasion, type Policy, unroll } from "../../policy/index.js";
 import { ASID } from "./domains.js";
-import type { Pcpu } from "./source.js";
+import type { Pcpu } from "./scenario.js";
+import { pageOf, plus, type Term } from "./terms.js";
 
 /** Page numbers that stand for the first page removed, and of the VA that the owner has for it, while a policy is unrolled. */
 const GFN = 2 ** 30;
@@ -16,18 +17,18 @@ export interface Flush {
   /** VMIDs of the owner, and the one in VTTBR_EL2 */
   readonly ownerVmids: readonly number[];
   readonly currentVmid: number;
-  /** VTTBR_EL2 of a VMID, as an expression of the litmus form */
-  readonly vttbr: (vmid: number) => string;
+  /** VTTBR_EL2 of a VMID */
+  readonly vttbr: (vmid: number) => Term;
   /** the pages that it is about; undefined for an occasion about a whole VMID */
   readonly range?: Range;
 }
 
 /** Pages of 4 KiB. */
 export interface Range {
-  /** address of page 0, as an expression of the litmus form */
-  readonly ipa: string;
+  /** address of page 0 */
+  readonly ipa: Term;
   /** the VA that the owner has for it, if somebody told the hypervisor */
-  readonly va: string | undefined;
+  readonly va: Term | undefined;
   /** the first page, counted from page 0 */
   readonly first: number;
   readonly pages: number;
@@ -56,21 +57,20 @@ export function flushLines(flush: Flush, pcpu: Pcpu): string[] {
       const op = TLBI_OPS[i.op]!;
       if (op.operand === "none") lines.push(`TLBI ${op.name}`);
       else {
-        const operand = i.operand === 0n ? "" : operandOf(i.operand, range!, !op.operand.endsWith("-range"));
-        if (operand !== undefined) lines.push(`TLBI ${op.name},${operand === "" ? "XZR" : pcpu.constant(operand)}`);
+        const operand = i.operand === 0n ? "XZR" : operandOf(i.operand, range!, !op.operand.endsWith("-range"));
+        if (operand !== undefined)
+          lines.push(`TLBI ${op.name},${operand === "XZR" ? operand : pcpu.constant(operand)}`);
       }
     }
   return lines;
 }
 
-/** Xt as an expression; undefined when it is about a single page that the story does not look at. */
-function operandOf(operand: bigint, range: Range, single: boolean): string | undefined {
+/** What Xt holds; undefined when it is about a single page that the story does not look at. */
+function operandOf(operand: bigint, range: Range, single: boolean): Term | undefined {
   const base = Number(operand & ((1n << 37n) - 1n));
   const byVa = base >= VPN;
   const page = base - (byVa ? VPN : GFN);
   const fields = operand - BigInt(base);
   if (single && page >= range.looked) return undefined;
-  const name = `extz(page(${byVa ? range.va! : range.ipa}), 64)`;
-  const rest = fields + BigInt(page);
-  return rest === 0n ? name : `bvadd(${name}, extz(0x${rest.toString(16)}, 64))`;
+  return plus(pageOf(byVa ? range.va! : range.ipa), fields + BigInt(page));
 }

@@ -4,13 +4,15 @@ import type { Policy } from "../../policy/index.js";
 import { batchScenarios } from "./batch.js";
 import type { Setting } from "./domains.js";
 import { revokeScenarios } from "./revoke.js";
-import type { Source } from "./source.js";
+import type { Scenario } from "./scenario.js";
 import { splitScenarios } from "./split.js";
 import { switchScenarios } from "./switch.js";
 import { vmidScenarios } from "./vmid.js";
 
 export type { Setting } from "./domains.js";
-export { litmusText, type Source } from "./source.js";
+export { litmusText } from "./litmus-text.js";
+export { programOf } from "./program.js";
+export type { Scenario } from "./scenario.js";
 
 /** The occasions that are proved, and the scenarios of each. */
 export const PROVED = {
@@ -19,5 +21,5 @@ export const PROVED = {
   switch: switchScenarios,
   split: splitScenarios,
   "vmid-assigned": vmidScenarios,
-} as const satisfies Record<string, (policy: Policy, cpu: CpuProfile, setting: Setting) => Source[]>;
+} as const satisfies Record<string, (policy: Policy, cpu: CpuProfile, setting: Setting) => Scenario[]>;
 export type ProvedOccasion = keyof typeof PROVED;

@@ -18,11 +18,13 @@ import {
   removeLines,
   stage,
   tables,
-} from "./revoke.js";
-import type { Source } from "./source.js";
+} from "./removal.js";
+import type { Scenario } from "./scenario.js";
+import { blocks, declare, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
+import { leaf, pte, wide } from "./terms.js";
 
 /** The guest has a second VA for the page, which the hypervisor cannot know. */
-function byAlias(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place, kind: Access): Source {
+function byAlias(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place, kind: Access): Scenario {
   const { pcpus, owner } = stage(policy, place, true, setting, (on) => [
     ...removeLines(policy, cpu, true, { descriptors: descriptorsOf(ONE), range: ONE.range }, on),
     ...hypervisorWrites(ONE, on),
@@ -31,98 +33,86 @@ function byAlias(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place
   return {
     name: `revoke.${place}-pcpu.current.alias.${kind}`,
     title: `one page removed, for which the guest has two VAs; the former owner ${kind}s by the second, w, a global one, ${PLACES[place]}`,
-    tables: tables(ONE)
-      .replace("virtual x;", "virtual x w;")
-      .replace("x |-> ipa1;", "x |-> ipa1;\n            w |-> ipa1 with [nG = 0b0] and default;"),
+    tables: tables(ONE, { guest: ["w"], owner: [maps("w", "ipa1", { global: true })] }),
     pcpus,
-    bad,
+    bad: [bad],
     meaning: MEANING[kind],
   };
 }
 
 /** The page that goes holds one of the guest's own stage-1 tables: the next owner's data are then taken for descriptors. */
-function stage1Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Source {
-  const page = "extz(0x2C3000, 64)";
-  const range: Range = { ...ONE.range, ipa: page };
+function stage1Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Scenario {
+  const table = wide("0x2C3000");
+  const range: Range = { ...ONE.range, ipa: table };
   const { pcpus, owner } = stage(policy, place, true, setting, (on) => [
-    ...removeLines(policy, cpu, true, { descriptors: [`pte3(${page}, owner_stage2)`], range }, on),
-    `STLR ${on.constant("mkdesc3(oa=ipa3)")},[${on.constant("pte3(x, owner_stage1)")}]`,
+    ...removeLines(policy, cpu, true, { descriptors: [pte(3, table, "owner_stage2")], range }, on),
+    `STLR ${on.constant(leaf(1, "ipa3"))},[${on.constant(pte(3, "x", "owner_stage1"))}]`,
   ]);
   const result = owner.result();
   owner.lines.push(`LDR ${result},[${owner.constant("x")}]`);
   return {
     name: `revoke.${place}-pcpu.stage-1-table`,
     title: `the page removed holds a stage-1 table of its former owner, who reads ${PLACES[place]}`,
-    tables: `
-    option default_tables = false;
-    virtual x;
-    intermediate ipa2 ipa3;
-    physical pa2 pa3;
-    s2table owner_stage2 0x240000 {
-        ipa2 |-> pa2;
-        ipa3 |-> pa3;
-        s1table owner_stage1 0x2C0000 {
-            x |-> ipa2;
-            x ?-> ipa3;
-        }
-    }
-    s2table other_stage2 0x280000 {
-    }
-    s1table hyp_map 0x200000 {
-        s2table owner_stage2;
-        s1table owner_stage1;
-    }
-    *pa2 = 0;
-    *pa3 = 1;
-`,
+    tables: [
+      declare("virtual", "x"),
+      declare("intermediate", "ipa2", "ipa3"),
+      declare("physical", "pa2", "pa3"),
+      s2table(
+        "owner_stage2",
+        "0x240000",
+        maps("ipa2", "pa2"),
+        maps("ipa3", "pa3"),
+        s1table("owner_stage1", "0x2C0000", maps("x", "ipa2"), mayMap("x", "ipa3")),
+      ),
+      s2table("other_stage2", "0x280000"),
+      s1table("hyp_map", "0x200000", pagesOfTable(2, "owner_stage2"), pagesOfTable(1, "owner_stage1")),
+      store("pa2", 0),
+      store("pa3", 1),
+    ],
     pcpus,
-    bad: `${pcpus.indexOf(owner)}:${result} = 1`,
+    bad: [{ pcpu: pcpus.indexOf(owner), register: result, value: 1 }],
     meaning: "the former owner's walk takes the next owner's data for a descriptor",
   };
 }
 
 /** A whole table of stage 2 goes, with the page that it maps; its own page then holds somebody's data. */
-function stage2Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Source {
+function stage2Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Scenario {
   const range: Range = { ...ONE.range, table: true };
   const { pcpus, owner } = stage(policy, place, true, setting, (on) => [
-    ...removeLines(policy, cpu, true, { descriptors: ["pte2(ipa1, owner_stage2)"], range }, on),
-    `STLR ${on.constant("s2mkdesc3(oa=pa2)")},[${on.constant("pte3(ipa1, owner_stage2)")}]`,
+    ...removeLines(policy, cpu, true, { descriptors: [pte(2, "ipa1", "owner_stage2")], range }, on),
+    `STLR ${on.constant(leaf(2, "pa2"))},[${on.constant(pte(3, "ipa1", "owner_stage2"))}]`,
   ]);
   const result = owner.result();
   owner.lines.push(`LDR ${result},[${owner.constant("x")}]`);
   return {
     name: `revoke.${place}-pcpu.stage-2-table`,
     title: `a table of the owner's stage 2 removed and freed, with the one page that it mapped; its former owner reads ${PLACES[place]}; the table's page holds other data by then`,
-    tables: `
-    option default_tables = false;
-    virtual x;
-    aligned 2097152 intermediate ipa1;
-    intermediate ipa2;
-    physical pa1 pa2;
-    s2table owner_stage2 0x240000 {
-        ipa1 |-> pa1;
-        ipa1 ?-> pa2;
-        ipa1 ?-> invalid at level 2;
-        s1table owner_stage1 0x2C0000 {
-            x |-> ipa1;
-        }
-    }
-    s2table other_stage2 0x280000 {
-    }
-    s1table hyp_map 0x200000 {
-        s2table owner_stage2;
-    }
-    *pa1 = 0;
-    *pa2 = 1;
-`,
+    tables: [
+      declare("virtual", "x"),
+      blocks("intermediate", "ipa1"),
+      declare("intermediate", "ipa2"),
+      declare("physical", "pa1", "pa2"),
+      s2table(
+        "owner_stage2",
+        "0x240000",
+        maps("ipa1", "pa1"),
+        mayMap("ipa1", "pa2"),
+        mayMap("ipa1", "invalid", { level: 2 }),
+        s1table("owner_stage1", "0x2C0000", maps("x", "ipa1")),
+      ),
+      s2table("other_stage2", "0x280000"),
+      s1table("hyp_map", "0x200000", pagesOfTable(2, "owner_stage2")),
+      store("pa1", 0),
+      store("pa2", 1),
+    ],
     pcpus,
-    bad: `${pcpus.indexOf(owner)}:${result} = 1`,
+    bad: [{ pcpu: pcpus.indexOf(owner), register: result, value: 1 }],
     meaning: "the former owner's walk goes on through a freed table, whose page holds other data",
   };
 }
 
 /** The scenarios of this file. */
-export const tableScenarios = (policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Source[] => [
+export const tableScenarios = (policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Scenario[] => [
   byAlias(policy, cpu, setting, place, "read"),
   byAlias(policy, cpu, setting, place, "write"),
   stage1Table(policy, cpu, setting, place),

@@ -3,39 +3,34 @@ import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { OTHER_VMID, ownerVmids, type Setting, vttbr } from "./domains.js";
 import { flushLines } from "./flush.js";
-import { type Access, access, MEANING, PLACES, type Place, stage } from "./revoke.js";
-import type { Source } from "./source.js";
+import { type Access, access, MEANING, PLACES, type Place, stage } from "./removal.js";
+import type { Scenario } from "./scenario.js";
+import { blocks, declare, type Item, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
+import { pte, tableAt } from "./terms.js";
 
 /** The new table, at its place; its first page maps pa2 in place of pa1. */
 const TABLE = "0x343000";
 
-const TABLES = `
-    option default_tables = false;
-    aligned 2097152 virtual x;
-    virtual h;
-    aligned 2097152 intermediate ipa1;
-    aligned 2097152 physical pa1;
-    physical pa2;
-    s2table new_stage2 0x340000 {
-        ipa1 |-> pa2;
-    }
-    s2table owner_stage2 0x240000 {
-        ipa1 |-> pa1 at level 2;
-        ipa1 ?-> table(${TABLE}) at level 2;
-        ipa1 ?-> invalid at level 2;
-        s1table owner_stage1 0x2C0000 {
-            x |-> ipa1;
-        }
-    }
-    s2table other_stage2 0x280000 {
-    }
-    s1table hyp_map 0x200000 {
-        h |-> pa1;
-        s2table owner_stage2;
-    }
-    *pa1 = 0;
-    *pa2 = 4;
-`;
+const TABLES: readonly Item[] = [
+  blocks("virtual", "x"),
+  declare("virtual", "h"),
+  blocks("intermediate", "ipa1"),
+  blocks("physical", "pa1"),
+  declare("physical", "pa2"),
+  s2table("new_stage2", "0x340000", maps("ipa1", "pa2")),
+  s2table(
+    "owner_stage2",
+    "0x240000",
+    maps("ipa1", "pa1", { level: 2 }),
+    mayMap("ipa1", { table: TABLE }, { level: 2 }),
+    mayMap("ipa1", "invalid", { level: 2 }),
+    s1table("owner_stage1", "0x2C0000", maps("x", "ipa1")),
+  ),
+  s2table("other_stage2", "0x280000"),
+  s1table("hyp_map", "0x200000", maps("h", "pa1"), pagesOfTable(2, "owner_stage2")),
+  store("pa1", 0),
+  store("pa2", 4),
+];
 
 function split(
   policy: Policy,
@@ -44,10 +39,10 @@ function split(
   place: Place,
   current: boolean,
   kind: Access,
-): Source {
+): Scenario {
   const owners = ownerVmids(policy);
   const { pcpus, owner } = stage(policy, place, current, setting, (on) => {
-    const entry = on.constant("pte2(ipa1, owner_stage2)");
+    const entry = on.constant(pte(2, "ipa1", "owner_stage2"));
     return [
       `STR ${on.number(0)},[${entry}]      // break`,
       ...flushLines(
@@ -62,7 +57,7 @@ function split(
         },
         on,
       ),
-      `STR ${on.constant(`mkdesc2(table=extz(${TABLE}, 64))`)},[${entry}]      // make`,
+      `STR ${on.constant(tableAt(TABLE))},[${entry}]      // make`,
       `STLR ${on.number(1)},[${on.constant("h")}]      // the old page is used otherwise`,
     ];
   });
@@ -72,13 +67,13 @@ function split(
     title: `a block of 2 MiB is split while ${current ? "the owner" : "another domain"} is current, its first page replaced; the owner ${kind}s ${PLACES[place]}`,
     tables: TABLES,
     pcpus,
-    bad,
+    bad: [bad],
     meaning: MEANING[kind].replace("the former owner", "the owner of the block"),
   };
 }
 
 /** Every scenario of a split under a policy. */
-export function splitScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Source[] {
+export function splitScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Scenario[] {
   return (["other", "same"] as const).flatMap((place) =>
     [true, false].flatMap((current) =>
       (["read", "write"] as const).map((kind) => split(policy, cpu, setting, place, current, kind)),

@@ -7,7 +7,9 @@ import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { byVa, ownerVmids, pcpu, type Setting, switchTo, ttbr, vttbr } from "./domains.js";
 import { flushLines } from "./flush.js";
-import type { Pcpu, Source } from "./source.js";
+import type { Pcpu, Scenario } from "./scenario.js";
+import { declare, type Item, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
+import { pte, wide } from "./terms.js";
 
 /** The switch as Xen does it: p2m_restore_state() with the policy's code, then the next vCPU's own registers. */
 function switchLines(policy: Policy, cpu: CpuProfile, on: Pcpu, to: "a" | "b", flush = true): string[] {
@@ -20,31 +22,44 @@ function switchLines(policy: Policy, cpu: CpuProfile, on: Pcpu, to: "a" | "b", f
   ];
 }
 
+/** What a story has besides the two vCPUs' tables. */
+interface More {
+  /** global entries for x */
+  readonly global?: boolean;
+  /** words through which pCPUs tell each other how far they are: a VA of the hypervisor's, and the page */
+  readonly words?: readonly { readonly va: string; readonly pa: string }[];
+  /** A's stage-1 table maps its own pages */
+  readonly own?: boolean;
+}
+
 /** Two vCPUs' tables: x is at ipa1 for A; for B at ipa2, or nowhere. */
-function tables(second: string, attributes = ""): string {
-  return `
-    option default_tables = false;
-    virtual x y;
-    intermediate ipa1 ipa2;
-    physical pa1 pa2;
-    s2table owner_stage2 0x240000 {
-        ipa1 |-> pa1;
-        ipa2 |-> pa2;
-        s1table a_stage1 0x2C0000 {
-            x |-> ipa1${attributes};
-            x ?-> invalid;
-            y |-> ipa1;
-        }
-        s1table b_stage1 0x300000 {
-            x |-> ${second === "invalid" ? second : second + attributes};
-        }
-    }
-    s1table hyp_map 0x200000 {
-        s2table owner_stage2;
-    }
-    *pa1 = 1;
-    *pa2 = 3;
-`;
+function tables(second: "ipa2" | "invalid", { global = false, words = [], own = false }: More = {}): Item[] {
+  const attributes = global ? ({ global } as const) : {};
+  return [
+    declare("virtual", "x", "y", ...words.map(({ va }) => va)),
+    ...(words.length > 0 ? [declare("physical", ...words.map(({ pa }) => pa))] : []),
+    declare("intermediate", "ipa1", "ipa2"),
+    declare("physical", "pa1", "pa2"),
+    s2table(
+      "owner_stage2",
+      "0x240000",
+      maps("ipa1", "pa1"),
+      maps("ipa2", "pa2"),
+      s1table(
+        "a_stage1",
+        "0x2C0000",
+        maps("x", "ipa1", attributes),
+        mayMap("x", "invalid"),
+        maps("y", "ipa1"),
+        ...(own ? [pagesOfTable(1, "a_stage1")] : []),
+      ),
+      s1table("b_stage1", "0x300000", maps("x", second, second === "invalid" ? {} : attributes)),
+    ),
+    s1table("hyp_map", "0x200000", ...words.map(({ va, pa }) => maps(va, pa)), pagesOfTable(2, "owner_stage2")),
+    ...words.map(({ pa }) => store(pa, 0)),
+    store("pa1", 1),
+    store("pa2", 3),
+  ];
 }
 
 type Access = "read" | "write";
@@ -57,7 +72,7 @@ function oneThenOther(
   second: "ipa2" | "invalid",
   global: boolean,
   access: Access,
-): Source {
+): Scenario {
   const on = pcpu("pCPU 0, vCPU A and then B", 1, ownerVmids(policy)[0]!, "a_stage1", setting);
   on.hypervisor.push(...switchLines(policy, cpu, on, "b"), "ERET");
   const x = on.constant("x");
@@ -67,15 +82,15 @@ function oneThenOther(
   return {
     name: `switch.${second === "ipa2" ? "other-page" : "not-mapped"}${global ? ".global" : ""}.${access}`,
     title: `vCPU B comes after A to a pCPU, same ASID, other tables; x is ${second === "ipa2" ? "at another page" : "not mapped"} for B${global ? ", global entries" : ""}; B ${access}s x`,
-    tables: tables(second, global ? " with [nG = 0b0] and default" : ""),
+    tables: tables(second, { global }),
     pcpus: [on],
-    bad: access === "read" ? `0:${result} = 1` : "*pa1 = 2",
+    bad: [access === "read" ? { pcpu: 0, register: result, value: 1 } : { at: "pa1", value: 2 }],
     meaning: "vCPU B uses a translation out of vCPU A's tables",
   };
 }
 
 /** A, B and A again: A's own tables, which B could not have changed. */
-function thereAndBack(policy: Policy, cpu: CpuProfile, setting: Setting): Source {
+function thereAndBack(policy: Policy, cpu: CpuProfile, setting: Setting): Scenario {
   const on = pcpu("pCPU 0, vCPU A, B, and A again", 1, ownerVmids(policy)[0]!, "a_stage1", setting);
   const turn = on.result();
   const result = on.result();
@@ -99,7 +114,7 @@ function thereAndBack(policy: Policy, cpu: CpuProfile, setting: Setting): Source
     title: "vCPU A, then B, then A again on one pCPU, same ASID, other tables; A reads x",
     tables: tables("ipa2"),
     pcpus: [on],
-    bad: `0:${result} = 3`,
+    bad: [{ pcpu: 0, register: result, value: 3 }],
     meaning: "vCPU A uses a translation out of vCPU B's tables",
   };
 }
@@ -108,11 +123,11 @@ function thereAndBack(policy: Policy, cpu: CpuProfile, setting: Setting): Source
  * vCPU A runs on pCPU 0, moves to pCPU 1, where it unmaps x with a TLBI of its own for its local TLB, and comes back to
  * pCPU 0, where nobody or vCPU B ran in between.
  */
-function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: boolean): Source {
+function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: boolean): Scenario {
   const vmid = ownerVmids(policy)[0]!;
   const here = pcpu(`pCPU 0, vCPU A${between ? ", B" : ""} and A again`, 1, vmid, "a_stage1", setting);
   const there = pcpu("pCPU 1, vCPU A in between", 2, vmid, "a_stage1", setting);
-  const [left, back] = ["l", "k"];
+  const [left, back] = ["l", "k"] as const;
   const turn = between ? here.result() : "";
   const seen = here.result();
   const result = here.result();
@@ -142,7 +157,7 @@ function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: bo
     `CBZ ${came},done`,
     "ERET",
     "guest:",
-    `STR ${there.number(0)},[${there.constant("pte3(x, a_stage1)")}]      // the guest unmaps x`,
+    `STR ${there.number(0)},[${there.constant(pte(3, "x", "a_stage1"))}]      // the guest unmaps x`,
     "DSB ISH",
     `TLBI VAE1,${there.constant(byVa("x"))}      // for its own local TLB`,
     "DSB ISH",
@@ -151,29 +166,35 @@ function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: bo
     "done:",
     "NOP",
   );
-  there.sysregs.set("ELR_EL2", "guest:");
-  there.sysregs.set("SPSR_EL2", "extz(0b00101, 64)");
+  there.sysregs.ELR_EL2 = "guest:";
+  there.sysregs.SPSR_EL2 = wide("0b00101");
   return {
     name: `switch.left-pcpu.${between ? "other-vcpu" : "nobody"}-between`,
     title: `vCPU A unmaps x on pCPU 1 with a local TLBI and comes back to pCPU 0, where ${between ? "vCPU B" : "nobody"} ran in between`,
-    tables: tables("ipa2")
-      .replace("virtual x y;", "virtual x y l k;\n    physical pl pk;")
-      .replace("s1table hyp_map 0x200000 {", "s1table hyp_map 0x200000 {\n        l |-> pl;\n        k |-> pk;")
-      .replace("*pa1 = 1;", "*pl = 0;\n    *pk = 0;\n    *pa1 = 1;")
-      .replace("y |-> ipa1;", "y |-> ipa1;\n            s1table a_stage1;"),
+    tables: tables("ipa2", {
+      words: [
+        { va: left, pa: "pl" },
+        { va: back, pa: "pk" },
+      ],
+      own: true,
+    }),
     pcpus: [here, there],
-    bad: `1:${came} = 1 & 0:${seen} = 1 & 0:${result} = 1`,
+    bad: [
+      { pcpu: 1, register: came, value: 1 },
+      { pcpu: 0, register: seen, value: 1 },
+      { pcpu: 0, register: result, value: 1 },
+    ],
     meaning: "vCPU A uses a translation that it has invalidated itself, and completed, on the pCPU where it was",
   };
 }
 
 /** vCPU A on pCPU 0 unmaps x with a broadcast TLBI and reuses the page; vCPU B on pCPU 1 runs on the same tables. */
-function guestShootdown(policy: Policy, setting: Setting): Source {
+function guestShootdown(policy: Policy, setting: Setting): Scenario {
   const owners = ownerVmids(policy);
   const a = pcpu("pCPU 0, vCPU A", 1, owners[0]!, "a_stage1", setting);
   const b = pcpu("pCPU 1, vCPU B on the same tables", 1, owners.at(-1)!, "a_stage1", setting);
   a.lines.push(
-    `STR ${a.number(0)},[${a.constant("pte3(x, a_stage1)")}]      // the guest unmaps x`,
+    `STR ${a.number(0)},[${a.constant(pte(3, "x", "a_stage1"))}]      // the guest unmaps x`,
     "DSB ISH",
     `TLBI VAE1IS,${a.constant(byVa("x"))}`,
     "DSB ISH",
@@ -185,16 +206,16 @@ function guestShootdown(policy: Policy, setting: Setting): Source {
     name: "switch.guest-shootdown",
     title:
       "vCPU A unmaps x with a TLBI VAE1IS and reuses the page, while vCPU B runs on the same tables on another pCPU",
-    tables: tables("ipa2").replace("y |-> ipa1;", "y |-> ipa1;\n            s1table a_stage1;"),
+    tables: tables("ipa2", { own: true }),
     pcpus: [a, b],
-    bad: `1:${result} = 2`,
+    bad: [{ pcpu: 1, register: result, value: 2 }],
     meaning: "vCPU B uses a translation that the guest has shot down on all its vCPUs",
   };
 }
 
 /** Every scenario of the switch under a policy. */
-export function switchScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Source[] {
-  const list: Source[] = [];
+export function switchScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Scenario[] {
+  const list: Scenario[] = [];
   for (const second of ["ipa2", "invalid"] as const)
     for (const global of [false, true])
       for (const access of ["read", "write"] as const)

@@ -3,44 +3,31 @@ import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { OTHER_VMID, pcpu, type Setting, ttbr, vttbr } from "./domains.js";
 import { flushLines } from "./flush.js";
-import type { Pcpu, Source } from "./source.js";
+import type { Pcpu, Scenario } from "./scenario.js";
+import { declare, type Item, maps, s1table, s2table, store } from "./tables.js";
+import { type Term, vttbrOf } from "./terms.js";
 
 const VMID = 1;
 /** The new domain's stage 2, under the former domain's VMID. */
-const NEW = "ttbr(vmid=0x0001, base=heir_stage2)";
+const NEW = vttbrOf(VMID, "heir_stage2");
 
-const TABLES = `
-    option default_tables = false;
-    virtual x l k;
-    intermediate ipa1;
-    physical pa1 pa2 pl pk;
-    s2table owner_stage2 0x240000 {
-        ipa1 |-> pa1;
-        s1table owner_stage1 0x2C0000 {
-            x |-> ipa1;
-        }
-    }
-    s2table heir_stage2 0x340000 {
-        ipa1 |-> pa2;
-        s1table heir_stage1 0x380000 {
-            x |-> ipa1;
-        }
-    }
-    s2table other_stage2 0x280000 {
-    }
-    s1table hyp_map 0x200000 {
-        l |-> pl;
-        k |-> pk;
-    }
-    *pa1 = 1;
-    *pa2 = 3;
-    *pl = 0;
-    *pk = 0;
-`;
+const TABLES: readonly Item[] = [
+  declare("virtual", "x", "l", "k"),
+  declare("intermediate", "ipa1"),
+  declare("physical", "pa1", "pa2", "pl", "pk"),
+  s2table("owner_stage2", "0x240000", maps("ipa1", "pa1"), s1table("owner_stage1", "0x2C0000", maps("x", "ipa1"))),
+  s2table("heir_stage2", "0x340000", maps("ipa1", "pa2"), s1table("heir_stage1", "0x380000", maps("x", "ipa1"))),
+  s2table("other_stage2", "0x280000"),
+  s1table("hyp_map", "0x200000", maps("l", "pl"), maps("k", "pk")),
+  store("pa1", 1),
+  store("pa2", 3),
+  store("pl", 0),
+  store("pk", 0),
+];
 
 /** The new domain's VMID is flushed as p2m_alloc_vmid() does; `current` when its stage 2 is in VTTBR_EL2 already. */
 function assign(policy: Policy, cpu: CpuProfile, on: Pcpu, current: boolean): string[] {
-  const base = (vmid: number): string => (vmid === VMID ? NEW : vttbr(vmid));
+  const base = (vmid: number): Term => (vmid === VMID ? NEW : vttbr(vmid));
   return [
     `MSR VTTBR_EL2,${on.constant(base(current ? VMID : OTHER_VMID))}`,
     "ISB",
@@ -74,7 +61,7 @@ function samePcpu(
   setting: Setting,
   current: boolean,
   access: "read" | "write",
-): Source {
+): Scenario {
   const on = pcpu("pCPU 0, the former domain, Xen, the new domain", 1, VMID, "owner_stage1", setting);
   on.hypervisor.push(...assign(policy, cpu, on, current), ...enter(on));
   const result = on.result();
@@ -87,12 +74,12 @@ function samePcpu(
     title: `a VMID goes to a new domain, flushed while ${current ? "that" : "another"} one's stage 2 is current; it ${access}s on the pCPU where the former domain ran`,
     tables: TABLES,
     pcpus: [on],
-    bad: access === "read" ? `0:${result} = 1` : "*pa1 = 2",
+    bad: [access === "read" ? { pcpu: 0, register: result, value: 1 } : { at: "pa1", value: 2 }],
     meaning: MEANING,
   };
 }
 
-function otherPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, current: boolean): Source {
+function otherPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, current: boolean): Scenario {
   const xen = pcpu("pCPU 0, Xen", 2, OTHER_VMID, "owner_stage1", setting);
   const gone = xen.result();
   xen.lines.push(
@@ -113,13 +100,17 @@ function otherPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, current: b
     title: `a VMID goes to a new domain, flushed on pCPU 0 while ${current ? "that" : "another"} one's stage 2 is current; it reads on pCPU 1, where the former domain ran`,
     tables: TABLES,
     pcpus: [xen, on],
-    bad: `0:${gone} = 1 & 1:${ready} = 1 & 1:${result} = 1`,
+    bad: [
+      { pcpu: 0, register: gone, value: 1 },
+      { pcpu: 1, register: ready, value: 1 },
+      { pcpu: 1, register: result, value: 1 },
+    ],
     meaning: MEANING,
   };
 }
 
 /** Every scenario of the reuse of a VMID under a policy. */
-export function vmidScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Source[] {
+export function vmidScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Scenario[] {
   return [true, false].flatMap((current) => [
     samePcpu(policy, cpu, setting, current, "read"),
     samePcpu(policy, cpu, setting, current, "write"),

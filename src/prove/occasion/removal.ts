@@ -1,0 +1,193 @@
+/**
+ * What stories about a removal are made of: how much is removed, the tables, the policy's code around it, and the former owner's
+ * access on the same pCPU or on another.
+ */
+import type { CpuProfile } from "../../arch/index.js";
+import type { Policy } from "../../policy/index.js";
+import { OTHER_VMID, ownerVmids, pcpu, type Setting, switchTo, vttbr } from "./domains.js";
+import { flushLines, type Range } from "./flush.js";
+import type { Equal, Pcpu } from "./scenario.js";
+import {
+  blocks,
+  type Declaration,
+  declare,
+  type Inside,
+  type Item,
+  maps,
+  mayMap,
+  neighbour,
+  pagesOfTable,
+  s1table,
+  s2table,
+  store,
+  type Table,
+} from "./tables.js";
+import { pte, type Term } from "./terms.js";
+
+/** What the former owner does, and where: on another pCPU all the time, or on the same one after the hypercall. */
+export type Access = "read" | "write";
+export type Place = "other" | "same";
+
+/** How much is removed; the story looks at the first page, or the first two. */
+export interface Extent {
+  readonly name: string;
+  readonly words: string;
+  readonly range: Range;
+}
+
+export const extent = (name: string, words: string, pages: number, step: number): Extent => ({
+  name,
+  words,
+  range: { ipa: "ipa1", va: "x", first: 0, pages, step, looked: step > 1 || pages === 1 ? 1 : 2 },
+});
+export const ONE = extent("page", "one page", 1, 1);
+export const TWO = extent("two-pages", "two pages", 2, 1);
+
+/** What a story has besides the owner's pages, their tables, and the hypervisor's own map of the pages. */
+interface More {
+  /** names of VAs beside x, and beside h */
+  readonly guest?: readonly string[];
+  readonly hypervisor?: readonly string[];
+  readonly declared?: readonly Declaration[];
+  /** mappings behind that of x, and behind that of h */
+  readonly owner?: readonly Inside[];
+  readonly map?: readonly Inside[];
+  /** the next owner's tables, which the hypervisor maps */
+  readonly heir?: Table;
+  readonly stores?: readonly Item[];
+}
+
+/** The tables: the owner's, with x and y at the first pages; another domain's; the hypervisor's own map of the pages. */
+export function tables(e: Extent, more: More = {}): Item[] {
+  const block = e.range.step > 1;
+  const level = block ? { level: 2 } : {};
+  const first = block ? blocks : declare;
+  /** the second names of a story about two pages */
+  const second = <T>(...items: readonly T[]): readonly T[] => (e.range.looked > 1 ? items : []);
+  const { guest = [], hypervisor = [], declared = [], owner = [], map = [], heir, stores = [] } = more;
+  return [
+    first("virtual", "x", ...guest),
+    ...second(declare("virtual", "y")),
+    declare("virtual", "h", ...hypervisor),
+    ...declared,
+    first("intermediate", "ipa1"),
+    first("physical", "pa1"),
+    ...second(declare("virtual", "g"), declare("intermediate", "ipa2"), declare("physical", "pa2")),
+    ...second(neighbour("ipa2", "ipa1"), neighbour("y", "x")),
+    s2table(
+      "owner_stage2",
+      "0x240000",
+      maps("ipa1", "pa1", level),
+      mayMap("ipa1", "invalid", level),
+      ...second(maps("ipa2", "pa2"), mayMap("ipa2", "invalid")),
+      s1table("owner_stage1", "0x2C0000", maps("x", "ipa1", level), ...owner, ...second(maps("y", "ipa2"))),
+    ),
+    s2table("other_stage2", "0x280000"),
+    ...(heir ? [heir] : []),
+    s1table(
+      "hyp_map",
+      "0x200000",
+      maps("h", "pa1"),
+      ...map,
+      ...second(maps("g", "pa2")),
+      pagesOfTable(2, "owner_stage2"),
+      ...(heir ? [pagesOfTable(2, heir.name)] : []),
+    ),
+    ...stores,
+    store("pa1", 0),
+    ...second(store("pa2", 0)),
+  ];
+}
+
+/** What is removed: descriptor and range of each removal that has a p2m lock, or a hypercall, of its own. */
+interface Removal {
+  readonly descriptors: readonly Term[];
+  readonly range: Range;
+}
+
+/** Removals with the policy's code where it is due: after each entry (at-once), or after all of them. */
+export function removeLines(
+  policy: Policy,
+  cpu: CpuProfile,
+  current: boolean,
+  { descriptors, range }: Removal,
+  on: Pcpu,
+): string[] {
+  const owners = ownerVmids(policy);
+  const flush = { policy, cpu, ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr };
+  const remove = (descriptor: Term): string => `STR ${on.number(0)},[${on.constant(descriptor)}]`;
+  const lines: string[] = [];
+  if (policy.due === "at-once" && descriptors.length > 1)
+    descriptors.forEach((descriptor, i) => {
+      const one = { ...range, first: range.first + i, pages: 1 };
+      lines.push(remove(descriptor), ...flushLines({ ...flush, occasion: "revoke", range: one }, on));
+    });
+  else lines.push(...descriptors.map(remove), ...flushLines({ ...flush, occasion: "revoke", range }, on));
+  return [...lines, ...flushLines({ ...flush, occasion: "batch-end", range }, on)];
+}
+
+/** The descriptors that removing an extent clears, as far as the story looks. */
+export const descriptorsOf = ({ range }: Extent): Term[] =>
+  range.step > 1
+    ? [pte(2, "ipa1", "owner_stage2")]
+    : Array.from({ length: range.looked }, (_, i) => pte(3, `ipa${i + 1}`, "owner_stage2"));
+
+/** Which of the pages that the story looks at the former owner accesses; one at a time is as good as all of them. */
+export type Page = 0 | 1;
+export const pagesOf = ({ range }: Extent): Page[] => (range.looked > 1 ? [0, 1] : [0]);
+export const PAGE_WORDS: Record<Page, string> = { 0: "the first page", 1: "the second page" };
+
+/** The former owner's access, and which outcome is bad: the next owner writes 1, the former one 2. */
+export function access(kind: Access, page: Page, on: Pcpu, thread: number, va = page === 0 ? "x" : "y"): Equal {
+  const at = on.constant(va);
+  if (kind === "write") {
+    on.lines.push(`STR ${on.number(2)},[${at}]`);
+    return { at: `pa${page + 1}`, value: 2 };
+  }
+  const result = on.result();
+  on.lines.push(`LDR ${result},[${at}]`);
+  return { pcpu: thread, register: result, value: 1 };
+}
+
+export const MEANING: Record<Access, string> = {
+  read: "the former owner reads what the page's next owner wrote",
+  write: "the former owner's write lands in the page after its next owner's",
+};
+export const PLACES: Record<Place, string> = {
+  other: "on another pCPU",
+  same: "on the same pCPU, after the hypercall",
+};
+
+/**
+ * pCPU 0 runs Xen's code, which `hypercall` gives; the former owner is on pCPU 1, or on pCPU 0 before and after. Returns the
+ * pCPUs and the one with the former owner.
+ */
+export function stage(
+  policy: Policy,
+  place: Place,
+  current: boolean,
+  setting: Setting,
+  hypercall: (on: Pcpu) => string[],
+): { pcpus: Pcpu[]; owner: Pcpu } {
+  const owners = ownerVmids(policy);
+  const words = current ? "the owner is current" : "another domain is current";
+  if (place === "other") {
+    const xen = pcpu(`pCPU 0, Xen; ${words}`, 2, current ? owners[0]! : OTHER_VMID, "owner_stage1", setting);
+    xen.lines.push(...hypercall(xen));
+    const owner = pcpu("pCPU 1, the former owner", 1, owners.at(-1)!, "owner_stage1", setting);
+    return { pcpus: [xen, owner], owner };
+  }
+  const both = pcpu(`pCPU 0, the former owner and Xen; ${words}`, 1, owners[0]!, "owner_stage1", setting);
+  both.lines.push("HVC #0");
+  both.hypervisor.push(
+    ...(current ? [] : switchTo(both, OTHER_VMID)),
+    ...hypercall(both),
+    ...(current ? [] : switchTo(both, owners[0]!)),
+    "ERET",
+  );
+  return { pcpus: [both], owner: both };
+}
+
+/** The next owner writes through the hypervisor's own mapping, behind the unlock of the p2m: a Store-Release. */
+export const hypervisorWrites = (e: Extent, on: Pcpu): string[] =>
+  ["h", "g"].slice(0, e.range.looked).map((name) => `STLR ${on.number(1)},[${on.constant(name)}]`);

@@ -1,0 +1,76 @@
+/** A scenario is the same program whether it is made from the value or read from the litmus test that people get. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CPU_PROFILES } from "../../arch/index.js";
+import { loadPolicy, policyNames } from "../../catalog/index.js";
+import { missingFeature } from "../../policy/index.js";
+import { parseLitmus } from "../litmus/index.js";
+import type { InitialMemory, Program } from "../program.js";
+import { litmusText, PROVED, programOf, type Scenario } from "./index.js";
+import { Pcpu } from "./scenario.js";
+
+/** Every different scenario of every built-in policy on every CPU; with HCR_EL2.FB = 0, those of one policy. */
+function allScenarios(): Scenario[] {
+  const all = new Map<string, Scenario>();
+  for (const policy of policyNames().map((name) => loadPolicy(name)))
+    for (const cpu of CPU_PROFILES.filter((profile) => missingFeature(policy, profile) === undefined))
+      for (const scenarios of Object.values(PROVED))
+        for (const fb of policy.name === "xen-today" ? [true, false] : [true])
+          for (const one of scenarios(policy, cpu, { fb })) all.set(JSON.stringify(one), one);
+  return [...all.values()];
+}
+
+const EVERY = allScenarios();
+
+/** Pages in which a scenario has tables or data: the tables' regions begin at the bases that are written in them. */
+const REGIONS = [0x20_0000, 0x24_0000, 0x28_0000, 0x2c_0000, 0x30_0000, 0x34_0000, 0x38_0000];
+const PAGES = 12;
+
+function wordsOf({ read, describe }: InitialMemory, names: Program["names"]): [number, bigint, string | undefined][] {
+  const pages = REGIONS.flatMap((base) => Array.from({ length: PAGES }, (_, i) => base + i * 0x1000));
+  const words: [number, bigint, string | undefined][] = [];
+  for (const page of [...pages, ...names.physical.keys()])
+    for (let pa = page; pa < page + 0x1000; pa += 8) {
+      const value = read(pa);
+      if (value !== 0n) words.push([pa, value, describe(pa)]);
+    }
+  return words;
+}
+
+/** A program without functions, lines of files, and titles, which are remarks in a file; its memory's words if wanted. */
+function plain({ memory, threads, ...rest }: Program, words: boolean): object {
+  const code = (list: Program["threads"][number]["code"]) => list.map(({ line: _, ...one }) => one);
+  return {
+    ...rest,
+    threads: threads.map(({ title: _, ...thread }) => ({ ...thread, code: code(thread.code) })),
+    words: words ? wordsOf(memory, rest.names) : [],
+  };
+}
+
+test("every scenario, printed as a litmus test and read again, is the program that its value is", () => {
+  assert.ok(EVERY.length > 1000, `${EVERY.length} scenarios`);
+  // Tables and the registers that speak of them are all that the memory depends on: each different memory is read once.
+  const seen = new Set<string>();
+  for (const scenario of EVERY) {
+    const { tables, pcpus } = scenario;
+    const memory = JSON.stringify([tables, pcpus.map(({ registers, sysregs }) => [registers, sysregs])]);
+    const words = !seen.has(memory);
+    seen.add(memory);
+    const text = litmusText(scenario);
+    const [made, read] = [plain(programOf(scenario), words), plain(parseLitmus(text, scenario.name).program, words)];
+    assert.deepEqual(made, read, text);
+  }
+});
+
+test("a scenario is plain data: sent as JSON it is the same program", () => {
+  for (const one of EVERY.filter((_, i) => i % 50 === 0))
+    assert.deepEqual(plain(programOf(JSON.parse(JSON.stringify(one))), false), plain(programOf(one), false));
+});
+
+test("registers with the same value are one, results have their own, and there are 25", () => {
+  const on = new Pcpu("pCPU 0", 1);
+  assert.deepEqual([on.number(0), on.constant("x"), on.number(0), on.result(), on.result()], ["X1", "X2", "X1", "X3", "X4"]); // biome-ignore format: one row
+  for (let i = 0; i < 21; i++) on.result();
+  assert.throws(() => on.result(), /more registers than there are/);
+  assert.equal(on.constant("x"), "X2");
+});

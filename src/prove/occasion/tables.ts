@@ -1,0 +1,149 @@
+/** Names, tables and first values of a scenario, and the statements of the litmus form that say the same. */
+import type { Expression } from "../litmus/expression.js";
+import type { Space, Statement } from "../litmus/setup-syntax.js";
+import { expressionOf, type Term } from "./terms.js";
+
+export interface Declaration {
+  readonly kind: "declare";
+  readonly space: Space;
+  readonly names: readonly string[];
+  /** bytes */
+  readonly aligned?: number;
+}
+
+/** The page of `name` comes right behind that of `after`. */
+interface Neighbour {
+  readonly kind: "neighbour";
+  readonly name: string;
+  readonly after: string;
+}
+
+export interface Mapping {
+  readonly kind: "mapping";
+  readonly from: string;
+  /** what the descriptor maps, "invalid", or the address of a table */
+  readonly to: string | { readonly table: string };
+  /** true: it may come to hold this; else it does at first */
+  readonly later?: true;
+  /** 3 where there is none */
+  readonly level?: number;
+  /** nG = 0 */
+  readonly global?: true;
+}
+
+/** A table, or where another one's pages are mapped in this one. */
+export interface Table {
+  readonly kind: "table";
+  readonly stage: 1 | 2;
+  readonly name: string;
+  /** the root's address as it is written; absent: the table stands elsewhere */
+  readonly base?: string;
+  readonly body: readonly Inside[];
+}
+
+interface Store {
+  readonly kind: "store";
+  readonly at: string;
+  readonly value: number;
+}
+
+export type Inside = Mapping | Table;
+export type Item = Declaration | Neighbour | Inside | Store;
+
+const BLOCK_BYTES = 2 ** 21;
+
+export const declare = (space: Space, ...names: readonly string[]): Declaration => ({ kind: "declare", space, names });
+/** Names of blocks of 2 MiB. */
+export const blocks = (space: Space, ...names: readonly string[]): Declaration => ({
+  ...declare(space, ...names),
+  aligned: BLOCK_BYTES,
+});
+export const neighbour = (name: string, after: string): Item => ({ kind: "neighbour", name, after });
+export const maps = (from: string, to: Mapping["to"], more: Pick<Mapping, "level" | "global"> = {}): Mapping => ({
+  kind: "mapping",
+  from,
+  to,
+  ...more,
+});
+/** What a descriptor may come to hold. */
+export const mayMap = (from: string, to: Mapping["to"], more: Pick<Mapping, "level"> = {}): Mapping => ({
+  ...maps(from, to, more),
+  later: true,
+});
+export const s1table = (name: string, base: string, ...body: readonly Inside[]): Table => ({ kind: "table", stage: 1, name, base, body }); // biome-ignore format: one row
+export const s2table = (name: string, base: string, ...body: readonly Inside[]): Table => ({ kind: "table", stage: 2, name, base, body }); // biome-ignore format: one row
+/** The pages of a table that stands elsewhere. */
+export const pagesOfTable = (stage: 1 | 2, name: string): Table => ({ kind: "table", stage, name, body: [] });
+export const store = (at: string, value: number): Item => ({ kind: "store", at, value });
+
+/** The statements in the litmus form, one a line. */
+export function tablesText(items: readonly Item[], indent = "    "): string {
+  return items.map((item) => itemText(item, indent)).join("\n");
+}
+
+function itemText(item: Item, indent: string): string {
+  switch (item.kind) {
+    case "declare":
+      return `${indent}${item.aligned === undefined ? "" : `aligned ${item.aligned} `}${item.space} ${item.names.join(" ")};`;
+    case "neighbour":
+      return `${indent}assert ${item.name}[48..12] == add_bits_int(${item.after}[48..12], 1);`;
+    case "store":
+      return `${indent}*${item.at} = ${item.value};`;
+    case "mapping": {
+      const to = typeof item.to === "string" ? item.to : `table(${item.to.table})`;
+      const clauses = `${item.global ? " with [nG = 0b0] and default" : ""}${item.level === undefined ? "" : ` at level ${item.level}`}`;
+      return `${indent}${item.from} ${item.later ? "?->" : "|->"} ${to}${clauses};`;
+    }
+    case "table": {
+      const head = `${indent}s${item.stage}table ${item.name}`;
+      if (item.base === undefined) return `${head};`;
+      const body = item.body.map((inner) => `${itemText(inner, `${indent}    `)}\n`).join("");
+      return `${head} ${item.base} {\n${body}${indent}}`;
+    }
+  }
+}
+
+/** The statements as the litmus form has them once they are read. */
+export const statementsOf = (items: readonly Item[]): readonly Statement[] => [
+  { kind: "option", name: "default_tables", value: "false", line: 0 },
+  ...items.map(statementOf),
+];
+
+const line = 0;
+const expression = (term: Term): Expression => expressionOf(term);
+
+function statementOf(item: Item): Statement {
+  switch (item.kind) {
+    case "declare": {
+      const aligned = item.aligned === undefined ? undefined : expression(String(item.aligned));
+      return { kind: "declare", space: item.space, names: item.names, aligned, line };
+    }
+    case "neighbour": {
+      const number = (name: string): Expression => ({ kind: "slice", of: expression(name), high: 48, low: 12, line });
+      const args = [number(item.after), expression("1")];
+      const right: Expression = { kind: "call", name: "add_bits_int", args, named: new Map(), line };
+      return { kind: "assert", that: { kind: "binary", op: "==", left: number(item.name), right, line }, line };
+    }
+    case "store":
+      return { kind: "store", at: expression(item.at), value: expression(String(item.value)), line };
+    case "mapping":
+      return mappingOf(item);
+    case "table": {
+      const { name, stage, base } = item;
+      if (base === undefined) return { kind: "reference", name, stage, line };
+      return { kind: "table", name, stage, base: expression(base), body: item.body.map(statementOf), line };
+    }
+  }
+}
+
+function mappingOf({ from, to, later, level = 3, global }: Mapping): Statement {
+  const target =
+    to === "invalid"
+      ? ({ kind: "invalid" } as const)
+      : typeof to === "string"
+        ? ({ kind: "address", value: expression(to) } as const)
+        : ({ kind: "table", value: expression(to.table) } as const);
+  const fields = global ? [{ name: "nG", value: expression("0b0"), line }] : [];
+  const attributes = { set: "default", fields } as const;
+  return { kind: "mapping", from: expression(from), target, initial: !later, level, attributes, walk: undefined, line };
+}
