@@ -11,14 +11,13 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { findDistribution } from "../capture/index.js";
 import type { Executed, RecordedRow } from "../compare/index.js";
-import { readTrace } from "../trace/file.js";
+import { readTrace, traceDigest } from "../trace/file.js";
 import {
   type EventBuffer,
   Kind,
   type Names,
   nameOf,
   type PhaseSummary,
-  TraceDigest,
   type TraceRecording,
   type TraceSink,
 } from "../trace/index.js";
@@ -170,7 +169,7 @@ test("the trace says what ran, and can be held against a policy again from the f
 });
 
 test("two captures of the same inputs give the same trace", { skip }, async () => {
-  const digests = [new TraceDigest(), new TraceDigest()];
+  const digests = [traceDigest(), traceDigest()];
   await readTrace(first, [digests[0]!]);
   await readTrace(second, [digests[1]!]);
   assert.equal(digests[0]!.digest(), digests[1]!.digest());

@@ -1,9 +1,11 @@
 /** Trace files, by their ending: NAME.parquet, NAME.ndjson, and "-" for NDJSON on standard input and output. */
+import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { isatty } from "node:tty";
 import { OutputFile, openSeekable, openStream } from "../files/index.js";
 import { fileError, InputError, visibleJson } from "../input/index.js";
 import type { EventBuffer, TraceSink } from "./buffer.js";
+import { TraceDigest } from "./digest.js";
 import type { Names } from "./event.js";
 import { NdjsonTrace, readNdjson } from "./ndjson.js";
 import type { ByteSource } from "./parquet-foreign.js";
@@ -18,6 +20,9 @@ function formOf(path: string): Form {
   if (path.endsWith(".parquet")) return "parquet";
   throw InputError.at(path, 0, "unknown ending, expected a trace named *.parquet or *.ndjson (or - for NDJSON)");
 }
+
+/** A digest of a trace's events, in SHA-256: equal for equal traces, in whichever form they are. */
+export const traceDigest = (): TraceDigest => new TraceDigest(createHash("sha256"));
 
 /** A trace file on its way: a sink, and how it ends. */
 export interface TraceWriter extends TraceSink {

@@ -5,7 +5,7 @@
 export * from "./buffer.js";
 export { COLUMNS, type ColumnName } from "./columns.js";
 export { describeEvent, domainName } from "./describe.js";
-export { TraceDigest } from "./digest.js";
+export { type Hash, TraceDigest } from "./digest.js";
 export * from "./event.js";
 export * from "./from-phase.js";
 export * from "./losses.js";
