@@ -349,7 +349,8 @@ test("NDJSON without its header, of a newer version, empty, cut off or not text 
   await put('{"shootdown":"trace","version":2}\n', /:1: a trace of format version 2, expected at most 1/);
   await put('{"shootdown":"trace"}\n', /:1: a trace of format version undefined/);
   await put('{"shootdown":"trace","version":1}\n{"kind":"barr', /:2: the last line is cut off/);
-  await put(Buffer.from([0x50, 0x41, 0x52, 0x31, 0xff, 0xfe]), /not UTF-8 text|not valid JSON/);
+  await put(Buffer.from([0x50, 0x41, 0x52, 0x33, 0xff, 0xfe]), /not UTF-8 text|not valid JSON/);
+  await put(Buffer.from([0x50, 0x41, 0x52, 0x31, 0xff, 0xfe]), /Parquet/); // its first bytes say so
   await put(Buffer.alloc(200_000, "x"), /:1: a line of more than 65536 characters/);
 });
 
