@@ -10,6 +10,7 @@ export { instructionsOf, type Priced, price, ratioRange } from "./price.js";
 export {
   BARE_PRICES,
   type Host,
+  isNested,
   type KvmHost,
   NESTED_PRICES,
   type Price,

@@ -85,6 +85,9 @@ export interface Host {
   readonly kvm?: KvmHost;
 }
 
+/** True where KVM executes the hypervisor under study as a guest, in nested virtualization; false on bare metal. */
+export const isNested = (host: Host): host is Host & { readonly kvm: KvmHost } => host.kvm !== undefined;
+
 const text = v.pipe(v.string(), v.nonEmpty());
 /** 1,000 s for one step, or as many host instructions: far above any machine, and no sum of it leaves the range of numbers. */
 const MAX_AMOUNT = 1e9;
