@@ -18,11 +18,26 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   xen: ["arch", "input", "policy", "trace"],
   host: ["arch", "input", "trace"],
   capture: ["arch", "input", "files", "trace"],
+  import: ["arch", "input", "trace"],
   prove: ["arch", "input", "policy"],
   compare: ["arch", "input", "policy", "trace", "xen", "host", "prove"],
   catalog: ["input", "files", "policy", "xen", "host"],
   report: ["input", "compare", "prove"],
-  cli: ["arch", "input", "files", "policy", "trace", "xen", "host", "compare", "catalog", "prove", "report", "capture"],
+  cli: [
+    "arch",
+    "input",
+    "files",
+    "policy",
+    "trace",
+    "xen",
+    "host",
+    "compare",
+    "catalog",
+    "prove",
+    "report",
+    "capture",
+    "import",
+  ],
 };
 /** What each wing of prove may import of the others. */
 const WINGS: Readonly<Record<string, readonly string[]>> = {

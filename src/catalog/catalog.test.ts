@@ -69,6 +69,39 @@ test("a base that does not exist and a circle of bases are refused", () => {
   );
 });
 
+const variant = (name: string, base: string, more = ""): string =>
+  `name = "${name}"\ntitle = "t"\nsource = "s"\nbase = "${base}"\n${more}`;
+
+test("a host that names a base differs from it in what it says, and in nothing else", () => {
+  const beside = file("h1.toml", variant("h1", "kvm-nested-7.2", 'holes = "skipped"\n'));
+  const handler = '[prices.handler]\nvalue = 1\nunit = "instructions"\nsource = "mine"\n';
+  const host = loadHost(file("h2.toml", variant("h2", "h1.toml", `further-assumptions = ["a"]\n${handler}`)));
+  const base = loadHost("kvm-nested-7.2");
+  const mine = { value: 1, low: 1, high: 1, source: "mine" };
+  assert.deepEqual(host, {
+    ...base,
+    ...{ name: "h2", title: "t", source: "s" },
+    assumptions: [...base.assumptions, "a"],
+    kvm: { ...base.kvm, holes: "skipped" },
+    prices: { ...base.prices, handler: { ...base.prices.handler, ...mine } },
+  });
+  assert.deepEqual(Object.keys(host.prices), Object.keys(base.prices));
+  assert.equal(loadHost(beside).kvm?.holes, "skipped");
+});
+
+test("a host whose base is unknown, wrong, of another kind or itself is refused at its line", () => {
+  const refused = (name: string, text: string, message: RegExp): void =>
+    assert.throws(() => loadHost(file(name, text)), message);
+  refused("lost.toml", variant("lost", "moon"), /lost\.toml:4: no host is named 'moon': expected bare-metal, /);
+  refused("none.toml", variant("none", "./nowhere.toml"), /nowhere\.toml: no such file/);
+  refused("bare.toml", variant("bare", "bare-metal", 'holes = "skipped"\n'), /bare\.toml:5: unknown key 'holes'/);
+  refused("big.toml", variant("big", "kvm-nested-7.2", 'page-size = "64K"\n'), /big\.toml:5: page-size: backing is/);
+  refused("back.toml", variant("back", "kvm-nested-7.2", 'backing = "3M"\n'), /back\.toml:5: backing: expected 4K or/);
+  refused("self.toml", variant("self", "self.toml"), /self\.toml:4: host .*self\.toml is its own base: /);
+  file("wrong.toml", variant("wrong", "kvm-nested-7.2", 'unmap = "never"\n'));
+  refused("onto.toml", variant("onto", "wrong.toml"), /wrong\.toml:5: unmap: /);
+});
+
 test("what is no text, no file or too large is refused in a sentence", () => {
   assert.throws(() => loadPolicy(file("bytes.toml", Uint8Array.of(0xff, 0xfe, 0))), /is not UTF-8 text/);
   assert.throws(() => loadPolicy(join(folder, "none.toml")), /no such file/);

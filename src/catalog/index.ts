@@ -58,15 +58,14 @@ const isPath = (name: string): boolean => name.includes("/") || name.endsWith(".
 /** The text of a built-in or of the user's own file, and how to name it in errors. */
 function text(shelf: Shelf, name: string): { text: string; file: string } {
   const builtIn = !isPath(name);
-  const known = KNOWN[shelf];
-  if (builtIn && !known().includes(name))
-    throw new InputError(
-      `no ${singular[shelf]} is named '${name}': expected ${known().join(", ")}, or a path to a .toml file`,
-    );
+  if (builtIn && !KNOWN[shelf]().includes(name)) throw new InputError(unknown(shelf, name));
   const path = builtIn ? join(ROOT, shelf, `${name}.toml`) : name;
   const file = builtIn ? `${shelf}/${name}.toml` : name;
   return { text: readText(path, file, "TOML"), file };
 }
+
+const unknown = (shelf: Shelf, name: string): string =>
+  `no ${singular[shelf]} is named '${name}': expected ${KNOWN[shelf]().join(", ")}, or a path to a .toml file`;
 
 const singular: Record<Shelf, string> = { policies: "policy", hosts: "host", scenarios: "scenario" };
 /** The text of a built-in file, to print it; also of a path. Throws an InputError. */
@@ -85,28 +84,39 @@ export function recordedTraces(): string[] {
 
 /** A policy by built-in name or path; its base may be either too, a path from the file's folder. Throws an InputError. */
 export function loadPolicy(name: string): Policy {
-  return policyFrom(name, []);
+  return fromBases("policies", name, [], parsePolicy, builtInPolicies);
 }
 
-/** Built-in policies read so far: most are the base of others. */
-const builtInPolicies = new Map<string, Policy>();
-
-function policyFrom(name: string, chain: readonly string[]): Policy {
-  const known = builtInPolicies.get(name);
-  if (known) return known;
-  if (chain.includes(name)) throw new InputError(`policy ${name} is its own base: ${[...chain, name].join(" -> ")}`);
-  const { text: toml, file } = text("policies", name);
-  const policy = parsePolicy(toml, file, (base) =>
-    policyFrom(isPath(base) && isPath(name) ? join(dirname(name), base) : base, [...chain, name]),
-  );
-  if (!isPath(name)) builtInPolicies.set(name, policy);
-  return policy;
-}
-
-/** A host by built-in name or path. Throws an InputError. */
+/** A host by built-in name or path; its base as of a policy. Throws an InputError. */
 export function loadHost(name: string): Host {
-  const { text: toml, file } = text("hosts", name);
-  return parseHost(toml, file);
+  return fromBases("hosts", name, [], parseHost, builtInHosts);
+}
+
+/** Built-in ones read so far: most policies, and hosts, are the base of others. */
+const builtInPolicies = new Map<string, Policy>();
+const builtInHosts = new Map<string, Host>();
+
+/** Reads a file and those that it names as its base, which may name others; `chain` has those that lead here. */
+function fromBases<T>(
+  shelf: "policies" | "hosts",
+  name: string,
+  chain: readonly string[],
+  parse: (text: string, file: string, base: (name: string, line?: number) => T) => T,
+  builtIn: Map<string, T>,
+): T {
+  const known = builtIn.get(name);
+  if (known) return known;
+  const { text: toml, file } = text(shelf, name);
+  const read = parse(toml, file, (base, line) => {
+    const from = isPath(base) && isPath(name) ? join(dirname(name), base) : base;
+    const those = [...chain, name];
+    if (those.includes(from))
+      throw InputError.at(file, line, `${singular[shelf]} ${from} is its own base: ${[...those, from].join(" -> ")}`);
+    if (!isPath(from) && !KNOWN[shelf]().includes(from)) throw InputError.at(file, line, unknown(shelf, from));
+    return fromBases(shelf, from, those, parse, builtIn);
+  });
+  if (!isPath(name)) builtIn.set(name, read);
+  return read;
 }
 
 /** A scenario by built-in name or path. Throws an InputError. */

@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { findDistribution } from "../capture/index.js";
 import type { Executed, RecordedRow } from "../compare/index.js";
-import { readTrace } from "../trace/file.js";
+import { readTrace, traceDigest } from "../trace/file.js";
 import {
   type EventBuffer,
   FromPhase,
@@ -20,7 +20,6 @@ import {
   type Names,
   nameOf,
   type PhaseSummary,
-  TraceDigest,
   type TraceRecording,
   type TraceSink,
 } from "../trace/index.js";
@@ -176,7 +175,7 @@ test("the trace says what ran, and can be held against a policy again from the f
 
 test("two captures of the same inputs give the same trace", { skip, timeout: PATIENCE * 1000 }, async () => {
   const digestOf = async (path: string): Promise<string> => {
-    const digest = new TraceDigest();
+    const digest = traceDigest();
     await readTrace(path, [new FromPhase(SHIPPED_FROM, digest)]);
     return digest.digest();
   };

@@ -5,7 +5,8 @@ import { differenceOf, PhasePrices, phaseNames, type TraceSide } from "../compar
 import type { Host } from "../host/index.js";
 import { InputError } from "../input/index.js";
 import { differenceText } from "../report/index.js";
-import { Summing, TraceDigest } from "../trace/index.js";
+import { traceDigest } from "../trace/file.js";
+import { Summing } from "../trace/index.js";
 import { noteUnchecked, partialOption } from "./integrity.js";
 import { collect, ipaBitsOption, ranOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
@@ -60,7 +61,7 @@ async function side(
   hosts: readonly Host[],
   { ipaBits, vcpus, ran, partial }: DiffOptions,
 ): Promise<TraceSide> {
-  const [summing, digest, prices] = [new Summing(), new TraceDigest(), new PhasePrices(hosts, ipaBits, vcpus, ran)];
+  const [summing, digest, prices] = [new Summing(), traceDigest(), new PhasePrices(hosts, ipaBits, vcpus, ran)];
   const { info, warnings } = await readWithProgress(trace, [summing, digest, prices], { partial: partial === true });
   noteUnchecked(trace, info);
   const { producer, integrity, recording } = info;

@@ -1,5 +1,6 @@
 /** Reading a trace for a command: with a bar on the terminal, and an end at Ctrl-C. */
-import { type ReadResult, readTrace } from "../trace/file.js";
+import { readAnyTrace } from "../import/index.js";
+import type { ReadResult } from "../trace/file.js";
 import { LOSS_COLUMNS, Losses, type ReadPart, type TraceSink, traceWarnings } from "../trace/index.js";
 import { interruptible, interruptibleInto, Progress } from "./progress.js";
 
@@ -16,7 +17,7 @@ export async function readWithProgress(
   const columns = part.columns && [...new Set([...part.columns, ...LOSS_COLUMNS])];
   try {
     const read = (signal: AbortSignal): Promise<ReadResult> =>
-      readTrace(trace, [...sinks, losses], {
+      readAnyTrace(trace, [...sinks, losses], {
         ...part,
         ...(columns && { columns }),
         signal: part.signal ? AbortSignal.any([part.signal, signal]) : signal,

@@ -276,12 +276,9 @@ class Page implements TraceSink {
 
   /** A block of event `i` alone. */
   private only(b: EventBuffer, i: number): EventBuffer {
-    const s = this.single;
-    s.length = 1;
-    for (const column of ["kind", "pcpu", "code", "domain", "vmid", "stage", "level", "slot", "site"] as const)
-      s[column][0] = b[column][i]!;
-    for (const column of ["address", "from", "to"] as const) s[column].set(b[column].subarray(2 * i, 2 * i + 2));
-    return s;
+    this.single.length = 0;
+    this.single.append(b, i, 1);
+    return this.single;
   }
 
   private line(b: EventBuffer, i: number, names: Names): string {

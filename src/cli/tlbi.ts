@@ -11,7 +11,7 @@ import {
   type TlbiOp,
 } from "../arch/index.js";
 import { loadHost } from "../catalog/index.js";
-import { ipaNotes, priceTlbi } from "../host/index.js";
+import { ipaNotes, isNested, priceTlbi } from "../host/index.js";
 import { InputError } from "../input/index.js";
 import { count, duration, durationRange, tally, textTable, wrapped } from "../report/index.js";
 import { type Instruction, parseInstruction, parseXt } from "./instruction.js";
@@ -93,14 +93,14 @@ function priced(
   const host = withRepeat(loadHost(name), options.repeatTlbi);
   const shadow = shadowOf(options);
   const operand = xt ?? 0n;
-  const sizes = host.kvm === undefined ? [48] : (options.ipaBits ?? [48]);
+  const sizes = !isNested(host) ? [48] : (options.ipaBits ?? [48]);
   if (options.json && sizes.length > 1) throw new InputError("--ipa-bits: expected one IPA size with --json");
   return sizes.map((ipaBits) => {
     const answer = priceTlbi({ op: op.name, operand, host, ipaBits, shadow });
     const rows = [
       ["price", `${duration(answer.microseconds)} (${durationRange(...answer.microsecondsRange)}), simulated time`],
       ["hardware", tally(answer.tlbi) || "no TLBI"],
-      ...(host.kvm === undefined
+      ...(!isNested(host)
         ? []
         : [
             [
@@ -112,7 +112,7 @@ function priced(
           ]),
       ...(op.operand !== "none" && xt === undefined ? [["operand", "0, since no --xt says otherwise"]] : []),
     ];
-    const head = host.kvm === undefined ? `on ${host.name}` : `on ${host.name}, ${ipaBits} IPA bits`;
+    const head = !isNested(host) ? `on ${host.name}` : `on ${host.name}, ${ipaBits} IPA bits`;
     return { text: textTable(["Price", head], rows, { width: Math.min(width, WIDEST) }), json: answer };
   });
 }

@@ -1,5 +1,5 @@
 /** Predictions held against what other people measured. */
-import { countTlbi, type Host, price, ratioRange } from "../host/index.js";
+import { countTlbi, type Host, isNested, price, ratioRange } from "../host/index.js";
 import type { Check, CompareRow } from "./result.js";
 
 const REPORT = "xen-devel, 30 October 2025, 'Limitations for Running Xen on KVM Arm64' (Graviton4, KVM NV2)";
@@ -24,7 +24,7 @@ function check(m: Measured, predicted: number, range: readonly [number, number] 
 
 /** The checks that the rows and hosts at hand allow. */
 export function checksOf(rows: readonly CompareRow[], hosts: readonly Host[]): Check[] {
-  const host = hosts.find((h) => h.name === MEASURED_HOST && h.kvm !== undefined);
+  const host = hosts.find((h) => h.name === MEASURED_HOST && isNested(h));
   return [...(host ? instructionChecks(host) : []), ...(host ? rowChecks(rows) : [])];
 }
 

@@ -1,6 +1,7 @@
 /** Traces as sides of a comparison, for tests. */
 import { builtInHost } from "../host/builtin.fixture.js";
-import { Summing, TraceDigest, type TraceSink } from "../trace/index.js";
+import { traceDigest } from "../trace/file.js";
+import { Summing, type TraceSink } from "../trace/index.js";
 import { recordRemovals } from "../trace/recorded.fixture.js";
 import type { TraceSide } from "./difference.js";
 import { PhasePrices } from "./phases.js";
@@ -10,7 +11,7 @@ export const IPA_BITS = [40, 48];
 
 /** What a source records, summed up and priced. */
 export function sideOf(trace: string, source: (sinks: readonly TraceSink[]) => void): TraceSide {
-  const [summing, digest, prices] = [new Summing(), new TraceDigest(), new PhasePrices(HOSTS, IPA_BITS, 2)];
+  const [summing, digest, prices] = [new Summing(), traceDigest(), new PhasePrices(HOSTS, IPA_BITS, 2)];
   source([summing, digest, prices]);
   const about = {
     trace,

@@ -1,5 +1,5 @@
 /** Two traces, before and after a change: what differs in what they do, phase by phase, and in what that costs. */
-import { type Counts, type Host, type NoShadow, type Priced, price, ratioRange } from "../host/index.js";
+import { type Counts, type Host, isNested, type NoShadow, type Priced, price, ratioRange } from "../host/index.js";
 import {
   type Integrity,
   named,
@@ -122,7 +122,7 @@ export interface TraceDifference {
  */
 export function differenceOf(before: TraceSide, after: TraceSide, only?: readonly string[]): TraceDifference {
   const side = ({ trace, producer, integrity, warnings, summary, prices, recording }: TraceSide): ComparedTrace => {
-    const nested = prices.total().find(({ host }) => host.kvm !== undefined);
+    const nested = prices.total().find(({ host }) => isNested(host));
     const noShadow = nested?.counts.noShadow ?? { ran: {}, notRun: {} };
     return {
       trace,
@@ -272,7 +272,7 @@ function priced(counts: Counts | undefined, host: Host): PricedCounts {
       microseconds: 0,
       microsecondsRange: [0, 0],
       parts: { trap: 0, walk: 0, flush: 0, refault: 0 },
-      rest: host.kvm ? 0 : null,
+      rest: isNested(host) ? 0 : null,
       noShadow: { ran: {}, notRun: {} },
       leavesDropped: 0,
       refaults: 0,

@@ -7,8 +7,8 @@ import { BARRIERS, cpuProfile, tlbiIndex } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { InputError } from "../input/index.js";
 import { OCCASIONS, type Occasion, type Policy, type Program } from "../policy/index.js";
-import { readTrace } from "../trace/file.js";
-import { EventBuffer, Kind, type Names, TraceDigest, type TraceSink } from "../trace/index.js";
+import { readTrace, traceDigest } from "../trace/file.js";
+import { EventBuffer, Kind, type Names, type TraceSink } from "../trace/index.js";
 import { parseScenario, simulate } from "../xen/index.js";
 import { type Blind, type Executed, executedPolicies, SEES_ALL, SEES_SITES } from "./executed.js";
 import { Flushes } from "./flushes.js";
@@ -50,7 +50,7 @@ time-us = 60000
 
 /** What the flushes of a simulation are, held against `policies`; and the trace's digest. */
 function executed(policy: Policy, cpu = CPU, policies = POLICIES): Executed & { digest: string } {
-  const [flushes, digest] = [new Flushes(), new TraceDigest()];
+  const [flushes, digest] = [new Flushes(), traceDigest()];
   simulate(scenarioOf(policy.name !== "va-ipa-range"), cpu, [{ policy, sinks: [flushes, digest] }]);
   flushes.finish();
   const names = policies.map(({ name }) => name);
@@ -90,7 +90,7 @@ test("no policy is recognised when one instruction of it is missing, if the trac
       for (const program of withoutOne(policy.code[occasion])) {
         const broken = { ...policy, code: { ...policy.code, [occasion]: program } };
         const flushes = new Flushes();
-        const digest = new TraceDigest();
+        const digest = traceDigest();
         try {
           simulate(scenarioOf(policy.name !== "va-ipa-range"), CPU, [{ policy: broken, sinks: [flushes, digest] }]);
         } catch (error) {

@@ -1,5 +1,5 @@
 /** Who counts a trace: sinks for hosts, the same simulation of shadow tables for all that it serves. */
-import { accountOf, BareMetal, type Counts, type Host, KvmNested } from "../host/index.js";
+import { accountOf, BareMetal, type Counts, type Host, isNested, KvmNested } from "../host/index.js";
 import type { TraceSink } from "../trace/index.js";
 
 /** A trace's counts on one host at one IPA size. */
@@ -20,11 +20,11 @@ export function hostSinks(
   vcpus: number,
   ran: readonly number[] = [],
 ): { sinks: TraceSink[]; counts: () => HostCounts[]; vmidsRun: () => number[] } {
-  const bare = hosts.some((host) => host.kvm === undefined) ? new BareMetal() : undefined;
+  const bare = hosts.some((host) => !isNested(host)) ? new BareMetal() : undefined;
   const nested = new Map<string, KvmNested>();
   const shapeOf = (host: Host): string => `${host.kvm!.granuleBits} ${host.kvm!.backingLevel}`;
   for (const host of hosts)
-    if (host.kvm !== undefined) {
+    if (isNested(host)) {
       for (const bits of ipaBits) accountOf(host, bits); // refuses what the host cannot have, before the work
       if (!nested.has(shapeOf(host))) nested.set(shapeOf(host), new KvmNested(host.kvm, ipaBits, vcpus, ran));
     }
@@ -36,7 +36,7 @@ export function hostSinks(
         ipaBits.map((bits) => ({
           host,
           ipaBits: bits,
-          counts: host.kvm === undefined ? bare!.counts() : nested.get(shapeOf(host))!.counts(accountOf(host, bits)),
+          counts: isNested(host) ? nested.get(shapeOf(host))!.counts(accountOf(host, bits)) : bare!.counts(),
         })),
       ),
   };

@@ -1,6 +1,6 @@
 /** A whole comparison, cut into jobs that may run side by side; policies that do the same work are simulated once. */
 import type { CpuProfile } from "../arch/index.js";
-import { type Host, ipaNotes } from "../host/index.js";
+import { type Host, ipaNotes, isNested } from "../host/index.js";
 import { missingFeature, type Occasion, type Policy, type Program, policyOn } from "../policy/index.js";
 import { frameOf, possibleOccasions, type Scenario } from "../xen/index.js";
 import { checksOf } from "./checks.js";
@@ -186,7 +186,8 @@ export class Plan {
   }
 }
 
-function describedHost({ name, title, source, kvm, machine, assumptions, prices }: Host, cpu: string): HostDescription {
+function describedHost(host: Host, cpu: string): HostDescription {
+  const { name, title, source, machine, assumptions, prices } = host;
   const lines = Object.values(prices).map(
     ({ key, unit, value, low, high, source: from, meaning, calibratedOn }): PriceLine => ({
       key,
@@ -200,7 +201,7 @@ function describedHost({ name, title, source, kvm, machine, assumptions, prices 
     }),
   );
   const whose = machine === undefined ? {} : { machine };
-  return { name, title, source, cpu, ...whose, nested: kvm !== undefined, assumptions, prices: lines };
+  return { name, title, source, cpu, ...whose, nested: isNested(host), assumptions, prices: lines };
 }
 
 /** "a, b and c" */

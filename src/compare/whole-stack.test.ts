@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cpuProfile } from "../arch/index.js";
-import { builtInText, loadPolicy, loadScenario } from "../catalog/index.js";
+import { builtInText, loadHost, loadPolicy, loadScenario } from "../catalog/index.js";
 import { parseHost } from "../host/index.js";
 import { runJob } from "./job.js";
 import type { CompareRow } from "./result.js";
@@ -13,6 +13,7 @@ import type { CompareRow } from "./result.js";
 const HOST = parseHost(
   builtInText("hosts", "kvm-nested-7.2").replace('backing = "4K"', 'backing = "2M"'),
   "kvm-2m.toml",
+  loadHost,
 );
 /** It has FEAT_TTL. That Xen repeats its TLBIs there adds VALE2IS, which are not counted here. */
 const V2 = cpuProfile("neoverse-v2")!;

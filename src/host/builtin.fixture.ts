@@ -12,4 +12,4 @@ export function builtInText(name: string): string {
   return readFileSync(new URL(`hosts/${name}.toml`, folder), "utf8");
 }
 
-export const builtInHost = (name: string): Host => parseHost(builtInText(name), `${name}.toml`);
+export const builtInHost = (name: string): Host => parseHost(builtInText(name), `${name}.toml`, builtInHost);

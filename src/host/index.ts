@@ -7,5 +7,5 @@ export { addCounts, type Counts, type NoShadow } from "./counts.js";
 export { accountOf, ipaNotes } from "./kvm/account.js";
 export { KvmNested } from "./kvm/nested.js";
 export { type Priced, price, ratioRange } from "./price.js";
-export { type Host, parseHost } from "./prices.js";
+export { type Host, isNested, parseHost } from "./prices.js";
 export { countTlbi, priceTlbi, type TouchedPages } from "./single.js";

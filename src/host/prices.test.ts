@@ -9,7 +9,7 @@ const refused = (edit: (text: string) => string, message: RegExp, name = "kvm-ne
   const edited = edit(text);
   assert.notEqual(edited, text);
   assert.throws(
-    () => parseHost(edited, "h.toml"),
+    () => parseHost(edited, "h.toml", builtInHost),
     (error) => error instanceof InputError && message.test(error.message),
   );
 };
@@ -83,8 +83,8 @@ test("a price beyond any machine is refused: sums of it would be no numbers", ()
 
 test("a host file may name the machine of its prices, and need not", () => {
   const text = builtInText("bare-metal");
-  assert.equal(parseHost(text, "h.toml").machine, "AWS Graviton4 (Neoverse V2, 96 cores)");
-  assert.equal(parseHost(text.replace(/^machine = .*$/m, ""), "h.toml").machine, undefined);
+  assert.equal(parseHost(text, "h.toml", builtInHost).machine, "AWS Graviton4 (Neoverse V2, 96 cores)");
+  assert.equal(parseHost(text.replace(/^machine = .*$/m, ""), "h.toml", builtInHost).machine, undefined);
   refused((one) => one.replace(/^machine = .*$/m, 'machine = ""'), /^h\.toml:\d+: machine: /);
 });
 

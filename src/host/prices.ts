@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { CPU_PROFILES, cpuProfile, type GranuleBits } from "../arch/index.js";
-import { InputError, parseToml } from "../input/index.js";
+import { InputError, parseToml, type TomlFile } from "../input/index.js";
 
 /** us = microseconds, ns = nanoseconds, instructions = host instructions, each worth the price `instruction`. */
 export type PriceUnit = "us" | "ns" | "instructions";
@@ -85,6 +85,9 @@ export interface Host {
   readonly kvm?: KvmHost;
 }
 
+/** True where KVM executes the hypervisor under study as a guest, in nested virtualization; false on bare metal. */
+export const isNested = (host: Host): host is Host & { readonly kvm: KvmHost } => host.kvm !== undefined;
+
 const text = v.pipe(v.string(), v.nonEmpty());
 /** 1,000 s for one step, or as many host instructions: far above any machine, and no sum of it leaves the range of numbers. */
 const MAX_AMOUNT = 1e9;
@@ -149,19 +152,40 @@ const LEAF_LEVEL: Record<GranuleBits, Readonly<Record<string, 1 | 2 | 3>>> = {
   16: { "64K": 3, "512M": 2 },
 };
 
+const nested = {
+  "page-size": v.picklist(["4K", "16K", "64K"]),
+  backing: v.string(),
+  unmap: v.picklist(["per-chunk", "whole-shadow"]),
+  holes: v.picklist(["walked", "skipped"]),
+  "repeat-tlbi": v.boolean(),
+};
+
 const hostSchema = v.variant("kind", [
   v.strictObject({ ...described, kind: v.literal("bare"), prices: pricesSchema(BARE_PRICES) }),
-  v.strictObject({
-    ...described,
-    kind: v.literal("kvm-nested"),
-    "page-size": v.picklist(["4K", "16K", "64K"]),
-    backing: v.string(),
-    unmap: v.picklist(["per-chunk", "whole-shadow"]),
-    holes: v.picklist(["walked", "skipped"]),
-    "repeat-tlbi": v.boolean(),
-    prices: pricesSchema(NESTED_PRICES),
-  }),
+  v.strictObject({ ...described, kind: v.literal("kvm-nested"), ...nested, prices: pricesSchema(NESTED_PRICES) }),
 ]);
+
+/** What a file with a base says: its own name, title and source, and of the rest what differs. */
+const variant = {
+  base: v.string(),
+  name: described.name,
+  title: text,
+  source: text,
+  cpu: v.optional(described.cpu),
+  machine: v.optional(text),
+  assumptions: v.optional(described.assumptions),
+  "further-assumptions": v.optional(v.array(text)),
+};
+const variantSchema = {
+  bare: v.strictObject({ ...variant, prices: v.optional(v.partial(pricesSchema(BARE_PRICES))) }),
+  "kvm-nested": v.strictObject({
+    ...variant,
+    ...v.partial(v.object(nested)).entries,
+    prices: v.optional(v.partial(pricesSchema(NESTED_PRICES))),
+  }),
+};
+/** Tells a file with a base from one that says everything. */
+const basedSchema = v.looseObject({ base: v.optional(v.string()) });
 
 function priceOf(key: PriceKey, meaning: string, input: PriceInput): Price {
   const { value, low = value, high = value, unit, source } = input;
@@ -178,29 +202,81 @@ function pricesOf(table: PriceTable, inputs: Readonly<Record<string, PriceInput 
   return prices;
 }
 
-/** Reads a host file's text; `file` is its name in errors. Throws an InputError that names file, line and key. */
-export function parseHost(source: string, file: string): Host {
+/**
+ * Reads a host file's text; `file` is its name in errors. `base` finds the host that a file names as its base (and in which
+ * line): what the file leaves out is the base's. Throws an InputError that names file, line and key.
+ */
+export function parseHost(source: string, file: string, base: (name: string, line?: number) => Host): Host {
+  const based = parseToml(source, file, basedSchema);
+  if (based.value.base !== undefined) return variantOf(source, file, base(based.value.base, based.lineOf(["base"])));
   const toml = parseToml(source, file, hostSchema);
   const input = toml.value;
   const { name, title, cpu, machine, assumptions } = input;
-  const base = { name, title, source: input.source, cpu, ...(machine === undefined ? {} : { machine }), assumptions };
-  if (input.kind === "bare") return { ...base, kind: "bare", prices: pricesOf(BARE_PRICES, input.prices) };
+  const about = { name, title, source: input.source, cpu, ...(machine === undefined ? {} : { machine }), assumptions };
+  if (input.kind === "bare") return { ...about, kind: "bare", prices: pricesOf(BARE_PRICES, input.prices) };
   const granuleBits = GRANULE[input["page-size"]];
-  const backingLevel = LEAF_LEVEL[granuleBits][input.backing];
-  if (backingLevel === undefined) {
-    const sizes = Object.keys(LEAF_LEVEL[granuleBits]).join(" or ");
-    throw InputError.at(file, toml.lineOf(["backing"]), `backing: expected ${sizes} with ${input["page-size"]} pages`);
-  }
   return {
-    ...base,
+    ...about,
     kind: "kvm-nested",
     prices: pricesOf(NESTED_PRICES, input.prices),
     kvm: {
       granuleBits,
-      backingLevel,
+      backingLevel: backingLevel(toml, input.backing, granuleBits),
       unmap: input.unmap,
       holes: input.holes,
       repeatTlbi: input["repeat-tlbi"],
     },
+  };
+}
+
+/** The level of the largest leaf of a backing; an InputError at the key where there is no such leaf. */
+function backingLevel(toml: TomlFile<unknown>, backing: string, granuleBits: GranuleBits): 1 | 2 | 3 {
+  const level = LEAF_LEVEL[granuleBits][backing];
+  if (level !== undefined) return level;
+  const sizes = Object.keys(LEAF_LEVEL[granuleBits]).join(" or ");
+  const pages = Object.entries(GRANULE).find(([, bits]) => bits === granuleBits)![0];
+  throw InputError.at(toml.file, toml.lineOf(["backing"]), `backing: expected ${sizes} with ${pages} pages`);
+}
+
+/** A host that differs from its base in what its file says. A price that it states is all its own, the source too. */
+function variantOf(source: string, file: string, base: Host): Host {
+  const toml = parseToml<Variant>(source, file, variantSchema[base.kind]);
+  const { name, title, cpu = base.cpu, machine = base.machine, prices = {} } = toml.value;
+  const table: PriceTable = base.kind === "bare" ? BARE_PRICES : NESTED_PRICES;
+  const stated = pricesOf(table, prices);
+  const assumptions = [...(toml.value.assumptions ?? base.assumptions), ...(toml.value["further-assumptions"] ?? [])];
+  return {
+    name,
+    title,
+    source: toml.value.source,
+    cpu,
+    ...(machine === undefined ? {} : { machine }),
+    assumptions,
+    kind: base.kind,
+    prices: Object.fromEntries(
+      (Object.keys(table) as PriceKey[]).map((key) => [key, key in prices ? stated[key] : base.prices[key]]),
+    ),
+    ...(base.kvm === undefined ? {} : { kvm: kvmVariantOf(toml, base.kvm) }),
+  };
+}
+
+type Variant = v.InferOutput<(typeof variantSchema)["bare"]> | v.InferOutput<(typeof variantSchema)["kvm-nested"]>;
+
+function kvmVariantOf(toml: TomlFile<Variant>, base: KvmHost): KvmHost {
+  const input = toml.value as v.InferOutput<(typeof variantSchema)["kvm-nested"]>;
+  const size = input["page-size"];
+  if (size !== undefined && input.backing === undefined)
+    throw InputError.at(
+      toml.file,
+      toml.lineOf(["page-size"]),
+      "page-size: backing is missing, expected both or neither",
+    );
+  const granuleBits = size === undefined ? base.granuleBits : GRANULE[size];
+  return {
+    granuleBits,
+    backingLevel: input.backing === undefined ? base.backingLevel : backingLevel(toml, input.backing, granuleBits),
+    unmap: input.unmap ?? base.unmap,
+    holes: input.holes ?? base.holes,
+    repeatTlbi: input["repeat-tlbi"] ?? base.repeatTlbi,
   };
 }

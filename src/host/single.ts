@@ -8,7 +8,7 @@ import { NestedMmus } from "./kvm/mmus.js";
 import { ShadowPool, type ShadowStage2 } from "./kvm/shadow.js";
 import { Tally } from "./kvm/tally.js";
 import { instructionsOf, price } from "./price.js";
-import type { Host, KvmHost } from "./prices.js";
+import { type Host, isNested, type KvmHost } from "./prices.js";
 
 /** Guest pages (4 KiB) that a guest has touched, mapped by its hypervisor at a stage-2 level (1 = 1 GiB, 2 = 2 MiB, 3 = 4 KiB). */
 export interface TouchedPages {
@@ -65,8 +65,8 @@ function shadowOfLeaves(leaves: number): TouchedPages[] {
 export function countTlbi(single: SingleTlbi): Counts {
   const index = tlbiIndex(single.op);
   if (index === undefined) throw new InputError(`unknown TLBI operation '${single.op}'`);
-  const { kvm } = single.host;
-  return kvm === undefined ? bareCounts(TLBI_OPS[index]!) : shadowCounts(index, single, kvm);
+  const { host } = single;
+  return isNested(host) ? shadowCounts(index, single, host.kvm) : bareCounts(TLBI_OPS[index]!);
 }
 
 /** Prices one TLBI; errors as of {@link countTlbi}. */

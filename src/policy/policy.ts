@@ -67,10 +67,10 @@ const WHOLE: readonly Occasion[] = ["switch", "vmid-assigned"];
  * Reads a policy. `base` finds the policy that a file names as its base: occasions that the file leaves out are the base's.
  * Throws an InputError with file, line and reason.
  */
-export function parsePolicy(text: string, file: string, base: (name: string) => Policy): Policy {
+export function parsePolicy(text: string, file: string, base: (name: string, line?: number) => Policy): Policy {
   const toml = parseToml(text, file, schema);
   const value = toml.value;
-  const from = value.base === undefined ? undefined : base(value.base);
+  const from = value.base === undefined ? undefined : base(value.base, toml.lineOf(["base"]));
   const requires = [...new Set([...(from?.requires ?? []), ...(value.requires ?? [])])];
   const vmidPer = value["vmid-per"] ?? from?.vmidPer ?? "domain";
   const code = {} as Record<Occasion, Program>;

@@ -1,20 +1,24 @@
 /** A block of events in columns. Sources fill it, sinks read it; nothing is allocated per event. */
-import { type Names, NO_LEVEL } from "./event.js";
+import { type ColumnArrays, FIELDS } from "./columns.js";
+import type { Names } from "./event.js";
 
-/** 64-bit columns are stored as interleaved halves: [2i] = bits [31:0], [2i+1] = bits [63:32]. */
-export class EventBuffer {
-  readonly kind: Uint8Array;
-  readonly pcpu: Uint8Array;
-  readonly code: Uint16Array;
-  readonly domain: Uint16Array;
-  readonly vmid: Uint16Array;
-  readonly stage: Uint8Array;
-  readonly level: Int8Array;
-  readonly slot: Uint16Array;
-  readonly site: Uint16Array;
-  readonly address: Uint32Array;
-  readonly from: Uint32Array;
-  readonly to: Uint32Array;
+/** The arrays of the columns: of `capacity` events, or those of `of` from event `first` on. Made in one order, so that all buffers are of one shape. */
+const Arrays = class {
+  constructor(capacity: number, of?: ColumnArrays, first = 0) {
+    const fields = this as Record<string, unknown>;
+    for (const { field, words, array, absent } of FIELDS)
+      fields[field] = of
+        ? of[field].subarray(words * first, words * (first + capacity))
+        : new array(words * capacity).fill(absent);
+  }
+} as new (
+  capacity: number,
+  of?: ColumnArrays,
+  first?: number,
+) => ColumnArrays;
+
+/** The columns of columns.ts: `kind[i]`, `code[i]`, ... of event i. 64-bit columns are interleaved halves: [2i] = bits [31:0], [2i+1] = bits [63:32]. */
+export class EventBuffer extends Arrays {
   /** events in use, at most `capacity` */
   length = 0;
 
@@ -24,47 +28,22 @@ export class EventBuffer {
     of?: EventBuffer,
     first = 0,
   ) {
-    if (of) {
-      const end = first + capacity;
-      this.kind = of.kind.subarray(first, end);
-      this.pcpu = of.pcpu.subarray(first, end);
-      this.code = of.code.subarray(first, end);
-      this.domain = of.domain.subarray(first, end);
-      this.vmid = of.vmid.subarray(first, end);
-      this.stage = of.stage.subarray(first, end);
-      this.level = of.level.subarray(first, end);
-      this.slot = of.slot.subarray(first, end);
-      this.site = of.site.subarray(first, end);
-      this.address = of.address.subarray(2 * first, 2 * end);
-      this.from = of.from.subarray(2 * first, 2 * end);
-      this.to = of.to.subarray(2 * first, 2 * end);
-      this.length = capacity;
-      return;
-    }
-    this.kind = new Uint8Array(capacity);
-    this.pcpu = new Uint8Array(capacity);
-    this.code = new Uint16Array(capacity);
-    this.domain = new Uint16Array(capacity);
-    this.vmid = new Uint16Array(capacity);
-    this.stage = new Uint8Array(capacity);
-    this.level = new Int8Array(capacity).fill(NO_LEVEL);
-    this.slot = new Uint16Array(capacity);
-    this.site = new Uint16Array(capacity);
-    this.address = new Uint32Array(2 * capacity);
-    this.from = new Uint32Array(2 * capacity);
-    this.to = new Uint32Array(2 * capacity);
+    super(capacity, of, first);
+    if (of) this.length = capacity;
   }
 
   /** Empties the buffer; the columns that not every event writes are as in a new one. */
   clear(): void {
-    const n = this.length;
-    this.stage.fill(0, 0, n);
-    this.level.fill(NO_LEVEL, 0, n);
-    this.slot.fill(0, 0, n);
-    this.address.fill(0, 0, 2 * n);
-    this.from.fill(0, 0, 2 * n);
-    this.to.fill(0, 0, 2 * n);
+    for (const { field, words, absent, always } of FIELDS)
+      if (!always) this[field].fill(absent, 0, words * this.length);
     this.length = 0;
+  }
+
+  /** Appends `n` events of another buffer, from `first` on; there must be room for them. */
+  append(of: EventBuffer, first: number, n: number): void {
+    for (const { field, words } of FIELDS)
+      this[field].set(of[field].subarray(words * first, words * (first + n)), words * this.length);
+    this.length += n;
   }
 }
 

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
-import { TraceDigest } from "./digest.js";
-import { Kind } from "./event.js";
+import { BLOCK_EVENTS } from "./buffer.js";
+import { KINDS, Kind } from "./event.js";
 import { anyEvent, feed, type PlainEvent } from "./events.testing.js";
+import { traceDigest } from "./file.js";
 
 function digestOf(events: readonly PlainEvent[], capacity?: number): string {
-  const digest = new TraceDigest();
+  const digest = traceDigest();
   feed(events, digest, capacity);
   return digest.digest();
 }
@@ -64,4 +66,61 @@ test("a change of any column of any event, an event more or two that change plac
     }),
     { numRuns: 300 },
   );
+});
+
+/** The bytes that digest.ts describes, written down event by event. */
+function bytesOf(events: readonly PlainEvent[]): Buffer {
+  const texts: string[] = [];
+  const pieces: Buffer[] = [];
+  const put = (bytes: number, values: readonly number[]): void => {
+    const piece = Buffer.alloc(bytes * values.length);
+    values.forEach(
+      (value, i) => void piece.writeUIntLE(value < 0 ? value + 2 ** (8 * bytes) : value, i * bytes, bytes),
+    );
+    pieces.push(piece);
+  };
+  for (let at = 0; at < events.length; at += BLOCK_EVENTS) {
+    const chunk = events.slice(at, at + BLOCK_EVENTS);
+    const fresh = [...new Set(chunk.flatMap((e) => [e.name, e.site]))].filter((text) => !texts.includes(text));
+    texts.push(...fresh);
+    put(4, [chunk.length, fresh.length]);
+    for (const text of fresh) {
+      put(4, [text.length]);
+      pieces.push(Buffer.from(text, "utf16le"));
+    }
+    const of = (bytes: number, value: (e: PlainEvent) => number): void => put(bytes, chunk.map(value));
+    of(1, (e) => e.kind);
+    of(1, (e) => e.pcpu);
+    of(4, (e) => texts.indexOf(e.name));
+    of(2, (e) => e.domain);
+    of(2, (e) => e.vmid);
+    of(1, (e) => e.stage);
+    of(1, (e) => e.level);
+    of(2, (e) => e.slot);
+    of(4, (e) => texts.indexOf(e.site));
+    for (const first of [0, 2, 4])
+      put(
+        4,
+        chunk.flatMap((e) => e.words.slice(first, first + 2)),
+      );
+  }
+  return Buffer.concat(pieces);
+}
+
+test("the digest is the SHA-256 of the bytes that are documented, also of more than one chunk", () => {
+  const sha256 = (events: readonly PlainEvent[]): string => createHash("sha256").update(bytesOf(events)).digest("hex");
+  fc.assert(
+    fc.property(someEvents, (events) => assert.equal(digestOf(events), sha256(events))),
+    { numRuns: 30 },
+  );
+  const few = fc.sample(anyEvent, { numRuns: 50, seed: 1 });
+  const many = Array.from({ length: 2 * BLOCK_EVENTS + 7 }, (_, i) => few[(i * i) % few.length]!);
+  for (const capacity of [1, 1000, BLOCK_EVENTS, 3 * BLOCK_EVENTS])
+    assert.equal(digestOf(many, capacity), sha256(many));
+  assert.ok(new Set(many.map((e) => e.kind)).size > KINDS.length / 2);
+});
+
+test("texts that no encoding tells apart are told apart", () => {
+  const at = (site: string): PlainEvent => ({ ...fc.sample(anyEvent, { numRuns: 1, seed: 1 })[0]!, site });
+  assert.notEqual(digestOf([at("\ud800")]), digestOf([at("\udc00")]));
 });

@@ -1,70 +1,98 @@
-/** Tells whether two traces are the same, event for event, without keeping either: a digest of the whole. */
-import type { EventBuffer, TraceSink } from "./buffer.js";
-import { type Names, nameOf } from "./event.js";
-
 /**
- * A sink that digests every column of every event, in order, into 64 bits. Names count by their text, so that the form of
- * the file, and the order in which its names came up, change nothing. Not for use against an adversary.
+ * Tells whether two traces are the same, event for event, without keeping either: a hash over one form of bytes, whatever
+ * form the file has and in whatever order its names came up.
+ *
+ * The bytes are those of chunks of {@link BLOCK_EVENTS} events, the last one as long as the trace has events left. A chunk is
+ *   - u32 events, u32 texts that came up in it for the first time
+ *   - each of these texts: u32 length in units, UTF-16; in the order of the events, of each its `name` and then its `site`
+ *   - the columns in the order of columns.ts, each as its array in the buffer, little-endian; of `name` and `site` u32, the
+ *     number of the text in the order in which the texts came up
  */
+import { BLOCK_EVENTS, EventBuffer, type TraceSink } from "./buffer.js";
+import { FIELDS } from "./columns.js";
+import { KINDS, type Names, nameOf } from "./event.js";
+
+/** A hash on its way, as node:crypto makes them. */
+export interface Hash {
+  update(bytes: Uint8Array): unknown;
+  digest(encoding: "hex"): string;
+}
+
+const CODES = 0x1_0000;
+
+/** A sink that digests every column of every event, in order. file.ts makes one of SHA-256. */
 export class TraceDigest implements TraceSink {
-  private count = 0;
-  private a = 0x243f_6a88;
-  private b = 0x85a3_08d3;
-  /** by kind and code: digest of the name */
-  private readonly codes = new Map<number, number>();
-  /** by id: digest of the text */
-  private readonly texts: number[] = [];
+  private done: string | undefined;
+  private readonly chunk = new EventBuffer(BLOCK_EVENTS);
+  /** the number of a text, in the order in which texts came up */
+  private readonly texts = new Map<string, number>();
+  /** those of the chunk at hand */
+  private readonly fresh: string[] = [];
+  /** number of a text + 1: by kind and code, and by site */
+  private readonly ofCode = new Uint32Array(KINDS.length * CODES);
+  private readonly ofSite = new Uint32Array(CODES);
+  private readonly names = new Uint32Array(BLOCK_EVENTS);
+  private readonly sites = new Uint32Array(BLOCK_EVENTS);
+
+  constructor(private readonly hash: Hash) {}
 
   events(buffer: EventBuffer, names: Names): void {
-    const { kind, pcpu, code, domain, vmid, stage, level, slot, site, address, from, to, length } = buffer;
-    for (let id = this.texts.length; id < names.list.length; id++) this.texts.push(textDigest(names.list[id]!));
-    const { texts } = this;
-    for (let i = 0; i < length; i++) {
-      this.add(this.code(kind[i]!, code[i]!, names));
-      this.add(texts[site[i]!]!);
-      this.add(kind[i]! | (pcpu[i]! << 8) | (stage[i]! << 16) | ((level[i]! & 0xff) << 24));
-      this.add(domain[i]! | (vmid[i]! << 16));
-      this.add(slot[i]!);
-      for (let half = 2 * i; half < 2 * i + 2; half++) {
-        this.add(address[half]!);
-        this.add(from[half]!);
-        this.add(to[half]!);
-      }
+    const { chunk } = this;
+    for (let i = 0; i < buffer.length; ) {
+      const n = Math.min(buffer.length - i, BLOCK_EVENTS - chunk.length);
+      this.number(buffer, i, n, names);
+      chunk.append(buffer, i, n);
+      i += n;
+      if (chunk.length === BLOCK_EVENTS) this.flush();
     }
-    this.count += length;
   }
 
-  private code(kind: number, code: number, names: Names): number {
-    const key = kind * 0x1_0000 + code;
-    let digest = this.codes.get(key);
-    if (digest === undefined) {
-      digest = textDigest(nameOf(kind, code, names));
-      this.codes.set(key, digest);
+  /** The numbers of the texts of `n` events, for their places in the chunk. */
+  private number(b: EventBuffer, first: number, n: number, names: Names): void {
+    const { ofCode, ofSite, chunk } = this;
+    const { kind, code, site } = b;
+    for (let i = first, at = chunk.length; i < first + n; i++, at++) {
+      const key = kind[i]! * CODES + code[i]!;
+      if (ofCode[key] === 0) ofCode[key] = this.text(nameOf(kind[i]!, code[i]!, names));
+      if (ofSite[site[i]!] === 0) ofSite[site[i]!] = this.text(names.list[site[i]!]!);
+      this.names[at] = ofCode[key]! - 1;
+      this.sites[at] = ofSite[site[i]!]! - 1;
     }
-    return digest;
   }
 
-  /** One 32-bit word into two states, each with the steps of MurmurHash3 and constants of its own. */
-  private add(word: number): void {
-    const k = Math.imul(word, 0xcc9e_2d51);
-    this.a = step(this.a ^ Math.imul((k << 15) | (k >>> 17), 0x1b87_3593), 13);
-    const m = Math.imul(word ^ this.a, 0x85eb_ca6b);
-    this.b = step(this.b ^ Math.imul((m << 16) | (m >>> 16), 0xc2b2_ae35), 17);
+  private text(text: string): number {
+    let number = this.texts.get(text);
+    if (number === undefined) {
+      number = this.texts.size + 1;
+      this.texts.set(text, number);
+      this.fresh.push(text);
+    }
+    return number;
   }
 
-  /** Events, and 64 bits in hex: equal for equal traces. */
+  private flush(): void {
+    const { chunk, hash, fresh } = this;
+    const n = chunk.length;
+    if (n === 0) return;
+    hash.update(words(n, fresh.length));
+    for (const text of fresh) {
+      hash.update(words(text.length));
+      hash.update(new Uint8Array(Uint16Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)).buffer));
+    }
+    fresh.length = 0;
+    for (const { name, field, words } of FIELDS) {
+      const array = name === "name" ? this.names : name === "site" ? this.sites : chunk[field];
+      hash.update(new Uint8Array(array.buffer, 0, words * n * array.BYTES_PER_ELEMENT));
+    }
+    chunk.length = 0;
+  }
+
+  /** The hash in hex: equal for equal traces. Nothing may come after it. */
   digest(): string {
-    const hex = (n: number): string => (n >>> 0).toString(16).padStart(8, "0");
-    return `${this.count}:${hex(this.a)}${hex(this.b)}`;
+    this.flush();
+    this.done ??= this.hash.digest("hex");
+    return this.done;
   }
 }
 
-const step = (state: number, by: number): number =>
-  (Math.imul((state << by) | (state >>> (32 - by)), 5) + 0xe654_6b64) | 0;
-
-/** FNV-1a of the text's UTF-16 units. */
-function textDigest(text: string): number {
-  let digest = 0x811c_9dc5;
-  for (let i = 0; i < text.length; i++) digest = Math.imul(digest ^ text.charCodeAt(i), 0x0100_0193);
-  return digest;
-}
+const words = (...values: number[]): Uint8Array => new Uint8Array(Uint32Array.from(values).buffer);

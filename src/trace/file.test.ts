@@ -9,10 +9,11 @@ import { asyncBufferFromFile, parquetMetadataAsync } from "hyparquet";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { InputError } from "../input/index.js";
 import { BLOCK_EVENTS, EventError } from "./buffer.js";
+import { COLUMNS } from "./columns.js";
 import { Kind, NO_DOMAIN } from "./event.js";
 import { anyEvent, Collected, feed, type PlainEvent } from "./events.testing.js";
 import { readTrace, writeTrace } from "./file.js";
-import { COLUMNS, GROUP_ROWS, SCHEMA } from "./parquet.js";
+import { GROUP_ROWS, SCHEMA } from "./parquet.js";
 import type { ReadPart } from "./read.js";
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-trace-"));
@@ -95,7 +96,7 @@ test("columns that are not asked for hold what an event without them has", async
   const path = file("columns.parquet");
   await write(path, [EVENT]);
   const [event] = await read(path, { columns: ["name", "vmid"] });
-  assert.deepEqual(event, { ...EVENT, pcpu: 0, domain: 0, site: "", words: [0, 0, 0, 0, 0, 0] });
+  assert.deepEqual(event, { ...EVENT, pcpu: 0, domain: NO_DOMAIN, site: "", words: [0, 0, 0, 0, 0, 0] });
 });
 
 test("values that do not repeat are written too, beyond what a dictionary holds", async () => {
@@ -348,7 +349,8 @@ test("NDJSON without its header, of a newer version, empty, cut off or not text 
   await put('{"shootdown":"trace","version":2}\n', /:1: a trace of format version 2, expected at most 1/);
   await put('{"shootdown":"trace"}\n', /:1: a trace of format version undefined/);
   await put('{"shootdown":"trace","version":1}\n{"kind":"barr', /:2: the last line is cut off/);
-  await put(Buffer.from([0x50, 0x41, 0x52, 0x31, 0xff, 0xfe]), /not UTF-8 text|not valid JSON/);
+  await put(Buffer.from([0x50, 0x41, 0x52, 0x33, 0xff, 0xfe]), /not UTF-8 text|not valid JSON/);
+  await put(Buffer.from([0x50, 0x41, 0x52, 0x31, 0xff, 0xfe]), /Parquet/); // its first bytes say so
   await put(Buffer.alloc(200_000, "x"), /:1: a line of more than 65536 characters/);
 });
 

@@ -1,23 +1,60 @@
-/** Trace files, by their ending: NAME.parquet, NAME.ndjson, and "-" for NDJSON on standard input and output. */
-import type { FileHandle } from "node:fs/promises";
+/** Trace files: read by what they begin with; written by their ending: NAME.parquet, NAME.ndjson, and "-" for NDJSON. */
+import { createHash } from "node:crypto";
+import { type FileHandle, stat } from "node:fs/promises";
 import { isatty } from "node:tty";
 import { OutputFile, openSeekable, openStream } from "../files/index.js";
 import { fileError, InputError, visibleJson } from "../input/index.js";
 import type { EventBuffer, TraceSink } from "./buffer.js";
+import { TraceDigest } from "./digest.js";
 import type { Names } from "./event.js";
+import {
+  formOfBytes,
+  formOfPath,
+  HEAD_BYTES,
+  peeked,
+  type ReadResult,
+  type SeekableForm,
+  type StreamForm,
+  type TraceForm,
+} from "./form.js";
 import { NdjsonTrace, readNdjson } from "./ndjson.js";
 import type { ByteSource } from "./parquet-foreign.js";
 import type { ParquetTrace } from "./parquet-writer.js";
-import type { ReadPart, TraceInfo } from "./read.js";
+import type { ReadPart } from "./read.js";
 import type { TraceRecording } from "./recording.js";
+import { Rows } from "./rows.js";
 
-type Form = "parquet" | "ndjson";
+const PARQUET: SeekableForm = {
+  ending: ".parquet",
+  begins: (first) => Buffer.from(first.subarray(0, 4)).toString("latin1") === "PAR1",
+  async seekable(path, sinks, part) {
+    const file = await openSeekable(path, REGULAR);
+    try {
+      const { ParquetTraceFile } = await import("./parquet-reader.js");
+      const source = await byteSource(file);
+      const trace = await ParquetTraceFile.open(source, path);
+      return { info: trace.info, read: await trace.read(sinks, part) };
+    } finally {
+      await file.close();
+    }
+  },
+};
+const REGULAR = "a Parquet file (a pipe can bring NDJSON)";
 
-function formOf(path: string): Form {
-  if (path === "-" || path.endsWith(".ndjson")) return "ndjson";
-  if (path.endsWith(".parquet")) return "parquet";
-  throw InputError.at(path, 0, "unknown ending, expected a trace named *.parquet or *.ndjson (or - for NDJSON)");
-}
+const NDJSON: StreamForm = {
+  ending: ".ndjson",
+  // The header line, as the writer here puts it; of another order of keys the ending decides.
+  begins: (first) => /^\uFEFF?\s*\{\s*"shootdown"\s*:\s*"trace"/.test(new TextDecoder().decode(first)),
+  stream: readNdjson,
+};
+
+/** Shootdown's own forms, which it also writes. */
+const OWN: readonly TraceForm[] = [PARQUET, NDJSON];
+
+export type { ReadResult, StreamForm } from "./form.js";
+
+/** A digest of a trace's events, in SHA-256: equal for equal traces, in whichever form they are. */
+export const traceDigest = (): TraceDigest => new TraceDigest(createHash("sha256"));
 
 /** A trace file on its way: a sink, and how it ends. */
 export interface TraceWriter extends TraceSink {
@@ -35,9 +72,9 @@ export interface TraceWriter extends TraceSink {
  * Rejects with an InputError for an unknown ending or a folder that cannot be written to. A failed write removes the file.
  */
 export async function writeTrace(path: string, producer = ""): Promise<TraceWriter> {
-  const form = formOf(path);
+  const form = formOfPath(OWN, path, NDJSON);
   // Parquet's libraries take longer to load than most commands take to run: only who writes such a file waits for them.
-  const parquet = form === "parquet" ? await import("./parquet-writer.js") : undefined;
+  const parquet = form === PARQUET ? await import("./parquet-writer.js") : undefined;
   const file = OutputFile.open(path);
   const sink = parquet
     ? new parquet.ParquetTrace((bytes) => file.write(bytes), producer)
@@ -75,41 +112,56 @@ class FileWriter implements TraceWriter {
   }
 }
 
-/** What came of reading: what the file says about itself, and how many events the sinks got. */
-export interface ReadResult {
-  readonly info: TraceInfo;
-  readonly read: number;
-}
-
 /**
  * Feeds a trace file to the sinks, block by block, in memory that does not grow with the file. With `part`, only those
- * columns and rows; a Parquet file is read only where they are. Throws an InputError that names file and row or line.
+ * columns and rows; a Parquet file is read only where they are. Its form is told by its first bytes, of Shootdown's own forms
+ * and of the `foreign` ones, else by its ending. Throws an InputError that names file and row or line.
  */
-export async function readTrace(path: string, sinks: readonly TraceSink[], part: ReadPart = {}): Promise<ReadResult> {
-  const form = formOf(path);
+export async function readTrace(
+  path: string,
+  sinks: readonly TraceSink[],
+  part: ReadPart = {},
+  foreign: readonly StreamForm[] = [],
+): Promise<ReadResult> {
   const name = path === "-" ? "standard input" : path;
+  const forms = [...OWN, ...foreign];
   try {
-    if (form === "ndjson") return await readStream(path, name, sinks, part);
-    const file = await openSeekable(path, "a Parquet file (a pipe can bring NDJSON)");
-    try {
-      const { ParquetTraceFile } = await import("./parquet-reader.js");
-      const source = await byteSource(file);
-      const trace = await ParquetTraceFile.open(source, path);
-      return { info: trace.info, read: await trace.read(sinks, part) };
-    } finally {
-      await file.close();
+    // A pipe of this name is refused before anyone waits for it.
+    if (path.endsWith(PARQUET.ending!) || (path !== "-" && (await isRegular(path)))) {
+      const form = await formOfFile(path, forms);
+      if ("seekable" in form) return await form.seekable(path, sinks, part);
     }
+    return await readStream(path, name, sinks, part, forms);
   } catch (error) {
     throw fileError(name, error);
   }
 }
 
-/** NDJSON, as it comes; the signal ends the waiting for more, too. */
+/** Of a file that is not there, or that is a folder, the ending says what is wrong, if it is unknown. */
+const isRegular = async (path: string): Promise<boolean> => {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined || found.isDirectory()) formOfPath(OWN, path, NDJSON);
+  return found?.isFile() === true;
+};
+
+async function formOfFile(path: string, forms: readonly TraceForm[]): Promise<TraceForm> {
+  const file = await openSeekable(path, REGULAR);
+  try {
+    const head = new Uint8Array(HEAD_BYTES);
+    const { bytesRead } = await file.read(head, 0, HEAD_BYTES, 0);
+    return formOfBytes(forms, head.subarray(0, bytesRead)) ?? formOfPath(forms, path, NDJSON);
+  } finally {
+    await file.close();
+  }
+}
+
+/** What comes as it comes; the signal ends the waiting for more, too. */
 async function readStream(
   path: string,
   name: string,
   sinks: readonly TraceSink[],
   part: ReadPart,
+  forms: readonly TraceForm[],
 ): Promise<ReadResult> {
   const source = openStream(path);
   const { signal } = part;
@@ -117,7 +169,14 @@ async function readStream(
   signal?.addEventListener("abort", stop);
   if (signal?.aborted) stop();
   try {
-    return await readNdjson(source as AsyncIterable<Buffer>, name, sinks, part);
+    const { form: known, all } = await peeked(source as AsyncIterable<Buffer>, forms);
+    const form = known ?? formOfPath(forms, path, NDJSON);
+    if ("seekable" in form) throw InputError.at(name, 0, `is no regular file, expected ${REGULAR}`);
+    if (OWN.includes(form)) return await form.stream(all, name, sinks, part);
+    const { from: _from, count: _count, ...whole } = part;
+    const rows = new Rows(sinks, part);
+    const { info } = await form.stream(all, name, [rows], whole);
+    return { info, read: rows.passed };
   } finally {
     signal?.removeEventListener("abort", stop);
     source.destroy();

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { crc32 } from "./crc32.js";
 import { Bytes, encodeHybrid, HybridReader, widthOf } from "./hybrid.js";
 
 const identity = (n: number): Int32Array => Int32Array.from({ length: n }, (_, i) => i);
@@ -54,10 +53,4 @@ test("too few bytes, an empty run and an index beyond the dictionary are refused
 
 test("a dictionary of n entries needs the bits of n - 1, and never none", () => {
   assert.deepEqual([1, 2, 3, 256, 257, 65_536].map(widthOf), [1, 1, 2, 8, 9, 16]);
-});
-
-test("the checksum is the CRC-32 of gzip", () => {
-  const text = Buffer.from("123456789");
-  assert.equal(crc32(text, 0, 9) >>> 0, 0xcbf43926);
-  assert.equal(crc32(text, 9, 9), 0);
 });

@@ -3,14 +3,14 @@
  * through the room's second door, file.ts, which needs Node.
  */
 export * from "./buffer.js";
+export { COLUMNS, type ColumnName } from "./columns.js";
 export { describeEvent, domainName } from "./describe.js";
-export { TraceDigest } from "./digest.js";
+export { type Hash, TraceDigest } from "./digest.js";
 export * from "./event.js";
 export * from "./from-phase.js";
 export * from "./losses.js";
 export * from "./marks.js";
 export { NdjsonTrace } from "./ndjson.js";
-export { COLUMNS, type ColumnName } from "./parquet.js";
 export type { Integrity, ReadPart, TraceInfo } from "./read.js";
 export * from "./recorder.js";
 export type { TraceRecording } from "./recording.js";

@@ -1,7 +1,7 @@
 /**
  * A trace as NDJSON, for eyes and pipes: a header line, then one JSON object an event with the columns' names, then an end
  * line with the number of events, without which a stream may have been cut off. Small numbers are numbers, 64-bit values are
- * hex strings; what is zero, or NO_DOMAIN or NO_LEVEL, is left out.
+ * hex strings; what an event without the column has (columns.ts: 0, NO_DOMAIN, NO_LEVEL) is left out.
  *
  * {"shootdown":"trace","version":1,"producer":"..."}
  * {"kind":"write","name":"PTE","domain":0,"vmid":1,"stage":2,"level":3,"slot":5,"site":"p2m_set_entry","address":"0x90000028","to":"0x4000000407ff"}
@@ -11,8 +11,19 @@
 import { hex } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { BLOCK_EVENTS, EventBuffer, EventError, type TraceSink } from "./buffer.js";
-import { codeOf, KINDS, Names, NO_DOMAIN, NO_LEVEL, nameOf } from "./event.js";
-import { COLUMN_TYPES, COLUMNS, type ColumnName, TRACE_VERSION } from "./parquet.js";
+import {
+  COLUMN_TABLE,
+  COLUMNS,
+  type ColumnArrays,
+  isColumn,
+  SMALL_COLUMNS,
+  type SmallColumnName,
+  type TextColumn,
+  WIDE_COLUMNS,
+  type WideColumnName,
+} from "./columns.js";
+import { codeOf, KINDS, Names, nameOf } from "./event.js";
+import { TRACE_VERSION } from "./parquet.js";
 import { type Integrity, type ReadPart, type TraceInfo, unknownName } from "./read.js";
 import { readRecording, recordingJson, type TraceRecording } from "./recording.js";
 
@@ -25,13 +36,22 @@ const endLine = (events: number): string => JSON.stringify({ end: true, events }
 /** How an end line begins, for lines that are not parsed. */
 const END = /^\s*\{\s*"end"/;
 
+const keyOf = (column: string): string => `,"${column}":`;
+/** What a small column has when it is left out, and how those of a line begin. */
+const ABSENT = SMALL_COLUMNS.map((column) => COLUMN_TABLE[column].absent);
+const SMALL_KEYS = SMALL_COLUMNS.map(keyOf);
+const WIDE_KEYS = WIDE_COLUMNS.map(keyOf);
+
 /** Writes events as lines to `out`. The header goes out with the first piece. */
 export class NdjsonTrace implements TraceSink {
   private text: string;
   private written = 0;
-  /** JSON of a name by kind and code, and of a site by id, each made once */
+  /** JSON of a name by kind and code, and of a site by id with its key, each made once */
   private readonly names = KINDS.map((): string[] => []);
   private readonly sites: string[] = [];
+  /** arrays of the block at hand: of the small columns, and of the wide ones */
+  private small: readonly ColumnArrays[SmallColumnName][] = [];
+  private wide: readonly Uint32Array[] = [];
   /** what the trace says about its run, set before {@link NdjsonTrace.finish} */
   recording: TraceRecording | undefined;
 
@@ -43,6 +63,8 @@ export class NdjsonTrace implements TraceSink {
   }
 
   events(b: EventBuffer, names: Names): void {
+    this.small = SMALL_COLUMNS.map((column) => b[column]);
+    this.wide = WIDE_COLUMNS.map((column) => b[column]);
     for (let i = 0; i < b.length; i++) {
       this.text += this.line(b, i, names);
       if (this.text.length >= PIECE) this.flush();
@@ -56,18 +78,17 @@ export class NdjsonTrace implements TraceSink {
     const known = this.names[kind]!;
     known[code] ??= `{"kind":"${KINDS[kind]!}","name":${JSON.stringify(nameOf(kind, code, names))}`;
     let line = known[code];
-    if (b.pcpu[i] !== 0) line += `,"pcpu":${b.pcpu[i]!}`;
-    if (b.domain[i] !== NO_DOMAIN) line += `,"domain":${b.domain[i]!}`;
-    if (b.vmid[i] !== 0) line += `,"vmid":${b.vmid[i]!}`;
-    if (b.stage[i] !== 0) line += `,"stage":${b.stage[i]!}`;
-    if (b.level[i] !== NO_LEVEL) line += `,"level":${b.level[i]!}`;
-    if (b.slot[i] !== 0) line += `,"slot":${b.slot[i]!}`;
+    const { small, wide } = this;
+    for (let c = 0; c < small.length; c++) {
+      const value = small[c]![i]!;
+      if (value !== ABSENT[c]) line += `${SMALL_KEYS[c]!}${value}`;
+    }
     const site = b.site[i]!;
     if (site !== 0) {
-      this.sites[site] ??= JSON.stringify(names.list[site]!);
-      line += `,"site":${this.sites[site]}`;
+      this.sites[site] ??= `,"site":${JSON.stringify(names.list[site]!)}`;
+      line += this.sites[site];
     }
-    line += wide("address", b.address, i) + wide("from", b.from, i) + wide("to", b.to, i);
+    for (let c = 0; c < wide.length; c++) line += wideText(WIDE_KEYS[c]!, wide[c]!, i);
     return `${line}}\n`;
   }
 
@@ -85,10 +106,10 @@ export class NdjsonTrace implements TraceSink {
   }
 }
 
-function wide(column: string, words: Uint32Array, i: number): string {
+function wideText(key: string, words: Uint32Array, i: number): string {
   const lo = words[2 * i]!;
   const hi = words[2 * i + 1]!;
-  return lo === 0 && hi === 0 ? "" : `,"${column}":"${hex(lo, hi)}"`;
+  return lo === 0 && hi === 0 ? "" : `${key}"${hex(lo, hi)}"`;
 }
 
 /**
@@ -227,7 +248,7 @@ class LineReader {
   private event(value: Record<string, unknown>): void {
     const b = this.buffer;
     for (const key in value)
-      if (!Object.hasOwn(COLUMN_TYPES, key)) throw this.error(`unknown key '${key}', expected ${COLUMNS.join(", ")}`);
+      if (!isColumn(key)) throw this.error(`unknown key '${key}', expected ${COLUMNS.join(", ")}`);
     const { kind: kindName, name } = value;
     const kind = (KINDS as readonly unknown[]).indexOf(kindName);
     if (kind < 0) throw this.error(`kind: unknown kind ${JSON.stringify(kindName)}, expected ${KINDS.join(", ")}`);
@@ -242,35 +263,26 @@ class LineReader {
       throw error instanceof RangeError ? this.error(error.message) : error;
     }
     b.kind[i] = kind;
-    b.pcpu[i] = this.small(value, "pcpu", 0);
-    b.domain[i] = this.small(value, "domain", NO_DOMAIN);
-    b.vmid[i] = this.small(value, "vmid", 0);
-    b.stage[i] = this.small(value, "stage", 0);
-    b.level[i] = this.small(value, "level", NO_LEVEL);
-    b.slot[i] = this.small(value, "slot", 0);
-    this.wide(value, "address", b.address);
-    this.wide(value, "from", b.from);
-    this.wide(value, "to", b.to);
+    for (const column of SMALL_COLUMNS) b[column][i] = this.small(value, column);
+    for (const column of WIDE_COLUMNS) this.wide(value, column, b[column]);
     b.length++;
   }
 
-  private text(value: Record<string, unknown>, key: ColumnName): string {
+  private text(value: Record<string, unknown>, key: TextColumn): string {
     const text = value[key] ?? "";
     if (typeof text !== "string") throw this.error(`${key}: expected a string`);
     return text;
   }
 
-  private small(value: Record<string, unknown>, key: ColumnName, absent: number): number {
+  private small(value: Record<string, unknown>, key: SmallColumnName): number {
+    const { absent, min, max } = COLUMN_TABLE[key];
     if (!Object.hasOwn(value, key)) return absent;
     const number = value[key];
-    const type = COLUMN_TYPES[key];
-    if (type.holds !== "small") return absent;
-    if (typeof number === "number" && Number.isInteger(number) && number >= type.min && number <= type.max)
-      return number;
-    throw this.error(`${key}: ${JSON.stringify(number)}, expected a whole number from ${type.min} to ${type.max}`);
+    if (typeof number === "number" && Number.isInteger(number) && number >= min && number <= max) return number;
+    throw this.error(`${key}: ${JSON.stringify(number)}, expected a whole number from ${min} to ${max}`);
   }
 
-  private wide(value: Record<string, unknown>, key: "address" | "from" | "to", out: Uint32Array): void {
+  private wide(value: Record<string, unknown>, key: WideColumnName, out: Uint32Array): void {
     const j = 2 * this.buffer.length;
     out[j] = 0;
     out[j + 1] = 0;

@@ -1,8 +1,8 @@
 /** The block of events that is filled from the columns of a Parquet trace, column by column. */
 import { InputError } from "../input/index.js";
 import { BLOCK_EVENTS, EventBuffer } from "./buffer.js";
+import { COLUMN_TABLE, type ColumnName, columnOf, type SmallColumnName, WIDE_COLUMNS } from "./columns.js";
 import { codeOf, KINDS, Names } from "./event.js";
-import { COLUMN_TYPES, type ColumnName } from "./parquet.js";
 import { type ColumnRows, Texts } from "./parquet-rows.js";
 import { unknownName } from "./read.js";
 
@@ -14,11 +14,9 @@ export class Block {
   /** the rows of one column, until they are looked up and checked */
   private readonly decoded = new Int32Array(BLOCK_EVENTS);
   /** the 64-bit columns of the buffer, into which rows are decoded as they are */
-  private readonly wide = {
-    address: new Int32Array(this.buffer.address.buffer),
-    from: new Int32Array(this.buffer.from.buffer),
-    to: new Int32Array(this.buffer.to.buffer),
-  };
+  private readonly wide = new Map<ColumnName, Int32Array>(
+    WIDE_COLUMNS.map((column) => [column, new Int32Array(this.buffer[column].buffer)]),
+  );
   /** the row of the file that is event 0 */
   private first = 0;
   /** by text id: kind code + 1, or 0 when not looked up yet */
@@ -40,8 +38,9 @@ export class Block {
   /** Fills a column with its next rows; "kind" must be filled before "name". Throws an InputError for a value that cannot be. */
   fill(column: ColumnName, rows: ColumnRows): void {
     const n = this.buffer.length;
-    if (column === "address" || column === "from" || column === "to") {
-      rows.read(n, this.wide[column]);
+    const wide = this.wide.get(column);
+    if (wide !== undefined) {
+      rows.read(n, wide);
       return;
     }
     const from = this.decoded;
@@ -51,7 +50,7 @@ export class Block {
     if (column === "kind") bad = this.fillKinds(from, n);
     else if (column === "name") bad = this.fillCodes(from, n);
     else if (column === "site") bad = this.fillSites(from, n);
-    else bad = this.fillSmall(column, from, n);
+    else bad = this.fillSmall(column as SmallColumnName, from, n);
     if (bad >= 0) this.refuse(column, from[bad]!, bad, this.first + bad);
   }
 
@@ -110,14 +109,8 @@ export class Block {
     return -1;
   }
 
-  private fillSmall(
-    column: "pcpu" | "domain" | "vmid" | "stage" | "level" | "slot",
-    from: Int32Array,
-    n: number,
-  ): number {
-    const type = COLUMN_TYPES[column];
-    if (type.holds !== "small") return -1;
-    const { min, max } = type;
+  private fillSmall(column: SmallColumnName, from: Int32Array, n: number): number {
+    const { min, max } = COLUMN_TABLE[column];
     const to = this.buffer[column];
     for (let i = 0; i < n; i++) {
       const value = from[i]!;
@@ -129,7 +122,7 @@ export class Block {
 
   private refuse(column: ColumnName, value: number, i: number, row: number): never {
     const text = this.texts.list[value];
-    const type = COLUMN_TYPES[column];
+    const type = columnOf(column);
     if (type.holds === "small")
       throw InputError.at(this.path, 0, `row ${row}: ${column} is ${value}, expected ${type.min} to ${type.max}`);
     if (column === "kind")

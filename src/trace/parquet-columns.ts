@@ -2,11 +2,11 @@
  * Columns on their way into a Parquet file: values to dictionary indexes to compressed pages. A column keeps the values of
  * the page and the pages of the row group at hand, and the dictionary that they share; all of it is typed arrays.
  */
-import { gzipSync } from "node:zlib";
+import { crc32, gzipSync } from "node:zlib";
 import type { ColumnMetaData } from "hyparquet";
-import { crc32 } from "./crc32.js";
+import type { ColumnName } from "./columns.js";
 import { Bytes, encodeHybrid, widthOf } from "./hybrid.js";
-import { type ColumnName, PAGE_ROWS } from "./parquet.js";
+import { PAGE_ROWS } from "./parquet.js";
 import { CHUNK_KEY, sha256 } from "./parquet-digest.js";
 
 // Thrift enums of parquet.thrift: PageType and Encoding.
@@ -48,7 +48,7 @@ function appendPage(out: Bytes, type: number, body: Bytes, values: number, encod
   i32(type);
   i32(body.length);
   i32(packed.length);
-  i32(crc32(packed, 0, packed.length));
+  i32(crc32(packed) | 0);
   put(type === DATA_PAGE ? 0x1c : 0x3c); // field 5, data_page_header, or 7, dictionary_page_header
   i32(values);
   i32(encoding);

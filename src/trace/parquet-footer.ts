@@ -4,7 +4,8 @@
  */
 import { type ColumnMetaData, type CompressionCodec, type FileMetaData, parquetMetadata } from "hyparquet";
 import { InputError } from "../input/index.js";
-import { COLUMN_TYPES, COLUMNS, type ColumnName, TRACE_VERSION, VERSION_KEY } from "./parquet.js";
+import { COLUMNS, type ColumnName, columnOf } from "./columns.js";
+import { TRACE_VERSION, VERSION_KEY } from "./parquet.js";
 import { CHUNK_KEY, CREATED_BY, isSealed } from "./parquet-digest.js";
 import type { ByteSource } from "./parquet-foreign.js";
 import { isPaged } from "./parquet-page.js";
@@ -101,7 +102,7 @@ function checkSchema({ schema }: FileMetaData, path: string): void {
     const [element, ...more] = schema.slice(1).filter(({ name }) => name === column);
     if (element === undefined) throw InputError.at(path, 0, `not a trace: it has no column '${column}'`);
     if (more.length > 0) throw InputError.at(path, 0, `not a trace: it has several columns '${column}'`);
-    const type = physical[COLUMN_TYPES[column].holds];
+    const type = physical[columnOf(column).holds];
     const text = element.converted_type === "UTF8" || element.logical_type?.type === "STRING";
     if (element.type !== type || (type === "BYTE_ARRAY" && !text) || element.repetition_type === "REPEATED")
       throw InputError.at(

@@ -3,9 +3,9 @@
  * group in memory.
  */
 import { type FileMetaData, parquetRead } from "hyparquet";
-import { COLUMN_TYPES, type ColumnName } from "./parquet.js";
+import { type ColumnName, columnOf, wordsOf } from "./columns.js";
 import { unpacked } from "./parquet-page.js";
-import { type ColumnRows, RowError, type Texts, wordsOf } from "./parquet-rows.js";
+import { type ColumnRows, RowError, type Texts } from "./parquet-rows.js";
 
 /** Bytes of a file from `start` to `end` (exclusive). */
 export interface ByteSource {
@@ -30,7 +30,7 @@ export async function foreignRows(
   const out = new Int32Array(rows * wordsOf(column));
   let seen = 0;
   let wrong: RowError | undefined; // what is thrown within onChunk nobody catches
-  const { holds } = COLUMN_TYPES[column];
+  const { holds } = columnOf(column);
   await parquetRead({
     file,
     metadata,

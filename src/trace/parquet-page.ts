@@ -3,13 +3,12 @@
  * row group nor with those of a page. It takes what ParquetTrace writes, and what DuckDB and pandas write: PLAIN and dictionary
  * pages, uncompressed, gzipped or Snappy, null allowed (but not there).
  */
-import { gunzipSync } from "node:zlib";
+import { crc32, gunzipSync } from "node:zlib";
 import { type ColumnMetaData, type CompressionCodec, snappyUncompress } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
-import { crc32 } from "./crc32.js";
+import { type ColumnName, columnOf, wordsOf } from "./columns.js";
 import { HybridReader } from "./hybrid.js";
-import { COLUMN_TYPES, type ColumnName } from "./parquet.js";
-import { type ColumnRows, RowError, type Texts, wordsOf } from "./parquet-rows.js";
+import { type ColumnRows, RowError, type Texts } from "./parquet-rows.js";
 
 const CODECS = new Set<CompressionCodec>(["UNCOMPRESSED", "GZIP", "SNAPPY"]);
 const ENCODINGS = new Set(["PLAIN", "RLE", "RLE_DICTIONARY", "PLAIN_DICTIONARY"]);
@@ -137,7 +136,7 @@ export class PageReader implements ColumnRows {
     const start = this.reader.offset;
     const end = start + header.compressed_page_size;
     if (!(end >= start && end <= this.data.length)) throw new Error("a page reaches beyond its column");
-    if (header.crc !== undefined && header.crc !== crc32(this.data, start, end))
+    if (header.crc !== undefined && header.crc !== (crc32(this.data.subarray(start, end)) | 0))
       throw new Error("a page's checksum does not match its bytes");
     return header;
   }
@@ -185,7 +184,7 @@ export class PageReader implements ColumnRows {
       this.encoding = "PLAIN";
       this.body = body;
       this.at = at;
-      const { holds } = COLUMN_TYPES[this.column];
+      const { holds } = columnOf(this.column);
       if (holds !== "text" && body.length - at !== 4 * wordsOf(this.column) * n)
         throw new Error(`a page of ${body.length - at} bytes, too many or too few for its values`);
     } else if (encoding === "RLE_DICTIONARY" || encoding === "PLAIN_DICTIONARY") {
@@ -201,7 +200,7 @@ export class PageReader implements ColumnRows {
     if (this.encoding === "INDEXES") {
       if (words === 2) this.pick(n, out, to);
       else this.indexes.read(n, this.dictionary, out, to);
-    } else if (COLUMN_TYPES[this.column].holds === "text") {
+    } else if (columnOf(this.column).holds === "text") {
       for (let i = 0; i < n; i++) out[to + i] = this.text();
     } else {
       const size = 4 * words * n;
@@ -244,7 +243,7 @@ export class PageReader implements ColumnRows {
     this.dictionary = new Int32Array(words * count);
     this.body = body;
     this.at = 0;
-    if (COLUMN_TYPES[this.column].holds === "text") for (let i = 0; i < count; i++) this.dictionary[i] = this.text();
+    if (columnOf(this.column).holds === "text") for (let i = 0; i < count; i++) this.dictionary[i] = this.text();
     else {
       this.at = 4 * words * count;
       new Uint8Array(this.dictionary.buffer).set(body.subarray(0, this.at));

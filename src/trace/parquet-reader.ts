@@ -1,7 +1,8 @@
 /** Reads a trace from a Parquet file, row group by row group and block by block, only the columns and rows that are asked for. */
 import { InputError } from "../input/index.js";
 import { BLOCK_EVENTS, EventError, type TraceSink } from "./buffer.js";
-import { COLUMN_TYPES, COLUMNS, type ColumnName, PRODUCER_KEY, RECORDING_KEY } from "./parquet.js";
+import { COLUMNS, type ColumnName, columnOf } from "./columns.js";
+import { PRODUCER_KEY, RECORDING_KEY } from "./parquet.js";
 import { Block } from "./parquet-block.js";
 import { sha256 } from "./parquet-digest.js";
 import { type Chunk, type Footer, type Group, readFooter } from "./parquet-footer.js";
@@ -154,6 +155,6 @@ type Readers = ReadonlyMap<ColumnName, ColumnRows>;
 const isSystemError = (error: unknown): boolean => error instanceof Error && "syscall" in error;
 
 function expected(column: ColumnName): string {
-  const type = COLUMN_TYPES[column];
+  const type = columnOf(column);
   return type.holds === "text" ? "a string" : type.holds === "wide" ? "64 bits" : `${type.min} to ${type.max}`;
 }

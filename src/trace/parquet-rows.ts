@@ -1,20 +1,16 @@
 /** What readers of a column chunk have in common: where its rows go, and what may be wrong with one of them. */
-import { COLUMN_TYPES, type ColumnName } from "./parquet.js";
 
 /** The rows of a column chunk, in their order. Each method throws an Error that says what is wrong with the bytes. */
 export interface ColumnRows {
   /** rows read or left out so far */
   readonly row: number;
-  /** The next `n` rows into `out`: {@link wordsOf} words each, of a text its id. */
+  /** The next `n` rows into `out`: a text's id, an integer, or the interleaved halves of 64 bits. */
   read(n: number, out: Int32Array): void;
   /** Leaves out the next `n` rows. */
   skip(n: number): void;
   /** To be called behind the last row: nothing may follow it. */
   finish(): void;
 }
-
-/** 32-bit words of a row: a text id, an integer, or the interleaved halves of 64 bits. */
-export const wordsOf = (column: ColumnName): 1 | 2 => (COLUMN_TYPES[column].holds === "wide" ? 2 : 1);
 
 /** What is wrong with one row of a row group (counted from 0). */
 export class RowError extends Error {

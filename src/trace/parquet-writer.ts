@@ -2,6 +2,7 @@
 import type { RowGroup } from "hyparquet";
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import type { EventBuffer, TraceSink } from "./buffer.js";
+import { COLUMNS, type ColumnName, columnOf, fieldOf, type TextColumn } from "./columns.js";
 import { KINDS, Kind, type Names, nameOf } from "./event.js";
 import { GROUP_ROWS, PRODUCER_KEY, RECORDING_KEY, SCHEMA, TRACE_VERSION, VERSION_KEY } from "./parquet.js";
 import { SmallColumn, WideColumn } from "./parquet-columns.js";
@@ -13,6 +14,15 @@ const MAGIC = Uint8Array.of(0x50, 0x41, 0x52, 0x31);
 
 /** The names in a trace: at most 65,536 marks and sites, and fewer than that of the architecture's own. */
 const NAME_DOMAIN = 0x2_0000;
+
+/** The way of a column into the file; `text` is what the values of a text column stand for. */
+function columnWriter(name: ColumnName, text: ((value: number) => string) | undefined): SmallColumn | WideColumn {
+  const { holds, array } = columnOf(name);
+  if (holds === "wide") return new WideColumn(name);
+  if (name === "name") return new SmallColumn(name, NAME_DOMAIN, 0, text);
+  const values = 2 ** (8 * array.BYTES_PER_ELEMENT);
+  return new SmallColumn(name, values, array === Int8Array ? -values / 2 : 0, text);
+}
 
 /**
  * The file's bytes go to `out` in order, while events come and at {@link ParquetTrace.finish}; each piece is valid only
@@ -32,18 +42,16 @@ export class ParquetTrace implements TraceSink {
   private readonly textOf = KINDS.map(() => new Uint32Array(0x1_0000));
   private nameValues = new Uint32Array(0);
 
-  private readonly kind = new SmallColumn("kind", KINDS.length, 0, (kind) => KINDS[kind]!);
-  private readonly pcpu = new SmallColumn("pcpu", 0x100, 0);
-  private readonly name = new SmallColumn("name", NAME_DOMAIN, 0, (id) => this.texts[id]!);
-  private readonly domain = new SmallColumn("domain", 0x1_0000, 0);
-  private readonly vmid = new SmallColumn("vmid", 0x1_0000, 0);
-  private readonly stage = new SmallColumn("stage", 0x100, 0);
-  private readonly level = new SmallColumn("level", 0x100, -0x80);
-  private readonly slot = new SmallColumn("slot", 0x1_0000, 0);
-  private readonly site = new SmallColumn("site", 0x1_0000, 0, (id) => this.names!.list[id]!);
-  private readonly address = new WideColumn("address");
-  private readonly from = new WideColumn("from");
-  private readonly to = new WideColumn("to");
+  /** what the values of a text column stand for */
+  private readonly textOfValue: Readonly<Record<TextColumn, (value: number) => string>> = {
+    kind: (kind) => KINDS[kind]!,
+    name: (id) => this.texts[id]!,
+    site: (id) => this.names!.list[id]!,
+  };
+  private readonly columns = COLUMNS.map((name) => ({
+    field: fieldOf(name),
+    to: columnWriter(name, (this.textOfValue as Partial<Record<ColumnName, (value: number) => string>>)[name]),
+  }));
 
   /** what the trace says about its run, set before {@link ParquetTrace.finish} */
   recording: TraceRecording | undefined;
@@ -63,18 +71,8 @@ export class ParquetTrace implements TraceSink {
     const n = buffer.length;
     if (n === 0) return;
     this.names = names;
-    this.kind.add(buffer.kind, n);
-    this.pcpu.add(buffer.pcpu, n);
-    this.name.add(this.nameColumn(buffer, names), n);
-    this.domain.add(buffer.domain, n);
-    this.vmid.add(buffer.vmid, n);
-    this.stage.add(buffer.stage, n);
-    this.level.add(buffer.level, n);
-    this.slot.add(buffer.slot, n);
-    this.site.add(buffer.site, n);
-    this.address.add(buffer.address, n);
-    this.from.add(buffer.from, n);
-    this.to.add(buffer.to, n);
+    for (const { field, to } of this.columns)
+      to.add(field === "code" ? this.nameColumn(buffer, names) : buffer[field], n);
     this.rows += n;
     if (this.rows >= GROUP_ROWS) this.group();
   }
@@ -111,22 +109,9 @@ export class ParquetTrace implements TraceSink {
   private group(): void {
     this.begin();
     const start = this.offset;
-    const columns = [
-      this.kind,
-      this.pcpu,
-      this.name,
-      this.domain,
-      this.vmid,
-      this.stage,
-      this.level,
-      this.slot,
-      this.site,
-      this.address,
-      this.from,
-      this.to,
-    ].map((column) => {
+    const columns = this.columns.map(({ to }) => {
       const at = this.offset;
-      return { file_offset: BigInt(at), meta_data: column.finish(at, (bytes) => this.put(bytes)) };
+      return { file_offset: BigInt(at), meta_data: to.finish(at, (bytes) => this.put(bytes)) };
     });
     const size = BigInt(this.offset - start);
     this.groups.push({ columns, total_byte_size: size, num_rows: BigInt(this.rows), total_compressed_size: size });

@@ -1,6 +1,7 @@
 /** What reading a trace is, in whichever form the file is. */
+
+import type { ColumnName } from "./columns.js";
 import { KINDS, Kind } from "./event.js";
-import type { ColumnName } from "./parquet.js";
 import type { TraceRecording } from "./recording.js";
 
 /** Which part of a trace to read. */

@@ -5,7 +5,7 @@
 import { ipaFeature, levelShift, minBlockLevel, stage2Geometry, TLBI_OPS, tlbiIndex } from "../../arch/index.js";
 import { InputError } from "../../input/index.js";
 import { byName, type Counts } from "../counts.js";
-import type { Host, KvmHost } from "../prices.js";
+import { type Host, isNested, type KvmHost } from "../prices.js";
 import { EVERY_VMID, type Tally } from "./tally.js";
 
 /** A host's way of unmapping, and its IPA size: kvm_ipa_limit, which is the host's and not a VM's. */
@@ -15,7 +15,7 @@ export interface Account extends Pick<KvmHost, "granuleBits" | "unmap" | "holes"
 
 /** The account of a nested host at an IPA size; an InputError where the host's page size has no stage 2 of that size. */
 export function accountOf(host: Host, ipaBits: number): Account {
-  if (host.kvm === undefined) throw new InputError(`host ${host.name} is not nested, so IPA bits do not matter to it`);
+  if (!isNested(host)) throw new InputError(`host ${host.name} is not nested, so IPA bits do not matter to it`);
   const { granuleBits, unmap, holes, repeatTlbi } = host.kvm;
   try {
     stage2Geometry(ipaBits, granuleBits);

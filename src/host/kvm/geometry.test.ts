@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addressOperand, rangeOperand } from "../../arch/index.js";
-import { builtInText } from "../builtin.fixture.js";
+import { builtInHost, builtInText } from "../builtin.fixture.js";
 import { type Host, parseHost } from "../prices.js";
 import { priceTlbi } from "../single.js";
 
@@ -11,6 +11,7 @@ const hostOf = (pages: "4K" | "16K" | "64K"): Host =>
       .replace('page-size = "4K"', `page-size = "${pages}"`)
       .replace('backing = "4K"', `backing = "${pages}"`),
     "test.toml",
+    builtInHost,
   );
 
 const CHUNKS = {

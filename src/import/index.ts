@@ -1,0 +1,10 @@
+/** Logs of other tools, read as traces. An importer is a file here, and a line in the table. */
+import { type ReadResult, readTrace, type StreamForm } from "../trace/file.js";
+import type { ReadPart, TraceSink } from "../trace/index.js";
+
+/** Forms of other tools' logs, each told by its first bytes; there is none so far. */
+const IMPORTERS: readonly StreamForm[] = [];
+
+/** As readTrace of the trace room, of Shootdown's own traces and of whatever can be imported. */
+export const readAnyTrace = (path: string, sinks: readonly TraceSink[], part: ReadPart = {}): Promise<ReadResult> =>
+  readTrace(path, sinks, part, IMPORTERS);

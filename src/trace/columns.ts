@@ -1,0 +1,101 @@
+/**
+ * The columns of a trace, each in one place: what it holds, in which typed array, and what an event without it has. The
+ * buffer, both forms of file and the digest go through this table; event.ts says what the columns mean.
+ */
+import { NO_DOMAIN, NO_LEVEL } from "./event.js";
+
+/** What a column holds: text (in the buffer its code or id), a whole number from `min` to `max`, or 64 bits. */
+export type Column =
+  | (InBuffer<Uint8ArrayConstructor | Uint16ArrayConstructor> & { readonly holds: "text" })
+  | (InBuffer<Uint8ArrayConstructor | Uint16ArrayConstructor | Int8ArrayConstructor> & {
+      readonly holds: "small";
+      readonly min: number;
+      readonly max: number;
+    })
+  /** interleaved halves: [2i] = bits [31:0], [2i+1] = bits [63:32] */
+  | (InBuffer<Uint32ArrayConstructor> & { readonly holds: "wide" });
+
+interface InBuffer<T> {
+  /** the array of the buffer, which bears the column's name but where `field` says another */
+  readonly array: T;
+  readonly field?: string;
+  /** what an event without it has; NDJSON leaves it out then */
+  readonly absent: number;
+  /** every source writes it for every event: a buffer is emptied without it */
+  readonly always: boolean;
+}
+
+const small = <T extends Uint8ArrayConstructor | Uint16ArrayConstructor | Int8ArrayConstructor>(
+  array: T,
+  always: boolean,
+  max: number,
+  { min = 0, absent = 0 } = {},
+) => ({ holds: "small", array, absent, always, min, max }) as const;
+const text = <T extends Uint8ArrayConstructor | Uint16ArrayConstructor>(array: T) =>
+  ({ holds: "text", array, absent: 0, always: true }) as const;
+const WIDE = { holds: "wide", array: Uint32Array, absent: 0, always: false } as const;
+
+/** The table; its order is that of a file's columns. */
+export const COLUMN_TABLE = {
+  kind: text(Uint8Array),
+  pcpu: small(Uint8Array, true, 0xff),
+  name: { ...text(Uint16Array), field: "code" },
+  domain: small(Uint16Array, true, 0xffff, { absent: NO_DOMAIN }),
+  vmid: small(Uint16Array, true, 0xffff),
+  stage: small(Uint8Array, false, 2),
+  level: small(Int8Array, false, 3, { min: -1, absent: NO_LEVEL }),
+  slot: small(Uint16Array, false, 0xffff),
+  site: text(Uint16Array),
+  address: WIDE,
+  from: WIDE,
+  to: WIDE,
+} as const satisfies Readonly<Record<string, Column>>;
+
+export type ColumnName = keyof typeof COLUMN_TABLE;
+type Holding<H> = { [C in ColumnName]: (typeof COLUMN_TABLE)[C] extends { holds: H } ? C : never }[ColumnName];
+export type TextColumn = Holding<"text">;
+export type SmallColumnName = Holding<"small">;
+export type WideColumnName = Holding<"wide">;
+
+/** The name of a column's array in the buffer. */
+export type FieldOf<C extends ColumnName> = C extends ColumnName
+  ? (typeof COLUMN_TABLE)[C] extends { field: infer F extends string }
+    ? F
+    : C
+  : never;
+export type Field = FieldOf<ColumnName>;
+/** The arrays of a buffer, by field. */
+export type ColumnArrays = {
+  readonly [C in ColumnName as FieldOf<C>]: InstanceType<(typeof COLUMN_TABLE)[C]["array"]>;
+};
+
+/** The columns of a trace, in the file's order. */
+export const COLUMNS = Object.keys(COLUMN_TABLE) as readonly ColumnName[];
+
+/** A column by name. */
+export const columnOf = (name: ColumnName): Column => COLUMN_TABLE[name];
+/** True when there is a column of that name. */
+export const isColumn = (name: string): name is ColumnName => Object.hasOwn(COLUMN_TABLE, name);
+export const fieldOf = <C extends ColumnName>(name: C): FieldOf<C> => (columnOf(name).field ?? name) as FieldOf<C>;
+/** Elements of the array for each event, and 32-bit words for each row of a file. */
+export const wordsOf = (name: ColumnName): 1 | 2 => (columnOf(name).holds === "wide" ? 2 : 1);
+
+/** The columns that hold this, in the file's order. */
+const holding = <N extends ColumnName>(holds: Column["holds"]): readonly N[] =>
+  COLUMNS.filter((name): name is N => columnOf(name).holds === holds);
+export const SMALL_COLUMNS = holding<SmallColumnName>("small");
+export const WIDE_COLUMNS = holding<WideColumnName>("wide");
+
+/** A column as it stands in a buffer, for loops over all of them. */
+export interface FieldColumn {
+  readonly name: ColumnName;
+  readonly field: Field;
+  readonly words: 1 | 2;
+  readonly absent: number;
+  readonly always: boolean;
+  readonly array: Column["array"];
+}
+export const FIELDS: readonly FieldColumn[] = COLUMNS.map((name) => {
+  const { array, absent, always } = columnOf(name);
+  return { name, field: fieldOf(name), words: wordsOf(name), absent, always, array };
+});
