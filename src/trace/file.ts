@@ -1,5 +1,6 @@
 /** Trace files, by their ending: NAME.parquet, NAME.ndjson, and "-" for NDJSON on standard input and output. */
 import type { FileHandle } from "node:fs/promises";
+import type { Readable } from "node:stream";
 import { isatty } from "node:tty";
 import { OutputFile, openSeekable, openStream } from "../files/index.js";
 import { fileError, InputError, visibleJson } from "../input/index.js";
@@ -83,13 +84,19 @@ export interface ReadResult {
 
 /**
  * Feeds a trace file to the sinks, block by block, in memory that does not grow with the file. With `part`, only those
- * columns and rows; a Parquet file is read only where they are. Throws an InputError that names file and row or line.
+ * columns and rows; a Parquet file is read only where they are. "-" reads `stdin`. Throws an InputError that names file and
+ * row or line.
  */
-export async function readTrace(path: string, sinks: readonly TraceSink[], part: ReadPart = {}): Promise<ReadResult> {
+export async function readTrace(
+  path: string,
+  sinks: readonly TraceSink[],
+  part: ReadPart = {},
+  stdin: () => Readable = () => openStream("-"),
+): Promise<ReadResult> {
   const form = formOf(path);
   const name = path === "-" ? "standard input" : path;
   try {
-    if (form === "ndjson") return await readStream(path, name, sinks, part);
+    if (form === "ndjson") return await readStream(path === "-" ? stdin() : openStream(path), name, sinks, part);
     const file = await openSeekable(path, "a Parquet file (a pipe can bring NDJSON)");
     try {
       const { ParquetTraceFile } = await import("./parquet-reader.js");
@@ -106,12 +113,11 @@ export async function readTrace(path: string, sinks: readonly TraceSink[], part:
 
 /** NDJSON, as it comes; the signal ends the waiting for more, too. */
 async function readStream(
-  path: string,
+  source: Readable,
   name: string,
   sinks: readonly TraceSink[],
   part: ReadPart,
 ): Promise<ReadResult> {
-  const source = openStream(path);
   const { signal } = part;
   const stop = (): void => void source.destroy(signal?.reason as Error);
   signal?.addEventListener("abort", stop);
