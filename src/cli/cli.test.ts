@@ -1,15 +1,12 @@
-/** The command line, as a user has it: files, exit statuses; processes where it is they that are told of. */
+/** The command line, as a user has it: files, JSON, exit statuses. */
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import * as command from "./command.fixture.js";
-import { type Done, ENV, listening, MAIN, PATIENCE, spawned } from "./command.fixture.js";
+import { type Done, spawned } from "./command.fixture.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "shootdown-cli-"));
@@ -111,26 +108,6 @@ test("compare --json keeps its contract", async () => {
       assert.equal(typeof check[key], type, `${key} of ${check.name}`);
 });
 
-test("without arguments, compare has every scenario, policy, host and size, and writes the report", {
-  timeout: PATIENCE,
-}, async () => {
-  const names = async (shelf: string): Promise<string[]> =>
-    (await json<{ name: string }[]>(shelf)).map(({ name }) => name);
-  const [scenarios, policies, hosts] = [await names("scenarios"), await names("policies"), await names("hosts")];
-  for (const name of ["create-domu", "create-domu-ramdisk", "vcpu-switch", "destroy-domu"])
-    assert.ok(scenarios.includes(name), name);
-  assert.ok(policies.length >= 13 && hosts.length >= 4);
-  const { status, out, err } = spawned(["compare", "--report", "all.html", "--json"]);
-  assert.deepEqual([status, err], [0, ""]);
-  const { rows } = JSON.parse(out) as { rows: Row[] };
-  const cells = new Set(rows.map((row) => [row.scenario, row.policy, row.host, row.ipaBits].join(" ")));
-  for (const s of scenarios)
-    for (const p of policies)
-      for (const h of hosts) for (const bits of [40, 44, 48]) assert.ok(cells.has([s, p, h, bits].join(" ")));
-  assert.match(readFileSync(at("all.html"), "utf8"), /^<!doctype html>/i);
-  assert.ok(!readdirSync(folder).some((name) => name.includes("partial")));
-});
-
 test("a trace goes from simulate through show and price, in both forms and by a pipe", async () => {
   const made = await json<Record<string, unknown> & { rows: Row[] }>(
     ...["simulate", "create-domu", "-p", "remove-batch", "-o", "again.ndjson", "--host", "kvm-nested-7.2"],
@@ -169,15 +146,6 @@ test("a trace goes from simulate through show and price, in both forms and by a 
     events.filter((line) => (JSON.parse(line) as { kind?: string }).kind === "tlbi").length,
     tlbis.reduce((a, b) => a + b, 0),
   );
-});
-
-test("simulate on standard output is a trace that price takes, and the summary keeps out of the way", async () => {
-  const { status, out, err } = spawned(["simulate", "vcpu-switch", "-p", "xen-today", "-o", "-"]);
-  assert.equal(status, 0);
-  assert.match(err, /events of vcpu-switch under xen-today/);
-  writeFileSync(at("piped.ndjson"), out);
-  const { rows } = await json<{ rows: (Row & { phase: string })[] }>("price", "piped.ndjson", "--host", "bare-metal");
-  assert.equal(rows.find((row) => row.phase === "run")!.tlbi.VMALLS12E1, 198);
 });
 
 test("tlbi explains and prices a single instruction", async () => {
@@ -398,139 +366,10 @@ test("wrong usage is status 2 and says what was wrong", async () => {
   }
 });
 
-/** Many seconds of work for any command: the ramdisk's domU, again and again. */
-const long = (): string => edited("scenarios", "create-domu-ramdisk", [/^\[machine\]/m, "lives = 1000\n\n[machine]"]);
-
-/** Interrupts a command once it would hear it and is `ready`, and tells how it ended. */
-async function interrupted(ready: () => Promise<unknown>, ...args: string[]): Promise<unknown[]> {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env: ENV, stdio: "pipe" });
-  try {
-    let said = "";
-    child.stderr.on("data", (data: Buffer) => (said += data.toString()));
-    child.stdout.resume();
-    const exit = once(child, "exit");
-    await listening(child);
-    await ready();
-    child.kill("SIGINT");
-    return [(await exit)[0], said];
-  } finally {
-    child.kill("SIGKILL");
-  }
-}
-
-test("Ctrl-C ends simulate with status 130 and leaves no file", async () => {
-  const parts = (): string[] => readdirSync(folder).filter((name) => name.includes("stopped"));
-  for (const name of ["stopped.parquet", "stopped.ndjson"]) {
-    const begun = async (): Promise<void> => {
-      while (parts().length === 0) await sleep(20);
-    };
-    assert.deepEqual(await interrupted(begun, "simulate", long(), "-p", "xen-today", "-o", name), [130, ""]);
-    assert.deepEqual(parts(), []);
-  }
-});
-
-test("Ctrl-C ends compare, of one job as of many, and price", async () => {
-  // At once, or in the midst of it: both must do.
-  const [now, soon] = [async () => {}, () => sleep(500)];
-  const one = ["compare", long(), "-p", "xen-today", "--host", "bare-metal", "--report", "stopped.html"];
-  assert.deepEqual(await interrupted(soon, ...one), [130, ""]);
-  assert.deepEqual(await interrupted(now, "compare", long(), "--report", "stopped.html"), [130, ""]);
-  assert.ok(!readdirSync(folder).some((name) => name.includes("stopped")));
-  assert.deepEqual(await interrupted(now, "price", "-"), [130, ""], "also while it waits for input that never comes");
-});
-
-test("a reader that has seen enough is no error", { skip: process.platform === "win32" }, async () => {
-  for (const args of [
-    "show trace.parquet --events --json",
-    "simulate create-domu -p xen-today -o -",
-    "compare create-domu --no-prove --json",
-    "tlbi",
-  ]) {
-    const script = `{ "${process.execPath}" "${MAIN}" ${args}; echo "status $?" >&2; } | head -n 1`;
-    const { stdout, stderr } = spawnSync("/bin/sh", ["-c", script], { cwd: folder, env: ENV, encoding: "utf8" });
-    assert.equal(stdout.split("\n").length, 2, args);
-    assert.equal(stderr, "status 0\n", args);
-  }
-});
-
 test("output keeps to 80 columns on a pipe, and to COLUMNS if that is set", async () => {
   const widest = (text: string): number => Math.max(...text.split("\n").map((line) => line.length));
   for (const args of [["compare", "create-domu"], ["policies"], ["hosts"], ["scenarios"], ["price", "trace.parquet"]])
     assert.ok(widest(await output(...args)) <= 80, args.join(" "));
   const wide = await command.shootdown(["compare", "create-domu"], { columns: 160 });
   assert.ok(widest(wide.out) > 80 && widest(wide.out) <= 160);
-});
-
-const sh = (command: string, args: readonly string[], cwd: string): Done => {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd, env: ENV, encoding: "utf8", timeout: 50_000 });
-  return { status, out: stdout, err: stderr };
-};
-
-test("the packed package installs into an empty folder and runs there, and programs get its types", {
-  timeout: 55_000,
-}, async (t) => {
-  // The build is there already; npm pack would make it anew, under the feet of other tests.
-  const pack = sh("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", folder], ROOT);
-  assert.equal(pack.status, 0, pack.err);
-  const [{ filename, files }] = JSON.parse(pack.out) as [{ filename: string; files: { path: string }[] }];
-  const paths = files.map(({ path }) => path);
-  for (const path of ["dist/cli/main.js", "dist/arch/index.d.ts", "policies/xen-today.toml", "README.md", "LICENSE"])
-    assert.ok(paths.includes(path), `${path} is packed`);
-  assert.deepEqual(
-    paths.filter((path) => /(^|\/)src\/|\.(test|testing|fixture)\./.test(path)),
-    [],
-  );
-
-  const user = at("user");
-  mkdirSync(user);
-  writeFileSync(join(user, "package.json"), '{ "private": true, "type": "module" }');
-  const install = sh(
-    "npm",
-    ["install", "--prefer-offline", "--no-audit", "--no-fund", "--omit=dev", at(filename)],
-    user,
-  );
-  if (install.status !== 0) {
-    const unreachable = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED/.exec(
-      install.err,
-    );
-    assert.ok(unreachable || install.status === null, `npm install: ${install.err}`);
-    t.skip(`THE PACKAGE WAS NOT INSTALLED: npm cannot reach its registry (${unreachable?.[0] ?? "no answer in time"})`);
-    return;
-  }
-  const npx = (...args: string[]): Done => sh("npx", ["--no-install", "shootdown", ...args], user);
-  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
-  assert.equal(npx("--version").out, `${version}\n`);
-  const { rows } = JSON.parse(npx("compare", "create-domu", "-p", "xen-today", "--json").out) as { rows: Row[] };
-  assert.ok(rows.length > 0);
-
-  writeFileSync(
-    join(user, "program.ts"),
-    `import { decodeTlbi } from "shootdown/arch";
-import { loadPolicy } from "shootdown/catalog";
-import type { CompareRow } from "shootdown/compare";
-import type { Host } from "shootdown/host";
-import type { Policy } from "shootdown/policy";
-import type { TraceSink } from "shootdown/trace";
-import { readTrace } from "shootdown/trace/file";
-import type { Scenario } from "shootdown/xen";
-const policy: Policy = loadPolicy("xen-today");
-const name: string | undefined = decodeTlbi(0xd50c83df)?.op.name;
-// @ts-expect-error: types are resolved, so a wrong one is an error
-const wrong: number = policy.name;
-export type Used = [CompareRow, Host, TraceSink, Scenario, typeof wrong, typeof readTrace];
-console.log(name, policy.name);
-`,
-  );
-  const tsc = sh(
-    process.execPath,
-    [
-      ...[join(ROOT, "node_modules/typescript/bin/tsc"), "program.ts", "--strict", "--skipLibCheck"],
-      ...["--ignoreConfig", "--target", "es2022", "--module", "nodenext"],
-      ...["--types", "node", "--typeRoots", join(ROOT, "node_modules/@types")],
-    ],
-    user,
-  );
-  assert.deepEqual({ status: tsc.status, out: tsc.out }, { status: 0, out: "" });
-  assert.ok(existsSync(join(user, "program.js")));
-  assert.equal(sh(process.execPath, ["program.js"], user).out, "VMALLS12E1IS xen-today\n");
 });
