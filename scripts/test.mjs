@@ -1,16 +1,61 @@
-// Runs the built tests (dist/**/*.test.js, or those whose path contains an argument) with Node's own runner.
+// Runs the built tests (dist/**/*.test.js, or those whose path contains an argument) with Node's own runner, and says in a last
+// line what was skipped. --quick leaves out what boots, browses, installs, or proves and simulates at length.
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const wanted = process.argv.slice(2);
-const files = readdirSync("dist", { recursive: true })
+const SETUP = "scripts/setup-debian.sh --yes";
+
+/** Files (the ends of their names) of more than a second of CPU time or so, and those that need more than Node. */
+const SLOW = [
+  "build",
+  ...["capture/directmap", "capture/recording", "capture/toolstack", "capture/vitals"],
+  ...["catalog/policies", "catalog/simulations"],
+  ...["cli/capture", "cli/capture.e2e", "cli/capture-4.17.e2e", "cli/cli", "cli/diff", "cli/edge", "cli/held"],
+  ...["cli/integrity", "cli/litmus", "cli/package", "cli/pool", "cli/process", "cli/prove"],
+  ...["cli/readme", "cli/show"],
+  ...["compare/compare", "compare/executed", "compare/phases", "compare/recorded", "compare/whole-stack"],
+  ...["litmus-folder", "bounds", "reductions", "sample", "sign-off"],
+  ...["report/browser", "report/html", "report/real", "report/verdict", "report/format"],
+  ...["trace/damage", "trace/duckdb", "trace/file", "trace/hybrid"],
+].map((name) => `/${name}.test.js`);
+
+const quick = process.argv.includes("--quick");
+const wanted = process.argv.slice(2).filter((word) => word !== "--quick");
+const all = readdirSync("dist", { recursive: true })
   .map((file) => join("dist", String(file)))
   .filter((file) => file.endsWith(".test.js") && (wanted.length === 0 || wanted.some((w) => file.includes(w))))
   .sort();
+const files = quick ? all.filter((file) => !SLOW.some((end) => file.endsWith(end))) : all;
 if (files.length === 0) {
   console.error(`no test file under dist matches ${wanted.join(" ")}`);
   process.exit(1);
 }
-const run = spawnSync(process.execPath, ["--test", "--test-concurrency=2", ...files], { stdio: "inherit" });
+
+const folder = mkdtempSync(join(tmpdir(), "shootdown-tests-"));
+const skips = join(folder, "skips.json");
+// As Node.js chooses by itself, up to 20; and what was skipped beside it.
+const reporters = [[process.stdout.isTTY ? "spec" : "tap", "stdout"], [new URL("./skips.mjs", import.meta.url).href, skips]]; // biome-ignore format: one row
+const run = spawnSync(
+  process.execPath,
+  [
+    ...["--test", "--test-concurrency=2"],
+    ...reporters.flatMap(([name, to]) => [`--test-reporter=${name}`, `--test-reporter-destination=${to}`]),
+    ...files,
+  ],
+  { stdio: "inherit" },
+);
+if (quick) console.log(`quick: ${all.length - files.length} of ${all.length} files were left out; npm test runs them`);
+console.log(skipped(readFileSync(skips, "utf8")));
+rmSync(folder, { recursive: true });
 process.exit(run.status ?? 1);
+
+/** One line: how many tests were skipped, why, and what sets up what they need. */
+function skipped(text) {
+  const reasons = text === "" ? [] : JSON.parse(text);
+  if (reasons.length === 0) return "skipped: nothing";
+  const distinct = [...new Set(reasons)].map((reason) => reason.replace(/^(SKIPPED|NOT TESTED): /, ""));
+  const how = distinct.some((reason) => reason.includes("setup-debian")) ? `; to set up what is missing: ${SETUP}` : "";
+  return `skipped: ${reasons.length} tests (${distinct.join("; ")})${how}`;
+}

@@ -40,6 +40,7 @@ import { CaptureMeter } from "./capture-meter.js";
 import { memoryOp, recordingOf } from "./capture-record.js";
 import { captureText } from "./capture-text.js";
 import { Holding, heldText, profileOf, refuseWithout } from "./held.js";
+import { io } from "./io.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 import { interruptible } from "./progress.js";
 
@@ -167,7 +168,7 @@ async function setUp(options: Options): Promise<void> {
     else print(`ready: shootdown capture uses ${folder} (remove it to fetch everything anew)\n`);
     return;
   }
-  if (!options.yes && !process.stdin.isTTY) throw new InputError("no terminal to ask on: add --yes");
+  if (!options.yes && !io().stdin().isTTY) throw new InputError("no terminal to ask on: add --yes");
   // checkCache refuses what others may write to: whatever the user's umask, nothing like that is made.
   process.umask(process.umask() | 0o022);
   await interruptible(async (signal) => {

@@ -1,38 +1,26 @@
 /** `shootdown diff` as a user has it. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { TraceDifference } from "../compare/index.js";
 import { writeTrace } from "../trace/file.js";
 import { FromPhase } from "../trace/index.js";
 import { recordRemovals } from "../trace/recorded.fixture.js";
+import { type Given, shootdown } from "./command.fixture.js";
 
-const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "shootdown-diff-"));
 after(() => rmSync(folder, { recursive: true }));
-const { NODE_OPTIONS: _options, COLUMNS: _columns, ...ENV } = process.env;
+process.chdir(folder);
 
-function shootdown(args: readonly string[], input?: Buffer, env: Readonly<Record<string, string>> = {}) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
-    cwd: folder,
-    env: { ...ENV, ...env },
-    encoding: "utf8",
-    maxBuffer: 1 << 28,
-    ...(input ? { input } : {}),
-  });
-  return { status, out: stdout, err: stderr };
-}
-
-function output(args: readonly string[], input?: Buffer, env?: Readonly<Record<string, string>>): string {
-  const { status, out, err } = shootdown(args, input, env);
+async function output(args: readonly string[], given?: Given): Promise<string> {
+  const { status, out, err } = await shootdown(args, given);
   assert.deepEqual({ status, err }, { status: 0, err: "" }, args.join(" "));
   return out;
 }
-const json = (...args: string[]): TraceDifference => JSON.parse(output(["diff", ...args, "--json"])) as TraceDifference;
+const json = async (...args: string[]): Promise<TraceDifference> =>
+  JSON.parse(await output(["diff", ...args, "--json"])) as TraceDifference;
 
 before(async () => {
   for (const [file, policy] of [
@@ -40,7 +28,7 @@ before(async () => {
     ["batch.parquet", "remove-batch"],
     ["batch.ndjson", "remove-batch"],
   ])
-    output(["simulate", "create-domu", "-p", policy!, "-o", file!]);
+    await output(["simulate", "create-domu", "-p", policy!, "-o", file!]);
   for (const [name, batch] of [
     ["recorded-a.parquet", undefined],
     ["recorded-b.parquet", 64],
@@ -51,10 +39,15 @@ before(async () => {
   }
 });
 
-test("--json keeps its contract, and has the figures of show and of price", () => {
-  const { before, after, identical, phases, prices } = json("today.parquet", "batch.parquet", "--ipa-bits", "40,48");
-  const show = (trace: string) => JSON.parse(output(["show", trace, "--json"]));
-  const [today, batch] = [show("today.parquet"), show("batch.parquet")];
+test("--json keeps its contract, and has the figures of show and of price", async () => {
+  const { before, after, identical, phases, prices } = await json(
+    "today.parquet",
+    "batch.parquet",
+    "--ipa-bits",
+    "40,48",
+  );
+  const show = async (trace: string) => JSON.parse(await output(["show", trace, "--json"]));
+  const [today, batch] = [await show("today.parquet"), await show("batch.parquet")];
   assert.deepEqual(
     [before.trace, before.events, after.trace, after.events, identical],
     ["today.parquet", today.events, "batch.parquet", batch.events, false],
@@ -70,13 +63,13 @@ test("--json keeps its contract, and has the figures of show and of price", () =
   for (const { op, caller, vmid, count } of batch.phases.create.byCaller)
     assert.equal(byCaller.find((r) => r.op === op && r.caller === caller && r.vmid === vmid)!.after, count);
 
-  const listed = (JSON.parse(output(["hosts", "--json"])) as { name: string }[]).map(({ name }) => name);
+  const listed = (JSON.parse(await output(["hosts", "--json"])) as { name: string }[]).map(({ name }) => name);
   assert.deepEqual(new Set(prices.map((row) => row.host)), new Set(listed), "every built-in host by default");
   for (const [side, trace] of [
     ["before", "today.parquet"],
     ["after", "batch.parquet"],
   ] as const) {
-    const { rows } = JSON.parse(output(["price", trace, "--ipa-bits", "40,48", "--json"]));
+    const { rows } = JSON.parse(await output(["price", trace, "--ipa-bits", "40,48", "--json"]));
     for (const row of rows) {
       const of = prices.find((p) => p.phase === row.phase && p.host === row.host && p.ipaBits === row.ipaBits)!;
       const { microseconds, microsecondsRange, parts, rest, refaults, leavesDropped, noShadow } = row;
@@ -85,25 +78,31 @@ test("--json keeps its contract, and has the figures of show and of price", () =
   }
 });
 
-test("the form of a trace makes no difference, and one of them may come by a pipe", () => {
-  assert.equal(json("batch.parquet", "batch.ndjson").identical, true);
-  assert.match(output(["diff", "batch.ndjson", "batch.parquet"]), /The two traces are the same, event for event\.\n$/);
-  const bytes = readFileSync(join(folder, "batch.ndjson"));
-  const piped = output(["diff", "today.parquet", "-", "--json"], bytes);
+test("the form of a trace makes no difference, and one of them may come by a pipe", async () => {
+  assert.equal((await json("batch.parquet", "batch.ndjson")).identical, true);
+  assert.match(
+    await output(["diff", "batch.ndjson", "batch.parquet"]),
+    /The two traces are the same, event for event\.\n$/,
+  );
+  const stdin = readFileSync(join(folder, "batch.ndjson"));
+  const piped = await output(["diff", "today.parquet", "-", "--json"], { stdin });
   const { phases, prices } = JSON.parse(piped) as TraceDifference;
-  const whole = json("today.parquet", "batch.parquet");
+  const whole = await json("today.parquet", "batch.parquet");
   assert.deepEqual({ phases, prices }, { phases: whole.phases, prices: whole.prices });
-  assert.match(output(["diff", "-", "batch.parquet"], bytes), /^before: +-: [\s\S]*the same, event for event/);
+  assert.match(
+    await output(["diff", "-", "batch.parquet"], { stdin }),
+    /^before: +-: [\s\S]*the same, event for event/,
+  );
 });
 
 for (const columns of [80, 140])
-  test(`at ${columns} columns no line is longer, for simulated traces and recorded ones`, () => {
+  test(`at ${columns} columns no line is longer, for simulated traces and recorded ones`, async () => {
     for (const args of [
       ["today.parquet", "batch.parquet"],
       ["recorded-a.parquet", "recorded-b.parquet", "--ipa-bits", "40,44,48"],
       ["recorded-a.parquet", "recorded-b.parquet", "--all"],
     ]) {
-      const text = output(["diff", ...args], undefined, { COLUMNS: String(columns) });
+      const text = await output(["diff", ...args], { columns });
       for (const line of text.split("\n")) assert.ok(line.length <= columns, `${line.length}: ${line}`);
     }
   });
@@ -120,12 +119,12 @@ test("a phase that a capture left out is told as not recorded, not counted as 0;
     file.describe({ source: "capture", cpu: { profile: "arch-maximal", repeatTlbi: false }, xen, leftOut });
     file.close();
   }
-  const text = output(["diff", "whole.parquet", "late.parquet"]);
+  const text = await output(["diff", "whole.parquet", "late.parquet"]);
   assert.match(text, /^Phase xen-boot: not recorded after \(it was left out of the capture\); 5.events\s+before$/m);
   assert.match(text, /Xen: 4\.20\.4 \(whole\.parquet\), build-id aa\n/);
   assert.match(text, /Xen: the user's own, 4\.20\.4 \(late\.parquet\), build-id bb\n/);
   assert.match(text, /Capture your own build without the\s+change first/);
-  const { phases, prices, before, after, otherBuild } = json("whole.parquet", "late.parquet");
+  const { phases, prices, before, after, otherBuild } = await json("whole.parquet", "late.parquet");
   assert.deepEqual([before.recording!.leftOut, after.recording!.leftOut!.length, otherBuild], [[], 2, true]);
   const { events } = phases["xen-boot"]!;
   assert.deepEqual([events.after, events.difference, events.before! > 0], [null, null, true]);
@@ -133,8 +132,8 @@ test("a phase that a capture left out is told as not recorded, not counted as 0;
   assert.equal(phases.create!.events.difference, 0);
 });
 
-test("--phase leaves the other phases out, and --host the other hosts", () => {
-  const { phases, prices } = json(
+test("--phase leaves the other phases out, and --host the other hosts", async () => {
+  const { phases, prices } = await json(
     ...["recorded-a.parquet", "recorded-b.parquet", "--phase", "create,dom0-build", "--host", "kvm-nested-7.2"],
   );
   assert.deepEqual(Object.keys(phases), ["dom0-build", "create"]);
@@ -147,7 +146,7 @@ test("--phase leaves the other phases out, and --host the other hosts", () => {
   );
 });
 
-test("what cannot be compared is refused in one sentence, and nothing is printed", () => {
+test("what cannot be compared is refused in one sentence, and nothing is printed", async () => {
   const far = [
     '{"shootdown":"trace","version":1}',
     '{"kind":"access","name":"read","vmid":1,"level":3,"from":"0x200000000"}',
@@ -167,7 +166,7 @@ test("what cannot be compared is refused in one sentence, and nothing is printed
     [/no host is named 'kvm'/, "today.parquet", "batch.parquet", "--host", "kvm"],
     [/access to IPA 0x200000000, expected one below 2\^32/, "today.parquet", "far.ndjson", "--ipa-bits", "32"],
   ] as [RegExp, ...string[]][]) {
-    const { status, out, err } = shootdown(["diff", ...args]);
+    const { status, out, err } = await shootdown(["diff", ...args]);
     assert.match(err, message);
     assert.match(err, /^shootdown: [^\n]+\n$/);
     assert.deepEqual({ status, out }, { status: 1, out: "" });
@@ -177,7 +176,7 @@ test("what cannot be compared is refused in one sentence, and nothing is printed
     [/missing required argument 'after'/, "today.parquet"],
     [/Expected numbers from 32 to 52/, "today.parquet", "batch.parquet", "--ipa-bits", "1"],
   ] as [RegExp, ...string[]][]) {
-    const { status, out, err } = shootdown(["diff", ...args]);
+    const { status, out, err } = await shootdown(["diff", ...args]);
     assert.match(err, message);
     assert.deepEqual({ status, out }, { status: 2, out: "" });
   }

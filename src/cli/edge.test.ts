@@ -22,38 +22,26 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { type Done, ENV, MAIN, PATIENCE, shootdown, spawned } from "./command.fixture.js";
 
-const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "shootdown-edge-"));
 after(() => rmSync(folder, { recursive: true }));
+process.chdir(folder);
 const at = (name: string): string => join(folder, name);
-const { NODE_OPTIONS: _options, COLUMNS: _columns, ...env } = process.env;
-
-interface Done {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function shootdown(args: readonly string[], out: number | "pipe" = "pipe", cwd = folder): Done {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
-    ...{ cwd, env, encoding: "utf8", timeout: 120_000, maxBuffer: 1 << 28 },
-    stdio: ["ignore", out, "pipe"],
-  });
-  return { status, out: stdout ?? "", err: stderr };
-}
 
 /** Status 1 and one sentence that matches. */
-function refused(message: RegExp, args: readonly string[], out: number | "pipe" = "pipe", cwd = folder): void {
-  const { status, err } = shootdown(args, out, cwd);
+function isRefusal({ status, err }: Pick<Done, "status" | "err">, message: RegExp, args: readonly string[]): void {
   assert.match(err, message, args.join(" "));
   assert.match(err, /^shootdown: [^\n]+\n$/, "one sentence");
   assert.equal(status, 1);
 }
 
-function done(...args: string[]): Done {
-  const all = shootdown(args);
+const refused = async (message: RegExp, args: readonly string[]): Promise<void> =>
+  isRefusal(await shootdown(args), message, args);
+
+async function done(...args: string[]): Promise<Done> {
+  const all = await shootdown(args);
   assert.deepEqual([all.status, all.err], [0, ""], args.join(" "));
   return all;
 }
@@ -61,7 +49,7 @@ function done(...args: string[]): Done {
 const HOSTILE = "\x1b[2J\x1b]0;x\x07\r\nFAKE\x7f\u009b1m\u202e";
 const QUICK = ["compare", "vcpu-switch", "-p", "xen-today", "--host", "bare-metal", "--no-prove"];
 
-before(() => {
+before(async () => {
   const events = [
     { shootdown: "trace", version: 1, producer: HOSTILE },
     { kind: "begin", name: `phase:${HOSTILE}` },
@@ -81,24 +69,32 @@ before(() => {
   writeFileSync(at("tests/test.toml"), readFileSync(join(ROOT, "litmus/order/mp.toml")));
 });
 
-test("a full disk behind standard output is one sentence, whatever prints", () => {
+test("a full disk behind standard output is one sentence, whatever prints", async () => {
   const full = openSync("/dev/full", "w");
   try {
-    for (const args of [QUICK, ["policies"], ["--help"], ["show", "hostile.ndjson", "--events"]])
-      refused(/standard output: cannot be written: no space left on the device/, args, full);
-    refused(/standard output: .*no space left/, ["simulate", "vcpu-switch", "-p", "xen-today", "-o", "-"], full);
+    for (const args of [
+      ...[QUICK, ["policies"], ["--help"], ["show", "hostile.ndjson", "--events"]],
+      ["simulate", "vcpu-switch", "-p", "xen-today", "-o", "-"],
+    ]) {
+      const { status, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+        ...{ env: ENV, encoding: "utf8", timeout: PATIENCE },
+        stdio: ["ignore", full, "pipe"],
+      });
+      const message = /standard output: cannot be written: no space left on the device/;
+      isRefusal({ status, err: stderr }, message, args);
+    }
   } finally {
     closeSync(full);
   }
 });
 
-test("names too long, links in a circle, and a working folder that is gone are one sentence", () => {
+test("names too long, links in a circle, and a working folder that is gone are one sentence", async () => {
   const long = `${"x".repeat(300)}.toml`;
-  refused(/: the name is too long/, ["compare", long]);
-  refused(/: the name is too long/, ["litmus", long]);
-  refused(/: the name is too long/, ["price", `${"x".repeat(300)}.parquet`]);
-  refused(/: the name is too long/, [...QUICK, "--report", long]);
-  refused(/: the name is too long/, ["prove", "xen-today", "--cpu", "neoverse-n1", "--save", "x".repeat(300)]);
+  await refused(/: the name is too long/, ["compare", long]);
+  await refused(/: the name is too long/, ["litmus", long]);
+  await refused(/: the name is too long/, ["price", `${"x".repeat(300)}.parquet`]);
+  await refused(/: the name is too long/, [...QUICK, "--report", long]);
+  await refused(/: the name is too long/, ["prove", "xen-today", "--cpu", "neoverse-n1", "--save", "x".repeat(300)]);
   for (const args of [
     ["compare", "round.toml"],
     ["litmus", "round.toml"],
@@ -106,14 +102,14 @@ test("names too long, links in a circle, and a working folder that is gone are o
     ["show", "round.parquet"],
     [...QUICK, "--report", "round.html"],
   ])
-    refused(/: its links lead in a circle/, args);
+    await refused(/: its links lead in a circle/, args);
   mkdirSync(at("gone"));
   const { status, stderr } = spawnSync(
     "/bin/sh",
     ["-c", `rmdir "${at("gone")}"; "${process.execPath}" "${MAIN}" litmus`],
     {
       cwd: at("gone"),
-      env,
+      env: ENV,
       encoding: "utf8",
     },
   );
@@ -123,23 +119,23 @@ test("names too long, links in a circle, and a working folder that is gone are o
   );
 });
 
-test("a folder of tests is read once, without going round its links; a test that cannot be read is told beside the others", () => {
-  const { status, out, err } = shootdown(["litmus", "tests", "--json"]);
+test("a folder of tests is read once, without going round its links; a test that cannot be read is told beside the others", async () => {
+  const { status, out, err } = await shootdown(["litmus", "tests", "--json"]);
   assert.equal(status, 1);
   assert.match(err, /^shootdown: tests\/round\.toml: its links lead in a circle\n$/);
   assert.equal((JSON.parse(out) as { results: unknown[] }).results.length, 1);
 });
 
-test("an input without end is refused", () => {
+test("an input without end is refused", async () => {
   for (const args of [
     ["compare", "zero.toml"],
     ["prove", "zero.toml"],
     ["litmus", "zero.toml"],
     ["price", "hostile.ndjson", "--host", "zero.toml"],
   ])
-    refused(/zero\.toml: is larger than 1048576 bytes, expected a text file of at most that/, args);
-  refused(/zero\.ndjson:1: a line of more than/, ["show", "zero.ndjson"]);
-  refused(/zero\.parquet: is no regular file, expected a Parquet file/, ["show", "zero.parquet"]);
+    await refused(/zero\.toml: is larger than 1048576 bytes, expected a text file of at most that/, args);
+  await refused(/zero\.ndjson:1: a line of more than/, ["show", "zero.ndjson"]);
+  await refused(/zero\.parquet: is no regular file, expected a Parquet file/, ["show", "zero.parquet"]);
 });
 
 /** Waits until a process has a pipe open for reading, or waits to; returns a writer's end. */
@@ -159,8 +155,12 @@ async function ended(
   signal: NodeJS.Signals,
   ready: (child: ChildProcess) => Promise<unknown>,
 ): Promise<unknown[]> {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env, stdio: ["ignore", "pipe", "inherit"] });
-  const limit = setTimeout(() => child.kill("SIGKILL"), 60_000);
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd: folder,
+    env: ENV,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const limit = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
   try {
     const exit = once(child, "exit");
     await ready(child);
@@ -195,9 +195,9 @@ test("while it waits for a pipe's writer or reader, Ctrl-C and SIGTERM end a com
   }
 });
 
-test("a policy and a trace may come by a pipe", () => {
+test("a policy and a trace may come by a pipe", async () => {
   const script = `cat "${ROOT}/policies/xen-today.toml" > pipe.toml & "${process.execPath}" "${MAIN}" policies pipe.toml --json; cat hostile.ndjson > pipe.ndjson & "${process.execPath}" "${MAIN}" show pipe.ndjson --json`;
-  const { stdout, stderr } = spawnSync("/bin/sh", ["-c", script], { cwd: folder, env, encoding: "utf8" });
+  const { stdout, stderr } = spawnSync("/bin/sh", ["-c", script], { cwd: folder, env: ENV, encoding: "utf8" });
   assert.equal(stderr, "");
   assert.match(stdout, /"name": "xen-today"[\s\S]*"events": 5/);
 });
@@ -206,32 +206,32 @@ test("a report goes to where a name leads: a link's target with its mode, a pipe
   writeFileSync(at("target.html"), "before");
   chmodSync(at("target.html"), 0o600);
   symlinkSync("target.html", at("link.html"));
-  done(...QUICK, "--report", "link.html");
+  await done(...QUICK, "--report", "link.html");
   assert.ok(lstatSync(at("link.html")).isSymbolicLink());
   assert.equal(statSync(at("target.html")).mode & 0o777, 0o600);
   assert.match(readFileSync(at("target.html"), "utf8"), /^<!doctype html>[\s\S]*<\/html>\n$/i);
-  done(...QUICK, "--report", "/dev/null");
+  await done(...QUICK, "--report", "/dev/null");
   assert.ok(statSync("/dev/null").isCharacterDevice());
 
   const reader = spawn("cat", [at("out.html")], { stdio: ["ignore", "pipe", "inherit"] });
   let read = "";
   reader.stdout.setEncoding("utf8").on("data", (text) => (read += text));
   const closed = once(reader, "close");
-  done(...QUICK, "--report", "out.html");
+  assert.equal(spawned([...QUICK, "--report", "out.html"]).status, 0);
   await closed;
   assert.match(read, /^<!doctype html>[\s\S]*<\/html>\n$/i);
 
   const scenario = readFileSync(join(ROOT, "scenarios/vcpu-switch.toml"), "utf8");
   writeFileSync(at("own.toml"), scenario);
   symlinkSync("own.toml", at("own.ndjson"));
-  refused(/own\.toml: is an input too, expected another file/, [
+  await refused(/own\.toml: is an input too, expected another file/, [
     "compare",
     "own.toml",
     ...QUICK.slice(2),
     "--report",
     "own.toml",
   ]);
-  refused(/own\.ndjson: is an input too \(as own\.toml\)/, [
+  await refused(/own\.ndjson: is an input too \(as own\.toml\)/, [
     "simulate",
     "own.toml",
     "-p",
@@ -246,7 +246,7 @@ test("a report goes to where a name leads: a link's target with its mode, a pipe
   );
 });
 
-test("no text of a file reaches a terminal or a page as a control character", () => {
+test("no text of a file reaches a terminal or a page as a control character", async () => {
   const CONTROL = /[^\P{Cc}\n]|[\p{Bidi_C}\u2028\u2029]/u;
   for (const args of [
     ["show"],
@@ -256,7 +256,7 @@ test("no text of a file reaches a terminal or a page as a control character", ()
     ["diff", "hostile.ndjson"],
     ["diff", "--all", "--json", "hostile.ndjson"],
   ]) {
-    const { out } = done(...args, "hostile.ndjson");
+    const { out } = await done(...args, "hostile.ndjson");
     assert.doesNotMatch(out, CONTROL, args.join(" "));
     assert.doesNotMatch(out, /^FAKE/m, args.join(" "));
   }
@@ -265,18 +265,18 @@ test("no text of a file reaches a terminal or a page as a control character", ()
     ["litmus", `${HOSTILE}.toml`],
     ["compare", "--host", HOSTILE],
   ]) {
-    const { err } = shootdown(args);
+    const { err } = await shootdown(args);
     assert.doesNotMatch(err, CONTROL);
-    refused(/␛\[2J/, args);
+    await refused(/␛\[2J/, args);
   }
-  assert.doesNotMatch(shootdown([HOSTILE]).err, CONTROL);
+  assert.doesNotMatch((await shootdown([HOSTILE])).err, CONTROL);
   const policy = `name = "hostile"\ntitle = ${JSON.stringify(HOSTILE).replaceAll("\x7f", "\\u007f")}\nsource = "s"\nbase = "xen-today"\n`;
   writeFileSync(at("hostile.toml"), policy);
   for (const args of [
     ["compare", "vcpu-switch", "--host", "bare-metal", "--no-prove", "-p"],
     ["prove", "--cpu", "neoverse-n1"],
   ]) {
-    const { out } = done(...args, "hostile.toml", "--report", "hostile.html");
+    const { out } = await done(...args, "hostile.toml", "--report", "hostile.html");
     assert.doesNotMatch(out, CONTROL);
     const page = readFileSync(at("hostile.html"), "utf8");
     assert.match(page, /␛\[2J/);
@@ -284,13 +284,13 @@ test("no text of a file reaches a terminal or a page as a control character", ()
   }
 });
 
-test("on a terminal a command ends, and its progress line is erased", (t) => {
+test("on a terminal a command ends, and its progress line is erased", async (t) => {
   if (spawnSync("script", ["--version"]).status !== 0) return t.skip("NOT TESTED: script(1) of util-linux is not here");
   for (const columns of [80, 12]) {
     const { status, stdout } = spawnSync(
       "script",
       ["-qec", `stty cols ${columns}; "${process.execPath}" "${MAIN}" litmus --json`, "/dev/null"],
-      { cwd: folder, env: { ...env, TERM: "xterm" }, encoding: "utf8", timeout: 120_000 },
+      { cwd: folder, env: { ...ENV, TERM: "xterm" }, encoding: "utf8", timeout: PATIENCE },
     );
     assert.equal(status, 0);
     const lines = stdout.split("\r\x1b[K");

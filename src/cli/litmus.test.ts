@@ -1,26 +1,16 @@
 /** `shootdown litmus`, as a user has it: folders, one wrong file among many, JSON, exit statuses. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { type Done, shootdown } from "./command.fixture.js";
 
-const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "shootdown-litmus-"));
 after(() => rmSync(folder, { recursive: true }));
-const { NODE_OPTIONS: _options, COLUMNS: _columns, ...ENV } = process.env;
+process.chdir(folder);
 
-function litmus(...args: string[]): { status: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, "litmus", ...args], {
-    cwd: folder,
-    env: ENV,
-    encoding: "utf8",
-    timeout: 60_000,
-  });
-  return { status, out: stdout, err: stderr };
-}
+const litmus = (...args: string[]): Promise<Done> => shootdown(["litmus", ...args]);
 
 /** A thread unmaps x, the other one reads it after a flag; `flush` stands between. */
 const text = (name: string, flush: string, expect: string): string => `arch = "AArch64"
@@ -63,7 +53,7 @@ assertion = "1:X0 = 1 & 1:X2 = 7"
 const SOUND = "DSB SY\n  TLBI VAE1IS,X4\n  DSB SY";
 const LONG = "a-name-of-many-parts.that-does-not-fit.into-what-the-table-leaves-for-it.in-eighty-columns";
 
-before(() => {
+before(async () => {
   mkdirSync(join(folder, "tests", "deep"), { recursive: true });
   mkdirSync(join(folder, "empty"));
   const file = (name: string, content: string): void => writeFileSync(join(folder, name), content);
@@ -82,8 +72,8 @@ interface Json {
   readonly summary: Record<string, unknown>;
 }
 
-test("every test of a folder gets its verdict, in the order of the files", () => {
-  const { status, out, err } = litmus("tests", "--json");
+test("every test of a folder gets its verdict, in the order of the files", async () => {
+  const { status, out, err } = await litmus("tests", "--json");
   assert.deepEqual({ status, err }, { status: 0, err: "" });
   const { results, summary } = JSON.parse(out) as Json;
   assert.deepEqual(
@@ -103,60 +93,61 @@ test("every test of a folder gets its verdict, in the order of the files", () =>
   assert.deepEqual({ tests, allowed, forbidden, refused }, { tests: 3, allowed: 1, forbidden: 2, refused: 0 });
 });
 
-test("the table keeps to 80 columns, long names break at their parts", () => {
-  const { out } = litmus("tests");
+test("the table keeps to 80 columns, long names break at their parts", async () => {
+  const { out } = await litmus("tests");
   assert.match(out, /^verdict +states +time +test\n/);
   for (const line of out.split("\n")) assert.ok(line.length <= 80, line);
   assert.ok(out.replace(/\s/g, "").includes(LONG));
   assert.match(out, /\n3 tests: 1 allowed, 2 forbidden\. /);
 });
 
-test("a witness is told step by step, for what is allowed only", () => {
-  const { out } = litmus("tests", "--witness");
+test("a witness is told step by step, for what is allowed only", async () => {
+  const { out } = await litmus("tests", "--witness");
   assert.match(out, /\nlocal is allowed, for example so:\ntime +who +what\n +[01] +PE/);
   assert.doesNotMatch(out, /flushed is allowed/);
-  const { results } = JSON.parse(litmus("tests/local.litmus.toml", "--witness", "--json").out) as Json;
+  const { results } = JSON.parse((await litmus("tests/local.litmus.toml", "--witness", "--json")).out) as Json;
   const steps = results[0]!.witness as Record<string, unknown>[];
   for (const { time, who, what } of steps)
     assert.deepEqual([typeof time, typeof who, typeof what], ["number", "string", "string"]);
 });
 
-test("expect decides the exit status only where it is asked for", () => {
-  assert.equal(litmus("tests", "--expect").status, 0);
+test("expect decides the exit status only where it is asked for", async () => {
+  assert.equal((await litmus("tests", "--expect")).status, 0);
   writeFileSync(join(folder, "wrong.toml"), text("wrong", SOUND, "sat"));
-  assert.equal(litmus("wrong.toml").status, 0);
-  const { status, out } = litmus("wrong.toml", "--expect");
+  assert.equal((await litmus("wrong.toml")).status, 0);
+  const { status, out } = await litmus("wrong.toml", "--expect");
   assert.equal(status, 3);
   assert.match(out, /^forbidden +allowed ! /m);
 });
 
-test("what is not supported is a verdict with its reason", () => {
-  const { status, out } = litmus("pair.toml", "--json");
+test("what is not supported is a verdict with its reason", async () => {
+  const { status, out } = await litmus("pair.toml", "--json");
   assert.equal(status, 0);
   const [one] = (JSON.parse(out) as Json).results;
   assert.deepEqual([one!.name, one!.verdict], ["pair", "unsupported"]);
   assert.match(String(one!.reason), /^pair\.toml:14: the instruction 'LDP'$/);
-  assert.match(litmus("pair.toml").out, /pair is unsupported: pair\.toml:14: the instruction 'LDP'/);
+  assert.match((await litmus("pair.toml")).out, /pair is unsupported: pair\.toml:14: the instruction 'LDP'/);
 });
 
-test("over the bounds the answer is unknown", () => {
-  const [one] = (JSON.parse(litmus("tests/flushed.litmus.toml", "--max-states", "3", "--json").out) as Json).results;
+test("over the bounds the answer is unknown", async () => {
+  const [one] = (JSON.parse((await litmus("tests/flushed.litmus.toml", "--max-states", "3", "--json")).out) as Json)
+    .results;
   assert.equal(one!.verdict, "unknown");
   assert.match(String(one!.reason), /limit of 3 states/);
 });
 
-test("a wrong file alone is refused; among others it gets its sentence and they their verdicts", () => {
-  const alone = litmus("broken.toml");
+test("a wrong file alone is refused; among others it gets its sentence and they their verdicts", async () => {
+  const alone = await litmus("broken.toml");
   assert.deepEqual([alone.status, alone.out], [1, ""]);
   assert.match(alone.err, /^shootdown: broken\.toml:14: 'SRT X0,\[X1\]': no instruction of that name is known\n$/);
-  const { status, out, err } = litmus("tests", "broken.toml", "binary.toml", "latin.toml", "--json");
+  const { status, out, err } = await litmus("tests", "broken.toml", "binary.toml", "latin.toml", "--json");
   assert.equal(status, 1);
   assert.equal((JSON.parse(out) as Json).results.length, 3);
   assert.equal((JSON.parse(out) as Json).summary.refused, 3);
   assert.match(err, /^(shootdown: (broken|binary|latin)\.toml:[^\n]+\n){3}$/);
 });
 
-test("files that are too deep or too long, or whose numbers do not fit, are refused one by one, and the others judged", () => {
+test("files that are too deep or too long, or whose numbers do not fit, are refused one by one, and the others judged", async () => {
   const odd = (name: string, content: string): void => writeFileSync(join(folder, "odd", `${name}.toml`), content);
   mkdirSync(join(folder, "odd"));
   const good = text("good", SOUND, "unsat");
@@ -167,7 +158,7 @@ test("files that are too deep or too long, or whose numbers do not fit, are refu
   odd("string", good.replace('"good"', `"${"x".repeat(125_000)}"`));
   odd("arrays", good.replace('["x", "flag"]', `${"[".repeat(10_000)}${"]".repeat(10_000)}`));
   odd("lines", `${"\n".repeat(1_000_000)}x = 1`);
-  const { status, out, err } = litmus("odd", "--json");
+  const { status, out, err } = await litmus("odd", "--json");
   assert.equal(status, 1);
   assert.deepEqual(
     (JSON.parse(out) as Json).results.map(({ name, verdict }) => [name, verdict]),
@@ -183,57 +174,57 @@ test("files that are too deep or too long, or whose numbers do not fit, are refu
   ]); // biome-ignore format: a table
 });
 
-test("the time limit counts what a test takes to be set up", () => {
+test("the time limit counts what a test takes to be set up", async () => {
   const names = Array.from({ length: 5000 }, (_, i) => `  physical q${i};`).join("\n");
   writeFileSync(
     join(folder, "many.toml"),
     text("many", SOUND, "unsat").replace("  x |-> pa1;", `${names}\n  x |-> pa1;`),
   );
-  const [one] = (JSON.parse(litmus("many.toml", "--timeout", "0.0001", "--json").out) as Json).results;
+  const [one] = (JSON.parse((await litmus("many.toml", "--timeout", "0.0001", "--json")).out) as Json).results;
   assert.equal(one!.verdict, "unknown");
   assert.equal(one!.reason, "the time limit of 0.0001 s was reached while the test was set up");
 });
 
-test("what is no test or folder of tests is refused in one sentence", () => {
+test("what is no test or folder of tests is refused in one sentence", async () => {
   for (const [path, message] of [
     ["nowhere", /^shootdown: nowhere: no such file or folder, expected a litmus test or a folder of them\n$/],
     ["empty", /^shootdown: empty: no test is in this folder, expected \.toml files\n$/],
   ] as const) {
-    const { status, out, err } = litmus(path);
+    const { status, out, err } = await litmus(path);
     assert.deepEqual([status, out], [1, ""]);
     assert.match(err, message);
   }
-  assert.equal(litmus("tests", "--max-states", "none").status, 2);
+  assert.equal((await litmus("tests", "--max-states", "none")).status, 2);
 });
 
-test("without a path every built-in test is decided as its file says; a name stands for one, or for a folder of them", () => {
-  const all = litmus("--expect", "--json");
+test("without a path every built-in test is decided as its file says; a name stands for one, or for a folder of them", async () => {
+  const all = await litmus("--expect", "--json");
   assert.equal(all.status, 0);
   const { results } = JSON.parse(all.out) as Json;
   assert.ok(results.length >= 40);
   for (const { file, verdict, expected } of results) assert.equal(verdict, expected, String(file));
-  const files = (...paths: string[]): unknown[] =>
-    (JSON.parse(litmus(...paths, "--json").out) as Json).results.map(({ file }) => file);
-  assert.deepEqual(files("mp-dmb"), ["litmus/order/mp-dmb.toml"]);
+  const files = async (...paths: string[]): Promise<unknown[]> =>
+    (JSON.parse((await litmus(...paths, "--json")).out) as Json).results.map(({ file }) => file);
+  assert.deepEqual(await files("mp-dmb"), ["litmus/order/mp-dmb.toml"]);
   assert.deepEqual(
-    files("erratum"),
+    await files("erratum"),
     results.map(({ file }) => file).filter((file) => String(file).startsWith("litmus/erratum/")),
   );
 });
 
-test("a CPU profile has its own verdicts, and the files say them", () => {
+test("a CPU profile has its own verdicts, and the files say them", async () => {
   for (const [cpu, verdict] of [
     ["cortex-a72", "forbidden"],
     ["neoverse-n1", "allowed"],
   ] as const) {
-    const { status, out } = litmus("write-after-revoke", "--cpu", cpu, "--expect", "--json");
+    const { status, out } = await litmus("write-after-revoke", "--cpu", cpu, "--expect", "--json");
     assert.equal(status, 0);
     assert.equal((JSON.parse(out) as Json).results[0]!.verdict, verdict);
   }
-  assert.equal(litmus("tests", "--cpu", "z80").status, 2);
+  assert.equal((await litmus("tests", "--cpu", "z80")).status, 2);
 });
 
-test("a CPU has FEAT_ETS2 or not", () => {
-  assert.equal(litmus("tests", "--ets2").status, 0);
-  assert.equal(litmus("tests", "--no-ets2").status, 0);
+test("a CPU has FEAT_ETS2 or not", async () => {
+  assert.equal((await litmus("tests", "--ets2")).status, 0);
+  assert.equal((await litmus("tests", "--no-ets2")).status, 0);
 });

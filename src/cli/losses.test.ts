@@ -1,15 +1,13 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { tlbiIndex } from "../arch/index.js";
 import { writeTrace } from "../trace/file.js";
 import { incomplete, Recorder } from "../trace/index.js";
+import { shootdown } from "./command.fixture.js";
 
-const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "shootdown-losses-"));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -33,13 +31,10 @@ async function lossy(name: string): Promise<string> {
   return path;
 }
 
-function run(...args: string[]): string {
-  const done = spawnSync(process.execPath, [MAIN, ...args], {
-    encoding: "utf8",
-    env: { ...process.env, COLUMNS: "500" },
-  });
-  assert.equal(done.stderr, "");
-  return done.stdout;
+async function run(...args: string[]): Promise<string> {
+  const { out, err } = await shootdown(args, { columns: 500 });
+  assert.equal(err, "");
+  return out;
 }
 
 const SAID = [
@@ -51,9 +46,9 @@ for (const ending of ["parquet", "ndjson"])
   test(`a ${ending} trace whose removals have no writes is never priced, shown or compared silently`, async () => {
     const path = await lossy(`lossy.${ending}`);
     for (const args of [["price"], ["show"], ["diff", path]]) {
-      const text = run(...args, path);
+      const text = await run(...args, path);
       for (const sentence of SAID) assert.match(text, new RegExp(`^WARNING: .*${sentence.source}`, "m"));
-      const told = JSON.parse(run(...args, path, "--json"));
+      const told = JSON.parse(await run(...args, path, "--json"));
       const warnings = told.warnings ?? told.after.warnings;
       SAID.forEach((sentence, i) => void assert.match(warnings[i], sentence));
     }

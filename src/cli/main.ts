@@ -1,82 +1,13 @@
 #!/usr/bin/env node
-/** The command line. One file per command; this one only dispatches and turns errors into one sentence and a status. */
-import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
-import { oneCommand } from "../files/index.js";
-import { InputError, visibleLine } from "../input/index.js";
-import { register as capture } from "./capture.js";
-import { register as compare } from "./compare.js";
-import { register as diff } from "./diff.js";
-import { register as listings } from "./listing.js";
-import { register as litmus } from "./litmus.js";
-import { ExitStatus, outputWidth, print, say } from "./output.js";
-import { register as price } from "./price.js";
-import { INTERRUPTED, Interrupted } from "./progress.js";
-import { register as prove } from "./prove.js";
-import { register as show } from "./show.js";
-import { register as simulate } from "./simulate.js";
-import { register as tlbi } from "./tlbi.js";
-
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
-
-const program = new Command("shootdown")
-  .description("A laboratory for TLB maintenance on Arm64 hypervisors: what a way of flushing does and what it costs.")
-  .version(version)
-  .configureHelp({ showGlobalOptions: true })
-  .configureOutput({ writeOut: print, writeErr: say, getOutHelpWidth: outputWidth, getErrHelpWidth: outputWidth })
-  .exitOverride()
-  .showHelpAfterError("(add --help for the options)");
-
-for (const register of [compare, prove, simulate, capture, price, show, diff, litmus, tlbi, listings])
-  register(program);
-
-/** Exit status: 1 for input that cannot be used, 2 for wrong usage, 3 for a verdict not expected, 130 after Ctrl-C. */
-async function main(): Promise<number> {
-  try {
-    await inWorkingFolder(() => program.parseAsync());
-    return 0;
-  } catch (error) {
-    return statusOf(error);
-  }
-}
-
-function statusOf(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (error instanceof ExitStatus) return error.status;
-  if (error instanceof Interrupted) return INTERRUPTED;
-  // A reader of a pipe that has seen enough is no error.
-  if ((error as NodeJS.ErrnoException | undefined)?.code === "EPIPE") return 0;
-  say(`shootdown: ${error instanceof InputError ? error.message : ownFault(error)}\n`);
-  return 1;
-}
-
-/** What is nobody's fault but ours: in one line what to report, and where it happened. */
-function ownFault(error: unknown): string {
-  const stack = String((error as Error | undefined)?.stack ?? error);
-  if (process.env.SHOOTDOWN_STACK) return `a fault of Shootdown itself: ${stack}`;
-  const [what, ...frames] = stack.split(/\n\s+at /);
-  const place = frames.find((frame) => frame.includes("/dist/"))?.replace(/^.*\/dist\/|\)$/g, "") ?? "unknown place";
-  return `a fault of Shootdown itself, please report it: ${visibleLine(what!.slice(0, 200))} (at ${place}; SHOOTDOWN_STACK=1 shows more)`;
-}
-
-/** Node.js needs a working folder for relative names and for threads. */
-async function inWorkingFolder(work: () => Promise<unknown>): Promise<void> {
-  try {
-    process.cwd();
-  } catch {
-    throw new InputError("the working folder is gone, expected one that exists: change to another");
-  }
-  await work();
-}
+/** The command as a process. */
+import { INTERRUPTED } from "./progress.js";
+import { run, statusOf } from "./run.js";
 
 // Nothing ends in a stack trace that a user has to read.
 for (const event of ["uncaughtException", "unhandledRejection"] as const)
   process.on(event, (error: unknown) => process.exit(statusOf(error)));
 
-oneCommand();
-const status = await main();
+const status = await run(process.argv.slice(2));
 // Something may still wait for input that nobody will read.
 if (status === INTERRUPTED) process.exit(status);
 process.exitCode = status;

@@ -1,7 +1,6 @@
 /** What all commands share at their edge: where words go, how wide it is there, and which status is left to give. */
-import { isatty } from "node:tty";
-import { writeAll } from "../files/index.js";
 import { fileError, visibleJson, visibleText } from "../input/index.js";
+import { io } from "./io.js";
 import { ProgressLine } from "./progress.js";
 
 /** Thrown when all has been said and only the exit status is left to give. */
@@ -11,12 +10,11 @@ export class ExitStatus extends Error {
   }
 }
 
-const [STDOUT, STDERR] = [1, 2];
-
 /** Columns of the terminal, if standard output is one that says so; else what COLUMNS says, from `least` on. */
 export function terminalWidth(least = 1): number | undefined {
-  const asked = Number(process.env.COLUMNS);
-  return (isatty(STDOUT) && process.stdout.columns) || (Number.isInteger(asked) && asked >= least ? asked : undefined);
+  const { env, stdout } = io();
+  const asked = Number(env.COLUMNS);
+  return stdout.columns || (Number.isInteger(asked) && asked >= least ? asked : undefined);
 }
 
 /** Columns to fill: 80 on a pipe unless COLUMNS says otherwise. */
@@ -32,7 +30,7 @@ export const printRawJson = (json: string): void => put(visibleJson(json));
 export const printJson = (value: unknown): void => printRawJson(`${JSON.stringify(value, null, 2)}\n`);
 
 /** Prints a file as it is; on a terminal, only what is visible of it. */
-export const printFile = (text: string): void => put(isatty(STDOUT) ? visibleText(text) : text);
+export const printFile = (text: string): void => put(io().stdout.isTTY ? visibleText(text) : text);
 
 /**
  * Throws an InputError where standard output takes no more (a full disk), and an {@link ExitStatus} of 0 where its reader has
@@ -41,7 +39,7 @@ export const printFile = (text: string): void => put(isatty(STDOUT) ? visibleTex
 function put(text: string): void {
   ProgressLine.erase();
   try {
-    writeAll(STDOUT, Buffer.from(text));
+    io().stdout.write(Buffer.from(text));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EPIPE") throw new ExitStatus(0);
     throw fileError("standard output", error, "cannot be written: ");
@@ -52,7 +50,7 @@ function put(text: string): void {
 export function say(text: string): void {
   ProgressLine.erase();
   try {
-    writeAll(STDERR, Buffer.from(visibleText(text)));
+    io().stderr.write(Buffer.from(visibleText(text)));
   } catch {}
 }
 

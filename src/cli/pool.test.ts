@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { InputError } from "../input/index.js";
+import { PROCESS, talkingTo } from "./io.js";
 import type { FixtureJob } from "./jobs.fixture.js";
 import { inThreads, Threads } from "./pool.js";
 
@@ -70,4 +71,27 @@ test("a signal ends the work, whatever the threads do", async () => {
   const work = inThreads(WORKER, ["forever", "forever", "forever"] as FixtureJob[], "jobs", controller.signal);
   controller.abort(new Error("stopped"));
   await assert.rejects(work, /stopped/);
+});
+
+/** Does work as a command that may have no threads. */
+const alone = <T>(work: () => Promise<T>): Promise<T> => talkingTo({ ...PROCESS, threads: 0 }, [], work);
+
+test("without threads the same files do the same jobs here, and errors are the same", async () => {
+  assert.deepEqual(await alone(() => ask(3, 1, 2)), [6, 2, 4]);
+  await assert.rejects(
+    alone(() => ask(1, "wrong", 2)),
+    /^RangeError: a fault of the worker's own$/,
+  );
+  await assert.rejects(
+    alone(() => inThreads("./no-such-file.js", [1], "jobs", never)),
+    /^InputError: a worker thread died \(Cannot find/,
+  );
+});
+
+test("a second command at the same time is refused: what one reads and writes is kept for the process", async () => {
+  await assert.rejects(
+    alone(() => alone(async () => 1)),
+    /a command runs already in this process/,
+  );
+  assert.equal(await alone(async () => 1), 1, "and the first one's end makes room");
 });

@@ -1,9 +1,12 @@
 /** Work on all cores: jobs side by side in worker threads, with progress on a terminal and an end on Ctrl-C. */
 import { availableParallelism } from "node:os";
+import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { InputError } from "../input/index.js";
+import { io } from "./io.js";
 import { Progress } from "./progress.js";
-import type { Said, Sent } from "./thread.js";
+import type { Said } from "./thread.js";
+import { loadWorks, type Outcome, type Sent } from "./works.js";
 
 const pathOf = (worker: string): string => new URL(worker, import.meta.url).href;
 
@@ -13,26 +16,50 @@ interface Task extends Sent {
   readonly failed: (error: unknown) => void;
 }
 
-/** A worker thread: loading, idle, at a task, or dead. */
-class Thread {
-  /** resolves when it can be stopped: Node.js may crash when a thread that is still loading is */
-  readonly settled: Promise<void>;
+/** Who does tasks: loading, idle, at a task, or dead. */
+abstract class Hand {
   task: Task | undefined;
   idle = false;
+
+  /** `free` is called whenever it has nothing to do. */
+  constructor(private readonly free: () => void) {}
+
+  begin(task: Task): void {
+    this.idle = false;
+    this.task = task;
+    const { file, job } = task;
+    this.send({ file, job });
+  }
+
+  abstract stop(): Promise<void>;
+
+  protected abstract send(sent: Sent): void;
+
+  /** To be called with what came of the task, or when it has loaded. */
+  protected heard(said: Said): void {
+    const { task } = this;
+    this.task = undefined;
+    this.idle = true;
+    if ("answer" in said) task!.answered(said.answer);
+    else if ("error" in said) task!.failed(said.error);
+    this.free();
+  }
+}
+
+/** A worker thread. */
+class Thread extends Hand {
+  /** resolves when it can be stopped: Node.js may crash when a thread that is still loading is */
+  private readonly settled: Promise<void>;
   private readonly worker: Worker;
 
-  /** `free` is called whenever it has nothing to do, `died` when it ends before it is told to. */
+  /** `died` is called when it ends before it is told to. */
   constructor(files: readonly string[], free: () => void, died: (error: unknown) => void) {
+    super(free);
     this.worker = new Worker(new URL("./thread.js", import.meta.url), { workerData: files, execArgv: [] });
     this.settled = new Promise((resolve) => {
       this.worker.on("message", (said: Said) => {
-        const { task } = this;
-        this.task = undefined;
-        this.idle = true;
-        if ("loaded" in said) resolve();
-        else if ("answer" in said) task!.answered(said.answer);
-        else task!.failed(said.error);
-        free();
+        resolve();
+        this.heard(said);
       });
       this.worker.on("error", (error) => {
         resolve();
@@ -45,11 +72,8 @@ class Thread {
     });
   }
 
-  begin(task: Task): void {
-    this.idle = false;
-    this.task = task;
-    const { file, job } = task;
-    this.worker.postMessage({ file, job } satisfies Sent);
+  protected send(sent: Sent): void {
+    this.worker.postMessage(sent);
   }
 
   async stop(): Promise<void> {
@@ -58,9 +82,41 @@ class Thread {
   }
 }
 
-/** As many threads as there are cores, or as there are jobs; they load the workers (files of this folder) at once. */
+/** This thread, where no other is to be had; jobs and answers are copied, as on their way between threads. */
+class Here extends Hand {
+  private readonly work: Promise<(sent: Sent) => Outcome>;
+
+  constructor(
+    files: readonly string[],
+    free: () => void,
+    private readonly died: (error: unknown) => void,
+  ) {
+    // biome-ignore format: one row
+    super(free);
+    this.work = loadWorks(files);
+    this.work.then(() => this.heard({ loaded: true }), died);
+  }
+
+  protected send(sent: Sent): void {
+    this.does(structuredClone(sent)).then((outcome) => this.heard(outcome), this.died);
+  }
+
+  /** A turn of the event loop before each job lets others hear of the one before, and of signals. */
+  private async does(sent: Sent): Promise<Outcome> {
+    const work = await this.work;
+    await setImmediate();
+    return structuredClone(work(sent));
+  }
+
+  async stop(): Promise<void> {}
+}
+
+/**
+ * As many threads as there are cores, or as there are jobs, or as the command may have; they load the workers (files of this
+ * folder) at once.
+ */
 export class Threads {
-  private readonly threads: readonly Thread[];
+  private readonly threads: readonly Hand[];
   private readonly progress: Progress;
   private readonly waiting: Task[] = [];
   private readonly counts = { done: 0, all: 0 };
@@ -70,9 +126,11 @@ export class Threads {
   /** `what` names the jobs to who waits. */
   constructor(workers: readonly string[], what: string, most = Number.POSITIVE_INFINITY) {
     const files = workers.map(pathOf);
+    const allowed = io().threads;
+    const OneHand = allowed === 0 ? Here : Thread;
     this.threads = Array.from(
-      { length: Math.max(1, Math.min(availableParallelism(), most)) },
-      () => new Thread(files, () => this.assign(), (error) => this.died(error)), // biome-ignore format: one row
+      { length: Math.max(1, Math.min(availableParallelism(), most, allowed)) },
+      () => new OneHand(files, () => this.assign(), (error) => this.died(error)), // biome-ignore format: one row
     );
     this.progress = new Progress(what);
   }

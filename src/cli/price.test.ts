@@ -1,23 +1,17 @@
 /** `shootdown price` on the recorded traces and on hand-made lists: what a nested host has a shadow stage-2 of. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { type Done, shootdown } from "./command.fixture.js";
 import type { PriceRow } from "./price.js";
 
-const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 const capture = (name: string): string =>
   fileURLToPath(new URL(`../../traces/xen-4.20-${name}.parquet`, import.meta.url));
 /** steps of a full unmap at 48 bits */
 const C = 2 ** 18;
 
-function price(args: readonly string[], input = ""): { status: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, "price", ...args, "--host", "kvm-nested-7.2"], {
-    encoding: "utf8",
-    input,
-  });
-  return { status, out: stdout, err: stderr };
-}
+const price = (args: readonly string[], stdin = ""): Promise<Done> =>
+  shootdown(["price", ...args, "--host", "kvm-nested-7.2"], { stdin });
 
 interface Priced {
   readonly vmidsRun: readonly number[];
@@ -25,15 +19,15 @@ interface Priced {
   readonly rows: readonly PriceRow[];
 }
 
-function priced(args: readonly string[], input = ""): Priced & { of: (phase: string) => PriceRow } {
-  const { status, out, err } = price([...args, "--json"], input);
+async function priced(args: readonly string[], input = ""): Promise<Priced & { of: (phase: string) => PriceRow }> {
+  const { status, out, err } = await price([...args, "--json"], input);
   assert.equal(status, 0, err);
   const json = JSON.parse(out) as Priced;
   return { ...json, of: (phase) => json.rows.find((row) => row.phase === phase)! };
 }
 
-test("the recorded domU has a shadow from its first run on, though no access of it was recorded", () => {
-  const { vmidsRun, of } = priced([capture("create-small")]);
+test("the recorded domU has a shadow from its first run on, though no access of it was recorded", async () => {
+  const { vmidsRun, of } = await priced([capture("create-small")]);
   assert.deepEqual(vmidsRun, [1, 2]);
   assert.deepEqual(of("run").tlbi, { VMALLS12E1IS: 2 });
   assert.equal(of("run").hardwareTlbi.RIPAS2E1IS, 2 * C);
@@ -50,22 +44,22 @@ const lines = (...rows: object[]): string =>
   HEADER + [...rows, { end: true, events: rows.length }].map((row) => `${JSON.stringify(row)}\n`).join("");
 const flush = { kind: "tlbi", name: "VMALLS12E1IS", vmid: 5 };
 
-test("a bare list of TLBIs is said to show no guest; with --ran its VMID has a shadow", () => {
+test("a bare list of TLBIs is said to show no guest; with --ran its VMID has a shadow", async () => {
   const list = lines(flush, flush);
-  const { status, out } = price(["-"], list);
+  const { status, out } = await price(["-"], list);
   assert.equal(status, 0);
   assert.ok(out.replaceAll(/\s+/g, " ").includes("This trace shows no guest that runs"), out);
   assert.ok(out.includes("--ran 5"));
-  const none = priced(["-"], list);
+  const none = await priced(["-"], list);
   assert.deepEqual([none.vmidsRun, none.of("total").noShadow], [[], { ran: {}, notRun: { 5: 2 } }]);
-  const ran = priced(["-", "--ran", "5"], list);
+  const ran = await priced(["-", "--ran", "5"], list);
   assert.deepEqual([ran.vmidsRun, ran.of("total").noShadow], [[5], { ran: {}, notRun: {} }]);
   assert.equal(ran.of("total").hardwareTlbi.RIPAS2E1IS, 2 * C);
-  assert.ok(!price(["-", "--ran", "5"], list).out.includes("no shadow"));
+  assert.ok(!(await price(["-", "--ran", "5"], list)).out.includes("no shadow"));
 });
 
-test("each row that tells of a guest makes its shadow", () => {
-  const { of: before } = priced(["-"], lines(flush));
+test("each row that tells of a guest makes its shadow", async () => {
+  const { of: before } = await priced(["-"], lines(flush));
   assert.equal(before("total").hardwareTlbi.RIPAS2E1IS, undefined);
   for (const rows of [
     [
@@ -76,21 +70,21 @@ test("each row that tells of a guest makes its shadow", () => {
     [{ kind: "access", name: "read", vmid: 5, level: 3, from: "0x40000000" }],
   ])
     assert.ok(
-      (priced(["-"], lines(...rows, flush)).of("total").hardwareTlbi.RIPAS2E1IS ?? 0) > 0,
+      ((await priced(["-"], lines(...rows, flush))).of("total").hardwareTlbi.RIPAS2E1IS ?? 0) > 0,
       JSON.stringify(rows),
     );
 });
 
-test("52 bits are priced, and said to be those of a host with FEAT_LPA2", () => {
-  const { notes, of } = priced(["-", "--ran", "5", "--ipa-bits", "52"], lines(flush));
+test("52 bits are priced, and said to be those of a host with FEAT_LPA2", async () => {
+  const { notes, of } = await priced(["-", "--ran", "5", "--ipa-bits", "52"], lines(flush));
   assert.equal(of("total").hardwareTlbi.RIPAS2E1IS, 4_194_304);
   assert.equal(notes.length, 1);
   assert.match(notes[0]!, /^52 IPA bits with 4 KiB pages .* FEAT_LPA2/);
 });
 
-test("what --ran cannot be is refused in one sentence", () => {
-  const { status, err } = price(["-", "--ran", "1,2,3", "--vcpus", "1"], lines(flush));
+test("what --ran cannot be is refused in one sentence", async () => {
+  const { status, err } = await price(["-", "--ran", "1,2,3", "--vcpus", "1"], lines(flush));
   assert.equal(status, 1);
   assert.match(err, /^shootdown: 3 VMIDs have run before the trace, expected at most 2: .*\n$/);
-  assert.equal(price(["-", "--ran", "65536"]).status, 2);
+  assert.equal((await price(["-", "--ran", "65536"])).status, 2);
 });

@@ -1,10 +1,8 @@
 /** Progress on a terminal (standard error), and the wish to stop. */
-import { writeSync } from "node:fs";
-import { isatty } from "node:tty";
 import { isStream } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
+import { io } from "./io.js";
 
-const STDERR = 2;
 /** How long work goes on before a line tells of it, and between two versions of the line, in milliseconds. */
 const PATIENCE = 500;
 const BETWEEN = 200;
@@ -16,7 +14,7 @@ const ERASE = "\r\x1b[K";
  */
 export class ProgressLine {
   private static shown: ProgressLine | undefined;
-  private readonly able = isatty(STDERR) && process.env.TERM !== "dumb";
+  private readonly able = io().stderr.isTTY && io().env.TERM !== "dumb";
   private last: number;
 
   /** `patience`: milliseconds before anything is shown. */
@@ -31,7 +29,7 @@ export class ProgressLine {
     this.last = now;
     ProgressLine.shown = this;
     // The last column stays free: a terminal may begin a new line when it is filled.
-    say(`${ERASE}${visibleLine(text()).slice(0, Math.max(0, (process.stderr.columns || 80) - 1))}`);
+    say(`${ERASE}${visibleLine(text()).slice(0, Math.max(0, (io().stderr.columns || 80) - 1))}`);
   }
 
   stop(): void {
@@ -49,7 +47,7 @@ export class ProgressLine {
 /** To a terminal that may be gone. */
 function say(text: string): void {
   try {
-    writeSync(STDERR, text);
+    io().stderr.flash(text);
   } catch {} // nobody can be told
 }
 

@@ -1,25 +1,18 @@
 /** `shootdown prove`, as a user has it: verdicts, JSON, his own policy, bounds, wrong usage, saved scenarios, the report. */
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { type Done, ENV, listening, MAIN, shootdown } from "./command.fixture.js";
 
-const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "shootdown-prove-"));
 after(() => rmSync(folder, { recursive: true }));
-const { NODE_OPTIONS: _options, COLUMNS: _columns, ...ENV } = process.env;
+process.chdir(folder);
 
-function shootdown(args: readonly string[], env = {}): { status: number | null; out: string; err: string } {
-  const options = { cwd: folder, env: { ...ENV, ...env }, encoding: "utf8", timeout: 60_000 } as const;
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], options);
-  return { status, out: stdout, err: stderr };
-}
-const prove = (...args: string[]) => shootdown(["prove", ...args]);
+const prove = (...args: string[]): Promise<Done> => shootdown(["prove", ...args]);
 
 interface Result {
   readonly [key: string]: unknown;
@@ -29,16 +22,16 @@ interface Result {
   readonly verdict: string;
   readonly unsound?: readonly string[];
 }
-const json = (...args: string[]): { results: Result[]; assumptions: string[] } => {
-  const { status, out, err } = prove(...args, "--json");
+const json = async (...args: string[]): Promise<{ results: Result[]; assumptions: string[] }> => {
+  const { status, out, err } = await prove(...args, "--json");
   assert.deepEqual([status, err], [0, ""]);
   return JSON.parse(out);
 };
 
 const ONE = ["series-v3-patch1", "--cpu", "neoverse-v2", "--occasion", "revoke"];
 
-test("--json has the keys that scripts rely on", () => {
-  const { results, assumptions } = json("xen-today", ...ONE);
+test("--json has the keys that scripts rely on", async () => {
+  const { results, assumptions } = await json("xen-today", ...ONE);
   const keys = ["policy", "occasion", "cpu", "verdict", "scenarios", "timelines", "states", "milliseconds"];
   const [sound, unsound] = results;
   assert.equal(results.length, 2);
@@ -58,14 +51,22 @@ test("--json has the keys that scripts rely on", () => {
   assert.ok(assumptions.length >= 5 && assumptions.every((text) => text.length > 20));
 });
 
-test("the same result from run to run, but for the time it took", () => {
-  const once = (): Result[] => json(...ONE).results.map(({ milliseconds: _, ...rest }) => rest as Result);
-  assert.deepEqual(once(), once());
+test("the same result from run to run, but for the time it took", async () => {
+  const again = async (): Promise<Result[]> =>
+    (await json(...ONE)).results.map(({ milliseconds: _, ...rest }) => rest as Result);
+  assert.deepEqual(await again(), await again());
 });
 
-test("verdicts come in the order asked for, policy by policy, occasion by occasion, CPU by CPU", () => {
+test("verdicts come in the order asked for, policy by policy, occasion by occasion, CPU by CPU", async () => {
   const cpus = ["neoverse-v3", "cortex-a72"];
-  const asked = json("switch-vmalle1", "switch-no-flush", "--occasion", "switch,vmid-assigned", "--cpu", cpus.join());
+  const asked = await json(
+    "switch-vmalle1",
+    "switch-no-flush",
+    "--occasion",
+    "switch,vmid-assigned",
+    "--cpu",
+    cpus.join(),
+  );
   assert.deepEqual(
     asked.results.map(({ policy, occasion, cpu }) => `${policy} ${occasion} ${cpu}`),
     ["switch-vmalle1", "switch-no-flush"].flatMap((p) =>
@@ -74,60 +75,60 @@ test("verdicts come in the order asked for, policy by policy, occasion by occasi
   );
 });
 
-test("unknown names are refused in one sentence that says what was expected", () => {
+test("unknown names are refused in one sentence that says what was expected", async () => {
   for (const [args, message] of [
     [["nobody"], /^shootdown: .*nobody.*\n$/],
     [["xen-today", "--cpu", "z80"], /^shootdown: --cpu: unknown profile 'z80', expected cortex-a72, .*\n$/],
     [["xen-today", "--occasion", "lunch"], /^shootdown: --occasion: unknown occasion 'lunch', expected revoke, .*\n$/],
   ] as const) {
-    const { status, out, err } = prove(...args);
+    const { status, out, err } = await prove(...args);
     assert.deepEqual([status, out], [1, ""]);
     assert.match(err, message);
   }
 });
 
-test("two policies of one name are refused: a verdict of one could be read as the other's", () => {
+test("two policies of one name are refused: a verdict of one could be read as the other's", async () => {
   writeFileSync(join(folder, "one.toml"), MINE("tlbi vmalle1"));
   writeFileSync(join(folder, "two.toml"), MINE("tlbi vmalls12e1is"));
-  const { status, out, err } = prove("one.toml", "two.toml", "--cpu", "cortex-a72", "--occasion", "revoke");
+  const { status, out, err } = await prove("one.toml", "two.toml", "--cpu", "cortex-a72", "--occasion", "revoke");
   assert.deepEqual([status, out], [1, ""]);
   assert.match(err, /^shootdown: two policies are named 'mine'/);
 });
 
-test("a policy too long for the prover is unknown, with the reason", () => {
+test("a policy too long for the prover is unknown, with the reason", async () => {
   writeFileSync(
     join(folder, "long.toml"),
     MINE(`with owner-vmid\ndsb ishst\n${"tlbi vmalls12e1is\n".repeat(1100)}dsb ish\nisb\nend`),
   );
-  const { results } = json("long.toml", "--cpu", "cortex-a72", "--occasion", "revoke");
+  const { results } = await json("long.toml", "--cpu", "cortex-a72", "--occasion", "revoke");
   assert.equal(results[0]!.verdict, "unknown");
   assert.match(results[0]!.reason as string, /^revoke\.\S+: .*at most 1024 instructions/);
 });
 
-test("a policy that the CPU cannot run is not-applicable, with the reason, and a dash", () => {
-  const { results } = json("va-ipa-range", "--cpu", "cortex-a72", "--occasion", "revoke");
+test("a policy that the CPU cannot run is not-applicable, with the reason, and a dash", async () => {
+  const { results } = await json("va-ipa-range", "--cpu", "cortex-a72", "--occasion", "revoke");
   const { verdict, reason, scenarios } = results[0]!;
   assert.deepEqual(
     [verdict, reason, scenarios],
     ["not-applicable", "requires FEAT_TLBIRANGE, which the CPU does not have", 0],
   );
-  const { out } = prove("va-ipa-range", "--cpu", "cortex-a72,neoverse-n1", "--occasion", "revoke");
+  const { out } = await prove("va-ipa-range", "--cpu", "cortex-a72,neoverse-n1", "--occasion", "revoke");
   assert.match(out, /^va-ipa-range +- +cortex-a72, neoverse-n1$/m);
   assert.match(out, /^2 verdicts: 2 not applicable\./m);
   assert.doesNotMatch(out, /every CPU|unknown/);
 });
 
-test("wrong usage has status 2", () => {
-  assert.equal(prove("--max-states", "none").status, 2);
-  assert.equal(prove("--timeout", "0").status, 2);
-  assert.equal(prove("--frobnicate").status, 2);
+test("wrong usage has status 2", async () => {
+  assert.equal((await prove("--max-states", "none")).status, 2);
+  assert.equal((await prove("--timeout", "0")).status, 2);
+  assert.equal((await prove("--frobnicate")).status, 2);
 });
 
-test("over --max-states a verdict is unknown, never sound, and says at which scenario", () => {
-  const { results } = json("xen-today", "--cpu", "neoverse-v2", "--occasion", "split", "--max-states", "10");
+test("over --max-states a verdict is unknown, never sound, and says at which scenario", async () => {
+  const { results } = await json("xen-today", "--cpu", "neoverse-v2", "--occasion", "split", "--max-states", "10");
   assert.equal(results[0]!.verdict, "unknown");
   assert.match(results[0]!.reason as string, /^split\.\S+: .*10/);
-  const { out } = prove("xen-today", "--cpu", "neoverse-v2", "--occasion", "split", "--max-states", "10");
+  const { out } = await prove("xen-today", "--cpu", "neoverse-v2", "--occasion", "split", "--max-states", "10");
   assert.match(out, /^xen-today +unknown/m);
 });
 
@@ -142,29 +143,29 @@ ${code}
 """
 `;
 
-test("a policy of one's own is proved from its file", () => {
+test("a policy of one's own is proved from its file", async () => {
   writeFileSync(join(folder, "mine.toml"), MINE("dsb ishst\ntlbi alle1is\ndsb ish\nisb"));
   const args = ["mine.toml", "--occasion", "revoke", "--cpu"];
-  assert.equal(json(...args, "cortex-a72").results[0]!.verdict, "sound", "ALLE1IS: every VMID");
-  const [late] = json(...args, "neoverse-v2").results;
+  assert.equal((await json(...args, "cortex-a72")).results[0]!.verdict, "sound", "ALLE1IS: every VMID");
+  const [late] = (await json(...args, "neoverse-v2")).results;
   assert.equal(late!.verdict, "unsound", "with the erratum a write may land late");
   assert.ok(late!.unsound!.every((name) => name.endsWith(".write")));
 });
 
-test("a wrong policy file is refused with its line", () => {
+test("a wrong policy file is refused with its line", async () => {
   writeFileSync(join(folder, "wrong.toml"), MINE("tlbi vmalls13e1is"));
-  const { status, err } = prove("wrong.toml");
+  const { status, err } = await prove("wrong.toml");
   assert.equal(status, 1);
   assert.match(err, /^shootdown: wrong\.toml:8: .*vmalls13e1is/);
 });
 
-test("scenarios that --save writes are litmus tests with the same verdicts", () => {
+test("scenarios that --save writes are litmus tests with the same verdicts", async () => {
   const asked = ["xen-today", "series-v3-patch1", "--cpu", "cortex-a72", "--occasion", "revoke,switch"];
-  const { results } = json(...asked, "--save", "saved");
+  const { results } = await json(...asked, "--save", "saved");
   for (const policy of ["xen-today", "series-v3-patch1"]) {
     const own = results.filter((result) => result.policy === policy);
     const bad = own.flatMap(({ unsound = [] }) => unsound);
-    const { status, out } = shootdown(["litmus", `saved/cortex-a72/${policy}`, "--json"]);
+    const { status, out } = await shootdown(["litmus", `saved/cortex-a72/${policy}`, "--json"]);
     assert.equal(status, 0);
     const tests = (JSON.parse(out) as { results: { name: string; verdict: string }[] }).results;
     assert.equal(
@@ -175,37 +176,37 @@ test("scenarios that --save writes are litmus tests with the same verdicts", () 
   }
 });
 
-test("--save says where it cannot write", () => {
+test("--save says where it cannot write", async () => {
   writeFileSync(join(folder, "a-file"), "");
-  const { status, err } = prove(...ONE, "--save", "a-file/below");
+  const { status, err } = await prove(...ONE, "--save", "a-file/below");
   assert.equal(status, 1);
   assert.match(err, /^shootdown: a-file\/below\S*: cannot be made/);
 });
 
-test("output keeps to the terminal's width, and stories are told of one policy unasked, of many with --witness", () => {
+test("output keeps to the terminal's width, and stories are told of one policy unasked, of many with --witness", async () => {
   for (const columns of [80, 140]) {
-    const { out } = shootdown(["prove", ...ONE], { COLUMNS: String(columns) });
+    const { out } = await shootdown(["prove", ...ONE], { columns });
     assert.ok(
       out.split("\n").every((line) => line.length <= columns),
       `${columns}`,
     );
     assert.match(out, /^series-v3-patch1 is UNSOUND for revoke on neoverse-v2: /m);
   }
-  const many = prove("xen-today", ...ONE).out;
+  const many = (await prove("xen-today", ...ONE)).out;
   assert.doesNotMatch(many, /arrives at/);
   assert.match(many, /^How it fails: shootdown prove series-v3-patch1/m);
-  assert.match(prove("xen-today", ...ONE, "--witness").out, /arrives at pCPU 1/);
+  assert.match((await prove("xen-today", ...ONE, "--witness")).out, /arrives at pCPU 1/);
 });
 
-test("--no-fb shows what HCR_EL2.FB is for", () => {
+test("--no-fb shows what HCR_EL2.FB is for", async () => {
   const args = ["switch-vmalle1", "--cpu", "neoverse-v2", "--occasion", "switch"];
-  const { results, assumptions } = json(...args, "--no-fb");
+  const { results, assumptions } = await json(...args, "--no-fb");
   assert.deepEqual(results[0]!.unsound, ["switch.left-pcpu.nobody-between"]);
   assert.ok(assumptions.some((text) => text.startsWith("HCR_EL2.FB = 0")));
 });
 
-test("--report writes a page with every story, whole or not at all", () => {
-  const { status, out } = prove("xen-today", ...ONE, "--report", "proof.html");
+test("--report writes a page with every story, whole or not at all", async () => {
+  const { status, out } = await prove("xen-today", ...ONE, "--report", "proof.html");
   assert.equal(status, 0);
   assert.match(out, /\nThe report stands in proof\.html\n$/);
   const page = readFileSync(join(folder, "proof.html"), "utf8");
@@ -213,19 +214,19 @@ test("--report writes a page with every story, whole or not at all", () => {
   assert.match(page, /class="step rightwards"/);
   assert.ok(page.includes(`shootdown prove xen-today ${ONE.join(" ")} --report proof.html`));
   mkdirSync(join(folder, "taken.html"));
-  const refused = prove(...ONE, "--report", "taken.html");
+  const refused = await prove(...ONE, "--report", "taken.html");
   assert.equal(refused.status, 1);
   assert.match(refused.err, /^shootdown: taken\.html: cannot be written/);
   assert.ok(!readdirSync(folder).some((name) => name.includes("partial")));
 });
 
-test("Ctrl-C ends it with status 130, without a word or a file", { timeout: 30_000 }, async () => {
+test("Ctrl-C ends it with status 130, without a word or a file", async () => {
   const child = spawn(process.execPath, [MAIN, "prove", "--report", "stopped.html"], { cwd: folder, env: ENV });
   try {
     let said = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (said += data));
     const exit = once(child, "exit");
-    await sleep(2500);
+    await listening(child);
     child.kill("SIGINT");
     assert.deepEqual([(await exit)[0], said], [130, ""]);
     assert.ok(!readdirSync(folder).some((name) => name.includes("stopped")));
@@ -234,9 +235,9 @@ test("Ctrl-C ends it with status 130, without a word or a file", { timeout: 30_0
   }
 });
 
-test("compare has the same verdicts in its rows, and leaves them out with --no-prove", () => {
+test("compare has the same verdicts in its rows, and leaves them out with --no-prove", async () => {
   const args = ["compare", "vcpu-switch", "-p", "xen-today,switch-no-flush,remove-no-flush", "--host", "bare-metal"];
-  const { rows, proof } = JSON.parse(shootdown([...args, "--json"]).out);
+  const { rows, proof } = JSON.parse((await shootdown([...args, "--json"])).out);
   const short = (rows as Result[]).filter(({ ipaBits }) => ipaBits === 40);
   assert.deepEqual(
     short.map(({ policy, verdict, unsound }) => [policy, verdict, unsound]),
@@ -251,7 +252,7 @@ test("compare has the same verdicts in its rows, and leaves them out with --no-p
     "switch",
     "vmid-assigned",
   ]);
-  const without = JSON.parse(shootdown([...args, "--json", "--no-prove"]).out);
+  const without = JSON.parse((await shootdown([...args, "--json", "--no-prove"])).out);
   assert.deepEqual(
     [without.proof, without.rows[0].verdict, without.rows[0].unsound],
     [undefined, undefined, undefined],
@@ -262,7 +263,7 @@ test("compare has the same verdicts in its rows, and leaves them out with --no-p
   );
 });
 
-test("compare proves a policy with batches for those too, and each CPU in use", () => {
+test("compare proves a policy with batches for those too, and each CPU in use", async () => {
   const args = [
     "compare",
     "create-domu",
@@ -273,7 +274,7 @@ test("compare proves a policy with batches for those too, and each CPU in use", 
     "--cpu",
     "cortex-a72",
   ];
-  const { proof } = JSON.parse(shootdown([...args, "--json"]).out);
+  const { proof } = JSON.parse((await shootdown([...args, "--json"])).out);
   const of = (name: string) => (proof.results as Result[]).filter(({ policy }) => policy === name);
   assert.ok(of("remove-batch").some(({ occasion }) => occasion === "batch"));
   assert.ok(!of("xen-today").some(({ occasion }) => occasion === "batch"));

@@ -10,6 +10,7 @@ import type { Policy } from "../policy/index.js";
 import { assumptions, DEFAULT_MAX_STATES, Inquiry, PROVED, type ProvedOccasion, Question, type Setting, type SignOff, taskText } from "../prove/index.js"; // biome-ignore format: one row
 import { proofText } from "../report/index.js";
 import { decide, PROVE_WORKER } from "./decide.js";
+import { argv } from "./io.js";
 import { collect, loadAll, positive } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe, shellWord } from "./output.js";
 import { Threads } from "./pool.js";
@@ -84,7 +85,7 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
 }
 
 /** What was typed, for a shell to repeat. */
-const commandLine = (): string => ["shootdown", ...process.argv.slice(2).map(shellWord)].join(" ");
+const commandLine = (): string => ["shootdown", ...argv().map(shellWord)].join(" ");
 
 function cpusOf(asked: readonly string[] | undefined): CpuProfile[] {
   if (asked === undefined) return [...CPU_PROFILES];

@@ -8,6 +8,7 @@ import { barrierIndex, leafHi, leafLo, tlbiIndex, XN_HI } from "../arch/index.js
 import { writeTrace } from "../trace/file.js";
 import { Recorder } from "../trace/index.js";
 import { HEAP_PATH, REMOVAL_PATH, recordRemovals } from "../trace/recorded.fixture.js";
+import { type Done, ENV, type Given, MAIN, shootdown } from "./command.fixture.js";
 import { summaryText } from "./show.js";
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-show-"));
@@ -45,33 +46,13 @@ before(async () => {
   await removals(large, 100_000);
 });
 
-const MAIN = new URL("./main.js", import.meta.url).pathname;
-
 /** The command in a process of its own. */
-function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-  return spawn(process.execPath, [MAIN, "show", ...args], { env: { ...process.env, COLUMNS: "", ...env } });
-}
+const start = (args: readonly string[]): ChildProcess => spawn(process.execPath, [MAIN, "show", ...args], { env: ENV });
 
-async function run(
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<{ out: string; err: string; code: number | null }> {
-  const child = start(args, env);
-  let out = "";
-  let err = "";
-  child.stdout!.on("data", (data) => {
-    out += data;
-  });
-  child.stderr!.on("data", (data) => {
-    err += data;
-  });
-  child.stdin!.end();
-  const code = await new Promise<number | null>((done) => child.on("close", done));
-  return { out, err, code };
-}
+const show = (args: readonly string[], given?: Given): Promise<Done> => shootdown(["show", ...args], given);
 
 test("the summary says who issued which TLBI, for whom, how often and from where", async () => {
-  const { out, err, code } = await run([small]);
+  const { out, err, status } = await show([small]);
   assert.equal(
     out,
     `small.parquet: 102 events
@@ -91,13 +72,13 @@ Phase create: 102 events
   DSB ISHST                                20
 `,
   );
-  assert.deepEqual([err, code], ["", 0]);
+  assert.deepEqual([err, status], ["", 0]);
 });
 
 test("both forms of a trace, and standard input, give the same summary", async () => {
-  const { out } = await run([small, "--json"]);
+  const { out } = await show([small, "--json"]);
   assert.equal(JSON.parse(out).phases.create.tlbi.RIPAS2E1IS, 20);
-  assert.equal((await run([lines, "--json"])).out, out);
+  assert.equal((await show([lines, "--json"])).out, out);
   const child = start(["-", "--json"]);
   child.stdin!.end(readFileSync(lines));
   let piped = "";
@@ -108,7 +89,7 @@ test("both forms of a trace, and standard input, give the same summary", async (
 for (const columns of [80, 140])
   test(`at ${columns} columns no line is longer, and no name is cut`, async () => {
     for (const args of [[small], [small, "--events"]]) {
-      const { out } = await run(args, { COLUMNS: String(columns) });
+      const { out } = await show(args, { columns });
       for (const line of out.split("\n").filter((l) => !l.startsWith("next page")))
         assert.ok(line.length <= columns, `${line.length}: ${line}`);
       assert.ok(out.replace(/\s+/g, "").includes(PATH.replace(/\s+/g, "")), out);
@@ -121,7 +102,7 @@ test("a recorded trace, with its phases and call paths, keeps the contract of --
   const file = await writeTrace(path, "a test");
   recordRemovals([file], 50);
   file.close();
-  const { events, phases } = JSON.parse((await run([path, "--json"])).out);
+  const { events, phases } = JSON.parse((await show([path, "--json"])).out);
   assert.equal(events, 5 + 5 + 5 + 50 * 6);
   assert.deepEqual(Object.keys(phases), ["xen-boot", "dom0-build", "create"]);
   const { tlbi, hypercalls, stage2Writes, byCaller } = phases.create;
@@ -137,7 +118,7 @@ test("a recorded trace, with its phases and call paths, keeps the contract of --
       ],
     },
   );
-  const { out } = await run([path], { COLUMNS: "80" });
+  const { out } = await show([path], { columns: 80 });
   for (const line of out.split("\n")) assert.ok(line.length <= 80, `${line.length}: ${line}`);
   for (const caller of [REMOVAL_PATH, HEAP_PATH])
     assert.ok(out.replace(/\s+/g, "").includes(caller.replace(/\s+/g, "")), out);
@@ -146,7 +127,7 @@ test("a recorded trace, with its phases and call paths, keeps the contract of --
 });
 
 test("events are shown one a line, decoded, and the last line leads to the next page", async () => {
-  const { out } = await run([small, "--events", "--limit", "6"]);
+  const { out } = await show([small, "--events", "--limit", "6"]);
   assert.equal(
     out,
     `       0 p0   d0    v1    { phase create
@@ -164,7 +145,7 @@ test("following the next pages shows every event of the kinds once, and then the
   const seen: string[] = [];
   let args = [small, "--events", "--kind", "tlbi,barrier", "--limit", "15"];
   for (let pages = 0; pages < 10; pages++) {
-    const { out } = await run(args);
+    const { out } = await show(args);
     const all = out.trimEnd().split("\n");
     const last = all.pop()!;
     seen.push(...all);
@@ -177,11 +158,11 @@ test("following the next pages shows every event of the kinds once, and then the
 });
 
 test("--events --json is NDJSON that the tool reads again", async () => {
-  const { out } = await run([small, "--events", "--json", "--kind", "tlbi"]);
+  const { out } = await show([small, "--events", "--json", "--kind", "tlbi"]);
   assert.equal(out.trimEnd().split("\n").length, 22, "a header, 20 TLBIs and an end line");
   const again = join(folder, "again.ndjson");
   writeFileSync(again, out);
-  assert.equal(JSON.parse((await run([again, "--json"])).out).phases.other.tlbi.RIPAS2E1IS, 20);
+  assert.equal(JSON.parse((await show([again, "--json"])).out).phases.other.tlbi.RIPAS2E1IS, 20);
 });
 
 test("a reader that leaves early ends the command quietly", async () => {
@@ -213,8 +194,8 @@ test("options that make no sense are refused with what was expected", async () =
     [[small, "--events", "--limit", "-1"], /Expected a whole number/],
     [[join(folder, "x.csv")], /unknown ending, expected/],
   ] as const) {
-    const { err, code } = await run(args);
-    assert.equal(code, args[0] === join(folder, "x.csv") ? 1 : 2);
+    const { err, status } = await show(args);
+    assert.equal(status, args[0] === join(folder, "x.csv") ? 1 : 2);
     assert.match(err, message);
   }
 });

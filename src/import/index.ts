@@ -1,4 +1,5 @@
 /** Logs of other tools, read as traces. An importer is a file here, and a line in the table. */
+import type { Readable } from "node:stream";
 import { type ReadResult, readTrace, type StreamForm } from "../trace/file.js";
 import type { ReadPart, TraceSink } from "../trace/index.js";
 
@@ -6,5 +7,9 @@ import type { ReadPart, TraceSink } from "../trace/index.js";
 const IMPORTERS: readonly StreamForm[] = [];
 
 /** As readTrace of the trace room, of Shootdown's own traces and of whatever can be imported. */
-export const readAnyTrace = (path: string, sinks: readonly TraceSink[], part: ReadPart = {}): Promise<ReadResult> =>
-  readTrace(path, sinks, part, IMPORTERS);
+export const readAnyTrace = (
+  path: string,
+  sinks: readonly TraceSink[],
+  part: ReadPart = {},
+  stdin?: () => Readable,
+): Promise<ReadResult> => readTrace(path, sinks, part, IMPORTERS, stdin);

@@ -9,7 +9,7 @@ import { type Policy, parsePolicy } from "../policy/index.js";
 import { decideTask, Inquiry, PROVED, type ProvedOccasion, Question, type SignOff, signOff } from "./index.js";
 import { builtinPolicy, builtinPolicyText } from "./policies.fixture.js";
 
-const LIMITS = { maxStates: 1_000_000, timeoutMs: 60_000 };
+const LIMITS = { maxStates: 1_000_000, timeoutMs: 0 };
 const FB = { fb: true };
 const V2 = cpuProfile("neoverse-v2")!;
 const V3 = cpuProfile("neoverse-v3")!;

@@ -25,7 +25,7 @@ describe("the report in a browser", { skip }, () => {
   before(async () => {
     writeFileSync(join(folder, "report.html"), await renderReport(provedResult()));
     writeFileSync(join(folder, "proof.html"), await renderProofReport(sampleProof(), "shootdown prove"));
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: [...ARGS, ...QUIET] });
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: [...ARGS, ...QUIET], timeout: 0 });
   });
   after(async () => {
     await browser?.close();
@@ -45,7 +45,7 @@ describe("the report in a browser", { skip }, () => {
         page.on("console", (message) => heard.push(message.text()));
         page.on("pageerror", (error) => heard.push(String(error)));
         page.on("request", (request) => heard.push(request.url()));
-        await page.goto(what);
+        await page.goto(what, { timeout: 0 });
         assert.deepEqual(heard, [what]);
         assert.equal(await page.evaluate("document.documentElement.scrollWidth"), width);
         assert.ok((await faintTexts(page)).length === 0, (await faintTexts(page)).join("; "));
@@ -54,7 +54,7 @@ describe("the report in a browser", { skip }, () => {
 
   it("shows the whole table of prices on 1280 pixels without scrolling", async () => {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-    await page.goto(url);
+    await page.goto(url, { timeout: 0 });
     const hidden = `[...document.querySelectorAll(".scroll:has(.prices)")].map((e) => e.scrollWidth - e.clientWidth)`;
     assert.deepEqual(await page.evaluate(hidden), [0, 0, 0]);
     await page.close();
@@ -62,7 +62,7 @@ describe("the report in a browser", { skip }, () => {
 
   it("shows checks and policies whole on 420 pixels, every figure with its name", async () => {
     const page = await browser.newPage({ viewport: { width: 420, height: 900 } });
-    await page.goto(url);
+    await page.goto(url, { timeout: 0 });
     const hidden = `[...document.querySelectorAll(".scroll:has(.stacked)")].map((e) => e.scrollWidth - e.clientWidth)`;
     assert.deepEqual(await page.evaluate(hidden), [0, 0]);
     const label = `getComputedStyle(document.querySelector("#checks td"), "::before").content`;
@@ -73,7 +73,7 @@ describe("the report in a browser", { skip }, () => {
   it("draws the arrival of a TLBI from its issuer's lane to its target's on a wide screen, and stacks steps on a narrow one", async () => {
     for (const width of [420, 1280]) {
       const page = await browser.newPage({ viewport: { width, height: 900 } });
-      await page.goto(proofUrl);
+      await page.goto(proofUrl, { timeout: 0 });
       const script = `[".rightwards", ".stale", ".lanes b:last-child"].map((s) => document.querySelector(".timeline " + s).getBoundingClientRect()).map(({ left, right }) => [left, right])`;
       const [arrow, stale, lane] = (await page.evaluate(script)) as [number, number][];
       if (width === 420) assert.deepEqual([arrow![0], lane![1]], [stale![0], 0]);
@@ -90,7 +90,7 @@ describe("the report in a browser", { skip }, () => {
     const landscapeA4 = { width: 1032, height: 703 };
     const page = await browser.newPage({ viewport: landscapeA4, colorScheme: "dark" });
     await page.emulateMedia({ media: "print", colorScheme: "dark" });
-    await page.goto(url);
+    await page.goto(url, { timeout: 0 });
     assert.equal(await page.evaluate("getComputedStyle(document.body).backgroundColor"), "rgb(255, 255, 255)");
     assert.equal(await page.evaluate("document.documentElement.scrollWidth"), landscapeA4.width);
     await page.close();

@@ -1,6 +1,7 @@
 /** Trace files: read by what they begin with; written by their ending: NAME.parquet, NAME.ndjson, and "-" for NDJSON. */
 import { createHash } from "node:crypto";
 import { type FileHandle, stat } from "node:fs/promises";
+import type { Readable } from "node:stream";
 import { isatty } from "node:tty";
 import { OutputFile, openSeekable, openStream } from "../files/index.js";
 import { fileError, InputError, visibleJson } from "../input/index.js";
@@ -115,15 +116,16 @@ class FileWriter implements TraceWriter {
 /**
  * Feeds a trace file to the sinks, block by block, in memory that does not grow with the file. With `part`, only those
  * columns and rows; a Parquet file is read only where they are. Its form is told by its first bytes, of Shootdown's own forms
- * and of the `foreign` ones, else by its ending. Throws an InputError that names file and row or line.
+ * and of the `foreign` ones, else by its ending. "-" reads `stdin`. Throws an InputError that names file and
+ * row or line.
  */
 export async function readTrace(
   path: string,
   sinks: readonly TraceSink[],
   part: ReadPart = {},
   foreign: readonly StreamForm[] = [],
+  stdin: () => Readable = () => openStream("-"),
 ): Promise<ReadResult> {
-  const name = path === "-" ? "standard input" : path;
   const forms = [...OWN, ...foreign];
   try {
     // A pipe of this name is refused before anyone waits for it.
@@ -131,11 +133,13 @@ export async function readTrace(
       const form = await formOfFile(path, forms);
       if ("seekable" in form) return await form.seekable(path, sinks, part);
     }
-    return await readStream(path, name, sinks, part, forms);
+    return await readStream(path === "-" ? stdin() : openStream(path), path, sinks, part, forms);
   } catch (error) {
-    throw fileError(name, error);
+    throw fileError(nameOfStream(path), error);
   }
 }
+
+const nameOfStream = (path: string): string => (path === "-" ? "standard input" : path);
 
 /** Of a file that is not there, or that is a folder, the ending says what is wrong, if it is unknown. */
 const isRegular = async (path: string): Promise<boolean> => {
@@ -157,13 +161,13 @@ async function formOfFile(path: string, forms: readonly TraceForm[]): Promise<Tr
 
 /** What comes as it comes; the signal ends the waiting for more, too. */
 async function readStream(
+  source: Readable,
   path: string,
-  name: string,
   sinks: readonly TraceSink[],
   part: ReadPart,
   forms: readonly TraceForm[],
 ): Promise<ReadResult> {
-  const source = openStream(path);
+  const name = nameOfStream(path);
   const { signal } = part;
   const stop = (): void => void source.destroy(signal?.reason as Error);
   signal?.addEventListener("abort", stop);

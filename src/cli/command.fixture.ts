@@ -1,0 +1,79 @@
+/** The command for tests: in this process, as `run` does it; or, where the process is what is tested, in one of its own. */
+import { type ChildProcess, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { Readable } from "node:stream";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Output } from "./io.js";
+import { run } from "./run.js";
+
+/** The file that is the command. */
+export const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
+
+/** The environment of a command in a process of its own: without what would change what it prints. */
+export const { NODE_OPTIONS: _options, COLUMNS: _columns, ...ENV } = process.env;
+
+/** How a command has ended. */
+export interface Done {
+  readonly status: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** What a test may give to a command. */
+export interface Given {
+  /** what COLUMNS says */
+  readonly columns?: number;
+  readonly stdin?: string | Uint8Array;
+}
+
+/** A pipe that takes everything. */
+class Pipe implements Output {
+  readonly isTTY = false;
+  readonly columns = undefined;
+  private readonly pieces: Uint8Array[] = [];
+
+  write(bytes: Uint8Array): void {
+    this.pieces.push(bytes);
+  }
+
+  flash(): void {
+    throw new Error("progress on a pipe");
+  }
+
+  text(): string {
+    return Buffer.concat(this.pieces).toString();
+  }
+}
+
+/** Runs a command in this process and its working folder, with pipes on all sides; jobs for threads are done in this one. */
+export async function shootdown(args: readonly string[], { columns, stdin = "" }: Given = {}): Promise<Done> {
+  const [stdout, stderr] = [new Pipe(), new Pipe()];
+  const env = columns === undefined ? {} : { COLUMNS: String(columns) };
+  const input = (): Readable => Readable.from([Buffer.from(stdin)]);
+  const status = await run(args, { stdout, stderr, stdin: input, env, threads: 0 });
+  return { status, out: stdout.text(), err: stderr.text() };
+}
+
+/** Longest that a command may take, in milliseconds: far more than any does, for nothing is judged by the clock. */
+export const PATIENCE = 900_000;
+
+/** Runs a command in a process of its own. */
+export function spawned(args: readonly string[], stdin = ""): Done {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+    ...{ env: ENV, encoding: "utf8", input: stdin, timeout: PATIENCE, maxBuffer: 1 << 28 },
+  });
+  return { status, out: stdout, err: stderr };
+}
+
+/**
+ * Resolves when a command hears the signals that ask it to stop. SIGHUP is the last of them, and Node.js does not catch it by
+ * itself: its bit in SigCgt says so, see proc_pid_status(5).
+ */
+export async function listening({ pid }: ChildProcess): Promise<void> {
+  const caught = (): bigint => {
+    const status = readFileSync(`/proc/${pid}/status`, "latin1");
+    return BigInt(`0x${/^SigCgt:\s*([0-9a-f]+)$/m.exec(status)![1]}`);
+  };
+  while ((caught() & 1n) === 0n) await setTimeout(20);
+}

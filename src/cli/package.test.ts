@@ -1,0 +1,90 @@
+/** The package, as npm packs and installs it. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type Done, ENV, PATIENCE } from "./command.fixture.js";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "shootdown-package-"));
+after(() => rmSync(folder, { recursive: true }));
+
+/** How npm finds soon that there is no registry: one try, which may take long on a slow machine. */
+const PATIENT = ["--fetch-retries", "0", "--fetch-timeout", "120000"];
+
+const sh = (command: string, args: readonly string[], cwd: string): Done => {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, env: ENV, encoding: "utf8", timeout: PATIENCE });
+  return { status, out: stdout, err: stderr };
+};
+
+test("the packed package installs into an empty folder and runs there, and programs get its types", {
+  timeout: 2 * PATIENCE,
+}, async (t) => {
+  // The build is there already; npm pack would make it anew, under the feet of other tests.
+  const pack = sh("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", folder], ROOT);
+  assert.equal(pack.status, 0, pack.err);
+  const [{ filename, files }] = JSON.parse(pack.out) as [{ filename: string; files: { path: string }[] }];
+  const paths = files.map(({ path }) => path);
+  for (const path of ["dist/cli/main.js", "dist/arch/index.d.ts", "policies/xen-today.toml", "README.md", "LICENSE"])
+    assert.ok(paths.includes(path), `${path} is packed`);
+  assert.deepEqual(
+    paths.filter((path) => /(^|\/)src\/|\.(test|testing|fixture)\./.test(path)),
+    [],
+  );
+
+  const user = join(folder, "user");
+  mkdirSync(user);
+  writeFileSync(join(user, "package.json"), '{ "private": true, "type": "module" }');
+  const install = sh(
+    "npm",
+    [...["install", "--prefer-offline", "--no-audit", "--no-fund", "--omit=dev"], ...PATIENT, join(folder, filename)],
+    user,
+  );
+  if (install.status !== 0) {
+    const unreachable = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED/.exec(
+      install.err,
+    );
+    assert.ok(unreachable, `npm install: ${install.err}`);
+    t.skip(`THE PACKAGE WAS NOT INSTALLED: npm cannot reach its registry (${unreachable[0]})`);
+    return;
+  }
+  const npx = (...args: string[]): Done => sh("npx", ["--no-install", "shootdown", ...args], user);
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
+  assert.equal(npx("--version").out, `${version}\n`);
+  const { rows } = JSON.parse(npx("compare", "create-domu", "-p", "xen-today", "--json").out) as { rows: unknown[] };
+  assert.ok(rows.length > 0);
+
+  writeFileSync(
+    join(user, "program.ts"),
+    `import { decodeTlbi } from "shootdown/arch";
+import { loadPolicy } from "shootdown/catalog";
+import type { CompareRow } from "shootdown/compare";
+import type { Host } from "shootdown/host";
+import type { Policy } from "shootdown/policy";
+import type { TraceSink } from "shootdown/trace";
+import { readTrace } from "shootdown/trace/file";
+import type { Scenario } from "shootdown/xen";
+const policy: Policy = loadPolicy("xen-today");
+const name: string | undefined = decodeTlbi(0xd50c83df)?.op.name;
+// @ts-expect-error: types are resolved, so a wrong one is an error
+const wrong: number = policy.name;
+export type Used = [CompareRow, Host, TraceSink, Scenario, typeof wrong, typeof readTrace];
+console.log(name, policy.name);
+`,
+  );
+  const tsc = sh(
+    process.execPath,
+    [
+      ...[join(ROOT, "node_modules/typescript/bin/tsc"), "program.ts", "--strict", "--skipLibCheck"],
+      ...["--ignoreConfig", "--target", "es2022", "--module", "nodenext"],
+      ...["--types", "node", "--typeRoots", join(ROOT, "node_modules/@types")],
+    ],
+    user,
+  );
+  assert.deepEqual({ status: tsc.status, out: tsc.out }, { status: 0, out: "" });
+  assert.ok(existsSync(join(user, "program.js")));
+  assert.equal(sh(process.execPath, ["program.js"], user).out, "VMALLS12E1IS xen-today\n");
+});
