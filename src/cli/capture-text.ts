@@ -99,6 +99,6 @@ export function comparisonText(rows: readonly RecordedRow[], policy: string, wid
       ? []
       : [`${phase}, ${what}: ${signed(unexplained)} that nothing here explains${lacking(missing)}.`]),
   ]);
-  const list = differences.map((sentence) => wrapped(`- ${sentence}`, width)).join("");
+  const list = differences.map((sentence) => wrapped(`- ${sentence}`, width, "  ")).join("");
   return `${table}${list === "" ? "" : `\nDifferences\n${list}`}`;
 }
