@@ -14,8 +14,8 @@ import { PhasePrices } from "../../dist/compare/index.js";
 import { parseHost, priceTlbi } from "../../dist/host/index.js";
 import { InputError } from "../../dist/input/index.js";
 import { Case, OCCASIONS, parsePolicy, policyOn, unroll } from "../../dist/policy/index.js";
-import { readTrace, writeTrace } from "../../dist/trace/file.js";
-import { Summing, TraceDigest } from "../../dist/trace/index.js";
+import { readTrace, traceDigest, writeTrace } from "../../dist/trace/file.js";
+import { Summing } from "../../dist/trace/index.js";
 import { parseScenario, simulate } from "../../dist/xen/index.js";
 import { damageBytes, damageText, NUMBERS, WORDS } from "./mutate.mjs";
 
@@ -66,7 +66,7 @@ time-us = 50_000
 const sample = await (async () => {
   const files = [join(folder, "sample.parquet"), join(folder, "sample.ndjson")];
   const writers = await Promise.all(files.map((file) => writeTrace(file, "a sample")));
-  const digest = new TraceDigest();
+  const digest = traceDigest();
   const lane = { policy: loadPolicy("xen-today"), sinks: [...writers, digest] };
   simulate(parseScenario(SMALL, "small.toml"), CPU_PROFILES[0], [lane]);
   for (const writer of writers) writer.close();
@@ -120,7 +120,7 @@ const SINK = { events() {} };
 
 /** Reads a damaged trace as the commands do. */
 async function readAll(path) {
-  const digest = new TraceDigest();
+  const digest = traceDigest();
   const prices = new PhasePrices(hosts, [40, 48], 256);
   const summary = new Summing();
   try {
@@ -153,7 +153,7 @@ export const KINDS = {
   host: {
     make: (r) => damageText(r, r.pick(hostTexts), hostTexts),
     try(text, r) {
-      const host = answered(() => parseHost(text, "fuzz.toml"));
+      const host = answered(() => parseHost(text, "fuzz.toml", loadHost));
       if (host === undefined || host.kvm === undefined) return;
       const ipaBits = r.pick([32, 36, 40, 44, 48, 52]);
       const priced = answered(() =>
