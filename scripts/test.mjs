@@ -12,13 +12,22 @@ const SLOW = [
   ...["build", "docs", "schema", "fuzz"],
   ...["capture/directmap", "capture/recording", "capture/toolstack", "capture/vitals"],
   ...["catalog/policies", "catalog/simulations"],
-  ...["cli/capture", "cli/capture.e2e", "cli/capture-4.17.e2e", "cli/cli", "cli/diff", "cli/edge", "cli/held"],
+  ...[
+    "cli/capture",
+    "cli/capture.e2e",
+    "cli/capture-4.17.e2e",
+    "cli/capture-record",
+    "cli/cli",
+    "cli/diff",
+    "cli/edge",
+    "cli/held",
+  ],
   ...["cli/integrity", "cli/litmus", "cli/package", "cli/pool", "cli/process", "cli/prove"],
   ...["cli/show"],
   ...["compare/compare", "compare/executed", "compare/phases", "compare/recorded", "compare/whole-stack"],
   ...["litmus-folder", "bounds", "model-page", "occasion/scenario", "reductions", "sample", "sign-off"],
-  ...["report/browser", "report/html", "report/real", "report/verdict", "report/format"],
-  ...["trace/damage", "trace/duckdb", "trace/file", "trace/hybrid"],
+  ...["report/browser", "report/html", "report/real", "report/verdict", "report/format", "report/proof"],
+  ...["trace/damage", "trace/duckdb", "trace/file", "trace/form", "trace/hybrid"],
 ].map((name) => `/${name}.test.js`);
 
 const quick = process.argv.includes("--quick");
