@@ -110,6 +110,22 @@ test("a shipped capture is held against the model from the file alone, and each 
   assert.ok(executed.executes.includes("xen-today"));
 });
 
+test("a removal of a whole table of level 0 is not compared page by page, and is said to be unknown", async () => {
+  const rows = [
+    { shootdown: "trace", version: 1 },
+    { kind: "write", name: "PTE", domain: 0, vmid: 1, stage: 2, level: 0, address: "0x90000028", from: "0x90001003" },
+    { kind: "barrier", name: "DSB ISHST", vmid: 1 },
+    { kind: "tlbi", name: "VMALLS12E1IS", vmid: 1 },
+    { kind: "barrier", name: "DSB ISH", vmid: 1 },
+    { kind: "barrier", name: "ISB", vmid: 1 },
+    { end: true, events: 5 },
+  ];
+  writeFileSync(join(folder, "huge.ndjson"), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  const { executed } = await json("huge.ndjson", "-p", "kvm-ipa-no-ttl");
+  assert.deepEqual(executed.executes, []);
+  assert.ok(executed.unknown.includes("xen-today"));
+});
+
 test("a policy that the CPU cannot have, and options that do not go together, are refused in one sentence", async () => {
   const cases: readonly (readonly [string[], number, RegExp])[] = [
     [["ipa.parquet", "-p", "va-ipa-range", "--cpu", "cortex-a72"], 1, /requires FEAT_TLBIRANGE, which cortex-a72/],

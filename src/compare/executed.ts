@@ -95,6 +95,9 @@ export interface Executed {
 
 /** Most instructions of a sequence that are given as text. */
 const MOST_TEXT = 64;
+/** Most pages of 4 KiB (1 GiB) for which a policy's sequence is made: page by page it has an instruction for each. */
+const MOST_PAGES = 2 ** 18;
+const TOO_MANY = `more than ${MOST_PAGES.toLocaleString("en")} pages were removed before this flush: not compared`;
 
 /**
  * Holds the flushes against policies on a CPU; those that need a feature it lacks are left out. `asked`: names of the policies
@@ -178,6 +181,9 @@ const shortened = (list: readonly string[]): string[] =>
 /** Holds one flush against what a policy executes there. */
 function besidePolicy(flush: Flush, policy: Policy, cpu: CpuProfile, blind: Blind): Beside {
   const because = notThen(flush, policy);
+  const pages = flush.removed.reduce((sum, entry) => sum + entry.pages, 0);
+  if (because === undefined && pages > MOST_PAGES)
+    return { policy: policy.name, execution: "unknown", first: 0, expected: [], because: TOO_MANY };
   let found: { expected: Lifted[]; execution: Execution; first: number }[];
   try {
     found = casesOf(flush).map((on) => {
