@@ -3,7 +3,7 @@ import { decodeTlbi, nameOtherWord, TLBI_OPS, type TlbiOp, tlbiIndex } from "../
 import { InputError } from "../input/index.js";
 
 /** A TLBI with its register: X<rt>, 31 = XZR or none. */
-export interface Instruction {
+export interface TypedTlbi {
   readonly op: TlbiOp;
   readonly rt: number;
 }
@@ -12,7 +12,7 @@ export interface Instruction {
  * Reads "ripas2e1is, x0", "tlbi vmalls12e1is" or an instruction word ("0xd50c83df", or as objdump prints it, "d50c83df").
  * Throws an InputError when it is no TLBI of EL1&0 or EL2, or its register is missing, unwanted or malformed.
  */
-export function parseInstruction(text: string): Instruction {
+export function parseInstruction(text: string): TypedTlbi {
   const trimmed = text.trim();
   if (/^(0x[0-9a-f]*|[0-9a-f]{8})$/i.test(trimmed)) return parseWord(trimmed);
   const [, name = "", comma, register = ""] = /^(?:tlbi\s+)?([^\s,]*)\s*(,?)\s*(.*)$/i.exec(trimmed)!;
@@ -39,7 +39,7 @@ function registerNumber(name: string): number | undefined {
   return digits === undefined || Number(digits) > 30 ? undefined : Number(digits);
 }
 
-function parseWord(text: string): Instruction {
+function parseWord(text: string): TypedTlbi {
   const digits = text.replace(/^0x/i, "");
   const word = Number.parseInt(digits, 16);
   if (digits === "" || word > 0xffff_ffff)
@@ -51,7 +51,7 @@ function parseWord(text: string): Instruction {
 }
 
 /** Reads `--xt`: 0x... or decimal, at most 64 bits, for an instruction that reads a register. */
-export function parseXt(text: string, { op, rt }: Instruction): bigint {
+export function parseXt(text: string, { op, rt }: TypedTlbi): bigint {
   if (!/^(0x[0-9a-f]+|\d+)$/i.test(text)) throw new InputError(`--xt '${text}': expected a number, 0x... or decimal`);
   const value = BigInt(text);
   if (value >= 1n << 64n) throw new InputError(`--xt '${text}': expected at most 64 bits`);

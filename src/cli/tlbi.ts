@@ -14,7 +14,7 @@ import { loadHost } from "../catalog/index.js";
 import { ipaNotes, isNested, priceTlbi } from "../host/index.js";
 import { InputError } from "../input/index.js";
 import { count, duration, durationRange, tally, textTable, wrapped } from "../report/index.js";
-import { type Instruction, parseInstruction, parseXt } from "./instruction.js";
+import { parseInstruction, parseXt, type TypedTlbi } from "./instruction.js";
 import { ipaBitsOption, repeatOption, withRepeat } from "./options.js";
 import { outputWidth, print, printRawJson } from "./output.js";
 import { type ShadowOptions, shadowOf } from "./shadow.js";
@@ -77,7 +77,7 @@ export function tlbiOutput(words: readonly string[], options: TlbiOptions, width
   return answers.map((a) => a.text).join("\n");
 }
 
-function explained({ op, rt }: Instruction, xt: bigint | undefined, width: number): Answer {
+function explained({ op, rt }: TypedTlbi, xt: bigint | undefined, width: number): Answer {
   const explanation = explainTlbi(op, rt, xt);
   return { text: explanationText(explanation, width), json: explanationJson(explanation) };
 }
@@ -85,7 +85,7 @@ function explained({ op, rt }: Instruction, xt: bigint | undefined, width: numbe
 /** The price of the instruction on a host, at each IPA size asked for; `--json` has that of the first. */
 function priced(
   name: string,
-  { op }: Instruction,
+  { op }: TypedTlbi,
   xt: bigint | undefined,
   options: TlbiOptions,
   width: number,

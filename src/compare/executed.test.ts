@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { BARRIERS, cpuProfile, tlbiIndex } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { InputError } from "../input/index.js";
-import { OCCASIONS, type Occasion, type Policy, type Program } from "../policy/index.js";
+import { OCCASIONS, type Occasion, type Policy, type Sequence } from "../policy/index.js";
 import { readTrace, traceDigest } from "../trace/file.js";
 import { EventBuffer, Kind, type Names, type TraceSink } from "../trace/index.js";
 import { parseScenario, simulate } from "../xen/index.js";
@@ -71,9 +71,9 @@ test("on a CPU without FEAT_nTLBPA the two patches of the series execute the sam
 });
 
 /** The programs that lack one instruction of this one, each with the words for it. */
-function* withoutOne(program: Program): Generator<Program> {
+function* withoutOne(program: Sequence): Generator<Sequence> {
   for (const [i, s] of program.entries()) {
-    const put = (...to: Program): Program => [...program.slice(0, i), ...to, ...program.slice(i + 1)];
+    const put = (...to: Sequence): Sequence => [...program.slice(0, i), ...to, ...program.slice(i + 1)];
     if (s.kind === "barrier" || s.kind === "tlbi" || s.kind === "msr-vttbr") yield put();
     if (s.kind === "for" || s.kind === "with-owner" || s.kind === "if")
       for (const body of withoutOne(s.body)) yield put({ ...s, body });

@@ -6,15 +6,7 @@
 
 import { type CpuProfile, decodeOperand, halvesOf, low48, TLBI_OPS } from "../arch/index.js";
 import { InputError } from "../input/index.js";
-import {
-  Case,
-  type Instruction,
-  missingFeature,
-  OCCASIONS,
-  type Occasion,
-  type Policy,
-  unroll,
-} from "../policy/index.js";
+import { Case, missingFeature, OCCASIONS, type Occasion, type Policy, type Unrolled, unroll } from "../policy/index.js";
 import { type Flush, type Lifted, pageOfOperand } from "./flush.js";
 import { nameOf, ownersOf, textOf } from "./flush-text.js";
 import type { Flushes, OtherFlush } from "./flushes.js";
@@ -299,7 +291,7 @@ function expectedOf(flush: Flush, policy: Policy, cpu: CpuProfile, on: Case): Li
   }
 }
 
-function liftedOf(x: Instruction): Lifted {
+function liftedOf(x: Unrolled): Lifted {
   if (x.kind === "tlbi") return { kind: "tlbi", op: x.op, ...halvesOf(x.operand) };
   return x.kind === "vttbr" ? { kind: "vttbr", vmid: x.vmid } : { kind: "barrier", barrier: x.barrier };
 }

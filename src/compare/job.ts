@@ -1,7 +1,7 @@
 /** One piece of a comparison: a scenario under a few policies on a CPU, simulated once and priced on every host of that CPU. */
 import type { CpuProfile } from "../arch/index.js";
 import { addCounts, type Host, price } from "../host/index.js";
-import { Case, type Policy, type Program, policyOn, unroll } from "../policy/index.js";
+import { Case, type Policy, policyOn, type Sequence, unroll } from "../policy/index.js";
 import { frameOf, possibleOccasions, type Scenario, simulate } from "../xen/index.js";
 import { type HostCounts, hostSinks } from "./host-sinks.js";
 import { PhasePrices } from "./phases.js";
@@ -90,7 +90,7 @@ export function traceKey(policy: Policy, cpu: CpuProfile, scenario: Scenario): s
 }
 
 /** The instructions that a revoke program comes to for one page, the owner being current and not. */
-function onePage(program: Program, cpu: CpuProfile): string[][] {
+function onePage(program: Sequence, cpu: CpuProfile): string[][] {
   const owner = 1;
   return [owner, owner + 1].map((current) => {
     const on = new Case();
@@ -102,8 +102,8 @@ function onePage(program: Program, cpu: CpuProfile): string[][] {
 }
 
 /** The same program where an owner has one VMID. */
-function withoutVmidLoops(program: Program): Program {
-  return program.flatMap((s): Program => {
+function withoutVmidLoops(program: Sequence): Sequence {
+  return program.flatMap((s): Sequence => {
     if (s.kind === "for" && s.over === "vmid") return withoutVmidLoops(s.body);
     if (s.kind === "if") return [{ ...s, body: withoutVmidLoops(s.body), otherwise: withoutVmidLoops(s.otherwise) }];
     return s.kind === "for" || s.kind === "with-owner" ? [{ ...s, body: withoutVmidLoops(s.body) }] : [s];

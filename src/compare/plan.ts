@@ -1,7 +1,7 @@
 /** A whole comparison, cut into jobs that may run side by side; policies that do the same work are simulated once. */
 import type { CpuProfile } from "../arch/index.js";
 import { type Host, ipaNotes, isNested } from "../host/index.js";
-import { missingFeature, type Occasion, type Policy, type Program, policyOn } from "../policy/index.js";
+import { missingFeature, type Occasion, type Policy, policyOn, type Sequence } from "../policy/index.js";
 import { frameOf, possibleOccasions, type Scenario } from "../xen/index.js";
 import { checksOf } from "./checks.js";
 import { type Job, type PolicyResult, runJob, traceKey } from "./job.js";
@@ -207,7 +207,7 @@ function describedHost(host: Host, cpu: string): HostDescription {
 /** "a, b and c" */
 const inWords = (names: readonly string[]): string => names.join(", ").replace(/, ([^,]*)$/, " and $1");
 
-function hasTlbi(program: Program): boolean {
+function hasTlbi(program: Sequence): boolean {
   return program.some((s) => {
     if (s.kind === "if") return hasTlbi(s.body) || hasTlbi(s.otherwise);
     return s.kind === "for" || s.kind === "with-owner" ? hasTlbi(s.body) : s.kind === "tlbi";

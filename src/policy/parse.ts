@@ -25,7 +25,7 @@ import {
   tlbiIndex,
 } from "../arch/index.js";
 import { InputError } from "../input/index.js";
-import type { Condition, LoopOver, Program, Statement } from "./program.js";
+import type { Condition, LoopOver, Sequence, Statement } from "./program.js";
 
 const LOOPS: readonly LoopOver[] = ["page", "entry", "range", "va-page", "va-range", "vmid"];
 
@@ -61,7 +61,7 @@ interface Block {
 }
 
 /** Parses the code of one occasion; throws an InputError with the line and the reason. */
-export function parseCode(text: string, context: ParseContext): Program {
+export function parseCode(text: string, context: ParseContext): Sequence {
   const top: Statement[] = [];
   const blocks: Block[] = [];
   text.split(/\r?\n/).forEach((raw, index) => {

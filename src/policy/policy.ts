@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { type CpuProfile, FEATURES, type Feature } from "../arch/index.js";
 import { InputError, parseToml } from "../input/index.js";
 import { parseCode } from "./parse.js";
-import { type Program, specialise } from "./program.js";
+import { type Sequence, specialise } from "./program.js";
 
 /** The occasions, and what each one means. */
 export const OCCASIONS = {
@@ -38,7 +38,7 @@ export interface Policy {
   /** true when it has domain-dies code of its own: without, the end of a domain is removals like any other */
   readonly ownDomainDies: boolean;
   /** an occasion without code does nothing */
-  readonly code: Readonly<Record<Occasion, Program>>;
+  readonly code: Readonly<Record<Occasion, Sequence>>;
 }
 
 const text = v.pipe(v.string(), v.nonEmpty());
@@ -73,7 +73,7 @@ export function parsePolicy(text: string, file: string, base: (name: string, lin
   const from = value.base === undefined ? undefined : base(value.base, toml.lineOf(["base"]));
   const requires = [...new Set([...(from?.requires ?? []), ...(value.requires ?? [])])];
   const vmidPer = value["vmid-per"] ?? from?.vmidPer ?? "domain";
-  const code = {} as Record<Occasion, Program>;
+  const code = {} as Record<Occasion, Sequence>;
   for (const name of Object.keys(OCCASIONS) as Occasion[]) {
     const section = value[name];
     if (section === undefined) {
@@ -110,7 +110,7 @@ export function policyOn(policy: Policy, cpu: CpuProfile): Policy {
   if (missing) throw new InputError(`policy ${policy.name} requires ${missing}, which ${cpu.name} does not have`);
   const code = Object.fromEntries(
     Object.entries(policy.code).map(([name, program]) => [name, specialise(program, cpu)]),
-  ) as Record<Occasion, Program>;
+  ) as Record<Occasion, Sequence>;
   return { ...policy, code };
 }
 

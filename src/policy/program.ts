@@ -23,11 +23,11 @@ export type Statement =
       readonly ttl: boolean;
     }
   | { readonly kind: "msr-vttbr"; readonly value: "owner" | "current" }
-  | { readonly kind: "with-owner"; readonly body: Program }
-  | { readonly kind: "for"; readonly over: LoopOver; readonly body: Program; readonly line: number }
-  | { readonly kind: "if"; readonly condition: Condition; readonly body: Program; readonly otherwise: Program };
+  | { readonly kind: "with-owner"; readonly body: Sequence }
+  | { readonly kind: "for"; readonly over: LoopOver; readonly body: Sequence; readonly line: number }
+  | { readonly kind: "if"; readonly condition: Condition; readonly body: Sequence; readonly otherwise: Sequence };
 
-export type Program = readonly Statement[];
+export type Sequence = readonly Statement[];
 
 /** The concrete case that a program runs on. Mutable, so that a simulator reuses one. */
 export class Case {
@@ -110,7 +110,7 @@ export interface Executor {
  * The program as one CPU runs it: conditions on features and errata are decided, what remains depends on the case
  * only. Programs with equal JSON after this do the same.
  */
-export function specialise(program: Program, cpu: CpuProfile): Program {
+export function specialise(program: Sequence, cpu: CpuProfile): Sequence {
   return program.flatMap((s): Statement[] => {
     switch (s.kind) {
       case "if": {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { CPU_PROFILES, cpuProfile, decodeOperand, ERRATUM_WORDS, halvesOf, TLBI_OPS } from "../arch/index.js";
-import { Case, type Instruction, type Policy, parsePolicy, unroll } from "./index.js";
+import { Case, type Policy, parsePolicy, type Unrolled, unroll } from "./index.js";
 import { type Statement, specialise } from "./program.js";
 
 const noBase = (): Policy => {
@@ -18,7 +18,7 @@ function programOf(code: string): Policy["code"]["revoke"] {
 const v2 = cpuProfile("neoverse-v2")!;
 
 /** The pages that the TLBIs of a list reach, in order. */
-function pagesOf(list: readonly Instruction[]): number[] {
+function pagesOf(list: readonly Unrolled[]): number[] {
   return list.flatMap((i) => {
     if (i.kind !== "tlbi") return [];
     const { lo, hi } = halvesOf(i.operand);

@@ -19,7 +19,7 @@ import {
   type Condition,
   type Executor,
   type LoopOver,
-  type Program,
+  type Sequence,
   type Statement,
   specialise,
 } from "./program.js";
@@ -41,14 +41,14 @@ enum Do {
 }
 
 /** A statement as the runner wants it: all of one shape, so that the engine's property look-ups stay fast. */
-interface Step {
+interface Compiled {
   readonly does: Do;
   /** barrier, or TLBI */
   readonly a: number;
   /** the single-address form of a range TLBI, -1 = none; for loops 1 = over guest VAs */
   readonly b: number;
-  readonly body: readonly Step[];
-  readonly otherwise: readonly Step[];
+  readonly body: readonly Compiled[];
+  readonly otherwise: readonly Compiled[];
   readonly condition: Condition | undefined;
   readonly loop: LoopOver | undefined;
   /** the operand gives the level of the loop's entries */
@@ -65,9 +65,9 @@ const LOOPS: Readonly<Record<LoopOver, readonly [Do, number]>> = {
   "va-range": [Do.eachRange, 1],
 };
 
-const stepsOf = (program: Program): Step[] => program.map(stepOf);
+const stepsOf = (program: Sequence): Compiled[] => program.map(stepOf);
 
-function step(does: Do, rest: Partial<Step> = {}): Step {
+function step(does: Do, rest: Partial<Compiled> = {}): Compiled {
   return {
     does,
     a: rest.a ?? 0,
@@ -81,7 +81,7 @@ function step(does: Do, rest: Partial<Step> = {}): Step {
   };
 }
 
-function stepOf(s: Statement): Step {
+function stepOf(s: Statement): Compiled {
   switch (s.kind) {
     case "barrier":
       return step(Do.barrier, { a: s.barrier });
@@ -106,7 +106,7 @@ const RANGE_HINTS = [0, 1, 2, 3].map((level) => level * RANGE_TTL);
 
 /** Runs one program, specialised for a CPU, on case after case. `file` names the policy in errors. */
 export class Runner {
-  private readonly steps: readonly Step[];
+  private readonly steps: readonly Compiled[];
   private on!: Case;
   /** VMID of the owner that `with owner-vmid` means, and the VMID in VTTBR_EL2 */
   private owner = 0;
@@ -119,7 +119,7 @@ export class Runner {
   private hint = 0;
 
   constructor(
-    program: Program,
+    program: Sequence,
     private readonly executor: Executor,
     private readonly file: string,
   ) {
@@ -135,7 +135,7 @@ export class Runner {
     this.body(this.steps);
   }
 
-  private body(steps: readonly Step[]): void {
+  private body(steps: readonly Compiled[]): void {
     const { executor } = this;
     for (let i = 0; i < steps.length; i++) {
       const s = steps[i]!;
@@ -185,7 +185,7 @@ export class Runner {
     this.held = vmid;
   }
 
-  private withOwner(s: Step): void {
+  private withOwner(s: Compiled): void {
     const before = this.held;
     const elsewhere = before !== this.owner;
     if (elsewhere) {
@@ -214,7 +214,7 @@ export class Runner {
   }
 
   /** One range of the case, page by page, entry by entry, or in encodable pieces. */
-  private range(s: Step, r: number): void {
+  private range(s: Compiled, r: number): void {
     const { on } = this;
     const base = s.b === 1 ? this.knownVa(s, r) : on.base[r]!;
     this.asid = s.b === 1 ? on.asid : 0;
@@ -241,7 +241,7 @@ export class Runner {
     }
   }
 
-  private knownVa(s: Step, r: number): number {
+  private knownVa(s: Compiled, r: number): number {
     const va = this.on.va[r]!;
     if (va >= 0) return va;
     throw InputError.at(
@@ -253,14 +253,14 @@ export class Runner {
 }
 
 /** One instruction of an unrolled program. */
-export type Instruction =
+export type Unrolled =
   | { readonly kind: "barrier"; readonly barrier: number; readonly text: string }
   | { readonly kind: "tlbi"; readonly op: number; readonly operand: bigint; readonly text: string }
   | { readonly kind: "vttbr"; readonly vmid: number; readonly text: string };
 
 /** The flat list of instructions that a program executes on a CPU in a concrete case. */
-export function unroll(program: Program, on: Case, cpu: CpuProfile, file = "policy"): Instruction[] {
-  const list: Instruction[] = [];
+export function unroll(program: Sequence, on: Case, cpu: CpuProfile, file = "policy"): Unrolled[] {
+  const list: Unrolled[] = [];
   const runner = new Runner(
     specialise(program, cpu),
     {

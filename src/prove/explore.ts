@@ -7,7 +7,7 @@ import type { Cpu } from "./cpu.js";
 import { type Condition, type Program, Unsupported } from "./program.js";
 import { modelWithout, type Rule } from "./rules.js";
 import { type Step, tell } from "./story/index.js";
-import { type Atom, type Candidate, LimitReached, type Record, type Runs, ThreadRun, World } from "./thread/index.js";
+import { type Atom, type Candidate, LimitReached, type Runs, ThreadRun, type Trail, World } from "./thread/index.js";
 import { Knowledge, Learned, MAX_EVENTS, WRITE } from "./tlb/index.js";
 
 export interface Options extends Cpu {
@@ -248,7 +248,7 @@ class Search {
   }
 
   /** Fewer events, fewer faults, and fewer old translations make a better story. */
-  private score(records: readonly (readonly Record[])[]): number {
+  private score(records: readonly (readonly Trail[])[]): number {
     let score = 4 * this.world.timeline.n;
     for (const list of records)
       for (const record of list) {

@@ -2,7 +2,7 @@
 import { InputError } from "../../input/index.js";
 import type { Instruction } from "../program.js";
 import { actionOf, type InstructionContext } from "./instructions.js";
-import type { Source } from "./lexer.js";
+import type { Passage } from "./lexer.js";
 import { UnsupportedInTest } from "./unsupported.js";
 
 /** A piece of code at its address. */
@@ -29,7 +29,7 @@ export const entryOf = (thread: number): number => 0x40_0000 + thread * 4 * MAX_
 const LABEL = /^([A-Za-z_.$][\w.$]*|[0-9]+)\s*:/;
 
 /** Assembles a text at `address`; throws an InputError or UnsupportedInTest with the line. */
-export function assemble(source: Source, address: number): Assembled {
+export function assemble(source: Passage, address: number): Assembled {
   const { file } = source;
   const labels = new Map<string, number>();
   const numeric: { readonly name: string; readonly address: number }[] = [];
@@ -81,7 +81,7 @@ export function assemble(source: Source, address: number): Assembled {
 }
 
 /** The statements of a text with their lines: without comments, cut at ";". */
-export function statementsOf({ text, line }: Source): { readonly text: string; readonly line: number }[] {
+export function statementsOf({ text, line }: Passage): { readonly text: string; readonly line: number }[] {
   return withoutComments(text)
     .split("\n")
     .flatMap((one, index) =>

@@ -2,7 +2,7 @@
 import type { Condition } from "../program.js";
 import { evaluate, type Scope } from "./evaluate.js";
 import { type Expression, parseExpression } from "./expression.js";
-import { Reader, type Source } from "./lexer.js";
+import { type Passage, Reader } from "./lexer.js";
 import { generalRegister } from "./registers.js";
 
 /** What an assertion may speak of. */
@@ -15,7 +15,7 @@ export interface AssertionContext {
 }
 
 /** Parses an assertion; "&" binds more strongly than "|". */
-export function parseAssertion(source: Source, context: AssertionContext): Condition {
+export function parseAssertion(source: Passage, context: AssertionContext): Condition {
   const reader = new Reader(source);
   const condition = new Assertion(reader, context).disjunction();
   reader.end();

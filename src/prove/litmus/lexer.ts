@@ -3,7 +3,7 @@ import { InputError } from "../../input/index.js";
 import { UnsupportedInTest } from "./unsupported.js";
 
 /** A piece of text in a file: where it begins, so that errors name the file's own line. */
-export interface Source {
+export interface Passage {
   readonly text: string;
   readonly file: string;
   /** line of the text's first line, from 1 */
@@ -22,7 +22,7 @@ const NAME = /[A-Za-z_$][\w$]*/y;
 const SIGN = /\|->|\?->|\.\.|==|!=|<=|>=|<<|>>|&&|\|\||\/\\|\\\/|[-+*=&|~!()[\]{},;:<>]/y;
 
 /** Cuts a text into words; `#` begins a comment, as `//` does. */
-export function tokens({ text, file, line }: Source): readonly Token[] {
+export function tokens({ text, file, line }: Passage): readonly Token[] {
   const list: Token[] = [];
   let at = 0;
   let now = line;
@@ -54,7 +54,7 @@ export class Reader {
   private at = 0;
   private readonly list: readonly Token[];
 
-  constructor(private readonly source: Source) {
+  constructor(private readonly source: Passage) {
     this.list = tokens(source);
   }
 

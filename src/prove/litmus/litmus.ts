@@ -7,7 +7,7 @@ import { type Assembled, assemble, entryOf } from "./assembler.js";
 import { parseAssertion } from "./assertion.js";
 import { ADDRESS_LIMIT, evaluate } from "./evaluate.js";
 import { type Expression, parseExpression } from "./expression.js";
-import { Reader, type Source } from "./lexer.js";
+import { type Passage, Reader } from "./lexer.js";
 import { generalRegister, sysregsAtStart, threadSysreg } from "./registers.js";
 import { Setup, withoutTables } from "./setup.js";
 import { parseSetup } from "./setup-syntax.js";
@@ -110,7 +110,7 @@ class Test {
     throw new UnsupportedInTest(what, this.file, this.source.lineOf(path) ?? 0);
   }
 
-  private textAt(path: KeyPath, text: string): Source {
+  private textAt(path: KeyPath, text: string): Passage {
     return { text, file: this.file, line: this.source.textLineOf(path) ?? 0 };
   }
 

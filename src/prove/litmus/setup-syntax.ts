@@ -1,7 +1,7 @@
 /** The page_table_setup language of a litmus file, as it is written. */
 import type { Stage } from "./descriptor.js";
 import { type Expression, PROPOSITION, parseExpression } from "./expression.js";
-import { Reader, type Source } from "./lexer.js";
+import { type Passage, Reader } from "./lexer.js";
 
 /** Whose addresses a name stands for. */
 export type Space = "virtual" | "intermediate" | "physical";
@@ -56,7 +56,7 @@ export type Statement =
 const WORDS = new Set([...SPACES, "aligned", "option", "assert", "identity", "s1table", "s2table"] as string[]);
 
 /** Parses a whole page_table_setup. */
-export function parseSetup(source: Source): readonly Statement[] {
+export function parseSetup(source: Passage): readonly Statement[] {
   const reader = new Reader(source);
   const list = statements(reader);
   reader.end();

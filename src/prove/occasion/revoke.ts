@@ -3,7 +3,7 @@
  * allowed: the former owner reads what the next one wrote, or its own write ends in the next one's page.
  */
 import type { CpuProfile } from "../../arch/index.js";
-import type { Policy, Program } from "../../policy/index.js";
+import type { Policy, Sequence } from "../../policy/index.js";
 import { HEIR_VMID, pcpu, type Setting } from "./domains.js";
 import {
   type Access,
@@ -32,7 +32,7 @@ import { leaf, pte } from "./terms.js";
 const BLOCK = extent("block", "a block of 2 MiB", 512, 512);
 
 /** Page counts above which the policy's code does something else. */
-function thresholds(program: Program): number[] {
+function thresholds(program: Sequence): number[] {
   return program.flatMap((s) => {
     if (s.kind === "if")
       return [
@@ -45,7 +45,7 @@ function thresholds(program: Program): number[] {
 }
 
 /** True when the code asks whether the hypervisor knows the guest's VA. */
-const asksForVa = (program: Program): boolean =>
+const asksForVa = (program: Sequence): boolean =>
   program.some((s) => {
     if (s.kind === "if") return s.condition.test === "va-known" || asksForVa(s.body) || asksForVa(s.otherwise);
     return (s.kind === "for" || s.kind === "with-owner") && asksForVa(s.body);

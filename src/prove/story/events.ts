@@ -1,6 +1,6 @@
 /** The events of a timeline in words: writes, invalidations that arrive, changes of what a PE may walk for. */
 import type { Instruction } from "../program.js";
-import type { AccessRecord, Record, Walked, World } from "../thread/index.js";
+import type { AccessTrail, Trail, Walked, World } from "../thread/index.js";
 import { C_LEAF, CONTEXT, type Context, EL10, INVALIDATE, isStep, KINDS, WRITE } from "../tlb/index.js";
 import { EVENT, type Steps } from "./step.js";
 import type { Translations } from "./translations.js";
@@ -13,18 +13,18 @@ export class Events {
     private readonly words: Words,
     private readonly steps: Steps,
     private readonly translations: Translations,
-    private readonly records: readonly (readonly Record[])[],
+    private readonly records: readonly (readonly Trail[])[],
   ) {}
 
   /** Tells the event of time `t`; of a write, `write` is how the thread came to do it. */
-  tell(t: number, write: AccessRecord | undefined): void {
+  tell(t: number, write: AccessTrail | undefined): void {
     const { timeline } = this.world;
     if (timeline.kind[t] === WRITE) this.write(t, write);
     else if (timeline.kind[t] === INVALIDATE) this.arrival(t);
     else if (timeline.kind[t] === CONTEXT) this.context(t);
   }
 
-  private write(t: number, record: AccessRecord | undefined): void {
+  private write(t: number, record: AccessTrail | undefined): void {
     const { timeline, cells } = this.world;
     const pe = timeline.thread[t]!;
     const cell = timeline.what[t]!;

@@ -4,7 +4,6 @@ import type { Action, Instruction } from "../program.js";
 import { type Leaf, WRITE } from "../tlb/index.js";
 import { operandOf, viewOf } from "./compute.js";
 import { type AccessKind, permitted, syndrome } from "./exception.js";
-import type { AccessRecord, Walked } from "./record.js";
 import type { Regimes } from "./regime.js";
 import type { Run } from "./run.js";
 import {
@@ -31,6 +30,7 @@ import {
   VSPEC,
   VWR,
 } from "./state.js";
+import type { AccessTrail, Walked } from "./trail.js";
 import { Translations } from "./translate.js";
 import type { World } from "./world.js";
 
@@ -159,7 +159,7 @@ export class Accesses {
   }
 
   /** The access is done: on from its state, with what happened for stories. */
-  private goOn(next: State, done: Omit<AccessRecord, "kind">): boolean {
+  private goOn(next: State, done: Omit<AccessTrail, "kind">): boolean {
     return this.run.noted({ kind: "access", ...done }, () => this.run.explore(next));
   }
 

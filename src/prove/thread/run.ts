@@ -4,8 +4,8 @@
  */
 import type { Instruction } from "../program.js";
 import type { Code } from "./code.js";
-import type { Record } from "./record.js";
 import type { State } from "./state.js";
+import type { Trail } from "./trail.js";
 import type { World } from "./world.js";
 
 /** An event to place: it must come after `after` and before `before`. */
@@ -28,13 +28,13 @@ export interface Run {
   /** events of the timeline that is run over; behind them stand own ones, for a try */
   readonly base: number;
   /** the execution wanted is found: nothing more is explored */
-  readonly found: readonly Record[] | undefined;
+  readonly found: readonly Trail[] | undefined;
   /** There is something to choose: later runs begin here. */
   choose(): void;
   /** Goes on from a state, which it may change; true when some way on keeps all promises. */
   explore(s: State): boolean;
   /** Does `then` with the log as it was taken back afterwards. */
-  noted(record: Record, then: () => boolean): boolean;
+  noted(record: Trail, then: () => boolean): boolean;
   /** The thread may access a cell: it can tell writes of it. */
   touch(cell: number): void;
   /**

@@ -10,7 +10,6 @@ import { latestTlbi, orderBy } from "./barriers.js";
 import { Code } from "./code.js";
 import { compute } from "./compute.js";
 import { executeTlbi } from "./invalidate.js";
-import type { Record } from "./record.js";
 import { Regimes } from "./regime.js";
 import type { Placing, Run } from "./run.js";
 import {
@@ -33,6 +32,7 @@ import {
   VCSE,
   VDSB,
 } from "./state.js";
+import type { Trail } from "./trail.js";
 import { initialSysreg, LimitReached, type World } from "./world.js";
 
 /** An event that a thread may place next. */
@@ -94,8 +94,8 @@ export class ThreadRun implements Run {
   private visited = new Map<number, Visit[]>();
   /** the executions wanted by {@link record}: stop at the first with this mask */
   private wanted = -1;
-  private log: Record[] | undefined;
-  found: readonly Record[] | undefined;
+  private log: Trail[] | undefined;
+  found: readonly Trail[] | undefined;
 
   constructor(
     readonly world: World,
@@ -170,7 +170,7 @@ export class ThreadRun implements Run {
   }
 
   /** An execution over the present timeline that ends with this mask, step by step; undefined when there is none. */
-  record(mask: number): readonly Record[] | undefined {
+  record(mask: number): readonly Trail[] | undefined {
     this.base = this.world.timeline.n;
     this.linear = false;
     this.visited = new Map();
@@ -262,7 +262,7 @@ export class ThreadRun implements Run {
     if (this.log && mask === this.wanted) this.found = [...this.log];
   }
 
-  noted(record: Record, then: () => boolean): boolean {
+  noted(record: Trail, then: () => boolean): boolean {
     if (!this.log) return then();
     const { length } = this.log;
     this.log.push(record);

@@ -1,9 +1,9 @@
 /** How accesses may be translated: out of what the PE may hold, when, and how long an access so translated may take. */
 import { type Context, INVALIDATE, type WalkFault } from "../tlb/index.js";
-import type { Walked } from "./record.js";
 import type { Regimes } from "./regime.js";
 import type { Run } from "./run.js";
 import { isDone, type State, VCSE, VCSE_OWN, VDSB, VMSR, VOWN, VSEEN } from "./state.js";
+import type { Walked } from "./trail.js";
 
 /** An access that wants a translation. */
 interface Wanted {

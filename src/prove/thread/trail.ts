@@ -4,7 +4,7 @@ import type { Instruction } from "../program.js";
 import type { Context, Leaf, WalkFault } from "../tlb/index.js";
 
 /** One thing that a thread did, for stories. */
-export type Record =
+export type Trail =
   | {
       readonly kind: "access";
       readonly at: Instruction;
@@ -36,7 +36,7 @@ export type Record =
   | { readonly kind: "barrier"; readonly barrier: number; readonly view: number; readonly tlbis: number };
 
 /** A load, store or atomic that was done. */
-export type AccessRecord = Extract<Record, { kind: "access" }>;
+export type AccessTrail = Extract<Trail, { kind: "access" }>;
 
 /** How an access was translated: `entry` is the combined entry used, -1 where nothing of the walk can change. */
 export interface Walked {

@@ -1,11 +1,11 @@
 /** What a thread did besides its events, in words: reads, faults, barriers, TLBIs that missed somebody. */
 import { BARRIERS, completesTlbi } from "../../arch/index.js";
-import type { AccessRecord, Record, World } from "../thread/index.js";
+import type { AccessTrail, Trail, World } from "../thread/index.js";
 import { ACCESS, BARRIER, type Steps } from "./step.js";
 import type { Translations } from "./translations.js";
 import type { Words } from "./words.js";
 
-/** Tells {@link Record}s. */
+/** Tells {@link Trail}s. */
 export class Records {
   /** by PE: the latest arrival of its TLBIs that a DSB has waited for */
   private readonly completed = new Map<number, number>();
@@ -15,11 +15,11 @@ export class Records {
     private readonly words: Words,
     private readonly steps: Steps,
     private readonly translations: Translations,
-    private readonly records: readonly (readonly Record[])[],
+    private readonly records: readonly (readonly Trail[])[],
   ) {}
 
   /** Tells what PE `pe` did. */
-  tell(pe: number, record: Record): void {
+  tell(pe: number, record: Trail): void {
     switch (record.kind) {
       case "access":
         if (record.read) this.read(pe, record);
@@ -36,7 +36,7 @@ export class Records {
     }
   }
 
-  private read(pe: number, record: AccessRecord): void {
+  private read(pe: number, record: AccessTrail): void {
     const { cells } = this.world;
     const value = this.words.value(record.value, record.cell);
     const where = this.words.cell(cells.pa[record.cell]!);
@@ -52,7 +52,7 @@ export class Records {
   }
 
   /** A TLBI that does not come to a PE which goes on using what it was meant to remove. */
-  private missed(pe: number, record: Extract<Record, { kind: "tlbi" }>): void {
+  private missed(pe: number, record: Extract<Trail, { kind: "tlbi" }>): void {
     const invalidation = this.world.catalogue.invalidations[record.invalidation]!;
     if (invalidation.op.regime === "EL2") return;
     this.records.forEach((list, other) => {
@@ -68,7 +68,7 @@ export class Records {
     });
   }
 
-  private barrier(pe: number, record: Extract<Record, { kind: "barrier" }>): void {
+  private barrier(pe: number, record: Extract<Trail, { kind: "barrier" }>): void {
     const barrier = BARRIERS[record.barrier]!;
     if (barrier.kind !== "DSB" || record.tlbis === 0) return;
     const completes = completesTlbi(barrier) !== "none";
