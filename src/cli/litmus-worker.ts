@@ -16,7 +16,7 @@ export interface LitmusResult extends TestDecision {
   readonly milliseconds: number;
   readonly expect?: LitmusTest["expect"];
   /** the verdict that the file gives or expects */
-  readonly expected?: "allowed" | "forbidden";
+  readonly expected?: "allowed" | "forbidden" | "unsupported";
 }
 
 /** What a worker answers: errors lose their class on the way between threads, so that of the user's input is a value. */
