@@ -26,11 +26,11 @@ export function register(program: Command): void {
   const command = program
     .command("litmus")
     .description(
-      "decide litmus tests in the isla TOML form: is the final assertion allowed, on any CPU that the architecture permits?",
+      "decide litmus tests in the form of isla or herd: is the final assertion allowed, on any CPU that the architecture permits?",
     )
     .argument(
       "[file|dir...]",
-      "tests, or folders of tests (*.toml), or built-in ones by name; default: all built-in ones",
+      "tests, or folders of tests (*.toml, *.litmus), or built-in ones by name; default: all built-in ones",
     )
     .option("--json", "print JSON")
     .option("--witness", "tell how each allowed assertion comes about")
