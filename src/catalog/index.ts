@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readText } from "../files/index.js";
+import { readText, STANDARD_INPUT } from "../files/index.js";
 import { type Host, parseHost } from "../host/index.js";
 import { InputError } from "../input/index.js";
 import { type Policy, parsePolicy } from "../policy/index.js";
@@ -51,20 +51,20 @@ export const scenarioNames = (): string[] =>
 
 const KNOWN: Record<Shelf, () => string[]> = { policies: policyNames, hosts: hostNames, scenarios: scenarioNames };
 
-/** True when the user means a file: it has a slash or ends in .toml. */
-const isPath = (name: string): boolean => name.includes("/") || name.endsWith(".toml");
+/** True when the user means a file: it has a slash, ends in .toml, or is "-" (standard input). */
+const isPath = (name: string): boolean => name === "-" || name.includes("/") || name.endsWith(".toml");
 
 /** The text of a built-in or of the user's own file, and how to name it in errors. */
 function text(shelf: Shelf, name: string): { text: string; file: string } {
   const builtIn = !isPath(name);
   if (builtIn && !KNOWN[shelf]().includes(name)) throw new InputError(unknown(shelf, name));
   const path = builtIn ? join(ROOT, shelf, `${name}.toml`) : name;
-  const file = builtIn ? `${shelf}/${name}.toml` : name;
+  const file = builtIn ? `${shelf}/${name}.toml` : name === "-" ? STANDARD_INPUT : name;
   return { text: readText(path, file, "TOML"), file };
 }
 
 const unknown = (shelf: Shelf, name: string): string =>
-  `no ${singular[shelf]} is named '${name}': expected ${KNOWN[shelf]().join(", ")}, or a path to a .toml file`;
+  `no ${singular[shelf]} is named '${name}': expected ${KNOWN[shelf]().join(", ")}, a path to a .toml file, or - for standard input`;
 
 const singular: Record<Shelf, string> = { policies: "policy", hosts: "host", scenarios: "scenario" };
 /** The text of a built-in file, to print it; also of a path. Throws an InputError. */

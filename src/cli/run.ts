@@ -6,6 +6,7 @@ import { InputError, visibleLine } from "../input/index.js";
 import { INTERRUPTED, Interrupted, type Io, io, PROCESS, talkingTo } from "../jobs/index.js";
 import { register as capture } from "./capture.js";
 import { register as compare } from "./compare.js";
+import { register as completion } from "./completion.js";
 import { register as diff } from "./diff.js";
 import { register as listings } from "./listing.js";
 import { register as litmus } from "./litmus.js";
@@ -23,7 +24,7 @@ import { register as tlbi } from "./tlbi.js";
  */
 export const run = (words: readonly string[], to: Io = PROCESS): Promise<number> =>
   talkingTo(to, words, async () => {
-    oneCommand();
+    oneCommand(to.stdinWhole);
     try {
       refuseWithoutFolder();
       await program().parseAsync(words, { from: "user" });
@@ -46,7 +47,7 @@ function program(): Command {
     .configureOutput({ writeOut: print, writeErr: say, getOutHelpWidth: outputWidth, getErrHelpWidth: outputWidth })
     .exitOverride()
     .showHelpAfterError("(add --help for the options)");
-  for (const register of [compare, prove, simulate, capture, price, show, diff, litmus, tlbi, listings])
+  for (const register of [compare, prove, simulate, capture, price, show, diff, litmus, tlbi, listings, completion])
     register(program);
   return program;
 }

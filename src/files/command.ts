@@ -4,11 +4,33 @@ import { InputError } from "../input/index.js";
 
 const identity = ({ dev, ino }: Stats): string => `${dev}:${ino}`;
 
-let command: { readonly read: Map<string, string>; readonly written: Set<string> } | undefined;
+/** All bytes of standard input. */
+type StandardInput = () => Uint8Array;
+
+interface Command {
+  readonly read: Map<string, string>;
+  readonly written: Set<string>;
+  /** in place of the process's own */
+  readonly stdin: StandardInput | undefined;
+  stdinTaken: boolean;
+}
+
+let command: Command | undefined;
+
+/** What "-" is called in errors. */
+export const STANDARD_INPUT = "standard input";
 
 /** From here on this process is one command. A program that uses the engine as a library may write what it has read. */
-export function oneCommand(): void {
-  command = { read: new Map(), written: new Set() };
+export function oneCommand(stdin?: StandardInput): void {
+  command = { read: new Map(), written: new Set(), stdin, stdinTaken: false };
+}
+
+/** Notes that standard input is read, which is there once; tells what to read in its place. Throws an InputError. */
+export function noteStandardInput(): StandardInput | undefined {
+  if (command?.stdinTaken)
+    throw InputError.at(STANDARD_INPUT, 0, "is read by this command already, expected one '-' among its inputs");
+  if (command) command.stdinTaken = true;
+  return command?.stdin;
 }
 
 /** Notes a file that is read. Throws an InputError where standard output goes to the same file (and would feed it for ever). */

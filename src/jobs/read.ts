@@ -1,6 +1,7 @@
 /** Reading a trace for a command: with a bar on the terminal, and an end at Ctrl-C. */
 
 import type { PhasePrices, TraceSide } from "../compare/index.js";
+import { noteStandardInput } from "../files/index.js";
 import { readAnyTrace } from "../import/index.js";
 import { type ReadResult, traceDigest } from "../trace/file.js";
 import {
@@ -37,7 +38,10 @@ export async function readWithProgress(
           signal: part.signal ? AbortSignal.any([part.signal, signal]) : signal,
           progress: update,
         },
-        () => io().stdin(),
+        () => {
+          noteStandardInput();
+          return io().stdin();
+        },
       );
     const result = await (output === undefined ? interruptible(read) : interruptibleInto(output, read));
     return { ...result, warnings: traceWarnings(result.info.producer, losses.losses()) };

@@ -17,6 +17,7 @@ export { simulationTable } from "./simulate-view.js";
 export type { Table } from "./table.js";
 export { captureText, setupText } from "./terminal/capture.js";
 export { compareTables } from "./terminal/compare.js";
+export { type Candidates, type CommandDefinition, completionScript, SHELLS } from "./terminal/completion.js";
 export { differenceText } from "./terminal/diff.js";
 export { EventJson, EventLines, EventPage } from "./terminal/events.js";
 export { heldText, heldTraceText } from "./terminal/held.js";
@@ -25,7 +26,7 @@ export { litmusText } from "./terminal/litmus.js";
 export { priceText } from "./terminal/price.js";
 export { proofText } from "./terminal/proof.js";
 export { showText } from "./terminal/show.js";
-export { warningText } from "./terminal/text.js";
+export { coloured, warningText } from "./terminal/text.js";
 export { explanationText, tlbiListText, tlbiPriceText } from "./terminal/tlbi.js";
 
 /** The report of a proof as one HTML file; `command` is the line that makes it again. */

@@ -68,6 +68,16 @@ export function wrapped(text: string, width: number, indent = ""): string {
   return `${wrapWords(visibleLine(text), width, indent).join("\n")}\n`;
 }
 
+/**
+ * What stands out where there are colours: a verdict that warns, figures with a mark behind them, and the word before what must be
+ * told. Looked for in the finished text, so that no width counts it and nothing out of a file makes a colour of its own.
+ */
+const LOUD = /\b(?:UNSOUND|WARNING|DIFFERS)\b|(?<![\w,.])[\d,.]+ (?:ns|us|ms|s|min|h|d)!|(?<=\s)0!/g;
+const [RED, PLAIN] = ["\x1b[1;31m", "\x1b[0m"];
+
+/** A text for a terminal with colours. */
+export const coloured = (text: string): string => text.replace(LOUD, (loud) => `${RED}${loud}${PLAIN}`);
+
 /** What must be told before the figures of a trace are believed; "" when there is nothing. Without a width nothing wraps. */
 export function warningText(warnings: readonly string[], width = Number.POSITIVE_INFINITY): string {
   return warnings.map((sentence) => `${wrapped(`WARNING: ${sentence}.`, width)}\n`).join("");
