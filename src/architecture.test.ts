@@ -16,12 +16,13 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   policy: ["arch", "input"],
   trace: ["arch", "input", "files"],
   xen: ["arch", "input", "policy", "trace"],
+  hypervisor: ["arch", "input", "policy", "trace", "xen"],
   host: ["arch", "input", "trace"],
   capture: ["arch", "input", "files", "trace"],
   import: ["arch", "input", "trace"],
   prove: ["arch", "input", "policy"],
-  compare: ["arch", "input", "policy", "trace", "xen", "host", "prove"],
-  catalog: ["input", "files", "policy", "xen", "host"],
+  compare: ["arch", "input", "policy", "trace", "hypervisor", "host", "prove"],
+  catalog: ["input", "files", "policy", "hypervisor", "host"],
   report: ["input", "compare", "prove"],
   cli: [
     "arch",
@@ -29,7 +30,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "files",
     "policy",
     "trace",
-    "xen",
+    "hypervisor",
     "host",
     "compare",
     "catalog",
@@ -59,7 +60,7 @@ const ABOVE_BUDGET: Readonly<Record<string, number>> = { capture: 4_300 };
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set(["trace/file.js"]);
 /** Rooms whose engine must run in a browser: no Node imports, but for the files behind a side door. */
-const PURE = ["arch", "input", "policy", "xen", "host", "compare", "prove"];
+const PURE = ["arch", "input", "policy", "xen", "hypervisor", "host", "compare", "prove"];
 
 const source = join(dirname(fileURLToPath(import.meta.url)), "..", "src");
 const files = existsSync(source)

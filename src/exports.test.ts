@@ -25,6 +25,7 @@ const OFFERED = new Set([
   "arch/reach#CachedEntry",
   "arch/reach#GLOBAL_ASID",
   "compare/plan#compare",
+  "xen/scenario#Scenario",
 ]);
 
 /** A name of another module, as it is called there. */

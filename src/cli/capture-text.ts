@@ -1,6 +1,6 @@
 /** A finished capture in words: segments, who issued which TLBI, and the record beside the model's prediction. */
 import type { CaptureResult, CaptureScenario, StorePlaces } from "../capture/index.js";
-import type { RecordedRow } from "../compare/index.js";
+import type { RecordedRow } from "../hypervisor/index.js";
 import { callPath, count, textTable, warningText, wrapped } from "../report/index.js";
 import { lossWarnings, type Summary, type TraceLosses } from "../trace/index.js";
 

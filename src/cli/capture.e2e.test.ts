@@ -11,7 +11,8 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { findDistribution } from "../capture/index.js";
-import type { Executed, RecordedRow } from "../compare/index.js";
+import type { Executed } from "../compare/index.js";
+import type { RecordedRow } from "../hypervisor/index.js";
 import { readTrace, traceDigest } from "../trace/file.js";
 import {
   type EventBuffer,

@@ -32,10 +32,10 @@ import {
 } from "../capture/index.js";
 import { loadPolicy } from "../catalog/index.js";
 import { isStream } from "../files/index.js";
+import { hypervisor } from "../hypervisor/index.js";
 import { InputError } from "../input/index.js";
 import { type TraceWriter, writeTrace } from "../trace/file.js";
 import { FromPhase, incomplete, Losses, lossWarnings } from "../trace/index.js";
-import { nearestVersion, versionOfBanner } from "../xen/index.js";
 import { CaptureMeter } from "./capture-meter.js";
 import { memoryOp, recordingOf } from "./capture-record.js";
 import { captureText } from "./capture-text.js";
@@ -296,7 +296,7 @@ async function run(options: Options): Promise<void> {
     }
   });
   const summary = holding.summing.summary();
-  const version = nearestVersion(result.banner);
+  const version = hypervisor().nearestVersion(result.banner);
   const policy = told ?? loadPolicy(version.policy);
   const held = holding.held(policy, recording, withErratum(profile, "repeat-tlbi", result.repeatsTlbis));
   const notKnown = [...result.unknown, ...unknownVersion(result.banner)];
@@ -337,10 +337,10 @@ async function run(options: Options): Promise<void> {
 
 /** What is to be said where no version of the model is the Xen that ran: nothing else is as good a guess as its neighbour. */
 function unknownVersion(banner: string): string[] {
-  if (versionOfBanner(banner)) return [];
+  if (hypervisor().versionOfBanner(banner)) return [];
   const build = /^\S+(?: \([^)]*\))?/.exec(banner)?.[0] ?? "a Xen that prints no version";
   return [
-    `what its page allocator flushes: the model has no version ${build}, and is held against it as ${nearestVersion(banner).title}`,
+    `what its page allocator flushes: the model has no version ${build}, and is held against it as ${hypervisor().nearestVersion(banner).title}`,
   ];
 }
 

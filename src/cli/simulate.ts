@@ -3,10 +3,10 @@ import { setImmediate } from "node:timers/promises";
 import type { Command } from "commander";
 import { loadHost, loadPolicy, loadScenario } from "../catalog/index.js";
 import { PhasePrices } from "../compare/index.js";
+import { hypervisorOf } from "../hypervisor/index.js";
 import { visibleLine } from "../input/index.js";
 import { count } from "../report/index.js";
 import { writeTrace } from "../trace/file.js";
-import { simulation } from "../xen/index.js";
 import { cpuOn, cpuOption, ipaBitsOption, repeatOption, withRepeat } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 import { priceRows, priceText } from "./price.js";
@@ -56,7 +56,9 @@ async function run(name: string, options: SimulateOptions): Promise<void> {
     );
     const progress = new Progress("events");
     try {
-      const steps = simulation(scenario, cpu, [{ policy, sinks: hosts.length > 0 ? [trace, prices] : [trace] }]);
+      const steps = hypervisorOf(scenario).simulation(scenario, cpu, [
+        { policy, sinks: hosts.length > 0 ? [trace, prices] : [trace] },
+      ]);
       let step = steps.next();
       for (; !step.done; step = steps.next()) {
         await setImmediate();

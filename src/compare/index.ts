@@ -29,7 +29,6 @@ export { hostSinks } from "./host-sinks.js";
 export { type Job, type PolicyResult, runJob } from "./job.js";
 export { OUTSIDE, PhasePrices, TOTAL } from "./phases.js";
 export { type Comparison, compare, Plan } from "./plan.js";
-export { type PricedCapture, predictRun, type RecordedRow, RunFacts, recordedRows } from "./recorded.js";
 export type {
   Check,
   CompareProof,
@@ -37,6 +36,7 @@ export type {
   CompareRow,
   Described,
   HostDescription,
+  PricedCapture,
   PriceLine,
   PriceParts,
   ScenarioDescription,
