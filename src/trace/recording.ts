@@ -5,7 +5,7 @@
 import * as v from "valibot";
 
 /** Longest record, in characters of JSON. */
-export const MAX_RECORDING = 32_768;
+const MAX_RECORDING = 32_768;
 
 const text = (most: number) =>
   v.pipe(v.string(), v.maxLength(most), v.regex(/^\P{Cc}*$/u, "expected no control characters"));
