@@ -6,6 +6,20 @@ import { tableOf } from "../table.js";
 import { executedText } from "./executed.js";
 import { tableText, wrapped } from "./text.js";
 
+/** What is said of a trace that is there: which it is, what it cannot be held against, and both comparisons. */
+export function heldTraceText(trace: string, held: Held, policy: string, cpu: string, width: number): string {
+  const unpredicted = held.rows === undefined && held.recording?.source !== "simulation";
+  const sentences = [
+    `${trace} held against ${policy} on ${cpu}`,
+    ...(unpredicted
+      ? [
+          "The trace does not keep the sizes that the model must be told (a capture by this version does): its figures have no prediction.",
+        ]
+      : []),
+  ];
+  return `${sentences.map((sentence) => wrapped(sentence, width)).join("")}\n${heldText(held, policy, true, width)}`;
+}
+
 /** Both comparisons as text; `asked`: the policy was named by the user. */
 export function heldText({ rows, executed, recording }: Held, policy: string, asked: boolean, width: number): string {
   const partlyBlind = recording?.source !== "simulation";
