@@ -23,7 +23,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   import: ["arch", "input", "trace"],
   prove: ["arch", "input", "policy"],
   compare: ["arch", "input", "policy", "trace", "hypervisor", "host", "prove"],
-  catalog: ["input", "files", "policy", "hypervisor", "host"],
+  builtin: ["input", "policy", "hypervisor", "host"],
+  catalog: ["input", "files", "policy", "hypervisor", "host", "builtin"],
   jobs: [
     "arch",
     "input",
@@ -54,6 +55,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "capture",
     "jobs",
   ],
+  // The package's own door.
+  "index.ts": ["arch", "input", "policy", "hypervisor", "host", "prove", "compare", "builtin"],
 };
 /** Wings of the report: neither knows the other; what both show stands beside them. */
 const REPORT_WINGS = ["terminal", "html"];
@@ -73,12 +76,12 @@ const WORDS_OF_WINGS = ["cpu", "program", "rules"];
 /** Lines of a room without its tests; a wing counts as a room. */
 const BUDGET = 4_000;
 /** The command line is thin: what is words stands in report, what is work in jobs and below. */
-const CLI_BUDGET = 1_500;
+const CLI_BUDGET = 1_700;
 
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set(["trace/file.js"]);
 /** Rooms whose engine must run in a browser: no Node imports, but for the files behind a side door. */
-const PURE = ["arch", "input", "policy", "xen", "hypervisor", "host", "compare", "prove"];
+const PURE = ["arch", "input", "policy", "xen", "hypervisor", "host", "compare", "prove", "builtin", "index.ts"];
 
 const source = join(dirname(fileURLToPath(import.meta.url)), "..", "src");
 const files = existsSync(source)
