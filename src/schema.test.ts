@@ -69,6 +69,14 @@ test("compare, with verdicts of each kind and without", () => {
   held("compare", "compare", "create-domu", "-p", "remove-batch", "--host", "kvm-nested-7.2", "--no-prove");
 });
 
+test("sweeps and tornados, of compare and of price", () => {
+  const small = ["compare", "vcpu-switch", "-p", "xen-today", "--host", "bare-metal,kvm-nested-7.2"];
+  held("sweep", ...small, "--set", "run.slice-us=10000,20000", "--set", "prices.broadcast=1", "--set", "ipa-bits=40");
+  held("tornado", ...small, "--no-prove", "--tornado");
+  held("sweep", "price", at("today.parquet"), "--set", "prices.exit=1,2");
+  held("tornado", "price", at("today.parquet"), "--tornado");
+});
+
 test("simulate, with prices and without", () => {
   const simulate = ["simulate", "vcpu-switch", "-p", "kvm-ipa", "-o", at("kvm.parquet")];
   held("simulate", ...simulate);

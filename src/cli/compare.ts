@@ -6,17 +6,17 @@ import { writeWhole } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
 import { compareInThreads, comparingThreads, interruptible, interruptibleInto, priceCaptures } from "../jobs/index.js";
 import { compareTable, compareTables, notesOf, renderReport, scenarioTables } from "../report/index.js";
-import { type FormOptions, printForm, withForms } from "./forms.js";
+import { printForm, withForms } from "./forms.js";
 import { collect, cpuOn, cpuOption, ipaBitsOption, loadAll, repeatOption, withRepeat } from "./options.js";
 import { outputWidth, print, printJson } from "./output.js";
+import { isSwept, type SweepOptions, sweepComparison, sweepOptions } from "./sweep.js";
 
-interface CompareOptions extends FormOptions {
+interface CompareOptions extends SweepOptions {
   readonly policy?: readonly string[];
   readonly host?: readonly string[];
   readonly ipaBits: readonly number[];
   readonly cpu?: string;
   readonly repeatTlbi?: boolean;
-  readonly report?: string;
   readonly prove: boolean;
 }
 
@@ -37,7 +37,9 @@ export function register(program: Command): void {
     .option("--no-prove", "prices only: do not ask whether the policies are safe")
     .option("--json", "print JSON")
     .option("--report <file>", "also write one self-contained HTML file");
+  for (const option of sweepOptions()) command.addOption(option);
   withForms(command, "a row for each price").action(async (scenarios: string[], options: CompareOptions) => {
+    if (isSwept(options)) return sweepComparison(comparisonOf(scenarios, options), options.prove, options);
     // What is built in takes long enough that the threads may load meanwhile, and cannot be refused.
     const builtIn = scenarios.length === 0 && options.policy === undefined && options.host === undefined;
     const early = builtIn ? comparingThreads(options.prove) : undefined;

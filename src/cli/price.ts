@@ -1,20 +1,21 @@
 /** `shootdown price TRACE`: what a trace costs on hosts, phase by phase. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { hostNames, loadHost } from "../catalog/index.js";
 import { PhasePrices, priceRows } from "../compare/index.js";
-import { ipaNotes } from "../host/index.js";
+import { type Host, ipaNotes } from "../host/index.js";
 import { readWithProgress } from "../jobs/index.js";
 import { priceTable, priceText, SIMULATED, warningText } from "../report/index.js";
 import type { ColumnName } from "../trace/index.js";
-import { type FormOptions, printForm, withForms } from "./forms.js";
+import { printForm, withForms } from "./forms.js";
 import { noteUnchecked, partialOption } from "./integrity.js";
 import { collect, ipaBitsOption, ranOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
+import { isSwept, type SweepOptions, sweepOptions, sweepPrices } from "./sweep.js";
 
 /** Columns of a trace that a price depends on. */
 const COLUMNS: readonly ColumnName[] = ["kind", "pcpu", "name", "domain", "vmid", "level", "from", "to"];
 
-interface PriceOptions extends FormOptions {
+interface PriceOptions extends SweepOptions {
   readonly host?: readonly string[];
   readonly ipaBits: readonly number[];
   readonly repeatTlbi?: boolean;
@@ -35,6 +36,11 @@ export function register(program: Command): void {
     .addOption(ranOption())
     .addOption(partialOption())
     .option("--json", "print JSON");
+  for (const option of [
+    ...sweepOptions(),
+    new Option("--report <file>", "with --set or --tornado: also write one self-contained HTML file"),
+  ])
+    command.addOption(option);
   withForms(command, "the prices of each phase").action((trace: string, options: PriceOptions) =>
     quietOnBrokenPipe(() => run(trace, options)),
   );
@@ -42,13 +48,16 @@ export function register(program: Command): void {
 
 async function run(trace: string, options: PriceOptions): Promise<void> {
   const hosts = (options.host ?? hostNames()).map(loadHost).map((host) => withRepeat(host, options.repeatTlbi));
-  const sink = new PhasePrices(hosts, options.ipaBits, options.vcpus, options.ran);
-  const part = { columns: COLUMNS, partial: options.partial === true };
-  const { info, warnings } = await readWithProgress(trace, [sink], part);
-  const { integrity } = info;
-  noteUnchecked(trace, info);
+  const read = async (on: readonly Host[], ipaBits: readonly number[]) => {
+    const sink = new PhasePrices(on, ipaBits, options.vcpus, options.ran);
+    const part = { columns: COLUMNS, partial: options.partial === true };
+    const { info, warnings } = await readWithProgress(trace, [sink], part);
+    noteUnchecked(trace, info);
+    return { sink, warnings, integrity: info.integrity, rows: priceRows(sink) };
+  };
+  if (isSwept(options)) return sweepPrices(hosts, options.ipaBits, options, read);
+  const { sink, warnings, integrity, rows } = await read(hosts, options.ipaBits);
   const [events, vmidsRun, notes] = [sink.seen, sink.vmidsRun(), ipaNotes(hosts, options.ipaBits)];
-  const rows = priceRows(sink);
   if (printForm(options, { csv: () => priceTable(rows), notes: [SIMULATED, ...notes], warnings })) return;
   if (options.json) printJson({ trace, events, vmidsRun, notes, integrity, warnings, rows });
   else {

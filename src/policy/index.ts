@@ -2,3 +2,4 @@
 export { type Due, missingFeature, OCCASIONS, type Occasion, type Policy, parsePolicy, policyOn } from "./policy.js";
 export { Case, type Executor, levelOfLeaf, type Sequence, specialise } from "./program.js";
 export { Runner, type Unrolled, unroll } from "./runner.js";
+export { thresholdsOf, withThresholds } from "./thresholds.js";

@@ -2,6 +2,7 @@
 import type { CompareResult, PricedCapture } from "../compare/index.js";
 import { visibleText } from "../input/index.js";
 import type { Proof } from "../prove/index.js";
+import type { SweepFound, SweepResult, TornadoPrice } from "./sweep-view.js";
 
 export { compareTable, notesOf, scenarioTables } from "./compare-tables.js";
 export { csv } from "./csv.js";
@@ -10,10 +11,12 @@ export { count } from "./format.js";
 export { explanationJson, litmusJson, signOffJson, tlbiListJson } from "./json.js";
 export { isUnexpected, litmusTable, testTable } from "./litmus-view.js";
 export { markdown, markdownList, type Titled, titledMarkdown } from "./markdown.js";
+export { tableParquet } from "./parquet.js";
 export { priceTable, SIMULATED } from "./price-view.js";
 export { proofTable, verdictTable } from "./proof-view.js";
 export { summaryTable } from "./show-view.js";
 export { simulationTable } from "./simulate-view.js";
+export { type SweepFound, type SweepResult, sweepTable, type TornadoPrice, tornadoTable } from "./sweep-view.js";
 export type { Table } from "./table.js";
 export { captureText, setupText } from "./terminal/capture.js";
 export { compareTables } from "./terminal/compare.js";
@@ -26,6 +29,7 @@ export { litmusText } from "./terminal/litmus.js";
 export { priceText } from "./terminal/price.js";
 export { proofText } from "./terminal/proof.js";
 export { showText } from "./terminal/show.js";
+export { sweepText, tornadoText } from "./terminal/sweep.js";
 export { coloured, warningText } from "./terminal/text.js";
 export { explanationText, tlbiListText, tlbiPriceText } from "./terminal/tlbi.js";
 
@@ -39,4 +43,16 @@ export async function renderProofReport(proof: Proof, command: string): Promise<
 export async function renderReport(result: CompareResult, captures: readonly PricedCapture[] = []): Promise<string> {
   const { htmlReport } = await import("./html/compare.js");
   return visibleText(htmlReport(result, captures));
+}
+
+/** The report of a sweep as one HTML file; `command` is the line that makes it again. */
+export async function renderSweep(result: SweepResult, command: string): Promise<string> {
+  const { sweepReport } = await import("./html/sweep.js");
+  return visibleText(sweepReport(result, command));
+}
+
+/** The report of a tornado as one HTML file. */
+export async function renderTornado(found: SweepFound<TornadoPrice>, command: string): Promise<string> {
+  const { tornadoReport } = await import("./html/sweep.js");
+  return visibleText(tornadoReport(found, command));
 }

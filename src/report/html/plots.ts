@@ -18,14 +18,14 @@ interface Page {
 }
 
 /** An accessible picture: `id` is unique in the page. */
-interface Caption {
+export interface Caption {
   readonly id: string;
   readonly title: string;
   readonly description: string;
 }
 
 const SVG = "http://www.w3.org/2000/svg";
-const FONT = 12;
+export const FONT = 12;
 
 /** Ticks of an axis of time in microseconds: powers of ten up to a second, then the units of a clock. */
 const TICKS: ReadonlyMap<number, string> = new Map([
@@ -48,7 +48,8 @@ const TICKS: ReadonlyMap<number, string> = new Map([
   [400 * 86_400e6, "400 d"],
 ]);
 
-const { document } = parseHTML("<html></html>") as unknown as { document: Page };
+/** Where pictures are drawn. */
+export const { document } = parseHTML("<html></html>") as unknown as { document: Page };
 
 /** Price against IPA bits on one nested host, one line a group, its letter at the end of the line. */
 export function pricePlot(
@@ -71,7 +72,7 @@ export function pricePlot(
       ? [{ ...group, colour: groupColour(i), points, end: points[points.length - 1]!.price }]
       : [];
   });
-  const ticks = [...TICKS.keys()].filter((tick) => tick >= domain[0] && tick <= domain[1]);
+  const ticks = priceTicks(...domain);
   const labelled = apart(lines, (line) => Math.log(line.end) / perPixel, FONT + 1).map(({ item, at }) => ({
     letter: item.letter,
     colour: item.colour,
@@ -101,7 +102,7 @@ export function pricePlot(
       y: { type: "log", domain: [...domain], label: null },
       marks: [
         Plot.gridY(ticks, { stroke: "var(--rule)", strokeOpacity: 1 }),
-        Plot.axisY(ticks, { text: (price: number) => TICKS.get(price), tickSize: 0 }),
+        Plot.axisY(ticks, { text: tickText, tickSize: 0 }),
         Plot.link(labelled, {
           x1: last,
           x2: last + step * 0.9,
@@ -133,6 +134,11 @@ export function pricePlot(
     caption,
   );
 }
+
+/** Ticks of an axis of prices, and what stands at one. */
+export const priceTicks = (least: number, most: number): number[] =>
+  [...TICKS.keys()].filter((tick) => tick >= least && tick <= most);
+export const tickText = (price: number): string | undefined => TICKS.get(price);
 
 /** A range for the price axes of several pictures, in microseconds: around all prices that are not 0. */
 export function priceDomain(prices: readonly number[]): readonly [low: number, high: number] | undefined {
@@ -217,7 +223,7 @@ function apart<T>(items: readonly T[], placeOf: (item: T) => number, gap: number
 }
 
 /** The drawing as text, named for those who do not see it. */
-function finished(plot: unknown, { id, title, description }: Caption): string {
+export function finished(plot: unknown, { id, title, description }: Caption): string {
   const svg = plot as Svg;
   const element = (name: string, elementId: string, text: string): Svg => {
     const child = document.createElementNS(SVG, name);

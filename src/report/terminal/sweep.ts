@@ -1,0 +1,27 @@
+/** What sweeps and tornados print. */
+import { MOVED, pictures, reignSentence, SWEPT, type SweepFound, type SweepResult, sweepTable, type TornadoPrice, tornadoTable } from "../sweep-view.js"; // biome-ignore format: one row
+import { tableText, wrapped } from "./text.js";
+
+/** Elementary prices that move a price by less than this share of it are not shown. */
+const LEAST = 0.01;
+
+const notesText = (notes: readonly string[], width: number): string =>
+  notes.map((note) => wrapped(note, width)).join("");
+
+/** The prices, and where another policy becomes the cheapest. */
+export function sweepText(result: SweepResult, width: number): string {
+  const cheapest = pictures(result).map(reignSentence).filter((sentence) => sentence !== ""); // biome-ignore format: one row
+  return [
+    tableText(sweepTable(result, false), width),
+    cheapest.map((sentence) => wrapped(`- ${sentence}`, width, "  ")).join(""),
+    notesText([SWEPT, ...result.notes], width),
+  ]
+    .filter((part) => part !== "")
+    .join("\n");
+}
+
+/** Which elementary prices matter, the one that moves a price most first. */
+export function tornadoText(found: SweepFound<TornadoPrice>, width: number): string {
+  const notes = [`${MOVED} Those that move a price by less than ${LEAST * 100} % are left out here.`, ...found.notes];
+  return `${tableText(tornadoTable(found, LEAST), width)}\n${notesText(notes, width)}`;
+}
