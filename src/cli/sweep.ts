@@ -29,9 +29,12 @@ export const sweepOptions = (): Option[] => [
 
 /** True when a sweep or a tornado is asked for. Throws an InputError for options that belong to them alone. */
 export function isSwept({ set, tornado, output }: SweepOptions): boolean {
-  if (set !== undefined || tornado) return true;
-  if (output !== undefined) throw new InputError("--output: expected --set or --tornado too, whose table it is");
-  return false;
+  const swept = set !== undefined || tornado === true;
+  if (output !== undefined && swept && !/\.(parquet|csv)$/.test(output))
+    throw new InputError(`--output ${output}: expected a name that ends in .parquet or .csv`);
+  if (output !== undefined && !swept)
+    throw new InputError("--output: expected --set or --tornado too, whose table it is");
+  return swept;
 }
 
 /** A comparison with other numbers. */
@@ -99,8 +102,5 @@ async function sayFound(
 }
 
 /** The table in the form that a file's ending asks for. */
-function fileOf(path: string, table: Table): string | Uint8Array {
-  if (path.endsWith(".parquet")) return tableParquet(table);
-  if (path.endsWith(".csv")) return csv(table);
-  throw new InputError(`--output ${path}: expected a name that ends in .parquet or .csv`);
-}
+const fileOf = (path: string, table: Table): string | Uint8Array =>
+  path.endsWith(".csv") ? csv(table) : tableParquet(table);
