@@ -6,7 +6,16 @@
 
 import { type CpuProfile, decodeOperand, halvesOf, low48, TLBI_OPS } from "../arch/index.js";
 import { InputError } from "../input/index.js";
-import { Case, missingFeature, OCCASIONS, type Occasion, type Policy, type Unrolled, unroll } from "../policy/index.js";
+import {
+  Case,
+  missingFeature,
+  OCCASIONS,
+  type Occasion,
+  type Policy,
+  runWithRevoke,
+  type Unrolled,
+  unroll,
+} from "../policy/index.js";
 import { type Flush, type Lifted, pageOfOperand } from "./flush.js";
 import { nameOf, ownersOf, textOf } from "./flush-text.js";
 import type { Flushes, OtherFlush } from "./flushes.js";
@@ -279,13 +288,8 @@ function expectedOf(flush: Flush, policy: Policy, cpu: CpuProfile, on: Case): Li
     case "switch":
       // Each vCPU has its own: nothing that the one before has filled can match.
       return policy.vmidPer === "vcpu" ? [] : run("switch");
-    case "revoke": {
-      // A removal outside a batch is a batch of one (see P2mFlushes).
-      const ends = policy.batch && (flush.within !== "batch" || policy.due === "batch-end");
-      if (ends && policy.due === "at-once") return run("revoke");
-      if (flush.within === "batch" && policy.due === "batch-end" && !ends) return [];
-      return ends ? [...run("revoke"), ...run("batch-end")] : run("revoke");
-    }
+    case "revoke":
+      return runWithRevoke(policy, flush.within === "batch").flatMap(run);
     default:
       return run(flush.occasion);
   }
