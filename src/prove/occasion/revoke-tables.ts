@@ -75,7 +75,10 @@ function stage1Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: P
   };
 }
 
-/** A whole table of stage 2 goes, with the page that it maps; its own page then holds somebody's data. */
+/**
+ * A whole table of stage 2 goes, with the page that it maps; its own page then holds somebody's data. The model of Xen flushes
+ * for all 512 pages that the table's entry spans; code that goes page by page would be too long to prove then.
+ */
 function stage2Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Scenario {
   const range: Range = { ...ONE.range, table: true };
   const what = { policy, cpu, current: true, range, descriptors: [pte(2, "ipa1", "owner_stage2")] };
