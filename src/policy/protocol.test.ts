@@ -1,11 +1,11 @@
 /** When code runs, by the words of a policy file: "due", [batch-end], [domain-dies]. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Due, Policy } from "./index.js";
+import type { Policy } from "./index.js";
 import { type Entry, Protocol, removal, runWithRevoke } from "./protocol.js";
 
 type Timing = Pick<Policy, "due" | "batch" | "ownDomainDies">;
-const timing = (due: Due, more: Partial<Timing> = {}): Timing => ({
+const timing = (due: Policy["due"], more: Partial<Timing> = {}): Timing => ({
   due,
   batch: due === "batch-end",
   ownDomainDies: false,

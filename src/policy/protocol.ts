@@ -158,7 +158,7 @@ export interface Entry {
 }
 
 /** What is done around a policy's code. */
-export interface RemovalSteps<E extends Entry> {
+interface RemovalSteps<E extends Entry> {
   /** the entry's descriptor is cleared */
   write(entry: E): void;
   /** what the entries held goes back to the heap */

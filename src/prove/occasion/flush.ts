@@ -20,7 +20,7 @@ const GFN = 2 ** 30;
 const VPN = 2 ** 31;
 
 /** Who flushes, and for whom. */
-export interface Flusher {
+interface Flusher {
   readonly policy: Policy;
   readonly cpu: CpuProfile;
   /** VMIDs of the owner, and the one in VTTBR_EL2 */

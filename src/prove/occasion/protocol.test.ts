@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type CpuProfile, cpuProfile, decodeOperand, halvesOf, TLBI_OPS, tlbiIndex } from "../../arch/index.js";
 import { loadPolicy, policyNames } from "../../catalog/index.js";
-import { type Due, missingFeature, type Policy, parsePolicy } from "../../policy/index.js";
+import { missingFeature, type Policy, parsePolicy } from "../../policy/index.js";
 import type { Domain } from "../../xen/domain.js";
 import { INVALID_MFN } from "../../xen/p2m.js";
 import { P2m } from "../../xen/types.js";
@@ -34,7 +34,7 @@ end
 dsb ish`;
 
 /** A policy as users may write it: revoke code due then, code at the end of batches or not, a VMID a domain or a vCPU. */
-function policyOf(due: Due, batchEnd: boolean, vmidPer: "domain" | "vcpu", revoke: string): Policy {
+function policyOf(due: Policy["due"], batchEnd: boolean, vmidPer: "domain" | "vcpu", revoke: string): Policy {
   const each = (code: string): string =>
     vmidPer === "vcpu" ? `for vmid\nwith owner-vmid\n${code}\nend\nend` : `with owner-vmid\n${code}\nend`;
   const section = (name: string, code: string, more = ""): string => `[${name}]\n${more}code = """\n${code}\n"""\n`;
@@ -256,7 +256,8 @@ const PAIRS = POLICIES.flatMap((policy) =>
 const made = new Map<string, Map<string, Scenario>>();
 function scenariosOf(occasion: ProvedOccasion, policy: Policy, cpu: CpuProfile): Map<string, Scenario> {
   const key = `${occasion} ${policy.name} ${cpu.name}`;
-  const known = made.get(key) ?? new Map(PROVED[occasion](policy, cpu, { fb: true }).map((one) => [one.name, one]));
+  const known =
+    made.get(key) ?? new Map(PROVED[occasion].scenarios(policy, cpu, { fb: true }).map((one) => [one.name, one]));
   made.set(key, known);
   return known;
 }
