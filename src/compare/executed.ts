@@ -281,18 +281,11 @@ function namedVas(instructions: readonly Lifted[]): { at(page: number): number; 
   };
 }
 
-/** What a policy executes in a flush's case. */
+/** What a policy executes in a flush's case: a removal's flush may be of several occasions, one right behind the other. */
 function expectedOf(flush: Flush, policy: Policy, cpu: CpuProfile, on: Case): Lifted[] {
-  const run = (occasion: Occasion): Lifted[] => unroll(policy.code[occasion], on, cpu, policy.file).map(liftedOf);
-  switch (flush.occasion) {
-    case "switch":
-      // Each vCPU has its own: nothing that the one before has filled can match.
-      return policy.vmidPer === "vcpu" ? [] : run("switch");
-    case "revoke":
-      return runWithRevoke(policy, flush.within === "batch").flatMap(run);
-    default:
-      return run(flush.occasion);
-  }
+  const { occasion, within } = flush;
+  const occasions = occasion === "revoke" ? runWithRevoke(policy, within === "batch") : [occasion];
+  return occasions.flatMap((name) => unroll(policy.code[name], on, cpu, policy.file).map(liftedOf));
 }
 
 function liftedOf(x: Unrolled): Lifted {
