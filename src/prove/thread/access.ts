@@ -9,6 +9,7 @@ import type { Run } from "./run.js";
 import {
   coherence,
   EL,
+  FAULTS,
   forward,
   forwardView,
   MONITOR,
@@ -144,6 +145,7 @@ export class Accesses {
     const view = Math.max(walk.time, address.view);
     if (Math.max(view, this.ordered(s, at), this.dataView(s, at)) >= walk.deadline) return false;
     const next = s.slice();
+    next[FAULTS]! |= this.run.faultBits(at, address.va, walk.fault?.type ?? "permission");
     const { el, esr, ipa, text } = syndrome(walk, type, kind, s[EL]!);
     const record = { kind: "fault", at, va: address.va, view, walk, what: text } as const;
     return this.run.noted(record, () => {

@@ -61,7 +61,9 @@ export const VCSE_OWN = 28;
 export const VSEEN = 29;
 /** pending writes of translation registers: how many, then (register's place, value id) */
 export const PENDING = 30;
-const REGS = PENDING + 1 + 2 * MAX_PENDING;
+/** faults taken so far that the condition speaks of: bits of its atoms */
+export const FAULTS = PENDING + 1 + 2 * MAX_PENDING;
+const REGS = FAULTS + 1;
 const REG_VIEWS = REGS + 32;
 const SYS = REG_VIEWS + 32;
 const SYS_VIEWS = SYS + ALL_SYSREGS.length;
