@@ -19,28 +19,31 @@ function codeAt({ due, batch, ownDomainDies }: Timing, moment: Due, dying: boole
   return moment === "batch-end" && batch ? [...revoke, "batch-end"] : revoke;
 }
 
-/** The moments when the p2m's lock is released, at once one after the other: outside a batch a removal is a batch of one. */
+/** The moments that come when the p2m's lock is released, one right behind the other: outside a batch a removal is a batch of one. */
 const AT_UNLOCK: Readonly<Record<"alone" | "inBatch", readonly Due[]>> = {
   alone: ["unlock", "batch-end"],
   inBatch: ["unlock"],
 };
 
-/** The occasions that a policy's revoke code is on, and those whose code runs right behind it. */
+/** The occasions whose code runs in one piece, the revoke code among it: what a trace shows as one flush. */
 export function runWithRevoke(policy: Timing, inBatch: boolean): readonly Occasion[] {
   const together = [["at-once"], AT_UNLOCK[inBatch ? "inBatch" : "alone"], ["batch-end"]] as const;
   const runs = together.map((moments) => moments.flatMap((moment) => codeAt(policy, moment, false)));
   return runs.find((run) => run.includes("revoke"))!;
 }
 
+const NOTHING = new Case();
+
 /** A moment of removals: whose code runs, and what was removed since the last such moment. */
 class Moment {
-  readonly removed = new Case();
   /** false: no policy has code for it, and nobody need know what was removed */
   readonly used: boolean;
+  readonly removed: Case;
 
   /** `codes`: by policy */
   constructor(readonly codes: readonly (readonly Occasion[])[]) {
     this.used = codes.some((code) => code.length > 0);
+    this.removed = this.used ? new Case() : NOTHING;
   }
 }
 
@@ -86,7 +89,7 @@ export class Protocol {
     this.forAll("switch", [vmid]);
   }
 
-  /** In the middle of break-before-make: the entry is invalid, its successor not yet written. Arguments as Case.add's. */
+  /** The middle of break-before-make: the entry is invalid, its successor not yet written. Arguments as Case.add's. */
   broken(gfn: number, pages: number, va: number, step?: number, level?: number): void {
     this.one.clear();
     this.one.add(gfn, pages, va, step, level);
@@ -166,8 +169,9 @@ interface RemovalSteps<E extends Entry> {
 }
 
 /**
- * Removals in calls of one after the other, each with the p2m's lock for all its entries; with `batch` the calls are one batch. `early`: a
- * batch that frees as each call ends, and leaves it to the page allocator to flush.
+ * Removals, call after call, each with the p2m's lock held for all its entries: the descriptors that go, the code that runs, the
+ * pages that go back, in order. `batch`: the calls make one batch. `early`: one that frees when a call ends, and leaves it to
+ * the page allocator to flush before the page has its next owner.
  */
 export function removal<E extends Entry>(
   protocol: Protocol,

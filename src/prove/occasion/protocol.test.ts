@@ -51,8 +51,9 @@ function policyOf(due: Policy["due"], batchEnd: boolean, vmidPer: "domain" | "vc
   return parsePolicy(text, `${name}.toml`, () => assert.fail("no base"));
 }
 
+const BUILT_IN = policyNames().map(loadPolicy);
 const POLICIES = [
-  ...policyNames().map(loadPolicy),
+  ...BUILT_IN,
   ...(["at-once", "unlock", "batch-end"] as const).flatMap((due) =>
     [false, true].flatMap((end) => [
       ...(["domain", "vcpu"] as const).map((per) => policyOf(due, end, per, LOOPS)),
@@ -250,7 +251,7 @@ function onlySplit(events: readonly Seen[]): Seen[] {
 const CPUS = ["cortex-a72", "neoverse-v2", "arch-maximal"].map((name) => cpuProfile(name)!);
 const PAIRS = POLICIES.flatMap((policy) =>
   CPUS.filter((cpu) => missingFeature(policy, cpu) === undefined).map((cpu) => ({ policy, cpu })),
-);
+).filter(({ policy, cpu }) => BUILT_IN.includes(policy) || cpu !== CPUS[0]);
 
 /** The scenarios of an occasion by name, made once for each pair. */
 const made = new Map<string, Map<string, Scenario>>();
@@ -281,7 +282,7 @@ for (const [name, shape] of Object.entries(SHAPES))
         assert.deepEqual(proved(found), is, `${policy.name} on ${cpu.name}, ${scenario}`);
         compared++;
       }
-    assert.ok(compared >= 12, `${compared} compared`);
+    assert.ok(compared >= 8, `${compared} compared`);
   });
 
 test("a VMID is given out, a vCPU comes in: a scenario's Xen executes what the model of Xen emits, under every policy", () => {
