@@ -41,26 +41,26 @@ export const VACQ = 13;
 export const VREL = 14;
 /** values written to translation registers since the last context synchronisation */
 export const VMSR = 15;
-/** latest delivery of own TLBIs to the own PE, to the Inner, to the Outer Shareable domain; then the same of nXS ones */
+/** latest delivery of own TLBIs to the own PE, and to the others that they reach; {@link NXS} further the same of nXS ones */
 export const TLBI_OWN = 16;
-export const TLBI_INNER = 17;
-export const TLBI_OUTER = 18;
+export const TLBI_OTHERS = 17;
+export const NXS = 2;
 /** DSBs so far that complete broadcast TLBIs */
-export const EPOCH = 22;
+export const EPOCH = 20;
 /** own events of the timeline that are fulfilled, by time: 1 to 30, 31 to 60 */
-const DONE_LOW = 23;
-const DONE_HIGH = 24;
+const DONE_LOW = 21;
+const DONE_HIGH = 22;
 /** own events of the timeline not fulfilled yet */
-export const OPEN = 25;
+export const OPEN = 23;
 /** exclusive monitor: cell + 1 (0 = clear), and the time that was read from */
-export const MONITOR = 26;
-export const MONITOR_TIME = 27;
+export const MONITOR = 24;
+export const MONITOR_TIME = 25;
 /** context synchronisation for this PE alone: its own walks */
-export const VCSE_OWN = 28;
+export const VCSE_OWN = 26;
 /** own writes that its own walks see: behind them stands a DSB, or with FEAT_ETS2 a DMB */
-export const VSEEN = 29;
+export const VSEEN = 27;
 /** pending writes of translation registers: how many, then (register's place, value id) */
-export const PENDING = 30;
+export const PENDING = 28;
 const REGS = PENDING + 1 + 2 * MAX_PENDING;
 const REG_VIEWS = REGS + 32;
 const SYS = REG_VIEWS + 32;
