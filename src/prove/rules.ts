@@ -41,7 +41,9 @@ export const RULES = {
   "speculation-barrier": "no write becomes visible before the branches and translations before it are decided (B2.3)",
   dependency: "address and data dependencies order (B2.3)",
   "acquire-release": "Load-Acquire and Store-Release order (B2.3)",
-  ets2: "FEAT_ETS2: a walk that gives a Translation fault comes after what is ordered before the access (D8.2)",
+  "fault-order":
+    "dependencies and release order what a store writes, not its walk and not its fault; barriers and acquires order a fault too (B2.3)",
+  ets2: "FEAT_ETS2: a walk that gives a Translation or Access flag fault comes after every access before it in program order; any walk comes after what a DSB before it covers (B2.3, D8.2)",
   "repeat-tlbi":
     "CVE-2025-10263: a broadcast TLBI and its DSB may complete before another PE's writes through the entry are observed; one more broadcast TLBI and DSB wait for them",
   permissions: "an access needs the permission of both stages (D8.4)",

@@ -48,6 +48,9 @@ function forwarded(s: State, slot: number, { acquire }: Load): number {
   return acquire === "none" ? view - EXCLUSIVE : forward(s, slot);
 }
 
+/** What binds every access: barriers, context synchronisation, acquires. */
+const fenced = (s: State): number => Math.max(s[VDMB]!, s[VDSB]!, s[VCSE]!, s[VACQ]!);
+
 /** The accesses of one thread. */
 export class Accesses {
   private readonly translations: Translations;
@@ -79,8 +82,7 @@ export class Accesses {
     if (at.op !== "store" || at.status !== undefined) this.run.choose();
     let kept = false;
     const kind: AccessKind = at.op === "load" ? "read" : at.op === "store" ? "write" : "both";
-    const ordered = Math.max(this.ordered(s, at), this.dataView(s, at));
-    for (const walk of this.translations.of(s, { address, ordered, write: at.op !== "load" })) {
+    for (const walk of this.translations.of(s, { address, write: at.op !== "load" })) {
       if (this.run.found) return true;
       const type = walk.fault ? walk.fault.type : permitted(walk.leaf!, kind, s[EL]!, this.run.world.model);
       const does =
@@ -99,7 +101,7 @@ export class Accesses {
   /** What orders an access besides its own address: barriers, context synchronisation, acquires. */
   private ordered(s: State, at: Load | Store | Atomic): number {
     const { model } = this.run.world;
-    let view = Math.max(s[VDMB]!, s[VDSB]!, s[VCSE]!, s[VACQ]!);
+    let view = fenced(s);
     if (at.op !== "load") view = Math.max(view, s[VDMB_ST]!);
     if (at.op !== "load" && model["speculation-barrier"]) view = Math.max(view, s[VSPEC]!);
     const release = at.op !== "load" && at.release;
@@ -107,6 +109,12 @@ export class Accesses {
     if (release && model["acquire-release"]) view = Math.max(view, s[VRD]!, s[VWR]!);
     if (acquire && model["acquire-release"]) view = Math.max(view, s[VREL]!);
     return view;
+  }
+
+  /** What orders the fault of an access besides its walk: barriers, those of stores too, and acquires. */
+  private faultOrdered(s: State, at: Load | Store | Atomic): number {
+    if (this.run.world.model["fault-order"]) return Math.max(fenced(s), s[VDMB_ST]!);
+    return Math.max(this.ordered(s, at), this.dataView(s, at));
   }
 
   /** The view of the walk that translated an access: it, and what depends on it, comes after that. */
@@ -142,7 +150,7 @@ export class Accesses {
     kind: AccessKind,
   ): boolean {
     const view = Math.max(walk.time, address.view);
-    if (Math.max(view, this.ordered(s, at), this.dataView(s, at)) >= walk.deadline) return false;
+    if (Math.max(view, this.faultOrdered(s, at)) >= walk.deadline) return false;
     const next = s.slice();
     const { el, esr, ipa, text } = syndrome(walk, type, kind, s[EL]!);
     const record = { kind: "fault", at, va: address.va, view, walk, what: text } as const;

@@ -34,9 +34,9 @@ export function orderBy(world: World, s: State, barrier: Barrier): void {
   if (barrier.kind === "DSB" && model["dsb-order"]) raise(s, own ? VOWN : VDSB, accesses);
   // A DMB NSH orders accesses as the PE itself observes them, which program order does already.
   else if (!own && model["dmb-order"]) raise(s, barrier.type === "ST" ? VDMB_ST : VDMB, accesses);
-  const seen = barrier.kind === "DSB" || (world.ets2 && barrier.type === "full");
-  if (seen && barrier.type !== "LD") raise(s, VSEEN, s[VWR]!);
-  if (barrier.kind === "DSB") completeTlbis(world, s, barrier, own);
+  if (barrier.kind !== "DSB") return;
+  if (barrier.type !== "LD") raise(s, VSEEN, s[VWR]!);
+  completeTlbis(world, s, barrier, own);
 }
 
 /** The domain of a barrier: HCR_EL2.BSU is the least that one of EL1 or EL0 has. */

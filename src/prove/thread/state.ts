@@ -57,7 +57,7 @@ export const MONITOR = 24;
 export const MONITOR_TIME = 25;
 /** context synchronisation for this PE alone: its own walks */
 export const VCSE_OWN = 26;
-/** own writes that its own walks see: behind them stands a DSB, or with FEAT_ETS2 a DMB */
+/** own writes that its own walks see without FEAT_ETS2: behind them stands a DSB */
 export const VSEEN = 27;
 /** pending writes of translation registers: how many, then (register's place, value id) */
 export const PENDING = 28;
