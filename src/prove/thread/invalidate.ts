@@ -3,7 +3,8 @@ import { isBroadcast, TLBI_OPS } from "../../arch/index.js";
 import type { Action, Instruction } from "../program.js";
 import { INVALIDATE } from "../tlb/index.js";
 import { latestTlbi } from "./barriers.js";
-import { viewOf } from "./compute.js";
+import { depsIn } from "./compute.js";
+import { pickView } from "./deps.js";
 import type { Regimes } from "./regime.js";
 import type { Run } from "./run.js";
 import {
@@ -38,7 +39,7 @@ export function executeTlbi(run: Run, regimes: Regimes, s: State, at: Tlbi): boo
     s[VDSB]!,
     s[VCSE]!,
     s[VSPEC]!,
-    viewOf(world, s, at.rt),
+    pickView(depsIn(world, s, at.rt)),
     world.model["write-before-tlbi"] ? 0 : s[VWR]!,
   );
   const earlier = world.model["tlbi-unordered"] ? 0 : latestTlbi(s);

@@ -21,7 +21,7 @@ import {
   OPEN,
   PC,
   reg,
-  regView,
+  regDeps,
   SP,
   STATE_SIZE,
   type State,
@@ -223,7 +223,7 @@ export class ThreadRun implements Run {
         return undefined;
       }
       case "msr":
-        return regimes.msr(s, at, sysregPlace(at.sysreg), reg(s, at.rt), regView(s, at.rt));
+        return regimes.msr(s, at, sysregPlace(at.sysreg), reg(s, at.rt), regDeps(s, at.rt));
       case "svc":
         return regimes.exception(s, at, 1, (0x15 << 26) | (1 << 25) | at.imm, undefined, s[PC]!);
       case "hvc":
