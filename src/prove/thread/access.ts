@@ -13,6 +13,7 @@ import type { Run } from "./run.js";
 import {
   coherence,
   EL,
+  FAULTS,
   forward,
   handedBy,
   MONITOR,
@@ -116,6 +117,7 @@ export class Accesses {
     const view = Math.max(walk.time, address.view);
     if (Math.max(view, faultOrdered(this.run.world, s, this.accessOrdered(s, at))) >= walk.deadline) return false;
     const next = s.slice();
+    next[FAULTS]! |= this.run.faultBits(at, address.va, walk.fault?.type ?? "permission");
     const { el, esr, ipa, text } = syndrome(walk, type, kind, s[EL]!);
     const record = { kind: "fault", at, va: address.va, view, walk, what: text } as const;
     return this.run.noted(record, () => {

@@ -64,7 +64,9 @@ export const VCSE_OWN = 26;
 export const VSEEN = 27;
 /** pending writes of translation registers: how many, then (register's place, value id) */
 export const PENDING = 28;
-const REGS = PENDING + 1 + 2 * MAX_PENDING;
+/** faults taken so far that the condition speaks of: bits of its atoms */
+export const FAULTS = PENDING + 1 + 2 * MAX_PENDING;
+const REGS = FAULTS + 1;
 const REG_DEPS = REGS + 32;
 const SYS = REG_DEPS + 32;
 const SYS_DEPS = SYS + ALL_SYSREGS.length;
