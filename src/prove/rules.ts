@@ -37,6 +37,8 @@ export const RULES = {
   "isb-order": "after a context synchronisation event instructions, and their walks, begin anew (B2.3)",
   "out-of-context": "while a PE executes at EL2, it does not walk for EL1&0: that regime is out of context (D8.1)",
   coherence: "accesses of one location are coherent (B2.3)",
+  "translation-coherence":
+    "of two accesses of a PE to the same bytes, by one VA or by aliases, the second uses no translation older than that of the first (B2.3, AARCH-24876)",
   "translation-before-access": "an access, and what depends on it, comes after the walk that translated it (B2.3, D8)",
   "speculation-barrier": "no write becomes visible before the branches and translations before it are decided (B2.3)",
   dependency: "address and data dependencies order (B2.3)",

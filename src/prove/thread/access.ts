@@ -8,6 +8,7 @@ import { allOf, type Deps, dataView, joined, picked, pickView } from "./deps.js"
 import { type AccessKind, permitted, syndrome } from "./exception.js";
 import { handed, handedDeps, handedFrom } from "./forward.js";
 import { faultOrdered, readOrdered, writeOrdered } from "./orders.js";
+import { Places } from "./places.js";
 import type { Regimes } from "./regime.js";
 import type { Run } from "./run.js";
 import {
@@ -48,12 +49,14 @@ interface Address {
 /** The accesses of one thread. */
 export class Accesses {
   private readonly translations: Translations;
+  private readonly places: Places;
 
   constructor(
     private readonly run: Run,
     private readonly regimes: Regimes,
   ) {
     this.translations = new Translations(run, regimes);
+    this.places = new Places(run);
   }
 
   private address(s: State, at: Load | Store | Atomic): Address {
@@ -77,17 +80,20 @@ export class Accesses {
     for (const walk of this.translations.of(s, { address, write: at.op !== "load" })) {
       if (this.run.found) return true;
       const type = walk.fault ? walk.fault.type : permitted(walk.leaf!, kind, s[EL]!, this.run.world.model);
-      const does =
-        type !== "ok"
-          ? this.takeFault(s, at, address, walk, type, kind)
-          : at.op === "load"
-            ? this.load(s, at, address, walk)
-            : at.op === "store"
-              ? this.store(s, at, address, walk)
-              : this.atomic(s, at, address, walk);
+      const does = type === "ok" ? this.access(s, at, address, walk) : this.takeFault(s, at, address, walk, type, kind);
       if (does) kept = true;
     }
     return kept;
+  }
+
+  /** An access that does not fault. */
+  private access(s: State, at: Load | Store | Atomic, address: Address, walk: Walked): boolean {
+    if (this.places.outdated(s, walk, address.va, at.size)) return false;
+    // A Store-Exclusive may be no access; the Load-Exclusive before it was.
+    if (at.op === "store" && at.status !== undefined) return this.store(s, at, address, walk);
+    const from = this.places.noted(s, walk, address.va, at.size);
+    if (at.op === "load") return this.load(from, at, address, walk);
+    return at.op === "store" ? this.store(from, at, address, walk) : this.atomic(from, at, address, walk);
   }
 
   /** The view of the walk that translated an access: it, and what depends on it, comes after that. */
