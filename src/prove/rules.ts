@@ -19,6 +19,8 @@ export const RULES = {
   "vmid-match": "an entry of the EL1&0 regime is used, and invalidated, under its VMID only (D8.16)",
   "asid-match": "a non-global entry is used, and invalidated by ASID, under its ASID only (D8.16)",
   "address-match": "a TLBI by address applies to the entries of that address only (C5.5)",
+  "ttl-hint":
+    "a TLBI with a hint (TTL, TG) of another granule or level than the entry's, or with a range not aligned to its hint, need not remove it (C5.5)",
   "last-level": "VAL*, IPAS2L*: only entries of the last level need go (C5.5)",
   broadcast: "IS and OS forms reach every PE of the domain, the others the executing PE only (C5.5)",
   "fb-broadcast": "with HCR_EL2.FB = 1, EL1's own local TLBIs act as Inner Shareable ones (D19, HCR_EL2)",

@@ -7,6 +7,7 @@ import {
   type EntryKind,
   matchesAddress,
   matchesAsid,
+  matchesHint,
   matchesLevel,
   matchesVmid,
   type OperandFields,
@@ -225,8 +226,9 @@ export class Catalogue {
     if (model["last-level"] && !matchesLevel(op, step)) return false;
     const byIpa = op.operand.startsWith("ipa");
     if (!byIpa && model["asid-match"] && !matchesAsid(op, fields, op.regime, e.asid)) return false;
+    if (model["ttl-hint"] && !matchesHint(fields, e.level, step)) return false;
     const page = byIpa && kind === "combined" ? e.ipa : e.page;
-    return !model["address-match"] || matchesAddress(fields, page, e.level, step);
+    return !model["address-match"] || matchesAddress(fields, page, e.level);
   }
 
   /** Whether the TLBI is for entries of a kind. Without a rule it is for more, or fewer, than the architecture says. */
@@ -249,7 +251,10 @@ export class Catalogue {
     if (op.matchesAsid !== "any" && context.regime === EL10 && "asid" in i.fields && i.fields.asid !== context.asid)
       return false;
     if (i.fields.kind === "none" || i.fields.kind === "asid") return true;
-    return matchesAddress(i.fields, byIpa ? fault.ipa : vaPage, 3, false);
+    // The level that a hint by VA is about is that of stage 1, which a fault of stage 2 does not tell.
+    const level = byIpa || fault.stage === 1 ? fault.level : 3;
+    if (this.model["ttl-hint"] && !matchesHint(i.fields, level, false)) return false;
+    return matchesAddress(i.fields, byIpa ? fault.ipa : vaPage, 3);
   }
 }
 
