@@ -1,5 +1,7 @@
 /** Permissions, and what a data abort reports (DDI 0487, D1.3, D8.4, D19 ESR_ELx). */
 
+import { TLBI_OPS } from "../../arch/index.js";
+import type { Action } from "../program.js";
 import type { Model } from "../rules.js";
 import type { Leaf, WalkFault } from "../tlb/index.js";
 
@@ -9,6 +11,28 @@ export const VECTOR_CURRENT_SPX = 0x200;
 export const VECTOR_LOWER = 0x400;
 
 export type AccessKind = "read" | "write" | "both";
+
+/**
+ * The least EL at which an instruction is defined (DDI 0487, C5): TLBIs with op1 = 4 are EL2's, others EL1's; a system register
+ * is that of the EL in its name.
+ */
+export function leastEl(at: Action): number {
+  switch (at.op) {
+    case "tlbi":
+      return TLBI_OPS[at.tlbi]!.op1 === 4 ? 2 : 1;
+    case "msr":
+    case "mrs":
+      return Number(at.sysreg.at(-1));
+    case "hvc":
+    case "eret":
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+/** ESR_ELx of an instruction that is UNDEFINED: EC 0, IL. */
+export const UNDEFINED = 1 << 25;
 
 /** "ok", or the stage whose permission the access lacks. AP[2:1] as the EL reads it; S2AP[0] read, S2AP[1] write. */
 export function permitted(

@@ -5,6 +5,7 @@
 import {
   decodeOperand,
   type EntryKind,
+  GLOBAL_ASID,
   matchesAddress,
   matchesAsid,
   matchesHint,
@@ -40,6 +41,9 @@ export interface Context {
   readonly vmid: number;
 }
 
+/** ASID of entries of a regime whose stage 1 is off: translations by no table, which no ASID keeps apart. */
+export const NO_STAGE1 = -2;
+
 /** The kinds of cached entry. */
 export const KINDS = ["stage-1 step", "stage-1", "stage-2 step", "stage-2", "combined step", "combined"] as const;
 export const S1_STEP = 0;
@@ -61,7 +65,7 @@ export interface Entry {
   readonly kind: number;
   readonly regime: Regime;
   readonly vmid: number;
-  /** the ASID; -1 for a global entry, and where it plays no part */
+  /** the ASID; -1 for a global entry, and where it plays no part; {@link NO_STAGE1} */
   readonly asid: number;
   /** page number of the VA; stage 2: of the IPA */
   readonly page: number;
@@ -225,7 +229,8 @@ export class Catalogue {
     if (!this.removesKind(op, kind)) return false;
     if (model["last-level"] && !matchesLevel(op, step)) return false;
     const byIpa = op.operand.startsWith("ipa");
-    if (!byIpa && model["asid-match"] && !matchesAsid(op, fields, op.regime, e.asid)) return false;
+    if (!byIpa && model["asid-match"] && !matchesAsid(op, fields, op.regime, Math.max(e.asid, GLOBAL_ASID)))
+      return false;
     if (model["ttl-hint"] && !matchesHint(fields, e.level, step)) return false;
     const page = byIpa && kind === "combined" ? e.ipa : e.page;
     return !model["address-match"] || matchesAddress(fields, page, e.level);

@@ -11,6 +11,7 @@ export {
   isStep,
   KINDS,
   type Leaf,
+  NO_STAGE1,
   type Regime,
   S2_LEAF,
   type WalkFault,

@@ -143,7 +143,8 @@ export class MayCache {
   ): Walk {
     const { descriptors, constants, catalogue } = this;
     const anyAsid = !this.model["asid-match"];
-    return new Walk(descriptors, constants, catalogue, pe, context, t, bits, hidden, memoryOnly, anyAsid);
+    const anyStage1 = !this.model["stage1-off"];
+    return new Walk(descriptors, constants, catalogue, pe, context, t, bits, hidden, memoryOnly, anyAsid, anyStage1);
   }
 
   /** Adds every entry that walks for the contexts may fill, until nothing is new. */

@@ -7,6 +7,7 @@ import {
   type Catalogue,
   type Context,
   EL10,
+  NO_STAGE1,
   S1_LEAF,
   S1_STEP,
   S2_LEAF,
@@ -33,13 +34,15 @@ export class Walk implements Walker {
     readonly memoryOnly = false,
     /** without the rule that entries are used under their ASID only */
     private readonly anyAsid = false,
+    /** without the rule that entries filled with stage 1 are not used without it */
+    private readonly anyStage1 = false,
   ) {}
 
   /** Adds all entries that a walk for a VA may fill; true when any was new. */
   fill(va: number): boolean {
     this.changed = false;
     const { context } = this;
-    if (!context.stage1) this.combine(va, -1, 3, va, 1);
+    if (!context.stage1) this.combine(va, NO_STAGE1, 3, va, 1);
     else {
       this.table(rootOf(context, va), va, -1, false);
       for (let level = 0; level <= 3; level++) this.level(va, level);
@@ -58,7 +61,9 @@ export class Walk implements Walker {
 
   private mine(id: number): boolean {
     const { asid } = this.catalogue.entries[id]!;
-    return asid === -1 || asid === this.context.asid || this.anyAsid;
+    // A walk with stage 1 and one without it do not share entries.
+    if ((asid === NO_STAGE1) === this.context.stage1 && !this.anyStage1) return false;
+    return asid < 0 || asid === this.context.asid || this.anyAsid;
   }
 
   private add(kind: number, asid: number, page: number, level: number, payload: number, ipa: number): void {
