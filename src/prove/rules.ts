@@ -53,6 +53,15 @@ export const RULES = {
   ets2: "FEAT_ETS2: a walk that gives a Translation fault comes after what is ordered before the access (D8.2)",
   "repeat-tlbi":
     "CVE-2025-10263: a broadcast TLBI and its DSB may complete before another PE's writes through the entry are observed; one more broadcast TLBI and DSB wait for them",
+  "hardware-flag":
+    "with TCR_EL1.HA = 1 hardware sets the access flag of a valid leaf descriptor, perhaps ahead of any access, and there is no Access flag fault (FEAT_HAFDBS, D8.5)",
+  "hardware-dirty":
+    "with TCR_EL1.HA = HD = 1 the walk of a write makes a read-only leaf descriptor with DBM = 1 writable; a read does not (FEAT_HAFDBS, D8.5)",
+  "update-atomic": "between the descriptor that a walk read and its update of it no other write comes (D8.5)",
+  "update-completion":
+    "of barriers only a DSB of loads and stores waits for the updates of walks before it (B2.3, D8.5)",
+  "dirty-decided":
+    "no update of the dirty state comes before the branches and addresses before it are decided (B2.3, D8.5)",
   permissions: "an access needs the permission of both stages (D8.4)",
 } as const satisfies Record<string, string> & Record<Erratum, string>;
 

@@ -32,6 +32,7 @@ import {
 } from "./state.js";
 import type { AccessTrail, Walked } from "./trail.js";
 import { Translations } from "./translate.js";
+import { placeUpdate } from "./update.js";
 import type { World } from "./world.js";
 
 type Load = Extract<Action, { op: "load" }> & Instruction;
@@ -86,14 +87,19 @@ export class Accesses {
       const does =
         type !== "ok"
           ? this.takeFault(s, at, address, walk, type, kind)
-          : at.op === "load"
-            ? this.load(s, at, address, walk)
-            : at.op === "store"
-              ? this.store(s, at, address, walk)
-              : this.atomic(s, at, address, walk);
+          : walk.update
+            ? placeUpdate(this.run, s, at, walk.update, walk.time, address.view, (next) =>
+                this.access(next, at, address, walk),
+              )
+            : this.access(s, at, address, walk);
       if (does) kept = true;
     }
     return kept;
+  }
+
+  private access(s: State, at: Load | Store | Atomic, address: { va: number; view: number }, walk: Walked): boolean {
+    if (at.op === "load") return this.load(s, at, address, walk);
+    return at.op === "store" ? this.store(s, at, address, walk) : this.atomic(s, at, address, walk);
   }
 
   /** What orders an access besides its own address: barriers, context synchronisation, acquires. */
@@ -215,6 +221,7 @@ export class Accesses {
       if (this.run.explore(next)) kept = true;
       if (s[MONITOR] !== cell + 1) return kept;
     }
+    if (walk.leaf!.clean) return kept;
     const placed = this.run.placeEvent(
       s,
       { at, kind: WRITE, pe: 0, what: cell, value: value, after: after, before: walk.deadline },
@@ -282,6 +289,7 @@ export class Accesses {
         if (this.goOn(next, { at, read: true, value: old, va: address.va, cell, time: t, view, walk })) kept = true;
         continue;
       }
+      if (walk.leaf!.clean) continue;
       const bound = Math.max(view, viewOf(this.run.world, s, at.rs), viewOf(this.run.world, s, at.rt));
       const placed = this.run.placeEvent(
         s,

@@ -12,6 +12,7 @@ import {
   VDMB,
   VDMB_ST,
   VDSB,
+  VHU,
   VOWN,
   VRD,
   VSEEN,
@@ -34,6 +35,8 @@ export function orderBy(world: World, s: State, barrier: Barrier): void {
   if (barrier.kind === "DSB" && model["dsb-order"]) raise(s, own ? VOWN : VDSB, accesses);
   // A DMB NSH orders accesses as the PE itself observes them, which program order does already.
   else if (!own && model["dmb-order"]) raise(s, barrier.type === "ST" ? VDMB_ST : VDMB, accesses);
+  if (barrier.kind === "DSB" && barrier.type === "full" && model["update-completion"])
+    raise(s, own ? VOWN : VDSB, s[VHU]!);
   const seen = barrier.kind === "DSB" || (world.ets2 && barrier.type === "full");
   if (seen && barrier.type !== "LD") raise(s, VSEEN, s[VWR]!);
   if (barrier.kind === "DSB") completeTlbis(world, s, barrier, own, domain === "OSH" || domain === "SY");

@@ -19,11 +19,13 @@ export const EL10_REGISTERS = [
 export const EL2_REGISTERS = ["TTBR0_EL2", "SCTLR_EL2"] as const;
 
 const bit = (n: number): bigint => 1n << BigInt(n);
-/** HCR_EL2.VM; SCTLR_ELx.M; TCR_EL1.A1 and AS; VTCR_EL2.VS. */
+/** HCR_EL2.VM; SCTLR_ELx.M; TCR_EL1.A1, AS, HA and HD; VTCR_EL2.VS. */
 const VM = bit(0);
 const M = bit(0);
 const A1 = bit(22);
 const AS = bit(36);
+const HA = bit(39);
+const HD = bit(40);
 const VS = bit(19);
 
 /** A field of a register that counts for regimes, traps or walks, and the one value of it that is modelled. */
@@ -64,8 +66,6 @@ const FIELDS: Readonly<Partial<Record<string, readonly Field[]>>> = {
     field("T1SZ", 16, 6, 16),
     field("EPD1", 23),
     field("TG1", 30, 2, 2),
-    field("HA", 39),
-    field("HD", 40),
     field("DS", 59),
   ],
   VTCR_EL2: [
@@ -123,6 +123,8 @@ export function el10Context(
     asid: idField(second ? ttbr1 : ttbr0, (tcr & AS) !== 0n || !model["id-size"]),
     stage2Root: pageOfTable(vttbr),
     vmid: vmidOf(model, vttbr, value("VTCR_EL2")),
+    ha: (tcr & HA) !== 0n && model["hardware-flag"],
+    hd: (tcr & HA) !== 0n && (tcr & HD) !== 0n && model["hardware-dirty"],
   };
 }
 
@@ -130,5 +132,14 @@ export function el10Context(
 export function el2Context(value: (register: (typeof EL2_REGISTERS)[number]) => bigint): Omit<Context, "id"> {
   const root = pageOfTable(value("TTBR0_EL2"));
   const roots = { root0: root, root1: root, stage2Root: 0 };
-  return { regime: EL2, stage1: (value("SCTLR_EL2") & M) !== 0n, stage2: false, asid: 0, vmid: 0, ...roots };
+  return {
+    regime: EL2,
+    stage1: (value("SCTLR_EL2") & M) !== 0n,
+    stage2: false,
+    asid: 0,
+    vmid: 0,
+    ha: false,
+    hd: false,
+    ...roots,
+  };
 }

@@ -43,7 +43,7 @@ export function permitted(
 ): "ok" | "permission-1" | "permission-2" {
   if (!model.permissions) return "ok";
   const writes = kind !== "read";
-  const readOnly = (leaf.ap & 2) !== 0;
+  const readOnly = (leaf.ap & 2) !== 0 && !leaf.clean;
   if ((writes && readOnly) || (el === 0 && (leaf.ap & 1) === 0)) return "permission-1";
   if (el < 2 && ((kind !== "write" && (leaf.s2ap & 1) === 0) || (writes && (leaf.s2ap & 2) === 0)))
     return "permission-2";

@@ -59,8 +59,10 @@ export const MONITOR_TIME = 27;
 export const VCSE_OWN = 28;
 /** own writes that its own walks see: behind them stands a DSB, or with FEAT_ETS2 a DMB */
 export const VSEEN = 29;
+/** latest update of a descriptor by the walks of own accesses: the access flag, the dirty state */
+export const VHU = 30;
 /** pending writes of translation registers: how many, then (register's place, value id) */
-export const PENDING = 30;
+export const PENDING = 31;
 const REGS = PENDING + 1 + 2 * MAX_PENDING;
 const REG_VIEWS = REGS + 32;
 const SYS = REG_VIEWS + 32;

@@ -89,6 +89,7 @@ export class World {
       knowledge,
       physical,
       model,
+      [...program.names.virtual.keys()].map((address) => address / 4096),
       reduces,
     );
   }

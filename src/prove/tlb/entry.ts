@@ -39,7 +39,14 @@ export interface Context {
   /** page of the stage-2 root */
   readonly stage2Root: number;
   readonly vmid: number;
+  /** walks set the access flag (HA), and the dirty state for writes (HD) */
+  readonly ha: boolean;
+  readonly hd: boolean;
 }
+
+/** All that a context is, as a text. */
+export const nameOf = (c: Omit<Context, "id">): string =>
+  `${c.regime}.${c.stage1}.${c.stage2}.${c.root0}.${c.root1}.${c.asid}.${c.stage2Root}.${c.vmid}.${c.ha}.${c.hd}`;
 
 /** ASID of entries of a regime whose stage 1 is off: translations by no table, which no ASID keeps apart. */
 export const NO_STAGE1 = -2;
@@ -71,7 +78,7 @@ export interface Entry {
   readonly page: number;
   /** level of the descriptor it came from; -1 for the root of stage 1 */
   readonly level: number;
-  /** step: page of the next table; stage-1: AP; stage-2: output page * 4 + S2AP; combined: the leaf's id; -1: only asked about */
+  /** step: page of the next table; stage-1: AP + 4 * clean; stage-2: output page * 4 + S2AP; combined: the leaf's id; -1: only asked about */
   readonly payload: number;
   /** stage-1 and combined entries: the page of the IPA that the descriptor gave; else -1 */
   readonly ipa: number;
@@ -90,6 +97,21 @@ export interface Leaf {
   /** level of the stage-1 and of the stage-2 descriptor */
   readonly level: number;
   readonly level2: number;
+  /** AP says read-only, and the walk of a write makes it writable (DBM, with HD) */
+  readonly clean: boolean;
+}
+
+/** What the walk of an access writes to the leaf descriptor that it read from memory, so that the access may go through it. */
+export interface Update {
+  /** cell of the descriptor, the time of the write that it read (0 = initial), and the id of the value that it writes */
+  readonly cell: number;
+  readonly read: number;
+  readonly value: number;
+  /** it sets the access flag; it sets the dirty state, which only a write does */
+  readonly flag: boolean;
+  readonly dirty: boolean;
+  /** the combined entry that such a walk fills */
+  readonly entry: number;
 }
 
 /** A fault of a walk, that no TLB holds. */
@@ -140,8 +162,7 @@ export class Catalogue {
   }
 
   context(c: Omit<Context, "id">): Context {
-    const key = `c${c.regime}.${c.stage1}.${c.stage2}.${c.root0}.${c.root1}.${c.asid}.${c.stage2Root}.${c.vmid}`;
-    return this.intern(this.contexts, key, (id) => ({ id, ...c }));
+    return this.intern(this.contexts, `c${nameOf(c)}`, (id) => ({ id, ...c }));
   }
 
   private groupKey(kind: number, regime: Regime, vmid: number, page: number, level: number): number {
@@ -187,7 +208,7 @@ export class Catalogue {
   }
 
   leaf(l: Omit<Leaf, "id">): Leaf {
-    const key = `l${l.page}.${l.ipa}.${l.ap}.${l.s2ap}.${l.level}.${l.level2}`;
+    const key = `l${l.page}.${l.ipa}.${l.ap}.${l.s2ap}.${l.level}.${l.level2}.${l.clean}`;
     return this.intern(this.leaves, key, (id) => ({ id, ...l }));
   }
 
