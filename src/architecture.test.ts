@@ -47,6 +47,7 @@ const WINGS: Readonly<Record<string, readonly string[]>> = {
   litmus: [],
   // Scenarios are made of the pieces that litmus files are read with: into that wing they may reach.
   occasion: ["litmus"],
+  herd: ["litmus"],
 };
 /** The files of prove beside its wings that all of them speak of; the others stand on top. */
 const WORDS_OF_WINGS = ["cpu", "program", "rules"];

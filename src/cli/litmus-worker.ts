@@ -1,6 +1,6 @@
 /** Decides one litmus test in a worker thread. */
 import { InputError } from "../input/index.js";
-import { type Cpu, type Decision, explore, LimitReached, type LitmusTest, type Options, parseLitmus, Unsupported } from "../prove/index.js"; // biome-ignore format: one row
+import { type Cpu, decideTest, LimitReached, type LitmusTest, type Options, readTest, type TestDecision, Unsupported } from "../prove/index.js"; // biome-ignore format: one row
 
 /** A file to decide. */
 export interface LitmusJob {
@@ -10,7 +10,7 @@ export interface LitmusJob {
 }
 
 /** A test and what was found; `milliseconds` are this machine's. */
-export interface LitmusResult extends Decision {
+export interface LitmusResult extends TestDecision {
   readonly name: string;
   readonly file: string;
   readonly milliseconds: number;
@@ -31,11 +31,11 @@ export default function work({ file, text, options }: LitmusJob): LitmusAnswer {
     ...{ name, file, verdict, states: 0, timelines: 0, milliseconds: since(), reason },
   });
   try {
-    const test = parseLitmus(text, file, () => {
+    const test = readTest(text, file, () => {
       if (options.timeoutMs > 0 && performance.now() - begun > options.timeoutMs) throw new LimitReached();
     });
     name = test.name;
-    const decision = explore(test.program, { ...options, begun });
+    const decision = decideTest(test, { ...options, begun });
     const { expect } = test;
     const expected = test.verdictFor(options) ?? (expect && EXPECTED[expect]);
     return {
@@ -59,4 +59,5 @@ export default function work({ file, text, options }: LitmusJob): LitmusAnswer {
 const EXPECTED = { sat: "allowed", unsat: "forbidden" } as const;
 
 /** The name that a file gives itself, also where the rest of it cannot be done. */
-const nameIn = (text: string): string | undefined => /^[ \t]*name[ \t]*=[ \t]*"([^"\\\n]+)"/m.exec(text)?.[1];
+const nameIn = (text: string): string | undefined =>
+  /^[ \t]*name[ \t]*=[ \t]*"([^"\\\n]+)"/m.exec(text)?.[1] ?? /^\s*AArch64[ \t]+(\S+)/.exec(text)?.[1];

@@ -188,7 +188,7 @@ test("the time limit counts what a test takes to be set up", async () => {
 test("what is no test or folder of tests is refused in one sentence", async () => {
   for (const [path, message] of [
     ["nowhere", /^shootdown: nowhere: no such file or folder, expected a litmus test or a folder of them\n$/],
-    ["empty", /^shootdown: empty: no test is in this folder, expected \.toml files\n$/],
+    ["empty", /^shootdown: empty: no test is in this folder, expected \.toml or \.litmus files\n$/],
   ] as const) {
     const { status, out, err } = await litmus(path);
     assert.deepEqual([status, out], [1, ""]);

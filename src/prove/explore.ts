@@ -69,7 +69,7 @@ class Search {
   timelines = 0;
   private readonly threads: ThreadRun[];
   private readonly condition: (threads: number, memory: number) => boolean;
-  private readonly memoryAtoms: { pa: number; value: bigint; bit: number }[] = [];
+  private readonly memoryAtoms: { pa: number; value: bigint; size: number; bit: number }[] = [];
   private best: readonly Step[] | undefined;
   private bestScore = Number.POSITIVE_INFINITY;
   private satisfying = 0;
@@ -96,6 +96,14 @@ class Search {
     this.world.states = states;
     const atoms: Atom[][] = program.threads.map(() => []);
     let bits = 0;
+    const known = new Map<string, number>();
+    /** One bit for atoms that say the same. */
+    const bitOf = (key: string, made: (bit: number) => void): number => {
+      const bit = known.get(key) ?? bits++;
+      if (!known.has(key)) made(bit);
+      known.set(key, bit);
+      return bit;
+    };
     const compile = (c: Condition): ((threads: number, memory: number) => boolean) => {
       switch (c.kind) {
         case "true":
@@ -111,14 +119,24 @@ class Search {
           return c.kind === "and" ? (t, m) => of.every((f) => f(t, m)) : (t, m) => of.some((f) => f(t, m));
         }
         case "reg": {
-          const bit = bits++;
-          atoms[c.thread]!.push({ reg: c.reg, value: this.world.values.id(c.value), bit });
+          const value = this.world.values.id(c.value);
+          const bit = bitOf(`reg ${c.thread} ${c.reg} ${value}`, (bit) => {
+            atoms[c.thread]!.push({ reg: c.reg, value, bit });
+          });
           return (t) => (t & (1 << bit)) !== 0;
         }
         case "mem": {
-          const bit = bits++;
-          this.memoryAtoms.push({ pa: c.pa, value: c.value, bit });
+          const { pa, value, size = 8 } = c;
+          const bit = bitOf(`mem ${pa} ${size} ${value}`, (bit) => {
+            this.memoryAtoms.push({ pa, value, size, bit });
+          });
           return (_, m) => (m & (1 << bit)) !== 0;
+        }
+        case "fault": {
+          const bit = bitOf(`fault ${c.thread} ${JSON.stringify(c.fault)}`, (bit) => {
+            atoms[c.thread]!.push({ faults: c.fault, bit });
+          });
+          return (t) => (t & (1 << bit)) !== 0;
         }
       }
     };
@@ -232,8 +250,8 @@ class Search {
   private memoryMask(): number {
     const { timeline, cells, values } = this.world;
     let mask = 0;
-    for (const { pa, value, bit } of this.memoryAtoms) {
-      const cell = cells.at(pa);
+    for (const { pa, value, size, bit } of this.memoryAtoms) {
+      const cell = cells.at(pa, size);
       const t = timeline.lastWrite(cell, timeline.n);
       if ((t === 0 ? cells.initial[cell] : timeline.value[t]) === values.id(value)) mask |= 1 << bit;
     }

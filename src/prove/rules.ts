@@ -50,7 +50,13 @@ export const RULES = {
   "speculation-barrier": "no write becomes visible before the branches and translations before it are decided (B2.3)",
   dependency: "address and data dependencies order (B2.3)",
   "acquire-release": "Load-Acquire and Store-Release order (B2.3)",
-  ets2: "FEAT_ETS2: a walk that gives a Translation fault comes after what is ordered before the access (D8.2)",
+  pick: "CSEL and CAS pick: what decides the choice orders writes, TLBIs and context synchronisation, but no loads (B2.3)",
+  "own-forwarding":
+    "a load may have the value of its PE's own earlier write before others see it; a Load-Acquire may not have that of an atomic or a Store-Exclusive (B2.3)",
+  "no-return": "an atomic whose old value goes to the zero register is no load to a DMB or DSB of loads (B2.3)",
+  "fault-order":
+    "dependencies and release order what a store writes, not its walk and not its fault; barriers and acquires order a fault too (B2.3)",
+  ets2: "FEAT_ETS2: a walk that gives a Translation or Access flag fault comes after every access before it in program order; any walk comes after what a DSB before it covers (B2.3, D8.2)",
   "repeat-tlbi":
     "CVE-2025-10263: a broadcast TLBI and its DSB may complete before another PE's writes through the entry are observed; one more broadcast TLBI and DSB wait for them",
   "hardware-flag":

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { InputError, type KeyPath, parseToml, type TomlFile } from "../../input/index.js";
 import type { Cpu } from "../cpu.js";
-import type { Instruction, Program, Thread, ThreadSysreg } from "../program.js";
+import type { Condition, Instruction, Program, Thread, ThreadSysreg } from "../program.js";
 import { type Assembled, assemble, entryOf } from "./assembler.js";
 import { parseAssertion } from "./assertion.js";
 import { ADDRESS_LIMIT, evaluate } from "./evaluate.js";
@@ -23,6 +23,12 @@ export interface LitmusTest {
   readonly expect?: "sat" | "unsat";
   /** in words, what the verdict is and which rule makes it so */
   readonly why?: string;
+  /** how the proposition is asked for: "exists" where nothing is said */
+  readonly quantifier?: "exists" | "~exists" | "forall";
+  /** with "forall": what a final state has that speaks against it */
+  readonly counter?: Condition;
+  /** what of a CPU the test itself asks for */
+  readonly asks?: Partial<Pick<Cpu, "ets2">>;
   /** the verdict that the file gives for a CPU */
   verdictFor(cpu: Cpu): "allowed" | "forbidden" | undefined;
 }

@@ -23,7 +23,7 @@ export const verdictKeys = {
 };
 
 /** What a file may say. */
-type Said = { readonly [key in Exclude<keyof typeof verdictKeys, "why">]?: "allowed" | "forbidden" | undefined };
+export type Said = { readonly [key in Exclude<keyof typeof verdictKeys, "why">]?: "allowed" | "forbidden" | undefined };
 
 /** The verdict that a file gives for a CPU; undefined where it gives none, or two. */
 export function verdictFor(file: Said, cpu: Cpu): "allowed" | "forbidden" | undefined {

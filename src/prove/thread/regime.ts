@@ -6,13 +6,14 @@
 import { type Instruction, Unsupported } from "../program.js";
 import { CONTEXT, type Context, EL2, EL10, type Regime } from "../tlb/index.js";
 import { refuseFields } from "./context.js";
+import { allOf, type Deps, pickView } from "./deps.js";
 import { VECTOR_CURRENT_SP0, VECTOR_CURRENT_SPX, VECTOR_LOWER } from "./exception.js";
 import type { Run } from "./run.js";
 import {
   ALL_SYSREGS,
   EL,
   FLAGS,
-  FLAGS_VIEW,
+  FLAGS_DEPS,
   MAX_PENDING,
   PC,
   PENDING,
@@ -21,6 +22,7 @@ import {
   type State,
   setSysreg,
   sysreg,
+  sysregDeps,
   sysregPlace,
   sysregView,
   VCSE,
@@ -62,12 +64,12 @@ export class Regimes {
     s[VMSR] = 0;
   }
 
-  msr(s: State, at: Instruction, place: number, value: number, view: number): boolean | undefined {
+  msr(s: State, at: Instruction, place: number, value: number, deps: Deps): boolean | undefined {
     const { world } = this.run;
     refuseFields(ALL_SYSREGS[place]!, world.values.big(value));
     if (!CONTEXT_REGISTERS.has(place) || !world.model["context-sync"]) {
       const before = this.live(s);
-      setSysreg(s, place, value, view);
+      setSysreg(s, place, value, deps);
       return CONTEXT_REGISTERS.has(place) ? this.liveChanges(s, at, before) : undefined;
     }
     const before = this.live(s);
@@ -77,8 +79,8 @@ export class Regimes {
     s[PENDING + 1 + 2 * n] = place;
     s[PENDING + 2 + 2 * n] = sysreg(s, place);
     s[PENDING] = n + 1;
-    setSysreg(s, place, value, view);
-    raise(s, VMSR, view);
+    setSysreg(s, place, value, deps);
+    raise(s, VMSR, pickView(deps));
     return this.liveChanges(s, at, before);
   }
 
@@ -189,17 +191,18 @@ export class Regimes {
   ): boolean | undefined {
     const { values } = this.run.world;
     const view = fault?.view ?? 0;
+    const deps = allOf(view);
     raise(s, VSPEC, view);
     const before = this.live(s);
     this.raiseContext(s);
     const address = back >= 0 ? this.run.code.at(back).address : at.address + 4;
     const spsr = s[FLAGS]! * 2 ** 28 + s[EL]! * 4 + (s[EL] === 0 ? 0 : s[SP]!);
-    setSysreg(s, el === 1 ? IP.esr1 : IP.esr2, values.ofNumber(esr >>> 0), view);
+    setSysreg(s, el === 1 ? IP.esr1 : IP.esr2, values.ofNumber(esr >>> 0), deps);
     setSysreg(s, el === 1 ? IP.elr1 : IP.elr2, values.ofNumber(address), 0);
-    setSysreg(s, el === 1 ? IP.spsr1 : IP.spsr2, values.ofNumber(spsr), s[FLAGS_VIEW]!);
+    setSysreg(s, el === 1 ? IP.spsr1 : IP.spsr2, values.ofNumber(spsr), s[FLAGS_DEPS]!);
     if (fault) {
-      setSysreg(s, el === 1 ? IP.far1 : IP.far2, values.ofNumber(fault.va), view);
-      if (el === 2 && fault.ipa >= 0) setSysreg(s, IP.hpfar, values.ofNumber(fault.ipa * 16), view);
+      setSysreg(s, el === 1 ? IP.far1 : IP.far2, values.ofNumber(fault.va), deps);
+      if (el === 2 && fault.ipa >= 0) setSysreg(s, IP.hpfar, values.ofNumber(fault.ipa * 16), deps);
     }
     const from = s[EL]!;
     const offset = el > from ? VECTOR_LOWER : s[SP] === 1 ? VECTOR_CURRENT_SPX : VECTOR_CURRENT_SP0;
@@ -224,7 +227,7 @@ export class Regimes {
     s[EL] = to;
     s[SP] = state & 1;
     s[FLAGS] = Math.floor(state / 2 ** 28) & 15;
-    s[FLAGS_VIEW] = sysregView(s, spsr);
+    s[FLAGS_DEPS] = sysregDeps(s, spsr);
     this.settle(s);
     return this.liveChanges(s, at, before);
   }

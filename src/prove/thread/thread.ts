@@ -3,7 +3,7 @@
  * write or TLBI a place in the timeline that its views allow. With the timeline given, threads do not influence each other.
  */
 import { BARRIERS } from "../../arch/index.js";
-import type { Action, Instruction, Thread } from "../program.js";
+import type { Action, Faults, FaultType, Instruction, Thread } from "../program.js";
 import { MAX_EVENTS } from "../tlb/index.js";
 import { Accesses } from "./access.js";
 import { latestTlbi, orderBy } from "./barriers.js";
@@ -18,12 +18,13 @@ import {
   ALL_SYSREGS,
   EL,
   equal,
+  FAULTS,
   hash,
   isDone,
   OPEN,
   PC,
   reg,
-  regView,
+  regDeps,
   SP,
   STATE_SIZE,
   type State,
@@ -64,12 +65,11 @@ export interface Runs {
   readonly checkpoint: State;
 }
 
-/** A condition's atom about this thread: bit `bit` is set when register `reg` ends with the value. */
-export interface Atom {
-  readonly reg: number;
-  readonly value: number;
-  readonly bit: number;
-}
+/** A condition's atom about this thread: bit `bit` is set when register `reg` ends with the value, or such a fault was taken. */
+export type Atom = { readonly bit: number } & (
+  | { readonly reg: number; readonly value: number }
+  | { readonly faults: Faults }
+);
 
 /** Instructions that may place an event, or read. */
 const MAY_PLACE = new Set<Action["op"]>(["load", "store", "atomic", "tlbi", "msr", "svc", "hvc", "eret", "barrier"]);
@@ -232,7 +232,7 @@ export class ThreadRun implements Run {
         return undefined;
       }
       case "msr":
-        return regimes.msr(s, at, sysregPlace(at.sysreg), reg(s, at.rt), regView(s, at.rt));
+        return regimes.msr(s, at, sysregPlace(at.sysreg), reg(s, at.rt), regDeps(s, at.rt));
       case "svc":
         return regimes.exception(s, at, 1, (0x15 << 26) | (1 << 25) | at.imm, undefined, s[PC]!);
       case "hvc":
@@ -265,8 +265,8 @@ export class ThreadRun implements Run {
   }
 
   private end(s: State): void {
-    let mask = 0;
-    for (const { reg: r, value, bit } of this.atoms) if (reg(s, r) === value) mask |= 1 << bit;
+    let mask = s[FAULTS]!;
+    for (const atom of this.atoms) if ("reg" in atom && reg(s, atom.reg) === atom.value) mask |= 1 << atom.bit;
     this.outcomes.add(mask);
     if (this.log && mask === this.wanted) this.found = [...this.log];
   }
@@ -278,6 +278,16 @@ export class ThreadRun implements Run {
     const result = then();
     this.log.length = length;
     return result;
+  }
+
+  faultBits(at: Instruction, va: number, type: FaultType): number {
+    let bits = 0;
+    for (const atom of this.atoms) {
+      if ("reg" in atom) continue;
+      const { at: addresses, from = 0, to = Number.POSITIVE_INFINITY, type: wanted = type } = atom.faults;
+      if (wanted === type && va >= from && va < to && (addresses?.includes(at.address) ?? true)) bits |= 1 << atom.bit;
+    }
+    return bits;
   }
 
   touch(cell: number): void {

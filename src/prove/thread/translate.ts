@@ -2,15 +2,13 @@
 import { type Context, INVALIDATE, type Update, type WalkFault } from "../tlb/index.js";
 import type { Regimes } from "./regime.js";
 import type { Run } from "./run.js";
-import { isDone, type State, VCSE, VCSE_OWN, VDSB, VMSR, VOWN, VSEEN } from "./state.js";
+import { isDone, type State, VCSE, VCSE_OWN, VDSB, VMSR, VOWN, VRD, VSEEN, VWR } from "./state.js";
 import type { Walked } from "./trail.js";
 
 /** An access that wants a translation. */
 interface Wanted {
   /** its VA, and the view of that */
   readonly address: { readonly va: number; readonly view: number };
-  /** what else orders it, and what it writes */
-  readonly ordered: number;
   readonly write: boolean;
 }
 
@@ -22,7 +20,7 @@ export class Translations {
   ) {}
 
   /** Every way in which the access may be translated. */
-  of(s: State, { address, ordered, write }: Wanted): Walked[] {
+  of(s: State, { address, write }: Wanted): Walked[] {
     const { world, index } = this.run;
     const { cache, timeline } = world;
     const page = Math.floor(address.va / 4096);
@@ -50,8 +48,9 @@ export class Translations {
       }
       this.run.choose();
       let faultFrom = world.model["not-cached-invalid"] ? Math.max(earliest, address.view) : 0;
-      if (world.ets2) faultFrom = Math.max(faultFrom, ordered);
-      const completed = s[VSEEN]!;
+      // Accesses before it in program order, own descriptor writes too, are enough with FEAT_ETS2.
+      if (world.ets2) faultFrom = Math.max(faultFrom, s[VRD]!, s[VWR]!);
+      const completed = world.ets2 ? s[VWR]! : s[VSEEN]!;
       const seen = new Map<number, number>();
       const tried: (Update & { readonly removed: number })[] = [];
       for (let t = Math.min(earliest, faultFrom); t <= timeline.n; t++) {

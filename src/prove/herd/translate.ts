@@ -1,0 +1,221 @@
+/** A test in herd's form as a program for the prover. */
+import { InputError } from "../../input/index.js";
+import { type Assembled, assemble, entryOf, labelsOf } from "../litmus/assembler.js";
+import { registerOf } from "../litmus/operands.js";
+import { sysregsAtStart, threadSysreg } from "../litmus/registers.js";
+import { UnsupportedInTest } from "../litmus/unsupported.js";
+import type { Condition, Faults, FaultType, Instruction, Program, Thread, ThreadSysreg } from "../program.js";
+import { type Memory, memoryOf } from "./memory.js";
+import type { Asked, Column, FaultAt, FaultKind, HerdTest, OnFault, Place, Proposition, Value } from "./syntax.js";
+
+/** Where a thread's handlers stand: the vectors of a thread's exceptions from its own level, and from EL0. */
+const vectorsOf = (thread: number): number => 0x50_0000 + thread * 0x1000;
+const FROM_EL1 = 0x200;
+const FROM_EL0 = 0x400;
+
+/** What a thread does after a fault, in instructions; X30 is a register that the tests have no other use for. */
+const AFTER_FAULT: Readonly<Record<OnFault, string>> = {
+  fatal: "",
+  handled: "ERET",
+  skip: "MRS X30,ELR_EL1; ADD X30,X30,#4; MSR ELR_EL1,X30; ERET",
+};
+
+const TYPES: Readonly<Record<FaultKind, FaultType>> = {
+  "MMU:Translation": "translation",
+  "MMU:AccessFlag": "access-flag",
+  "MMU:Permission": "permission",
+};
+
+/** HCR_EL2.RW without VM: EL1 is AArch64 and there is no stage 2. TCR_EL1.HA and HD. */
+const HCR_RW = 1n << 31n;
+const TCR_HA = 1n << 39n;
+const TCR_HD = 1n << 40n;
+
+/** A program, and its condition in parts. */
+export interface Translated {
+  readonly program: Program;
+  /** the proposition alone, and the filter that final states must pass */
+  readonly proposition: Condition;
+  readonly filter: Condition;
+}
+
+/** Translates; throws an InputError or UnsupportedInTest with the line. */
+export function translate(test: HerdTest): Translated {
+  return new Translation(test).read();
+}
+
+class Translation {
+  private readonly file: string;
+  private readonly asked: Asked;
+  /** numbers of the threads, in the order of their columns */
+  private readonly threads: readonly number[];
+  private readonly code: ReadonlyMap<number, { readonly own: Assembled; readonly all: readonly Instruction[] }>;
+  private readonly memory: Memory;
+
+  constructor(private readonly test: HerdTest) {
+    this.file = test.file;
+    this.asked = test.asked;
+    this.threads = test.columns.filter(({ handler }) => !handler).map(({ thread }) => thread);
+    this.code = new Map(this.threads.map((thread, i) => [thread, this.assembled(thread, i)]));
+    this.memory = memoryOf(test, (value, memory) => this.toBits(value, memory, 0));
+  }
+
+  read(): Translated {
+    const { name, proposition, filter } = this.test;
+    const condition = this.condition(proposition);
+    const passes: Condition = filter ? this.condition(filter) : { kind: "true" };
+    const { memory, names } = this.memory;
+    const threads = this.threads.map((thread, i) => this.thread(thread, i));
+    const final: Condition = filter ? { kind: "and", of: [passes, condition] } : condition;
+    return {
+      program: { name, threads, memory, names, final },
+      proposition: condition,
+      filter: passes,
+    };
+  }
+
+  private assembled(thread: number, i: number): { own: Assembled; all: readonly Instruction[] } {
+    const { columns, file } = this.test;
+    const columnOf = (handler: boolean): Column | undefined =>
+      columns.find((column) => column.thread === thread && column.handler === handler);
+    const column = columnOf(false)!;
+    const handler = columnOf(true);
+    const from = this.asked.el0.has(thread) ? FROM_EL0 : FROM_EL1;
+    const vector = vectorsOf(i) + from;
+    const text = handler?.text ?? AFTER_FAULT[this.asked.onFault];
+    const handles = { text, file, line: handler?.line ?? column.line };
+    const own = assemble({ ...column, file }, entryOf(i), labelsOf(handles, vector));
+    // A fault inside a handler finds no further one: the thread ends.
+    const all = [...own.instructions, ...assemble(handles, vector, own.labels).instructions];
+    if (handler === undefined && this.asked.onFault === "skip")
+      for (const { text, line } of own.instructions)
+        if (/\b(X30|W30|LR)\b/i.test(text)) throw new UnsupportedInTest("X30 where faults are skipped", file, line);
+    return { own, all };
+  }
+
+  private indexOf(thread: number, line: number): number {
+    const index = this.threads.indexOf(thread);
+    if (index < 0) throw InputError.at(this.file, line, `P${thread} has no column`);
+    return index;
+  }
+
+  private thread(thread: number, i: number): Thread {
+    const registers: Record<number, bigint> = {};
+    const sysregs: Partial<Record<ThreadSysreg, bigint>> = sysregsAtStart(this.memory.root, 0);
+    sysregs.HCR_EL2 = HCR_RW;
+    sysregs.VBAR_EL1 = BigInt(vectorsOf(i));
+    const { ha, hd, el0 } = this.asked;
+    sysregs.TCR_EL1! |= (ha(thread) ? TCR_HA : 0n) | (hd(thread) ? TCR_HD : 0n);
+    for (const { place, value, line } of this.test.first) {
+      if (place.kind !== "register") continue;
+      this.indexOf(place.thread, line);
+      if (place.thread !== thread) continue;
+      const held = value === undefined ? 0n : this.toBits(value, this.memory, line);
+      const sysreg = threadSysreg(place.name);
+      if (sysreg !== undefined) sysregs[sysreg] = held;
+      else registers[this.register(place.name, line)] = held;
+    }
+    const el = el0.has(thread) ? 0 : 1;
+    const { all } = this.code.get(thread)!;
+    return { name: String(thread), title: `P${thread}`, entry: entryOf(i), code: all, registers, sysregs, el, sp: 1 };
+  }
+
+  private register(name: string, line: number): number {
+    const found = registerOf(name);
+    if (found === undefined || found.reg === 31) throw new UnsupportedInTest(`the register '${name}'`, this.file, line);
+    return found.reg;
+  }
+
+  private toBits(value: Value, memory: Memory, line: number): bigint {
+    switch (value.kind) {
+      case "number":
+        return value.value;
+      case "address": {
+        if (value.of === "pte") return BigInt(memory.pte(value.name));
+        return BigInt(memory.va(value.name) + (value.index ?? 0) * (memory.sizeOf(value.name) ?? 4));
+      }
+      case "descriptor":
+        return memory.descriptor(value, undefined);
+      case "label": {
+        const address = this.code.get(value.thread)?.own.labels.get(value.name);
+        if (address === undefined)
+          throw InputError.at(this.file, line, `no label '${value.name}' in the code of P${value.thread}`);
+        return BigInt(address);
+      }
+      case "array":
+        throw new UnsupportedInTest("a whole array as a value", this.file, line);
+    }
+  }
+
+  private condition(proposition: Proposition): Condition {
+    switch (proposition.kind) {
+      case "true":
+      case "false":
+        return proposition;
+      case "and":
+      case "or":
+        return { kind: proposition.kind, of: proposition.of.map((one) => this.condition(one)) };
+      case "not":
+        return { kind: "not", of: this.condition(proposition.of) };
+      case "implies":
+        return {
+          kind: "or",
+          of: [{ kind: "not", of: this.condition(proposition.of[0]) }, this.condition(proposition.of[1])],
+        };
+      case "equals":
+        return this.equality(proposition.place, proposition.value, proposition.line);
+      case "fault": {
+        const { fault, line } = proposition;
+        return { kind: "fault", thread: this.indexOf(fault.thread, line), fault: this.faults(fault, line) };
+      }
+    }
+  }
+
+  private equality(place: Place, value: Value, line: number): Condition {
+    const { memory } = this;
+    if (place.kind === "register") {
+      const thread = this.indexOf(place.thread, line);
+      const reg = this.register(place.name, line);
+      return { kind: "reg", thread, reg, value: this.toBits(value, memory, line) };
+    }
+    if (place.kind === "pte") {
+      const held =
+        value.kind === "descriptor" ? memory.descriptor(value, place.name) : this.toBits(value, memory, line);
+      return { kind: "mem", pa: memory.pte(place.name), value: held };
+    }
+    const values = value.kind === "array" ? value.values : [value];
+    const size = memory.sizeOf(place.name) ?? this.accessed(place.name) ?? 4;
+    const of = values.map((element, i): Condition => {
+      const pa = memory.pa(place.name) + size * ((place.index ?? 0) + i);
+      return { kind: "mem", pa, value: BigInt.asUintN(8 * size, this.toBits(element, memory, line)), size };
+    });
+    return of.length === 1 ? of[0]! : { kind: "and", of };
+  }
+
+  /** Bytes of the accesses through registers that hold a variable's address at first: the most, as herd has no other size. */
+  private accessed(name: string): number | undefined {
+    let most: number | undefined;
+    for (const { place, value } of this.test.first) {
+      if (place.kind !== "register" || value?.kind !== "address" || value.of !== "variable" || value.name !== name)
+        continue;
+      const reg = registerOf(place.name)?.reg;
+      for (const at of this.code.get(place.thread)?.all ?? [])
+        if ((at.op === "load" || at.op === "store" || at.op === "atomic") && at.rn === reg)
+          most = Math.max(most ?? 0, at.size);
+    }
+    return most;
+  }
+
+  private faults({ thread, label, at, type }: FaultAt, line: number): Faults {
+    const address = label === undefined ? undefined : this.code.get(thread)?.own.labels.get(label);
+    if (label !== undefined && address === undefined)
+      throw InputError.at(this.file, line, `no label '${label}' in the code of P${thread}`);
+    const { memory } = this;
+    const from = at && (at.kind === "pte" ? memory.pte(at.name) : memory.va(at.name));
+    return {
+      ...(address === undefined ? {} : { at: [address] }),
+      ...(from === undefined ? {} : { from, to: from + (at!.kind === "pte" ? 8 : 0x1000) }),
+      ...(type === undefined ? {} : { type: TYPES[type] }),
+    };
+  }
+}
