@@ -8,7 +8,7 @@ import { type Condition, type Program, Unsupported } from "./program.js";
 import { modelWithout, type Rule } from "./rules.js";
 import { type Step, tell } from "./story/index.js";
 import { type Atom, type Candidate, LimitReached, type Runs, ThreadRun, type Trail, World } from "./thread/index.js";
-import { Knowledge, Learned, MAX_EVENTS, WRITE } from "./tlb/index.js";
+import { byWalk, Knowledge, Learned, MAX_EVENTS, NOBODY, WRITE } from "./tlb/index.js";
 
 export interface Options extends Cpu {
   /** over this many thread states the answer is unknown */
@@ -190,8 +190,8 @@ class Search {
       this.judge(this.threads.map((thread, i) => (runs[i] ?? thread.run()).outcomes));
       if (this.satisfying >= COMPARED) return;
     }
-    for (const run of runs)
-      for (const c of run?.candidates ?? []) {
+    for (const candidates of [...runs.map((run) => run?.candidates ?? []), this.flags()])
+      for (const c of candidates) {
         if (this.mirrored(c)) continue;
         timeline.push(c.kind, c.thread, c.pe, c.what, c.value, c.origin);
         this.node(runs);
@@ -199,6 +199,18 @@ class Search {
         this.world.cache.truncate(timeline.n);
         if (this.satisfying >= COMPARED) return;
       }
+  }
+
+  /** The access flags that hardware may set next without being asked: no instruction fulfils that. */
+  private flags(): Candidate[] {
+    const { timeline, cache, program } = this.world;
+    if (!cache.knowledge.updates) return [];
+    return program.threads.flatMap((_, pe) =>
+      cache.flags(pe, timeline.n).map(({ cell, value }) => {
+        cache.constants.write(cell);
+        return { kind: WRITE, thread: NOBODY, pe: byWalk(pe), what: cell, value, origin: -1, after: 0 };
+      }),
+    );
   }
 
   /** A thread's runs before the last event, when it cannot tell that the event is there: then they are its runs now. */

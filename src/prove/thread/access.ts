@@ -34,6 +34,7 @@ import {
 } from "./state.js";
 import type { AccessTrail, Walked } from "./trail.js";
 import { Translations } from "./translate.js";
+import { placeUpdate } from "./update.js";
 
 type Load = Extract<Action, { op: "load" }> & Instruction;
 type Store = Extract<Action, { op: "store" }> & Instruction;
@@ -80,7 +81,14 @@ export class Accesses {
     for (const walk of this.translations.of(s, { address, write: at.op !== "load" })) {
       if (this.run.found) return true;
       const type = walk.fault ? walk.fault.type : permitted(walk.leaf!, kind, s[EL]!, this.run.world.model);
-      const does = type === "ok" ? this.access(s, at, address, walk) : this.takeFault(s, at, address, walk, type, kind);
+      const does =
+        type !== "ok"
+          ? this.takeFault(s, at, address, walk, type, kind)
+          : walk.update
+            ? placeUpdate(this.run, s, at, walk.update, walk.time, address.view, (next) =>
+                this.access(next, at, address, walk),
+              )
+            : this.access(s, at, address, walk);
       if (does) kept = true;
     }
     return kept;
@@ -224,6 +232,7 @@ export class Accesses {
       if (this.run.explore(next)) kept = true;
       if (s[MONITOR] !== cell + 1) return kept;
     }
+    if (walk.leaf!.clean) return kept;
     const placed = this.run.placeEvent(
       s,
       { at, kind: WRITE, pe: 0, what: cell, value: value, after: after, before: walk.deadline },
@@ -282,6 +291,7 @@ export class Accesses {
         if (this.goOn(next, { ...access, read: true, value: old, time: t, view })) kept = true;
         return;
       }
+      if (walk.leaf!.clean) return;
       const writes = writtenDeps(world, s, at, read);
       const after = Math.max(view, t, writeOrdered(world, s, at.release), address.pick, pickView(writes.value));
       const what = this.moved(value, at.size);

@@ -12,6 +12,7 @@ import {
   VDMB,
   VDMB_ST,
   VDSB,
+  VHU,
   VOWN,
   VRD,
   VSEEN,
@@ -35,6 +36,7 @@ export function orderBy(world: World, s: State, barrier: Barrier): void {
   // A DMB NSH orders accesses as the PE itself observes them, which program order does already.
   else if (!own && model["dmb-order"]) raise(s, barrier.type === "ST" ? VDMB_ST : VDMB, accesses);
   if (barrier.kind !== "DSB") return;
+  if (barrier.type === "full" && model["update-completion"]) raise(s, own ? VOWN : VDSB, s[VHU]!);
   if (barrier.type !== "LD") raise(s, VSEEN, s[VWR]!);
   completeTlbis(world, s, barrier, own);
 }

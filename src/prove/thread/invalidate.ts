@@ -32,7 +32,9 @@ type Tlbi = Extract<Action, { op: "tlbi" }> & Instruction;
 export function executeTlbi(run: Run, regimes: Regimes, s: State, at: Tlbi): boolean {
   const { world } = run;
   const op = TLBI_OPS[at.tlbi]!;
-  const vmids = new Set(regimes.options(s, PLACE.vttbr).map((v) => world.vmidOf(v)));
+  const vmids = new Set<number>();
+  for (const vttbr of regimes.options(s, PLACE.vttbr))
+    for (const vtcr of regimes.options(s, PLACE.vtcr)) vmids.add(world.vmidOf(vttbr, vtcr));
   const operand = world.values.big(reg(s, at.rt));
   const local = world.model.broadcast && !isBroadcast(op, s[EL]! < 2 && world.forcesBroadcast(sysreg(s, PLACE.hcr)));
   const bound = Math.max(

@@ -62,8 +62,10 @@ export const MONITOR_TIME = 25;
 export const VCSE_OWN = 26;
 /** own writes that its own walks see without FEAT_ETS2: behind them stands a DSB */
 export const VSEEN = 27;
+/** latest update of a descriptor by the walks of own accesses: the access flag, the dirty state */
+export const VHU = 28;
 /** pending writes of translation registers: how many, then (register's place, value id) */
-export const PENDING = 28;
+export const PENDING = 29;
 /** faults taken so far that the condition speaks of: bits of its atoms */
 export const FAULTS = PENDING + 1 + 2 * MAX_PENDING;
 const REGS = FAULTS + 1;

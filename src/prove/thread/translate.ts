@@ -1,5 +1,5 @@
 /** How accesses may be translated: out of what the PE may hold, when, and how long an access so translated may take. */
-import { type Context, INVALIDATE, type WalkFault } from "../tlb/index.js";
+import { type Context, INVALIDATE, type Update, type WalkFault } from "../tlb/index.js";
 import type { Regimes } from "./regime.js";
 import type { Run } from "./run.js";
 import { isDone, type State, VCSE, VCSE_OWN, VDSB, VMSR, VOWN, VRD, VSEEN, VWR } from "./state.js";
@@ -52,8 +52,9 @@ export class Translations {
       if (world.ets2) faultFrom = Math.max(faultFrom, s[VRD]!, s[VWR]!);
       const completed = world.ets2 ? s[VWR]! : s[VSEEN]!;
       const seen = new Map<number, number>();
+      const tried: (Update & { readonly removed: number })[] = [];
       for (let t = Math.min(earliest, faultFrom); t <= timeline.n; t++) {
-        const { entries, faults } = cache.results(index, context, page, t);
+        const { entries, faults, updates } = cache.results(index, context, page, t);
         if (t >= earliest)
           for (const entry of entries) {
             // Held since an earlier time that serves as well, and not removed since: nothing new.
@@ -63,6 +64,16 @@ export class Translations {
             seen.set(entry, removed);
             const leaf = world.catalogue.leaves[world.catalogue.entries[entry]!.payload]!;
             list.push({ context, entry, leaf, fault: undefined, time: t, removed, deadline });
+          }
+        if (t >= earliest)
+          for (const { update, leaf } of updates) {
+            if (update.dirty && !write) continue;
+            const removed = this.removal(s, update.entry, t);
+            // The same descriptor, read later: nothing new.
+            if (tried.some((u) => u.cell === update.cell && u.read === update.read && u.value === update.value && u.entry === update.entry && u.removed === removed)) continue; // biome-ignore format: one row
+            tried.push({ ...update, removed });
+            const deadline = this.deadline(s, update.entry, t, write);
+            list.push({ context, entry: update.entry, leaf, fault: undefined, update, time: t, removed, deadline });
           }
         if (t >= faultFrom)
           for (const fault of [...faults, ...cache.faultsBefore(index, context, page, t, completed)]) {

@@ -11,11 +11,13 @@ export {
   isStep,
   KINDS,
   type Leaf,
+  NO_STAGE1,
   type Regime,
   S2_LEAF,
+  type Update,
   type WalkFault,
 } from "./entry.js";
 export { Knowledge, Learned, peKey } from "./knowledge.js";
 export { MayCache } from "./maycache.js";
-export { Cells, CONTEXT, INVALIDATE, MAX_EVENTS, Timeline, WRITE } from "./timeline.js";
+export { byWalk, Cells, CONTEXT, INVALIDATE, MAX_EVENTS, NOBODY, Timeline, WRITE } from "./timeline.js";
 export { holds, Values } from "./values.js";

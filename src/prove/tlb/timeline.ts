@@ -11,6 +11,11 @@ export const INVALIDATE = 2;
 /** from now on a PE may walk for these EL1&0 contexts */
 export const CONTEXT = 3;
 
+/** The thread of an event that no instruction is behind: a walk ahead of any access. */
+export const NOBODY = -1;
+/** What stands for a PE with the WRITEs of its walks. */
+export const byWalk = (pe: number): number => pe + 1;
+
 /** More events than this are not explored: the answer is `unknown`. */
 export const MAX_EVENTS = 60;
 
@@ -55,7 +60,7 @@ export class Timeline {
   n = 0;
   readonly kind = new Int8Array(MAX_EVENTS + 1);
   readonly thread = new Int8Array(MAX_EVENTS + 1);
-  /** PE of an INVALIDATE or a CONTEXT */
+  /** PE of an INVALIDATE or a CONTEXT; of a WRITE 0, or {@link byWalk} of the PE whose walk it was */
   readonly pe = new Int8Array(MAX_EVENTS + 1);
   /** WRITE: cell; INVALIDATE: id of the invalidation; CONTEXT: id of the live set */
   readonly what = new Int32Array(MAX_EVENTS + 1);

@@ -57,7 +57,7 @@ function modelled(memory: readonly bigint[], context: Omit<Context, "id">): stri
   const catalogue = new Catalogue(modelWithout());
   const knowledge = new Knowledge();
   knowledge.changing.set(peKey(0, context.regime), [Number(VA)]);
-  const cache = new MayCache(timeline, cells, values, catalogue, knowledge, false, modelWithout(), false);
+  const cache = new MayCache(timeline, cells, values, catalogue, knowledge, false, modelWithout(), [], false);
   const whole = catalogue.context(context);
   cache.begin(0, [], []);
   const { entries, faults } = cache.results(0, whole, Number(VA), 0);
@@ -79,6 +79,8 @@ const context = (regime: typeof EL10 | typeof EL2, stage2: boolean): Omit<Contex
   asid: 0,
   stage2Root: 2,
   vmid: 0,
+  ha: false,
+  hd: false,
 });
 
 test("one stage: the walk ends where a naive walk ends, or faults as it does", () => {
