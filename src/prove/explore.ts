@@ -7,7 +7,16 @@ import type { Cpu } from "./cpu.js";
 import { type Condition, type Program, Unsupported } from "./program.js";
 import { modelWithout, type Rule } from "./rules.js";
 import { type Step, tell } from "./story/index.js";
-import { type Atom, type Candidate, LimitReached, type Runs, ThreadRun, type Trail, World } from "./thread/index.js";
+import {
+  type Atom,
+  type Candidate,
+  LimitReached,
+  type Runs,
+  ThreadRun,
+  type Trail,
+  valueAt,
+  World,
+} from "./thread/index.js";
 import { byWalk, Knowledge, Learned, MAX_EVENTS, NOBODY, WRITE } from "./tlb/index.js";
 
 export interface Options extends Cpu {
@@ -215,13 +224,14 @@ class Search {
 
   /** A thread's runs before the last event, when it cannot tell that the event is there: then they are its runs now. */
   private unseen(thread: number, before: Runs | undefined): Runs | undefined {
-    const { timeline, cache } = this.world;
+    const { timeline, cache, cells } = this.world;
     const t = timeline.n;
     if (!this.world.reduces || before === undefined || t === 0 || timeline.thread[t] === thread) return undefined;
     const what = timeline.what[t]!;
     const seen =
       timeline.kind[t] === WRITE
-        ? before.touched.has(what) || (cache.descriptors.has(what) && cache.knowledge.changes(thread))
+        ? cells.parts[what]!.some((part) => before.touched.has(part)) ||
+          (cache.descriptors.has(what) && cache.knowledge.changes(thread))
         : timeline.pe[t] === thread;
     return seen ? undefined : before;
   }
@@ -265,8 +275,7 @@ class Search {
     let mask = 0;
     for (const { pa, value, size, bit } of this.memoryAtoms) {
       const cell = cells.at(pa, size);
-      const t = timeline.lastWrite(cell, timeline.n);
-      if ((t === 0 ? cells.initial[cell] : timeline.value[t]) === values.id(value)) mask |= 1 << bit;
+      if (valueAt(this.world, cell, timeline.n) === values.id(value)) mask |= 1 << bit;
     }
     return mask;
   }
