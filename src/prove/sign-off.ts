@@ -281,7 +281,7 @@ export function assumptions(setting: Setting): string[] {
     "While a PE executes at EL2, it does not walk for EL1&0, which is out of context then (DDI 0487, D8); where an erratum lets a speculative AT do so, the hypervisor works around it.",
     "Between a vCPU's last instruction on a pCPU and its first on another the hypervisor executes a DSB ISH, as Linux's __switch_to() does: a TLBI that the guest had not yet completed is completed by the PE that executed it. No policy says so, and none is held against it.",
     "TLBs are private to a PE (no CnP); all PEs are in one Inner Shareable domain; memory is Normal, cacheable and coherent.",
-    "Descriptors change by single 64-bit writes of software: no hardware update of the access flag or the dirty state.",
+    "Descriptors change by single 64-bit writes of software: in the scenarios hardware updates neither access flag nor dirty state (TCR_EL1.HA = 0, VTCR_EL2.HA = 0).",
     "Instruction fetches, and instruction and data cache maintenance, are not modelled.",
     setting.fb
       ? "HCR_EL2.FB = 1 and BSU = Inner Shareable, as Xen sets them: a guest's local TLBIs are broadcast, and its barriers reach as far (--no-fb shows what that is for)."
