@@ -8,11 +8,11 @@ import { CPU_PROFILES, explainTlbi, TLBI_OPS } from "../../dist/arch/index.js";
 import { Elf } from "../../dist/capture/elf.js";
 import { ExecutionLog } from "../../dist/capture/log.js";
 import { builtInText, hostNames, loadHost, loadPolicy, policyNames, scenarioNames } from "../../dist/catalog/index.js";
-import decideLitmus from "../../dist/cli/litmus-worker.js";
 import { shadowOf } from "../../dist/cli/shadow.js";
 import { PhasePrices } from "../../dist/compare/index.js";
 import { parseHost, priceTlbi } from "../../dist/host/index.js";
 import { InputError } from "../../dist/input/index.js";
+import decideLitmus from "../../dist/jobs/litmus-worker.js";
 import { Case, OCCASIONS, parsePolicy, policyOn, unroll } from "../../dist/policy/index.js";
 import { readTrace, traceDigest, writeTrace } from "../../dist/trace/file.js";
 import { Summing } from "../../dist/trace/index.js";
@@ -154,7 +154,7 @@ export const KINDS = {
     make: (r) => damageText(r, r.pick(hostTexts), hostTexts),
     try(text, r) {
       const host = answered(() => parseHost(text, "fuzz.toml", loadHost));
-      if (host === undefined || host.kvm === undefined) return;
+      if (host === undefined) return;
       const ipaBits = r.pick([32, 36, 40, 44, 48, 52]);
       const priced = answered(() =>
         priceTlbi({ op: r.pick(TLBI_OPS).name, operand: BigInt(r.next()), host, ipaBits, shadow: r.below(700) }),

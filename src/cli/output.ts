@@ -1,7 +1,6 @@
 /** What all commands share at their edge: where words go, how wide it is there, and which status is left to give. */
 import { fileError, visibleJson, visibleText } from "../input/index.js";
-import { io } from "./io.js";
-import { ProgressLine } from "./progress.js";
+import { io, ProgressLine } from "../jobs/index.js";
 
 /** Thrown when all has been said and only the exit status is left to give. */
 export class ExitStatus extends Error {

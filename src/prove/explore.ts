@@ -125,6 +125,19 @@ class Search {
           });
           return (t) => (t & (1 << bit)) !== 0;
         }
+        case "sysreg": {
+          const value = this.world.values.id(c.value);
+          const bit = bitOf(`sysreg ${c.thread} ${c.sysreg} ${value}`, (bit) => {
+            atoms[c.thread]!.push({ sysreg: c.sysreg, value, bit });
+          });
+          return (t) => (t & (1 << bit)) !== 0;
+        }
+        case "pc": {
+          const bit = bitOf(`pc ${c.thread} ${c.address}`, (bit) => {
+            atoms[c.thread]!.push({ pc: c.address, bit });
+          });
+          return (t) => (t & (1 << bit)) !== 0;
+        }
         case "mem": {
           const { pa, value, size = 8 } = c;
           const bit = bitOf(`mem ${pa} ${size} ${value}`, (bit) => {

@@ -95,6 +95,8 @@ export type Action =
       readonly bit?: number;
       readonly word?: true;
     }
+  /** the thread ends here, as it does where no code stands */
+  | { readonly op: "stop" }
   /** also DC, IC, AT-free hints: what has no effect in this model */
   | { readonly op: "nop" };
 
@@ -157,6 +159,10 @@ export type Condition =
   | { readonly kind: "reg"; readonly thread: number; readonly reg: Reg; readonly value: bigint }
   /** the last value written to `size` bytes (8 if not said) at a physical address */
   | { readonly kind: "mem"; readonly pa: number; readonly value: bigint; readonly size?: number }
+  /** a thread's system register at its end */
+  | { readonly kind: "sysreg"; readonly thread: number; readonly sysreg: ThreadSysreg; readonly value: bigint }
+  /** where a thread ended: the address of a "stop" in its code */
+  | { readonly kind: "pc"; readonly thread: number; readonly address: number }
   /** a thread has taken such a fault; `thread` is an index in Program.threads */
   | { readonly kind: "fault"; readonly thread: number; readonly fault: Faults };
 

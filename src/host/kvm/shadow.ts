@@ -46,6 +46,11 @@ const NEXT = 6;
 const PREVIOUS = 7;
 const FIELDS_BITS = 3;
 
+/** Bits of a word of {@link ShadowPool.valid}. */
+const WORD_BITS = 5;
+const WORD_MASK = 31;
+const lowestBit = (word: number): number => 31 - Math.clz32(word & -word);
+
 /** The tables of all shadows of a host, in typed arrays. An entry is 0 (invalid), a table's number, or -1 - guest level. */
 export class ShadowPool {
   readonly bits: number;
@@ -62,6 +67,8 @@ export class ShadowPool {
   readonly chunksPerGranule: number;
   readonly tablesPerGranule: number;
   entries: Int32Array;
+  /** a bit for each entry: is it valid? A table has few valid entries, and these are found without looking at the others */
+  valid: Int32Array;
   tables: Int32Array;
   private free = 0;
   /** table 0 is not used: its number means "invalid" */
@@ -84,6 +91,7 @@ export class ShadowPool {
     // Growing discards the engine's compiled code: a usual trace should not need it.
     const tables = 1024;
     this.entries = new Int32Array(tables << this.bits);
+    this.valid = new Int32Array(this.entries.length >> WORD_BITS);
     this.tables = new Int32Array(tables << FIELDS_BITS);
   }
 
@@ -114,7 +122,9 @@ export class ShadowPool {
 
   /** Writes a valid entry (a table's number, or -1 - guest level) where there is none. */
   set(table: number, slot: number, entry: number): void {
-    this.entries[(table << this.bits) + slot] = entry;
+    const at = (table << this.bits) + slot;
+    this.entries[at] = entry;
+    this.valid[at >> WORD_BITS]! |= 1 << (at & WORD_MASK);
     const row = table << FIELDS_BITS;
     const tables = this.tables;
     tables[row + USED]!++;
@@ -123,15 +133,23 @@ export class ShadowPool {
     if (slot > tables[row + HIGHEST]!) tables[row + HIGHEST] = slot;
   }
 
+  /** Makes the entry at that index of {@link entries} invalid. */
+  unset(at: number): void {
+    this.entries[at] = 0;
+    this.valid[at >> WORD_BITS]! &= ~(1 << (at & WORD_MASK));
+    this.tables[((at >> this.bits) << FIELDS_BITS) + USED]!--;
+  }
+
   /** Makes all entries of a table invalid. */
   clear(table: number): void {
     const row = table << FIELDS_BITS;
-    const { tables, entries } = this;
+    const { tables, entries, valid } = this;
     const first = (table << this.bits) + tables[row + LOWEST]!;
     const last = (table << this.bits) + tables[row + HIGHEST]!;
-    // A call of fill costs more than a few entries do.
-    if (last - first > 16) entries.fill(0, first, last + 1);
-    else for (let i = first; i <= last; i++) entries[i] = 0;
+    for (let word = first >> WORD_BITS; word <= last >> WORD_BITS; word++) {
+      for (let left = valid[word]!; left !== 0; left &= left - 1) entries[(word << WORD_BITS) + lowestBit(left)] = 0;
+      valid[word] = 0;
+    }
     tables[row + USED] = 0;
     tables[row + LEAVES] = 0;
   }
@@ -143,6 +161,7 @@ export class ShadowPool {
       return grown;
     };
     this.entries = twice(this.entries);
+    this.valid = twice(this.valid);
     this.tables = twice(this.tables);
   }
 }
@@ -261,16 +280,37 @@ export class ShadowStage2 {
       return;
     }
     const shift = pool.bits * (3 - level);
-    const mask = (1 << shift) - 1;
+    const from = first >> shift;
     const end = last >> shift;
-    for (let slot = first >> shift; slot <= end; slot++) {
-      const entry = pool.entries[(table << pool.bits) + slot]!;
-      if (entry === 0) counts.emptySlots++;
-      else if (entry < 0) this.clearLeaf(table, slot, counts);
-      else {
-        this.unmapTable(entry, slot === first >> shift ? first & mask : 0, slot === end ? last & mask : mask, counts);
-        if (this.isEmpty(entry)) this.freeTable(entry, counts);
+    counts.emptySlots += end - from + 1;
+    const base = table << pool.bits;
+    const lowest = Math.max(from, pool.tables[row + LOWEST]!);
+    const highest = Math.min(end, pool.tables[row + HIGHEST]!);
+    for (let word = (base + lowest) >> WORD_BITS; word <= (base + highest) >> WORD_BITS; word++)
+      for (let left = pool.valid[word]!; left !== 0; left &= left - 1) {
+        const slot = (word << WORD_BITS) + lowestBit(left) - base;
+        if (slot < from || slot > end) continue;
+        counts.emptySlots--;
+        this.unmapEntry(table, slot, level, slot === from ? first : 0, slot === end ? last : -1, counts);
       }
+  }
+
+  /** Unmaps what a valid entry maps of the granules `first` to `last` of its table's reach; -1 = to the end of its own. */
+  private unmapEntry(
+    table: number,
+    slot: number,
+    level: number,
+    first: number,
+    last: number,
+    counts: WalkCounts,
+  ): void {
+    const pool = this.pool;
+    const entry = pool.entries[(table << pool.bits) + slot]!;
+    if (entry < 0) this.clearLeaf(table, slot, counts);
+    else {
+      const mask = (1 << (pool.bits * (3 - level))) - 1;
+      this.unmapTable(entry, first & mask, last & mask, counts);
+      if (this.isEmpty(entry)) this.freeTable(entry, counts);
     }
   }
 
@@ -335,9 +375,8 @@ export class ShadowStage2 {
   }
 
   private clearLeaf(table: number, slot: number, counts: WalkCounts): void {
-    const { entries, bits, tables } = this.pool;
-    entries[(table << bits) + slot] = 0;
-    tables[(table << FIELDS_BITS) + USED]!--;
+    const { bits, tables } = this.pool;
+    this.pool.unset((table << bits) + slot);
     tables[(table << FIELDS_BITS) + LEAVES]!--;
     counts.leaves++;
   }
@@ -347,8 +386,7 @@ export class ShadowStage2 {
     const row = table << FIELDS_BITS;
     const parentEntry = pool.tables[row + PARENT_ENTRY]!;
     const level = pool.tables[row + LEVEL]!;
-    pool.entries[parentEntry] = 0;
-    pool.tables[((parentEntry >> pool.bits) << FIELDS_BITS) + USED]!--;
+    pool.unset(parentEntry);
     if (level > pool.chunkLevel) counts.freed++;
     else if (level === pool.chunkLevel) counts.upperFreed++;
     else if (level === pool.topLevel) counts.topFreed++;

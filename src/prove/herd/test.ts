@@ -30,8 +30,12 @@ function saidBy({ settings, file }: HerdTest): Said & { readonly why?: string } 
   for (const key of Object.keys(verdictKeys)) {
     const setting = settings.find((one) => one.key.toLowerCase() === key.toLowerCase());
     if (setting === undefined) continue;
-    if (key !== "why" && setting.value !== "allowed" && setting.value !== "forbidden")
-      throw InputError.at(file, setting.line, `${setting.key}=${setting.value}, expected allowed or forbidden`);
+    if (key !== "why" && !/^(allowed|forbidden|unsupported)$/.test(setting.value))
+      throw InputError.at(
+        file,
+        setting.line,
+        `${setting.key}=${setting.value}, expected allowed, forbidden or unsupported`,
+      );
     said[key] = setting.value;
   }
   return said;

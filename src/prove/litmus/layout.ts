@@ -82,6 +82,7 @@ function wishesOf(symbolic: readonly string[], setup: readonly Statement[], file
       made.reserve = Math.max(made.reserve, align);
     }
   }
+  for (const name of undeclared(symbolic, all)) wish(name, "physical");
   for (const one of all) {
     if (one.kind !== "mapping" || one.level === 3 || one.from.kind !== "name") continue;
     const source = wishes.get(one.from.name);
@@ -93,6 +94,17 @@ function wishesOf(symbolic: readonly string[], setup: readonly Statement[], file
     block.reserve = Math.max(block.reserve, coverage(one.level));
   }
   return [...wishes.values()];
+}
+
+/** Where a test declares no physical name, as ArchSem's do not, a name that it maps to and that is nothing else is one. */
+function undeclared(symbolic: readonly string[], all: readonly Statement[]): ReadonlySet<string> {
+  const declared = all.flatMap((one) => (one.kind === "declare" ? one.names : one.kind === "table" ? [one.name] : []));
+  if (all.some((one) => one.kind === "declare" && one.space === "physical")) return new Set();
+  const known = new Set([...symbolic, ...declared]);
+  const targets = all.flatMap((one) =>
+    one.kind === "mapping" && one.target.kind === "address" ? [one.target.value] : [],
+  );
+  return new Set(targets.flatMap((value) => (value.kind === "name" && !known.has(value.name) ? [value.name] : [])));
 }
 
 /** Targets of blocks come last, since they follow their sources; names that an assert binds come one after another. */
@@ -255,8 +267,8 @@ class Occupied {
   private readonly sizes: readonly number[];
   /** names by space, by what they reserve, by a block at least as large, and by that block's number */
   private readonly blocks = new Map<string, Map<number, number>>();
-  /** names of all spaces by address */
-  private readonly at = new Map<number, number>();
+  /** by address, names that are physical, and those that are not: what the others would not like to share it with */
+  private readonly at = new Map<string, number>();
 
   constructor(wishes: readonly Wish[]) {
     this.sizes = [...new Set([PAGE, ...wishes.map(({ reserve }) => reserve)])];
@@ -268,7 +280,8 @@ class Occupied {
   /** A name comes (1) or goes (-1). */
   add({ space, reserve }: Wish, address: number, by: 1 | -1): void {
     const count = (map: Map<number, number>, key: number): unknown => map.set(key, (map.get(key) ?? 0) + by);
-    count(this.at, address);
+    const key = `${address} ${space !== "physical"}`;
+    this.at.set(key, (this.at.get(key) ?? 0) + by);
     for (const block of this.sizes)
       if (block >= reserve) count(this.blocks.get(`${space} ${reserve} ${block}`)!, Math.floor(address / block));
     if (reserve > PAGE) count(this.blocks.get(`${space} ${PAGE} ${PAGE}`)!, Math.floor(address / PAGE));
@@ -279,9 +292,12 @@ class Occupied {
     return (this.blocks.get(`${space} ${PAGE} ${PAGE}`)!.get(Math.floor(address / PAGE)) ?? 0) > 0;
   }
 
-  /** 2 for each name of the space in whose block it would lie, or which would lie in its own; 1 for each other at the address. */
+  /**
+   * 2 for each name of the space in whose block it would lie, or which would lie in its own; 1 for each other at the address,
+   * where one of the two is physical: virtual and intermediate names start at one number, as isla's do.
+   */
   cost({ space, reserve }: Wish, address: number): number {
-    let sum = this.at.get(address) ?? 0;
+    let sum = this.at.get(`${address} ${space === "physical"}`) ?? 0;
     for (const own of this.sizes) {
       const block = Math.max(own, reserve);
       if (block > PAGE) sum += 2 * (this.blocks.get(`${space} ${own} ${block}`)!.get(Math.floor(address / block)) ?? 0);

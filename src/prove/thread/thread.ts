@@ -3,7 +3,7 @@
  * write or TLBI a place in the timeline that its views allow. With the timeline given, threads do not influence each other.
  */
 import { BARRIERS } from "../../arch/index.js";
-import type { Action, Faults, FaultType, Instruction, Thread } from "../program.js";
+import type { Action, Faults, FaultType, Instruction, Thread, ThreadSysreg } from "../program.js";
 import { MAX_EVENTS } from "../tlb/index.js";
 import { Accesses } from "./access.js";
 import { latestTlbi, orderBy } from "./barriers.js";
@@ -31,6 +31,7 @@ import {
   setDone,
   setReg,
   setSysreg,
+  sysreg,
   sysregPlace,
   VCSE,
   VDSB,
@@ -65,9 +66,11 @@ export interface Runs {
   readonly checkpoint: State;
 }
 
-/** A condition's atom about this thread: bit `bit` is set when register `reg` ends with the value, or such a fault was taken. */
+/** A condition's atom about this thread: bit `bit` is set when a register ends with the value, the thread at the address `pc`, or such a fault was taken. */
 export type Atom = { readonly bit: number } & (
   | { readonly reg: number; readonly value: number }
+  | { readonly sysreg: ThreadSysreg; readonly value: number }
+  | { readonly pc: number }
   | { readonly faults: Faults }
 );
 
@@ -194,11 +197,11 @@ export class ThreadRun implements Run {
       if (this.found) return true;
       // Nothing placed after the base can be next, nor can what is bound to come after it keep a promise.
       if (s[VDSB]! > this.base || s[VCSE]! > this.base) return s[OPEN] === 0;
-      if (s[PC]! < 0) {
+      const at = s[PC]! < 0 ? undefined : this.code.at(s[PC]!);
+      if (at === undefined || at.op === "stop") {
         if (s[OPEN] === 0 && world.timeline.n === this.base) this.end(s);
         return s[OPEN] === 0;
       }
-      const at = this.code.at(s[PC]!);
       if (this.linear && MAY_PLACE.has(at.op)) this.checkpoint = s.slice();
       if (s[EL]! < 2 && s[EL]! < leastEl(at) && world.model["least-el"]) {
         world.tick();
@@ -266,9 +269,16 @@ export class ThreadRun implements Run {
 
   private end(s: State): void {
     let mask = s[FAULTS]!;
-    for (const atom of this.atoms) if ("reg" in atom && reg(s, atom.reg) === atom.value) mask |= 1 << atom.bit;
+    for (const atom of this.atoms) if (this.holds(s, atom)) mask |= 1 << atom.bit;
     this.outcomes.add(mask);
     if (this.log && mask === this.wanted) this.found = [...this.log];
+  }
+
+  /** True when an atom about the end holds; faults have set their bits. */
+  private holds(s: State, atom: Atom): boolean {
+    if ("reg" in atom) return reg(s, atom.reg) === atom.value;
+    if ("sysreg" in atom) return sysreg(s, sysregPlace(atom.sysreg)) === atom.value;
+    return "pc" in atom && s[PC]! >= 0 && this.code.at(s[PC]!).address === atom.pc;
   }
 
   noted(record: Trail, then: () => boolean): boolean {
@@ -283,7 +293,7 @@ export class ThreadRun implements Run {
   faultBits(at: Instruction, va: number, type: FaultType): number {
     let bits = 0;
     for (const atom of this.atoms) {
-      if ("reg" in atom) continue;
+      if (!("faults" in atom)) continue;
       const { at: addresses, from = 0, to = Number.POSITIVE_INFINITY, type: wanted = type } = atom.faults;
       if (wanted === type && va >= from && va < to && (addresses?.includes(at.address) ?? true)) bits |= 1 << atom.bit;
     }
