@@ -5,7 +5,7 @@ import { litmusFiles } from "../catalog/index.js";
 import { InputError } from "../input/index.js";
 import { decideLitmus, type LitmusResult } from "../jobs/index.js";
 import { DEFAULT_MAX_STATES, proverCpu } from "../prove/index.js";
-import { isUnexpected, litmusJson, litmusTable, litmusText, testTable } from "../report/index.js";
+import { finalStatesText, isUnexpected, litmusJson, litmusTable, litmusText, testTable } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { positive } from "./options.js";
 import { ExitStatus, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
@@ -13,6 +13,7 @@ import { ExitStatus, outputWidth, print, printJson, quietOnBrokenPipe, say } fro
 interface LitmusOptions extends FormOptions {
   readonly expect?: boolean;
   readonly witness?: boolean;
+  readonly states?: boolean;
   readonly cpu?: string;
   readonly ets2?: boolean;
   readonly maxStates: number;
@@ -34,6 +35,7 @@ export function register(program: Command): void {
     )
     .option("--json", "print JSON")
     .option("--witness", "tell how each allowed assertion comes about")
+    .option("--states", "print all final states of each test, as herd does")
     .option("--expect", `exit with status ${UNEXPECTED} when a verdict is not the one that the file gives or expects`)
     .addOption(
       new Option("--cpu <profile>", "a CPU profile (default: no optional feature, without the erratum)").choices(
@@ -59,13 +61,14 @@ async function run(paths: readonly string[], options: LitmusOptions): Promise<vo
   const files = litmusFiles(paths);
   const cpu = proverCpu(cpuProfile(options.cpu ?? "arch-minimal")!);
   const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
-  const answers = await decideLitmus(files, { ...cpu, ets2: options.ets2 ?? cpu.ets2, ...limits });
+  const answers = await decideLitmus(files, { ...cpu, ets2: options.ets2 ?? cpu.ets2, ...limits }, options.states);
   const refused = answers.flatMap((answer) => ("refused" in answer ? [answer.refused] : []));
   const results = answers.filter((answer): answer is LitmusResult => !("refused" in answer));
   // A file alone is an input like any other.
   if (files.length === 1 && refused.length === 1) throw new InputError(refused[0]!);
   const { expect = false, witness = false } = options;
   if (!printForm(options, { csv: () => litmusTable(results), markdown: () => testTable(results, expect) })) {
+    if (options.states && !options.json) print(finalStatesText(results));
     if (options.json) printJson(litmusJson(results, refused, witness));
     else print(litmusText(results, refused.length, { width: outputWidth(), expect, witness }));
   }

@@ -2,6 +2,7 @@
 export { assumptions, litmusAssumptions, rulesWithout, SWITCHED } from "./assumptions.js";
 export { type Cpu, proverCpu } from "./cpu.js";
 export { DEFAULT_MAX_STATES, type Decision, explore, type Options } from "./explore.js";
+export { type FinalStates, finalsOf } from "./finals.js";
 export { decideTest, readTest, type TestDecision } from "./forms.js";
 export * from "./litmus/index.js";
 export { PROVED, type ProvedOccasion, type Setting } from "./occasion/index.js";

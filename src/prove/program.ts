@@ -179,6 +179,14 @@ export interface Faults {
   readonly type?: FaultType;
 }
 
+/** What is looked at in a final state: the value of a register (of the PC: the address), of memory, or 1 where a fault was taken. */
+export type Observed =
+  | { readonly kind: "reg"; readonly thread: number; readonly reg: Reg }
+  | { readonly kind: "sysreg"; readonly thread: number; readonly sysreg: ThreadSysreg }
+  | { readonly kind: "pc"; readonly thread: number }
+  | { readonly kind: "mem"; readonly pa: number; readonly size: number }
+  | { readonly kind: "fault"; readonly thread: number; readonly fault: Faults };
+
 /** Names of addresses, for stories. Keys are addresses of pages. */
 export interface Names {
   readonly virtual: ReadonlyMap<number, string>;

@@ -22,6 +22,7 @@ export { EventJson, EventLines, EventPage } from "./terminal/events.js";
 export { heldText, heldTraceText } from "./terminal/held.js";
 export { listingText } from "./terminal/listing.js";
 export { litmusText } from "./terminal/litmus.js";
+export { finalStatesText } from "./terminal/litmus-states.js";
 export { priceText } from "./terminal/price.js";
 export { proofText } from "./terminal/proof.js";
 export { showText } from "./terminal/show.js";

@@ -3,7 +3,7 @@
  * write or TLBI a place in the timeline that its views allow. With the timeline given, threads do not influence each other.
  */
 import { BARRIERS } from "../../arch/index.js";
-import type { Action, Faults, FaultType, Instruction, Thread, ThreadSysreg } from "../program.js";
+import type { Action, Faults, FaultType, Instruction, Observed, Thread, ThreadSysreg } from "../program.js";
 import { MAX_EVENTS } from "../tlb/index.js";
 import { Accesses } from "./access.js";
 import { latestTlbi, orderBy } from "./barriers.js";
@@ -102,10 +102,12 @@ export class ThreadRun implements Run {
   private log: Trail[] | undefined;
   found: readonly Trail[] | undefined;
 
+  /** `observed`: outcomes are not masks of the atoms but numbers of what is observed at the end, see {@link seen} */
   constructor(
     readonly world: World,
     readonly index: number,
     private readonly atoms: readonly Atom[],
+    private readonly observed?: readonly Observed[],
   ) {
     this.thread = world.program.threads[index]!;
     this.code = new Code(this.thread.code);
@@ -267,7 +269,33 @@ export class ThreadRun implements Run {
     return visit.kept;
   }
 
+  /** What was observed, by the number of an outcome: ids of values, the PC itself, 1 or 0 for faults. */
+  readonly seen: (readonly number[])[] = [];
+  private readonly seenBefore = new Map<string, number>();
+
+  /** The number of what is observed in a final state. */
+  private view(s: State, observed: readonly Observed[]): number {
+    let fault = 0;
+    const values = observed.map((one) => {
+      if (one.kind === "reg") return reg(s, one.reg);
+      if (one.kind === "sysreg") return sysreg(s, sysregPlace(one.sysreg));
+      if (one.kind === "pc") return s[PC]! < 0 ? 0 : this.code.at(s[PC]!).address;
+      return one.kind === "fault" ? (s[FAULTS]! >> this.atoms[fault++]!.bit) & 1 : 0;
+    });
+    const key = values.join();
+    let number = this.seenBefore.get(key);
+    if (number === undefined) {
+      number = this.seen.push(values) - 1;
+      this.seenBefore.set(key, number);
+    }
+    return number;
+  }
+
   private end(s: State): void {
+    if (this.observed) {
+      this.outcomes.add(this.view(s, this.observed));
+      return;
+    }
     let mask = s[FAULTS]!;
     for (const atom of this.atoms) if (this.holds(s, atom)) mask |= 1 << atom.bit;
     this.outcomes.add(mask);
