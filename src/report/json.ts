@@ -34,20 +34,20 @@ export const tlbiListJson = (): object[] =>
 /** Results of litmus tests; `refused`: what was said of files that are none; with stories if asked. */
 export function litmusJson(results: readonly LitmusResult[], refused: readonly string[], witness: boolean): object {
   return {
-    results: results.map(
-      ({ name, file, verdict, states, timelines, milliseconds, reason, expect, expected, witness: steps }) => ({
-        name,
-        file,
-        verdict,
-        states,
-        timelines,
-        milliseconds,
+    results: results.map((result) => {
+      const { name, file, verdict, holds, states, timelines, milliseconds } = result;
+      const { reason, expect, expected, finals, witness: steps } = result;
+      return {
+        ...{ name, file, verdict },
+        ...(holds === undefined ? {} : { holds }),
+        ...{ states, timelines, milliseconds },
         ...(reason === undefined ? {} : { reason }),
         ...(expect === undefined ? {} : { expect }),
         ...(expected === undefined ? {} : { expected }),
+        ...(finals === undefined ? {} : { finals }),
         ...(witness && steps ? { witness: steps } : {}),
-      }),
-    ),
+      };
+    }),
     summary: summaryOf(results, refused.length),
     ...(refused.length > 0 ? { refused } : {}),
   };

@@ -23,6 +23,19 @@ export function litmusText(
   const reasons = results.filter(({ reason }) => reason !== undefined);
   if (reasons.length > 0)
     parts.push(reasons.map((one) => wrapped(`${one.name} is ${one.verdict}: ${one.reason}`, width, "  ")).join(""));
+  const held = results.filter(({ holds }) => holds !== undefined);
+  if (held.length > 0)
+    parts.push(
+      held
+        .map(({ name, quantifier, verdict, holds }) =>
+          wrapped(
+            `${name}: its proposition is ${verdict}, so ${quantifier} ${holds ? "holds" : "does not hold"}`,
+            width,
+            "  ",
+          ),
+        )
+        .join(""),
+    );
   if (witness) for (const one of results) if (one.witness) parts.push(story(one, width));
   parts.push(wrapped(sentenceOf(summaryOf(results, refused)), width));
   return parts.join("\n");
