@@ -8,8 +8,17 @@ import type { Cpu } from "./cpu.js";
 import { type Observed, type Program, Unsupported } from "./program.js";
 import { modelWithout, type Rule } from "./rules.js";
 import { type Step, tell } from "./story/index.js";
-import { type Atom, type Candidate, LimitReached, type Runs, ThreadRun, type Trail, World } from "./thread/index.js";
-import { Knowledge, Learned, MAX_EVENTS, WRITE } from "./tlb/index.js";
+import {
+  type Atom,
+  type Candidate,
+  LimitReached,
+  type Runs,
+  ThreadRun,
+  type Trail,
+  valueAt,
+  World,
+} from "./thread/index.js";
+import { byWalk, Knowledge, Learned, MAX_EVENTS, NOBODY, WRITE } from "./tlb/index.js";
 
 export interface Options extends Cpu {
   /** over this many thread states the answer is unknown */
@@ -170,10 +179,7 @@ class Search {
 
   /** The id of the value that memory holds at the end of the timeline. */
   private held(pa: number, size: number): number {
-    const { timeline, cells } = this.world;
-    const cell = cells.at(pa, size);
-    const t = timeline.lastWrite(cell, timeline.n);
-    return t === 0 ? cells.initial[cell]! : timeline.value[t]!;
+    return valueAt(this.world, this.world.cells.at(pa, size), this.world.timeline.n);
   }
 
   /** Which limit ended the search. */
@@ -208,8 +214,8 @@ class Search {
       this.judge(this.threads.map((thread, i) => (runs[i] ?? thread.run()).outcomes));
       if (this.satisfying >= COMPARED) return;
     }
-    for (const run of runs)
-      for (const c of run?.candidates ?? []) {
+    for (const candidates of [...runs.map((run) => run?.candidates ?? []), this.flags()])
+      for (const c of candidates) {
         if (this.mirrored(c)) continue;
         timeline.push(c.kind, c.thread, c.pe, c.what, c.value, c.origin);
         this.node(runs);
@@ -219,15 +225,28 @@ class Search {
       }
   }
 
+  /** The access flags that hardware may set next without being asked: no instruction fulfils that. */
+  private flags(): Candidate[] {
+    const { timeline, cache, program } = this.world;
+    if (!cache.knowledge.updates) return [];
+    return program.threads.flatMap((_, pe) =>
+      cache.flags(pe, timeline.n).map(({ cell, value }) => {
+        cache.constants.write(cell);
+        return { kind: WRITE, thread: NOBODY, pe: byWalk(pe), what: cell, value, origin: -1, after: 0 };
+      }),
+    );
+  }
+
   /** A thread's runs before the last event, when it cannot tell that the event is there: then they are its runs now. */
   private unseen(thread: number, before: Runs | undefined): Runs | undefined {
-    const { timeline, cache } = this.world;
+    const { timeline, cache, cells } = this.world;
     const t = timeline.n;
     if (!this.world.reduces || before === undefined || t === 0 || timeline.thread[t] === thread) return undefined;
     const what = timeline.what[t]!;
     const seen =
       timeline.kind[t] === WRITE
-        ? before.touched.has(what) || (cache.descriptors.has(what) && cache.knowledge.changes(thread))
+        ? cells.parts[what]!.some((part) => before.touched.has(part)) ||
+          (cache.descriptors.has(what) && cache.knowledge.changes(thread))
         : timeline.pe[t] === thread;
     return seen ? undefined : before;
   }

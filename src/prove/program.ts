@@ -65,11 +65,11 @@ export type Action =
       readonly status?: Reg;
     }
   | {
-      /** CAS, SWP, LDADD, LDSET, LDCLR, LDEOR: rs is compared (CAS) or the operand; the old value goes to `old` */
+      /** CAS, SWP, LD<op>: rs is compared (CAS) or the operand */
       readonly op: "atomic";
-      readonly kind: "cas" | "swp" | "add" | "set" | "clr" | "eor";
+      readonly kind: "cas" | "swp" | "add" | "set" | "clr" | "eor" | "smax" | "smin" | "umax" | "umin";
       readonly rs: Reg;
-      /** CAS: the new value's register; others: where the old value goes */
+      /** CAS: the new value's register, and the old value goes to rs; others: where the old value goes */
       readonly rt: Reg;
       readonly rn: Reg;
       readonly size: number;

@@ -9,6 +9,8 @@ import { Accesses } from "./access.js";
 import { latestTlbi, orderBy } from "./barriers.js";
 import { Code } from "./code.js";
 import { compute } from "./compute.js";
+import { refuseFields } from "./context.js";
+import { leastEl, UNDEFINED } from "./exception.js";
 import { executeTlbi } from "./invalidate.js";
 import { Regimes } from "./regime.js";
 import type { Placing, Run } from "./run.js";
@@ -22,7 +24,7 @@ import {
   OPEN,
   PC,
   reg,
-  regView,
+  regDeps,
   SP,
   STATE_SIZE,
   type State,
@@ -120,6 +122,7 @@ export class ThreadRun implements Run {
     s[EL] = thread.el;
     s[SP] = thread.sp;
     for (const [r, value] of Object.entries(thread.registers)) setReg(s, Number(r), world.values.id(value), 0);
+    for (const [name, value] of Object.entries(thread.sysregs)) refuseFields(name, value);
     ALL_SYSREGS.forEach((name, place) => {
       setSysreg(s, place, world.values.id(initialSysreg(thread, name)), 0);
     });
@@ -202,6 +205,12 @@ export class ThreadRun implements Run {
         return s[OPEN] === 0;
       }
       if (this.linear && MAY_PLACE.has(at.op)) this.checkpoint = s.slice();
+      if (s[EL]! < 2 && s[EL]! < leastEl(at) && world.model["least-el"]) {
+        world.tick();
+        const goOn = this.regimes.exception(s, at, 1, UNDEFINED, undefined, s[PC]!);
+        if (goOn !== undefined) return goOn;
+        continue;
+      }
       if (at.op === "tlbi") {
         world.tick();
         return executeTlbi(this, this.regimes, s, at);
@@ -228,7 +237,7 @@ export class ThreadRun implements Run {
         return undefined;
       }
       case "msr":
-        return regimes.msr(s, at, sysregPlace(at.sysreg), reg(s, at.rt), regView(s, at.rt));
+        return regimes.msr(s, at, sysregPlace(at.sysreg), reg(s, at.rt), regDeps(s, at.rt));
       case "svc":
         return regimes.exception(s, at, 1, (0x15 << 26) | (1 << 25) | at.imm, undefined, s[PC]!);
       case "hvc":
@@ -320,7 +329,7 @@ export class ThreadRun implements Run {
   }
 
   touch(cell: number): void {
-    this.touched.add(cell);
+    for (const part of this.world.cells.parts[cell]!) this.touched.add(part);
   }
 
   placeEvent(s: State, event: Placing, then: (next: State, time: number) => boolean): boolean {
