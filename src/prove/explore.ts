@@ -206,7 +206,7 @@ class Search {
     this.world.checkTime();
     const { timeline } = this.world;
     const runs = this.threads.map((thread, i) =>
-      thread.code.issues
+      thread.code.issues || this.world.cache.knowledge.updates
         ? (this.unseen(i, before[i]) ?? thread.run(this.world.reduces ? before[i] : undefined))
         : undefined,
     );

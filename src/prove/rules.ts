@@ -45,6 +45,8 @@ export const RULES = {
   "stage1-off":
     "after SCTLR_ELx.M = 0 and a context synchronisation event no entry is used that was filled while stage 1 was on (D8.2)",
   "out-of-context": "while a PE executes at EL2, it does not walk for EL1&0: that regime is out of context (D8.1)",
+  "walks-end-at-traps": "a walk for EL1&0 that is under way when its PE comes to EL2 ends there: an assumption",
+  "no-buffers": "nothing else translates for EL1&0 while its PE is at EL2, no profiling or trace buffer: an assumption",
   coherence: "accesses of one location are coherent (B2.3)",
   "translation-coherence":
     "of two accesses of a PE to the same bytes, by one VA or by aliases, the second uses no translation older than that of the first (B2.3, AARCH-24876)",

@@ -52,7 +52,7 @@ export class Words {
   /** The name of a page's address, or that in hexadecimal. */
   va = (page: number): string => this.name("virtual", page);
   ipa = (page: number): string => this.name("intermediate", page);
-  private pa = (page: number): string => this.name("physical", page);
+  pa = (page: number): string => this.name("physical", page);
 
   private name(kind: "virtual" | "intermediate" | "physical", page: number): string {
     return this.world.program.names[kind].get(page * 4096) ?? `0x${(page * 4096).toString(16)}`;

@@ -14,6 +14,7 @@ import {
   EL,
   FLAGS,
   FLAGS_DEPS,
+  IN_FLIGHT,
   MAX_PENDING,
   PC,
   PENDING,
@@ -147,8 +148,17 @@ export class Regimes {
   /** The contexts for which the PE may walk: EL2's own, and those of EL1&0 unless that is out of context. */
   live(s: State): readonly Context[] {
     const el2 = this.el2Contexts(s);
-    if (s[EL] === 2 && this.run.world.model["out-of-context"]) return el2;
+    const { model } = this.run.world;
+    if (s[EL] === 2 && s[IN_FLIGHT] === 0 && model["out-of-context"] && model["no-buffers"]) return el2;
     return [...this.contexts(s), ...el2];
+  }
+
+  /** A DSB of loads and stores at EL2: walks from before the exception are over. */
+  drain(s: State, at: Instruction): boolean | undefined {
+    if (s[IN_FLIGHT] === 0) return undefined;
+    const before = this.live(s);
+    s[IN_FLIGHT] = 0;
+    return this.liveChanges(s, at, before);
   }
 
   /**
@@ -209,6 +219,7 @@ export class Regimes {
     s[PC] = this.run.code.vector(values.low48(sysreg(s, el === 1 ? IP.vbar1 : IP.vbar2)), offset);
     s[EL] = el;
     s[SP] = 1;
+    if (el === 2 && from < 2 && !this.run.world.model["walks-end-at-traps"]) s[IN_FLIGHT] = 1;
     this.settle(s);
     return this.liveChanges(s, at, before);
   }
@@ -225,6 +236,7 @@ export class Regimes {
     if (to > from) throw new Unsupported(`ERET from EL${from} to EL${to}`);
     s[PC] = this.run.code.place(values.low48(sysreg(s, elr)));
     s[EL] = to;
+    s[IN_FLIGHT] = 0;
     s[SP] = state & 1;
     s[FLAGS] = Math.floor(state / 2 ** 28) & 15;
     s[FLAGS_DEPS] = sysregDeps(s, spsr);

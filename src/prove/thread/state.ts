@@ -64,8 +64,10 @@ export const VCSE_OWN = 26;
 export const VSEEN = 27;
 /** latest update of a descriptor by the walks of own accesses: the access flag, the dirty state */
 export const VHU = 28;
+/** 1: at EL2, where walks for EL1&0 from before the exception may be under way yet */
+export const IN_FLIGHT = 29;
 /** pending writes of translation registers: how many, then (register's place, value id) */
-export const PENDING = 29;
+export const PENDING = 30;
 /** faults taken so far that the condition speaks of: bits of its atoms */
 export const FAULTS = PENDING + 1 + 2 * MAX_PENDING;
 const REGS = FAULTS + 1;

@@ -234,7 +234,7 @@ export class ThreadRun implements Run {
         if (barrier.kind === "ISB") return regimes.synchronise(s, at);
         orderBy(this.world, s, barrier);
         this.log?.push({ kind: "barrier", barrier: at.barrier, view: s[VDSB]!, tlbis: latestTlbi(s) });
-        return undefined;
+        return barrier.kind === "DSB" && barrier.type === "full" ? regimes.drain(s, at) : undefined;
       }
       case "msr":
         return regimes.msr(s, at, sysregPlace(at.sysreg), reg(s, at.rt), regDeps(s, at.rt));
