@@ -41,7 +41,13 @@ export function handOn(world: World, s: State, cell: number, time: number, hande
 }
 
 /** True when a location is written between two times, but by the thread `not`. */
-export function writtenBetween({ timeline, cells }: World, cell: number, from: number, to: number, not = -1): boolean {
+export function writtenBetween(
+  { timeline, cells }: World,
+  cell: number,
+  from: number,
+  to: number,
+  not?: number,
+): boolean {
   for (let i = from + 1; i < to; i++)
     if (timeline.kind[i] === WRITE && timeline.thread[i] !== not && cells.overlap(timeline.what[i]!, cell)) return true;
   return false;
