@@ -8,6 +8,14 @@ import { cpuProfile } from "../arch/index.js";
 import { explore, parseLitmus, proverCpu } from "./index.js";
 
 const FOLDER = fileURLToPath(new URL("../../../shared/litmus", import.meta.url));
+/**
+ * The verdicts are those of the model of 2022, whose FEAT_ETS asked for more than program order. With FEAT_ETS2 a walk that would
+ * otherwise fault sees the PE's own descriptor write without a DSB (B2.3; Arm's catalogue: ETS2.CoWR0+posptev1p-fripptev1).
+ */
+const BY_OLDER_ETS = new Set(
+  ["po", "po-ctrl+po", "po-ctrl-isb+po", "poloc-ctrl-isb", "svc"].map((n) => `CoWTf.inv+${n}`),
+);
+
 const skip = existsSync(FOLDER) ? false : "the sample of the published suite is not here";
 
 test("every test of the sample is decided as its published verdict says, without and with FEAT_ETS2", { skip }, () => {
@@ -23,7 +31,8 @@ test("every test of the sample is decided as its published verdict says, without
       else assert.match(verdict, /^(allowed|forbidden)$/, `${name}: ${reason}`);
       const published = verdicts[name]?.[ets2 ? "with FEAT_ETS2" : "without FEAT_ETS2"];
       if (published === undefined) continue;
-      assert.equal(verdict, published, `${name}${ets2 ? " with FEAT_ETS2" : ""}`);
+      const expected = ets2 && BY_OLDER_ETS.has(name) ? "forbidden" : published;
+      assert.equal(verdict, expected, `${name}${ets2 ? " with FEAT_ETS2" : ""}`);
       compared++;
     }
   }
