@@ -24,7 +24,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   prove: ["arch", "input", "policy"],
   compare: ["arch", "input", "policy", "trace", "hypervisor", "host", "prove"],
   builtin: ["input", "policy", "hypervisor", "host"],
-  catalog: ["input", "files", "policy", "hypervisor", "host", "builtin"],
+  catalog: ["arch", "input", "files", "policy", "hypervisor", "host", "prove", "builtin"],
   jobs: [
     "arch",
     "input",
@@ -76,7 +76,7 @@ const WORDS_OF_WINGS = ["cpu", "program", "rules"];
 /** Lines of a room without its tests; a wing counts as a room. */
 const BUDGET = 4_000;
 /** The command line is thin: what is words stands in report, what is work in jobs and below. */
-const CLI_BUDGET = 1_700;
+const CLI_BUDGET = 1_900;
 
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set(["trace/file.js"]);

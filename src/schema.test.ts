@@ -127,6 +127,13 @@ test("tlbi: one instruction with each kind of operand, its price, and the list",
   held("tlbi", "tlbi", "vmalle1", "--host", "bare-metal");
 });
 
+test("explain: all words, one of two meanings, and a policy with a CPU and without", () => {
+  held("explain", "explain");
+  held("explain", "explain", "revoke");
+  held("explain-policy", "explain", "kvm-ipa-range");
+  held("explain-policy", "explain", "va-ipa-range", "--cpu", "neoverse-v3");
+});
+
 test("capture: what one has printed", () => {
   const { capture, setUp } = readJson(ROOT, "src", "testdata", "capture.json") as { capture: unknown; setUp: unknown };
   holds("capture", capture);

@@ -18,11 +18,12 @@ import { type Policy, parsePolicy } from "../policy/index.js";
 
 export { hostNames, policyNames, type Shelf, scenarioNames } from "../builtin/index.js";
 export { type LitmusFile, litmusFiles } from "./litmus.js";
+export { allWords, explainWord } from "./words.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** True when the user means a file: it has a slash, ends in .toml, or is "-" (standard input). */
-const isPath = (name: string): boolean => name === "-" || name.includes("/") || name.endsWith(".toml");
+export const isPath = (name: string): boolean => name === "-" || name.includes("/") || name.endsWith(".toml");
 /** What may be named in place of something built in. */
 const OR_PATH = ", a path to a .toml file, or - for standard input";
 

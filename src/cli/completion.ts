@@ -1,7 +1,7 @@
 /** `shootdown completion SHELL`: a script that completes the command line, made of the commands' own definitions. */
 import { Argument, type Command, type Option } from "commander";
 import { CPU_PROFILES, TLBI_OPS } from "../arch/index.js";
-import { hostNames, litmusFiles, policyNames, scenarioNames } from "../catalog/index.js";
+import { allWords, hostNames, litmusFiles, policyNames, scenarioNames } from "../catalog/index.js";
 import { PROVED } from "../prove/index.js";
 import { type Candidates, type CommandDefinition, completionScript, SHELLS } from "../report/index.js";
 import { collect } from "./options.js";
@@ -15,6 +15,7 @@ const PLACEHOLDERS: Readonly<Record<string, { words?: () => readonly string[]; f
   profile: { words: () => CPU_PROFILES.map(({ name }) => name) },
   occasion: { words: () => Object.keys(PROVED) },
   instruction: { words: () => TLBI_OPS.map(({ name }) => name.toLowerCase()) },
+  "word|policy": { words: () => [...policyNames(), ...allWords().map(({ word }) => word).filter((word) => !word.includes(" "))], files: true }, // biome-ignore format: one row
   "file|dir": { words: litmusNames, files: true },
   trace: { files: true },
   before: { files: true },

@@ -8,6 +8,7 @@ import { register as capture } from "./capture.js";
 import { register as compare } from "./compare.js";
 import { register as completion } from "./completion.js";
 import { register as diff } from "./diff.js";
+import { register as explain } from "./explain.js";
 import { register as listings } from "./listing.js";
 import { register as litmus } from "./litmus.js";
 import { ExitStatus, outputWidth, print, say } from "./output.js";
@@ -47,7 +48,20 @@ function program(): Command {
     .configureOutput({ writeOut: print, writeErr: say, getOutHelpWidth: outputWidth, getErrHelpWidth: outputWidth })
     .exitOverride()
     .showHelpAfterError("(add --help for the options)");
-  for (const register of [compare, prove, simulate, capture, price, show, diff, litmus, tlbi, listings, completion])
+  for (const register of [
+    compare,
+    prove,
+    simulate,
+    capture,
+    price,
+    show,
+    diff,
+    litmus,
+    tlbi,
+    explain,
+    listings,
+    completion,
+  ])
     register(program);
   return program;
 }

@@ -7,11 +7,17 @@ const MOST = 3;
 export function didYouMean(wrong: string, names: readonly string[]): string {
   const most = Math.max(2, Math.floor(wrong.length / 3));
   const near = names
-    .map((name) => ({ name, distance: wrong.length > 2 && name.includes(wrong) ? 1 : editDistance(wrong, name) }))
+    .map((name) => ({ name, distance: distanceOf(wrong, name) }))
     .filter(({ distance }) => distance <= most)
     .sort((a, b) => a.distance - b.distance)
     .slice(0, MOST);
   return near.length === 0 ? "" : `; did you mean ${near.map(({ name }) => name).join(", ")}?`;
+}
+
+/** Of a name of several words, that of the nearest of them too. */
+function distanceOf(wrong: string, name: string): number {
+  if (wrong.length > 2 && name.includes(wrong)) return 1;
+  return Math.min(...[name, ...name.split(" ")].map((part) => editDistance(wrong, part)));
 }
 
 /** Levenshtein's distance. */

@@ -24,6 +24,7 @@ export { type Candidates, type CommandDefinition, completionScript, SHELLS } fro
 export { convertedText, refusedText } from "./terminal/convert.js";
 export { differenceText } from "./terminal/diff.js";
 export { EventJson, EventLines, EventPage } from "./terminal/events.js";
+export { policyText, wordListText, wordText } from "./terminal/explain.js";
 export { heldText, heldTraceText } from "./terminal/held.js";
 export { listingText } from "./terminal/listing.js";
 export { litmusText } from "./terminal/litmus.js";
