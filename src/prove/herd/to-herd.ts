@@ -10,6 +10,7 @@ import { type Condition, Unsupported } from "../program.js";
 import { codeOf } from "./herd-code.js";
 import { herdText } from "./print.js";
 import type { Descriptor, First, Place, Proposition, Setting, Value } from "./syntax.js";
+import { TCR_HA, TCR_HD } from "./translate.js";
 import { fieldsOf } from "./view.js";
 
 const PAGE = 0x1000;
@@ -76,6 +77,10 @@ class ToHerd {
     if (why !== undefined) settings.push({ key: "Why", value: why.replace(/\s+/g, " "), line: 0 });
     const el0 = program.threads.flatMap(({ el }, i) => (el === 0 ? [`P${i}`] : []));
     if (el0.length > 0) settings.push({ key: "EL0", value: el0.join(","), line: 0 });
+    const managed = program.threads.flatMap(({ sysregs: { TCR_EL1 = 0n } }, i) =>
+      (TCR_EL1 & TCR_HA) === 0n ? [] : [`P${i}:${(TCR_EL1 & TCR_HD) === 0n ? "HA" : "HD"}`],
+    );
+    if (managed.length > 0) settings.push({ key: "TTHM", value: managed.join(" "), line: 0 });
     const proposition = this.proposition(program.final);
     return herdText({ name: this.test.name, settings, first: [...this.first, ...first], columns, shown: [], quantifier, proposition }); // biome-ignore format: one row
   }

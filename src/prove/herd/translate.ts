@@ -43,8 +43,8 @@ const TYPES: Readonly<Record<FaultKind, FaultType>> = {
 
 /** HCR_EL2.RW without VM: EL1 is AArch64 and there is no stage 2. TCR_EL1.HA and HD. */
 const HCR_RW = 1n << 31n;
-const TCR_HA = 1n << 39n;
-const TCR_HD = 1n << 40n;
+export const TCR_HA = 1n << 39n;
+export const TCR_HD = 1n << 40n;
 
 /** System registers of a thread in its place, besides those that name the table. */
 export function sysregsOf({ ha, hd }: Asked, thread: number, i: number): Partial<Record<ThreadSysreg, bigint>> {
