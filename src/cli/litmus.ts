@@ -4,7 +4,7 @@ import { CPU_PROFILES, cpuProfile } from "../arch/index.js";
 import { litmusFiles } from "../catalog/index.js";
 import { InputError } from "../input/index.js";
 import { type Converted, convertLitmus, decideLitmus, FORMS, type Form, type LitmusResult } from "../jobs/index.js";
-import { DEFAULT_MAX_STATES, proverCpu } from "../prove/index.js";
+import { DEFAULT_MAX_STATES, proverCpu, rulesWithout } from "../prove/index.js";
 import {
   convertedText,
   finalStatesText,
@@ -15,7 +15,7 @@ import {
   testTable,
 } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { positive } from "./options.js";
+import { positive, withoutOption } from "./options.js";
 import { ExitStatus, outputWidth, print, printFile, printJson, quietOnBrokenPipe, say } from "./output.js";
 
 interface LitmusOptions extends FormOptions {
@@ -26,6 +26,7 @@ interface LitmusOptions extends FormOptions {
   readonly save?: string;
   readonly cpu?: string;
   readonly ets2?: boolean;
+  readonly without?: readonly string[];
   readonly maxStates: number;
   readonly timeout: number;
 }
@@ -60,6 +61,7 @@ export function register(program: Command): void {
     )
     .option("--ets2", "a CPU with FEAT_ETS2")
     .option("--no-ets2", "a CPU without FEAT_ETS2 (the default where no profile is given)")
+    .addOption(withoutOption())
     .addOption(
       new Option("--max-states <n>", "over this many states, a test's verdict is unknown")
         .default(DEFAULT_MAX_STATES, DEFAULT_MAX_STATES.toLocaleString("en"))
@@ -78,7 +80,11 @@ async function run(paths: readonly string[], options: LitmusOptions): Promise<vo
   if (options.to !== undefined) return convert(convertLitmus(files, options.to, options.save), options.to, options);
   if (options.save !== undefined) throw new InputError("--save: expected --to with a form to write the tests in");
   const cpu = proverCpu(cpuProfile(options.cpu ?? "arch-minimal")!);
-  const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
+  const limits = {
+    maxStates: options.maxStates,
+    timeoutMs: options.timeout * 1000,
+    without: rulesWithout(options.without ?? []),
+  };
   const answers = await decideLitmus(files, { ...cpu, ets2: options.ets2 ?? cpu.ets2, ...limits }, options.states);
   const refused = answers.flatMap((answer) => ("refused" in answer ? [answer.refused] : []));
   const results = answers.filter((answer): answer is LitmusResult => !("refused" in answer));
@@ -87,8 +93,11 @@ async function run(paths: readonly string[], options: LitmusOptions): Promise<vo
   const { expect = false, witness = false } = options;
   if (!printForm(options, { csv: () => litmusTable(results), markdown: () => testTable(results, expect) })) {
     if (options.states && !options.json) print(finalStatesText(results));
-    if (options.json) printJson(litmusJson(results, refused, witness));
-    else print(litmusText(results, refused.length, { width: outputWidth(), expect, witness }));
+    if (options.json) printJson(litmusJson(results, refused, witness, options.without));
+    else
+      print(
+        litmusText(results, refused.length, { width: outputWidth(), expect, witness, without: options.without ?? [] }),
+      );
   }
   for (const message of refused) say(`shootdown: ${message}\n`);
   if (refused.length > 0) throw new ExitStatus(1);

@@ -9,6 +9,7 @@ export { argv, type Io, io, PROCESS, talkingTo } from "./io.js";
 export { decideLitmus } from "./litmus.js";
 export type { LitmusResult } from "./litmus-worker.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
+export { cpusOf, occasionsOf, questionsOf } from "./questions.js";
 export { readSide, readWithProgress } from "./read.js";
 export { saveScenarios } from "./save.js";
 export { simulateInto } from "./simulate.js";

@@ -6,7 +6,7 @@ import { type Cpu, decideTest, type FinalStates, finalsOf, LimitReached, type Li
 export interface LitmusJob {
   readonly file: string;
   readonly text: string;
-  readonly options: Cpu & Pick<Options, "maxStates" | "timeoutMs">;
+  readonly options: Cpu & Pick<Options, "maxStates" | "timeoutMs" | "without">;
   /** all final states are wanted */
   readonly finals?: boolean;
 }

@@ -67,25 +67,33 @@ export const SWITCHED: readonly string[] = ALL.flatMap(([name, { rule }]) => (ru
 export const rulesWithout = (names: readonly string[]): ReadonlySet<Rule> =>
   new Set(ALL.flatMap(([name, { rule }]) => (rule !== undefined && names.includes(name) ? [rule] : [])));
 
-const said = (without: readonly string[]): string[] =>
-  ALL.map(([name, { words, rule }]) =>
-    without.includes(name)
-      ? `Not assumed (--without ${name}): ${words}`
-      : rule === undefined
-        ? words
-        : `${words} (--without ${name} shows what hangs on that.)`,
-  );
+/** An assumption as it is told; `off`: it is not made. */
+interface Told {
+  readonly name: string;
+  readonly off: boolean;
+  readonly text: string;
+}
+
+const told = (without: readonly string[], of: readonly (readonly [Name, Assumption])[]): Told[] =>
+  of.map(([name, { words, rule }]) => {
+    const off = without.includes(name);
+    const how = rule !== undefined && !off ? ` (--without ${name} shows what hangs on that.)` : "";
+    return { name, off, text: `${off ? "Not assumed: " : ""}${words}${how}` };
+  });
 
 /** What every verdict on a policy assumes, in words. */
 export function assumptions({ fb }: Setting, without: readonly string[] = []): string[] {
   return [
-    ...said(without),
+    ...told(without, ALL).map(({ text }) => text),
     fb
       ? "HCR_EL2.FB = 1 and BSU = Inner Shareable, as Xen sets them: a guest's local TLBIs are broadcast, and its barriers reach as far (--no-fb shows what that is for)."
       : "HCR_EL2.FB = 0: a guest's local TLBIs stay local. Xen sets FB = 1.",
   ];
 }
 
-/** What every verdict on a litmus test assumes, in words. */
-export const litmusAssumptions = (without: readonly string[] = []): string[] =>
-  said(without).filter((_, i) => !ALL[i]![1].scenarios);
+/** What every verdict on a litmus test assumes. */
+export const litmusAssumptions = (without: readonly string[]): Told[] =>
+  told(
+    without,
+    ALL.filter(([, { scenarios }]) => !scenarios),
+  );

@@ -179,7 +179,8 @@ class Search {
 
   /** The id of the value that memory holds at the end of the timeline. */
   private held(pa: number, size: number): number {
-    return valueAt(this.world, this.world.cells.at(pa, size), this.world.timeline.n);
+    const { timeline, cells } = this.world;
+    return valueAt(this.world, cells.at(pa, size), timeline.n);
   }
 
   /** Which limit ended the search. */

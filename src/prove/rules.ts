@@ -81,7 +81,7 @@ export type Rule = keyof typeof RULES;
 export type Model = Readonly<Record<Rule, boolean>>;
 
 /** The model without some of its rules. */
-export const modelWithout = (dropped?: ReadonlySet<Rule>): Model => (dropped ? without(dropped) : WHOLE);
+export const modelWithout = (dropped?: ReadonlySet<Rule>): Model => (dropped?.size ? without(dropped) : WHOLE);
 
 const without = (dropped: ReadonlySet<Rule>): Model =>
   Object.freeze(Object.fromEntries(Object.keys(RULES).map((rule) => [rule, !dropped.has(rule as Rule)]))) as Model;

@@ -40,16 +40,11 @@ export function handOn(world: World, s: State, cell: number, time: number, hande
   for (const part of world.cells.parts[cell]!) setForward(s, world.slot(part), time, handed);
 }
 
-/** True when a location is written between two times, but by the thread `not`. */
-export function writtenBetween(
-  { timeline, cells }: World,
-  cell: number,
-  from: number,
-  to: number,
-  not?: number,
-): boolean {
+/** True when a location is written between two times, by another than a thread if one is given. */
+export function writtenBetween(world: World, cell: number, from: number, to: number, but?: number): boolean {
+  const { timeline, cells } = world;
   for (let i = from + 1; i < to; i++)
-    if (timeline.kind[i] === WRITE && timeline.thread[i] !== not && cells.overlap(timeline.what[i]!, cell)) return true;
+    if (timeline.kind[i] === WRITE && timeline.thread[i] !== but && cells.overlap(timeline.what[i]!, cell)) return true;
   return false;
 }
 
