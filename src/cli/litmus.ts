@@ -3,9 +3,10 @@ import { type Command, Option } from "commander";
 import { CPU_PROFILES, cpuProfile } from "../arch/index.js";
 import { litmusFiles } from "../catalog/index.js";
 import { InputError } from "../input/index.js";
-import { decideLitmus, type LitmusResult } from "../jobs/index.js";
+import { decideLitmus, FORMS, type Form, type LitmusResult } from "../jobs/index.js";
 import { DEFAULT_MAX_STATES, proverCpu, rulesWithout } from "../prove/index.js";
 import { finalStatesText, isUnexpected, litmusJson, litmusTable, litmusText, testTable } from "../report/index.js";
+import { convert } from "./convert.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { positive, withoutOption } from "./options.js";
 import { ExitStatus, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
@@ -14,6 +15,8 @@ interface LitmusOptions extends FormOptions {
   readonly expect?: boolean;
   readonly witness?: boolean;
   readonly states?: boolean;
+  readonly to?: Form;
+  readonly save?: string;
   readonly cpu?: string;
   readonly ets2?: boolean;
   readonly without?: readonly string[];
@@ -37,6 +40,12 @@ export function register(program: Command): void {
     .option("--json", "print JSON")
     .option("--witness", "tell how each allowed assertion comes about")
     .option("--states", "print all final states of each test, as herd does")
+    .addOption(
+      new Option("--to <form>", "print the test in the form of isla or herd, instead of deciding it").choices(
+        Object.keys(FORMS),
+      ),
+    )
+    .option("--save <folder>", "with --to: write every test that the form can say into this folder")
     .option("--expect", `exit with status ${UNEXPECTED} when a verdict is not the one that the file gives or expects`)
     .addOption(
       new Option("--cpu <profile>", "a CPU profile (default: no optional feature, without the erratum)").choices(
@@ -61,6 +70,8 @@ export function register(program: Command): void {
 
 async function run(paths: readonly string[], options: LitmusOptions): Promise<void> {
   const files = litmusFiles(paths);
+  if (options.to !== undefined) return convert(files, options.to, options);
+  if (options.save !== undefined) throw new InputError("--save: expected --to with a form to write the tests in");
   const cpu = proverCpu(cpuProfile(options.cpu ?? "arch-minimal")!);
   const limits = {
     maxStates: options.maxStates,

@@ -4,13 +4,21 @@ import { CPU_PROFILES, type CpuProfile } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
-import { argv, interruptible, interruptibleInto, proveInThreads, saveScenarios } from "../jobs/index.js";
+import {
+  argv,
+  FORMS,
+  type Form,
+  interruptible,
+  interruptibleInto,
+  proveInThreads,
+  saveScenarios,
+} from "../jobs/index.js";
 import type { Policy } from "../policy/index.js";
 import { assumptions, DEFAULT_MAX_STATES, PROVED, type ProvedOccasion, Question, rulesWithout, type Setting } from "../prove/index.js"; // biome-ignore format: one row
-import { proofTable, proofText, renderProofReport, signOffJson, verdictTable } from "../report/index.js";
+import { proofTable, proofText, refusedText, renderProofReport, signOffJson, verdictTable } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { collect, loadAll, positive, withoutOption } from "./options.js";
-import { outputWidth, print, printJson, quietOnBrokenPipe, shellWord } from "./output.js";
+import { outputWidth, print, printJson, quietOnBrokenPipe, say, shellWord } from "./output.js";
 
 interface ProveOptions extends FormOptions {
   readonly cpu?: readonly string[];
@@ -19,6 +27,7 @@ interface ProveOptions extends FormOptions {
   readonly witness?: boolean;
   readonly report?: string;
   readonly save?: string;
+  readonly to: Form;
   readonly without?: readonly string[];
   readonly maxStates: number;
   readonly timeout: number;
@@ -38,6 +47,9 @@ export function register(program: Command): void {
     .option("--json", "print JSON")
     .option("--report <file>", "also write one self-contained HTML file, with every story")
     .option("--save <folder>", "also write every scenario as a litmus test, for `shootdown litmus` and other tools")
+    .addOption(
+      new Option("--to <form>", "the form of what is saved: isla or herd").choices(Object.keys(FORMS)).default("isla"),
+    )
     .addOption(
       new Option("--max-states <n>", "over this many states, a scenario's verdict is unknown")
         .default(DEFAULT_MAX_STATES, DEFAULT_MAX_STATES.toLocaleString("en"))
@@ -66,7 +78,10 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
     proveInThreads(() => questionsOf(policies, cpus, occasions, setting), limits, signal),
   );
   const into = options.save;
-  if (into !== undefined) await interruptible(async () => saveScenarios(questions, into));
+  if (into !== undefined) {
+    const refused = await interruptible(async () => saveScenarios(questions, into, options.to));
+    if (refused.length > 0) say(`In ${options.to}'s form, ${refusedText(refused)}\n`);
+  }
   const proof = { results, policies, cpus, assumptions: assumptions(setting, options.without) };
   if (options.report !== undefined) {
     const { report } = options;

@@ -3,6 +3,7 @@ export { type CaptureAsked, recordCapture } from "./capture.js";
 export { CaptureMeter } from "./capture-meter.js";
 export { priceCaptures } from "./captures.js";
 export { compareInThreads, comparingThreads } from "./compare.js";
+export { type Converted, convertLitmus, FORMS, type Form, saveConverted } from "./convert.js";
 export { proveInThreads } from "./decide.js";
 export { argv, type Io, io, PROCESS, talkingTo } from "./io.js";
 export { decideLitmus } from "./litmus.js";

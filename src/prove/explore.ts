@@ -8,7 +8,16 @@ import type { Cpu } from "./cpu.js";
 import { type Observed, type Program, Unsupported } from "./program.js";
 import { modelWithout, type Rule } from "./rules.js";
 import { type Step, tell } from "./story/index.js";
-import { type Atom, type Candidate, LimitReached, type Runs, ThreadRun, type Trail, World } from "./thread/index.js";
+import {
+  type Atom,
+  type Candidate,
+  LimitReached,
+  type Runs,
+  ThreadRun,
+  type Trail,
+  valueAt,
+  World,
+} from "./thread/index.js";
 import { byWalk, Knowledge, Learned, MAX_EVENTS, NOBODY, WRITE } from "./tlb/index.js";
 
 export interface Options extends Cpu {
@@ -171,9 +180,7 @@ class Search {
   /** The id of the value that memory holds at the end of the timeline. */
   private held(pa: number, size: number): number {
     const { timeline, cells } = this.world;
-    const cell = cells.at(pa, size);
-    const t = timeline.lastWrite(cell, timeline.n);
-    return t === 0 ? cells.initial[cell]! : timeline.value[t]!;
+    return valueAt(this.world, cells.at(pa, size), timeline.n);
   }
 
   /** Which limit ended the search. */
@@ -233,13 +240,14 @@ class Search {
 
   /** A thread's runs before the last event, when it cannot tell that the event is there: then they are its runs now. */
   private unseen(thread: number, before: Runs | undefined): Runs | undefined {
-    const { timeline, cache } = this.world;
+    const { timeline, cache, cells } = this.world;
     const t = timeline.n;
     if (!this.world.reduces || before === undefined || t === 0 || timeline.thread[t] === thread) return undefined;
     const what = timeline.what[t]!;
     const seen =
       timeline.kind[t] === WRITE
-        ? before.touched.has(what) || (cache.descriptors.has(what) && cache.knowledge.changes(thread))
+        ? cells.parts[what]!.some((part) => before.touched.has(part)) ||
+          (cache.descriptors.has(what) && cache.knowledge.changes(thread))
         : timeline.pe[t] === thread;
     return seen ? undefined : before;
   }

@@ -48,6 +48,8 @@ export const RULES = {
   "walks-end-at-traps": "a walk for EL1&0 that is under way when its PE comes to EL2 ends there: an assumption",
   "no-buffers": "nothing else translates for EL1&0 while its PE is at EL2, no profiling or trace buffer: an assumption",
   coherence: "accesses of one location are coherent (B2.3)",
+  "translation-coherence":
+    "of two accesses of a PE to the same bytes, by one VA or by aliases, the second uses no translation older than that of the first (B2.3, AARCH-24876)",
   "translation-before-access": "an access, and what depends on it, comes after the walk that translated it (B2.3, D8)",
   "speculation-barrier": "no write becomes visible before the branches and translations before it are decided (B2.3)",
   dependency: "address and data dependencies order (B2.3)",

@@ -104,7 +104,7 @@ function scenariosOf(policy: Policy, occasion: ProvedOccasion, cpu: CpuProfile, 
   const key = JSON.stringify([occasion, setting, [...cpu.errata].sort(), code]);
   const list =
     known.get(key) ??
-    PROVED[occasion](policy, cpu, setting).map((one) => ({ name: one.name, scenario: JSON.stringify(one) }));
+    PROVED[occasion].scenarios(policy, cpu, setting).map((one) => ({ name: one.name, scenario: JSON.stringify(one) }));
   known.set(key, list);
   return list;
 }

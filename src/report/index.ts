@@ -17,6 +17,7 @@ export { simulationTable } from "./simulate-view.js";
 export type { Table } from "./table.js";
 export { captureText, setupText } from "./terminal/capture.js";
 export { compareTables } from "./terminal/compare.js";
+export { convertedText, refusedText } from "./terminal/convert.js";
 export { differenceText } from "./terminal/diff.js";
 export { EventJson, EventLines, EventPage } from "./terminal/events.js";
 export { heldText, heldTraceText } from "./terminal/held.js";

@@ -8,7 +8,7 @@ import { DEFAULT_BASES, Setup } from "../litmus/setup.js";
 import type { Statement } from "../litmus/setup-syntax.js";
 import { UnsupportedInTest } from "../litmus/unsupported.js";
 import type { InitialMemory, Names } from "../program.js";
-import type { Descriptor, First, HerdTest, Output, Place, Proposition, Value } from "./syntax.js";
+import type { Descriptor, Field, First, HerdTest, Output, Place, Proposition, Value } from "./syntax.js";
 
 const PAGE = 0x1000;
 const TABLE = "page_table_base";
@@ -144,6 +144,12 @@ function setupOf(virtual: ReadonlySet<string>, all: ReadonlySet<string>, file: s
 /** Attributes of memory as it is here anyway. */
 const ORDINARY = new Set(["Normal", "Inner-shareable", "Inner-write-back", "Outer-write-back"]);
 
+/** Names with a virtual page, and all names, in the order in which they are met. */
+export function namesOf(test: HerdTest): readonly [virtual: readonly string[], all: readonly string[]] {
+  const { virtual, all } = variablesOf(test);
+  return [[...virtual], [...all]];
+}
+
 /** Names with a virtual page, and those with a physical one: what only an output address names has no virtual one. */
 function variablesOf({ file, first, proposition, filter, shown }: HerdTest): {
   virtual: Set<string>;
@@ -189,14 +195,20 @@ function variablesOf({ file, first, proposition, filter, shown }: HerdTest): {
   return { virtual, all };
 }
 
+/** The fields of a descriptor, those that are not said with herd's default. */
+export const descriptorFields = ({ fields }: Pick<Descriptor, "fields">): Readonly<Record<Field, number>> => ({
+  ...{ valid: 1, af: 1, db: 1, dbm: 0, el0: 1 },
+  ...Object.fromEntries(fields),
+});
+
 const bit = (value: number, at: number): bigint => BigInt(value) << BigInt(at);
 
 /**
  * The level-3 descriptor (DDI 0487, D8.3.1.2): VALID, AP[1] for EL0, AP[2] clear where it is writable, AF, DBM. Normal memory,
  * Inner Shareable, of one ASID.
  */
-function bitsOf({ fields }: Descriptor, output: bigint): bigint {
-  const { valid = 1, el0 = 1, db = 1, af = 1, dbm = 0 } = Object.fromEntries(fields);
+function bitsOf(descriptor: Descriptor, output: bigint): bigint {
+  const { valid, el0, db, af, dbm } = descriptorFields(descriptor);
   const flags =
     bit(valid, 0) | bit(1, 1) | bit(el0, 6) | bit(1 - db, 7) | bit(3, 8) | bit(af, 10) | bit(1, 11) | bit(dbm, 51);
   return output | flags;

@@ -24,12 +24,12 @@ import type {
 import { lookAt } from "./view.js";
 
 /** Where a thread's handlers stand: the vectors of a thread's exceptions from its own level, and from EL0. */
-const vectorsOf = (thread: number): number => 0x50_0000 + thread * 0x1000;
-const FROM_EL1 = 0x200;
-const FROM_EL0 = 0x400;
+export const vectorsOf = (thread: number): number => 0x50_0000 + thread * 0x1000;
+export const FROM_EL1 = 0x200;
+export const FROM_EL0 = 0x400;
 
 /** What a thread does after a fault, in instructions; X30 is a register that the tests have no other use for. */
-const AFTER_FAULT: Readonly<Record<OnFault, string>> = {
+export const AFTER_FAULT: Readonly<Record<OnFault, string>> = {
   fatal: "",
   handled: "ERET",
   skip: "MRS X30,ELR_EL1; ADD X30,X30,#4; MSR ELR_EL1,X30; ERET",
@@ -45,6 +45,13 @@ const TYPES: Readonly<Record<FaultKind, FaultType>> = {
 const HCR_RW = 1n << 31n;
 const TCR_HA = 1n << 39n;
 const TCR_HD = 1n << 40n;
+
+/** System registers of a thread in its place, besides those that name the table. */
+export function sysregsOf({ ha, hd }: Asked, thread: number, i: number): Partial<Record<ThreadSysreg, bigint>> {
+  const managed = (ha(thread) ? TCR_HA : 0n) | (hd(thread) ? TCR_HD : 0n);
+  const TCR_EL1 = sysregsAtStart(0, 0).TCR_EL1! | managed;
+  return { HCR_EL2: HCR_RW, VBAR_EL1: BigInt(vectorsOf(i)), ...(managed === 0n ? {} : { TCR_EL1 }) };
+}
 
 /** A program, and its condition in parts. */
 export interface Translated {
@@ -145,11 +152,7 @@ class Translation {
 
   private thread(thread: number, i: number): Thread {
     const registers: Record<number, bigint> = {};
-    const sysregs: Partial<Record<ThreadSysreg, bigint>> = sysregsAtStart(this.memory.root, 0);
-    sysregs.HCR_EL2 = HCR_RW;
-    sysregs.VBAR_EL1 = BigInt(vectorsOf(i));
-    const { ha, hd, el0 } = this.asked;
-    sysregs.TCR_EL1! |= (ha(thread) ? TCR_HA : 0n) | (hd(thread) ? TCR_HD : 0n);
+    const sysregs = { ...sysregsAtStart(this.memory.root, 0), ...sysregsOf(this.asked, thread, i) };
     for (const { place, value, line } of this.test.first) {
       if (place.kind !== "register") continue;
       this.indexOf(place.thread, line);
@@ -159,7 +162,7 @@ class Translation {
       if (sysreg !== undefined) sysregs[sysreg] = held;
       else registers[this.register(place.name, line)] = held;
     }
-    const el = el0.has(thread) ? 0 : 1;
+    const el = this.asked.el0.has(thread) ? 0 : 1;
     const { all } = this.code.get(thread)!;
     return { name: String(thread), title: `P${thread}`, entry: entryOf(i), code: all, registers, sysregs, el, sp: 1 };
   }

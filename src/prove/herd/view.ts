@@ -12,20 +12,21 @@ const AT: Readonly<Record<Field, bigint>> = { valid: 0n, el0: 6n, db: 7n, af: 10
 const ADDRESS = 0xffff_ffff_f000n;
 const FLAGS = FIELDS.reduce((bits, field) => bits | (1n << AT[field]), ALWAYS);
 
+/** Fields of a descriptor that differ from the default, in herd's order; undefined of what is none that herd knows. */
+export function fieldsOf(value: bigint): ReadonlyMap<Field, number> | undefined {
+  if ((value & ~ADDRESS & ~FLAGS) !== 0n || (value & ALWAYS) !== ALWAYS) return undefined;
+  const fields = (["af", "db", "dbm", "valid", "el0"] as const).map((field): [Field, number] => {
+    const bit = Number((value >> AT[field]) & 1n);
+    return [field, field === "db" ? 1 - bit : bit];
+  });
+  return new Map(fields.filter(([field, bit]) => bit !== DEFAULTS[field]));
+}
+
 /** A value of 64 bits in words; `descriptor`: where one is expected, be it of no known page. */
 function wordsOf(value: bigint, memory: Memory, descriptor: boolean): string | undefined {
-  const page = Number(value & ADDRESS);
-  const output = memory.outputAt(page);
-  if ((value & ~ADDRESS & ~FLAGS) === 0n && (value & ALWAYS) === ALWAYS && (output !== undefined || descriptor)) {
-    const fields = FIELDS.map((field): [Field, number] => {
-      const bit = Number((value >> AT[field]) & 1n);
-      return [field, field === "db" ? 1 - bit : bit];
-    });
-    const differing = new Map(fields.filter(([field, bit]) => bit !== DEFAULTS[field]));
-    // herd's order: oa, af, db, dbm, valid, el0
-    const ordered = new Map((["af", "db", "dbm", "valid", "el0"] as const).flatMap((f) => (differing.has(f) ? [[f, differing.get(f)!] as const] : []))); // biome-ignore format: one row
-    return descriptorText({ ...(output ? { oa: output } : {}), fields: ordered, attributes: [] });
-  }
+  const output = memory.outputAt(Number(value & ADDRESS));
+  const fields = output !== undefined || descriptor ? fieldsOf(value) : undefined;
+  if (fields) return descriptorText({ ...(output ? { oa: output } : {}), fields, attributes: [] });
   return value < 1n << 48n ? memory.nameAt(Number(value)) : undefined;
 }
 

@@ -1,6 +1,6 @@
 /** From a policy's own text to the scenarios that it must survive, occasion by occasion. */
 import type { CpuProfile } from "../../arch/index.js";
-import type { Policy } from "../../policy/index.js";
+import type { Occasion, Policy } from "../../policy/index.js";
 import { batchScenarios } from "./batch.js";
 import type { Setting } from "./domains.js";
 import { revokeScenarios } from "./revoke.js";
@@ -14,12 +14,18 @@ export { litmusText } from "./litmus-text.js";
 export { programOf } from "./program.js";
 export type { Scenario } from "./scenario.js";
 
-/** The occasions that are proved, and the scenarios of each. */
+interface ProvedRow {
+  /** a policy's occasion whose code is put to the proof, with that of others that run with it */
+  readonly of: Occasion;
+  readonly scenarios: (policy: Policy, cpu: CpuProfile, setting: Setting) => Scenario[];
+}
+
+/** The occasions that are proved, each with its file. */
 export const PROVED = {
-  revoke: revokeScenarios,
-  batch: batchScenarios,
-  switch: switchScenarios,
-  split: splitScenarios,
-  "vmid-assigned": vmidScenarios,
-} as const satisfies Record<string, (policy: Policy, cpu: CpuProfile, setting: Setting) => Scenario[]>;
+  revoke: { of: "revoke", scenarios: revokeScenarios },
+  batch: { of: "batch-end", scenarios: batchScenarios },
+  switch: { of: "switch", scenarios: switchScenarios },
+  split: { of: "split", scenarios: splitScenarios },
+  "vmid-assigned": { of: "vmid-assigned", scenarios: vmidScenarios },
+} as const satisfies Record<string, ProvedRow>;
 export type ProvedOccasion = keyof typeof PROVED;

@@ -6,24 +6,21 @@ import { resultDeps, returnsNothing, updated, writtenDeps } from "./atomic.js";
 import { depsIn, operandOf } from "./compute.js";
 import { allOf, type Deps, dataView, joined, picked, pickView } from "./deps.js";
 import { type AccessKind, permitted, syndrome } from "./exception.js";
-import { handed, handedDeps, handedFrom } from "./forward.js";
+import { handed } from "./forward.js";
 import { faultOrdered, readOrdered, writeOrdered } from "./orders.js";
+import { Places } from "./places.js";
+import { accessed, coherent, handOn, readable, writtenBetween } from "./reads.js";
 import type { Regimes } from "./regime.js";
 import type { Run } from "./run.js";
 import {
-  coherence,
   EL,
   FAULTS,
-  forward,
-  handedBy,
   MONITOR,
   MONITOR_TIME,
   PC,
   raise,
-  raiseCoherence,
   reg,
   type State,
-  setForward,
   setReg,
   VACQ,
   VRD,
@@ -49,12 +46,14 @@ interface Address {
 /** The accesses of one thread. */
 export class Accesses {
   private readonly translations: Translations;
+  private readonly places: Places;
 
   constructor(
     private readonly run: Run,
     private readonly regimes: Regimes,
   ) {
     this.translations = new Translations(run, regimes);
+    this.places = new Places(run);
   }
 
   private address(s: State, at: Load | Store | Atomic): Address {
@@ -91,19 +90,19 @@ export class Accesses {
     return kept;
   }
 
+  /** An access that does not fault. */
   private access(s: State, at: Load | Store | Atomic, address: Address, walk: Walked): boolean {
-    if (at.op === "load") return this.load(s, at, address, walk);
-    return at.op === "store" ? this.store(s, at, address, walk) : this.atomic(s, at, address, walk);
+    if (this.places.outdated(s, walk, address.va, at.size)) return false;
+    // A Store-Exclusive may be no access; the Load-Exclusive before it was.
+    if (at.op === "store" && at.status !== undefined) return this.store(s, at, address, walk);
+    const from = this.places.noted(s, walk, address.va, at.size);
+    if (at.op === "load") return this.load(from, at, address, walk);
+    return at.op === "store" ? this.store(from, at, address, walk) : this.atomic(from, at, address, walk);
   }
 
   /** The view of the walk that translated an access: it, and what depends on it, comes after that. */
   private translated({ time }: Walked): number {
     return this.run.world.model["translation-before-access"] ? time : 0;
-  }
-
-  /** The view of the thread's latest access of a location: no later one sees what is older. */
-  private coherent(s: State, slot: number): number {
-    return this.run.world.model.coherence ? coherence(s, slot) : 0;
   }
 
   /** The bytes of a value that an access of `size` bytes moves. */
@@ -121,7 +120,7 @@ export class Accesses {
     kind: AccessKind,
   ): boolean {
     const view = Math.max(walk.time, address.view);
-    if (Math.max(view, faultOrdered(this.run.world, s, this.accessOrdered(s, at))) >= walk.deadline) return false;
+    if (Math.max(view, faultOrdered(this.run.world, s, this.accessOrdered(s, at))) >= walk.removed) return false;
     const next = s.slice();
     next[FAULTS]! |= this.run.faultBits(at, address.va, walk.fault?.type ?? "permission");
     const { el, esr, ipa, text } = syndrome(walk, type, kind, s[EL]!);
@@ -151,45 +150,21 @@ export class Accesses {
     return this.run.noted({ kind: "access", ...done }, () => this.run.explore(next));
   }
 
-  /**
-   * The writes that a read may have, and from when: calls `each` with the time (0 = the initial value), the value, its view,
-   * and what it depends on.
-   */
-  private readable(
-    s: State,
-    cell: number,
-    before: number,
-    acquire: boolean,
-    each: (time: number, value: number, view: number, deps: Deps) => void,
-  ): void {
-    const { timeline, cells, model } = this.run.world;
-    const slot = this.run.world.slot(cell);
-    for (let t = timeline.lastWrite(cell, Math.max(before, this.coherent(s, slot))); t <= timeline.n; t++) {
-      if (this.run.found) return;
-      const initial = t === 0;
-      if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
-      const own = !initial && forward(s, slot) === t && model["own-forwarding"];
-      const view = Math.max(before, own ? handedFrom(handedBy(s, slot), t, acquire) : t);
-      const deps = own ? handedDeps(handedBy(s, slot), view) : allOf(view);
-      each(t, initial ? cells.initial[cell]! : timeline.value[t]!, view, deps);
-    }
-  }
-
   private load(s: State, at: Load, address: Address, walk: Walked): boolean {
     const { world } = this.run;
     const cell = this.cell(walk.leaf!, address.va, at.size);
-    const slot = world.slot(cell);
     const translated = this.translated(walk);
     const before = Math.max(readOrdered(world, s, at.acquire === "acquire"), address.view, translated);
     let kept = false;
-    this.readable(s, cell, before, at.acquire !== "none", (time, value, view, deps) => {
+    const how = { acquire: at.acquire !== "none", whole: at.exclusive };
+    readable(this.run, s, cell, before, how, (time, value, view, deps) => {
       if (view >= walk.deadline) return;
       const next = s.slice();
       setReg(next, at.rt, this.moved(value, at.size), picked(deps, allOf(address.pick)));
       raise(next, VRD, view);
       if (at.acquire !== "none" && world.model["acquire-release"]) raise(next, VACQ, view);
       raise(next, VSPEC, Math.max(address.pick, translated));
-      raiseCoherence(next, slot, view);
+      accessed(world, next, cell, view);
       if (at.exclusive) {
         next[MONITOR] = cell + 1;
         next[MONITOR_TIME] = time;
@@ -202,7 +177,7 @@ export class Accesses {
 
   private store(s: State, at: Store, address: Address, walk: Walked): boolean {
     const { world } = this.run;
-    const { values, timeline } = world;
+    const { values } = world;
     const cell = this.cellToWrite(walk, address.va, at.size);
     const data = depsIn(world, s, at.rt);
     const translated = this.translated(walk);
@@ -211,7 +186,7 @@ export class Accesses {
       address.pick,
       pickView(data),
       translated,
-      this.coherent(s, world.slot(cell)),
+      coherent(world, s, cell),
     );
     const value = this.moved(reg(s, at.rt), at.size);
     let kept = false;
@@ -230,14 +205,12 @@ export class Accesses {
       { at, kind: WRITE, pe: 0, what: cell, value: value, after: after, before: walk.deadline },
       (next, time) => {
         if (at.status !== undefined) {
-          for (let t = s[MONITOR_TIME]! + 1; t < time; t++)
-            if (timeline.kind[t] === WRITE && timeline.what[t] === cell && timeline.thread[t] !== this.run.index)
-              return false;
+          if (writtenBetween(world, cell, s[MONITOR_TIME]!, time, this.run.index)) return false;
           setReg(next, at.status, values.id(0n), 0);
           next[MONITOR] = 0;
         }
         const from = Math.max(address.view, dataView(data));
-        setForward(next, world.slot(cell), time, handed(from, data, at.status !== undefined));
+        handOn(world, next, cell, time, handed(from, data, at.status !== undefined));
         this.written(next, at, cell, time, Math.max(address.pick, translated));
         return this.goOn(next, { at, read: false, value: value, va: address.va, cell, time, view: time, walk });
       },
@@ -258,7 +231,7 @@ export class Accesses {
   private written(next: State, at: Store | Atomic, cell: number, time: number, decided: number): void {
     raise(next, VWR, time);
     raise(next, VSPEC, decided);
-    raiseCoherence(next, this.run.world.slot(cell), time);
+    accessed(this.run.world, next, cell, time);
     if (at.release) raise(next, VREL, time);
     next[PC] = this.run.code.next(at);
   }
@@ -270,7 +243,7 @@ export class Accesses {
     const before = Math.max(readOrdered(world, s, at.acquire), address.view, translated);
     const [rs, rt] = [this.moved(reg(s, at.rs), at.size), this.moved(reg(s, at.rt), at.size)];
     let kept = false;
-    this.readable(s, cell, before, at.acquire, (t, old, view, deps) => {
+    readable(this.run, s, cell, before, { acquire: at.acquire, whole: true }, (t, old, view, deps) => {
       if (view >= walk.removed) return;
       const read = picked(deps, allOf(address.pick));
       const value = updated(at, old, rs, rt, world.values);
@@ -289,10 +262,10 @@ export class Accesses {
       const what = this.moved(value, at.size);
       const event = { at, kind: WRITE, pe: 0, what: cell, value: what, after, before: walk.deadline };
       const placed = this.run.placeEvent(s, event, (next, time) => {
-        if (this.writtenBetween(cell, t, time)) return false;
+        if (writtenBetween(world, cell, t, time)) return false;
         this.atomicRead(next, at, cell, old, view, resultDeps(world, s, at, read, true));
         const from = Math.max(address.view, dataView(writes.registers));
-        setForward(next, world.slot(cell), time, handed(from, writes.value, true));
+        handOn(world, next, cell, time, handed(from, writes.value, true));
         this.written(next, at, cell, time, Math.max(address.pick, translated));
         // Acquire and release together order what is before with what is behind.
         if (at.acquire && at.release && world.model["acquire-release"]) raise(next, VACQ, time);
@@ -309,13 +282,6 @@ export class Accesses {
     setReg(next, at.kind === "cas" ? at.rs : at.rt, old, deps);
     if (!returnsNothing(at) || !model["no-return"]) raise(next, VRD, view);
     if (at.acquire && model["acquire-release"]) raise(next, VACQ, view);
-    raiseCoherence(next, this.run.world.slot(cell), view);
-  }
-
-  /** True when a location is written between two times. */
-  private writtenBetween(cell: number, from: number, to: number): boolean {
-    const { timeline } = this.run.world;
-    for (let i = from + 1; i < to; i++) if (timeline.kind[i] === WRITE && timeline.what[i] === cell) return true;
-    return false;
+    accessed(this.run.world, next, cell, view);
   }
 }

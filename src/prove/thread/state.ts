@@ -77,7 +77,8 @@ const SYS_DEPS = SYS + ALL_SYSREGS.length;
 const COH = SYS_DEPS + ALL_SYSREGS.length;
 const FORWARD = COH + MAX_SLOTS;
 const FORWARDED = FORWARD + MAX_SLOTS;
-export const STATE_SIZE = FORWARDED + MAX_SLOTS;
+const RENEWED = FORWARDED + MAX_SLOTS;
+export const STATE_SIZE = RENEWED + MAX_SLOTS;
 
 export type State = Int32Array;
 
@@ -109,6 +110,12 @@ export const handedBy = (s: State, slot: number): Handed => s[FORWARDED + slot]!
 export function setForward(s: State, slot: number, time: number, handed: Handed): void {
   s[FORWARD + slot] = time;
   s[FORWARDED + slot] = handed;
+}
+
+/** The time of the latest TLBI of another PE after which an access of a place (by its number in {@link Places}) was translated. */
+export const renewed = (s: State, place: number): number => s[RENEWED + place]!;
+export function raiseRenewed(s: State, place: number, time: number): void {
+  if (s[RENEWED + place]! < time) s[RENEWED + place] = time;
 }
 
 /** Raises the view at a place. */

@@ -329,7 +329,7 @@ export class ThreadRun implements Run {
   }
 
   touch(cell: number): void {
-    this.touched.add(cell);
+    for (const part of this.world.cells.parts[cell]!) this.touched.add(part);
   }
 
   placeEvent(s: State, event: Placing, then: (next: State, time: number) => boolean): boolean {

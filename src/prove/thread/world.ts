@@ -77,7 +77,7 @@ export class World {
     /** false: nothing is left out that is thought to make no difference */
     readonly reduces = true,
   ) {
-    this.cells = new Cells(program.memory, this.values);
+    this.cells = new Cells(program.memory, this.values, knowledge.cuts);
     this.catalogue = new Catalogue(model);
     this.ets2 = cpu.ets2 && model.ets2;
     const physical = !cpu.nTlbpa && model["physical-caches"];

@@ -1,9 +1,9 @@
 /** Translations that nothing changes: no descriptor on their walk is ever written, and nobody else has their tags. */
 
+import type { Cells } from "./cells.js";
 import { type Descriptors, isClean, isTable, isUsable, within } from "./descriptors.js";
 import { type Catalogue, type Context, type Leaf, nameOf, type WalkFault } from "./entry.js";
 import { type Knowledge, LEARNED, peKey } from "./knowledge.js";
-import type { Cells } from "./timeline.js";
 
 /** Where a constant translation ends. */
 export type Fixed = { readonly leaf: Leaf } | { readonly fault: WalkFault };

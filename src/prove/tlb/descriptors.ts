@@ -1,9 +1,10 @@
 /** Translation table descriptors in the timeline's memory, as walks read them (DDI 0487, D8.3). */
 import { AF, CONTIG_HI, outputPage, TABLE_OR_PAGE, VALID } from "../../arch/index.js";
 import { Unsupported } from "../program.js";
+import type { Cells } from "./cells.js";
 import { C_LEAF, C_STEP, type Catalogue, type Context, S2_LEAF, S2_STEP } from "./entry.js";
 import type { Knowledge } from "./knowledge.js";
-import { type Cells, INVALIDATE, type Timeline } from "./timeline.js";
+import { INVALIDATE, type Timeline } from "./timeline.js";
 import type { Values } from "./values.js";
 
 const NG = 1n << 11n;
@@ -131,7 +132,9 @@ export class Descriptors {
   /** The cell of a descriptor in the table at a page. */
   private slot(table: number, page: number, level: number): number {
     const index = Math.floor(page / 2 ** (9 * (3 - level))) % 512;
-    return this.cells.at(table * 4096 + index * 8);
+    const cell = this.cells.at(table * 4096 + index * 8);
+    if (this.cells.mixed(cell)) throw new Unsupported("a descriptor that is accessed by parts");
+    return cell;
   }
 
   /** Descriptor of `page` in a table, as it is at the beginning; its address goes to `touched`. */

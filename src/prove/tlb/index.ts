@@ -1,4 +1,6 @@
 /** What a PE may hold of translations, and when: the timeline, the entries in play, and the set that a PE may hold of them. */
+
+export { Cells } from "./cells.js";
 export {
   C_LEAF,
   C_STEP,
@@ -19,5 +21,5 @@ export {
 } from "./entry.js";
 export { Knowledge, Learned, peKey } from "./knowledge.js";
 export { MayCache } from "./maycache.js";
-export { byWalk, Cells, CONTEXT, INVALIDATE, MAX_EVENTS, NOBODY, Timeline, WRITE } from "./timeline.js";
+export { byWalk, CONTEXT, INVALIDATE, MAX_EVENTS, NOBODY, Timeline, WRITE } from "./timeline.js";
 export { holds, Values } from "./values.js";

@@ -6,12 +6,13 @@
 
 import { Unsupported } from "../program.js";
 import type { Model } from "../rules.js";
+import type { Cells } from "./cells.js";
 import { Constants, PAGES } from "./constant.js";
 import { Descriptors } from "./descriptors.js";
 import { type Catalogue, type Context, isStep, type Leaf, type Update, type WalkFault } from "./entry.js";
 import { forEachHeld, type Held, nothingHeld, remove } from "./held.js";
 import { type Knowledge, peKey } from "./knowledge.js";
-import { type Cells, CONTEXT, INVALIDATE, type Timeline, WRITE } from "./timeline.js";
+import { CONTEXT, INVALIDATE, type Timeline, WRITE } from "./timeline.js";
 import type { Values } from "./values.js";
 import { Walk } from "./walk.js";
 
