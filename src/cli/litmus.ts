@@ -3,13 +3,20 @@ import { type Command, Option } from "commander";
 import { CPU_PROFILES, cpuProfile } from "../arch/index.js";
 import { litmusFiles } from "../catalog/index.js";
 import { InputError } from "../input/index.js";
-import { decideLitmus, FORMS, type Form, type LitmusResult } from "../jobs/index.js";
+import { type Converted, convertLitmus, decideLitmus, FORMS, type Form, type LitmusResult } from "../jobs/index.js";
 import { DEFAULT_MAX_STATES, proverCpu, rulesWithout } from "../prove/index.js";
-import { finalStatesText, isUnexpected, litmusJson, litmusTable, litmusText, testTable } from "../report/index.js";
-import { convert } from "./convert.js";
+import {
+  convertedText,
+  finalStatesText,
+  isUnexpected,
+  litmusJson,
+  litmusTable,
+  litmusText,
+  testTable,
+} from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { positive, withoutOption } from "./options.js";
-import { ExitStatus, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
+import { ExitStatus, outputWidth, print, printFile, printJson, quietOnBrokenPipe, say } from "./output.js";
 
 interface LitmusOptions extends FormOptions {
   readonly expect?: boolean;
@@ -70,7 +77,7 @@ export function register(program: Command): void {
 
 async function run(paths: readonly string[], options: LitmusOptions): Promise<void> {
   const files = litmusFiles(paths);
-  if (options.to !== undefined) return convert(files, options.to, options);
+  if (options.to !== undefined) return convert(convertLitmus(files, options.to, options.save), options.to, options);
   if (options.save !== undefined) throw new InputError("--save: expected --to with a form to write the tests in");
   const cpu = proverCpu(cpuProfile(options.cpu ?? "arch-minimal")!);
   const limits = {
@@ -95,4 +102,15 @@ async function run(paths: readonly string[], options: LitmusOptions): Promise<vo
   for (const message of refused) say(`shootdown: ${message}\n`);
   if (refused.length > 0) throw new ExitStatus(1);
   if (options.expect && results.some(isUnexpected)) throw new ExitStatus(UNEXPECTED);
+}
+
+/** Tests as other tools read them, printed or saved. */
+function convert(converted: readonly Converted[], form: Form, { json, save }: LitmusOptions): void {
+  if (json) printJson({ form, tests: converted });
+  else if (save !== undefined) print(convertedText(converted, form, save, outputWidth()));
+  else if (converted.length === 1) for (const one of converted) printFile("text" in one ? one.text : "");
+  else throw new InputError(`--to ${form}: ${converted.length} tests, expected one, or --save with a folder for them`);
+  const wrong = converted.flatMap((one) => ("reason" in one && one.wrong ? [one.reason] : []));
+  for (const message of wrong) say(`shootdown: ${message}\n`);
+  if (wrong.length > 0) throw new ExitStatus(1);
 }

@@ -1,20 +1,21 @@
 /** `shootdown prove POLICY...`: is a way of flushing safe on every Arm CPU, and if not, how does it fail? */
 import { type Command, Option } from "commander";
-import { CPU_PROFILES, type CpuProfile } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
-import { InputError, visibleLine } from "../input/index.js";
+import { visibleLine } from "../input/index.js";
 import {
   argv,
+  cpusOf,
   FORMS,
   type Form,
   interruptible,
   interruptibleInto,
+  occasionsOf,
   proveInThreads,
+  questionsOf,
   saveScenarios,
 } from "../jobs/index.js";
-import type { Policy } from "../policy/index.js";
-import { assumptions, DEFAULT_MAX_STATES, PROVED, type ProvedOccasion, Question, rulesWithout, type Setting } from "../prove/index.js"; // biome-ignore format: one row
+import { assumptions, DEFAULT_MAX_STATES, PROVED, rulesWithout, type Setting } from "../prove/index.js"; // biome-ignore format: one row
 import { proofTable, proofText, refusedText, renderProofReport, signOffJson, verdictTable } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { collect, loadAll, positive, withoutOption } from "./options.js";
@@ -99,35 +100,3 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
 
 /** What was typed, for a shell to repeat. */
 const commandLine = (): string => ["shootdown", ...argv().map(shellWord)].join(" ");
-
-function cpusOf(asked: readonly string[] | undefined): CpuProfile[] {
-  if (asked === undefined) return [...CPU_PROFILES];
-  return [...new Set(asked)].map((name) => {
-    const found = CPU_PROFILES.find((profile) => profile.name === name);
-    if (!found)
-      throw new InputError(
-        `--cpu: unknown profile '${name}', expected ${CPU_PROFILES.map((profile) => profile.name).join(", ")}`,
-      );
-    return found;
-  });
-}
-
-function occasionsOf(asked: readonly string[] | undefined): ProvedOccasion[] {
-  const known = Object.keys(PROVED) as ProvedOccasion[];
-  for (const name of asked ?? [])
-    if (!(known as string[]).includes(name))
-      throw new InputError(`--occasion: unknown occasion '${name}', expected ${known.join(", ")}`);
-  return asked === undefined ? known : known.filter((name) => asked.includes(name));
-}
-
-function questionsOf(
-  policies: readonly Policy[],
-  cpus: readonly CpuProfile[],
-  occasions: readonly ProvedOccasion[],
-  setting: Setting,
-): Question[] {
-  // biome-ignore format: one row
-  return policies.flatMap((policy) =>
-    occasions.flatMap((occasion) => cpus.map((cpu) => new Question(policy, occasion, cpu, setting))),
-  );
-}

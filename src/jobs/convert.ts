@@ -28,9 +28,12 @@ export function inForm(form: Form, text: string, file: string): Converted {
   }
 }
 
-/** Litmus tests in a form; files that cannot be used are told apart. */
-export const convertLitmus = (files: readonly LitmusFile[], form: Form): Converted[] =>
-  files.map(({ path, file }) => {
+/**
+ * Litmus tests in a form, written into a folder if one is named; files that cannot be used are told apart. One test alone is an
+ * input like any other, and only one is printed: an InputError otherwise.
+ */
+export function convertLitmus(files: readonly LitmusFile[], form: Form, save: string | undefined): Converted[] {
+  const converted = files.map(({ path, file }): Converted => {
     try {
       return inForm(form, readText(path, file, "a litmus test"), file);
     } catch (error) {
@@ -38,21 +41,25 @@ export const convertLitmus = (files: readonly LitmusFile[], form: Form): Convert
       return { file, reason: error.message, wrong: true };
     }
   });
+  const [first] = converted;
+  if (converted.length === 1 && first !== undefined && "reason" in first)
+    throw new InputError(first.wrong ? first.reason : `${first.file}: ${first.reason}`);
+  if (save !== undefined) saveConverted(converted, form, save);
+  return converted;
+}
 
-/** Writes the tests that have a text into a folder; gives the paths, in the tests' order. */
-export function saveConverted(converted: readonly Converted[], form: Form, folder: string): string[] {
+/** Writes the tests that have a text into a folder. */
+function saveConverted(converted: readonly Converted[], form: Form, folder: string): void {
   makeFolder(folder);
   const taken = new Set<string>();
-  return converted.flatMap((one) => {
-    if (!("text" in one)) return [];
+  for (const one of converted) {
+    if (!("text" in one)) continue;
     const stem = basename(one.file).replace(/(\.litmus)?\.toml$|\.litmus$/, "");
     let name = stem;
     for (let n = 2; taken.has(name); n++) name = `${stem}-${n}`;
     taken.add(name);
-    const path = join(folder, `${name}${FORMS[form]}`);
-    writeWhole(path, one.text);
-    return [path];
-  });
+    writeWhole(join(folder, `${name}${FORMS[form]}`), one.text);
+  }
 }
 
 /** Throws an InputError where the folder cannot be made. */

@@ -3,6 +3,7 @@ import type { CpuProfile } from "../../arch/index.js";
 import type { Occasion, Policy } from "../../policy/index.js";
 import { batchScenarios } from "./batch.js";
 import type { Setting } from "./domains.js";
+import { goesOn } from "./goes-on.js";
 import { revokeScenarios } from "./revoke.js";
 import type { Scenario } from "./scenario.js";
 import { splitScenarios } from "./split.js";
@@ -20,12 +21,17 @@ interface ProvedRow {
   readonly scenarios: (policy: Policy, cpu: CpuProfile, setting: Setting) => Scenario[];
 }
 
+/** The scenarios of a file, and those of what was current before and goes on. */
+const withCaller =
+  (about: Parameters<typeof goesOn>[0], scenarios: ProvedRow["scenarios"]): ProvedRow["scenarios"] =>
+  (policy, cpu, setting) => [...scenarios(policy, cpu, setting), ...goesOn(about, policy, cpu, setting)];
+
 /** The occasions that are proved, each with its file. */
 export const PROVED = {
-  revoke: { of: "revoke", scenarios: revokeScenarios },
-  batch: { of: "batch-end", scenarios: batchScenarios },
+  revoke: { of: "revoke", scenarios: withCaller("revoke", revokeScenarios) },
+  batch: { of: "batch-end", scenarios: withCaller("batch", batchScenarios) },
   switch: { of: "switch", scenarios: switchScenarios },
-  split: { of: "split", scenarios: splitScenarios },
-  "vmid-assigned": { of: "vmid-assigned", scenarios: vmidScenarios },
+  split: { of: "split", scenarios: withCaller("split", splitScenarios) },
+  "vmid-assigned": { of: "vmid-assigned", scenarios: withCaller("vmid-assigned", vmidScenarios) },
 } as const satisfies Record<string, ProvedRow>;
 export type ProvedOccasion = keyof typeof PROVED;

@@ -197,8 +197,10 @@ export class ThreadRun implements Run {
     const { world } = this;
     for (;;) {
       if (this.found) return true;
-      // Nothing placed after the base can be next, nor can what is bound to come after it keep a promise.
-      if (s[VDSB]! > this.base || s[VCSE]! > this.base) return s[OPEN] === 0;
+      // Nothing placed after the base can be next, nor can what is bound to come after it keep a promise. A DSB does not bind
+      // walks without FEAT_ETS2, nor what they write.
+      const bound = world.cache.knowledge.updates && !world.ets2 ? s[VCSE]! : Math.max(s[VCSE]!, s[VDSB]!);
+      if (bound > this.base) return s[OPEN] === 0;
       const at = s[PC]! < 0 ? undefined : this.code.at(s[PC]!);
       if (at === undefined || at.op === "stop") {
         if (s[OPEN] === 0 && world.timeline.n === this.base) this.end(s);

@@ -28,7 +28,9 @@ export function placeUpdate(
   const pe = byWalk(run.index);
   const event = { at, kind: WRITE, pe, what: cell, value, after: Math.max(walked, decided), before: Number.POSITIVE_INFINITY }; // biome-ignore format: one row
   return run.placeEvent(s, event, (next, time) => {
-    if (model["update-atomic"] && timeline.lastWrite(cell, time - 1) !== read) return false;
+    // Own writes behind the base stand there for a try: they may yet come after this.
+    const until = time > run.base && read <= run.base ? run.base : time - 1;
+    if (model["update-atomic"] && timeline.lastWrite(cell, until) !== read) return false;
     raise(next, VHU, time);
     return then(next);
   });
