@@ -87,7 +87,7 @@ async function sayFound(
 ): Promise<void> {
   const { report, output } = options;
   const swept = "keys" in found;
-  const table = (all: boolean): Table => (swept ? sweepTable(found, all) : tornadoTable(found));
+  const table = (all: boolean): Table => (swept ? sweepTable(found, { parts: all }) : tornadoTable(found));
   if (output !== undefined)
     await interruptibleInto(output, async () => writeWhole(output, fileOf(output, table(true))));
   const command = ["shootdown", ...argv().map(shellWord)].join(" ");

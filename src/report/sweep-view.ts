@@ -56,17 +56,52 @@ const verdictOf: ColumnOf<Pick<SweptPrice, "verdict">> = {
   text: ({ verdict }) => (verdict === "unsound" ? "UNSOUND" : (verdict ?? "-")),
 };
 
-/** A row for each price; `all`: with its parts too. IPA sizes that were swept have their own column, as other keys do. */
-export function sweepTable({ keys, rows }: SweepResult, all: boolean): Table {
-  const bits = keys.some(({ key }) => key === "ipa-bits");
-  const places = placesOf(rows).filter(({ head }) => !(bits && head === "bits"));
+/** What a table has beside the least: the parts of prices, and where each is, which else a {@link Section} says. */
+interface Columns {
+  readonly parts?: boolean;
+  readonly places?: boolean;
+}
+
+const isSwept = (keys: readonly SweptKey[]): boolean => keys.some(({ key }) => key === "ipa-bits");
+
+/** Rows of one scenario on one host at one IPA size, unless sizes were swept. */
+interface Section<Row> {
+  /** "create-domu on kvm-nested-7.2 at 48 bits" */
+  readonly title: string;
+  readonly rows: readonly Row[];
+}
+
+const titleOf = ({ scenario, host, rest, ipaBits }: Place, bits: boolean): string =>
+  `${scenario === undefined ? "" : `${scenario} on `}${host}${rest === null || !bits ? "" : ` at ${ipaBits} bits`}`;
+
+/** The same rows, cut where a table with fewer columns can say it. */
+export function sections<Row extends Place>(rows: readonly Row[], keys: readonly SweptKey[] = []): Section<Row>[] {
+  const found = new Map<string, Row[]>();
+  for (const row of rows) {
+    const title = titleOf(row, !isSwept(keys));
+    const own = found.get(title);
+    if (own) own.push(row);
+    else found.set(title, [row]);
+  }
+  return [...found].map(([title, own]) => ({ title, rows: own }));
+}
+
+const placesAsked = (rows: readonly Place[], asked: boolean): ColumnOf<Place>[] =>
+  placesOf(rows).filter(({ head }) => asked || head === "phase" || head === "policy");
+
+/** A row for each price. IPA sizes that were swept have their own column, as other keys do. */
+export function sweepTable(
+  { keys, rows }: SweepResult,
+  { parts: all = false, places: asked = true }: Columns = {},
+): Table {
+  const places = placesAsked(rows, asked).filter(({ head }) => !(isSwept(keys) && head === "bits"));
   const proved = rows.some(({ verdict }) => verdict !== undefined);
   const priced = all ? PRICED : PRICED.slice(0, 2);
   return tableOf<SweptPrice>([...places, ...keys.map(setColumn), ...(proved ? [verdictOf] : []), ...priced], rows);
 }
 
 /** A row for each elementary price that moves a price at all; `least`: by at least that share of it. */
-export function tornadoTable({ rows }: SweepFound<TornadoPrice>, least = 0): Table {
+export function tornadoTable({ rows }: SweepFound<TornadoPrice>, least = 0, places = true): Table {
   const all = rows.flatMap((row) => {
     const bars = row.bars.filter(({ microseconds: [a, b] }) => Math.abs(b - a) >= least * row.microseconds);
     return bars.map((bar) => ({ ...row, bar }));
@@ -74,7 +109,7 @@ export function tornadoTable({ rows }: SweepFound<TornadoPrice>, least = 0): Tab
   type Moved = Place & { readonly bar: Bar };
   return tableOf<Moved>(
     [
-      ...placesOf(rows),
+      ...placesAsked(rows, places),
       { head: "price", kind: "time", once: true, of: (row) => row.microseconds },
       { head: "elementary price", key: "elementary", kind: "words", of: ({ bar }) => bar.key },
       { head: "unit", kind: "words", of: ({ bar }) => bar.unit },
@@ -111,8 +146,7 @@ export function pictures({ keys, rows }: SweepResult): readonly Picture[] {
     const fixed = others
       .filter(({ of, key: other }) => of !== "policy" && other !== "ipa-bits")
       .flatMap((other) => settingIn(row, other));
-    const bits = row.rest === null || key.key === "ipa-bits" ? "" : ` at ${row.ipaBits} bits`;
-    const place = `${row.scenario ? `${row.scenario} on ` : ""}${row.host}${bits}${fixed.map((text) => `, ${text}`).join("")}`;
+    const place = `${titleOf(row, key.key !== "ipa-bits")}${fixed.map((text) => `, ${text}`).join("")}`;
     const mine = others.filter(({ of }) => of === "policy").flatMap((other) => settingIn(row, other));
     const line = [row.policy ?? row.phase ?? "", ...mine].join(", ");
     const lines = byPlace.get(place) ?? new Map<string, SweptPrice[]>();

@@ -13,7 +13,7 @@ const MOST_PICTURES = 60;
 export function sweepReport(result: SweepResult, command: string): string {
   const all = pictures(result);
   const shown = all.slice(0, MOST_PICTURES);
-  return page("What it costs, as numbers change", command, result.notes, [SWEPT], sweepTable(result, false), all.length, shown.map((picture, i) => <Curves picture={picture} id={`p${i}`} />)); // biome-ignore format: one row
+  return page("What it costs, as numbers change", command, result.notes, [SWEPT], sweepTable(result), all.length, shown.map((picture, i) => <Curves picture={picture} id={`p${i}`} />)); // biome-ignore format: one row
 }
 
 /** The same of a tornado. */
