@@ -5,6 +5,9 @@ import type { Picture, TornadoPrice } from "../sweep-view.js";
 import { type Caption, document, FONT, finished, priceTicks, tickText } from "./plots.js";
 import { groupColour } from "./style.js";
 
+/** The colour of the nth curve: neighbours are far apart, and red stays what warns for as long as it can. */
+export const curveColour = (n: number): string => groupColour(5 + 4 * n);
+
 /** From which ratio of its ends on an axis is logarithmic. */
 const MANY = 8;
 
@@ -14,7 +17,7 @@ export function sweepPlot({ key, curves }: Picture, caption: Caption): string {
     ({ name, unsound, points: own }, i) =>
     own
       .filter(({ row }) => row.microseconds > 0)
-      .map(({ x, row: { microseconds, microsecondsRange: [low, high] } }) => ({ x, price: microseconds, low, high, name, unsound, colour: groupColour(i) })), // biome-ignore format: one row
+      .map(({ x, row: { microseconds, microsecondsRange: [low, high] } }) => ({ x, price: microseconds, low, high, name, unsound, colour: curveColour(i) })), // biome-ignore format: one row
   );
   const ends = points.flatMap(({ low, high }) => [low, high]).filter((price) => price > 0);
   const [least, most] = [Math.min(...ends) / 1.5, Math.max(...ends) * 1.5];
@@ -81,7 +84,7 @@ export function tornadoPlot({ bars, microseconds }: TornadoPrice, caption: Capti
       },
       y: { domain: rows.map(({ key }) => key), label: null, tickSize: 0, padding: 0.25 },
       marks: [
-        Plot.barX(rows, { x1: "from", x2: "to", y: "key", fill: groupColour(0), title: "title" }),
+        Plot.barX(rows, { x1: "from", x2: "to", y: "key", fill: curveColour(0), title: "title" }),
         Plot.ruleX([microseconds], { stroke: "currentColor" }),
       ],
     }),

@@ -3,8 +3,8 @@ import { renderToString } from "preact-render-to-string";
 import { duration } from "../format.js";
 import { MOVED, type Picture, pictures, reignSentence, SWEPT, type SweepFound, type SweepResult, sweepTable, type TornadoPrice, tornadoTable } from "../sweep-view.js"; // biome-ignore format: one row
 import { isRight, type Table } from "../table.js";
-import { groupColour, STYLE } from "./style.js";
-import { sweepPlot, tornadoPlot } from "./sweep-plots.js";
+import { STYLE } from "./style.js";
+import { curveColour, sweepPlot, tornadoPlot } from "./sweep-plots.js";
 
 /** Most pictures of one file; the table has everything. */
 const MOST_PICTURES = 60;
@@ -83,7 +83,7 @@ function Curves({ picture, id }: { readonly picture: Picture; readonly id: strin
       <ul class="key" aria-label="Lines of the picture">
         {curves.map(({ name, unsound, points }, i) => (
           <li>
-            <b style={{ color: groupColour(i) }}>{unsound ? "- -" : "—"}</b> {name}
+            <b style={{ color: curveColour(i) }}>{unsound ? "- -" : "—"}</b> {name}
             {unsound && <span class="bad"> UNSOUND</span>}
             {points.every(({ row }) => row.microseconds === 0) && <span class="soft"> costs nothing, not drawn</span>}
           </li>
