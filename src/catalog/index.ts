@@ -25,7 +25,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** True when the user means a file: it has a slash, ends in .toml, or is "-" (standard input). */
 export const isPath = (name: string): boolean => name === "-" || name.includes("/") || name.endsWith(".toml");
 /** What may be named in place of something built in. */
-const OR_PATH = ", a path to a .toml file, or - for standard input";
+const OR_PATH = ", or a path to a .toml file (-: standard input)";
 
 /** What a file is called in errors. */
 const calledFile = (path: string): string => (path === "-" ? STANDARD_INPUT : path);
