@@ -19,6 +19,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   host: ["arch", "input", "trace"],
   capture: ["arch", "input", "files", "trace"],
   import: ["arch", "input", "trace"],
+  check: ["arch", "input", "trace"],
   prove: ["arch", "input", "policy"],
   compare: ["arch", "input", "policy", "trace", "xen", "host", "prove"],
   catalog: ["input", "files", "policy", "xen", "host"],
@@ -37,6 +38,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "report",
     "capture",
     "import",
+    "check",
   ],
 };
 /** What each wing of prove may import of the others. */
@@ -59,7 +61,7 @@ const ABOVE_BUDGET: Readonly<Record<string, number>> = { capture: 4_300 };
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set(["trace/file.js"]);
 /** Rooms whose engine must run in a browser: no Node imports, but for the files behind a side door. */
-const PURE = ["arch", "input", "policy", "xen", "host", "compare", "prove"];
+const PURE = ["arch", "input", "policy", "xen", "host", "check", "compare", "prove"];
 
 const source = join(dirname(fileURLToPath(import.meta.url)), "..", "src");
 const files = existsSync(source)

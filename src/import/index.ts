@@ -2,9 +2,11 @@
 import type { Readable } from "node:stream";
 import { type ReadResult, readTrace, type StreamForm } from "../trace/file.js";
 import type { ReadPart, TraceSink } from "../trace/index.js";
+import { CASEMATE } from "./casemate.js";
 
-/** Forms of other tools' logs, each told by its first bytes; there is none so far. */
-const IMPORTERS: readonly StreamForm[] = [];
+/** Forms of other tools' logs by name, each told by its first bytes. */
+const FORMS: Readonly<Record<string, StreamForm>> = { casemate: CASEMATE };
+const IMPORTERS = Object.values(FORMS);
 
 /** As readTrace of the trace room, of Shootdown's own traces and of whatever can be imported. */
 export const readAnyTrace = (
