@@ -23,7 +23,22 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   prove: ["arch", "input", "policy"],
   compare: ["arch", "input", "policy", "trace", "xen", "host", "prove"],
   catalog: ["input", "files", "policy", "xen", "host"],
-  report: ["input", "compare", "prove"],
+  jobs: [
+    "arch",
+    "input",
+    "files",
+    "policy",
+    "trace",
+    "xen",
+    "host",
+    "compare",
+    "catalog",
+    "prove",
+    "capture",
+    "import",
+    "check",
+  ],
+  report: ["arch", "input", "trace", "host", "check", "compare", "prove", "capture", "jobs"],
   cli: [
     "arch",
     "input",
@@ -37,10 +52,13 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "prove",
     "report",
     "capture",
+    "jobs",
     "import",
     "check",
   ],
 };
+/** Wings of the report: neither knows the other; what both show stands beside them. */
+const REPORT_WINGS = ["terminal", "html"];
 /** What each wing of prove may import of the others. */
 const WINGS: Readonly<Record<string, readonly string[]>> = {
   tlb: [],
@@ -53,10 +71,12 @@ const WINGS: Readonly<Record<string, readonly string[]>> = {
 /** The files of prove beside its wings that all of them speak of; the others stand on top. */
 const WORDS_OF_WINGS = ["cpu", "program", "rules"];
 
-/** Lines of a room without its tests; a wing of prove counts as a room. */
+/** Lines of a room without its tests; a wing counts as a room. */
 const BUDGET = 4_000;
 /** Rooms that are above, and the lines that they may have until they are split: these numbers only ever go down. */
 const ABOVE_BUDGET: Readonly<Record<string, number>> = { capture: 4_300 };
+/** The command line is thin: what is words stands in report, what is work in jobs and below. */
+const CLI_BUDGET = 1_650;
 
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set(["trace/file.js"]);
@@ -126,6 +146,19 @@ test("a wing of prove imports only the wings below it, most by their doors, and 
   assert.deepEqual(wrong, []);
 });
 
+test("a wing of the report imports nothing of another", () => {
+  const folders = new Set(files.flatMap((file) => /^report\/(.+)\//.exec(file)?.[1] ?? []));
+  assert.deepEqual([...folders].sort(), [...REPORT_WINGS].sort());
+  const wrong = imports.flatMap(({ file, from }) => {
+    const path = join(dirname(file), from);
+    const [of, wing] = [file, path].map((name) => /^report\/(.+)\//.exec(name)?.[1]);
+    return !from.startsWith(".") || of === undefined || wing === undefined || of === wing
+      ? []
+      : [`${file} imports ${path}`];
+  });
+  assert.deepEqual(wrong, []);
+});
+
 /** The shortest circle through each node, once each: "a -> b -> c", from the first by name. */
 function circles(graph: ReadonlyMap<string, readonly string[]>): string[] {
   const found = new Set<string>();
@@ -167,12 +200,12 @@ test("no files import each other in a circle, types included", () => {
 test("no room is above its budget of lines", () => {
   const lines = new Map<string, number>();
   for (const file of files) {
-    const room = /^prove\/.+\//.test(file) ? dirname(file) : file.split("/")[0]!;
+    const room = /^(prove|report)\/.+\//.test(file) ? dirname(file) : file.split("/")[0]!;
     const { length } = readFileSync(join(source, file), "utf8").split("\n");
     lines.set(room, (lines.get(room) ?? 0) + length - 1);
   }
   const split = [...lines].flatMap(([room, n]) => {
-    const most = ABOVE_BUDGET[room] ?? BUDGET;
+    const most = room === "cli" ? CLI_BUDGET : (ABOVE_BUDGET[room] ?? BUDGET);
     return n > most ? [`${room} has ${n} lines without its tests, at most ${most}: split it`] : [];
   });
   assert.deepEqual(split, []);

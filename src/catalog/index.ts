@@ -8,10 +8,9 @@ import { InputError } from "../input/index.js";
 import { type Policy, parsePolicy } from "../policy/index.js";
 import { parseScenario, type Scenario } from "../xen/index.js";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+export { type LitmusFile, litmusFiles } from "./litmus.js";
 
-/** The folder of the project's own litmus tests. */
-export const LITMUS_FOLDER = join(ROOT, "litmus");
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Folders of the package that hold built-in files. */
 export type Shelf = "policies" | "hosts" | "scenarios";

@@ -20,7 +20,7 @@ const MAX_GROUPS = 4096;
 const MAX_PLACES = 512;
 
 /** An event beside an occurrence. */
-export interface NearbyEvent {
+interface NearbyEvent {
   /** number of the event in the trace, from 0 */
   readonly event: number;
   readonly pcpu: number;
@@ -28,7 +28,7 @@ export interface NearbyEvent {
   readonly site: string;
 }
 
-export interface Occurrence {
+interface Occurrence {
   /** number of the event at which it shows */
   readonly event: number;
   readonly pcpu: number;
@@ -42,7 +42,7 @@ export interface Occurrence {
 }
 
 /** What of its TLBIs a wasteful group executed, and what could be saved: instructions by name. */
-export interface Waste {
+interface Waste {
   readonly tlbi: Readonly<Record<string, number>>;
   readonly saved: Readonly<Record<string, number>>;
   /** what would have to be executed in their place */
@@ -89,13 +89,15 @@ type MutableOccurrence = { -readonly [K in keyof Occurrence]: Occurrence[K] } & 
 };
 
 /** What a finding says beside its kind. */
-export interface Said {
+interface Said {
   readonly reason?: Reason;
   readonly site: number;
   readonly detail: () => string;
   readonly since?: number;
   /** number of the event, where it is another one than that at hand */
   readonly event?: number;
+  /** VMID, where it is not the event's */
+  readonly vmid?: number;
   /** events between the promise and the flush */
   readonly window?: number;
   /** how many it stands for; 1 */
@@ -169,7 +171,7 @@ export class Findings {
     const one: MutableOccurrence = {
       event,
       pcpu: known ? b.pcpu[i]! : 0,
-      vmid: known ? b.vmid[i]! : 0,
+      vmid: said.vmid ?? (known ? b.vmid[i]! : 0),
       domain: known ? domainName(b.domain[i]!) : domainName(0x7ff4),
       detail: said.detail(),
       since: said.since ?? event,

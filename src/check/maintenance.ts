@@ -1,5 +1,5 @@
 /** The last TLBIs and barriers of a trace, and why none of them did for an entry: read only when a finding is made. */
-import { BARRIERS, completes, completesTlbi, decodeOperand, TLBI_OPS } from "../arch/index.js";
+import { BARRIERS, completes, completesTlbi, decodeOperand, TLBI_OPS, type TlbiOp } from "../arch/index.js";
 import { covers, removesAt } from "./covers.js";
 import { REASON_WORDS, type Reason } from "./kinds.js";
 import { coveredBy, EL2_SPACE, EVERY_PE, type StaleEntries } from "./stale.js";
@@ -113,23 +113,34 @@ class Replay {
     const el2 = stale.space[id] === EL2_SPACE;
     if ((op.regime === "EL2") !== el2) return;
     if (!op.stage2 && !op.combined) return;
-    if (op.matchesVmid && vmid !== stale.space[id]) return this.because("wrong-vmid");
-    if ((flags & OPERAND_UNKNOWN) !== 0) return this.because("operand-unknown");
-    if (op.lastLevel && stale.step[id] === 1) return this.because("last-level-only");
-    if (!covers(stale, id, op, decodeOperand(op.operand, lo, hi))) return this.because("missed");
-    if (op.matchesVmid && (flags & SYNCHRONISED) === 0) return this.because("vttbr-not-synchronised");
+    const misses = this.missing(op, lo, hi, vmid, flags);
     const visible = this.visible || (op.reach === "local" && pcpu === stale.pcpu[id] && this.visibleHere);
-    if (!visible) return this.because("no-dsb-before");
+    const why = misses ?? (visible ? undefined : "no-dsb-before");
+    if (why !== undefined) {
+      this.because(why);
+      return;
+    }
     const held = stale.held[id]!;
     if ((held & ~reach) !== 0) this.because("local-only");
     const { stage2, combined } = removesAt(op, this.stage2, reach & held);
     if (!stage2 && !combined) {
       const underWay = this.under.some((one) => one.stage2 && !one.done);
-      return this.because(underWay ? "no-dsb-between" : "stage-1-only");
+      this.because(underWay ? "no-dsb-between" : "stage-1-only");
+      return;
     }
     if (!combined) this.because("stage-2-only");
     this.because("no-dsb-after");
     this.under.push({ pcpu, code, sequence: this.sequence, stage2, combined, done: false });
+  }
+
+  /** Why a TLBI is not about the entry; undefined where it is. */
+  private missing(op: TlbiOp, lo: number, hi: number, vmid: number, flags: number): Reason | undefined {
+    const { stale, id } = this;
+    if (op.matchesVmid && vmid !== stale.space[id]) return "wrong-vmid";
+    if ((flags & OPERAND_UNKNOWN) !== 0 && op.operand !== "none") return "operand-unknown";
+    if (op.lastLevel && stale.step[id] === 1) return "last-level-only";
+    if (!covers(stale, id, op, decodeOperand(op.operand, lo, hi))) return "missed";
+    return op.matchesVmid && (flags & SYNCHRONISED) === 0 ? "vttbr-not-synchronised" : undefined;
   }
 
   barrier(pcpu: number, code: number): void {

@@ -3,7 +3,7 @@ import { NO_DOMAIN } from "../trace/index.js";
 
 const PAGES = 512;
 /** Nobody said. */
-export const UNKNOWN_OWNER = -1;
+const UNKNOWN_OWNER = -1;
 
 export class Owners {
   private readonly chunks = new Map<number, number | Int32Array>();
@@ -24,7 +24,7 @@ export class Owners {
     }
   }
 
-  /** The domain, NO_DOMAIN for the allocator, {@link UNKNOWN_OWNER}. */
+  /** The domain, NO_DOMAIN for the allocator, -1 where nobody said. */
   of(page: number): number {
     const known = this.chunks.get(Math.floor(page / PAGES));
     return typeof known === "object" ? known[page % PAGES]! : (known ?? UNKNOWN_OWNER);

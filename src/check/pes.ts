@@ -51,7 +51,7 @@ export class UnderWay {
 }
 
 /** A list of stale entries by number and serial: one that is gone, or is another's by now, is passed over. */
-export class EntryList {
+class EntryList {
   private ids: number[] = [];
   private serials: number[] = [];
 

@@ -47,7 +47,13 @@ export class State {
     stale.told[id] = 1;
     const reason: Reason = stale.repeatFrom[id]! > 0 ? "no-repeat" : this.log.why(stale, id, this.repeats);
     const since = stale.born[id]! - 1;
-    this.findings.add(kind, index, { reason, site: stale.site[id]!, detail: () => detail, since });
+    this.findings.add(kind, index, {
+      reason,
+      site: stale.site[id]!,
+      detail: () => detail,
+      since,
+      ...(stale.space[id] === EL2_SPACE ? {} : { vmid: stale.space[id]! }),
+    });
   }
 
   /** Entries of a space may be held on a PE from now on. */

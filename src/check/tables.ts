@@ -14,7 +14,7 @@ const MAX_CONCATENATED = 16;
 /** No table, no page. */
 export const NONE = -1;
 /** An address of which only the descriptor's slot is known. */
-export const UNKNOWN_PAGE = -1;
+const UNKNOWN_PAGE = -1;
 
 /** Where a walk through a table begins: see {@link TableTrees.place}. */
 export interface Place {

@@ -150,6 +150,7 @@ export class Waste {
         times: count,
         event: last,
         since: first,
+        vmid: space,
         detail: () =>
           `${count.toLocaleString("en")} flushes from event ${first} on: one at event ${last} would do, were their calls one`,
       });

@@ -1,76 +1,33 @@
 /** `shootdown capture`: boots a real Xen on an emulated machine, lets dom0 create a domU, and records what Xen flushes. */
 
-import { existsSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { withErratum } from "../arch/index.js";
 import {
   BASE,
   CAPTURE_SCENARIOS,
-  type CaptureOptions,
-  type CaptureScenario,
-  cacheFolder,
-  capture,
-  captureScenario,
   checkCache,
   checkSpace,
-  type Distribution,
   discardLists,
-  domuRamdisk,
   findDistribution,
   freeSpace,
   megabytes,
-  openXen,
-  openXenSyms,
   PHASES,
-  type Phase,
   planSetup,
   RELEASES,
-  type Release,
-  readInput,
 } from "../capture/index.js";
-import { loadPolicy } from "../catalog/index.js";
-import { isStream } from "../files/index.js";
 import { InputError } from "../input/index.js";
-import { type TraceWriter, writeTrace } from "../trace/file.js";
-import { FromPhase, incomplete, Losses, lossWarnings } from "../trace/index.js";
-import { nearestVersion, versionOfBanner } from "../xen/index.js";
-import { CaptureMeter } from "./capture-meter.js";
-import { memoryOp, recordingOf } from "./capture-record.js";
-import { captureText } from "./capture-text.js";
-import { Holding, heldText, profileOf, refuseWithout } from "./held.js";
-import { io } from "./io.js";
+import { type CaptureAsked, CaptureMeter, interruptible, io, recordCapture } from "../jobs/index.js";
+import { captureText, heldText } from "../report/index.js";
+import { lossWarnings } from "../trace/index.js";
+import { memoryOp } from "./memory-op.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
-import { interruptible } from "./progress.js";
 
-interface Options {
+interface Options extends CaptureAsked {
   readonly setup?: boolean;
   readonly yes?: boolean;
-  readonly debian: Release;
-  readonly toolstack?: string;
-  readonly dom0Module: readonly string[];
-  readonly xen?: string;
-  readonly xenSyms?: string;
-  readonly dom0Kernel?: string;
-  readonly dom0Vcpus?: number;
-  readonly qemu?: string;
-  readonly scenario: string;
-  readonly domuKernel?: string;
-  readonly domuRamdisk?: string;
-  readonly memory: number;
-  readonly vcpus: number;
-  readonly cpu: string;
-  readonly timeout: number;
-  readonly from: Phase;
-  readonly policy?: string;
-  readonly memoryOp?: ReadonlyMap<number, string>;
-  readonly output: string;
   readonly json?: boolean;
 }
 
-/** pCPUs of the emulated machine. */
-const PCPUS = 2;
 /** QEMU's name of the CPU model with everything, and pointer authentication that costs nothing to emulate. */
 const CPU = "max,pauth-impdef=on";
 const MOST_VCPUS = 8;
@@ -204,157 +161,32 @@ async function agrees(signal: AbortSignal): Promise<boolean> {
   }
 }
 
-/** Everything that the run needs, from the options and from what the set-up fetched. */
-function captureOptions(options: Options, scenario: CaptureScenario): CaptureOptions {
-  const debian = findDistribution(options.debian);
-  if (!debian) {
-    const base = findDistribution() !== undefined;
-    throw new InputError(
-      `nothing ${base ? `of Debian ${options.debian} ` : ""}to boot in ${cacheFolder()}: run 'shootdown capture --setup${options.debian === BASE ? "" : ` --debian ${options.debian}`}' first (it fetches Debian's ${base ? "Xen and toolstack" : "QEMU, Xen, toolstack and kernel"})`,
-    );
-  }
-  return {
-    qemu: options.qemu === undefined ? debian.qemu : [options.qemu],
-    ...xenFiles(options, debian),
-    root: debian.root,
-    toolstack: [...(options.toolstack === undefined ? [] : [resolve(options.toolstack)]), debian.toolstack],
-    dom0Modules: options.dom0Module,
-    dom0Kernel: options.dom0Kernel ?? debian.kernel,
-    scenario,
-    domu: { memoryMib: options.memory, vcpus: options.vcpus },
-    domuKernel: options.domuKernel ?? debian.kernel,
-    domuRamdisk:
-      options.domuRamdisk === undefined ? domuRamdisk(debian.root, scenario.padding) : readInput(options.domuRamdisk),
-    ownDomu: options.domuKernel !== undefined || options.domuRamdisk !== undefined,
-    dom0Vcpus: options.dom0Vcpus ?? scenario.dom0Vcpus,
-    cpu: options.cpu,
-    pcpus: PCPUS,
-    memoryOps: options.memoryOp ?? new Map(),
-    timeout: options.timeout,
-    consoleLog: options.output === "-" ? undefined : options.output.replace(/(\.\w+)?$/, ".console.log"),
-  };
-}
-
-/** True when a Xen is Debian's own, perhaps patched in place: then Debian's symbols are its own. */
-function isBuildOf(xen: string, xenSyms: string): boolean {
-  try {
-    openXenSyms(xen, xenSyms);
-    return true;
-  } catch (error) {
-    if (error instanceof InputError) return false;
-    throw error;
-  }
-}
-
-function xenFiles(options: Options, debian: Distribution): { xen: string; xenSyms: string } {
-  if (options.xen === undefined) {
-    if (options.xenSyms !== undefined)
-      throw new InputError("--xen-syms goes with --xen: name the Xen that it belongs to");
-    return { xen: debian.xen, xenSyms: debian.xenSyms };
-  }
-  const beside = join(dirname(options.xen), "xen-syms");
-  const xenSyms =
-    options.xenSyms ??
-    (existsSync(beside) ? beside : isBuildOf(options.xen, debian.xenSyms) ? debian.xenSyms : undefined);
-  if (xenSyms === undefined)
-    throw new InputError(
-      `${options.xen}: no xen-syms beside it; name it with --xen-syms (the build of Xen makes both in its folder xen/)`,
-    );
-  return { xen: options.xen, xenSyms };
-}
-
 async function run(options: Options): Promise<void> {
-  const scenario = captureScenario(options.scenario)!;
-  const what = captureOptions(options, scenario);
-  const told = options.policy === undefined ? undefined : loadPolicy(options.policy);
-  const profile = profileOf(what.cpu);
-  if (told) refuseWithout(told, profile);
-  const xen = openXen(what);
-  const { stores, unknown } = xen.sites;
-  const meter = new CaptureMeter();
-  const losses = new Losses();
-  const holding = new Holding();
-  const open = (): Promise<TraceWriter> => writeTrace(options.output, incomplete(producer(options, what), unknown));
-  // Opening a pipe waits for its reader, and no signal is heard meanwhile.
-  const opened = isStream(options.output) ? await open() : undefined;
-  const { result, recording } = await interruptible(async (signal) => {
-    const trace = opened ?? (await open());
-    try {
-      const part = new FromPhase(options.from, trace);
-      const done = await capture(what, xen, [part, ...holding.sinks, losses], signal, (now) => meter.update(now));
-      const own = options.xen !== undefined;
-      const { packages } = findDistribution(options.debian)!;
-      const about = recordingOf(what, done, holding.facts, { own, from: options.from, packages, cpu: profile });
-      trace.describe(about);
-      trace.close();
-      return { result: { ...done, events: part.passed }, recording: about };
-    } catch (error) {
-      trace.abort();
-      throw error;
-    } finally {
-      meter.stop();
-    }
-  });
-  const summary = holding.summing.summary();
-  const version = nearestVersion(result.banner);
-  const policy = told ?? loadPolicy(version.policy);
-  const held = holding.held(policy, recording, withErratum(profile, "repeat-tlbi", result.repeatsTlbis));
-  const notKnown = [...result.unknown, ...unknownVersion(result.banner)];
+  const done = await recordCapture(options);
+  const { result, held, losses, stores, scenario, policy } = done;
   const tell = options.output === "-" ? say : print;
   if (!options.json) {
     const width = outputWidth();
-    const text = heldText(held, policy.name, options.policy !== undefined, width);
-    const captured = {
-      trace: options.output,
-      scenario,
-      result: { ...result, unknown: notKnown },
-      summary,
-      stores,
-      losses: losses.losses(),
-    };
-    tell(captureText({ ...captured, own: options.xen !== undefined, held: text }, width));
+    const text = heldText(held, policy, options.policy !== undefined, width);
+    tell(captureText({ ...done, trace: options.output, own: options.xen !== undefined, held: text }, width));
   } else if (options.output !== "-")
     printJson({
       trace: options.output,
       ...(result.consoleLog === undefined ? {} : { consoleLog: result.consoleLog }),
       scenario: scenario.name,
       qemu: result.qemuVersion,
-      cpu: what.cpu,
-      version: version.name,
-      policy: policy.name,
+      cpu: done.cpu,
+      version: done.version,
+      policy,
       events: result.events,
       segments: result.segments,
-      unknown: notKnown,
-      warnings: lossWarnings(losses.losses()),
-      losses: losses.losses(),
+      unknown: result.unknown,
+      warnings: lossWarnings(losses),
+      losses,
       stores: { found: stores.found.length, lost: stores.lost, without: stores.without, elsewhere: stores.elsewhere },
-      recording,
-      phases: summary.phases,
+      recording: done.recording,
+      phases: done.summary.phases,
       comparison: held.rows,
       executed: held.executed,
     });
-}
-
-/** What is to be said where no version of the model is the Xen that ran: nothing else is as good a guess as its neighbour. */
-function unknownVersion(banner: string): string[] {
-  if (versionOfBanner(banner)) return [];
-  const build = /^\S+(?: \([^)]*\))?/.exec(banner)?.[0] ?? "a Xen that prints no version";
-  return [
-    `what its page allocator flushes: the model has no version ${build}, and is held against it as ${nearestVersion(banner).title}`,
-  ];
-}
-
-const vcpus = (n: number): string => (n === 1 ? "1 vCPU" : `${n} vCPUs`);
-
-/** What the trace says about how it was made. */
-function producer(options: Options, { scenario, cpu, dom0Vcpus, domu }: CaptureOptions): string {
-  const own =
-    options.xen === undefined
-      ? findDistribution(options.debian)!.packages.find((name) => /^xen-hypervisor-[\d.]+-arm64 /.test(name))!
-      : basename(options.xen);
-  const dom0 = [
-    ...(options.toolstack === undefined ? [] : [`toolstack ${basename(options.toolstack)}`]),
-    ...options.dom0Module.map((file) => basename(file)),
-  ];
-  return `shootdown capture --scenario ${scenario.name}: ${own}, CPU ${cpu}, dom0 with ${[vcpus(dom0Vcpus), ...dom0].join(", ")}, domU of ${domu.memoryMib} MiB with ${vcpus(domu.vcpus)}`;
 }

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Output } from "./io.js";
+import type { Io } from "../jobs/index.js";
 import { run } from "./run.js";
 
 /** The file that is the command. */
@@ -27,8 +27,10 @@ export interface Given {
   readonly stdin?: string | Uint8Array;
 }
 
+type Writes = Io["stdout"];
+
 /** A pipe that takes everything. */
-class Pipe implements Output {
+class Pipe implements Writes {
   readonly isTTY = false;
   readonly columns = undefined;
   private readonly pieces: Uint8Array[] = [];

@@ -4,15 +4,14 @@ import { hostNames, loadHost } from "../catalog/index.js";
 import { differenceOf, PhasePrices, phaseNames, type TraceSide } from "../compare/index.js";
 import type { Host } from "../host/index.js";
 import { InputError } from "../input/index.js";
-import { differenceText } from "../report/index.js";
-import { traceDigest } from "../trace/file.js";
-import { Summing } from "../trace/index.js";
+import { readSide } from "../jobs/index.js";
+import { differenceTable, differenceText, SIMULATED } from "../report/index.js";
+import { type FormOptions, printForm, withForms } from "./forms.js";
 import { noteUnchecked, partialOption } from "./integrity.js";
 import { collect, ipaBitsOption, ranOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
-import { readWithProgress } from "./read.js";
 
-interface DiffOptions {
+interface DiffOptions extends FormOptions {
   readonly host?: readonly string[];
   readonly ipaBits: readonly number[];
   readonly phase?: readonly string[];
@@ -21,11 +20,10 @@ interface DiffOptions {
   readonly ran?: readonly number[];
   readonly partial?: boolean;
   readonly all?: boolean;
-  readonly json?: boolean;
 }
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command("diff")
     .description("compare two traces: what differs in what they do, by call path, and in what that costs on each host")
     .argument("<before>", "a trace: *.parquet, *.ndjson, or - for NDJSON on standard input")
@@ -38,11 +36,13 @@ export function register(program: Command): void {
     .addOption(ranOption())
     .addOption(partialOption())
     .option("--all", "also show what is equal in both")
-    .option("--json", "print JSON: all of it, what is equal too")
-    .action(async (before: string, after: string, options: DiffOptions, command: Command) => {
+    .option("--json", "print JSON: all of it, what is equal too");
+  withForms(command, "what differs, counts and prices,").action(
+    async (before: string, after: string, options: DiffOptions, command: Command) => {
       if (before === "-" && after === "-") command.error("error: only one of the traces can be standard input");
       await quietOnBrokenPipe(() => run(before, after, options));
-    });
+    },
+  );
 }
 
 async function run(before: string, after: string, options: DiffOptions): Promise<void> {
@@ -51,30 +51,21 @@ async function run(before: string, after: string, options: DiffOptions): Promise
   const b = await side(after, hosts, options);
   refuseUnknown(options.phase ?? [], phaseNames(a.summary, b.summary));
   const difference = differenceOf(a, b, options.phase);
+  const warnings = [a, b].flatMap((of) => of.warnings.map((sentence) => `${of.trace}: ${sentence}`));
+  if (
+    printForm(options, { csv: () => differenceTable(difference, options.all === true), notes: [SIMULATED], warnings })
+  )
+    return;
   if (options.json) printJson(difference);
   else print(differenceText(difference, outputWidth(), options.all));
 }
 
-/** Reads one of the traces, once. */
-async function side(
-  trace: string,
-  hosts: readonly Host[],
-  { ipaBits, vcpus, ran, partial }: DiffOptions,
-): Promise<TraceSide> {
-  const [summing, digest, prices] = [new Summing(), traceDigest(), new PhasePrices(hosts, ipaBits, vcpus, ran)];
-  const { info, warnings } = await readWithProgress(trace, [summing, digest, prices], { partial: partial === true });
+/** Reads one of the traces. */
+async function side(trace: string, hosts: readonly Host[], options: DiffOptions): Promise<TraceSide> {
+  const { ipaBits, vcpus, ran, partial } = options;
+  const { side: read, info } = await readSide(trace, new PhasePrices(hosts, ipaBits, vcpus, ran), partial === true);
   noteUnchecked(trace, info);
-  const { producer, integrity, recording } = info;
-  return {
-    trace,
-    producer,
-    integrity,
-    warnings,
-    recording,
-    summary: summing.summary(),
-    digest: digest.digest(),
-    prices,
-  };
+  return read;
 }
 
 function refuseUnknown(asked: readonly string[], known: readonly string[]): void {

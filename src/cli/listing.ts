@@ -10,7 +10,7 @@ import {
   type Shelf,
   scenarioNames,
 } from "../catalog/index.js";
-import { textTable, wrapped } from "../report/index.js";
+import { listingText } from "../report/index.js";
 import { outputWidth, print, printFile, printJson } from "./output.js";
 
 interface Listed {
@@ -60,13 +60,5 @@ function list({ names, load, shelf }: Listing, json: boolean | undefined): void 
     printJson(all.map(({ name, title, source }) => ({ name, title, source })));
     return;
   }
-  const width = outputWidth();
-  const rows = all.flatMap(({ name, title, source }, i) => [
-    ...(i > 0 ? [["", ""]] : []),
-    [name, title],
-    ["", `source: ${source}`],
-  ]);
-  print(textTable(["name", "what it is"], rows, { width }));
-  const help = `A path to a .toml file of your own works wherever a name does; shootdown ${shelf} NAME prints a built-in file to begin with.`;
-  print(`\n${wrapped(help, width)}`);
+  print(listingText(shelf, all, outputWidth()));
 }

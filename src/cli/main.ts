@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The command as a process. */
-import { INTERRUPTED } from "./progress.js";
+import { INTERRUPTED } from "../jobs/index.js";
 import { run, statusOf } from "./run.js";
 
 // Nothing ends in a stack trace that a user has to read.

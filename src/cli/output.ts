@@ -1,7 +1,6 @@
 /** What all commands share at their edge: where words go, how wide it is there, and which status is left to give. */
 import { fileError, visibleJson, visibleText } from "../input/index.js";
-import { io } from "./io.js";
-import { ProgressLine } from "./progress.js";
+import { argv, io, ProgressLine } from "../jobs/index.js";
 
 /** Thrown when all has been said and only the exit status is left to give. */
 export class ExitStatus extends Error {
@@ -60,6 +59,9 @@ export function shellWord(text: string): string {
   if (!/[\p{Cc}\p{Bidi_C}\u2028\u2029]/u.test(text)) return `'${text.replaceAll("'", "'\\''")}'`;
   return `$'${text.replace(/['\\]/g, "\\$&").replace(/[\p{Cc}\p{Bidi_C}\u2028\u2029]/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)}'`;
 }
+
+/** The command at hand, as a shell takes it. */
+export const commandLine = (): string => ["shootdown", ...argv().map(shellWord)].join(" ");
 
 /** For a command that writes a trace to standard output: a reader that has seen enough (`| head`) is no error. */
 export async function quietOnBrokenPipe(work: () => Promise<void>): Promise<void> {

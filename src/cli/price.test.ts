@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { PriceRow } from "../compare/index.js";
 import { type Done, shootdown } from "./command.fixture.js";
-import type { PriceRow } from "./price.js";
 
 const capture = (name: string): string =>
   fileURLToPath(new URL(`../../traces/xen-4.20-${name}.parquet`, import.meta.url));

@@ -3,15 +3,16 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { oneCommand } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
+import { INTERRUPTED, Interrupted, type Io, io, PROCESS, talkingTo } from "../jobs/index.js";
 import { register as capture } from "./capture.js";
+import { register as check } from "./check.js";
 import { register as compare } from "./compare.js";
 import { register as diff } from "./diff.js";
-import { type Io, io, PROCESS, talkingTo } from "./io.js";
+import { register as importLog } from "./import.js";
 import { register as listings } from "./listing.js";
 import { register as litmus } from "./litmus.js";
 import { ExitStatus, outputWidth, print, say } from "./output.js";
 import { register as price } from "./price.js";
-import { INTERRUPTED, Interrupted } from "./progress.js";
 import { register as prove } from "./prove.js";
 import { register as show } from "./show.js";
 import { register as simulate } from "./simulate.js";
@@ -47,7 +48,20 @@ function program(): Command {
     .configureOutput({ writeOut: print, writeErr: say, getOutHelpWidth: outputWidth, getErrHelpWidth: outputWidth })
     .exitOverride()
     .showHelpAfterError("(add --help for the options)");
-  for (const register of [compare, prove, simulate, capture, price, show, diff, litmus, tlbi, listings])
+  for (const register of [
+    compare,
+    prove,
+    simulate,
+    capture,
+    check,
+    price,
+    show,
+    diff,
+    importLog,
+    litmus,
+    tlbi,
+    listings,
+  ])
     register(program);
   return program;
 }

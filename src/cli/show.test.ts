@@ -9,7 +9,6 @@ import { writeTrace } from "../trace/file.js";
 import { Recorder } from "../trace/index.js";
 import { HEAP_PATH, REMOVAL_PATH, recordRemovals } from "../trace/recorded.fixture.js";
 import { type Done, ENV, type Given, MAIN, shootdown } from "./command.fixture.js";
-import { summaryText } from "./show.js";
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-show-"));
 const small = join(folder, "small.parquet");
@@ -198,16 +197,4 @@ test("options that make no sense are refused with what was expected", async () =
     assert.equal(status, args[0] === join(folder, "x.csv") ? 1 : 2);
     assert.match(err, message);
   }
-});
-
-test("a trace without events is said to have none", () => {
-  assert.equal(
-    summaryText(
-      "x.parquet",
-      { producer: "", integrity: "checked", recording: undefined },
-      { events: 0, phases: {} },
-      80,
-    ),
-    "x.parquet: 0 events\n",
-  );
 });

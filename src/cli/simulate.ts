@@ -1,32 +1,29 @@
 /** `shootdown simulate SCENARIO --policy P -o FILE`: writes the trace of a scenario under a policy. */
-import { setImmediate } from "node:timers/promises";
 import type { Command } from "commander";
 import { loadHost, loadPolicy, loadScenario } from "../catalog/index.js";
-import { PhasePrices } from "../compare/index.js";
+import { PhasePrices, priceRows } from "../compare/index.js";
+import { ipaNotes } from "../host/index.js";
 import { visibleLine } from "../input/index.js";
-import { count } from "../report/index.js";
-import { writeTrace } from "../trace/file.js";
-import { simulation } from "../xen/index.js";
+import { simulateInto } from "../jobs/index.js";
+import { count, priceTable, priceText, SIMULATED, simulationTable, type Table } from "../report/index.js";
+import { type FormOptions, printForm, withForms } from "./forms.js";
 import { cpuOn, cpuOption, ipaBitsOption, repeatOption, withRepeat } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
-import { priceRows, priceText } from "./price.js";
-import { interruptibleInto, Progress } from "./progress.js";
 
-interface SimulateOptions {
+interface SimulateOptions extends FormOptions {
   readonly policy: string;
   readonly host?: string;
   readonly ipaBits: readonly number[];
   readonly cpu?: string;
   readonly repeatTlbi?: boolean;
   readonly output: string;
-  readonly json?: boolean;
 }
 
 /** Whose CPU the hypervisor sees when no host is named: the report's machine. */
 const DEFAULT_HOST = "kvm-nested-7.2";
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command("simulate")
     .description("simulate a scenario under a policy and write its trace")
     .argument("<scenario>", "a built-in scenario or a .toml file")
@@ -39,8 +36,10 @@ export function register(program: Command): void {
     .addOption(ipaBitsOption([48]))
     .addOption(cpuOption())
     .addOption(repeatOption())
-    .option("--json", "print the summary as JSON")
-    .action((scenario: string, options: SimulateOptions) => quietOnBrokenPipe(() => run(scenario, options)));
+    .option("--json", "print the summary as JSON");
+  withForms(command, "the summary").action((scenario: string, options: SimulateOptions) =>
+    quietOnBrokenPipe(() => run(scenario, options)),
+  );
 }
 
 async function run(name: string, options: SimulateOptions): Promise<void> {
@@ -49,40 +48,22 @@ async function run(name: string, options: SimulateOptions): Promise<void> {
   const cpu = cpuOn(loadHost(options.host ?? DEFAULT_HOST), options.cpu);
   const hosts = options.host === undefined ? [] : [withRepeat(loadHost(options.host), options.repeatTlbi)];
   const prices = new PhasePrices(hosts, options.ipaBits, scenario.machine.pcpus);
-  const events = await interruptibleInto(options.output, async (signal) => {
-    const trace = await writeTrace(
-      options.output,
-      `shootdown simulate ${scenario.name} --policy ${policy.name} --cpu ${cpu.name}`,
-    );
-    const progress = new Progress("events");
-    try {
-      const steps = simulation(scenario, cpu, [{ policy, sinks: hosts.length > 0 ? [trace, prices] : [trace] }]);
-      let step = steps.next();
-      for (; !step.done; step = steps.next()) {
-        await setImmediate();
-        signal.throwIfAborted();
-        progress.update(step.value, 0);
-      }
-      const repeatTlbi = cpu.errata.has("repeat-tlbi");
-      trace.describe({ source: "simulation", cpu: { profile: cpu.name, repeatTlbi }, scenario: scenario.name });
-      trace.close();
-      return step.value.events[0]!;
-    } catch (error) {
-      trace.abort();
-      throw error;
-    } finally {
-      progress.stop();
-    }
-  });
+  const sinks = hosts.length > 0 ? [prices] : [];
+  const events = await simulateInto(options.output, scenario, policy, cpu, sinks);
   const rows = hosts.length > 0 ? priceRows(prices) : [];
-  const tell = options.output === "-" ? say : print;
-  if (options.json) {
-    if (options.output !== "-")
-      printJson({ trace: options.output, scenario: scenario.name, policy: policy.name, cpu: cpu.name, events, rows });
-  } else if (hosts.length > 0)
-    tell(priceText(options.output, prices, "checked", hosts, options.ipaBits, outputWidth()));
-  else
-    tell(
-      `${visibleLine(options.output)}: ${count(events)} events of ${scenario.name} under ${policy.name} on ${cpu.name}\n`,
-    );
+  const notes = ipaNotes(hosts, options.ipaBits);
+  const { output: trace } = options;
+  const about = { trace, scenario: scenario.name, policy: policy.name, cpu: cpu.name, events };
+  const onlyTrace = trace === "-"; // standard output has the trace, and nothing else
+  if (options.json || options.csv || options.markdown) {
+    const table = (): Table => (hosts.length > 0 ? priceTable(rows) : simulationTable(about));
+    if (!onlyTrace && !printForm(options, { csv: table, notes: hosts.length > 0 ? [SIMULATED, ...notes] : [] }))
+      printJson({ ...about, rows });
+    return;
+  }
+  const text =
+    hosts.length > 0
+      ? priceText({ trace, events, integrity: "checked", rows, vmidsRun: prices.vmidsRun(), notes }, outputWidth())
+      : `${visibleLine(trace)}: ${count(events)} events of ${scenario.name} under ${policy.name} on ${cpu.name}\n`;
+  (onlyTrace ? say : print)(text);
 }

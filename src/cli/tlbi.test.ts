@@ -1,32 +1,46 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeTlbi, TLBI_OPS } from "../arch/index.js";
-import { InputError } from "../input/index.js";
+import { shootdown } from "./command.fixture.js";
 import { parseInstruction } from "./instruction.js";
-import { type TlbiOptions, tlbiOutput } from "./tlbi.js";
 
-const output = (instruction: string, options: TlbiOptions = {}, width = 80): string =>
-  tlbiOutput([instruction], options, width);
-
-function refused(instruction: string, message: RegExp, options: TlbiOptions = {}): void {
-  assert.throws(
-    () => output(instruction, options),
-    (error) => error instanceof InputError && message.test(error.message) && !error.message.includes("\n"),
-    instruction,
-  );
+interface Options {
+  readonly xt?: string;
+  readonly json?: boolean;
 }
 
-test("an instruction is read as an assembler writes it: case, blanks and 'tlbi' do not matter", () => {
+const wordsOf = ({ xt, json }: Options): string[] => [
+  ...(xt === undefined ? [] : [`--xt=${xt}`]),
+  ...(json ? ["--json"] : []),
+];
+
+/** What the command prints of an instruction; of the list, without one. */
+async function output(instruction: readonly string[] | string, options: Options = {}, columns = 80): Promise<string> {
+  const words = typeof instruction === "string" ? [instruction] : instruction;
+  const { status, out, err } = await shootdown(["tlbi", ...words, ...wordsOf(options)], { columns });
+  assert.deepEqual([status, err], [0, ""], `${instruction}`);
+  return out;
+}
+
+async function refused(instruction: readonly string[] | string, message: RegExp, options: Options = {}): Promise<void> {
+  const words = typeof instruction === "string" ? [instruction] : instruction;
+  const { status, out, err } = await shootdown(["tlbi", ...words, ...wordsOf(options)]);
+  assert.deepEqual([status, out], [1, ""], `${instruction}`);
+  assert.match(err, /^shootdown: [^\n]*\n$/);
+  assert.match(err.slice("shootdown: ".length, -1), message, `${instruction}`);
+}
+
+test("an instruction is read as an assembler writes it: case, blanks and 'tlbi' do not matter", async () => {
   for (const text of ["ripas2e1is, x7", "TLBI RIPAS2E1IS,X7", "  tlbi  ripas2e1is ,  x7 "]) {
     const { op, rt } = parseInstruction(text);
     assert.deepEqual([op.name, rt], ["RIPAS2E1IS", 7]);
   }
   assert.equal(parseInstruction("vale2is, xzr").rt, 31);
   assert.equal(parseInstruction("vmalle1").rt, 31);
-  assert.equal(tlbiOutput(["tlbi", "vae1is,", "x1"], {}, 80), output("vae1is, x1"), "words of a shell without quotes");
+  assert.equal(await output(["tlbi", "vae1is,", "x1"]), await output("vae1is, x1"), "words of a shell without quotes");
 });
 
-test("every TLBI is read back from its name and from its word", () => {
+test("every TLBI is read back from its name and from its word", async () => {
   for (const op of TLBI_OPS) {
     const rt = op.operand === "none" ? 31 : 30;
     assert.deepEqual(parseInstruction(`tlbi ${op.name.toLowerCase()}${rt === 30 ? ", x30" : ""}`), { op, rt });
@@ -36,47 +50,48 @@ test("every TLBI is read back from its name and from its word", () => {
   }
 });
 
-test("an unknown name is refused, with the nearest names", () => {
-  refused("vmalls12eis", /^unknown TLBI 'vmalls12eis'; did you mean vmalls12e1is, /);
-  refused("tlbi ipas2e1si, x0", /^unknown TLBI 'ipas2e1si'; did you mean .*ipas2e1is/);
-  refused("flush", /^unknown TLBI 'flush'; 'shootdown tlbi' lists them all$/);
-  refused("", /^expected an instruction/);
-  refused("tlbi", /^unknown TLBI 'tlbi'/);
+test("an unknown name is refused, with the nearest names", async () => {
+  await refused("vmalls12eis", /^unknown TLBI 'vmalls12eis'; did you mean vmalls12e1is, /);
+  await refused("tlbi ipas2e1si, x0", /^unknown TLBI 'ipas2e1si'; did you mean .*ipas2e1is/);
+  await refused("flush", /^unknown TLBI 'flush'; 'shootdown tlbi' lists them all$/);
+  await refused("", /^expected an instruction/);
+  await refused("tlbi", /^unknown TLBI 'tlbi'/);
 });
 
-test("an operand register is demanded where there is an operand, refused elsewhere, and well formed", () => {
-  refused("ipas2e1is", /IPAS2E1IS needs an operand register, as in 'tlbi ipas2e1is, x0'$/);
-  refused("ipas2e1is,", /needs an operand register/);
-  refused("vmalle1is, x0", /VMALLE1IS takes no operand register, expected 'tlbi vmalle1is'$/);
-  refused("vmalle1is,", /takes no operand register/);
+test("an operand register is demanded where there is an operand, refused elsewhere, and well formed", async () => {
+  await refused("ipas2e1is", /IPAS2E1IS needs an operand register, as in 'tlbi ipas2e1is, x0'$/);
+  await refused("ipas2e1is,", /needs an operand register/);
+  await refused("vmalle1is, x0", /VMALLE1IS takes no operand register, expected 'tlbi vmalle1is'$/);
+  await refused("vmalle1is,", /takes no operand register/);
   for (const register of ["w0", "x31", "x00", "x1, x2", "sp", "#0", "x-1"])
-    refused(`vae1is, ${register}`, /expected ', x0' to ', x30' or ', xzr' after VAE1IS, not '/);
-  refused("vae1is x0", /expected ', x0'/);
+    await refused(`vae1is, ${register}`, /expected ', x0' to ', x30' or ', xzr' after VAE1IS, not '/);
+  await refused("vae1is x0", /expected ', x0'/);
 });
 
-test("--xt is a number of at most 64 bits, for an instruction that reads one", () => {
+test("--xt is a number of at most 64 bits, for an instruction that reads one", async () => {
   const xt = (text: string) => ({ xt: text });
-  assert.equal(output("vae1, x0", xt("4096")), output("vae1, x0", xt("0x1000")));
+  assert.equal(await output("vae1, x0", xt("4096")), await output("vae1, x0", xt("0x1000")));
   for (const text of ["", "0x", "1e3", "-1", "0x12g", "x0", "1.5"])
-    refused("vae1, x0", /expected a number, 0x... or decimal/, xt(text));
-  refused("vae1, x0", /expected at most 64 bits/, xt("0x10000000000000000"));
-  refused("vmalle1", /^--xt: VMALLE1 takes no operand$/, xt("0"));
-  refused("vale2is, xzr", /XZR, which reads as 0/, xt("1"));
-  assert.equal(output("vale2is, xzr", xt("0")), output("vale2is, xzr"));
-  assert.throws(() => tlbiOutput([], xt("1"), 80), InputError);
+    await refused("vae1, x0", /expected a number, 0x... or decimal/, xt(text));
+  await refused("vae1, x0", /expected at most 64 bits/, xt("0x10000000000000000"));
+  await refused("vmalle1", /^--xt: VMALLE1 takes no operand$/, xt("0"));
+  await refused("vale2is, xzr", /XZR, which reads as 0/, xt("1"));
+  assert.equal(await output("vale2is, xzr", xt("0")), await output("vale2is, xzr"));
+  await refused([], /^--xt: expected an instruction before it$/, xt("1"));
 });
 
-test("a word that is no TLBI is named if it can be", () => {
-  refused("0xd5033b9f", /^0xd5033b9f is not a TLBI of EL1&0 or EL2; it is DSB ISH$/);
-  refused("0xd51c2100", /it is MSR VTTBR_EL2, X0$/);
-  refused("d50e831f", /none of EL1&0 or EL2/);
-  refused("0xd65f03c0", /^0xd65f03c0 is not a TLBI of EL1&0 or EL2$/);
-  for (const text of ["0x", "0x1d50c83df", "0xd50c83dfg"]) refused(text, /expected an instruction word|unknown TLBI/);
+test("a word that is no TLBI is named if it can be", async () => {
+  await refused("0xd5033b9f", /^0xd5033b9f is not a TLBI of EL1&0 or EL2; it is DSB ISH$/);
+  await refused("0xd51c2100", /it is MSR VTTBR_EL2, X0$/);
+  await refused("d50e831f", /none of EL1&0 or EL2/);
+  await refused("0xd65f03c0", /^0xd65f03c0 is not a TLBI of EL1&0 or EL2$/);
+  for (const text of ["0x", "0x1d50c83df", "0xd50c83dfg"])
+    await refused(text, /expected an instruction word|unknown TLBI/);
 });
 
-test("a range TLBI with its operand is explained in one screen", () => {
+test("a range TLBI with its operand is explained in one screen", async () => {
   assert.equal(
-    output("ripas2e1is, x0", { xt: "0x5f8000040000" }),
+    await output("ripas2e1is, x0", { xt: "0x5f8000040000" }),
     `TLBI        RIPAS2E1IS, X0
 word        0xd50c8040 = SYS #4, C8, C0, #2, Rt 0
 regime      EL1&0
@@ -115,43 +130,46 @@ bytes [0x40000000, 0x40800000): 8 MiB
   );
 });
 
-test("a TLBI of a whole VMID, and one of EL2, from their words", () => {
+test("a TLBI of a whole VMID, and one of EL2, from their words", async () => {
   assert.match(
-    output("0xd50c83df"),
+    await output("0xd50c83df"),
     /^TLBI +VMALLS12E1IS\n(.*\n)*stage-1 +removed: .*\n(.*\n)*stage-2 +removed: .*\ncombined +removed: /,
   );
-  const el2 = output("0xd50c83bf");
+  const el2 = await output("0xd50c83bf");
   assert.match(el2, /^TLBI +VALE2IS, XZR\n(.*\n)*regime +EL2\n/);
   assert.doesNotMatch(el2, /^(stage-2|combined)/m);
 });
 
-test("an operand whose value is not given shows its layout, and how to give one", () => {
+test("an operand whose value is not given shows its layout, and how to give one", async () => {
   assert.match(
-    output("vae1, x0"),
+    await output("vae1, x0"),
     /^Operand \(--xt 0x\.\.\. explains a value\)\nbits +field\n\[63:48\] +ASID\n\[47:44\] +TTL\n\[43:0\] +VA\[55:12\]\n$/m,
   );
 });
 
-test("the list has one line a TLBI and names what each removes and needs", () => {
-  const text = tlbiOutput([], {}, 80);
+test("the list has one line a TLBI and names what each removes and needs", async () => {
+  const text = await output([]);
   for (const op of TLBI_OPS) assert.match(text, new RegExp(`^${op.name} +(local|IS|OS) `, "m"));
   assert.match(text, /^RIPAS2LE1OS +OS +IPA range +S2 \(leaf\) +TLBIRANGE TLBIOS$/m);
   assert.match(text, /^ASIDE1 +local +ASID +S1, combined$/m);
-  assert.equal((JSON.parse(tlbiOutput([], { json: true }, 80)) as unknown[]).length, TLBI_OPS.length);
+  assert.equal((JSON.parse(await output([], { json: true })) as unknown[]).length, TLBI_OPS.length);
 });
 
-test("all text keeps to 80 columns, and a wide terminal gets longer lines", () => {
+test("all text keeps to 80 columns, and a wide terminal gets longer lines", async () => {
   const widest = (text: string) => Math.max(...text.split("\n").map((line) => line.length));
-  assert.ok(widest(tlbiOutput([], {}, 80)) <= 80);
+  assert.ok(widest(await output([])) <= 80);
   for (const op of TLBI_OPS) {
     const [spelt, options] = op.operand === "none" ? [op.name, {}] : [`${op.name}, x0`, { xt: "0xffff6fffffffffff" }];
-    assert.ok(widest(output(spelt, options)) <= 80, spelt);
-    assert.ok(widest(output(spelt, options, 140)) > 80, spelt);
+    assert.ok(widest(await output(spelt, options)) <= 80, spelt);
+    assert.ok(widest(await output(spelt, options, 140)) > 80, spelt);
   }
 });
 
-test("--json gives words, values and addresses in hex, as strings", () => {
-  const json = JSON.parse(output("ipas2e1is, x3", { xt: "0x600000040200", json: true })) as Record<string, unknown>;
+test("--json gives words, values and addresses in hex, as strings", async () => {
+  const json = JSON.parse(await output("ipas2e1is, x3", { xt: "0x600000040200", json: true })) as Record<
+    string,
+    unknown
+  >;
   assert.deepEqual(json.word, "0xd50c8023");
   assert.deepEqual(json.encoding, { op1: 4, CRn: 8, CRm: 0, op2: 1, Rt: 3 });
   assert.deepEqual(json.needs, []);

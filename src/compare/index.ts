@@ -15,21 +15,14 @@ export {
   type TraceDifference,
   type TraceSide,
 } from "./difference.js";
-export {
-  type Beside,
-  type Blind,
-  type Executed,
-  type ExecutedFlush,
-  executedPolicies,
-  SEES_ALL,
-  SEES_SITES,
-} from "./executed.js";
-export { Flushes } from "./flushes.js";
+export type { Beside, Executed, ExecutedFlush } from "./executed.js";
+export { cpuOfTrace, type Held, Holding, profileOf, refuseWithout } from "./holding.js";
 export { hostSinks } from "./host-sinks.js";
 export { type Job, type PolicyResult, runJob } from "./job.js";
-export { OUTSIDE, PhasePrices, TOTAL } from "./phases.js";
+export { PhasePrices, TOTAL } from "./phases.js";
 export { type Comparison, compare, Plan } from "./plan.js";
-export { type PricedCapture, predictRun, type RecordedRow, RunFacts, recordedRows } from "./recorded.js";
+export { isNestedRow, type PriceRow, priceRows } from "./priced.js";
+export type { PricedCapture, RecordedRow, RunFacts } from "./recorded.js";
 export type {
   Check,
   CompareProof,

@@ -3,7 +3,7 @@ import { addCounts, type Counts, type Host } from "../host/index.js";
 import { EventBuffer, Kind, MarkReader, type Names, type TraceSink } from "../trace/index.js";
 import { type HostCounts, hostSinks } from "./host-sinks.js";
 
-export { OUTSIDE, TOTAL } from "../trace/index.js";
+export { TOTAL } from "../trace/index.js";
 
 /** A trace's counts in one phase on one host at one IPA size. */
 export interface PhaseCounts extends HostCounts {

@@ -8,10 +8,20 @@ import { CASEMATE } from "./casemate.js";
 const FORMS: Readonly<Record<string, StreamForm>> = { casemate: CASEMATE };
 const IMPORTERS = Object.values(FORMS);
 
-/** As readTrace of the trace room, of Shootdown's own traces and of whatever can be imported. */
+/** Names of the forms that can be imported. */
+export const IMPORT_FORMATS = Object.keys(FORMS);
+
+/**
+ * As readTrace of the trace room, of Shootdown's own traces and of whatever can be imported. `format` (of
+ * {@link IMPORT_FORMATS}) takes the file for that tool's log, whatever its first bytes are.
+ */
 export const readAnyTrace = (
   path: string,
   sinks: readonly TraceSink[],
   part: ReadPart = {},
   stdin?: () => Readable,
-): Promise<ReadResult> => readTrace(path, sinks, part, IMPORTERS, stdin);
+  format?: string,
+): Promise<ReadResult> => {
+  const form = format === undefined ? undefined : FORMS[format];
+  return readTrace(path, sinks, part, form === undefined ? IMPORTERS : [{ ...form, begins: () => true }], stdin);
+};

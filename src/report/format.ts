@@ -1,5 +1,6 @@
 /** Numbers as a human reads them: three significant digits for prices, every digit for counts. */
-import { NO_BREAK } from "./text.js";
+/** Stands between words that belong on one line, as a count and what it counts; a terminal gets a space. */
+export const NO_BREAK = "\u00a0";
 
 /** Units of time with the price in microseconds from which each is used. */
 const DURATIONS: readonly (readonly [from: number, microseconds: number, unit: string])[] = [
@@ -83,6 +84,9 @@ export function tally(counts: Readonly<Record<string, number>>): string {
   return entries.map(([name, n]) => `${name} ${count(n)}`).join(", ") || "none";
 }
 
+/** A change of a count: "+3", "-97", "0". */
+export const signed = (n: number): string => (n > 0 ? `+${count(n)}` : count(n));
+
 /** All counts of a record together. */
 export function total(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((sum, n) => sum + n, 0);
@@ -95,6 +99,11 @@ export function total(counts: Readonly<Record<string, number>>): number {
 export function callPath(site: string): string {
   return site === "" ? "(not said)" : site.replaceAll(" < ", `${NO_BREAK}< `);
 }
+
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** An address, a word or a value of a register: 0x1f. */
+export const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 
 /** "a, b and c" */
 export function list(words: readonly string[]): string {

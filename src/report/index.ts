@@ -1,28 +1,50 @@
-/** What people read: tables for the terminal, and one self-contained HTML file. */
+/** What people read: tables for the terminal, CSV and Markdown, and one self-contained HTML file. */
 import type { CompareResult, PricedCapture } from "../compare/index.js";
 import { visibleText } from "../input/index.js";
+import type { Checked } from "../jobs/index.js";
 import type { Proof } from "../prove/index.js";
 
-export { differenceText } from "./difference.js";
-export { executedText } from "./executed-text.js";
-export { callPath, count, duration, durationRange, tally } from "./format.js";
-export { byHost, HOST_ALIGN, HOST_HEADS, hostCells } from "./host-cells.js";
-export { integrityWords } from "./integrity.js";
-export { labelledCounts } from "./labels.js";
-export { noShadowText } from "./no-shadow.js";
-export { proofText } from "./proof-text.js";
-export { recordingText } from "./recording-text.js";
-export { compareTables } from "./table.js";
-export { type Align, textTable, warningText, wrapped } from "./text.js";
+export { checkTable, isGrave } from "./check-view.js";
+export { compareTable, notesOf, scenarioTables } from "./compare-tables.js";
+export { csv } from "./csv.js";
+export { differenceTable } from "./diff-view.js";
+export { count } from "./format.js";
+export { explanationJson, litmusJson, signOffJson, tlbiListJson } from "./json.js";
+export { isUnexpected, litmusTable, testTable } from "./litmus-view.js";
+export { markdown, markdownList, type Titled, titledMarkdown } from "./markdown.js";
+export { priceTable, SIMULATED } from "./price-view.js";
+export { proofTable, verdictTable } from "./proof-view.js";
+export { summaryTable } from "./show-view.js";
+export { simulationTable } from "./simulate-view.js";
+export type { Table } from "./table.js";
+export { captureText } from "./terminal/capture.js";
+export { checkText } from "./terminal/check.js";
+export { compareTables } from "./terminal/compare.js";
+export { differenceText } from "./terminal/diff.js";
+export { EventJson, EventLines, EventPage } from "./terminal/events.js";
+export { heldText } from "./terminal/held.js";
+export { listingText } from "./terminal/listing.js";
+export { litmusText } from "./terminal/litmus.js";
+export { priceText } from "./terminal/price.js";
+export { proofText } from "./terminal/proof.js";
+export { showText } from "./terminal/show.js";
+export { warningText, wrapped } from "./terminal/text.js";
+export { explanationText, tlbiListText, tlbiPriceText } from "./terminal/tlbi.js";
 
 /** The report of a proof as one HTML file; `command` is the line that makes it again. */
 export async function renderProofReport(proof: Proof, command: string): Promise<string> {
-  const { proofReport } = await import("./proof-html.js");
+  const { proofReport } = await import("./html/proof.js");
   return visibleText(proofReport(proof, command));
 }
 
 /** The report of a comparison as one HTML file; what draws it is loaded only now, so that other commands start fast. */
 export async function renderReport(result: CompareResult, captures: readonly PricedCapture[] = []): Promise<string> {
-  const { htmlReport } = await import("./html.js");
+  const { htmlReport } = await import("./html/compare.js");
   return visibleText(htmlReport(result, captures));
+}
+
+/** The report of checked traces as one HTML file; `command` is the line that makes it again. */
+export async function renderCheckReport(checked: readonly Checked[], command: string): Promise<string> {
+  const { checkReport } = await import("./html/check.js");
+  return visibleText(checkReport(checked, command));
 }

@@ -1,4 +1,8 @@
-/** What is counted in a phase beside its TLBIs, in words. */
+/** A phase in words: its name, and what is counted in it beside its TLBIs. */
+import { OUTSIDE } from "../trace/index.js";
+
+/** What a phase is called in a sentence. */
+export const phaseTitle = (name: string): string => (name === OUTSIDE ? "outside any phase" : `phase ${name}`);
 
 type Named<T> = Readonly<Record<string, T>>;
 

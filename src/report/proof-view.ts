@@ -1,5 +1,6 @@
 /** The sign-off of policies, arranged for reading: results that read alike on several CPUs once. */
 import { EVERY_CPU, type Proof, type ProvedOccasion, type SignOff } from "../prove/index.js";
+import { type ColumnOf, type Table, tableOf } from "./table.js";
 
 /** A policy on CPUs on which its verdicts are the same. */
 interface VerdictRow {
@@ -32,6 +33,38 @@ export function verdictRows(proof: Proof): readonly VerdictRow[] {
     return [...alike.values()].map((row) => ({ policy: name, ...row }));
   });
 }
+
+/** Policies down, occasions across: each verdict, and the CPUs that it is for. */
+export const verdictTable = (proof: Proof): Table =>
+  tableOf<VerdictRow>(
+    [
+      { head: "policy", kind: "words", once: true, of: (row) => row.policy },
+      ...occasionsOf(proof).map(
+        (head, i): ColumnOf<VerdictRow> => ({ head, kind: "words", of: ({ cells }) => verdictWord(cells[i]![0]!) }),
+      ),
+      { head: "on", kind: "words", of: ({ cpus }) => onWhich(cpus) },
+    ],
+    verdictRows(proof),
+  );
+
+/** All that was decided: a row for each policy, occasion and CPU. */
+export const proofTable = ({ results }: Proof): Table =>
+  tableOf<SignOff>(
+    [
+      { head: "policy", kind: "words", of: (row) => row.policy },
+      { head: "occasion", kind: "words", of: (row) => row.occasion },
+      { head: "CPU", kind: "words", of: (row) => row.cpu },
+      { head: "verdict", kind: "words", of: (row) => row.verdict },
+      { head: "reason", kind: "words", of: (row) => row.reason ?? null },
+      { head: "fails in", key: "failing_scenario", kind: "words", of: (row) => row.scenario?.name ?? null },
+      { head: "failing scenarios", kind: "count", of: (row) => row.unsound?.length ?? 0 },
+      { head: "scenarios", kind: "count", of: (row) => row.scenarios },
+      { head: "timelines", kind: "count", of: (row) => row.timelines },
+      { head: "states", kind: "count", of: (row) => row.states },
+      { head: "time", kind: "time", of: (row) => row.milliseconds * 1000 },
+    ],
+    results,
+  );
 
 /** A verdict in a table: a dash where the policy cannot run on the CPU. */
 export const verdictWord = ({ verdict }: Pick<SignOff, "verdict">): string =>

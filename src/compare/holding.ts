@@ -1,0 +1,69 @@
+/** A recorded trace held against policies: its figures beside the model's, and its flushes instruction by instruction. */
+import { type CpuProfile, cpuProfile, withErratum } from "../arch/index.js";
+import { InputError } from "../input/index.js";
+import { missingFeature, type Policy } from "../policy/index.js";
+import { Summing, type TraceRecording, type TraceSink } from "../trace/index.js";
+import { nearestVersion } from "../xen/index.js";
+import { type Blind, type Executed, executedPolicies, SEES_ALL, SEES_SITES } from "./executed.js";
+import { Flushes } from "./flushes.js";
+import { predictRun, type RecordedRow, RunFacts, recordedRows } from "./recorded.js";
+
+/** What came of it. */
+export interface Held {
+  /** the figures; undefined: the trace does not say what the model must be told */
+  readonly rows: readonly RecordedRow[] | undefined;
+  readonly executed: Executed;
+  readonly recording: TraceRecording | undefined;
+}
+
+/** The profile of a CPU in QEMU's words; what has no profile of its own is taken for a CPU with every feature. */
+export const profileOf = (model: string): CpuProfile => cpuProfile(model.split(",")[0]!) ?? cpuProfile("arch-maximal")!;
+
+/** The CPU on which a trace was made, or the one asked for. */
+export function cpuOfTrace(recording: TraceRecording | undefined, asked: string | undefined): CpuProfile {
+  const of = recording?.cpu;
+  const profile = cpuProfile(asked ?? of?.profile ?? "arch-maximal");
+  if (profile === undefined)
+    throw new InputError(`the trace is of an unknown CPU '${of?.profile}': name one with --cpu`);
+  return asked === undefined && of !== undefined ? withErratum(profile, "repeat-tlbi", of.repeatTlbi) : profile;
+}
+
+/** Throws an InputError for a policy that cannot be on a CPU, before the work. */
+export function refuseWithout(policy: Policy, cpu: CpuProfile): void {
+  const missing = missingFeature(policy, cpu);
+  if (missing !== undefined)
+    throw new InputError(`policy ${policy.name} requires ${missing}, which ${cpu.name} does not have`);
+}
+
+/** Sinks for a trace that is to be held against policies. */
+export class Holding {
+  readonly summing = new Summing();
+  readonly facts = new RunFacts();
+  private readonly flushes = new Flushes();
+  readonly sinks: readonly TraceSink[] = [this.summing, this.facts, this.flushes];
+
+  /** To be called at the end of the trace; `known`: the policies whose sequences may be those that were executed. */
+  held(policy: Policy, known: readonly Policy[], recording: TraceRecording | undefined, cpu: CpuProfile): Held {
+    this.flushes.finish();
+    const policies = [policy, ...known.filter(({ name }) => name !== policy.name)];
+    const executed = executedPolicies(this.flushes, policies, cpu, blindOf(recording), [policy.name]);
+    const run = recording?.run;
+    if (run === undefined) return { rows: undefined, executed, recording };
+    this.facts.know(run);
+    const version = nearestVersion(recording?.xen?.banner ?? "");
+    const repeats = cpu.errata.has("repeat-tlbi");
+    const predicted = predictRun({ ...run, version: version.name }, this.facts, policy, repeats, cpu);
+    const recorded = this.summing.summary();
+    const rows = recordedRows(recorded, predicted, run.continued, version, repeats);
+    return { rows, executed, recording };
+  }
+}
+
+/** What of the barriers a trace has. */
+function blindOf(recording: TraceRecording | undefined): Blind {
+  if (recording?.source === "simulation") return SEES_ALL;
+  const list = recording?.blind;
+  if (list === undefined) return SEES_SITES;
+  const known = new Set(list.map((site) => site.join(" ")));
+  return (functionName, instruction) => known.has(`${functionName} ${instruction}`);
+}

@@ -1,0 +1,221 @@
+/** A real Xen, booted and recorded into a trace that is held against the model. */
+import { existsSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { withErratum } from "../arch/index.js";
+import {
+  BASE,
+  type CaptureOptions,
+  type CaptureResult,
+  type CaptureScenario,
+  cacheFolder,
+  capture,
+  captureScenario,
+  type Distribution,
+  domuRamdisk,
+  findDistribution,
+  openXen,
+  openXenSyms,
+  type Phase,
+  type Release,
+  readInput,
+  type StorePlaces,
+} from "../capture/index.js";
+import { loadPolicy, policyNames } from "../catalog/index.js";
+import { type Held, Holding, profileOf, refuseWithout } from "../compare/index.js";
+import { isStream } from "../files/index.js";
+import { InputError } from "../input/index.js";
+import { type TraceWriter, writeTrace } from "../trace/file.js";
+import { FromPhase, incomplete, Losses, type Summary, type TraceLosses, type TraceRecording } from "../trace/index.js";
+import { nearestVersion, versionOfBanner } from "../xen/index.js";
+import { CaptureMeter } from "./capture-meter.js";
+import { recordingOf } from "./capture-record.js";
+import { interruptible } from "./progress.js";
+
+/** What a user asks to be booted, by names and paths; what is not said is Debian's. */
+export interface CaptureAsked {
+  readonly debian: Release;
+  readonly toolstack?: string;
+  readonly dom0Module: readonly string[];
+  readonly xen?: string;
+  readonly xenSyms?: string;
+  readonly dom0Kernel?: string;
+  readonly dom0Vcpus?: number;
+  readonly qemu?: string;
+  readonly scenario: string;
+  readonly domuKernel?: string;
+  readonly domuRamdisk?: string;
+  /** MiB of the domU */
+  readonly memory: number;
+  readonly vcpus: number;
+  /** in QEMU's words */
+  readonly cpu: string;
+  /** seconds of QEMU's CPU time */
+  readonly timeout: number;
+  readonly from: Phase;
+  /** what the record is held against; else the policy of the version that ran */
+  readonly policy?: string;
+  readonly memoryOp?: ReadonlyMap<number, string>;
+  /** where the trace goes */
+  readonly output: string;
+}
+
+/** What came of it. */
+interface CaptureDone {
+  readonly scenario: CaptureScenario;
+  readonly cpu: string;
+  /** of the model */
+  readonly version: string;
+  readonly policy: string;
+  readonly result: CaptureResult;
+  readonly recording: TraceRecording;
+  readonly summary: Summary;
+  readonly stores: StorePlaces;
+  readonly losses: TraceLosses;
+  readonly held: Held;
+}
+
+/** pCPUs of the emulated machine. */
+const PCPUS = 2;
+
+/**
+ * Boots, records into the file asked for, and holds the record against the model. Throws an InputError for what cannot be
+ * used, an Interrupted after Ctrl-C.
+ */
+export async function recordCapture(options: CaptureAsked): Promise<CaptureDone> {
+  const scenario = captureScenario(options.scenario)!;
+  const what = captureOptions(options, scenario);
+  const told = options.policy === undefined ? undefined : loadPolicy(options.policy);
+  const profile = profileOf(what.cpu);
+  if (told) refuseWithout(told, profile);
+  const xen = openXen(what);
+  const { stores, unknown } = xen.sites;
+  const meter = new CaptureMeter();
+  const losses = new Losses();
+  const holding = new Holding();
+  const open = (): Promise<TraceWriter> => writeTrace(options.output, incomplete(producer(options, what), unknown));
+  // Opening a pipe waits for its reader, and no signal is heard meanwhile.
+  const opened = isStream(options.output) ? await open() : undefined;
+  const { result, recording } = await interruptible(async (signal) => {
+    const trace = opened ?? (await open());
+    try {
+      const part = new FromPhase(options.from, trace);
+      const done = await capture(what, xen, [part, ...holding.sinks, losses], signal, (now) => meter.update(now));
+      const own = options.xen !== undefined;
+      const { packages } = findDistribution(options.debian)!;
+      const about = recordingOf(what, done, holding.facts, { own, from: options.from, packages, cpu: profile });
+      trace.describe(about);
+      trace.close();
+      return { result: { ...done, events: part.passed }, recording: about };
+    } catch (error) {
+      trace.abort();
+      throw error;
+    } finally {
+      meter.stop();
+    }
+  });
+  const summary = holding.summing.summary();
+  const version = nearestVersion(result.banner);
+  const policy = told ?? loadPolicy(version.policy);
+  const held = holding.held(
+    policy,
+    policyNames().map(loadPolicy),
+    recording,
+    withErratum(profile, "repeat-tlbi", result.repeatsTlbis),
+  );
+  const notKnown = [...result.unknown, ...unknownVersion(result.banner)];
+  return {
+    scenario,
+    cpu: what.cpu,
+    version: version.name,
+    policy: policy.name,
+    result: { ...result, unknown: notKnown },
+    recording,
+    summary,
+    stores,
+    losses: losses.losses(),
+    held,
+  };
+}
+
+/** Everything that the run needs, from the options and from what the set-up fetched. */
+function captureOptions(options: CaptureAsked, scenario: CaptureScenario): CaptureOptions {
+  const debian = findDistribution(options.debian);
+  if (!debian) {
+    const base = findDistribution() !== undefined;
+    throw new InputError(
+      `nothing ${base ? `of Debian ${options.debian} ` : ""}to boot in ${cacheFolder()}: run 'shootdown capture --setup${options.debian === BASE ? "" : ` --debian ${options.debian}`}' first (it fetches Debian's ${base ? "Xen and toolstack" : "QEMU, Xen, toolstack and kernel"})`,
+    );
+  }
+  return {
+    qemu: options.qemu === undefined ? debian.qemu : [options.qemu],
+    ...xenFiles(options, debian),
+    root: debian.root,
+    toolstack: [...(options.toolstack === undefined ? [] : [resolve(options.toolstack)]), debian.toolstack],
+    dom0Modules: options.dom0Module,
+    dom0Kernel: options.dom0Kernel ?? debian.kernel,
+    scenario,
+    domu: { memoryMib: options.memory, vcpus: options.vcpus },
+    domuKernel: options.domuKernel ?? debian.kernel,
+    domuRamdisk:
+      options.domuRamdisk === undefined ? domuRamdisk(debian.root, scenario.padding) : readInput(options.domuRamdisk),
+    ownDomu: options.domuKernel !== undefined || options.domuRamdisk !== undefined,
+    dom0Vcpus: options.dom0Vcpus ?? scenario.dom0Vcpus,
+    cpu: options.cpu,
+    pcpus: PCPUS,
+    memoryOps: options.memoryOp ?? new Map(),
+    timeout: options.timeout,
+    consoleLog: options.output === "-" ? undefined : options.output.replace(/(\.\w+)?$/, ".console.log"),
+  };
+}
+
+/** True when a Xen is Debian's own, perhaps patched in place: then Debian's symbols are its own. */
+function isBuildOf(xen: string, xenSyms: string): boolean {
+  try {
+    openXenSyms(xen, xenSyms);
+    return true;
+  } catch (error) {
+    if (error instanceof InputError) return false;
+    throw error;
+  }
+}
+
+function xenFiles(options: CaptureAsked, debian: Distribution): { xen: string; xenSyms: string } {
+  if (options.xen === undefined) {
+    if (options.xenSyms !== undefined)
+      throw new InputError("--xen-syms goes with --xen: name the Xen that it belongs to");
+    return { xen: debian.xen, xenSyms: debian.xenSyms };
+  }
+  const beside = join(dirname(options.xen), "xen-syms");
+  const xenSyms =
+    options.xenSyms ??
+    (existsSync(beside) ? beside : isBuildOf(options.xen, debian.xenSyms) ? debian.xenSyms : undefined);
+  if (xenSyms === undefined)
+    throw new InputError(
+      `${options.xen}: no xen-syms beside it; name it with --xen-syms (the build of Xen makes both in its folder xen/)`,
+    );
+  return { xen: options.xen, xenSyms };
+}
+
+/** What is to be said where no version of the model is the Xen that ran: nothing else is as good a guess as its neighbour. */
+function unknownVersion(banner: string): string[] {
+  if (versionOfBanner(banner)) return [];
+  const build = /^\S+(?: \([^)]*\))?/.exec(banner)?.[0] ?? "a Xen that prints no version";
+  return [
+    `what its page allocator flushes: the model has no version ${build}, and is held against it as ${nearestVersion(banner).title}`,
+  ];
+}
+
+const vcpus = (n: number): string => (n === 1 ? "1 vCPU" : `${n} vCPUs`);
+
+/** What the trace says about how it was made. */
+function producer(options: CaptureAsked, { scenario, cpu, dom0Vcpus, domu }: CaptureOptions): string {
+  const own =
+    options.xen === undefined
+      ? findDistribution(options.debian)!.packages.find((name) => /^xen-hypervisor-[\d.]+-arm64 /.test(name))!
+      : basename(options.xen);
+  const dom0 = [
+    ...(options.toolstack === undefined ? [] : [`toolstack ${basename(options.toolstack)}`]),
+    ...options.dom0Module.map((file) => basename(file)),
+  ];
+  return `shootdown capture --scenario ${scenario.name}: ${own}, CPU ${cpu}, dom0 with ${[vcpus(dom0Vcpus), ...dom0].join(", ")}, domU of ${domu.memoryMib} MiB with ${vcpus(domu.vcpus)}`;
+}

@@ -1,0 +1,15 @@
+/** Work on behalf of commands: on all cores, with progress, and an end at Ctrl-C. Its worker files are loaded by its threads. */
+export { type CaptureAsked, recordCapture } from "./capture.js";
+export { CaptureMeter } from "./capture-meter.js";
+export { priceCaptures } from "./captures.js";
+export { type Checked, checkTrace, type PricedFinding } from "./check.js";
+export { compareInThreads, comparingThreads } from "./compare.js";
+export { proveInThreads } from "./decide.js";
+export { importInto } from "./import.js";
+export { argv, type Io, io, PROCESS, talkingTo } from "./io.js";
+export { decideLitmus } from "./litmus.js";
+export type { LitmusResult } from "./litmus-worker.js";
+export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
+export { readSide, readWithProgress } from "./read.js";
+export { saveScenarios } from "./save.js";
+export { simulateInto } from "./simulate.js";

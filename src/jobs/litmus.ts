@@ -1,0 +1,28 @@
+/** Litmus tests, decided side by side. */
+import type { LitmusFile } from "../catalog/index.js";
+import { readText } from "../files/index.js";
+import { InputError } from "../input/index.js";
+import type { LitmusAnswer, LitmusJob } from "./litmus-worker.js";
+import { inThreads } from "./pool.js";
+import { interruptible } from "./progress.js";
+
+/** Decides litmus tests on all cores; a file that cannot be read is an answer too. Throws an Interrupted after Ctrl-C. */
+export async function decideLitmus(
+  files: readonly LitmusFile[],
+  options: LitmusJob["options"],
+): Promise<LitmusAnswer[]> {
+  const jobs: LitmusJob[] = [];
+  const unread = new Map<string, LitmusAnswer>();
+  for (const test of files)
+    try {
+      jobs.push({ file: test.file, text: readText(test.path, test.file, "a litmus test"), options });
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      unread.set(test.path, { refused: error.message });
+    }
+  const decided = await interruptible((signal) =>
+    inThreads<LitmusJob, LitmusAnswer>("./litmus-worker.js", jobs, "tests", signal),
+  );
+  const answers = decided.values();
+  return files.map((test) => unread.get(test.path) ?? answers.next().value!);
+}

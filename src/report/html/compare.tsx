@@ -1,0 +1,109 @@
+/** The report: one HTML file that needs nothing else, not even scripts, to be read. */
+import type { ComponentChildren } from "preact";
+import { renderToString } from "preact-render-to-string";
+import type { CompareResult, PricedCapture } from "../../compare/index.js";
+import { answers } from "../answers.js";
+import { NO_BREAK } from "../format.js";
+import { scenarioViews } from "../view.js";
+import { Captures } from "./captures-section.js";
+import { Scenario } from "./scenario-section.js";
+import { Checks, Hosts, Policies, Proof } from "./source-sections.js";
+import { STYLE } from "./style.js";
+
+/** The whole file. The same comparison gives the same bytes. */
+export function htmlReport(result: CompareResult, captures: readonly PricedCapture[] = []): string {
+  return `<!doctype html>\n${renderToString(<Report result={result} captures={captures} />)}\n`;
+}
+
+function Report({ result, captures }: { readonly result: CompareResult; readonly captures: readonly PricedCapture[] }) {
+  const views = scenarioViews(result);
+  return (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>Shootdown: what each way of flushing costs{result.proof && ", and whether it is safe"}</title>
+        <style dangerouslySetInnerHTML={{ __html: STYLE }} />
+      </head>
+      <body>
+        <header>
+          <h1>What each way of flushing costs{result.proof && ", and whether it is safe"}</h1>
+          <p class="soft">
+            TLB maintenance of Xen on Arm64, on bare metal and nested under KVM, simulated by Shootdown with the
+            features of the CPU profile <span class="name">{result.cpu}</span>: pieces of work (scenarios), each under
+            several ways of flushing (<a href="#policies">policies</a>), on several <a href="#hosts">hosts</a>. Every
+            price is simulated time, made from the elementary prices that stand with their sources under{" "}
+            <a href="#hosts">Hosts</a>; no price is a measurement. A range, in brackets or small, has every elementary
+            price at its low and at its high end. “The report” in titles and sources is the mail “Limitations for
+            Running Xen on KVM Arm64” to xen-devel of 30 October 2025.
+          </p>
+          <ul class="hosts">
+            {result.hosts.map(({ name, title }) => (
+              <li>
+                <span class="name">{name}</span> <span class="soft">{title}</span>
+              </li>
+            ))}
+          </ul>
+          <ul class="answers">
+            {answers(result).map(({ subject, text }) => (
+              <li>
+                <b>{subject}</b>: {unbroken(text)}
+              </li>
+            ))}
+          </ul>
+          <nav aria-label="Sections">
+            <ul>
+              {views.map(({ scenario }) => (
+                <li>
+                  <a href={`#scenario-${scenario.name}`}>{scenario.name}</a>
+                </li>
+              ))}
+              {captures.length > 0 && <Entry id="captures">Captures</Entry>}
+              {result.checks.length > 0 && <Entry id="checks">Checks</Entry>}
+              <Entry id="policies">Policies</Entry>
+              <Entry id="hosts">Hosts</Entry>
+              {result.proof && <Entry id="proof">Proof</Entry>}
+              {result.notes.length > 0 && <Entry id="notes">Notes</Entry>}
+            </ul>
+          </nav>
+        </header>
+        <main>
+          {views.map((view, i) => (
+            <Scenario view={view} id={`s${i}`} />
+          ))}
+          <Captures captures={captures} />
+          <Checks checks={result.checks} />
+          <Policies policies={result.policies} />
+          <Hosts hosts={result.hosts} />
+          {result.proof && <Proof proof={result.proof} />}
+          <Notes notes={result.notes} />
+        </main>
+      </body>
+    </html>
+  );
+}
+
+/** Figures stay on the line of their unit. */
+const unbroken = (text: string): string => text.replaceAll(/(?<=\d) (?=(ns|us|ms|s|min|h|d)\b)/g, NO_BREAK);
+
+function Entry({ id, children }: { readonly id: string; readonly children: ComponentChildren }) {
+  return (
+    <li>
+      <a href={`#${id}`}>{children}</a>
+    </li>
+  );
+}
+
+function Notes({ notes }: { readonly notes: readonly string[] }) {
+  if (notes.length === 0) return null;
+  return (
+    <section id="notes">
+      <h2>Notes</h2>
+      <ul class="notes">
+        {notes.map((note) => (
+          <li>{note}</li>
+        ))}
+      </ul>
+    </section>
+  );
+}

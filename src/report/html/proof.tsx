@@ -1,0 +1,209 @@
+/** The sign-off of policies as one HTML file that needs nothing else, not even scripts, to be read. */
+import { renderToString } from "preact-render-to-string";
+import type { Proof, SignOff } from "../../prove/index.js";
+import { count, list } from "../format.js";
+import {
+  everyCpu,
+  type Failure,
+  failuresOf,
+  occasionsOf,
+  onWhich,
+  reasonsOf,
+  verdictRows,
+  verdictWord,
+} from "../proof-view.js";
+import { Policies } from "./source-sections.js";
+import { failsOf, Story } from "./story-section.js";
+import { STYLE } from "./style.js";
+
+/** The whole file; `command` is the line that makes it again. The same proof gives the same bytes. */
+export function proofReport(proof: Proof, command: string): string {
+  return `<!doctype html>\n${renderToString(<Report proof={proof} command={command} />)}\n`;
+}
+
+function Report({ proof, command }: { readonly proof: Proof; readonly command: string }) {
+  const failures = failuresOf(proof);
+  const reasons = reasonsOf(proof);
+  return (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>Shootdown: is each way of flushing safe?</title>
+        <style dangerouslySetInnerHTML={{ __html: STYLE }} />
+      </head>
+      <body>
+        <header>
+          <h1>Is each way of flushing safe?</h1>
+          <p class="soft">
+            Ways of flushing (<a href="#policies">policies</a>) of a hypervisor on Arm64, put to an exhaustive search by
+            Shootdown: small programs made from a policy's own text, for each occasion on which it must flush, in every
+            order of events that the architecture allows on a CPU of each profile. Sound: nobody can go on using a stale
+            translation. Unsound: somebody can, and the story is told below, with the rule of the manual (Arm ARM, DDI
+            0487) behind each step that surprises.
+          </p>
+          <ul class="answers">
+            {answersOf(proof).map((text) => (
+              <li>{text}</li>
+            ))}
+          </ul>
+          <nav aria-label="Sections">
+            <ul>
+              <Entry id="verdicts" text="Verdicts" />
+              {failures.length > 0 && <Entry id="stories" text="How it fails" />}
+              <Entry id="assumptions" text="Assumptions" />
+              <Entry id="policies" text="Policies" />
+              <Entry id="again" text="To check it" />
+            </ul>
+          </nav>
+        </header>
+        <main>
+          <section id="verdicts">
+            <h2>Verdicts</h2>
+            <VerdictTable proof={proof} failures={failures} />
+            {everyCpu(proof) !== "" && <p>{everyCpu(proof)}</p>}
+            {reasons.map((reason) => (
+              <p>{reason}</p>
+            ))}
+          </section>
+          {failures.length > 0 && (
+            <section id="stories">
+              <h2>How it fails</h2>
+              <p>
+                The shortest story of each unsound verdict. Time runs downwards: the order in which events take effect
+                for everybody, 0 being before the first. A TLBI that reaches another pCPU is an event of its own there,
+                drawn from who issues it to where it arrives. What is read or written through a stale translation is
+                marked.
+              </p>
+              {failures.map((failure, i) => (
+                <Story failure={failure} id={storyId(i)} />
+              ))}
+            </section>
+          )}
+          <Assumptions assumptions={proof.assumptions} />
+          <Policies policies={proof.policies} />
+          <section id="again">
+            <h2>To check it</h2>
+            <p>This page is what the following command made; it gives the same verdicts and stories each time:</p>
+            <pre>{command}</pre>
+            <p>
+              With <code>--save FOLDER</code> it writes every scenario, also those of the sound verdicts, as a litmus
+              test in the TOML form of the isla tool; the final assertion is the bad state, which is forbidden where the
+              policy is sound. <code>shootdown litmus FOLDER</code> decides them one by one.
+            </p>
+          </section>
+        </main>
+      </body>
+    </html>
+  );
+}
+
+const storyId = (i: number): string => `story-${i + 1}`;
+
+function Entry({ id, text }: { readonly id: string; readonly text: string }) {
+  return (
+    <li>
+      <a href={`#${id}`}>{text}</a>
+    </li>
+  );
+}
+
+/** Which policies are sound for everything that was asked, and which are not. */
+function answersOf({ results, policies, cpus }: Proof): readonly string[] {
+  const of = (name: string): readonly SignOff[] => results.filter(({ policy }) => policy === name);
+  const named = (which: (own: readonly SignOff[]) => boolean): string[] =>
+    policies.map(({ name }) => name).filter((name) => which(of(name)));
+  const sound = named((own) => own.every(({ verdict }) => verdict === "sound" || verdict === "not-applicable"));
+  const unsound = named((own) => own.some(({ verdict }) => verdict === "unsound"));
+  const open = named((own) => own.some(({ verdict }) => verdict === "unknown"));
+  const which = onWhich(cpus.map(({ name }) => name)) === "every CPU" ? "every CPU" : `each of ${list(cpus.map(({ name }) => name))}`; // biome-ignore format: one row
+  const unsoundFor = (name: string): string =>
+    `${name} (${[...new Set(of(name).flatMap(({ verdict, occasion }) => (verdict === "unsound" ? [occasion] : [])))].join(", ")})`;
+  return [
+    ...(sound.length > 0
+      ? [`Sound for every occasion that was asked for, on ${which} that can run it: ${list(sound)}.`]
+      : []),
+    ...(unsound.length > 0 ? [`Unsound: ${list(unsound.map(unsoundFor))}.`] : []),
+    ...(open.length > 0 ? [`Unknown in part, as a bound was reached: ${list(open)}.`] : []),
+  ];
+}
+
+function VerdictTable({ proof, failures }: { readonly proof: Proof; readonly failures: readonly Failure[] }) {
+  return (
+    <div class="scroll">
+      <table class="verdicts">
+        <caption>
+          Policy, occasion and CPU; CPUs with the same verdicts share a row. Small: scenarios, and the timelines and
+          states explored, summed over the CPUs of the row. A dash: the policy cannot run there.
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">policy</th>
+            {occasionsOf(proof).map((occasion) => (
+              <th scope="col" class="starts">
+                {occasion}
+              </th>
+            ))}
+            <th scope="col" class="starts">
+              on
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {verdictRows(proof).map(({ policy, cells, cpus }) => (
+            <tr>
+              <th scope="row">{policy}</th>
+              {cells.map((results) => (
+                <Verdict results={results} failures={failures} />
+              ))}
+              <td class="starts cpus">{onWhich(cpus)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Verdict({
+  results,
+  failures,
+}: {
+  readonly results: readonly SignOff[];
+  readonly failures: readonly Failure[];
+}) {
+  const first = results[0]!;
+  const word = verdictWord(first);
+  if (word === "-") return <td class="starts">–</td>;
+  if (first.verdict === "unsound") {
+    const story = failures.findIndex((failure) => failure.results.includes(first));
+    return (
+      <td class="starts bad">
+        <a href={`#${storyId(story)}`}>UNSOUND</a>
+        <small>{failsOf(results)} scenarios fail</small>
+      </td>
+    );
+  }
+  const sum = (of: (result: SignOff) => number): string => count(results.reduce((total, one) => total + of(one), 0));
+  return (
+    <td class={first.verdict === "sound" ? "starts good" : "starts"}>
+      {word}
+      <small>{sum((r) => r.scenarios)} scenarios</small>
+      <small>{sum((r) => r.timelines)} timelines</small>
+      <small>{sum((r) => r.states)} states</small>
+    </td>
+  );
+}
+
+function Assumptions({ assumptions }: { readonly assumptions: readonly string[] }) {
+  return (
+    <section id="assumptions">
+      <h2>What every verdict assumes</h2>
+      <ul class="notes">
+        {assumptions.map((text) => (
+          <li>{text}</li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,171 @@
+/** The report's style sheet and its colours: light, dark, and printed on A4. */
+import type { PriceParts } from "../../compare/index.js";
+
+/** Parts of a price in the order in which they are stacked, with the words for them. */
+export const PARTS: readonly { readonly part: keyof PriceParts; readonly label: string; readonly meaning: string }[] = [
+  { part: "trap", label: "trap", meaning: "exits to the host and the fixed work of its handlers" },
+  { part: "walk", label: "walk", meaning: "walking and unmapping shadow stage-2 tables" },
+  { part: "flush", label: "flush", meaning: "TLBIs that the hardware executes, with their DSBs" },
+  { part: "refault", label: "refault", meaning: "later faults on pages that a TLBI had dropped from the shadow" },
+];
+
+export const PART_COLOURS: Readonly<Record<keyof PriceParts, string>> = {
+  trap: "var(--trap)",
+  walk: "var(--walk)",
+  flush: "var(--flush)",
+  refault: "var(--refault)",
+};
+
+/** Colours of lines: [light, dark], each at least 4.5 to 1 against its background. */
+const LINES: readonly (readonly [light: string, dark: string])[] = [
+  ["#b3261e", "#ff8a80"],
+  ["#9a5b00", "#ffb74d"],
+  ["#6b6b00", "#dce775"],
+  ["#2e7d32", "#81c784"],
+  ["#00796b", "#4db6ac"],
+  ["#0b6fa4", "#4fc3f7"],
+  ["#3949ab", "#9fa8da"],
+  ["#7b1fa2", "#ce93d8"],
+  ["#ad1457", "#f48fb1"],
+  ["#5d4037", "#bcaaa4"],
+  ["#455a64", "#b0bec5"],
+];
+
+/** The colour of the nth line; they repeat after eleven, the letters do not. */
+export const groupColour = (n: number): string => `var(--line${n % LINES.length})`;
+
+const lineColours = (mode: 0 | 1): string => LINES.map((pair, i) => `--line${i}: ${pair[mode]};`).join(" ");
+
+const LIGHT = `color-scheme: light; --paper: #fff; --ink: #1c1e21; --soft: #5b626b; --rule: #dfe2e6; --band: #f4f6f8;
+  --link: #0b57d0; --good: #1b6e2a; --bad: #b3261e; --arrow: #e3ecf7; --trap: #3b6fb6; --walk: #e0952b; --flush: #3f9b6c; --refault: #b2578f;
+  ${lineColours(0)}`;
+const DARK = `color-scheme: dark; --paper: #15181c; --ink: #e4e7eb; --soft: #a3acb8; --rule: #343a42; --band: #1d2228;
+  --link: #8ab4f8; --good: #81c995; --bad: #ff8a80; --arrow: #24364d; --trap: #6f9fe0; --walk: #e3a54c; --flush: #5cb88a; --refault: #d285b4;
+  ${lineColours(1)}`;
+
+export const STYLE = `
+:root { ${LIGHT} }
+@media screen and (prefers-color-scheme: dark) { :root { ${DARK} } }
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+main, header, footer { max-width: 80rem; margin: 0 auto; padding: 0 1.25rem; overflow-wrap: break-word; }
+header { padding-top: 2rem; }
+h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .25rem; }
+h2 { font-size: 1.35rem; line-height: 1.25; margin: 3rem 0 .5rem; padding-top: 1rem; border-top: 2px solid var(--ink); }
+h3 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
+p, .answers, .notes { max-width: 46rem; }
+p { margin: .5rem 0; }
+.answers { padding-left: 1.2rem; margin: .75rem 0; }
+.answers li { margin: .4rem 0; }
+.hosts { list-style: none; margin: .75rem 0; padding: 0; font-size: .9rem; }
+.silent { max-width: none; }
+.hosts li { padding-left: 1.2rem; text-indent: -1.2rem; }
+.mark { display: inline-block; width: 0; font-size: 1rem; line-height: 1; }
+.prices:has(.mark) td:last-child { padding-right: .8rem; }
+.prices .bad small { font-weight: 400; white-space: normal; color: inherit; }
+.calibrated { font-weight: 600; }
+.soft, caption, figcaption, small { color: var(--soft); }
+a { color: var(--link); }
+nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; margin: 1rem 0 0; }
+code, .name { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .92em; }
+.scroll { overflow-x: auto; margin: .75rem 0 1.25rem; }
+table { border-collapse: collapse; font-size: .875rem; line-height: 1.35; font-variant-numeric: tabular-nums; }
+caption { text-align: left; padding: 0 0 .4rem; max-width: min(46rem, 100vw - 2.5rem); position: sticky; left: 0; }
+th, td { padding: .3rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
+thead th { border-bottom: 1px solid var(--soft); vertical-align: bottom; }
+tbody th { font-weight: 500; white-space: nowrap; }
+tbody tr:nth-child(even) > * { background: var(--band); }
+.number { text-align: right; white-space: nowrap; }
+th.span { text-align: center; }
+.starts { border-left: 1px solid var(--rule); }
+.prices th, .prices td { padding: .25rem .35rem; }
+.prices small { display: block; font-size: .6875rem; white-space: nowrap; }
+.prices tbody th { position: sticky; left: 0; background: var(--paper); }
+.prices tbody tr:nth-child(even) > th { background: var(--band); }
+.counts td { min-width: 9rem; }
+.items { list-style: none; margin: 0; padding: 0; }
+.items li { white-space: nowrap; }
+.text { min-width: 14rem; }
+tbody th.text { white-space: normal; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: 1rem 1.5rem; margin: 1rem 0; }
+figure { margin: 0; min-width: 0; max-width: 28rem; }
+figure > figcaption { font-weight: 500; color: var(--ink); margin-bottom: .25rem; font-size: .9rem; }
+.plot { display: block; width: 100%; height: auto; background: none; overflow: visible; font-family: inherit; }
+.key { list-style: none; margin: .5rem 0 1rem; padding: 0; font-size: .875rem; columns: 26rem auto; column-gap: 2rem; max-width: none; }
+.key li { break-inside: avoid; padding: .1rem 0 .1rem 1.6rem; text-indent: -1.6rem; }
+.key b { display: inline-block; width: 1.6rem; text-indent: 0; }
+.parts { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; margin: .5rem 0; padding: 0; font-size: .875rem; }
+.chip { display: inline-block; width: .8em; height: .8em; margin-right: .45em; border-radius: 2px; }
+.good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; }
+.verdicts small { display: block; font-size: .6875rem; font-weight: 400; white-space: nowrap; }
+.verdicts .cpus { min-width: 9rem; }
+.verdicts .bad a { color: inherit; }
+.story > p, .story h3 { max-width: 60rem; }
+.story h3 { margin-top: 2.5rem; padding-top: .75rem; border-top: 1px solid var(--rule); }
+.cast { margin: .5rem 0; padding-left: 1.2rem; font-size: .9rem; }
+details { margin: .4rem 0; font-size: .9rem; }
+summary { cursor: pointer; }
+pre { font: .8125rem/1.4 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; background: var(--band);
+  padding: .6rem .8rem; margin: .5rem 0; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
+.timeline { list-style: none; margin: .75rem 0 1rem; padding: 0; font-size: .875rem; line-height: 1.35; max-width: 72rem; }
+.timeline li { display: grid; grid-template-columns: 2.6rem repeat(var(--lanes), minmax(0, 1fr)); border-top: 1px solid var(--rule); }
+.timeline li.again { border-top-color: transparent; }
+.timeline li.lanes { border: 0; }
+.timeline .lanes b { text-align: center; padding-bottom: .2rem; }
+.time { grid-column: 1; color: var(--soft); text-align: right; padding: .4rem .6rem 0 0; font-variant-numeric: tabular-nums; }
+.lanes .time { padding-top: 0; }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.lane { grid-row: 1; width: 1px; justify-self: center; background: var(--soft); opacity: .45; }
+.step { grid-row: 1; z-index: 1; margin: .25rem .4rem; padding: .3rem .6rem; background: var(--band); border: 1px solid var(--rule); border-radius: 4px; }
+.step small { display: block; margin-top: .15rem; font-size: .75rem; font-style: italic; }
+.step .who { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.step.stale { border: 2px solid var(--bad); }
+.step.rightwards, .step.leftwards { border: 0; border-radius: 0; background: var(--arrow); padding: .4rem 1.6rem; margin-left: 15%; margin-right: 15%; }
+.step.rightwards { clip-path: polygon(0 0, calc(100% - 1rem) 0, 100% 50%, calc(100% - 1rem) 100%, 0 100%, .6rem 50%); }
+.step.leftwards { clip-path: polygon(100% 0, 1rem 0, 0 50%, 1rem 100%, 100% 100%, calc(100% - .6rem) 50%); }
+footer { margin-top: 3rem; padding-bottom: 2rem; font-size: .875rem; }
+@media (max-width: 40rem) {
+  body { font-size: 15px; }
+  th, td { padding: .25rem .4rem; }
+}
+@media screen and (max-width: 40rem) {
+  .stacked, .stacked tbody, .stacked caption, .stacked tr, .stacked th, .stacked td { display: block; }
+  .stacked thead { display: none; }
+  .stacked tr { padding: .5rem 0; border-bottom: 1px solid var(--rule); }
+  .stacked tbody tr > * { padding: .1rem 0; border: 0; text-align: left; min-width: 0; white-space: normal; }
+  .stacked tbody tr:nth-child(even) > * { background: none; }
+  .stacked tbody th { font-weight: 700; }
+  .stacked [data-label]::before { content: attr(data-label) ": "; color: var(--soft); }
+}
+@media (max-width: 40rem) {
+  .timeline li { display: block; position: relative; padding-left: 2rem; }
+  .timeline .lanes, .lane { display: none; }
+  .timeline .lanes { padding: 0; }
+  .time { position: absolute; left: 0; width: 1.5rem; padding-right: .4rem; }
+  .step, .step.rightwards, .step.leftwards { margin: .2rem 0; padding: .3rem .6rem; clip-path: none; border-radius: 4px; }
+  .step .who { position: static; width: auto; height: auto; clip-path: none; }
+}
+@page { size: A4 landscape; margin: 12mm; }
+@media print {
+  html { font-size: 12px; }
+  body { font-size: 12px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  main, header, footer { max-width: none; padding: 0; }
+  header { padding-top: 0; }
+  nav { display: none; }
+  p, .answers, .notes, caption { max-width: 72rem; }
+  a { color: inherit; text-decoration: none; }
+  h2 { margin-top: 1.5rem; }
+  h2, h3, h2 + p, h3 + p, p:has(+ .scroll), caption { break-after: avoid; }
+  section.scenario { break-before: page; }
+  .scroll { overflow: visible; break-inside: avoid; }
+  table { width: 100%; }
+  th, td { padding: .2rem .4rem; }
+  .prices tbody th, caption { position: static; }
+  .text { min-width: 0; }
+  tr, .together { break-inside: avoid; }
+  figure { max-width: 20rem; }
+  thead { display: table-header-group; }
+  .figures { grid-template-columns: repeat(3, 1fr); gap: .5rem 1.5rem; }
+}
+`;

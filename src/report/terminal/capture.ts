@@ -1,0 +1,77 @@
+/** What `shootdown capture` prints: segments, who issued which TLBI, and the record held against the model. */
+import type { CaptureResult, CaptureScenario, StorePlaces } from "../../capture/index.js";
+import { type CallerCount, lossWarnings, type Summary, type TraceLosses } from "../../trace/index.js";
+import { callPath, count, hex } from "../format.js";
+import { right, tableOf, wordTable } from "../table.js";
+import { tableText, warningText, wrapped } from "./text.js";
+
+/** A capture that is done. */
+interface Captured {
+  /** the trace's file */
+  readonly trace: string;
+  readonly scenario: CaptureScenario;
+  readonly result: CaptureResult;
+  readonly summary: Summary;
+  /** true for a Xen of the user's own */
+  readonly own: boolean;
+  /** the record held against policies, as text */
+  readonly held: string;
+  /** where descriptors are written, and what the whole run lacks of their writes */
+  readonly stores: StorePlaces;
+  readonly losses: TraceLosses;
+}
+
+/** The whole text, at most `width` wide where that is possible without leaving anything out. */
+export function captureText(captured: Captured, width: number): string {
+  const { trace, scenario, result, summary, own, held, stores, losses } = captured;
+  const log = result.consoleLog === undefined ? "" : `; the console's log is in ${result.consoleLog}`;
+  const parts = [
+    wrapped(`${trace}: ${count(result.events)} events of ${scenario.name} on QEMU ${result.qemuVersion}${log}`, width),
+    segmentsText(result, width),
+    tlbisText(summary, width),
+    held,
+    ...(own && trace !== "-" ? [advice(trace, width)] : []),
+    wrapped(foundText(stores, losses), width),
+    ...result.unknown.map((sentence) => wrapped(`Not derived from this Xen: ${sentence}.`, width)),
+  ];
+  return warningText(lossWarnings(losses), width) + parts.join("\n");
+}
+
+/** How much of what should be in the record was found. */
+function foundText({ found, lost }: StorePlaces, losses: TraceLosses): string {
+  const { removals, removalsWithoutWrite, flushes, flushesWithoutWrite, writes, writesWithoutTable } = losses;
+  const of = (n: number, all: number, what: string): string => `${count(n)} of ${count(all)} ${what}`;
+  return `Descriptor writes: followed at ${of(found.length, found.length + lost.length, "places in Xen's p2m functions")}; in ${of(removals - removalsWithoutWrite, removals, "removals")}; before ${of(flushes - flushesWithoutWrite, flushes, "broadcast TLBIs by VMID or IPA")} (a new VMID's follows none); ${of(writes - writesWithoutTable, writes, "into tables that are known")}.`;
+}
+
+/** A build of the user's own differs from Debian's in more than his change. */
+const advice = (trace: string, width: number): string =>
+  wrapped(
+    `compare with: shootdown diff BEFORE.parquet ${trace}, where BEFORE.parquet is a capture of your own build without the change (Debian's build differs in more than it).`,
+    width,
+  );
+
+function segmentsText({ segments }: CaptureResult, width: number): string {
+  const rows = [
+    ...segments.map(({ name, gfn, pages }) => [name, hex(gfn), count(pages)]),
+    ["together", "", count(segments.reduce((sum, { pages }) => sum + pages, 0))],
+  ];
+  return tableText(wordTable(["domU's segments", right("first gfn"), right("pages")], rows), width);
+}
+
+function tlbisText(summary: Summary, width: number): string {
+  const rows = Object.entries(summary.phases).flatMap(([phase, { byCaller }]) =>
+    byCaller.map((row) => ({ phase, ...row })),
+  );
+  const table = tableOf<CallerCount & { readonly phase: string }>(
+    [
+      { head: "phase", kind: "words", once: true, of: (row) => row.phase },
+      { head: "TLBI", kind: "words", of: (row) => row.op },
+      { head: "count", kind: "count", of: (row) => row.count },
+      { head: "VMID", kind: "id", of: (row) => row.vmid },
+      { head: "issued by", kind: "words", of: (row) => row.caller, text: (row) => callPath(row.caller) },
+    ],
+    rows,
+  );
+  return tableText(table, width);
+}

@@ -1,0 +1,15 @@
+/** What `shootdown policies | hosts | scenarios` prints: what is built in, each with a sentence and its source. */
+import type { Described } from "../../compare/index.js";
+import { wordTable } from "../table.js";
+import { tableText, wrapped } from "./text.js";
+
+/** The list of a shelf. */
+export function listingText(shelf: string, all: readonly Described[], width: number): string {
+  const rows = all.flatMap(({ name, title, source }, i) => [
+    ...(i > 0 ? [["", ""]] : []),
+    [name, title],
+    ["", `source: ${source}`],
+  ]);
+  const help = `A path to a .toml file of your own works wherever a name does; shootdown ${shelf} NAME prints a built-in file to begin with.`;
+  return `${tableText(wordTable(["name", "what it is"], rows), width)}\n${wrapped(help, width)}`;
+}

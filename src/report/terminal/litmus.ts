@@ -1,0 +1,85 @@
+/** Verdicts of litmus tests for a terminal: a table, reasons, what is not as expected, stories, and a sum. */
+import type { LitmusResult } from "../../jobs/index.js";
+import { count, duration } from "../format.js";
+import { type LitmusSummary, summaryOf, testTable } from "../litmus-view.js";
+import { right, type Table, wordTable } from "../table.js";
+import { tableText, wrapped } from "./text.js";
+
+/** What to show besides the table. */
+interface LitmusTextOptions {
+  readonly width: number;
+  readonly expect: boolean;
+  readonly witness: boolean;
+}
+
+/** The whole text. Times are this machine's own, nothing that a price is made of. */
+export function litmusText(
+  results: readonly LitmusResult[],
+  refused: number,
+  { width, expect, witness }: LitmusTextOptions,
+): string {
+  const table = testTable(results, expect);
+  const parts = results.length > 0 ? [tableText(inRoom(table, width), width)] : [];
+  const reasons = results.filter(({ reason }) => reason !== undefined);
+  if (reasons.length > 0)
+    parts.push(reasons.map((one) => wrapped(`${one.name} is ${one.verdict}: ${one.reason}`, width, "  ")).join(""));
+  if (witness) for (const one of results) if (one.witness) parts.push(story(one, width));
+  parts.push(wrapped(sentenceOf(summaryOf(results, refused)), width));
+  return parts.join("\n");
+}
+
+/** The table with names that break where they must, in what its other columns leave of the width. */
+function inRoom({ columns, rows }: Table, width: number): Table {
+  const last = columns.length - 1;
+  const widths = columns.map(({ head }, i) => Math.max(head.length, ...rows.map((row) => row[i]!.text.length)));
+  const room = width - widths.slice(0, -1).reduce((sum, w) => sum + w + 2, 0);
+  return {
+    columns,
+    rows: rows.map((row) => row.with(last, { ...row[last]!, text: inPieces(row[last]!.text, room) })),
+  };
+}
+
+/** Blanks where a name must break to fit: after a dot or a plus, as late as possible. */
+function inPieces(name: string, room: number): string {
+  const width = Math.max(room, 20);
+  return name
+    .split(" ")
+    .map((word) => {
+      let line = "";
+      const lines: string[] = [];
+      for (const piece of word.split(/(?<=[.+_-])/)) {
+        if (line !== "" && line.length + piece.length > width) {
+          lines.push(line);
+          line = "";
+        }
+        line += piece;
+      }
+      return [...lines, line].join(" ");
+    })
+    .join(" ");
+}
+
+function story({ name, witness = [] }: LitmusResult, width: number): string {
+  const rows = witness.flatMap(({ time, who, what, rule }) => [
+    [String(time), who, what],
+    ...(rule === undefined ? [] : [["", "", `(${rule})`]]),
+  ]);
+  return (
+    wrapped(`${name} is allowed, for example so:`, width) +
+    tableText(wordTable([right("time"), "who", "what"], rows), width)
+  );
+}
+
+function sentenceOf({ tests, refused, states, milliseconds, ...verdicts }: LitmusSummary): string {
+  const words = (["allowed", "forbidden", "unknown", "unsupported"] as const)
+    .filter((verdict) => verdicts[verdict] > 0)
+    .map((verdict) => `${verdicts[verdict]} ${verdict}`);
+  const unread = refused > 0 ? `; ${refused} ${refused === 1 ? "file" : "files"} could not be read` : "";
+  if (tests === 0) return `No tests${unread}.`;
+  const most =
+    tests > 1
+      ? `, ${duration(milliseconds.median * 1000)} at the median, ${duration(milliseconds.most * 1000)} at most`
+      : "";
+  const time = `${duration(milliseconds.total * 1000)}${tests > 1 ? " in all" : ""}${most}`;
+  return `${count(tests)} ${tests === 1 ? "test" : "tests"}: ${words.join(", ")}${unread}. ${count(states)} states; ${time}.`;
+}

@@ -1,0 +1,54 @@
+/** The sign-off of policies for a terminal: a table of verdicts, stories of the unsound ones, and what was assumed. */
+import type { Proof, SignOff } from "../../prove/index.js";
+import { count, duration } from "../format.js";
+import { everyCpu, type Failure, failuresOf, onWhich, reasonsOf, verdictTable } from "../proof-view.js";
+import { right, wordTable } from "../table.js";
+import { tableText, wrapped } from "./text.js";
+
+/** The whole text; `witness` = with the stories. */
+export function proofText(
+  proof: Proof,
+  { width, witness }: { readonly width: number; readonly witness: boolean },
+): string {
+  const parts = [tableText(verdictTable(proof), width)];
+  const all = everyCpu(proof);
+  if (all !== "") parts.push(wrapped(all, width));
+  const reasons = reasonsOf(proof);
+  if (reasons.length > 0) parts.push(reasons.map((reason) => wrapped(reason, width, "  ")).join(""));
+  const unsound = failuresOf(proof);
+  if (witness) for (const group of unsound) parts.push(story(group, width));
+  else if (unsound.length > 0)
+    parts.push(wrapped(`How it fails: shootdown prove ${unsound[0]!.result.policy}, or --witness for all.`, width));
+  parts.push(`Assumptions\n${proof.assumptions.map((text) => wrapped(`- ${text}`, width, "  ")).join("")}`);
+  parts.push(wrapped(sumOf(proof), width));
+  return parts.join("\n");
+}
+
+function story({ result, cpus }: Failure, width: number): string {
+  const { scenario, witness = [], unsound = [] } = result;
+  const on = onWhich(cpus);
+  const told = cpus.length > 1 ? ` On ${cpus[0]} it goes so:` : "";
+  const rows = witness.flatMap(({ time, who, what, rule }) => [
+    [String(time), who, what],
+    ...(rule === undefined ? [] : [["", "", `[${rule}]`]]),
+  ]);
+  return [
+    wrapped(`${result.policy} is UNSOUND for ${result.occasion} on ${on}: ${scenario!.meaning}.`, width),
+    wrapped(
+      `${scenario!.title} (${scenario!.name}; ${unsound.length} of ${result.scenarios} scenarios fail).${told}`,
+      width,
+    ),
+    ...scenario!.cast.map((who) => wrapped(`- ${who}`, width, "  ")),
+    "\n",
+    tableText(wordTable([right("time"), "who", "what"], rows), width),
+  ].join("");
+}
+
+function sumOf({ results }: Proof): string {
+  const sum = (of: (r: SignOff) => number): number => results.reduce((total, r) => total + of(r), 0);
+  const verdicts = (["sound", "unsound", "unknown", "not-applicable"] as const)
+    .map((verdict) => [results.filter((r) => r.verdict === verdict).length, verdict] as const)
+    .filter(([n]) => n > 0)
+    .map(([n, verdict]) => `${count(n)} ${verdict.replace("-", " ")}`);
+  return `${count(results.length)} ${results.length === 1 ? "verdict" : "verdicts"}: ${verdicts.join(", ")}. ${count(sum((r) => r.scenarios))} scenarios, ${count(sum((r) => r.timelines))} timelines, ${count(sum((r) => r.states))} states; ${duration(sum((r) => r.milliseconds) * 1000)} of one core, scenarios that several verdicts share counted for each.`;
+}
