@@ -9,6 +9,7 @@ import {
   type TlbiOp,
 } from "../arch/index.js";
 import { covers, removesAt } from "./covers.js";
+import { REASON_WORDS } from "./kinds.js";
 import { OPERAND_UNKNOWN, SYNCHRONISED } from "./maintenance.js";
 import type { UnderWay } from "./pes.js";
 import { coveredBy, EL2_SPACE, EVERY_PE, NIL } from "./stale.js";
@@ -245,6 +246,7 @@ export class Flushes {
       else if (stale.exposed[id]! > 0)
         findings.add("late", state.index, {
           site,
+          ...(stale.why[id]! > 0 ? { reason: REASON_WORDS[stale.why[id]! - 1]! } : {}),
           detail: () => "the guest ran on, or the lock was free, in between",
           since,
           window: state.now - stale.exposed[id]!,

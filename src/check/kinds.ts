@@ -141,6 +141,7 @@ export const FINDING_KINDS = Object.keys(KINDS) as readonly FindingKind[];
 /** Why a flush that was there does not count; the later in the list, the nearer it came. */
 export const REASONS = {
   "no-flush": "no TLBI that applies was executed",
+  "stage-1-only": "the TLBI removes what is combined, but not the stage-2 entry, from which it comes back",
   "wrong-vmid": "the TLBI was executed under another VMID",
   missed: "the TLBI's address, range or TTL misses it",
   "operand-unknown": "the log does not say the TLBI's operand",
@@ -149,7 +150,6 @@ export const REASONS = {
   "no-dsb-before":
     "no DSB with stores to ISH made the descriptor's change visible before the TLBI: a walk may fetch it again",
   "local-only": "the TLBI was local, and the VMID had run on other pCPUs",
-  "stage-1-only": "the TLBI removes what is combined, but not the stage-2 entry, from which it comes back",
   "stage-2-only": "the TLBI removes stage-2 entries only: combined ones (VA to PA) are left",
   "no-dsb-after": "no DSB completed the TLBI",
   "dsb-of-one-type": "the DSB behind the TLBI waits for loads or stores only, and completes no TLBI",

@@ -64,24 +64,26 @@ export class MaintenanceLog {
 /** A TLBI that is under way for the entry. */
 interface Under {
   readonly pcpu: number;
-  readonly code: number;
-  readonly sequence: number;
+  readonly op: TlbiOp;
   /** what it will have removed: of stage 2, of what is combined, of neither (a repeat) */
   readonly stage2: boolean;
   readonly combined: boolean;
-  done: boolean;
+  /** why the DSBs behind it so far do not complete it */
+  dsb: Reason;
 }
 
 /** One entry's way through the maintenance since its birth. */
 class Replay {
-  private best = 0;
-  private sequence = 0;
   private visible: boolean;
   private visibleHere: boolean;
+  /** PEs on which the stage-2 entry is gone, and what is combined */
   private stage2: number;
   private combined = 0;
-  private repeatFrom = 0;
-  private readonly under: Under[] = [];
+  private repeated = false;
+  private under: Under[] = [];
+  /** the nearest that a TLBI of stage 2, or of what is combined, came: numbers of reasons; the second since stage 2 is gone */
+  private nearStage2 = 0;
+  private nearCombined = 0;
 
   constructor(
     private readonly stale: StaleEntries,
@@ -93,84 +95,92 @@ class Replay {
     this.stage2 = stale.gone[id]!;
   }
 
+  /** What is missing, in the order in which it must come. */
   reason(): Reason {
-    return REASON_WORDS[this.best]!;
+    const held = this.stale.held[this.id]!;
+    const left2 = (held & ~this.stage2) !== 0;
+    if (!left2 && (held & ~this.combined) === 0) return "no-repeat";
+    const waiting = this.under.findLast(({ stage2, combined }) => (left2 ? stage2 : combined));
+    if (waiting !== undefined) return waiting.dsb;
+    const near = REASON_WORDS[left2 ? this.nearStage2 : this.nearCombined]!;
+    if (near !== "no-flush") return near;
+    return left2 || this.stale.gone[this.id] !== 0 ? "no-flush" : "stage-2-only";
   }
 
-  private because(reason: Reason): void {
-    this.best = Math.max(this.best, REASON_WORDS.indexOf(reason));
+  /** A TLBI came so near. */
+  private near(op: TlbiOp, reason: Reason): void {
+    const number = REASON_WORDS.indexOf(reason);
+    if (op.stage2) this.nearStage2 = Math.max(this.nearStage2, number);
+    if (op.combined) this.nearCombined = Math.max(this.nearCombined, number);
   }
 
   tlbi(pcpu: number, code: number, lo: number, hi: number, vmid: number, flags: number): void {
     const { stale, id } = this;
     const op = TLBI_OPS[code]!;
-    this.sequence++;
-    const reach = op.reach === "local" ? coveredBy(pcpu) : EVERY_PE;
-    if (this.repeatFrom > 0 && op.reach !== "local") {
-      this.under.push({ pcpu, code, sequence: this.sequence, stage2: false, combined: false, done: false });
+    if (this.repeated) {
+      if (op.reach !== "local") this.under.push({ pcpu, op, stage2: false, combined: false, dsb: "no-repeat" });
       return;
     }
-    const el2 = stale.space[id] === EL2_SPACE;
-    if ((op.regime === "EL2") !== el2) return;
-    if (!op.stage2 && !op.combined) return;
-    const misses = this.missing(op, lo, hi, vmid, flags);
-    const visible = this.visible || (op.reach === "local" && pcpu === stale.pcpu[id] && this.visibleHere);
-    const why = misses ?? (visible ? undefined : "no-dsb-before");
+    if ((op.regime === "EL2") !== (stale.space[id] === EL2_SPACE)) return;
+    const why = this.missing(pcpu, op, lo, hi, vmid, flags);
     if (why !== undefined) {
-      this.because(why);
+      this.near(op, why);
       return;
     }
     const held = stale.held[id]!;
-    if ((held & ~reach) !== 0) this.because("local-only");
-    const { stage2, combined } = removesAt(op, this.stage2, reach & held);
-    if (!stage2 && !combined) {
-      const underWay = this.under.some((one) => one.stage2 && !one.done);
-      this.because(underWay ? "no-dsb-between" : "stage-1-only");
-      return;
+    const reach = (op.reach === "local" ? coveredBy(pcpu) : EVERY_PE) & held;
+    if ((held & ~reach) !== 0) this.near(op, "local-only");
+    const { stage2, combined } = removesAt(op, this.stage2, reach);
+    if (op.combined && !combined) {
+      const between = this.under.some((one) => one.stage2);
+      if (between) this.between = true;
+      else this.nearStage2 = Math.max(this.nearStage2, REASON_WORDS.indexOf("stage-1-only"));
     }
-    if (!combined) this.because("stage-2-only");
-    this.because("no-dsb-after");
-    this.under.push({ pcpu, code, sequence: this.sequence, stage2, combined, done: false });
+    if (stage2 || combined) this.under.push({ pcpu, op, stage2, combined, dsb: "no-dsb-after" });
   }
 
-  /** Why a TLBI is not about the entry; undefined where it is. */
-  private missing(op: TlbiOp, lo: number, hi: number, vmid: number, flags: number): Reason | undefined {
+  /** a TLBI of what is combined came while that of stage 2 was under way */
+  private between = false;
+
+  /** Why a TLBI is not about the entry, or comes too early; undefined where it counts. */
+  private missing(pcpu: number, op: TlbiOp, lo: number, hi: number, vmid: number, flags: number): Reason | undefined {
     const { stale, id } = this;
-    if (op.matchesVmid && vmid !== stale.space[id]) return "wrong-vmid";
+    // Another pCPU's flush of another VMID is nobody's mistake.
+    if (op.matchesVmid && vmid !== stale.space[id]) return pcpu === stale.pcpu[id] ? "wrong-vmid" : "no-flush";
     if ((flags & OPERAND_UNKNOWN) !== 0 && op.operand !== "none") return "operand-unknown";
     if (op.lastLevel && stale.step[id] === 1) return "last-level-only";
     if (!covers(stale, id, op, decodeOperand(op.operand, lo, hi))) return "missed";
-    return op.matchesVmid && (flags & SYNCHRONISED) === 0 ? "vttbr-not-synchronised" : undefined;
+    if (op.matchesVmid && (flags & SYNCHRONISED) === 0) return "vttbr-not-synchronised";
+    const visible = this.visible || (op.reach === "local" && pcpu === stale.pcpu[id] && this.visibleHere);
+    return visible ? undefined : "no-dsb-before";
   }
 
   barrier(pcpu: number, code: number): void {
     const barrier = BARRIERS[code]!;
-    this.sequence++;
     if (barrier.kind !== "DSB") return;
     const { stale, id } = this;
-    for (const one of this.under) {
-      if (one.done || one.pcpu !== pcpu) continue;
-      const op = TLBI_OPS[one.code]!;
-      if (completes(barrier, op)) this.complete(one);
-      else this.because(completesTlbi(barrier) === "none" ? "dsb-of-one-type" : "dsb-too-narrow");
-    }
+    this.under = this.under.filter((one) => {
+      if (one.pcpu !== pcpu) return true;
+      if (completes(barrier, one.op)) {
+        this.complete(one);
+        return false;
+      }
+      if (one.dsb !== "no-repeat") one.dsb = completesTlbi(barrier) === "none" ? "dsb-of-one-type" : "dsb-too-narrow";
+      return true;
+    });
     if (pcpu !== stale.pcpu[id] || barrier.type === "LD") return;
     this.visibleHere = true;
     if (barrier.domain !== "NSH") this.visible = true;
   }
 
-  private complete(one: Under): void {
-    one.done = true;
-    const reach = TLBI_OPS[one.code]!.reach === "local" ? coveredBy(one.pcpu) : EVERY_PE;
-    if (one.stage2) {
-      this.stage2 |= reach;
-      if (!one.combined) this.because("stage-2-only");
-    }
-    if (one.combined) this.combined |= reach;
+  private complete({ pcpu, op, stage2, combined }: Under): void {
+    const reach = op.reach === "local" ? coveredBy(pcpu) : EVERY_PE;
     const held = this.stale.held[this.id]!;
-    if ((held & ~(this.stage2 & this.combined)) === 0 && this.repeats && this.repeatFrom === 0) {
-      this.repeatFrom = this.sequence;
-      this.because("no-repeat");
+    if (stage2) {
+      this.stage2 |= reach;
+      if ((held & ~this.stage2) === 0) this.nearCombined = this.between ? REASON_WORDS.indexOf("no-dsb-between") : 0;
     }
+    if (combined) this.combined |= reach;
+    if ((held & ~(this.stage2 & this.combined)) === 0 && this.repeats) this.repeated = true;
   }
 }

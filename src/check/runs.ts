@@ -143,7 +143,7 @@ export class Runs {
     const { state } = this;
     const { stale, owners, domainOf } = state;
     if (stale.rights[id] === 0 && state.left[stale.space[id]!] === id) return;
-    stale.exposed[id] = state.now;
+    state.expose(id);
     const frame = stale.frame[id]!;
     const domain = domainOf[stale.space[id]!]!;
     if (frame < 0 || stale.step[id] === 1 || domain < 0 || !owners.isOthers(frame, domain)) return;
@@ -156,10 +156,10 @@ export class Runs {
 
   /** A lock is free again: what was changed under it is promised, as far as nothing else tells. */
   unlocked(pcpu: number): void {
-    const { pes, stale, now, shown } = this.state;
-    if (shown.marks) return;
-    pes.born(pcpu).sweep(stale.serial, (id) => {
-      stale.exposed[id] = now;
+    const { state } = this;
+    if (state.shown.marks) return;
+    state.pes.born(pcpu).sweep(state.stale.serial, (id) => {
+      state.expose(id);
       return false;
     });
   }
@@ -249,7 +249,9 @@ export class Runs {
       for (let id = stale.at(base, level); id !== NIL; id = stale.nextAt(id)) {
         if (stale.space[id] !== vmid || stale.step[id] === 1 || stale.rights[id] === 1) continue;
         const over = stale.exposed[id]! > 0 || stale.told[id] === 1 || pes.depth[stale.pcpu[id]!] === 0;
-        if (!over || stale.frame[id]! + (ipa - base) !== pa) continue;
+        if (!over || stale.repeatFrom[id]! > 0 || stale.frame[id]! + (ipa - base) !== pa) continue;
+        // A new descriptor may give the same page.
+        if (state.rootOf[vmid] !== NONE && state.trees.gives(state.rootOf[vmid]!, ipa) === pa) continue;
         stale.told[id] = 0; // worse than what was said of it before
         state.accuse("stale-access", id, `IPA 0x${ipa.toString(16)}000 -> PA 0x${pa.toString(16)}000 on pCPU ${pcpu}`);
       }

@@ -91,6 +91,8 @@ export class StaleEntries {
   /** since when the guest runs on with it, or the page is back in the allocator; 0: not */
   exposed = new Float64Array(64);
   freed = new Float64Array(64);
+  /** why no flush counted when it was exposed: a number of a reason + 1; 0 where that was not asked */
+  why = new Uint8Array(64);
   /** 1: a finding has been made of it */
   told = new Uint8Array(64);
   next = new Int32Array(64);
@@ -131,6 +133,7 @@ export class StaleEntries {
     this.exposed[id] = 0;
     this.freed[id] = 0;
     this.told[id] = 0;
+    this.why[id] = 0;
     this.gone[id] = e.gone;
     this.stage2[id] = e.gone;
     this.combined[id] = 0;

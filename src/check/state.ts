@@ -1,7 +1,7 @@
 /** What the parts of the checker share. */
 import type { CpuProfile } from "../arch/index.js";
 import { Findings } from "./findings.js";
-import type { FindingKind, Reason } from "./kinds.js";
+import { type FindingKind, REASON_WORDS, type Reason } from "./kinds.js";
 import { MaintenanceLog } from "./maintenance.js";
 import { Owners } from "./owners.js";
 import { Pes } from "./pes.js";
@@ -45,7 +45,7 @@ export class State {
     const { stale } = this;
     if (stale.told[id] === 1) return;
     stale.told[id] = 1;
-    const reason: Reason = stale.repeatFrom[id]! > 0 ? "no-repeat" : this.log.why(stale, id, this.repeats);
+    const reason = this.why(id);
     const since = stale.born[id]! - 1;
     this.findings.add(kind, index, {
       reason,
@@ -54,6 +54,17 @@ export class State {
       since,
       ...(stale.space[id] === EL2_SPACE ? {} : { vmid: stale.space[id]! }),
     });
+  }
+
+  /** Why no flush did for an entry, up to now. */
+  private why(id: number): Reason {
+    return this.stale.repeatFrom[id]! > 0 ? "no-repeat" : this.log.why(this.stale, id, this.repeats);
+  }
+
+  /** The guest runs on with an entry, or its lock is free again. */
+  expose(id: number): void {
+    this.stale.exposed[id] = this.now;
+    this.stale.why[id] = REASON_WORDS.indexOf(this.why(id)) + 1;
   }
 
   /** Entries of a space may be held on a PE from now on. */

@@ -187,6 +187,26 @@ export class TableTrees {
     return found;
   }
 
+  /** The page that a walk from a root gives for an input page; NONE where it faults, or is not known. */
+  gives(root: number, input: number): number {
+    let at = root;
+    for (let level = this.level[root]!; level >= 0 && level <= 3; level++) {
+      const size = pagesAtLevel(level);
+      const slot = Math.floor(input / size);
+      // Beyond the first of roots side by side.
+      if (at === root && slot >= SLOTS) at = this.at(this.page[root]! + Math.floor(slot / SLOTS));
+      if (at === NONE) return NONE;
+      const lo = this.lo(at, slot % SLOTS);
+      const hi = this.hi(at, slot % SLOTS);
+      const is = descriptorKind(lo, level);
+      if (is === "invalid") return NONE;
+      if (is !== "table") return outputPage(lo, hi) + (input % size);
+      at = this.at(outputPage(lo, hi));
+      if (at === NONE) return NONE;
+    }
+    return NONE;
+  }
+
   /** The root whose concatenated neighbour this is: aligned to their number, of the same level. */
   private besideOf(table: number): number {
     const page = this.page[table]!;
