@@ -19,6 +19,8 @@ const MAX_GROUPS = 4096;
 /** Places that are kept for a time axis, evenly thinned out. */
 const MAX_PLACES = 512;
 
+const KIND_NUMBERS = Object.fromEntries(FINDING_KINDS.map((kind, i) => [kind, i])) as Record<FindingKind, number>;
+
 /** An event beside an occurrence. */
 interface NearbyEvent {
   /** number of the event in the trace, from 0 */
@@ -140,7 +142,7 @@ export class Findings {
   /** A finding at event `i` of the block (-1: at the end of the trace). */
   add(kind: FindingKind, i: number, said: Said): Group | undefined {
     const reason = said.reason === undefined ? 0 : REASON_WORDS.indexOf(said.reason) + 1;
-    const key = (FINDING_KINDS.indexOf(kind) * 32 + reason) * 0x1_0000 + said.site;
+    const key = (KIND_NUMBERS[kind] * 32 + reason) * 0x1_0000 + said.site;
     let group = this.groups.get(key);
     if (group === undefined) {
       if (this.groups.size === MAX_GROUPS) {

@@ -1,14 +1,11 @@
 /** A map from page numbers to small numbers that grows with what is in it: open addressing, nothing allocated for a look-up. */
 
 const EMPTY = -1;
-const GONE = -2;
 
 /** Keys are page numbers (0 or more), values whole numbers of 32 bits. */
 export class PageMap {
   /** keys in it */
   size = 0;
-  /** slots in use, those of removed keys too */
-  private used = 0;
   private keys: Float64Array;
   private values: Int32Array;
 
@@ -31,54 +28,39 @@ export class PageMap {
   set(key: number, value: number): void {
     const { keys } = this;
     const mask = keys.length - 1;
-    let free = -1;
     let i = hash(key) & mask;
-    for (; keys[i] !== EMPTY; i = (i + 1) & mask) {
+    for (; keys[i] !== EMPTY; i = (i + 1) & mask)
       if (keys[i] === key) {
         this.values[i] = value;
         return;
       }
-      if (free < 0 && keys[i] === GONE) free = i;
-    }
-    if (free < 0) {
-      free = i;
-      this.used++;
-    }
-    keys[free] = key;
-    this.values[free] = value;
-    this.size++;
-    if (2 * this.used > keys.length) this.grow();
+    keys[i] = key;
+    this.values[i] = value;
+    if (2 * ++this.size > keys.length) this.grow();
   }
 
+  /** Removes a key, and moves those behind it that would not be found past the gap. */
   delete(key: number): void {
-    const { keys } = this;
+    const { keys, values } = this;
     const mask = keys.length - 1;
-    for (let i = hash(key) & mask; keys[i] !== EMPTY; i = (i + 1) & mask) {
-      if (keys[i] !== key) continue;
-      keys[i] = GONE;
-      this.size--;
-      return;
+    let gap = hash(key) & mask;
+    for (; keys[gap] !== key; gap = (gap + 1) & mask) if (keys[gap] === EMPTY) return;
+    for (let i = (gap + 1) & mask; keys[i] !== EMPTY; i = (i + 1) & mask) {
+      const home = hash(keys[i]!) & mask;
+      if (((i - home) & mask) < ((i - gap) & mask)) continue;
+      keys[gap] = keys[i]!;
+      values[gap] = values[i]!;
+      gap = i;
     }
-  }
-
-  clear(): void {
-    if (this.used === 0) return;
-    if (this.keys.length > 4096) {
-      this.keys = new Float64Array(64);
-      this.values = new Int32Array(64);
-    }
-    this.keys.fill(EMPTY);
-    this.size = 0;
-    this.used = 0;
+    keys[gap] = EMPTY;
+    this.size--;
   }
 
   private grow(): void {
     const { keys, values } = this;
-    const capacity = 4 * this.size > keys.length ? 2 * keys.length : keys.length;
-    this.keys = new Float64Array(capacity).fill(EMPTY);
-    this.values = new Int32Array(capacity);
+    this.keys = new Float64Array(2 * keys.length).fill(EMPTY);
+    this.values = new Int32Array(2 * keys.length);
     this.size = 0;
-    this.used = 0;
     for (let i = 0; i < keys.length; i++) if (keys[i]! >= 0) this.set(keys[i]!, values[i]!);
   }
 }

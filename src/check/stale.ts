@@ -50,6 +50,9 @@ export interface StaleEntry {
   readonly gone: number;
 }
 
+/** Pages of leaves of levels 3 to 0. */
+const SIZES = [1, 2 ** 9, 2 ** 18, 2 ** 27];
+
 const key = (input: number, level: number): number => input * 4 + level;
 
 /** The entries, in lists by space, by input address and by frame. */
@@ -107,8 +110,8 @@ export class StaleEntries {
   readonly odd = new Int32Array(SPACES);
   private readonly byKey = new PageMap();
   private readonly byFrame = new PageMap();
-  /** levels of the leaves whose frames are here: how large they may be */
-  private readonly sizes = new Map<number, number>();
+  /** how many entries are of so many pages: of each of {@link SIZES} */
+  private readonly sizes = new Int32Array(SIZES.length);
 
   add(e: StaleEntry): number {
     const id = this.take();
@@ -159,7 +162,7 @@ export class StaleEntries {
     if (this.frame[id]! >= 0) {
       this.nextFrame[id] = this.byFrame.get(this.frame[id]!);
       this.byFrame.set(this.frame[id]!, id);
-      this.sizes.set(this.frames[id]!, (this.sizes.get(this.frames[id]!) ?? 0) + 1);
+      this.sizes[SIZES.indexOf(this.frames[id]!)]!++;
     }
   }
 
@@ -203,10 +206,7 @@ export class StaleEntries {
       unchain(this.byKey, key(this.input[id]!, this.level[id]!), this.nextKey, id);
     if (this.frame[id]! >= 0) {
       unchain(this.byFrame, this.frame[id]!, this.nextFrame, id);
-      const frames = this.frames[id]!;
-      const left = this.sizes.get(frames)! - 1;
-      if (left === 0) this.sizes.delete(frames);
-      else this.sizes.set(frames, left);
+      this.sizes[SIZES.indexOf(this.frames[id]!)]!--;
     }
     this.serial[id] = 0;
     this.next[id] = this.free;
@@ -233,9 +233,10 @@ export class StaleEntries {
     }
     for (let page = first; page < first + pages; page++) this.chain(page, visit);
     // Larger ones that begin before.
-    for (const size of this.sizes.keys()) {
+    for (let i = 1; i < SIZES.length; i++) {
+      const size = SIZES[i]!;
       const start = Math.floor(first / size) * size;
-      if (size > 1 && start < first) this.chain(start, (id) => this.frames[id] === size && visit(id));
+      if (this.sizes[i]! > 0 && start < first) this.chain(start, (id) => this.frames[id] === size && visit(id));
     }
   }
 

@@ -1,5 +1,5 @@
 /** What was flushed for nothing: needless, mergeable and too wide, told when a TLBI completes. */
-import type { TlbiOp } from "../arch/index.js";
+import { TLBI_OPS, type TlbiOp } from "../arch/index.js";
 import { PageMap } from "./page-map.js";
 import type { UnderWay } from "./pes.js";
 import { EL2_SPACE, NIL } from "./stale.js";
@@ -14,7 +14,8 @@ class Run {
   first = 0;
   last = 0;
   site = 0;
-  readonly ops = new Map<string, number>();
+  /** TLBIs by code, of those by VMID */
+  readonly ops = new Map<number, number>();
   /** descriptors that were changed, and pages that they gave */
   readonly descriptors = new PageMap();
   readonly frames = new PageMap();
@@ -22,6 +23,8 @@ class Run {
 
 /** Descriptors of a table. */
 const SLOTS = 512;
+/** By code: it removes all of a VMID, whatever a descriptor is of. */
+const IS_WIDE: readonly boolean[] = TLBI_OPS.map(({ base }) => base === "VMALLS12E1");
 /** Pages of blocks. */
 const BLOCKS = [512, 2 ** 18];
 
@@ -33,10 +36,11 @@ export class Waste {
   private count = 0;
   private space = NIL;
   private single = NIL;
-  private wide = "";
+  private wide = NIL;
   private site = 0;
   private at = 0;
-  private readonly ops = new Map<string, number>();
+  /** codes of its TLBIs by VMID */
+  private readonly ops: number[] = [];
 
   constructor(private readonly state: State) {}
 
@@ -58,8 +62,10 @@ export class Waste {
       (state.repeats && op.reach !== "local" && state.pes.repeats(pcpu).length > 0);
     if (wanted) {
       // Those by address stay to be done one by one, however their ends are put together.
-      if (op.operand === "none") bump(this.ops, op.name, 1);
-      if (op.operand === "none" && op.stage2) this.wide = op.name;
+      if (op.operand === "none") {
+        this.ops.push(way.code[n]!);
+        if (op.stage2) this.wide = way.code[n]!;
+      }
     } else if (judged && state.shown.writes) this.needless(op.name);
     if (op.operand === "none" && op.stage2 && op.reach !== "local") {
       if (space === NIL) this.allKnown = true;
@@ -103,16 +109,16 @@ export class Waste {
   /** A DSB has completed what was under way on a PE: the flush as a whole. */
   completed(_pcpu: number): void {
     if (this.count > 0) {
-      if (this.count === 1 && this.single !== NIL && this.wide.startsWith("VMALLS12E1")) this.tooWide();
+      if (this.count === 1 && this.single !== NIL && IS_WIDE[this.wide] === true) this.tooWide();
       this.extend();
+      this.count = 0;
     }
-    this.count = 0;
-    this.wide = "";
-    this.ops.clear();
+    this.wide = NIL;
+    this.ops.length = 0;
   }
 
   private tooWide(): void {
-    const { wide } = this;
+    const wide = TLBI_OPS[this.wide]!.name;
     const group = this.state.findings.add("too-wide", this.state.index, {
       site: this.site,
       detail: () => `${wide} for one descriptor of level ${this.single}`,
@@ -134,7 +140,7 @@ export class Waste {
     open.count++;
     open.site = this.site;
     open.last = this.at - 1;
-    for (const [name, n] of this.ops) bump(open.ops, name, n);
+    for (let i = 0; i < this.ops.length; i++) bump(open.ops, this.ops[i]!, 1);
     if (open.descriptors.size > RUN_ENTRIES) this.close(this.space, false);
   }
 
@@ -155,7 +161,8 @@ export class Waste {
           `${count.toLocaleString("en")} flushes from event ${first} on: one at event ${last} would do, were their calls one`,
       });
       if (group !== undefined)
-        for (const [name, n] of run.ops) {
+        for (const [code, n] of run.ops) {
+          const { name } = TLBI_OPS[code]!;
           bump(group.tlbi, name, n);
           bump(group.saved, name, n - Math.ceil(n / count));
         }
@@ -189,4 +196,4 @@ function touches(frames: PageMap, page: number, pages: number): boolean {
   return false;
 }
 
-const bump = (map: Map<string, number>, name: string, n: number): void => void map.set(name, (map.get(name) ?? 0) + n);
+const bump = <K>(map: Map<K, number>, name: K, n: number): void => void map.set(name, (map.get(name) ?? 0) + n);

@@ -3,9 +3,10 @@ import type { Readable } from "node:stream";
 import { type ReadResult, readTrace, type StreamForm } from "../trace/file.js";
 import type { ReadPart, TraceSink } from "../trace/index.js";
 import { CASEMATE } from "./casemate.js";
+import { KVM_TRACE } from "./kvm-trace.js";
 
 /** Forms of other tools' logs by name, each told by its first bytes. */
-const FORMS: Readonly<Record<string, StreamForm>> = { casemate: CASEMATE };
+const FORMS: Readonly<Record<string, StreamForm>> = { casemate: CASEMATE, kvm: KVM_TRACE };
 const IMPORTERS = Object.values(FORMS);
 
 /** Names of the forms that can be imported. */

@@ -1,4 +1,5 @@
 /** What importers of text have in common: lines out of bytes, and events into blocks. */
+import { TWO32 } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import type { ReadResult } from "../trace/file.js";
 import {
@@ -41,6 +42,15 @@ export class Rows {
     b.site[i] = 0;
     b.domain[i] = NO_DOMAIN;
     return i;
+  }
+
+  /** When row `i` happened, and how long it took, in nanoseconds. */
+  times(i: number, time: number, took = 0): void {
+    const b = this.buffer;
+    b.time[2 * i] = time % TWO32;
+    b.time[2 * i + 1] = Math.floor(time / TWO32);
+    b.took[2 * i] = took % TWO32;
+    b.took[2 * i + 1] = Math.floor(took / TWO32);
   }
 
   /** The id of a mark or site. */
