@@ -175,6 +175,7 @@ export class Checker implements TraceSink {
 
   private hint(b: EventBuffer, i: number, names: Names): void {
     const { discipline } = this;
+    discipline.on = true;
     const address = b.address[2 * i]! + b.address[2 * i + 1]! * TWO32;
     const value = b.to[2 * i]! + b.to[2 * i + 1]! * TWO32;
     const page = Math.floor(address / PAGE_BYTES);

@@ -160,14 +160,15 @@ export class Writes {
         return;
       }
       const allowed = this.state.cpu.bbmLevel === 2 && was !== is && was === "block";
+      this.unlinked(table, oldLo, oldHi);
       const id = this.taken(place, space, oldLo, oldHi, was);
       if (id !== NIL && !allowed)
         this.state.accuse("broken-bbm", id, `${was} to ${is} at level ${level}, with no invalid descriptor in between`);
-      this.unlinked(table, oldLo, oldHi);
       return;
     }
-    this.taken(place, space, oldLo, oldHi, was);
+    // Before what was below counts as taken away too.
     this.unlinked(table, oldLo, oldHi);
+    this.taken(place, space, oldLo, oldHi, was);
   }
 
   /** A valid descriptor is gone: entries for it, and for all that was below. Returns one of them, NIL where none can be held. */
