@@ -93,7 +93,7 @@ function costsOf({ waste }: Finding, hosts: readonly Host[], ipaBits: number): C
   if (waste === null) return [];
   return hosts.map((host) => {
     const price = (tlbi: Readonly<Record<string, number>>): number =>
-      Object.entries(tlbi).reduce((sum, [op, n]) => sum + n * priceOne(op, host, ipaBits), 0);
+      Object.entries(tlbi).reduce((sum, [op, n]) => sum + n * priceOfTlbi(op, host, ipaBits), 0);
     const microseconds = price(waste.tlbi);
     return {
       host: host.name,
@@ -105,6 +105,6 @@ function costsOf({ waste }: Finding, hosts: readonly Host[], ipaBits: number): C
   });
 }
 
-/** One TLBI on a host whose shadow of the VMID is there, and holds nothing that it drops. */
-const priceOne = (op: string, host: Host, ipaBits: number): number =>
+/** Microseconds of one TLBI on a host whose shadow of the VMID is there, and holds nothing that it drops. */
+export const priceOfTlbi = (op: string, host: Host, ipaBits: number): number =>
   priceTlbi({ op, operand: 0n, host, ipaBits, shadow: 0 }).microseconds;

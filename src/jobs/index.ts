@@ -2,13 +2,14 @@
 export { type CaptureAsked, recordCapture } from "./capture.js";
 export { CaptureMeter } from "./capture-meter.js";
 export { priceCaptures } from "./captures.js";
-export { type Checked, checkTrace, type PricedFinding } from "./check.js";
+export { type Checked, checkTrace, type PricedFinding, priceOfTlbi } from "./check.js";
 export { compareInThreads, comparingThreads } from "./compare.js";
 export { proveInThreads } from "./decide.js";
 export { importInto } from "./import.js";
 export { argv, type Io, io, PROCESS, talkingTo } from "./io.js";
 export { decideLitmus } from "./litmus.js";
 export type { LitmusResult } from "./litmus-worker.js";
+export { perfettoInto } from "./perfetto.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
 export { readSide, readWithProgress } from "./read.js";
 export { saveScenarios } from "./save.js";

@@ -8,6 +8,7 @@ export { checkTable, isGrave } from "./check-view.js";
 export { compareTable, notesOf, scenarioTables } from "./compare-tables.js";
 export { csv } from "./csv.js";
 export { differenceTable } from "./diff-view.js";
+export { foldedText } from "./folded.js";
 export { count } from "./format.js";
 export { explanationJson, litmusJson, signOffJson, tlbiListJson } from "./json.js";
 export { isUnexpected, litmusTable, testTable } from "./litmus-view.js";

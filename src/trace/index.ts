@@ -15,3 +15,4 @@ export type { Integrity, ReadPart, TraceInfo } from "./read.js";
 export * from "./recorder.js";
 export type { TraceRecording } from "./recording.js";
 export * from "./summary.js";
+export { type EventNote, TraceEvents } from "./trace-event.js";
