@@ -1,12 +1,13 @@
 // Speed and memory of the main job. Run by `npm run bench`; figures are for the machine that it runs on.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { barrierIndex, cpuProfile, leafLo, sysregIndex, tlbiIndex, vttbr } from "../dist/arch/index.js";
 import { builtInText, hostNames, loadHost, loadPolicy, loadScenario } from "../dist/catalog/index.js";
 import { Checker } from "../dist/check/index.js";
 import { hostSinks, PhasePrices, runJob } from "../dist/compare/index.js";
+import { isNested } from "../dist/host/index.js";
 import { decideTask, Question } from "../dist/prove/index.js";
 import { EventBuffer, Recorder } from "../dist/trace/index.js";
 import { simulate } from "../dist/xen/index.js";
@@ -28,6 +29,9 @@ function best(runs, work) {
   return least;
 }
 
+/** What the last command printed. */
+let output = "";
+
 /** Runs the command line in a process of its own: its time and its largest resident memory. */
 function command(...args) {
   const watch = `process.on("exit", () => process.stderr.write(String(process.resourceUsage().maxRSS)));`;
@@ -41,6 +45,7 @@ function command(...args) {
     },
   );
   if (run.status !== 0) throw new Error(`shootdown ${args.join(" ")}: ${run.stderr}`);
+  output = run.stdout;
   return { milliseconds: performance.now() - begun, megabytes: `${Math.round(Number(run.stderr) / 1024)} MB` };
 }
 
@@ -99,6 +104,13 @@ try {
     "prove: all built-in policies on all CPUs, start-up included",
     `${seconds(proved.milliseconds)}, ${proved.megabytes}`,
   );
+  const catalogue = new URL("../../shared/herd", import.meta.url).pathname;
+  if (existsSync(catalogue)) {
+    const { milliseconds } = command("litmus", catalogue, "--json");
+    const { summary } = JSON.parse(output);
+    const most = `${seconds(summary.milliseconds.most)} at most`;
+    line(`litmus: ${summary.tests} tests of herd's catalogue, start-up included`, `${seconds(milliseconds)}, ${most}`);
+  } else line("litmus: herd's catalogue, skipped: not in ../shared/herd", "-");
   const question = new Question(loadPolicy("kvm-ipa"), "batch", cpu, { fb: true });
   let states = 0;
   const proving = best(3, () => {
@@ -133,8 +145,8 @@ try {
     for (const block of blocks) sink.events(block, names);
   };
   for (const [name, list] of [
-    ["bare metal", hosts.filter((host) => host.kvm === undefined)],
-    ["KVM nested, three hosts at three sizes", hosts.filter((host) => host.kvm !== undefined)],
+    ["bare metal", hosts.filter((host) => !isNested(host))],
+    ["KVM nested, three hosts at three sizes", hosts.filter(isNested)],
   ]) {
     const time = best(3, () => {
       for (const sink of hostSinks(list, ipaBits, scenario.machine.pcpus).sinks) feed(sink);

@@ -16,31 +16,33 @@ export interface LitmusFile {
 const BUILT_IN = {
   /** The built-in tests of a folder by its name ("stage-2"; "" = all), or the one of that name. */
   in: (name: string): LitmusFile[] =>
-    tomlFilesIn(LITMUS_FOLDER)
-      .filter((file) => name === "" || file.startsWith(`${name}/`) || basename(file, ".toml") === name)
+    testFilesIn(LITMUS_FOLDER)
+      .filter(
+        (file) => name === "" || file.startsWith(`${name}/`) || basename(file).replace(/\.(toml|litmus)$/, "") === name,
+      )
       .map((file) => ({ path: join(LITMUS_FOLDER, file), file: `litmus/${file}` })),
 };
 
-/** The .toml files of a folder and those below it, by their names from there; links to folders are not followed. */
-function tomlFilesIn(folder: string): string[] {
+/** The .toml and .litmus files of a folder and those below it, by their names from there; links to folders are not followed. */
+function testFilesIn(folder: string): string[] {
   const found: string[] = [];
   const walk = (below: string): void => {
     for (const entry of readdirSync(join(folder, below), { withFileTypes: true })) {
       const name = join(below, entry.name);
       if (entry.isDirectory()) walk(name);
-      else if (name.endsWith(".toml")) found.push(name);
+      else if (name.endsWith(".toml") || name.endsWith(".litmus")) found.push(name);
     }
   };
   walk("");
   return found.sort();
 }
 
-/** The tests at a path, in order: the file itself, the .toml files of a folder and those below it, or built-in ones. */
+/** The tests at a path, in order: the file itself, the .toml and .litmus files of a folder and those below it, or built-in ones. */
 function testsAt(path: string): LitmusFile[] {
   try {
     if (!statSync(path).isDirectory()) return [{ path, file: path }];
-    const found = tomlFilesIn(path).map((file) => join(path, file));
-    if (found.length === 0) throw InputError.at(path, 0, "no test is in this folder, expected .toml files");
+    const found = testFilesIn(path).map((file) => join(path, file));
+    if (found.length === 0) throw InputError.at(path, 0, "no test is in this folder, expected .toml or .litmus files");
     return found.map((file) => ({ path: file, file }));
   } catch (error) {
     const builtIn = BUILT_IN.in(path);

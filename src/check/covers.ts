@@ -1,5 +1,5 @@
 /** Which entries a TLBI is about: arch's predicate of what must go, asked of an entry of {@link StaleEntries}. */
-import { matchesAddress, type OperandFields, type TlbiOp } from "../arch/index.js";
+import { matchesAddress, matchesHint, type OperandFields, type TlbiOp } from "../arch/index.js";
 import { EL2_SPACE, type StaleEntries } from "./stale.js";
 
 /** Bits of a slot: descriptors of a table. */
@@ -14,12 +14,12 @@ export function covers(stale: StaleEntries, id: number, op: TlbiOp, fields: Oper
   if (!byInput) return false;
   const level = stale.level[id]!;
   if (level < 0) return false;
-  const step = stale.step[id] === 1;
+  if (!matchesHint(fields, level, stale.step[id] === 1)) return false;
   const input = stale.input[id]!;
-  if (input >= 0) return matchesAddress(fields, input, level, step);
+  if (input >= 0) return matchesAddress(fields, input, level);
   if (!("page" in fields)) return false;
   const slot = Math.floor(fields.page / 2 ** (9 * (3 - level))) & SLOT_MASK;
-  return slot === stale.slot[id] && matchesAddress(fields, fields.page, level, step);
+  return slot === stale.slot[id];
 }
 
 /**

@@ -1,6 +1,9 @@
 /** A map from page numbers to small numbers that grows with what is in it: open addressing, nothing allocated for a look-up. */
 
 const EMPTY = -1;
+/** Slots of a new map, and those beyond which an emptied one begins anew. */
+const SMALL = 64;
+const LARGE = 16_384;
 
 /** Keys are page numbers (0 or more), values whole numbers of 32 bits. */
 export class PageMap {
@@ -9,7 +12,7 @@ export class PageMap {
   private keys: Float64Array;
   private values: Int32Array;
 
-  constructor(capacity = 64) {
+  constructor(capacity = SMALL) {
     this.keys = new Float64Array(capacity).fill(EMPTY);
     this.values = new Int32Array(capacity);
   }
@@ -54,6 +57,16 @@ export class PageMap {
     }
     keys[gap] = EMPTY;
     this.size--;
+  }
+
+  clear(): void {
+    if (this.size === 0) return;
+    if (this.keys.length > LARGE) {
+      this.keys = new Float64Array(SMALL);
+      this.values = new Int32Array(SMALL);
+    }
+    this.keys.fill(EMPTY);
+    this.size = 0;
   }
 
   private grow(): void {

@@ -148,7 +148,10 @@ export class Waste {
   private close(space: number, keep: boolean): void {
     const run = this.runs.get(space);
     if (run === undefined) return;
-    if (!keep) this.runs.delete(space);
+    if (!keep) {
+      run.descriptors.clear();
+      run.frames.clear();
+    }
     const { count, first, last, site } = run;
     if (count > 1) {
       const group = this.state.findings.add("mergeable", this.state.index, {
@@ -167,7 +170,6 @@ export class Waste {
           bump(group.saved, name, n - Math.ceil(n / count));
         }
     }
-    if (!keep) return;
     run.count = 0;
     run.ops.clear();
   }

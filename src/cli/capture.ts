@@ -10,14 +10,13 @@ import {
   discardLists,
   findDistribution,
   freeSpace,
-  megabytes,
   PHASES,
   planSetup,
   RELEASES,
 } from "../capture/index.js";
 import { InputError } from "../input/index.js";
 import { type CaptureAsked, CaptureMeter, interruptible, io, recordCapture } from "../jobs/index.js";
-import { captureText, heldText } from "../report/index.js";
+import { captureText, heldText, setupText } from "../report/index.js";
 import { lossWarnings } from "../trace/index.js";
 import { memoryOp } from "./memory-op.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
@@ -133,12 +132,8 @@ async function setUp(options: Options): Promise<void> {
     try {
       const plan = await planSetup(options.debian, signal, (doing) => meter.doing(doing));
       meter.stop();
-      say(
-        `Will fetch ${plan.files} packages (${megabytes(plan.bytes)}) from the system's Debian mirror, checked by apt, and unpack them into ${plan.folder}:\n`,
-      );
-      say(`  ${plan.main.join(", ")}, and what they need. Nothing is installed.\n`);
       const free = freeSpace(plan.folder);
-      say(`  It needs ${megabytes(plan.needs)} there, which has ${free === undefined ? "?" : megabytes(free)}.`);
+      say(setupText(plan, free));
       checkSpace(plan.folder, plan.needs, "the set-up", free);
       if (!options.yes && !(await agrees(signal))) throw new InputError("nothing was fetched");
       const { packages } = await plan.fetch((doing) => meter.doing(doing));

@@ -11,11 +11,10 @@ import {
   EventLines,
   EventPage,
   foldedText,
-  heldText,
+  heldTraceText,
   showText,
   summaryTable,
   warningText,
-  wrapped,
 } from "../report/index.js";
 import { KINDS, type ReadPart, SUMMARY_COLUMNS, Summing } from "../trace/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
@@ -147,16 +146,7 @@ async function showHeld(trace: string, name: string, options: ShowOptions): Prom
     printJson({ trace, policy: policy.name, cpu: cpu.name, comparison: rows ?? null, executed });
     return;
   }
-  const width = outputWidth();
-  print(wrapped(`${basename(trace)} held against ${policy.name} on ${cpu.name}`, width));
-  if (held.rows === undefined && recording?.source !== "simulation")
-    print(
-      wrapped(
-        "The trace does not keep the sizes that the model must be told (a capture by this version does): its figures have no prediction.",
-        width,
-      ),
-    );
-  print(`\n${heldText(held, policy.name, true, width)}`);
+  print(heldTraceText(basename(trace), held, policy.name, cpu.name, outputWidth()));
 }
 
 async function showEvents(trace: string, options: ShowOptions): Promise<void> {

@@ -1,29 +1,34 @@
 /** Decides one litmus test in a worker thread. */
 import { InputError } from "../input/index.js";
-import { type Cpu, type Decision, explore, LimitReached, type LitmusTest, type Options, parseLitmus, Unsupported } from "../prove/index.js"; // biome-ignore format: one row
+import { type Cpu, decideTest, type FinalStates, finalsOf, LimitReached, type LitmusTest, type Options, readTest, type TestDecision, Unsupported } from "../prove/index.js"; // biome-ignore format: one row
 
 /** A file to decide. */
 export interface LitmusJob {
   readonly file: string;
   readonly text: string;
-  readonly options: Cpu & Pick<Options, "maxStates" | "timeoutMs">;
+  readonly options: Cpu & Pick<Options, "maxStates" | "timeoutMs" | "without">;
+  /** all final states are wanted */
+  readonly finals?: boolean;
 }
 
 /** A test and what was found; `milliseconds` are this machine's. */
-export interface LitmusResult extends Decision {
+export interface LitmusResult extends TestDecision {
   readonly name: string;
   readonly file: string;
   readonly milliseconds: number;
   readonly expect?: LitmusTest["expect"];
   /** the verdict that the file gives or expects */
-  readonly expected?: "allowed" | "forbidden";
+  readonly expected?: "allowed" | "forbidden" | "unsupported";
+  readonly quantifier?: LitmusTest["quantifier"];
+  /** all final states, where they were wanted and found */
+  readonly finals?: FinalStates;
 }
 
 /** What a worker answers: errors lose their class on the way between threads, so that of the user's input is a value. */
 export type LitmusAnswer = LitmusResult | { readonly refused: string };
 
 /** Decides one test; the time limit is for all of it, reading and set-up too. */
-export default function work({ file, text, options }: LitmusJob): LitmusAnswer {
+export default function work({ file, text, options, finals: wanted = false }: LitmusJob): LitmusAnswer {
   const begun = performance.now();
   const since = (): number => Math.round((performance.now() - begun) * 1000) / 1000;
   let name = nameIn(text) ?? file;
@@ -31,17 +36,25 @@ export default function work({ file, text, options }: LitmusJob): LitmusAnswer {
     ...{ name, file, verdict, states: 0, timelines: 0, milliseconds: since(), reason },
   });
   try {
-    const test = parseLitmus(text, file, () => {
+    const test = readTest(text, file, () => {
       if (options.timeoutMs > 0 && performance.now() - begun > options.timeoutMs) throw new LimitReached();
     });
     name = test.name;
-    const decision = explore(test.program, { ...options, begun });
-    const { expect } = test;
+    const decision = decideTest(test, { ...options, begun });
+    const { expect, quantifier } = test;
+    const decided = decision.verdict === "allowed" || decision.verdict === "forbidden";
+    const finals = wanted && decided ? finalsOf(test, { ...options, begun }) : undefined;
     const expected = test.verdictFor(options) ?? (expect && EXPECTED[expect]);
     return {
       name,
       file,
       ...decision,
+      ...(finals === undefined
+        ? {}
+        : "reason" in finals
+          ? { reason: `its final states: ${finals.reason}` }
+          : { finals }),
+      ...(quantifier === undefined ? {} : { quantifier }),
       milliseconds: since(),
       ...(expect ? { expect } : {}),
       ...(expected ? { expected } : {}),
@@ -59,4 +72,5 @@ export default function work({ file, text, options }: LitmusJob): LitmusAnswer {
 const EXPECTED = { sat: "allowed", unsat: "forbidden" } as const;
 
 /** The name that a file gives itself, also where the rest of it cannot be done. */
-const nameIn = (text: string): string | undefined => /^[ \t]*name[ \t]*=[ \t]*"([^"\\\n]+)"/m.exec(text)?.[1];
+const nameIn = (text: string): string | undefined =>
+  /^[ \t]*name[ \t]*=[ \t]*"([^"\\\n]+)"/m.exec(text)?.[1] ?? /^\s*AArch64[ \t]+(\S+)/.exec(text)?.[1];

@@ -65,11 +65,11 @@ export type Action =
       readonly status?: Reg;
     }
   | {
-      /** CAS, SWP, LDADD, LDSET, LDCLR, LDEOR: rs is compared (CAS) or the operand; the old value goes to `old` */
+      /** CAS, SWP, LD<op>: rs is compared (CAS) or the operand */
       readonly op: "atomic";
-      readonly kind: "cas" | "swp" | "add" | "set" | "clr" | "eor";
+      readonly kind: "cas" | "swp" | "add" | "set" | "clr" | "eor" | "smax" | "smin" | "umax" | "umin";
       readonly rs: Reg;
-      /** CAS: the new value's register; others: where the old value goes */
+      /** CAS: the new value's register, and the old value goes to rs; others: where the old value goes */
       readonly rt: Reg;
       readonly rn: Reg;
       readonly size: number;
@@ -95,6 +95,8 @@ export type Action =
       readonly bit?: number;
       readonly word?: true;
     }
+  /** the thread ends here, as it does where no code stands */
+  | { readonly op: "stop" }
   /** also DC, IC, AT-free hints: what has no effect in this model */
   | { readonly op: "nop" };
 
@@ -155,8 +157,35 @@ export type Condition =
   | { readonly kind: "not"; readonly of: Condition }
   /** a thread's register at its end; `thread` is an index in Program.threads */
   | { readonly kind: "reg"; readonly thread: number; readonly reg: Reg; readonly value: bigint }
-  /** the last value written to 8 bytes at a physical address */
-  | { readonly kind: "mem"; readonly pa: number; readonly value: bigint };
+  /** the last value written to `size` bytes (8 if not said) at a physical address */
+  | { readonly kind: "mem"; readonly pa: number; readonly value: bigint; readonly size?: number }
+  /** a thread's system register at its end */
+  | { readonly kind: "sysreg"; readonly thread: number; readonly sysreg: ThreadSysreg; readonly value: bigint }
+  /** where a thread ended: the address of a "stop" in its code */
+  | { readonly kind: "pc"; readonly thread: number; readonly address: number }
+  /** a thread has taken such a fault; `thread` is an index in Program.threads */
+  | { readonly kind: "fault"; readonly thread: number; readonly fault: Faults };
+
+/** Kinds of faults that a translation gives. */
+export type FaultType = "translation" | "access-flag" | "permission";
+
+/** Faults of data accesses: those that meet all that is said. */
+export interface Faults {
+  /** of the instructions at these addresses */
+  readonly at?: readonly number[];
+  /** with an address in [from, to) */
+  readonly from?: number;
+  readonly to?: number;
+  readonly type?: FaultType;
+}
+
+/** What is looked at in a final state: the value of a register (of the PC: the address), of memory, or 1 where a fault was taken. */
+export type Observed =
+  | { readonly kind: "reg"; readonly thread: number; readonly reg: Reg }
+  | { readonly kind: "sysreg"; readonly thread: number; readonly sysreg: ThreadSysreg }
+  | { readonly kind: "pc"; readonly thread: number }
+  | { readonly kind: "mem"; readonly pa: number; readonly size: number }
+  | { readonly kind: "fault"; readonly thread: number; readonly fault: Faults };
 
 /** Names of addresses, for stories. Keys are addresses of pages. */
 export interface Names {

@@ -18,18 +18,20 @@ export { proofTable, verdictTable } from "./proof-view.js";
 export { summaryTable } from "./show-view.js";
 export { simulationTable } from "./simulate-view.js";
 export type { Table } from "./table.js";
-export { captureText } from "./terminal/capture.js";
+export { captureText, setupText } from "./terminal/capture.js";
 export { checkText } from "./terminal/check.js";
 export { compareTables } from "./terminal/compare.js";
+export { convertedText, refusedText } from "./terminal/convert.js";
 export { differenceText } from "./terminal/diff.js";
 export { EventJson, EventLines, EventPage } from "./terminal/events.js";
-export { heldText } from "./terminal/held.js";
+export { heldText, heldTraceText } from "./terminal/held.js";
 export { listingText } from "./terminal/listing.js";
 export { litmusText } from "./terminal/litmus.js";
+export { finalStatesText } from "./terminal/litmus-states.js";
 export { priceText } from "./terminal/price.js";
 export { proofText } from "./terminal/proof.js";
 export { showText } from "./terminal/show.js";
-export { warningText, wrapped } from "./terminal/text.js";
+export { warningText } from "./terminal/text.js";
 export { explanationText, tlbiListText, tlbiPriceText } from "./terminal/tlbi.js";
 
 /** The report of a proof as one HTML file; `command` is the line that makes it again. */

@@ -1,7 +1,7 @@
 /** What `--json` prints where it is not a value as it is found: these shapes are a contract, see docs/schema. */
 import { type Explanation, TLBI_OPS } from "../arch/index.js";
 import type { LitmusResult } from "../jobs/index.js";
-import type { SignOff } from "../prove/index.js";
+import { litmusAssumptions, type SignOff } from "../prove/index.js";
 import { hex } from "./format.js";
 import { summaryOf } from "./litmus-view.js";
 
@@ -31,24 +31,30 @@ export const tlbiListJson = (): object[] =>
     }),
   );
 
-/** Results of litmus tests; `refused`: what was said of files that are none; with stories if asked. */
-export function litmusJson(results: readonly LitmusResult[], refused: readonly string[], witness: boolean): object {
+/** Results of litmus tests; `refused`: what was said of files that are none; with stories if asked; `without`: not assumed. */
+export function litmusJson(
+  results: readonly LitmusResult[],
+  refused: readonly string[],
+  witness: boolean,
+  without: readonly string[] = [],
+): object {
   return {
-    results: results.map(
-      ({ name, file, verdict, states, timelines, milliseconds, reason, expect, expected, witness: steps }) => ({
-        name,
-        file,
-        verdict,
-        states,
-        timelines,
-        milliseconds,
+    results: results.map((result) => {
+      const { name, file, verdict, holds, states, timelines, milliseconds } = result;
+      const { reason, expect, expected, finals, witness: steps } = result;
+      return {
+        ...{ name, file, verdict },
+        ...(holds === undefined ? {} : { holds }),
+        ...{ states, timelines, milliseconds },
         ...(reason === undefined ? {} : { reason }),
         ...(expect === undefined ? {} : { expect }),
         ...(expected === undefined ? {} : { expected }),
+        ...(finals === undefined ? {} : { finals }),
         ...(witness && steps ? { witness: steps } : {}),
-      }),
-    ),
+      };
+    }),
     summary: summaryOf(results, refused.length),
+    assumptions: litmusAssumptions(without).map(({ text }) => text),
     ...(refused.length > 0 ? { refused } : {}),
   };
 }

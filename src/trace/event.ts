@@ -37,7 +37,6 @@ export const KINDS = [
   "lock",
   "hint",
 ] as const;
-export type KindName = (typeof KINDS)[number];
 
 /** Codes of the kinds: indexes in {@link KINDS}. */
 export const Kind = {
@@ -92,7 +91,7 @@ export const NO_DOMAIN = 0x7ff4;
 export const NO_LEVEL = -1;
 
 /** Most characters of a trace's strings, each counted once: they are kept in memory. */
-export const MAX_NAME_CHARACTERS = 1 << 24;
+const MAX_NAME_CHARACTERS = 1 << 24;
 
 /** Strings of a trace: marks and sites, each once; an id is its index. Id 0 is "". At most 65,536. */
 export class Names {

@@ -306,10 +306,12 @@ export class ShadowStage2 {
   ): void {
     const pool = this.pool;
     const entry = pool.entries[(table << pool.bits) + slot]!;
-    if (entry < 0) return this.clearLeaf(table, slot, counts);
-    const mask = (1 << (pool.bits * (3 - level))) - 1;
-    this.unmapTable(entry, first & mask, last & mask, counts);
-    if (this.isEmpty(entry)) this.freeTable(entry, counts);
+    if (entry < 0) this.clearLeaf(table, slot, counts);
+    else {
+      const mask = (1 << (pool.bits * (3 - level))) - 1;
+      this.unmapTable(entry, first & mask, last & mask, counts);
+      if (this.isEmpty(entry)) this.freeTable(entry, counts);
+    }
   }
 
   /**

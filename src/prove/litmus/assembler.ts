@@ -28,8 +28,11 @@ export const entryOf = (thread: number): number => 0x40_0000 + thread * 4 * MAX_
 
 const LABEL = /^([A-Za-z_.$][\w.$]*|[0-9]+)\s*:/;
 
-/** Assembles a text at `address`; throws an InputError or UnsupportedInTest with the line. */
-export function assemble(source: Passage, address: number): Assembled {
+/**
+ * Assembles a text at `address`; throws an InputError or UnsupportedInTest with the line. `elsewhere` are labels of other
+ * pieces of code that it may name too.
+ */
+export function assemble(source: Passage, address: number, elsewhere?: ReadonlyMap<string, number>): Assembled {
   const { file } = source;
   const labels = new Map<string, number>();
   const numeric: { readonly name: string; readonly address: number }[] = [];
@@ -58,7 +61,7 @@ export function assemble(source: Passage, address: number): Assembled {
       ? local[2]!.toLowerCase() === "f"
         ? numeric.find((one) => one.name === local[1] && one.address > from.address)?.address
         : numeric.findLast((one) => one.name === local[1] && one.address <= from.address)?.address
-      : labels.get(name);
+      : (labels.get(name) ?? elsewhere?.get(name));
     if (found === undefined) throw InputError.at(file, from.line, `no label '${name}' in this code`);
     return found;
   };
@@ -78,6 +81,21 @@ export function assemble(source: Passage, address: number): Assembled {
     return { ...actionOf(text, context), address: one.address, text, line };
   });
   return { instructions, labels };
+}
+
+/** The labels of a text that is to stand at `address`, where its instructions need not be known yet. */
+export function labelsOf(source: Passage, address: number): ReadonlyMap<string, number> {
+  const labels = new Map<string, number>();
+  let at = address;
+  for (const { text } of statementsOf(source)) {
+    let rest = text;
+    for (let label = LABEL.exec(rest); label; label = LABEL.exec(rest)) {
+      if (!/^\d/.test(label[1]!)) labels.set(label[1]!, at);
+      rest = rest.slice(label[0].length).trim();
+    }
+    if (rest !== "") at += 4;
+  }
+  return labels;
 }
 
 /** The statements of a text with their lines: without comments, cut at ";". */

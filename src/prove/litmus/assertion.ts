@@ -3,13 +3,15 @@ import type { Condition } from "../program.js";
 import { evaluate, type Scope } from "./evaluate.js";
 import { type Expression, parseExpression } from "./expression.js";
 import { type Passage, Reader } from "./lexer.js";
-import { generalRegister } from "./registers.js";
+import { generalRegister, threadSysreg } from "./registers.js";
 
 /** What an assertion may speak of. */
 export interface AssertionContext {
   readonly scope: Scope;
   /** a thread's index by its name */
   thread(name: string): number | undefined;
+  /** the address of a label that a thread's code may name */
+  label(thread: number, name: string): number | undefined;
   /** the physical address behind an expression at the start */
   physical(expression: Expression): number;
 }
@@ -82,16 +84,33 @@ class Assertion {
     reader.next();
     const { text } = reader.name("a register such as X2");
     const reg = generalRegister(text);
-    if (reg === undefined) return reader.unsupported(`the register '${text}' in an assertion`);
-    return this.compared((value) => ({ kind: "reg", thread, reg, value }));
+    if (reg !== undefined) return this.compared((value) => ({ kind: "reg", thread, reg, value }));
+    const scope = this.withLabels(thread);
+    if (text.toUpperCase() === "PC")
+      return this.compared((value) => ({ kind: "pc", thread, address: Number(value) }), scope);
+    const sysreg = threadSysreg(text);
+    if (sysreg === undefined) return reader.unsupported(`the register '${text}' in an assertion`);
+    return this.compared((value) => ({ kind: "sysreg", thread, sysreg, value }), scope);
   }
 
-  private compared(condition: (value: bigint) => Condition): Condition {
+  /** Names of the test, and those of labels in a thread's code. */
+  private withLabels(thread: number): Scope {
+    const { scope, label } = this.context;
+    return {
+      ...scope,
+      name: (name) => {
+        const address = label(thread, name);
+        return scope.name(name) ?? (address === undefined ? undefined : { value: BigInt(address), width: 64 });
+      },
+    };
+  }
+
+  private compared(condition: (value: bigint) => Condition, scope: Scope = this.context.scope): Condition {
     const { reader } = this;
-    const differs = reader.takes("!=");
+    const differs = reader.takes("!=") || reader.takes("~"); // ArchSem: 0:X0~0
     if (!differs && !reader.takes("==") && !reader.takes("=")) reader.fail("expected '=' or '!='");
     if (reader.peek().kind === "number" && reader.sees(":", 1)) reader.unsupported("a comparison of two registers");
-    const made = condition(evaluate(parseExpression(reader), this.context.scope).value);
+    const made = condition(evaluate(parseExpression(reader), scope).value);
     return differs ? { kind: "not", of: made } : made;
   }
 }

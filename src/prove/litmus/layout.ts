@@ -49,7 +49,7 @@ export function layOut(
   const asserts = [...flattened(setup)]
     .filter((one) => one.kind === "assert")
     .map(({ that }) => ({ that, names: new Set(namesIn(that)) }));
-  return new Search(ordered(wishes, asserts), asserts, file, checkTime).found();
+  return new Search(ordered(wishes, asserts), asserts, file, checkTime, startsAlike(setup)).found();
 }
 
 interface Assert {
@@ -82,6 +82,7 @@ function wishesOf(symbolic: readonly string[], setup: readonly Statement[], file
       made.reserve = Math.max(made.reserve, align);
     }
   }
+  for (const name of undeclared(symbolic, all)) wish(name, "physical");
   for (const one of all) {
     if (one.kind !== "mapping" || one.level === 3 || one.from.kind !== "name") continue;
     const source = wishes.get(one.from.name);
@@ -93,6 +94,24 @@ function wishesOf(symbolic: readonly string[], setup: readonly Statement[], file
     block.reserve = Math.max(block.reserve, coverage(one.level));
   }
   return [...wishes.values()];
+}
+
+/**
+ * Virtual and intermediate names start at one number where isla's default tables are used: tests of the published suite count on
+ * it. A test that says all of its tables has different numbers, so that a VA that is used as an IPA is one that nothing maps.
+ */
+const startsAlike = (setup: readonly Statement[]): boolean =>
+  !setup.some((one) => one.kind === "option" && one.name === "default_tables" && one.value === "false");
+
+/** Where a test declares no physical name, as ArchSem's do not, a name that it maps to and that is nothing else is one. */
+function undeclared(symbolic: readonly string[], all: readonly Statement[]): ReadonlySet<string> {
+  const declared = all.flatMap((one) => (one.kind === "declare" ? one.names : one.kind === "table" ? [one.name] : []));
+  if (all.some((one) => one.kind === "declare" && one.space === "physical")) return new Set();
+  const known = new Set([...symbolic, ...declared]);
+  const targets = all.flatMap((one) =>
+    one.kind === "mapping" && one.target.kind === "address" ? [one.target.value] : [],
+  );
+  return new Set(targets.flatMap((value) => (value.kind === "name" && !known.has(value.name) ? [value.name] : [])));
 }
 
 /** Targets of blocks come last, since they follow their sources; names that an assert binds come one after another. */
@@ -144,9 +163,10 @@ class Search {
     private readonly asserts: readonly Assert[],
     private readonly file: string,
     private readonly checkTime: () => void,
+    startsAlike: boolean,
   ) {
     const spaces = new Map(wishes.map(({ name, space }) => [name, space]));
-    this.occupied = new Occupied(wishes);
+    this.occupied = new Occupied(wishes, startsAlike);
     this.scope = {
       file,
       name: (name): Value | undefined => {
@@ -255,10 +275,13 @@ class Occupied {
   private readonly sizes: readonly number[];
   /** names by space, by what they reserve, by a block at least as large, and by that block's number */
   private readonly blocks = new Map<string, Map<number, number>>();
-  /** names of all spaces by address */
-  private readonly at = new Map<number, number>();
+  /** names by their address and whether they are physical */
+  private readonly at = new Map<string, number>();
 
-  constructor(wishes: readonly Wish[]) {
+  constructor(
+    wishes: readonly Wish[],
+    private readonly startsAlike: boolean,
+  ) {
     this.sizes = [...new Set([PAGE, ...wishes.map(({ reserve }) => reserve)])];
     for (const space of SPACES)
       for (const own of this.sizes)
@@ -268,7 +291,8 @@ class Occupied {
   /** A name comes (1) or goes (-1). */
   add({ space, reserve }: Wish, address: number, by: 1 | -1): void {
     const count = (map: Map<number, number>, key: number): unknown => map.set(key, (map.get(key) ?? 0) + by);
-    count(this.at, address);
+    const key = `${address} ${space === "physical"}`;
+    this.at.set(key, (this.at.get(key) ?? 0) + by);
     for (const block of this.sizes)
       if (block >= reserve) count(this.blocks.get(`${space} ${reserve} ${block}`)!, Math.floor(address / block));
     if (reserve > PAGE) count(this.blocks.get(`${space} ${PAGE} ${PAGE}`)!, Math.floor(address / PAGE));
@@ -279,9 +303,13 @@ class Occupied {
     return (this.blocks.get(`${space} ${PAGE} ${PAGE}`)!.get(Math.floor(address / PAGE)) ?? 0) > 0;
   }
 
-  /** 2 for each name of the space in whose block it would lie, or which would lie in its own; 1 for each other at the address. */
+  /**
+   * 2 for each name of the space in whose block it would lie, or which would lie in its own; 1 for each other at the address,
+   * unless virtual and intermediate names start alike and both are not physical.
+   */
   cost({ space, reserve }: Wish, address: number): number {
-    let sum = this.at.get(address) ?? 0;
+    const others = (physical: boolean): number => this.at.get(`${address} ${physical}`) ?? 0;
+    let sum = space === "physical" ? others(false) : others(true) + (this.startsAlike ? 0 : others(false));
     for (const own of this.sizes) {
       const block = Math.max(own, reserve);
       if (block > PAGE) sum += 2 * (this.blocks.get(`${space} ${own} ${block}`)!.get(Math.floor(address / block)) ?? 0);

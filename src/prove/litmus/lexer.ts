@@ -52,11 +52,11 @@ export function tokens({ text, file, line }: Passage): readonly Token[] {
 /** Reads words one after another; what all the small languages' parsers share. */
 export class Reader {
   private at = 0;
-  private readonly list: readonly Token[];
 
-  constructor(private readonly source: Passage) {
-    this.list = tokens(source);
-  }
+  constructor(
+    private readonly source: Passage,
+    private readonly list: readonly Token[] = tokens(source),
+  ) {}
 
   /** The word `ahead` of the next one, without taking it. */
   peek(ahead = 0): Token {

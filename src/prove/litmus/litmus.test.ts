@@ -110,7 +110,7 @@ test("what this tool does not do is said to be unsupported, with its line", () =
     );
   unsupported({ reset: ['SCTLR_EL3 = "0x0"'] }, /^t\.toml:9: a first value of SCTLR_EL3$/);
   unsupported({ reset: ['"PSTATE.EL" = "0b11"'] }, /a first value of PSTATE\.EL/);
-  unsupported({ assertion: "0:ESR_EL1 = 0" }, /the register 'ESR_EL1' in an assertion/);
+  unsupported({ assertion: "0:SP = 0" }, /the register 'SP' in an assertion/);
   unsupported({ assertion: "0:X0 = 0:X1" }, /a comparison of two registers/);
   unsupported({ more: "[interrupts]\nat = 1\n" }, /'interrupts'/);
   assert.throws(() => parseLitmus(textOf({}).replace("AArch64", "RISCV"), "f.toml"), UnsupportedInTest);

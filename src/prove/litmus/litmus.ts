@@ -2,17 +2,25 @@
 import * as v from "valibot";
 import { InputError, type KeyPath, parseToml, type TomlFile } from "../../input/index.js";
 import type { Cpu } from "../cpu.js";
-import type { Instruction, Program, Thread, ThreadSysreg } from "../program.js";
-import { type Assembled, assemble, entryOf } from "./assembler.js";
+import type { Condition, Observed, Program, Thread } from "../program.js";
+import { entryOf } from "./assembler.js";
 import { parseAssertion } from "./assertion.js";
 import { ADDRESS_LIMIT, evaluate } from "./evaluate.js";
 import { type Expression, parseExpression } from "./expression.js";
+import { FirstState } from "./first-state.js";
 import { type Passage, Reader } from "./lexer.js";
-import { generalRegister, sysregsAtStart, threadSysreg } from "./registers.js";
+import { type Piece, Pieces, stoppedAt, threadPiece } from "./pieces.js";
 import { Setup, withoutTables } from "./setup.js";
 import { parseSetup } from "./setup-syntax.js";
 import { UnsupportedInTest } from "./unsupported.js";
-import { verdictFor, verdictKeys } from "./verdict.js";
+import { verdictFor, verdictKeys, type Wanted } from "./verdict.js";
+
+/** One place that is looked at in final states: its name, and words for what it holds ("taken" or "no" of a fault). */
+export interface Look {
+  readonly of: Observed;
+  readonly name: string;
+  text(value: bigint): string;
+}
 
 /** A test, ready for the prover. */
 export interface LitmusTest {
@@ -23,8 +31,21 @@ export interface LitmusTest {
   readonly expect?: "sat" | "unsat";
   /** in words, what the verdict is and which rule makes it so */
   readonly why?: string;
+  /** how the proposition is asked for: "exists" where nothing is said */
+  readonly quantifier?: "exists" | "~exists" | "forall";
+  /** with "forall": what a final state has that speaks against it */
+  readonly counter?: Condition;
+  /** the condition as it is written */
+  readonly condition: string;
+  /** the proposition alone, where final states must pass a filter first */
+  readonly proposition?: Condition;
+  readonly filter?: Condition;
+  /** what the final states show; where it is missing, the places of the condition */
+  readonly looks?: readonly Look[];
+  /** what of a CPU the test itself asks for */
+  readonly asks?: Partial<Pick<Cpu, "ets2">>;
   /** the verdict that the file gives for a CPU */
-  verdictFor(cpu: Cpu): "allowed" | "forbidden" | undefined;
+  verdictFor(cpu: Cpu): Wanted | undefined;
 }
 
 const value = v.union([v.string(), v.number(), v.bigint(), v.boolean()]);
@@ -33,6 +54,8 @@ const threadSchema = v.looseObject({
   code: v.string(),
   init: v.optional(values),
   reset: v.optional(values),
+  /** ArchSem: the thread ends at these addresses */
+  breakpoints: v.optional(v.array(value)),
 });
 const sectionSchema = v.looseObject({ address: value, code: v.string() });
 const schema = v.looseObject({
@@ -44,10 +67,18 @@ const schema = v.looseObject({
   thread: v.record(v.string(), threadSchema),
   section: v.optional(v.record(v.string(), sectionSchema)),
   locations: v.optional(values),
+  /** ArchSem: bytes of a place, where they are not 8 */
+  sizes: v.optional(values),
   // sizes of C types, which a 64-bit machine's memory does not need, and how to draw an execution
   types: v.optional(v.unknown()),
   graph: v.optional(v.unknown()),
-  final: v.looseObject({ assertion: v.string(), expect: v.optional(v.string()) }),
+  // what other tools note for themselves
+  meta: v.optional(v.unknown()),
+  final: v.looseObject({
+    assertion: v.string(),
+    expect: v.optional(v.string()),
+    kind: v.optional(v.picklist(["exists", "forall"])),
+  }),
 });
 type Toml = v.InferOutput<typeof schema>;
 
@@ -92,7 +123,7 @@ class Test {
     const { arch = "AArch64" } = this.toml;
     this.bound("thread", MAX_THREADS, "threads");
     this.bound("section", MAX_SECTIONS, "sections");
-    if (arch.toLowerCase() !== "aarch64") this.unsupported(`the architecture '${arch}'`, ["arch"]);
+    if (!/^(aarch64|arm)$/i.test(arch)) this.unsupported(`the architecture '${arch}'`, ["arch"]);
     for (const [key, found] of Object.entries(this.toml))
       if (!Object.hasOwn(schema.entries, key) && typeof found === "object") this.unsupported(`'${key}'`, [key]);
     for (const [name, thread] of Object.entries(this.toml.thread))
@@ -115,14 +146,10 @@ class Test {
   }
 
   read(): LitmusTest {
-    const { name, final, locations = {} } = this.toml;
-    const sections = this.sections();
-    const threads = this.names.map((thread, index) => this.thread(thread, index, sections));
-    for (const [place, first] of Object.entries(locations)) {
-      const path = ["locations", place];
-      const at = this.expression(place, path);
-      this.setup.store(at, evaluate(this.expression(String(first), path), this.setup.scope).value);
-    }
+    const { name, final } = this.toml;
+    const pieces = this.pieces();
+    const begun = this.names.map((thread, index) => this.thread(thread, index, pieces));
+    this.storeLocations();
     // Named places first: an assertion or a register may have asked for a table's pages.
     const condition = parseAssertion(this.textAt(["final", "assertion"], final.assertion), {
       scope: this.setup.scope,
@@ -130,15 +157,19 @@ class Test {
         const found = this.names.indexOf(wanted);
         return found < 0 ? undefined : found;
       },
+      label: (thread, wanted) => pieces.labelsFor(this.names[thread]!).get(wanted),
       physical: (expression) => this.setup.physical(expression),
     });
+    const threads = begun.map((thread, index) => this.ending(thread, index, condition));
     const program: Program = { name, threads, ...this.setup.finish(), final: condition };
-    const { expect } = final;
+    const { expect, kind } = final;
     const { why } = this.toml;
     return {
       name,
       file: this.file,
       program,
+      condition: final.assertion.trim().replace(/\s+/g, " "),
+      ...(kind === "forall" ? { quantifier: kind, counter: { kind: "not", of: condition } } : {}),
       verdictFor: (cpu) => verdictFor(this.toml, cpu),
       ...(expect === "sat" || expect === "unsat" ? { expect } : {}),
       ...(why === undefined ? {} : { why: why.trim() }),
@@ -152,95 +183,81 @@ class Test {
     return expression;
   }
 
-  /** Code at addresses of its own, for every thread; where two such pieces overlap, each is for the thread in its name. */
-  private sections(): ReadonlyMap<string, readonly Instruction[]> {
-    const made = Object.entries(this.toml.section ?? {}).map(([name, { address, code }]) => {
-      const path = ["section", name];
-      const wanted = evaluate(this.expression(String(address), [...path, "address"]), this.setup.scope).value;
-      if (wanted % 4n !== 0n || wanted >= ADDRESS_LIMIT)
-        throw InputError.at(
-          this.file,
-          this.source.lineOf([...path, "address"]),
-          "expected a multiple of 4, of at most 48 bits",
-        );
-      const at = Number(wanted);
-      return { name, at, code: assemble(this.textAt([...path, "code"], code), at).instructions };
-    });
-    const own = (name: string): string | undefined => /^thread(\d+)_/.exec(name)?.[1];
-    for (const [i, a] of made.entries())
-      for (const b of made.slice(0, i))
-        if (
-          a.at < b.at + 4 * b.code.length &&
-          b.at < a.at + 4 * a.code.length &&
-          !(own(a.name) !== own(b.name) && own(a.name) && own(b.name))
-        )
-          throw InputError.at(
-            this.file,
-            this.source.lineOf(["section", a.name]),
-            `section ${a.name} overlaps section ${b.name}, expected an address of its own`,
-          );
-    return new Map(
-      this.names.map((thread) => {
-        const others = made.filter(({ name }) => own(name) !== thread);
-        const mine = made.filter(({ name }) => own(name) === thread).flatMap(({ code }) => code);
-        const taken = new Set(mine.map(({ address }) => address));
-        return [thread, [...mine, ...others.flatMap(({ code }) => code).filter(({ address }) => !taken.has(address))]];
-      }),
+  /** Where a section stands. */
+  private section(name: string): Piece {
+    const { address, code } = this.toml.section![name]!;
+    const path = ["section", name];
+    const at = evaluate(this.expression(String(address), [...path, "address"]), this.setup.scope).value;
+    const line = this.source.lineOf([...path, "address"]);
+    if (at % 4n !== 0n || at >= ADDRESS_LIMIT)
+      throw InputError.at(this.file, line, "expected a multiple of 4, of at most 48 bits");
+    const source = this.textAt([...path, "code"], code);
+    return { name, at: Number(at), source, line: this.source.lineOf(path) };
+  }
+
+  private pieces(): Pieces {
+    const threads = this.names.map((name, i) =>
+      threadPiece(name, i, this.textAt(["thread", name, "code"], this.toml.thread[name]!.code)),
     );
+    const sections = Object.keys(this.toml.section ?? {}).map((name) => this.section(name));
+    return new Pieces(threads, sections, this.file);
   }
 
-  private thread(name: string, index: number, sections: ReadonlyMap<string, readonly Instruction[]>): Thread {
-    const { code, init = {}, reset = {} } = this.toml.thread[name]!;
+  private thread(name: string, index: number, pieces: Pieces): Thread {
+    const { init = {}, reset = {} } = this.toml.thread[name]!;
     const path = ["thread", name];
-    const entry = entryOf(index);
-    const own = assemble(this.textAt([...path, "code"], code), entry);
-    const state = new State(this.setup.defaultBase(1), this.setup.defaultBase(2));
+    const labels = pieces.labelsFor(name);
+    const scope = { ...this.setup.scope, label: (label: string) => labels.get(label) };
+    const code = pieces.of(name);
+    const state = new FirstState(this.setup.defaultBase(1), this.setup.defaultBase(2));
     for (const [table, entries] of [["init", init], ["reset", reset]] as const) // biome-ignore format: a table
-      for (const [register, text] of Object.entries(entries))
-        this.set(state, register, text, own, [...path, table, register]);
-    return { name, entry, code: [...own.instructions, ...sections.get(name)!], ...state.parts() };
+      for (const [register, text] of Object.entries(entries)) {
+        if (register.startsWith("__isla")) continue; // how that tool is to explore, not what the test means
+        const at = [...path, table, register];
+        const set = state.set(register, evaluate(this.expression(String(text), at), scope).value);
+        if (!set) this.unsupported(`a first value of ${register}`, at);
+      }
+    return { name, entry: entryOf(index), code, ...state.parts() };
   }
 
-  private set(state: State, register: string, text: v.InferOutput<typeof value>, own: Assembled, path: KeyPath): void {
-    if (register.startsWith("__isla")) return; // how that tool is to explore, not what the test means
-    const scope = { ...this.setup.scope, label: (label: string) => own.labels.get(label) };
-    const set = state.set(register, evaluate(this.expression(String(text), path), scope).value);
-    if (!set) this.unsupported(`a first value of ${register}`, path);
-  }
-}
-
-/** What a thread begins with. */
-class State {
-  private readonly registers: Record<number, bigint> = {};
-  private readonly sysregs: Partial<Record<ThreadSysreg, bigint>>;
-  private el: 0 | 1 | 2 = 0;
-  private sp: 0 | 1 = 0;
-
-  constructor(stage1: number, stage2: number) {
-    this.sysregs = sysregsAtStart(stage1, stage2);
+  /** The thread, ending where the file has breakpoints, and at addresses whose PC the condition asks for. */
+  private ending(thread: Thread, index: number, condition: Condition): Thread {
+    const { breakpoints = [] } = this.toml.thread[thread.name]!;
+    const path = ["thread", thread.name, "breakpoints"];
+    const at = breakpoints.map((one) => Number(evaluate(this.expression(String(one), path), this.setup.scope).value));
+    return { ...thread, code: stoppedAt(thread.code, new Set(at), new Set(endsIn(condition, index))) };
   }
 
-  /** False when this tool has no such register. */
-  set(name: string, value: bigint): boolean {
-    const reg = generalRegister(name);
-    const sysreg = threadSysreg(name);
-    if (reg !== undefined) this.registers[reg] = value;
-    else if (sysreg !== undefined) this.sysregs[sysreg] = value;
-    else return this.setOther(name.toUpperCase(), Number(value));
-    return true;
+  /** First values in `[locations]`, of as many bytes as `[sizes]` says. */
+  private storeLocations(): void {
+    const { locations = {}, sizes = {} } = this.toml;
+    for (const place of Object.keys(sizes)) this.size(place);
+    for (const [place, first] of Object.entries(locations)) {
+      const path = ["locations", place];
+      const wide = typeof first === "bigint" && first >= 1n << 64n;
+      const value = wide ? first : evaluate(this.expression(String(first), path), this.setup.scope).value;
+      const size = this.size(place) ?? 8;
+      const bits = BigInt(8 * size);
+      if (wide && value >= 1n << bits)
+        throw InputError.at(this.file, this.source.lineOf(path), `expected a value of at most ${size} bytes`);
+      this.setup.store(this.expression(place, path), value, size);
+    }
   }
 
-  private setOther(name: string, value: number): boolean {
-    if (name === "PSTATE.EL" && (value === 0 || value === 1 || value === 2)) this.el = value;
-    else if (name === "PSTATE.SP" && (value === 0 || value === 1)) this.sp = value;
-    // No instruction here can tell what these hold, and interrupts are no part of the model.
-    else if (/^(SP|SP_EL[0-2]|CPACR_EL1|CPTR_EL2|MDSCR_EL1)$/.test(name)) return true;
-    // Flags are 0 at first, and AArch64 is what there is.
-    else return /^PSTATE\.[DAIF]$/.test(name) || (value === 0 && /^PSTATE\.([NZCV]|NRW)$/.test(name));
-    return true;
-  }
-
-  parts(): Pick<Thread, "registers" | "sysregs" | "el" | "sp"> {
-    return { registers: this.registers, sysregs: this.sysregs, el: this.el, sp: this.sp };
+  private size(place: string): number | undefined {
+    const found = this.toml.sizes?.[place];
+    if (found === undefined) return undefined;
+    const path = ["sizes", place];
+    const { value } = evaluate(this.expression(String(found), path), this.setup.scope);
+    if (value < 1n || value > 4096n)
+      throw InputError.at(this.file, this.source.lineOf(path), "expected a size of 1 to 4096 bytes");
+    return Number(value);
   }
 }
+
+/** Addresses at whose PC a condition asks whether a thread has ended. */
+const endsIn = (condition: Condition, thread: number): number[] => {
+  if (condition.kind === "and" || condition.kind === "or") return condition.of.flatMap((one) => endsIn(one, thread));
+  if (condition.kind === "not") return endsIn(condition.of, thread);
+  return condition.kind === "pc" && condition.thread === thread ? [condition.address] : [];
+};

@@ -264,9 +264,12 @@ export class Setup {
     return this.tables.roots.get(DEFAULT_BASES[stage])?.stage === stage ? DEFAULT_BASES[stage] : 0;
   }
 
-  /** Gives a place in memory its first value. */
-  store(at: Expression, value: bigint): void {
-    this.stores.push(() => this.data.set(this.physical(at), value));
+  /** Gives a place in memory its first value, of so many bytes: behind the first eight, the following words. */
+  store(at: Expression, value: bigint, size = 8): void {
+    this.stores.push(() => {
+      const pa = this.physical(at);
+      for (let i = 0; i < size; i += 8) this.data.set(pa + i, BigInt.asUintN(64, value >> BigInt(8 * i)));
+    });
   }
 
   /** The memory when all has been said: tables map the tables that they name, the default stage 1 maps them all. */

@@ -11,7 +11,7 @@ import type { Cpu } from "../cpu.js";
 type ErratumKey = `verdict-${Erratum}`;
 const keyOf = (word: Erratum): ErratumKey => `verdict-${word}`;
 
-const verdict = v.optional(v.picklist(["allowed", "forbidden"]));
+const verdict = v.optional(v.picklist(["allowed", "forbidden", "unsupported"]));
 
 /** The keys as they stand at the top of a file. */
 export const verdictKeys = {
@@ -22,11 +22,14 @@ export const verdictKeys = {
   ...(Object.fromEntries(ERRATUM_WORDS.map((word) => [keyOf(word), verdict])) as Record<ErratumKey, typeof verdict>),
 };
 
+/** A verdict that a file gives: "unsupported" where it is about what this tool refuses by name. */
+export type Wanted = "allowed" | "forbidden" | "unsupported";
+
 /** What a file may say. */
-type Said = { readonly [key in Exclude<keyof typeof verdictKeys, "why">]?: "allowed" | "forbidden" | undefined };
+export type Said = { readonly [key in Exclude<keyof typeof verdictKeys, "why">]?: Wanted | undefined };
 
 /** The verdict that a file gives for a CPU; undefined where it gives none, or two. */
-export function verdictFor(file: Said, cpu: Cpu): "allowed" | "forbidden" | undefined {
+export function verdictFor(file: Said, cpu: Cpu): Wanted | undefined {
   const differing = [
     ...(cpu.ets2 ? [file["verdict-ets2"]] : []),
     ...(cpu.nTlbpa ? [file["verdict-nTLBPA"]] : []),

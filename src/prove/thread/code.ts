@@ -62,6 +62,7 @@ export class Code {
       seen.add(place);
       const at = this.at(place);
       if (at.op === "eret") return true;
+      if (at.op === "stop") continue;
       // A fault goes to another handler.
       if (at.op === "load" || at.op === "store" || at.op === "atomic")
         return this.instructions.some(({ op }) => op === "eret");

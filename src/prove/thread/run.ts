@@ -2,7 +2,7 @@
  * What the instructions of a thread have of its run: the state goes on through it, and events are placed by it. The parts of
  * the thread know this, the thread knows them.
  */
-import type { Instruction } from "../program.js";
+import type { FaultType, Instruction } from "../program.js";
 import type { Code } from "./code.js";
 import type { State } from "./state.js";
 import type { Trail } from "./trail.js";
@@ -35,6 +35,8 @@ export interface Run {
   explore(s: State): boolean;
   /** Does `then` with the log as it was taken back afterwards. */
   noted(record: Trail, then: () => boolean): boolean;
+  /** The atoms of the condition, as bits, that speak of such a fault. */
+  faultBits(at: Instruction, va: number, type: FaultType): number;
   /** The thread may access a cell: it can tell writes of it. */
   touch(cell: number): void;
   /**

@@ -1,5 +1,12 @@
 /** What `shootdown capture` prints: segments, who issued which TLBI, and the record held against the model. */
-import type { CaptureResult, CaptureScenario, StorePlaces } from "../../capture/index.js";
+import {
+  type CaptureResult,
+  type CaptureScenario,
+  megabytes,
+  type planSetup,
+  type StorePlaces,
+} from "../../capture/index.js";
+
 import { type CallerCount, lossWarnings, type Summary, type TraceLosses } from "../../trace/index.js";
 import { callPath, count, hex } from "../format.js";
 import { right, tableOf, wordTable } from "../table.js";
@@ -75,3 +82,14 @@ function tlbisText(summary: Summary, width: number): string {
   );
   return tableText(table, width);
 }
+
+/** What a set-up would fetch; `free`: bytes that its folder's file system has, where that is known. Ends before the question. */
+export const setupText = (
+  { files, bytes, folder, main, needs }: Awaited<ReturnType<typeof planSetup>>,
+  free: number | undefined,
+): string =>
+  [
+    `Will fetch ${files} packages (${megabytes(bytes)}) from the system's Debian mirror, checked by apt, and unpack them into ${folder}:`,
+    `  ${main.join(", ")}, and what they need. Nothing is installed.`,
+    `  It needs ${megabytes(needs)} there, which has ${free === undefined ? "?" : megabytes(free)}.`,
+  ].join("\n");

@@ -1,9 +1,24 @@
 /** A recorded trace held against policies, in words: its figures beside the model's, and its flushes. */
-import type { Held, RecordedRow } from "../../compare/index.js";
+import type { Held } from "../../compare/index.js";
+import type { RecordedRow } from "../../hypervisor/index.js";
 import { count, signed as signedCount } from "../format.js";
 import { tableOf } from "../table.js";
 import { executedText } from "./executed.js";
 import { tableText, wrapped } from "./text.js";
+
+/** What is said of a trace that is there: which it is, what it cannot be held against, and both comparisons. */
+export function heldTraceText(trace: string, held: Held, policy: string, cpu: string, width: number): string {
+  const unpredicted = held.rows === undefined && held.recording?.source !== "simulation";
+  const sentences = [
+    `${trace} held against ${policy} on ${cpu}`,
+    ...(unpredicted
+      ? [
+          "The trace does not keep the sizes that the model must be told (a capture by this version does): its figures have no prediction.",
+        ]
+      : []),
+  ];
+  return `${sentences.map((sentence) => wrapped(sentence, width)).join("")}\n${heldText(held, policy, true, width)}`;
+}
 
 /** Both comparisons as text; `asked`: the policy was named by the user. */
 export function heldText({ rows, executed, recording }: Held, policy: string, asked: boolean, width: number): string {
