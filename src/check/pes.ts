@@ -52,36 +52,35 @@ export class UnderWay {
 
 /** A list of stale entries by number and serial: one that is gone, or is another's by now, is passed over. */
 class EntryList {
-  private ids: number[] = [];
-  private serials: number[] = [];
-
-  get length(): number {
-    return this.ids.length;
-  }
+  length = 0;
+  private ids = new Int32Array(16);
+  private serials = new Float64Array(16);
 
   push(id: number, serial: number): void {
-    this.ids.push(id);
-    this.serials.push(serial);
+    if (this.length === this.ids.length) this.grow();
+    this.ids[this.length] = id;
+    this.serials[this.length++] = serial;
   }
 
-  /** Visits those that are still there; keeps those for which `visit` says so. */
+  private grow(): void {
+    const { ids, serials } = this;
+    this.ids = new Int32Array(2 * ids.length);
+    this.ids.set(ids);
+    this.serials = new Float64Array(2 * serials.length);
+    this.serials.set(serials);
+  }
+
+  /** Visits those that are still there; keeps those for which `visit` says so. It must not push. */
   sweep(serial: Float64Array, visit: (id: number) => boolean): void {
     const { ids, serials } = this;
-    const n = ids.length;
     let kept = 0;
-    for (let i = 0; i < n; i++) {
+    for (let i = 0; i < this.length; i++) {
       const id = ids[i]!;
       if (serial[id] !== serials[i] || !visit(id)) continue;
       ids[kept] = id;
       serials[kept++] = serials[i]!;
     }
-    // What `visit` pushed stays, behind.
-    for (let i = n; i < ids.length; i++) {
-      ids[kept] = ids[i]!;
-      serials[kept++] = serials[i]!;
-    }
-    ids.length = kept;
-    serials.length = kept;
+    this.length = kept;
   }
 }
 

@@ -232,7 +232,8 @@ export class Writes {
     e.gone = space === EL2_SPACE ? EVERY_PE : 0;
     const id = stale.add(e);
     pes.fresh(e.pcpu).push(id, stale.serial[id]!);
-    pes.born(e.pcpu).push(id, stale.serial[id]!);
+    // Without a mark or a lock there is nothing at whose end it would be promised.
+    if (pes.depth[e.pcpu]! > 0 || this.discipline.on) pes.born(e.pcpu).push(id, stale.serial[id]!);
     return id;
   }
 

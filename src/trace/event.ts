@@ -54,11 +54,11 @@ export const Kind = {
 } as const;
 
 /** Codes of descriptor writes: a plain store, or one that is a release. */
-export const WRITES = ["PTE", "PTE release"] as const;
+const WRITES = ["PTE", "PTE release"] as const;
 /** Codes of what is done with a lock; a "trylock" is one that succeeded. */
-export const LOCKS = ["lock", "trylock", "unlock"] as const;
+const LOCKS = ["lock", "trylock", "unlock"] as const;
 /** What the code says about its tables and memory, and the use of `to`; the names are casemate's. */
-export const HINTS = {
+const HINTS = {
   set_root_lock: "the lock of the root at `address`",
   set_owner_root: "the root of the tree that the page at `address` is to be in",
   release_table: "the table at `address`, and all below it, is in no tree any more",

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { BARRIERS, SYSREGS, TLBI_OPS } from "../arch/index.js";
 import { EventBuffer, type TraceSink } from "./buffer.js";
-import { ACCESSES, FAULTS, HINTS, KINDS, Kind, LOCKS, MARKS, Names, nameOf, WRITES } from "./event.js";
+import { ACCESSES, FAULTS, KINDS, Kind, MARKS, Names, nameOf } from "./event.js";
 
 /** An event as plain values; `words` are the halves of address, from, to, time and took. */
 export interface PlainEvent {
@@ -29,9 +29,9 @@ const mark = fc
   .map(([cls, what]) => `${cls}:${what}`);
 
 const NAMES: Readonly<Record<number, readonly string[]>> = {
-  [Kind.write]: WRITES,
-  [Kind.lock]: LOCKS,
-  [Kind.hint]: Object.keys(HINTS),
+  [Kind.write]: ["PTE", "PTE release"],
+  [Kind.lock]: ["lock", "trylock", "unlock"],
+  [Kind.hint]: ["set_root_lock", "set_owner_root", "release_table", "set_pte_thread_owner", "mem-init", "mem-free"],
   [Kind.tlbi]: TLBI_OPS.map((op) => op.name),
   [Kind.barrier]: BARRIERS.map((b) => b.name),
   [Kind.sysreg]: SYSREGS,
