@@ -7,7 +7,7 @@ import { decideLitmus, type LitmusResult } from "../jobs/index.js";
 import { DEFAULT_MAX_STATES, proverCpu } from "../prove/index.js";
 import { isUnexpected, litmusJson, litmusTable, litmusText, testTable } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { positive } from "./options.js";
+import { positive, UNEXPECTED } from "./options.js";
 import { ExitStatus, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 
 interface LitmusOptions extends FormOptions {
@@ -18,9 +18,6 @@ interface LitmusOptions extends FormOptions {
   readonly maxStates: number;
   readonly timeout: number;
 }
-
-/** Exit status when `--expect` asks and a verdict is another one. */
-const UNEXPECTED = 3;
 
 export function register(program: Command): void {
   const command = program

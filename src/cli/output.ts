@@ -1,6 +1,7 @@
 /** What all commands share at their edge: where words go, how wide it is there, and which status is left to give. */
 import { fileError, visibleJson, visibleText } from "../input/index.js";
 import { io, ProgressLine } from "../jobs/index.js";
+import { UNEXPECTED } from "./options.js";
 
 /** Thrown when all has been said and only the exit status is left to give. */
 export class ExitStatus extends Error {
@@ -51,6 +52,12 @@ export function say(text: string): void {
   try {
     io().stderr.write(Buffer.from(visibleText(text)));
   } catch {}
+}
+
+/** What `--expect sound` comes to: nothing where everything is; else it is said what is not, and the status tells. */
+export function expectSound(others: readonly string[]): void {
+  for (const other of others) say(`shootdown: expected sound: ${other}\n`);
+  if (others.length > 0) throw new ExitStatus(UNEXPECTED);
 }
 
 /** A word for a shell to read as it is. */

@@ -6,11 +6,11 @@ import { writeWhole } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
 import { argv, interruptible, interruptibleInto, proveInThreads, saveScenarios } from "../jobs/index.js";
 import type { Policy } from "../policy/index.js";
-import { assumptions, DEFAULT_MAX_STATES, PROVED, type ProvedOccasion, Question, type Setting } from "../prove/index.js"; // biome-ignore format: one row
-import { proofTable, proofText, renderProofReport, signOffJson, verdictTable } from "../report/index.js";
+import { assumptions, DEFAULT_MAX_STATES, PROVED, type Proof, type ProvedOccasion, Question, type Setting } from "../prove/index.js"; // biome-ignore format: one row
+import { proofTable, proofText, renderProofReport, signOffJson, unexpected, verdictTable } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { collect, loadAll, positive } from "./options.js";
-import { outputWidth, print, printJson, quietOnBrokenPipe, shellWord } from "./output.js";
+import { collect, expectOption, loadAll, positive } from "./options.js";
+import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, shellWord } from "./output.js";
 
 interface ProveOptions extends FormOptions {
   readonly cpu?: readonly string[];
@@ -21,6 +21,7 @@ interface ProveOptions extends FormOptions {
   readonly save?: string;
   readonly maxStates: number;
   readonly timeout: number;
+  readonly expect?: "sound";
 }
 
 export function register(program: Command): void {
@@ -33,6 +34,7 @@ export function register(program: Command): void {
     .option("--occasion <occasion>", `one of ${occasions.join(", ")}; may be repeated (default: all)`, collect)
     .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
     .option("--witness", "tell every story, also of many policies")
+    .addOption(expectOption())
     .option("--json", "print JSON")
     .option("--report <file>", "also write one self-contained HTML file, with every story")
     .option("--save <folder>", "also write every scenario as a litmus test, for `shootdown litmus` and other tools")
@@ -66,8 +68,14 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
     const { report } = options;
     await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, commandLine())));
   }
+  printProof(proof, options);
+  if (options.expect !== undefined) expectSound(unexpected(results));
+}
+
+function printProof(proof: Proof, options: ProveOptions): void {
+  const { results, policies, assumptions: assumed } = proof;
   if (printForm(options, { csv: () => proofTable(proof), markdown: () => verdictTable(proof) })) return;
-  if (options.json) printJson({ results: results.map(signOffJson), assumptions: assumptions(setting) });
+  if (options.json) printJson({ results: results.map(signOffJson), assumptions: assumed });
   else {
     const witness = options.witness === true || policies.length === 1;
     print(proofText(proof, { width: outputWidth(), witness }));

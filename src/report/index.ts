@@ -3,15 +3,15 @@ import type { CompareResult, PricedCapture } from "../compare/index.js";
 import { visibleText } from "../input/index.js";
 import type { Proof } from "../prove/index.js";
 
-export { compareTable, notesOf, scenarioTables } from "./compare-tables.js";
+export { compareTable, notesOf, notSound, scenarioTables } from "./compare-tables.js";
 export { csv } from "./csv.js";
 export { differenceTable } from "./diff-view.js";
 export { count } from "./format.js";
-export { explanationJson, litmusJson, signOffJson, tlbiListJson } from "./json.js";
+export { compareJson, explanationJson, litmusJson, signOffJson, tlbiListJson } from "./json.js";
 export { isUnexpected, litmusTable, testTable } from "./litmus-view.js";
 export { markdown, markdownList, type Titled, titledMarkdown } from "./markdown.js";
 export { priceTable, SIMULATED } from "./price-view.js";
-export { proofTable, verdictTable } from "./proof-view.js";
+export { proofTable, unexpected, verdictTable } from "./proof-view.js";
 export { summaryTable } from "./show-view.js";
 export { simulationTable } from "./simulate-view.js";
 export type { Table } from "./table.js";

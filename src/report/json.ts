@@ -1,7 +1,9 @@
 /** What `--json` prints where it is not a value as it is found: these shapes are a contract, see docs/schema. */
 import { type Explanation, TLBI_OPS } from "../arch/index.js";
+import type { CompareResult } from "../compare/index.js";
 import type { LitmusResult } from "../jobs/index.js";
 import type { SignOff } from "../prove/index.js";
+import { answersOf } from "./answers.js";
 import { hex } from "./format.js";
 import { summaryOf } from "./litmus-view.js";
 
@@ -52,6 +54,9 @@ export function litmusJson(results: readonly LitmusResult[], refused: readonly s
     ...(refused.length > 0 ? { refused } : {}),
   };
 }
+
+/** A comparison with its answers in front. */
+export const compareJson = (result: CompareResult): object => ({ answers: answersOf(result), ...result });
 
 /** A verdict of the prover: without its scenario's text, times to a tenth of a millisecond. */
 export function signOffJson({ milliseconds, scenario, ...rest }: SignOff): object {

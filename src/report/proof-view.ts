@@ -1,6 +1,7 @@
 /** The sign-off of policies, arranged for reading: results that read alike on several CPUs once. */
 import { EVERY_CPU, type Proof, type ProvedOccasion, type SignOff } from "../prove/index.js";
 import { type ColumnOf, type Table, tableOf } from "./table.js";
+import { grouped } from "./view.js";
 
 /** A policy on CPUs on which its verdicts are the same. */
 interface VerdictRow {
@@ -91,6 +92,17 @@ export function reasonsOf({ results }: Proof): readonly string[] {
   return [...byReason.values()].map((same) => {
     const cpus = [...new Set(same.map(({ cpu }) => cpu))].join(", ");
     return `${same[0]!.policy} on ${cpus}: ${same[0]!.reason}.`;
+  });
+}
+
+/** What is not as `--expect sound` has it, a line for each policy: what cannot run anywhere is no fault, what is unknown is. */
+export function unexpected(
+  results: readonly Pick<SignOff, "policy" | "occasion" | "cpu" | "verdict">[],
+): readonly string[] {
+  const not = results.filter(({ verdict }) => verdict === "unsound" || verdict === "unknown");
+  return grouped(not, ({ policy }) => policy).map(({ text, names }) => {
+    const kinds = grouped(names, ({ verdict, occasion }) => `${verdict} for ${occasion}`);
+    return `${text} is ${kinds.map((kind) => `${kind.text} on ${onWhich(kind.names.map(({ cpu }) => cpu))}`).join("; ")}`;
   });
 }
 

@@ -1,6 +1,7 @@
 /** A comparison, arranged for reading: one view a scenario, what differs only in name put together. */
 import type { CompareResult, CompareRow, HostDescription, ScenarioDescription, WithoutTlbi } from "../compare/index.js";
 import { list } from "./format.js";
+import type { Tone } from "./table.js";
 
 /** One scenario of a comparison. Lists are in the comparison's own order and hold only what has rows. */
 export interface ScenarioView {
@@ -14,6 +15,13 @@ export interface ScenarioView {
   /** undefined where a policy was left out; without `ipaBits` the row of the largest size */
   row(policy: string, host: string, ipaBits?: number): CompareRow | undefined;
 }
+
+/** Hangs on the price of an unsound policy. */
+export const UNSAFE = "!";
+
+/** How a verdict stands out. */
+export const toneOf = (verdict: CompareRow["verdict"]): Tone | undefined =>
+  verdict === "sound" ? "good" : verdict === "unsound" ? "bad" : undefined;
 
 /** Policies that cannot be told apart in what they cost, on any nested host and at any IPA size. */
 export interface PriceGroup {

@@ -1,9 +1,21 @@
 /** One scenario in the report: its prices, how they grow with the IPA size, where the time goes, and what was executed. */
 import type { CompareRow } from "../../compare/index.js";
+import { scenarioTable } from "../compare-tables.js";
 import { count, duration, list, sentence, tally } from "../format.js";
-import { grouped, type PriceGroup, priceGroups, type ScenarioView, silentSentences, unsoundPolicies } from "../view.js";
+import {
+  cpusOf,
+  grouped,
+  isProved,
+  type PriceGroup,
+  priceGroups,
+  type ScenarioView,
+  silentSentences,
+  UNSAFE,
+  unsoundPolicies,
+  unsoundSentence,
+} from "../view.js";
+import { DataTable } from "./data-table.js";
 import { partsPlot, priceDomain, pricePlot } from "./plots.js";
-import { PriceTable, Unsound } from "./price-table.js";
 import { groupColour, PART_COLOURS, PARTS } from "./style.js";
 
 interface ViewProps {
@@ -22,7 +34,7 @@ export function Scenario({ view, id }: ViewProps & { readonly id: string }) {
       <p class="soft">
         Source: {sentence(scenario.source)} {count(scenario.events)} events in its longest trace.
       </p>
-      <PriceTable view={view} />
+      <DataTable table={scenarioTable(view)} caption={captionOf(view)} kind="prices" />
       <Unsound view={view} />
       {silentSentences(view).map((text) => (
         <p class="silent">{text}</p>
@@ -31,6 +43,25 @@ export function Scenario({ view, id }: ViewProps & { readonly id: string }) {
       {view.nested.length > 0 && <PartFigures view={view} id={id} />}
       <CountTable view={view} />
     </section>
+  );
+}
+
+const captionOf = (view: ScenarioView): string =>
+  [
+    "Price of the TLB maintenance and of the refaults that it causes; below it, small, the range with every elementary price at its low and at its high end. Policies that are the same in all columns share a row.",
+    ...(isProved(view) ? ["The verdict is on the policy for the occasions that this scenario has."] : []),
+    ...(cpusOf(view).length > 1 ? ["Hosts have several CPUs: a verdict for each."] : []),
+  ].join(" ");
+
+/** Which policies are unsound, for what, and where the story is told. */
+function Unsound({ view }: ViewProps) {
+  const [first] = unsoundPolicies(view);
+  if (!first) return null;
+  return (
+    <p class="silent">
+      <b>{unsoundSentence(view)}</b> <span class="bad">{UNSAFE}</span> marks the price of an unsound policy; how it
+      fails: <code>shootdown prove {first.policy}</code>
+    </p>
   );
 }
 

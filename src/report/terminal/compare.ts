@@ -1,7 +1,8 @@
 /** What `shootdown compare` prints: a table of prices a scenario, what was executed, notes and checks. */
 import type { Check, CompareResult, CompareRow } from "../../compare/index.js";
+import { answerNotes, answersOf, answerTable, answerTables, answerTitle } from "../answers.js";
 import { measured, predicted, verdict } from "../checks.js";
-import { notesOf, POLICY, rowOf, scenarioBlocks, UNSAFE } from "../compare-tables.js";
+import { type Alike, notesOf, POLICY, rowOf, scenarioBlocks, scenarioRows } from "../compare-tables.js";
 import { duration, durationRange, factor, NO_BREAK, tally } from "../format.js";
 import { type ColumnOf, right, type Table, tableOf, wordTable } from "../table.js";
 import {
@@ -10,17 +11,22 @@ import {
   scenarioViews,
   silentSentences,
   spread,
+  UNSAFE,
   unsoundPolicies,
   unsoundSentence,
 } from "../view.js";
-import { indented, tableText, wrapped } from "./text.js";
+import { fits, indented, tableText, wrapped } from "./text.js";
 
-/** The whole comparison as text for a terminal of `width` columns (80 or more read well). Ends with a newline. */
+/**
+ * The whole comparison as text for a terminal of `width` columns (80 or more read well), the answer last: there a reader stands
+ * when the command has ended. Ends with a newline.
+ */
 export function compareTables(result: CompareResult, width: number): string {
   return [
     ...scenarioViews(result).map((view) => scenarioText(view, width)),
     notesText(result, width),
     checksText(result.checks, width),
+    answersText(result, width),
   ]
     .filter((part) => part !== "")
     .join("\n");
@@ -41,21 +47,22 @@ function scenarioText(view: ScenarioView, width: number): string {
     .join("\n");
 }
 
-/** As many tables as the width asks for, each beginning with the policy. */
+/** As many tables as the width asks for, each beginning with the policies. */
 function priceTables(view: ScenarioView, width: number): readonly string[] {
-  const policyWidth = Math.max(...view.policies.map((name) => name.length), POLICY.head.length);
-  const tables: ColumnOf<string>[][] = [];
+  const rows = scenarioRows(view);
+  const nameWidth = Math.max(...rows.flatMap((names) => names.map((name, i) => name.length + Math.min(i, 1))), POLICY.head.length); // biome-ignore format: one row
+  const tables: ColumnOf<Alike>[][] = [];
   let room = 0;
   for (const block of scenarioBlocks(view)) {
-    const needs = blockWidth(tableOf(block, view.policies));
+    const needs = blockWidth(tableOf(block, rows));
     if (tables.length === 0 || needs > room) {
       tables.push([]);
-      room = width - policyWidth - (unsoundPolicies(view).length > 0 ? UNSAFE.length : 0);
+      room = width - nameWidth - (unsoundPolicies(view).length > 0 ? UNSAFE.length : 0);
     }
     tables[tables.length - 1]!.push(...block);
     room -= needs;
   }
-  return tables.map((columns) => tableText(tableOf([POLICY, ...columns], view.policies), width));
+  return tables.map((columns) => tableText(tableOf([POLICY, ...columns], rows), width));
 }
 
 /** Characters that columns under one heading take, the gaps before them included. */
@@ -125,6 +132,18 @@ function restText(view: ScenarioView, width: number): string {
   };
   const head = "Rest of the work when nested, in no price above: hypercall round trips and first faults";
   return executedText(view, width, wrapped(head, width).trimEnd(), restOf);
+}
+
+/** What people came for. */
+function answersText(result: CompareResult, width: number): string {
+  const answers = answersOf(result);
+  const notes = answerNotes(result, answers).map((note) => wrapped(note, width, "  "));
+  if (answers.length === 0) return notes.join("");
+  const whole = tableText(answerTable(answers), width);
+  const byScenario = (): string[] =>
+    answerTables(answers).map(({ title, table }) => `${wrapped(title, width)}${indented(tableText(table, width - 2))}`);
+  if (answers.every(({ price }) => price === null)) return notes.join("");
+  return [wrapped(`${answerTitle(answers)}.`, width), ...(fits(whole, width) ? [whole] : byScenario()), ...(notes.length > 0 ? [notes.join("")] : [])].join("\n"); // biome-ignore format: one row
 }
 
 const notesText = (result: CompareResult, width: number): string =>
