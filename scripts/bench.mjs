@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { cpuProfile } from "../dist/arch/index.js";
 import { builtInText, hostNames, loadHost, loadPolicy, loadScenario } from "../dist/catalog/index.js";
 import { hostSinks, PhasePrices, runJob } from "../dist/compare/index.js";
+import { isNested } from "../dist/host/index.js";
 import { decideTask, Question } from "../dist/prove/index.js";
 import { EventBuffer } from "../dist/trace/index.js";
 import { simulate } from "../dist/xen/index.js";
@@ -92,8 +93,8 @@ try {
     for (const block of blocks) sink.events(block, names);
   };
   for (const [name, list] of [
-    ["bare metal", hosts.filter((host) => host.kvm === undefined)],
-    ["KVM nested, three hosts at three sizes", hosts.filter((host) => host.kvm !== undefined)],
+    ["bare metal", hosts.filter((host) => !isNested(host))],
+    ["KVM nested, three hosts at three sizes", hosts.filter(isNested)],
   ]) {
     const time = best(3, () => {
       for (const sink of hostSinks(list, ipaBits, scenario.machine.pcpus).sinks) feed(sink);

@@ -10,7 +10,7 @@ const SETUP = "scripts/setup-debian.sh --yes";
 /** Files (the ends of their names) of more than a second of CPU time or so, and those that need more than Node. */
 const SLOW = [
   ...["build", "docs", "schema", "fuzz"],
-  ...["capture/directmap", "capture/recording", "capture/toolstack", "capture/vitals"],
+  ...["binary/directmap", "capture/recording", "capture/toolstack", "capture/vitals"],
   ...["catalog/policies", "catalog/simulations"],
   ...[
     "cli/capture",
@@ -24,7 +24,7 @@ const SLOW = [
   ],
   ...["cli/integrity", "cli/litmus", "cli/package", "cli/process", "cli/prove"],
   ...["cli/show", "jobs/pool"],
-  ...["compare/compare", "compare/executed", "compare/phases", "compare/recorded", "compare/whole-stack"],
+  ...["compare/compare", "compare/executed", "compare/phases", "compare/whole-stack", "xen/recorded"],
   ...["litmus-folder", "bounds", "model-page", "occasion/scenario", "reductions", "sample", "sign-off"],
   ...["html/browser", "html/compare", "report/real", "report/verdict", "report/format", "report/proof"],
   ...["trace/damage", "trace/duckdb", "trace/file", "trace/form", "trace/hybrid"],

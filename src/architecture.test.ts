@@ -16,19 +16,21 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   policy: ["arch", "input"],
   trace: ["arch", "input", "files"],
   xen: ["arch", "input", "policy", "trace"],
+  hypervisor: ["arch", "input", "policy", "trace", "xen"],
   host: ["arch", "input", "trace"],
-  capture: ["arch", "input", "files", "trace"],
+  binary: ["arch", "input", "files"],
+  capture: ["arch", "input", "files", "binary", "trace"],
   import: ["arch", "input", "trace"],
   prove: ["arch", "input", "policy"],
-  compare: ["arch", "input", "policy", "trace", "xen", "host", "prove"],
-  catalog: ["input", "files", "policy", "xen", "host"],
+  compare: ["arch", "input", "policy", "trace", "hypervisor", "host", "prove"],
+  catalog: ["input", "files", "policy", "hypervisor", "host"],
   jobs: [
     "arch",
     "input",
     "files",
     "policy",
     "trace",
-    "xen",
+    "hypervisor",
     "host",
     "compare",
     "catalog",
@@ -36,14 +38,14 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "capture",
     "import",
   ],
-  report: ["arch", "input", "trace", "host", "compare", "prove", "capture", "jobs"],
+  report: ["arch", "input", "trace", "hypervisor", "host", "compare", "prove", "capture", "jobs"],
   cli: [
     "arch",
     "input",
     "files",
     "policy",
     "trace",
-    "xen",
+    "hypervisor",
     "host",
     "compare",
     "catalog",
@@ -70,15 +72,13 @@ const WORDS_OF_WINGS = ["cpu", "program", "rules"];
 
 /** Lines of a room without its tests; a wing counts as a room. */
 const BUDGET = 4_000;
-/** Rooms that are above, and the lines that they may have until they are split: these numbers only ever go down. */
-const ABOVE_BUDGET: Readonly<Record<string, number>> = { capture: 4_300 };
 /** The command line is thin: what is words stands in report, what is work in jobs and below. */
 const CLI_BUDGET = 1_500;
 
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set(["trace/file.js"]);
 /** Rooms whose engine must run in a browser: no Node imports, but for the files behind a side door. */
-const PURE = ["arch", "input", "policy", "xen", "host", "compare", "prove"];
+const PURE = ["arch", "input", "policy", "xen", "hypervisor", "host", "compare", "prove"];
 
 const source = join(dirname(fileURLToPath(import.meta.url)), "..", "src");
 const files = existsSync(source)
@@ -202,10 +202,8 @@ test("no room is above its budget of lines", () => {
     lines.set(room, (lines.get(room) ?? 0) + length - 1);
   }
   const split = [...lines].flatMap(([room, n]) => {
-    const most = room === "cli" ? CLI_BUDGET : (ABOVE_BUDGET[room] ?? BUDGET);
+    const most = room === "cli" ? CLI_BUDGET : BUDGET;
     return n > most ? [`${room} has ${n} lines without its tests, at most ${most}: split it`] : [];
   });
   assert.deepEqual(split, []);
-  const within = Object.keys(ABOVE_BUDGET).filter((room) => (lines.get(room) ?? 0) <= BUDGET);
-  assert.deepEqual(within, [], "within the budget now: take them off the list");
 });

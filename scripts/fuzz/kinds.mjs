@@ -154,7 +154,7 @@ export const KINDS = {
     make: (r) => damageText(r, r.pick(hostTexts), hostTexts),
     try(text, r) {
       const host = answered(() => parseHost(text, "fuzz.toml", loadHost));
-      if (host === undefined || host.kvm === undefined) return;
+      if (host === undefined) return;
       const ipaBits = r.pick([32, 36, 40, 44, 48, 52]);
       const priced = answered(() =>
         priceTlbi({ op: r.pick(TLBI_OPS).name, operand: BigInt(r.next()), host, ipaBits, shadow: r.below(700) }),

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Recorder } from "../trace/index.js";
-import { blockRecord } from "./build.testing.js";
 import { CallMarks } from "./call-marks.js";
+import { blockRecord } from "./records.testing.js";
 
 /** Names of the marks that calls of do_memory_op begin, by what X0 holds. */
 function marksOf(commands: readonly number[], names?: ReadonlyMap<number, string>): [string[], CallMarks] {

@@ -1,6 +1,7 @@
 /** What the recorded calls of Xen's functions say: phases, hypercalls, domains, and which vCPU runs where. */
+
+import type { CALLS } from "../binary/index.js";
 import { NO_DOMAIN, type Recorder } from "../trace/index.js";
-import type { CALLS } from "./calls.js";
 import { type BlockRecord, wide } from "./log.js";
 
 /** Phases of a capture, in their order. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { buildText, RET, VMALLS12E1IS } from "./build.testing.js";
+import { buildText, RET, VMALLS12E1IS } from "../binary/build.testing.js";
 import { CallStacks } from "./call-stacks.js";
 
 const text = buildText({

@@ -3,8 +3,7 @@
  * a way is followed outwards only as far as it is certain: from a function to the one that its return address lies in, and
  * on from there if that one's entry was seen.
  */
-import { beginsWay } from "./calls.js";
-import type { XenFunction, XenText } from "./text.js";
+import { beginsWay, type XenFunction, type XenText } from "../binary/index.js";
 
 interface Frame {
   readonly of: XenFunction;

@@ -2,12 +2,21 @@
 
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import {
+  type BlindSite,
+  blindSites,
+  type Elf,
+  findSites,
+  openXenSyms,
+  readImage,
+  readKernel,
+  type Sites,
+  XenText,
+} from "../binary/index.js";
 import { fileReason, InputError } from "../input/index.js";
 import type { TraceSink } from "../trace/index.js";
-import { type BlindSite, blindSites } from "./blind.js";
 import type { Continued } from "./call-marks.js";
 import { ConsoleLog, failedLog, keepLog, type Segment } from "./console.js";
-import type { Elf } from "./elf.js";
 import type { GdbConnection } from "./gdb-connection.js";
 import { dom0Initramfs } from "./initramfs.js";
 import { ExecutionLog } from "./log.js";
@@ -16,13 +25,10 @@ import { prepare } from "./prepare.js";
 import { checkQemu, loadAddress, type MachineSpec, Qemu } from "./qemu.js";
 import { Recording, type RecordingCounts, runsUnmapped } from "./recording.js";
 import type { CaptureScenario, DomuOptions } from "./scenario.js";
-import { findSites, type Sites } from "./sites.js";
 import { checkSpace } from "./space.js";
 import { temporaryFolder } from "./temporary.js";
-import { XenText } from "./text.js";
 import { ailmentText, Vitals } from "./vitals.js";
 import { type WhatRan, whatRan } from "./what-ran.js";
-import { openXenSyms, readImage, readKernel } from "./xen-image.js";
 
 /** What is captured. Paths of files; the initramfs of the domU as bytes. */
 export interface CaptureOptions {

@@ -1,5 +1,6 @@
 /** Captures: a real Xen on an emulated machine, recorded as a trace. Needs Node, QEMU and, for its set-up, Debian's apt. */
 
+export { openXenSyms, readInput, type StorePlaces } from "../binary/index.js";
 export { cacheFolder, checkCache } from "./cache.js";
 export { LAST_MEMORY_OP, memoryOpName, PHASES, type Phase } from "./call-marks.js";
 export { type CaptureOptions, type CaptureProgress, type CaptureResult, capture, openXen } from "./capture.js";
@@ -15,5 +16,3 @@ export {
 } from "./packages.js";
 export { CAPTURE_SCENARIOS, type CaptureScenario, captureScenario } from "./scenario.js";
 export { checkSpace, freeSpace, megabytes } from "./space.js";
-export type { StorePlaces } from "./stores.js";
-export { openXenSyms, readInput } from "./xen-image.js";

@@ -1,12 +1,12 @@
 /** The initramfs of dom0 and of the domU, made of Debian's unpacked packages: the same input gives the same bytes. */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
+import { readInput } from "../binary/index.js";
 import { InputError } from "../input/index.js";
 import { Cpio } from "./cpio.js";
 import { addModules, driversBeside } from "./own-modules.js";
 import { type CaptureScenario, DOMU_INIT, type DomuOptions, dom0Init, domuConfig } from "./scenario.js";
 import { addToolstack, follow } from "./toolstack.js";
-import { readInput } from "./xen-image.js";
 
 /** Drivers in the order of their dependencies; a kernel that has them built in refuses these, which is well. */
 const MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs"];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { logText } from "./build.testing.js";
 import { ExecutionLog } from "./log.js";
+import { logText } from "./records.testing.js";
 
 const LINKING = "Linking TBs 0x7f46f0000300 index 0 -> 0x7f46f0000440\n";
 const STOPPED = "Stopped execution of TB chain before 0x7f46f0223b40 [00000a000025b6a8] name\n";

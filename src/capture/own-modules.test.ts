@@ -3,9 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { cpioFiles, dynamicElf } from "./build.testing.js";
+import { dynamicElf } from "../binary/build.testing.js";
 import { Cpio } from "./cpio.js";
 import { addModules, driversBeside } from "./own-modules.js";
+import { cpioFiles } from "./records.testing.js";
 import { captureScenario, dom0Init } from "./scenario.js";
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-initramfs-"));

@@ -1,9 +1,8 @@
 /** Kernel modules of the user's own in dom0's initramfs, and which of Debian's they stand in for. */
 import { basename } from "node:path";
+import { Elf, readInput } from "../binary/index.js";
 import { InputError } from "../input/index.js";
 import type { Cpio } from "./cpio.js";
-import { Elf } from "./elf.js";
-import { readInput } from "./xen-image.js";
 
 /** What busybox's insmod can read, by the names that kernels' builds give. */
 const MODULE = /^([\w+.-]+)\.ko(\.xz|\.gz)?$/;

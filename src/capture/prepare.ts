@@ -1,10 +1,8 @@
 /** What is done with a machine before it runs freely: breakpoints, and what only the memory of a running Xen tells. */
-import { Directmap, type DirectmapValues, directmapVariables } from "./directmap.js";
+import { Directmap, type DirectmapValues, directmapVariables, findSites, type XenText } from "../binary/index.js";
 import { GdbConnection } from "./gdb-connection.js";
 import { GdbTarget } from "./gdb-target.js";
 import type { Recording } from "./recording.js";
-import { findSites } from "./sites.js";
-import type { XenText } from "./text.js";
 
 /** A machine that waits for its first instruction. */
 interface Waiting {

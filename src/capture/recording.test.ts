@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Collected } from "../trace/events.testing.js";
-import { KINDS } from "../trace/index.js";
 import {
   BASE,
   BRK,
-  blockRecord,
   bNe,
   buildText,
   DSB_ISH,
@@ -19,10 +16,13 @@ import {
   tst7,
   VMALLS12E1IS,
   vae2is,
-} from "./build.testing.js";
-import { Directmap } from "./directmap.js";
+} from "../binary/build.testing.js";
+import { Directmap } from "../binary/directmap.js";
+import { findSites } from "../binary/sites.js";
+import { Collected } from "../trace/events.testing.js";
+import { KINDS } from "../trace/index.js";
 import { Recording } from "./recording.js";
-import { findSites } from "./sites.js";
+import { blockRecord } from "./records.testing.js";
 
 /** Where the direct map of the test machine begins. */
 const DIRECT = 0x8000_0000_0000n;

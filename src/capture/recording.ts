@@ -1,12 +1,9 @@
 /** From QEMU's records to the events of a trace: what each site means, with the context in which it was executed. */
 import { type Halves, idOf, outputPage, type Store, sysregIndex } from "../arch/index.js";
-import { Access, NO_DOMAIN, NO_LEVEL, Recorder, type TraceSink } from "../trace/index.js";
-import { CallMarks, type Continued, type Phase } from "./call-marks.js";
-import { CallStacks } from "./call-stacks.js";
-import type { Directmap } from "./directmap.js";
-import { type BlockRecord, wide } from "./log.js";
-import type { Barriers } from "./site-barriers.js";
 import {
+  type Barriers,
+  type Directmap,
+  isP2m,
   pageOf,
   type Site,
   type Sites,
@@ -14,10 +11,13 @@ import {
   type SysregSite,
   type TlbiSite,
   type TranslationSite,
-} from "./sites.js";
+  type XenText,
+} from "../binary/index.js";
+import { Access, NO_DOMAIN, NO_LEVEL, Recorder, type TraceSink } from "../trace/index.js";
+import { CallMarks, type Continued, type Phase } from "./call-marks.js";
+import { CallStacks } from "./call-stacks.js";
+import { type BlockRecord, wide } from "./log.js";
 import { Stage2Tables } from "./stage2.js";
-import { isP2m } from "./stores.js";
-import type { XenText } from "./text.js";
 
 /** Events that wait for a descriptor write whose table is not linked yet; more are let go without a level. */
 const MOST_WAITING = 4096;

@@ -3,8 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
-import { cpioFiles, dynamicElf } from "./build.testing.js";
+import { dynamicElf } from "../binary/build.testing.js";
 import { Cpio } from "./cpio.js";
+import { cpioFiles } from "./records.testing.js";
 import { addToolstack } from "./toolstack.js";
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-toolstack-"));

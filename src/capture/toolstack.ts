@@ -1,10 +1,9 @@
 /** Xen's toolstack in dom0: its programs and the libraries that they need, found in unpacked packages or an install of one's own. */
 import { type Dirent, readdirSync, readlinkSync } from "node:fs";
 import { basename, join } from "node:path";
+import { Elf, isElf, readInput } from "../binary/index.js";
 import { fileReason, InputError } from "../input/index.js";
 import type { Cpio } from "./cpio.js";
-import { Elf, isElf } from "./elf.js";
-import { readInput } from "./xen-image.js";
 
 /** The toolstack's programs that dom0 starts; libxl-save-helper and the like are not needed to create a domain. */
 const PROGRAMS = ["xl", "xenstored", "xenconsoled", "xen-init-dom0"];

@@ -1,8 +1,8 @@
 /** What ran in a capture, so that two of them can be told apart: hashes of the files, Xen's build-id and its first line. */
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
+import type { Elf } from "../binary/index.js";
 import { fileReason, InputError } from "../input/index.js";
-import type { Elf } from "./elf.js";
 
 /** A capture's Xen and the files that ran. */
 export interface WhatRan {

@@ -4,9 +4,9 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readText } from "../files/index.js";
 import { type Host, parseHost } from "../host/index.js";
+import { parseScenario, type Scenario } from "../hypervisor/index.js";
 import { InputError } from "../input/index.js";
 import { type Policy, parsePolicy } from "../policy/index.js";
-import { parseScenario, type Scenario } from "../xen/index.js";
 
 export { type LitmusFile, litmusFiles } from "./litmus.js";
 

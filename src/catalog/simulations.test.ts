@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { type CpuProfile, cpuProfile, pagesAtLevel } from "../arch/index.js";
 import { missingFeature, type Policy, parsePolicy } from "../policy/index.js";
 import { NO_DOMAIN } from "../trace/index.js";
-import { frameOf, parseScenario, possibleOccasions, type Scenario, simulate } from "../xen/index.js";
+import { parseScenario, simulate, XEN } from "../xen/index.js";
+import type { Scenario } from "../xen/scenario.js";
 import { Collector, type Seen } from "../xen/world.fixture.js";
 import { builtInText, loadPolicy, loadScenario, policyNames } from "./index.js";
 import { summaryOf } from "./simulations.fixture.js";
@@ -67,7 +68,7 @@ const ENDLESS = SMALL.replace(/lives = 2\ndestroy = true\n/, "");
 function frames(policies: readonly Policy[]): Policy[][] {
   const groups = new Map<string, Policy[]>();
   for (const policy of policies) {
-    const key = JSON.stringify(frameOf(policy));
+    const key = JSON.stringify(XEN.frameOf(policy));
     groups.set(key, [...(groups.get(key) ?? []), policy]);
   }
   return [...groups.values()];
@@ -130,7 +131,7 @@ test("no occasion comes up that a scenario does not seem to have", () => {
     for (const name of ["xen-today", "remove-batch", "series-v1", "vmid-per-vcpu"]) {
       const of = scenario(toml);
       const { occasions } = simulate(of, V2, [{ policy: loadPolicy(name), sinks: [] }]);
-      const possible = possibleOccasions(of);
+      const possible = XEN.possibleOccasions(of);
       assert.deepEqual(
         occasions.filter((o) => !possible.includes(o)),
         [],

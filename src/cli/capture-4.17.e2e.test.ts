@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { findDistribution } from "../capture/index.js";
-import type { RecordedRow } from "../compare/index.js";
+import type { RecordedRow } from "../hypervisor/index.js";
 import type { PhaseSummary } from "../trace/index.js";
 
 const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));

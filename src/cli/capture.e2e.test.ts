@@ -11,14 +11,15 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { findDistribution } from "../capture/index.js";
-import type { Executed, RecordedRow } from "../compare/index.js";
+import type { Executed } from "../compare/index.js";
+import type { RecordedRow } from "../hypervisor/index.js";
+import { nameOf } from "../trace/event.js";
 import { readTrace, traceDigest } from "../trace/file.js";
 import {
   type EventBuffer,
   FromPhase,
   Kind,
   type Names,
-  nameOf,
   type PhaseSummary,
   type TraceRecording,
   type TraceSink,

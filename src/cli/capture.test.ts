@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { elfFile, RET } from "../capture/build.testing.js";
+import { elfFile, RET } from "../binary/build.testing.js";
 import { findDistribution } from "../capture/index.js";
 import { MAIN, PATIENCE, shootdown } from "./command.fixture.js";
 

@@ -1,7 +1,7 @@
 /** Options that several commands take, and what they mean. */
 import { InvalidArgumentError, Option } from "commander";
 import { CPU_PROFILES, type CpuProfile, cpuProfile } from "../arch/index.js";
-import { type Host, isNested } from "../host/index.js";
+import { type Host, repeating } from "../host/index.js";
 import { InputError } from "../input/index.js";
 
 /** `--ipa-bits 40,44,48` as a list of numbers; what a host can have is the host's to say. */
@@ -72,7 +72,7 @@ export function cpuOn(host: Host, asked: string | undefined): CpuProfile {
 
 /** The host with its own remedy of the erratum switched on, if asked. */
 export function withRepeat(host: Host, repeat: boolean | undefined): Host {
-  return repeat && isNested(host) ? { ...host, kvm: { ...host.kvm, repeatTlbi: true } } : host;
+  return repeat ? repeating(host) : host;
 }
 
 /** `--ran 1,2`: VMIDs whose guests have run before the trace begins, so that KVM has a shadow stage-2 of each. */

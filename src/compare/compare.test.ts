@@ -4,7 +4,8 @@ import { cpuProfile } from "../arch/index.js";
 import { loadHost, loadPolicy, loadScenario, policyNames } from "../catalog/index.js";
 import { countTlbi, type Host, ratioRange } from "../host/index.js";
 import { missingFeature, type Policy } from "../policy/index.js";
-import { frameOf, parseScenario, type Scenario, simulate } from "../xen/index.js";
+import { parseScenario, simulate, XEN } from "../xen/index.js";
+import type { Scenario } from "../xen/scenario.js";
 import {
   type CompareRow,
   type Comparison,
@@ -207,7 +208,7 @@ test("the verdict on a policy that a CPU cannot run is not-applicable, with the 
 test("batch policies whose batch-end code falls away on a CPU share a simulation with the others", () => {
   const batch = loadPolicy("remove-batch");
   const without: Policy = { ...batch, name: "other", due: "unlock", batch: true };
-  assert.deepEqual(frameOf(without), frameOf(batch));
+  assert.deepEqual(XEN.frameOf(without), XEN.frameOf(batch));
   const rows = runJob({ scenario: SMALL, policies: [batch, without], cpu: V2, hosts: [HOSTS[0]!], ipaBits: [40] });
   assert.equal(rows[0]!.rows[0]!.tlbi.VMALLS12E1IS, 4);
   assert.equal(rows[1]!.rows[0]!.tlbi.VMALLS12E1IS, 10, "due at each unlock, in a batch too");

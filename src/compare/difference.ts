@@ -1,5 +1,15 @@
 /** Two traces, before and after a change: what differs in what they do, phase by phase, and in what that costs. */
-import { type Counts, type Host, isNested, type NoShadow, type Priced, price, ratioRange } from "../host/index.js";
+import {
+  type Counts,
+  type Host,
+  isNested,
+  modelOf,
+  NO_COUNTS,
+  type NoShadow,
+  type Priced,
+  price,
+  ratioRange,
+} from "../host/index.js";
 import {
   type Integrity,
   named,
@@ -123,7 +133,7 @@ export interface TraceDifference {
 export function differenceOf(before: TraceSide, after: TraceSide, only?: readonly string[]): TraceDifference {
   const side = ({ trace, producer, integrity, warnings, summary, prices, recording }: TraceSide): ComparedTrace => {
     const nested = prices.total().find(({ host }) => isNested(host));
-    const noShadow = nested?.counts.noShadow ?? { ran: {}, notRun: {} };
+    const noShadow = (nested?.counts ?? NO_COUNTS).noShadow;
     return {
       trace,
       producer,
@@ -266,17 +276,8 @@ function priceChanges(phase: string, before: readonly HostCounts[], after: reado
   });
 }
 
-function priced(counts: Counts | undefined, host: Host): PricedCounts {
-  if (counts === undefined)
-    return {
-      microseconds: 0,
-      microsecondsRange: [0, 0],
-      parts: { trap: 0, walk: 0, flush: 0, refault: 0 },
-      rest: isNested(host) ? 0 : null,
-      noShadow: { ran: {}, notRun: {} },
-      leavesDropped: 0,
-      refaults: 0,
-    };
+function priced(counted: Counts | undefined, host: Host): PricedCounts {
+  const counts = counted ?? { ...NO_COUNTS, rest: modelOf(host).noRest };
   return {
     ...price(counts, host),
     noShadow: counts.noShadow,

@@ -1,12 +1,11 @@
 /** A recorded trace held against policies: its figures beside the model's, and its flushes instruction by instruction. */
 import { type CpuProfile, cpuProfile, withErratum } from "../arch/index.js";
+import { hypervisor, type RecordedRow } from "../hypervisor/index.js";
 import { InputError } from "../input/index.js";
 import { missingFeature, type Policy } from "../policy/index.js";
 import { Summing, type TraceRecording, type TraceSink } from "../trace/index.js";
-import { nearestVersion } from "../xen/index.js";
 import { type Blind, type Executed, executedPolicies, SEES_ALL, SEES_SITES } from "./executed.js";
 import { Flushes } from "./flushes.js";
-import { predictRun, type RecordedRow, RunFacts, recordedRows } from "./recorded.js";
 
 /** What came of it. */
 export interface Held {
@@ -38,7 +37,9 @@ export function refuseWithout(policy: Policy, cpu: CpuProfile): void {
 /** Sinks for a trace that is to be held against policies. */
 export class Holding {
   readonly summing = new Summing();
-  readonly facts = new RunFacts();
+  /** who holds its records against itself: the only one that is recorded */
+  private readonly model = hypervisor();
+  readonly facts = this.model.recordFacts();
   private readonly flushes = new Flushes();
   readonly sinks: readonly TraceSink[] = [this.summing, this.facts, this.flushes];
 
@@ -47,14 +48,7 @@ export class Holding {
     this.flushes.finish();
     const policies = [policy, ...known.filter(({ name }) => name !== policy.name)];
     const executed = executedPolicies(this.flushes, policies, cpu, blindOf(recording), [policy.name]);
-    const run = recording?.run;
-    if (run === undefined) return { rows: undefined, executed, recording };
-    this.facts.know(run);
-    const version = nearestVersion(recording?.xen?.banner ?? "");
-    const repeats = cpu.errata.has("repeat-tlbi");
-    const predicted = predictRun({ ...run, version: version.name }, this.facts, policy, repeats, cpu);
-    const recorded = this.summing.summary();
-    const rows = recordedRows(recorded, predicted, run.continued, version, repeats);
+    const rows = this.model.recordedRows(this.summing.summary(), recording, this.facts, policy, cpu);
     return { rows, executed, recording };
   }
 }

@@ -1,5 +1,5 @@
-/** Who counts a trace: sinks for hosts, the same simulation of shadow tables for all that it serves. */
-import { accountOf, BareMetal, type Counts, type Host, isNested, KvmNested } from "../host/index.js";
+/** Who counts a trace: sinks for hosts, the same one for all that it serves. */
+import { type Counts, type Host, type HostSink, modelOf } from "../host/index.js";
 import type { TraceSink } from "../trace/index.js";
 
 /** A trace's counts on one host at one IPA size. */
@@ -20,24 +20,20 @@ export function hostSinks(
   vcpus: number,
   ran: readonly number[] = [],
 ): { sinks: TraceSink[]; counts: () => HostCounts[]; vmidsRun: () => number[] } {
-  const bare = hosts.some((host) => !isNested(host)) ? new BareMetal() : undefined;
-  const nested = new Map<string, KvmNested>();
-  const shapeOf = (host: Host): string => `${host.kvm!.granuleBits} ${host.kvm!.backingLevel}`;
-  for (const host of hosts)
-    if (isNested(host)) {
-      for (const bits of ipaBits) accountOf(host, bits); // refuses what the host cannot have, before the work
-      if (!nested.has(shapeOf(host))) nested.set(shapeOf(host), new KvmNested(host.kvm, ipaBits, vcpus, ran));
-    }
+  const sinks = new Map<string, HostSink>();
+  const shapeOf = (host: Host): string => `${host.kind} ${modelOf(host).shape(host)}`;
+  for (const host of hosts) {
+    const model = modelOf(host);
+    for (const bits of ipaBits) model.refuseIpaBits(host, bits); // before the work
+    if (!sinks.has(shapeOf(host))) sinks.set(shapeOf(host), model.sink(host, ipaBits, vcpus, ran));
+  }
+  const served = hosts.map((host) => ({ host, sink: sinks.get(shapeOf(host))! }));
   return {
-    sinks: [...(bare ? [bare] : []), ...nested.values()],
-    vmidsRun: () => [...nested.values()][0]?.vmidsRun() ?? [],
+    sinks: [...sinks.values()],
+    vmidsRun: () => [...sinks.values()].map((sink) => sink.vmidsRun()).find((vmids) => vmids.length > 0) ?? [],
     counts: () =>
-      hosts.flatMap((host) =>
-        ipaBits.map((bits) => ({
-          host,
-          ipaBits: bits,
-          counts: isNested(host) ? nested.get(shapeOf(host))!.counts(accountOf(host, bits)) : bare!.counts(),
-        })),
+      served.flatMap(({ host, sink }) =>
+        ipaBits.map((bits) => ({ host, ipaBits: bits, counts: sink.counts(host, bits) })),
       ),
   };
 }

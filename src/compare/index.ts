@@ -22,7 +22,6 @@ export { type Job, type PolicyResult, runJob } from "./job.js";
 export { PhasePrices, TOTAL } from "./phases.js";
 export { type Comparison, compare, Plan } from "./plan.js";
 export { isNestedRow, type PriceRow, priceRows } from "./priced.js";
-export type { PricedCapture, RecordedRow, RunFacts } from "./recorded.js";
 export type {
   Check,
   CompareProof,
@@ -30,6 +29,7 @@ export type {
   CompareRow,
   Described,
   HostDescription,
+  PricedCapture,
   PriceLine,
   PriceParts,
   ScenarioDescription,

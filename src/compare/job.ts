@@ -1,8 +1,8 @@
 /** One piece of a comparison: a scenario under a few policies on a CPU, simulated once and priced on every host of that CPU. */
 import type { CpuProfile } from "../arch/index.js";
 import { addCounts, type Host, price } from "../host/index.js";
+import { hypervisorOf, type Scenario } from "../hypervisor/index.js";
 import { Case, type Policy, policyOn, type Sequence, unroll } from "../policy/index.js";
-import { frameOf, possibleOccasions, type Scenario, simulate } from "../xen/index.js";
 import { type HostCounts, hostSinks } from "./host-sinks.js";
 import { PhasePrices } from "./phases.js";
 import type { CompareRow } from "./result.js";
@@ -10,7 +10,7 @@ import type { CompareRow } from "./result.js";
 /** What is simulated. All of it is plain data, so that a worker may get it as a message. */
 export interface Job {
   readonly scenario: Scenario;
-  /** policies of one frame (see Machine in xen): simulated together */
+  /** policies of one frame (see Hypervisor.frameOf): simulated together */
   readonly policies: readonly Policy[];
   readonly cpu: CpuProfile;
   /** hosts whose CPU this is */
@@ -28,7 +28,7 @@ export interface PolicyResult {
 /** Does a job. Throws an InputError when the scenario does not fit the machine or a host. */
 export function runJob({ scenario, policies, cpu, hosts, ipaBits }: Job): PolicyResult[] {
   const priced = policies.map((policy) => ({ policy, ...scenarioSinks(scenario, hosts, ipaBits) }));
-  const { events } = simulate(scenario, cpu, priced, { boot: false });
+  const { events } = hypervisorOf(scenario).simulate(scenario, cpu, priced, { boot: false });
   return priced.map(({ policy, counts }, lane) => ({
     events: events[lane]!,
     rows: counts().map(({ host, ipaBits: bits, counts: of }) => ({
@@ -75,10 +75,12 @@ function scenarioSinks(
  */
 export function traceKey(policy: Policy, cpu: CpuProfile, scenario: Scenario): string {
   const on = policyOn(policy, cpu);
-  const occasions = possibleOccasions(scenario);
-  const oneVmid = scenario.dom0.vcpus === 1 && scenario.domu.every((domu) => domu.vcpus === 1);
-  const { batch, vmidPer } = frameOf(policy);
-  const pageByPage = oneVmid && !batch && !scenario.destroy && scenario.lives === 1;
+  const of = hypervisorOf(scenario);
+  const occasions = of.possibleOccasions(scenario);
+  const { vmids, ranges } = of.showsOf(scenario);
+  const oneVmid = !vmids;
+  const { batch, vmidPer } = of.frameOf(policy);
+  const pageByPage = oneVmid && !batch && !ranges;
   const parts = occasions.map((occasion) => {
     const program = oneVmid ? withoutVmidLoops(on.code[occasion]) : on.code[occasion];
     if (occasion === "domain-dies") return policy.ownDomainDies ? program : "";

@@ -1,8 +1,8 @@
 /** A whole comparison, cut into jobs that may run side by side; policies that do the same work are simulated once. */
 import type { CpuProfile } from "../arch/index.js";
 import { type Host, ipaNotes, isNested } from "../host/index.js";
+import { hypervisorOf, type Scenario } from "../hypervisor/index.js";
 import { missingFeature, type Occasion, type Policy, policyOn, type Sequence } from "../policy/index.js";
-import { frameOf, possibleOccasions, type Scenario } from "../xen/index.js";
 import { checksOf } from "./checks.js";
 import { type Job, type PolicyResult, runJob, traceKey } from "./job.js";
 import type { CompareResult, CompareRow, HostDescription, PriceLine, WithoutTlbi } from "./result.js";
@@ -26,7 +26,7 @@ interface Item {
   readonly job: Job;
 }
 
-/** Policies that one simulation serves: fewer would repeat Xen's work, more would leave a core idle at the end. */
+/** Policies that one simulation serves: fewer would repeat the hypervisor's work, more would leave a core idle at the end. */
 const LANES = 4;
 
 /** Cuts a comparison into jobs and puts their results together. Pure: who runs the jobs, and where, is the caller's affair. */
@@ -65,7 +65,7 @@ export class Plan {
   /** One scenario on one CPU: policies that do the same share a result, policies of one frame a simulation. */
   private itemsOf(scenario: Scenario, policies: readonly Policy[], group: { cpu: CpuProfile; hosts: Host[] }): Item[] {
     const byTrace = groupBy(policies, (policy) => traceKey(policy, group.cpu, scenario));
-    const byFrame = groupBy(byTrace.values(), ([first]) => JSON.stringify(frameOf(first!)));
+    const byFrame = groupBy(byTrace.values(), ([first]) => JSON.stringify(hypervisorOf(scenario).frameOf(first!)));
     return [...byFrame.values()].flatMap((frame) =>
       chunks(frame, LANES).flatMap((lanes) => {
         const job: Job = {
@@ -140,7 +140,7 @@ export class Plan {
 
   /** Policies that execute no TLBI on an occasion of the scenario, on any CPU that they are compared on. */
   private withoutTlbi(scenario: Scenario): WithoutTlbi[] {
-    const possible = possibleOccasions(scenario);
+    const possible = hypervisorOf(scenario).possibleOccasions(scenario);
     return this.comparison.policies.flatMap((policy) => {
       const cpus = this.items
         .filter((item) => item.scenario === scenario && item.policy === policy)
@@ -162,9 +162,10 @@ export class Plan {
     const repeating = hosts.filter(
       (host) => cpuOf(host).errata.has("repeat-tlbi") && rows.some((row) => row.host === host.name && row.tlbi.VALE2IS),
     );
+    const titles = new Set(this.comparison.scenarios.map((scenario) => hypervisorOf(scenario).title));
     return [...new Set(repeating.map((host) => cpuOf(host).name))].map(
       (cpu) =>
-        `On ${cpu}, TLBIs are repeated for CVE-2025-10263: after a broadcast TLBI and its DSB, Xen executes a VALE2IS and another DSB.`,
+        `On ${cpu}, TLBIs are repeated for CVE-2025-10263: after a broadcast TLBI and its DSB, ${inWords([...titles])} executes a VALE2IS and another DSB.`,
     );
   }
 
@@ -214,14 +215,8 @@ function hasTlbi(program: Sequence): boolean {
   });
 }
 
-/** Roughly how long a job takes: pages copied and pages touched, for each policy. */
-function weight({ scenario, policies }: Job): number {
-  const segments = scenario.domu.flatMap((d) => d.segment.map((s) => 15 * s.pages));
-  const slots = scenario.run["time-us"] / scenario.run["slice-us"];
-  const touched = Math.max(...scenario.domu.map((d) => d["working-set"] + d["shared-set"]));
-  const work = segments.reduce((a, b) => a + b, 0) + slots * scenario.machine.pcpus * touched;
-  return scenario.lives * work * (1 + policies.length);
-}
+/** Roughly how long a job takes. */
+const weight = ({ scenario, policies }: Job): number => hypervisorOf(scenario).workOf(scenario) * (1 + policies.length);
 
 /** The items of each key, keys in order of first use. */
 function groupBy<T>(items: Iterable<T>, key: (item: T) => string): Map<string, T[]> {

@@ -134,3 +134,21 @@ export interface CompareResult {
   /** absent where nothing was proved */
   readonly proof?: CompareProof;
 }
+
+/** A recorded trace, priced: what the very same run would have cost on other hosts. */
+export interface PricedCapture {
+  readonly name: string;
+  /** how it was made, as the trace says */
+  readonly producer: string;
+  readonly phases: readonly {
+    readonly phase: string;
+    /** TLBIs that Xen executed */
+    readonly tlbi: Readonly<Record<string, number>>;
+    readonly prices: readonly {
+      readonly host: string;
+      readonly ipaBits: number | null;
+      readonly microseconds: number;
+      readonly microsecondsRange: readonly [number, number];
+    }[];
+  }[];
+}

@@ -1,8 +1,8 @@
 /** Is what is compared safe? Each policy is put to the prover, for the occasions that the scenarios have and on the CPUs in use. */
 import type { CpuProfile } from "../arch/index.js";
+import { hypervisorOf, type Scenario } from "../hypervisor/index.js";
 import type { Occasion, Policy } from "../policy/index.js";
 import { assumptions, type ProvedOccasion, Question, type Setting, type SignOff } from "../prove/index.js";
-import { possibleOccasions, type Scenario } from "../xen/index.js";
 import type { Comparison } from "./plan.js";
 import type { CompareResult, CompareRow, ProvedVerdict } from "./result.js";
 
@@ -16,16 +16,20 @@ const UNPROVED = "domain-dies";
  * whatever its other occasions are.
  */
 function unprovedOccasions(scenario: Scenario): Occasion[] {
-  return possibleOccasions(scenario).filter((occasion) => occasion === UNPROVED);
+  return hypervisorOf(scenario)
+    .possibleOccasions(scenario)
+    .filter((occasion) => occasion === UNPROVED);
 }
 
 /** The occasions of a scenario under a policy that the prover knows; a policy that has batches must survive those too. */
 function provedOccasions(scenario: Scenario, policy: Policy): ProvedOccasion[] {
-  return possibleOccasions(scenario).flatMap((occasion): ProvedOccasion[] => {
-    if (occasion === "batch-end") return policy.batch ? ["batch"] : [];
-    if (occasion === UNPROVED) return [];
-    return [occasion];
-  });
+  return hypervisorOf(scenario)
+    .possibleOccasions(scenario)
+    .flatMap((occasion): ProvedOccasion[] => {
+      if (occasion === "batch-end") return policy.batch ? ["batch"] : [];
+      if (occasion === UNPROVED) return [];
+      return [occasion];
+    });
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The built-in host files, for tests. */
 import { existsSync, readFileSync } from "node:fs";
-import { type Host, parseHost } from "./prices.js";
+import type { Host } from "./host.js";
+import { parseHost } from "./host-file.js";
 
 /** Names of the built-in hosts. */
 export const BUILT_IN = ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm-nested-skip-holes"] as const;

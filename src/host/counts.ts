@@ -1,8 +1,7 @@
 /** What a host did for a trace, counted; and the elementary steps of it, for {@link price} to multiply. */
-import type { PriceKey } from "./prices.js";
 
-/** How often each elementary step happened. A missing key is 0. */
-export type Amounts = Readonly<Partial<Record<PriceKey, number>>>;
+/** How often each elementary step happened, by the key of its price. A missing key is 0. */
+export type Amounts<Key extends string = string> = Readonly<Partial<Record<Key, number>>>;
 
 /** The parts of a price; see PriceParts in compare/result.ts. `rest` is not maintenance and stands beside the price. */
 export const PARTS = ["trap", "walk", "flush", "refault"] as const;
@@ -13,9 +12,6 @@ export interface NoShadow {
   readonly ran: Readonly<Record<string, number>>;
   readonly notRun: Readonly<Record<string, number>>;
 }
-
-/** None; on bare metal there are no shadows. */
-export const NO_SHADOW: NoShadow = { ran: {}, notRun: {} };
 
 /** Counts of one trace on one host. All are exact and linear: two traces' counts may be added. */
 export interface Counts {
@@ -44,11 +40,25 @@ export interface Counts {
   readonly rest: Amounts | undefined;
 }
 
+/** Nothing happened, and the rest is unknown. */
+export const NO_COUNTS: Counts = {
+  tlbi: {},
+  hardwareTlbi: {},
+  hypercalls: {},
+  noShadow: { ran: {}, notRun: {} },
+  exits: 0,
+  leavesDropped: 0,
+  refaults: 0,
+  firstFaults: 0,
+  parts: { trap: {}, walk: {}, flush: {}, refault: {} },
+  rest: undefined,
+};
+
 /** Amounts of several parts added up, in the order of first use. */
 export function addAmounts(list: readonly Amounts[]): Amounts {
-  const sum: Partial<Record<PriceKey, number>> = {};
+  const sum: Record<string, number> = {};
   for (const amounts of list)
-    for (const [key, n] of Object.entries(amounts) as [PriceKey, number][]) sum[key] = (sum[key] ?? 0) + n;
+    for (const [key, n] of Object.entries(amounts) as [string, number][]) sum[key] = (sum[key] ?? 0) + n;
   return sum;
 }
 

@@ -1,11 +1,11 @@
 /**
- * What a trace costs on a host: bare metal, or KVM with nested virtualization. Host files hold elementary prices only; the
- * model counts the elementary steps. All of it is pure: text and events in, values out.
+ * What a trace costs on a host. A price model, a folder and a row of PRICE_MODELS, counts the elementary steps of one kind of
+ * host; host files hold elementary prices only. All of it is pure: text and events in, values out.
  */
-export { BareMetal } from "./bare.js";
-export { addCounts, type Counts, type NoShadow } from "./counts.js";
-export { accountOf, ipaNotes } from "./kvm/account.js";
-export { KvmNested } from "./kvm/nested.js";
+export { addCounts, type Counts, NO_COUNTS, type NoShadow } from "./counts.js";
+export type { Host } from "./host.js";
+export { parseHost } from "./host-file.js";
+export type { HostSink, TouchedPages } from "./model.js";
+export { ipaNotes, isNested, modelOf, repeating } from "./models.js";
 export { type Priced, price, ratioRange } from "./price.js";
-export { type Host, isNested, parseHost } from "./prices.js";
-export { countTlbi, priceTlbi, type TouchedPages } from "./single.js";
+export { countTlbi, priceTlbi } from "./single.js";

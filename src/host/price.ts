@@ -1,6 +1,6 @@
 /** Counts times prices: simulated time, with the range that the ranges of the elementary prices give. Never a measurement. */
 import { type Amounts, addAmounts, type Counts, PARTS, type Part } from "./counts.js";
-import type { Host, Price, PriceKey } from "./prices.js";
+import type { Host, Price } from "./host.js";
 
 /** The price of a trace on a host, in microseconds. */
 export interface Priced {
@@ -15,14 +15,14 @@ export interface Priced {
 
 type End = "value" | "low" | "high";
 
-function priceOf(host: Host, key: PriceKey): Price {
+function priceOf(host: Host, key: string): Price {
   const price = host.prices[key];
   if (price === undefined) throw new RangeError(`host ${host.name} has no price '${key}'`);
   return price;
 }
 
 /** Microseconds of `n` steps of one key, each price taken at the end that `end` gives for its key. */
-function cost(host: Host, key: PriceKey, n: number, end: (price: Price) => number): number {
+function cost(host: Host, key: string, n: number, end: (price: Price) => number): number {
   const price = priceOf(host, key);
   if (price.unit === "us") return n * end(price);
   const nanoseconds = end(priceOf(host, "instruction"));
@@ -31,7 +31,7 @@ function cost(host: Host, key: PriceKey, n: number, end: (price: Price) => numbe
 
 function total(host: Host, amounts: Amounts, end: (price: Price) => number): number {
   let sum = 0;
-  for (const key of Object.keys(amounts) as PriceKey[]) sum += cost(host, key, amounts[key]!, end);
+  for (const key of Object.keys(amounts)) sum += cost(host, key, amounts[key]!, end);
   return sum;
 }
 
@@ -40,7 +40,7 @@ const at =
   (price: Price): number =>
     price[end];
 
-/** Prices counts on the host that they were made for. A RangeError says that the host's kind does not fit the counts. */
+/** Prices counts on the host that they were made for. A RangeError says that the counts are those of another price model. */
 export function price(counts: Counts, host: Host): Priced {
   const parts: Record<Part, number> = { trap: 0, walk: 0, flush: 0, refault: 0 };
   for (const part of PARTS) parts[part] = total(host, counts.parts[part], at("value"));
@@ -59,7 +59,7 @@ const maintenance = (counts: Counts): Amounts => addAmounts(PARTS.map((part) => 
 /** Host instructions of these steps: those priced in instructions, at their typical value. 0 on bare metal. */
 export function instructionsOf(amounts: Amounts, host: Host): number {
   let sum = 0;
-  for (const key of Object.keys(amounts) as PriceKey[]) {
+  for (const key of Object.keys(amounts)) {
     const price = priceOf(host, key);
     if (price.unit === "instructions") sum += amounts[key]! * price.value;
   }
@@ -77,7 +77,7 @@ export function ratioRange(a: Counts, b: Counts, host: Host): { value: number; r
   const ratio = (end: (price: Price) => number): number => total(host, above, end) / total(host, below, end);
   const moving = movingPrices(host, addAmounts([above, below]));
   const range: [number, number] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  const ends = new Map<PriceKey, End>();
+  const ends = new Map<string, End>();
   for (let corner = 0; corner < 2 ** moving.length; corner++) {
     moving.forEach((key, bit) => {
       ends.set(key, Math.floor(corner / 2 ** bit) % 2 === 0 ? "low" : "high");
@@ -90,9 +90,9 @@ export function ratioRange(a: Counts, b: Counts, host: Host): { value: number; r
 }
 
 /** Keys of the prices with a true range on which these amounts depend. */
-function movingPrices(host: Host, amounts: Amounts): PriceKey[] {
-  const keys = new Set<PriceKey>();
-  for (const key of Object.keys(amounts) as PriceKey[]) {
+function movingPrices(host: Host, amounts: Amounts): string[] {
+  const keys = new Set<string>();
+  for (const key of Object.keys(amounts)) {
     if (amounts[key] === 0) continue;
     keys.add(key);
     if (priceOf(host, key).unit === "instructions") keys.add("instruction");

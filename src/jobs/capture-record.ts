@@ -1,14 +1,14 @@
 /** What a capture's trace says about its run. */
 import type { CpuProfile } from "../arch/index.js";
 import { type CaptureOptions, type CaptureResult, PHASES, type Phase } from "../capture/index.js";
-import type { RunFacts } from "../compare/index.js";
+import type { RecordFacts } from "../hypervisor/index.js";
 import type { TraceRecording } from "../trace/index.js";
 
 /** The record of a finished capture. `own`: the user named the Xen; `cpu`: the profile that stands for the CPU. */
 export function recordingOf(
   what: CaptureOptions,
   result: CaptureResult,
-  facts: RunFacts,
+  facts: RecordFacts,
   { own, from, packages, cpu }: { own: boolean; from: Phase; packages: readonly string[]; cpu: CpuProfile },
 ): TraceRecording {
   const { domu, dom0Vcpus, pcpus } = what;

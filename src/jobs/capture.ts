@@ -23,10 +23,10 @@ import {
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { type Held, Holding, profileOf, refuseWithout } from "../compare/index.js";
 import { isStream } from "../files/index.js";
+import { hypervisor } from "../hypervisor/index.js";
 import { InputError } from "../input/index.js";
 import { type TraceWriter, writeTrace } from "../trace/file.js";
 import { FromPhase, incomplete, Losses, type Summary, type TraceLosses, type TraceRecording } from "../trace/index.js";
-import { nearestVersion, versionOfBanner } from "../xen/index.js";
 import { CaptureMeter } from "./capture-meter.js";
 import { recordingOf } from "./capture-record.js";
 import { interruptible } from "./progress.js";
@@ -114,7 +114,7 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
     }
   });
   const summary = holding.summing.summary();
-  const version = nearestVersion(result.banner);
+  const version = hypervisor().nearestVersion(result.banner);
   const policy = told ?? loadPolicy(version.policy);
   const held = holding.held(
     policy,
@@ -198,10 +198,10 @@ function xenFiles(options: CaptureAsked, debian: Distribution): { xen: string; x
 
 /** What is to be said where no version of the model is the Xen that ran: nothing else is as good a guess as its neighbour. */
 function unknownVersion(banner: string): string[] {
-  if (versionOfBanner(banner)) return [];
+  if (hypervisor().versionOfBanner(banner)) return [];
   const build = /^\S+(?: \([^)]*\))?/.exec(banner)?.[0] ?? "a Xen that prints no version";
   return [
-    `what its page allocator flushes: the model has no version ${build}, and is held against it as ${nearestVersion(banner).title}`,
+    `what its page allocator flushes: the model has no version ${build}, and is held against it as ${hypervisor().nearestVersion(banner).title}`,
   ];
 }
 

@@ -1,10 +1,11 @@
 /** A scenario under a policy, simulated into a trace. */
+
 import { setImmediate } from "node:timers/promises";
 import type { CpuProfile } from "../arch/index.js";
+import { hypervisorOf, type Scenario } from "../hypervisor/index.js";
 import type { Policy } from "../policy/index.js";
 import { writeTrace } from "../trace/file.js";
 import type { TraceSink } from "../trace/index.js";
-import { type Scenario, simulation } from "../xen/index.js";
 import { interruptibleInto, Progress } from "./progress.js";
 
 /**
@@ -23,7 +24,7 @@ export function simulateInto(
     const trace = await writeTrace(output, producer);
     const progress = new Progress("events");
     try {
-      const steps = simulation(scenario, cpu, [{ policy, sinks: [trace, ...sinks] }]);
+      const steps = hypervisorOf(scenario).simulation(scenario, cpu, [{ policy, sinks: [trace, ...sinks] }]);
       let step = steps.next();
       for (; !step.done; step = steps.next()) {
         await setImmediate();

@@ -1,5 +1,11 @@
 /** What differs between two traces, as a table: a row for each count of a phase, and for each of its prices. */
-import type { CallerChange, Change, PriceChange, TraceDifference } from "../compare/index.js";
+import {
+  type CallerChange,
+  type Change,
+  isNestedRow,
+  type PriceChange,
+  type TraceDifference,
+} from "../compare/index.js";
 import { callPath, signed } from "./format.js";
 import { byHost } from "./host-columns.js";
 import { labelledCounts } from "./labels.js";
@@ -22,7 +28,7 @@ export function differenceTable(difference: TraceDifference, all: boolean): Tabl
   return tableOf(COLUMNS, all ? rows.filter(isAnything) : rows.filter(isAnything).filter(isDifferent));
 }
 
-const isNested = ({ before, after }: PriceChange): boolean => (before ?? after)!.rest !== null;
+const isNested = ({ before, after }: PriceChange): boolean => isNestedRow((before ?? after)!);
 const pricedRow = (price: PriceChange): Changed => ({ phase: price.phase, what: "price", price });
 
 /** Null in `difference`: one of the traces does not have the phase. */

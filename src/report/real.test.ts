@@ -3,21 +3,23 @@ import test from "node:test";
 import { cpuProfile, withErratum } from "../arch/index.js";
 import { hostNames, loadHost, loadPolicy, loadScenario, policyNames } from "../catalog/index.js";
 import { type CompareResult, compare } from "../compare/index.js";
+import type { Scenario } from "../xen/scenario.js";
 import { compareTables, renderReport } from "./index.js";
 
 /** The built-in scenarios, cut short, under the built-in policies on the built-in hosts. */
 function real(cpu: string, policies = policyNames()): CompareResult {
-  const disk = loadScenario("create-domu");
+  const disk = loadScenario("create-domu") as Scenario;
   const domu = disk.domu.map((d) => ({
     ...d,
     segment: d.segment.map((s) => ({ ...s, pages: Math.min(s.pages, 40) })),
   }));
-  const busy = loadScenario("vcpu-switch");
+  const busy = loadScenario("vcpu-switch") as Scenario;
+  const scenarios: Scenario[] = [
+    { ...disk, domu },
+    { ...busy, run: { ...busy.run, "time-us": 4 * busy.run["slice-us"] } },
+  ];
   return compare({
-    scenarios: [
-      { ...disk, domu },
-      { ...busy, run: { ...busy.run, "time-us": 4 * busy.run["slice-us"] } },
-    ],
+    scenarios,
     policies: policies.map(loadPolicy),
     hosts: hostNames().map(loadHost),
     ipaBits: [40, 48],

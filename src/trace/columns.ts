@@ -5,7 +5,7 @@
 import { NO_DOMAIN, NO_LEVEL } from "./event.js";
 
 /** What a column holds: text (in the buffer its code or id), a whole number from `min` to `max`, or 64 bits. */
-export type Column =
+type Column =
   | (InBuffer<Uint8ArrayConstructor | Uint16ArrayConstructor> & { readonly holds: "text" })
   | (InBuffer<Uint8ArrayConstructor | Uint16ArrayConstructor | Int8ArrayConstructor> & {
       readonly holds: "small";
@@ -58,12 +58,12 @@ export type SmallColumnName = Holding<"small">;
 export type WideColumnName = Holding<"wide">;
 
 /** The name of a column's array in the buffer. */
-export type FieldOf<C extends ColumnName> = C extends ColumnName
+type FieldOf<C extends ColumnName> = C extends ColumnName
   ? (typeof COLUMN_TABLE)[C] extends { field: infer F extends string }
     ? F
     : C
   : never;
-export type Field = FieldOf<ColumnName>;
+type Field = FieldOf<ColumnName>;
 /** The arrays of a buffer, by field. */
 export type ColumnArrays = {
   readonly [C in ColumnName as FieldOf<C>]: InstanceType<(typeof COLUMN_TABLE)[C]["array"]>;
@@ -87,7 +87,7 @@ export const SMALL_COLUMNS = holding<SmallColumnName>("small");
 export const WIDE_COLUMNS = holding<WideColumnName>("wide");
 
 /** A column as it stands in a buffer, for loops over all of them. */
-export interface FieldColumn {
+interface FieldColumn {
   readonly name: ColumnName;
   readonly field: Field;
   readonly words: 1 | 2;

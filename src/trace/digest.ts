@@ -13,7 +13,7 @@ import { FIELDS } from "./columns.js";
 import { KINDS, type Names, nameOf } from "./event.js";
 
 /** A hash on its way, as node:crypto makes them. */
-export interface Hash {
+interface Hash {
   update(bytes: Uint8Array): unknown;
   digest(encoding: "hex"): string;
 }

@@ -22,7 +22,6 @@
 import { BARRIERS, SYSREGS, TLBI_OPS } from "../arch/index.js";
 
 export const KINDS = ["write", "tlbi", "barrier", "sysreg", "access", "owner", "fault", "begin", "end"] as const;
-export type KindName = (typeof KINDS)[number];
 
 /** Codes of the kinds: indexes in {@link KINDS}. */
 export const Kind = {
@@ -59,7 +58,7 @@ export const NO_DOMAIN = 0x7ff4;
 export const NO_LEVEL = -1;
 
 /** Most characters of a trace's strings, each counted once: they are kept in memory. */
-export const MAX_NAME_CHARACTERS = 1 << 24;
+const MAX_NAME_CHARACTERS = 1 << 24;
 
 /** Strings of a trace: marks and sites, each once; an id is its index. Id 0 is "". At most 65,536. */
 export class Names {

@@ -4,7 +4,7 @@
  */
 
 /** Widest value: the packer's 32-bit accumulator holds up to 7 bits left over and one value. */
-export const MAX_WIDTH = 24;
+const MAX_WIDTH = 24;
 
 /** Bits that hold the numbers 0 to `count` - 1, at least 1: some readers do not take a width of 0. */
 export const widthOf = (count: number): number => Math.max(1, 32 - Math.clz32(count - 1));

@@ -15,7 +15,7 @@ export const OUTSIDE = "other";
 export const TOTAL = "total";
 
 /** Most phases by name, and most phases that are open at once: who sums up by phase keeps counts of each. */
-export const MAX_PHASES = 1024;
+const MAX_PHASES = 1024;
 
 /** The name of a mark: "class:what". */
 export const markName = (of: MarkClass, what: string): string => `${of}:${what}`;

@@ -14,7 +14,7 @@ export interface ByteSource {
 }
 
 /** The most rows that such a row group may have: what pandas writes by default. */
-export const MAX_FOREIGN_ROWS = 1 << 20;
+const MAX_FOREIGN_ROWS = 1 << 20;
 
 /** Rows [start, start + rows) of a column. Throws an Error that says what is wrong with them. */
 export async function foreignRows(

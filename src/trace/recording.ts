@@ -5,7 +5,7 @@
 import * as v from "valibot";
 
 /** Longest record, in characters of JSON. */
-export const MAX_RECORDING = 32_768;
+const MAX_RECORDING = 32_768;
 
 const text = (most: number) =>
   v.pipe(v.string(), v.maxLength(most), v.regex(/^\P{Cc}*$/u, "expected no control characters"));
@@ -30,7 +30,7 @@ const schema = v.object({
   sha256: v.optional(v.record(text(32), sha256)),
   /** phases that were run and left out of the trace */
   leftOut: v.optional(v.pipe(v.array(text(64)), v.maxLength(64))),
-  /** what the model needs to replay the run: see RecordedRun and RunFacts in compare */
+  /** what the model needs to replay the run: see RecordedRun and RunFacts in xen/recorded.ts */
   run: v.optional(
     v.object({
       segments: v.pipe(

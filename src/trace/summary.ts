@@ -18,7 +18,7 @@ export interface CallerCount {
 }
 
 /** Counts by name, only of what occurred. */
-export type Counts = Readonly<Record<string, number>>;
+type Counts = Readonly<Record<string, number>>;
 
 /** What happened between the begin and the end of a phase. */
 export interface PhaseSummary {

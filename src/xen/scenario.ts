@@ -64,6 +64,7 @@ const run = v.strictObject({
 const PHASES = ["create", "run", "destroy", "scrub"] as const;
 
 const schema = v.strictObject({
+  hypervisor: v.optional(v.literal("xen")),
   name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]*$/, "expected kebab-case: a-z, 0-9, '-' and '.'")),
   title: text,
   source: text,

@@ -1,15 +1,8 @@
 /** A small machine with Xen on it, and its trace as plain objects, for tests. */
 import { cpuProfile } from "../arch/index.js";
 import { type Due, type Policy, parsePolicy, policyOn } from "../policy/index.js";
-import {
-  type EventBuffer,
-  KINDS,
-  type KindName,
-  type Names,
-  nameOf,
-  Recorder,
-  type TraceSink,
-} from "../trace/index.js";
+import { nameOf } from "../trace/event.js";
+import { type EventBuffer, KINDS, type Names, Recorder, type TraceSink } from "../trace/index.js";
 import { type Domain, Xen } from "./domain.js";
 import { Machine } from "./machine.js";
 import { Physmap } from "./physmap.js";
@@ -17,7 +10,7 @@ import { DEFAULT_VERSION, xenVersion } from "./versions.js";
 
 /** One event. The 64-bit columns are numbers here, `to` of an end mark signed; values above 2^53 lose low bits. */
 export interface Seen {
-  readonly kind: KindName;
+  readonly kind: (typeof KINDS)[number];
   readonly name: string;
   readonly pcpu: number;
   readonly domain: number;

@@ -2,21 +2,22 @@
  * One host's view of a tally. The leaves of the shadow tables evolve alike whatever the IPA size and the way of unmapping;
  * only what the host does for it differs, and it differs by sums: the steps over an empty IPA space are one multiplication.
  */
-import { ipaFeature, levelShift, minBlockLevel, stage2Geometry, TLBI_OPS, tlbiIndex } from "../../arch/index.js";
+import { levelShift, minBlockLevel, stage2Geometry, TLBI_OPS, tlbiIndex } from "../../arch/index.js";
 import { InputError } from "../../input/index.js";
-import { byName, type Counts } from "../counts.js";
-import { type Host, isNested, type KvmHost } from "../prices.js";
+import { type Amounts, byName, type Counts, type Part } from "../counts.js";
+import type { Host } from "../host.js";
+import type { NestedPrice } from "./prices.js";
+import { type KvmHost, kvmOf } from "./settings.js";
 import { EVERY_VMID, type Tally } from "./tally.js";
 
 /** A host's way of unmapping, and its IPA size: kvm_ipa_limit, which is the host's and not a VM's. */
-export interface Account extends Pick<KvmHost, "granuleBits" | "unmap" | "holes" | "repeatTlbi"> {
+interface Account extends Pick<KvmHost, "granuleBits" | "unmap" | "holes" | "repeatTlbi"> {
   readonly ipaBits: number;
 }
 
-/** The account of a nested host at an IPA size; an InputError where the host's page size has no stage 2 of that size. */
+/** The account of a host at an IPA size; an InputError where the host's page size has no stage 2 of that size. */
 export function accountOf(host: Host, ipaBits: number): Account {
-  if (!isNested(host)) throw new InputError(`host ${host.name} is not nested, so IPA bits do not matter to it`);
-  const { granuleBits, unmap, holes, repeatTlbi } = host.kvm;
+  const { granuleBits, unmap, holes, repeatTlbi } = kvmOf(host);
   try {
     stage2Geometry(ipaBits, granuleBits);
   } catch (error) {
@@ -24,20 +25,6 @@ export function accountOf(host: Host, ipaBits: number): Account {
     throw error;
   }
   return { granuleBits, unmap, holes, repeatTlbi, ipaBits };
-}
-
-/** What a host must have for those of the IPA sizes that are above 48 bits: a sentence for each and page size. */
-export function ipaNotes(hosts: readonly Host[], ipaBits: readonly number[]): string[] {
-  const notes = new Set<string>();
-  for (const bits of ipaBits)
-    for (const { kvm } of hosts) {
-      const feature = kvm && ipaFeature(bits, kvm.granuleBits);
-      if (feature)
-        notes.add(
-          `${bits} IPA bits with ${2 ** (kvm.granuleBits - 10)} KiB pages are those of a host with ${feature} and as many bits of PA: without, KVM's limit is 48.`,
-        );
-    }
-  return [...notes];
 }
 
 const hardware = (name: string): number => tlbiIndex(name) ?? -1;
@@ -105,6 +92,35 @@ export function nestedCounts(
 
   const leavesDropped = full.leaves + partial.leaves;
   const roundTrips = Object.values(hypercalls).reduce((sum, n) => sum + n, 0);
+  const parts: Readonly<Record<Part, Amounts<NestedPrice>>> = {
+    trap: {
+      exit: tally.slow,
+      handler: tally.slow,
+      "stage-2-match": tally.stage2Matches,
+      "el1-match": tally.el1Matches,
+      "fast-exit": tally.fast,
+      "fast-path": tally.fast,
+    },
+    walk: {
+      "chunk-step": fullSteps + partialSteps.chunks,
+      "flush-call": flushCalls,
+      repeat: repeats,
+      descend: full.descends + partial.descends + upper * upperDescends + top * topDescends,
+      "empty-slot": full.emptySlots + partial.emptySlots,
+      leaf: leavesDropped,
+      "free-table": fullFreed + partialFreed,
+      lookup: tally.lookups,
+      "lookup-level": tally.lookupTables + upper * tally.lookupUpperTables + top * tally.lookupTopTables,
+    },
+    flush: { broadcast: broadcasts, local: tally.contextFlushes },
+    refault: { exit: tally.refaults, "shadow-fault": tally.refaults },
+  };
+  const rest: Amounts<NestedPrice> = {
+    // A hypercall leaves L2 for the host, which enters L1; L1's ERET leaves for the host again.
+    exit: tally.firstFaults + 2 * roundTrips,
+    "shadow-fault": tally.firstFaults,
+    "round-trip": roundTrips,
+  };
   return {
     tlbi,
     hardwareTlbi: byName(ops, (i) => TLBI_OPS[i]!.name),
@@ -114,34 +130,7 @@ export function nestedCounts(
     leavesDropped,
     refaults: tally.refaults,
     firstFaults: tally.firstFaults,
-    parts: {
-      trap: {
-        exit: tally.slow,
-        handler: tally.slow,
-        "stage-2-match": tally.stage2Matches,
-        "el1-match": tally.el1Matches,
-        "fast-exit": tally.fast,
-        "fast-path": tally.fast,
-      },
-      walk: {
-        "chunk-step": fullSteps + partialSteps.chunks,
-        "flush-call": flushCalls,
-        repeat: repeats,
-        descend: full.descends + partial.descends + upper * upperDescends + top * topDescends,
-        "empty-slot": full.emptySlots + partial.emptySlots,
-        leaf: leavesDropped,
-        "free-table": fullFreed + partialFreed,
-        lookup: tally.lookups,
-        "lookup-level": tally.lookupTables + upper * tally.lookupUpperTables + top * tally.lookupTopTables,
-      },
-      flush: { broadcast: broadcasts, local: tally.contextFlushes },
-      refault: { exit: tally.refaults, "shadow-fault": tally.refaults },
-    },
-    rest: {
-      // A hypercall leaves L2 for the host, which enters L1; L1's ERET leaves for the host again.
-      exit: tally.firstFaults + 2 * roundTrips,
-      "shadow-fault": tally.firstFaults,
-      "round-trip": roundTrips,
-    },
+    parts,
+    rest,
   };
 }

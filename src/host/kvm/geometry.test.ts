@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addressOperand, rangeOperand } from "../../arch/index.js";
 import { builtInHost, builtInText } from "../builtin.fixture.js";
-import { type Host, parseHost } from "../prices.js";
+import type { Host } from "../host.js";
+import { parseHost } from "../host-file.js";
 import { priceTlbi } from "../single.js";
+import { kvmOf } from "./settings.js";
 
 const hostOf = (pages: "4K" | "16K" | "64K"): Host =>
   parseHost(
@@ -56,7 +58,7 @@ test("an IPA size that the page size cannot have is refused", () => {
 test("above 48 bits a page keeps all of its IPA: no other page's leaf is taken for it", () => {
   for (const pages of ["4K", "16K", "64K"] as const) {
     const host = hostOf(pages);
-    const size = 2 ** (host.kvm!.granuleBits - 12);
+    const size = 2 ** (kvmOf(host).granuleBits - 12);
     const far = 2 ** 40 - size; // the last page of 52 bits; its lower 48 bits are another page's
     const shadow = [
       { first: far, pages: 1, level: 3 },

@@ -1,11 +1,18 @@
 /** A guest hypervisor at work, for tests of its host. */
 import { sysregIndex, tlbiIndex, vttbr } from "../../arch/index.js";
 import { Access, NO_DOMAIN, Recorder } from "../../trace/index.js";
+import { builtInHost } from "../builtin.fixture.js";
 import type { Counts } from "../counts.js";
 import { KvmNested } from "./nested.js";
+import { withKvm } from "./settings.js";
 
 const SHAPE = { granuleBits: 12, backingLevel: 3 } as const;
-const KVM = { granuleBits: 12, unmap: "per-chunk", holes: "walked", repeatTlbi: false } as const;
+const KVM = withKvm(builtInHost("kvm-nested-7.2"), {
+  granuleBits: 12,
+  unmap: "per-chunk",
+  holes: "walked",
+  repeatTlbi: false,
+});
 const VTTBR_EL2 = sysregIndex("VTTBR_EL2")!;
 
 /** Its accesses, switches, hypercalls and TLBIs, on a host with 40 and 48 IPA bits. Domain N has VMID N. */
@@ -76,7 +83,7 @@ export class Guest {
 
   counts(ipaBits = 40): Counts {
     this.trace.flush();
-    return this.nested.counts({ ...KVM, ipaBits });
+    return this.nested.counts(KVM, ipaBits);
   }
 
   /** steps of 1 GiB that the host flushed, at 40 bits: 1,024 a full unmap */

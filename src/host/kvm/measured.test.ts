@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { addressOperand, rangeOperand, ttl4k } from "../../arch/index.js";
 import { builtInHost } from "../builtin.fixture.js";
 import { priceTlbi } from "../single.js";
+import { withKvm } from "./settings.js";
 
 const host = builtInHost("kvm-nested-7.2");
 const C = 2 ** 18;
@@ -142,7 +143,7 @@ test("a 40-bit host does 1,024 steps, and 0.71 M instructions when something is 
 });
 
 // Counted on a host CPU with the erratum (MIDR of Neoverse N2): one VALE2IS more for each TLBI that the host executes.
-const repeating = { ...host, kvm: { ...host.kvm!, repeatTlbi: true } };
+const repeating = withKvm(host, { repeatTlbi: true });
 const repeated = (op: string, shadow: number | undefined, operand = 0) =>
   priceTlbi({ op, operand: BigInt(operand), host: repeating, ipaBits: 48, shadow }).tlbi;
 

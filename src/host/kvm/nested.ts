@@ -1,13 +1,15 @@
 /** KVM with nested virtualization as the host of the hypervisor whose trace this is: trace in, counts out. */
 import { hex, idOf, levelShift, PAGE_SHIFT, pageOf, SYSREGS, TLBI_OPS } from "../../arch/index.js";
 import { InputError } from "../../input/index.js";
-import { type EventBuffer, Kind, type Names, type TraceSink } from "../../trace/index.js";
+import { type EventBuffer, Kind, type Names } from "../../trace/index.js";
 import { byName, type Counts } from "../counts.js";
+import type { Host } from "../host.js";
 import { HypercallMarks } from "../marks.js";
-import type { KvmHost } from "../prices.js";
-import { type Account, nestedCounts } from "./account.js";
+import type { HostSink } from "../model.js";
+import { accountOf, nestedCounts } from "./account.js";
 import { TlbiHandlers } from "./handlers.js";
 import { NestedMmus, type ShadowMmu } from "./mmus.js";
+import type { KvmHost } from "./settings.js";
 import { ShadowPool } from "./shadow.js";
 import { Tally } from "./tally.js";
 
@@ -50,7 +52,7 @@ type ShadowShape = Pick<KvmHost, "granuleBits" | "backingLevel">;
  * force; the begin of the latter three tells that the guest ran until then; and by an access. What a pCPU does without a
  * domain, idle, enters no guest.
  */
-export class KvmNested implements TraceSink {
+export class KvmNested implements HostSink {
   readonly wants = [Kind.access, Kind.tlbi, Kind.sysreg, Kind.begin, Kind.end];
   private readonly granuleBits: KvmHost["granuleBits"];
   private readonly backingLevel: KvmHost["backingLevel"];
@@ -232,8 +234,9 @@ export class KvmNested implements TraceSink {
     return this.mmus.vmidsRun();
   }
 
-  /** What the host of that account did until now. A RangeError says that it was not simulated: its IPA size or page size. */
-  counts(account: Account): Counts {
+  /** What the host did until now. A RangeError says that it was not simulated: its IPA size or page size. */
+  counts(host: Host, ipaBits: number): Counts {
+    const account = accountOf(host, ipaBits);
     const size = this.ipaBits.indexOf(account.ipaBits);
     if (size < 0) throw new RangeError(`${account.ipaBits} IPA bits were not simulated`);
     if (account.granuleBits !== this.granuleBits) throw new RangeError("another host page size was simulated");

@@ -1,4 +1,4 @@
-/** What the host did for the trapped TLBIs of a trace, in sums that serve every account: see {@link Account}. */
+/** What the host did for the trapped TLBIs of a trace, in sums that serve every account (account.ts). */
 import { largestRange, TLBI_OPS } from "../../arch/index.js";
 import { WalkCounts } from "./shadow.js";
 

@@ -6,6 +6,7 @@ import {
   type HalfPhase,
   inBoth,
   isChanged,
+  isNestedRow,
   type PhaseDifference,
   type PriceChange,
   type PricedCounts,
@@ -174,7 +175,7 @@ function countsText(phase: PhaseDifference, width: number, all: boolean): string
 /** A price in both traces. */
 type PricePair = PriceChange & { readonly before: PricedCounts; readonly after: PricedCounts };
 const isPair = (row: PriceChange): row is PricePair => row.before !== null && row.after !== null;
-const isNested = (row: PricePair): boolean => row.before.rest !== null;
+const isNested = (row: PricePair): boolean => isNestedRow(row.before);
 const costsDiffer = (row: PricePair): boolean => row.before.microseconds !== row.after.microseconds;
 
 function pricesText(prices: readonly PriceChange[], width: number, all: boolean): string {

@@ -1,5 +1,6 @@
 /** A recorded trace held against policies, in words: its figures beside the model's, and its flushes. */
-import type { Held, RecordedRow } from "../../compare/index.js";
+import type { Held } from "../../compare/index.js";
+import type { RecordedRow } from "../../hypervisor/index.js";
 import { count, signed as signedCount } from "../format.js";
 import { tableOf } from "../table.js";
 import { executedText } from "./executed.js";

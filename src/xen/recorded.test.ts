@@ -16,8 +16,9 @@ import {
   Summing,
   type TraceSink,
 } from "../trace/index.js";
-import { parseScenario, simulate } from "../xen/index.js";
 import { predictRun, type RecordedRow, RunFacts, recordedRows } from "./recorded.js";
+import { parseScenario } from "./scenario.js";
+import { simulate } from "./simulate.js";
 
 const TRACES = fileURLToPath(new URL("../../traces", import.meta.url));
 

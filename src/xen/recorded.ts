@@ -12,8 +12,10 @@ import {
   Summing,
   type TraceSink,
 } from "../trace/index.js";
-import { REPLAYED, type Replayed, replay, SCRUB, type Scenario, type Switch, type XenVersion } from "../xen/index.js";
 import { CALLED_AGAIN, type Cause, causesOf, type Known } from "./recorded-causes.js";
+import { REPLAYED, type Replayed, replay, SCRUB, type Switch } from "./replay.js";
+import type { Scenario } from "./scenario.js";
+import type { XenVersion } from "./versions.js";
 
 /** What the toolstack logged and the machine was: all that the model is told beside the vCPU switches. */
 interface RecordedRun {
@@ -32,7 +34,7 @@ interface RecordedFacts {
   /** IPA bits of the p2m */
   readonly ipaBits: number;
   /** on each pCPU the vCPU of each domain that ran last before the domU's creation, the earliest first */
-  readonly lastRan: readonly Switch[];
+  readonly lastRan: Switch[];
 }
 
 /** One figure of one phase. */
@@ -240,22 +242,4 @@ function rowOf(phase: string, what: string, is: PhaseSummary, was: PhaseSummary,
   if (explained.unexplained >= 0) return { ...row, ...explained };
   const missing = was.byCaller.filter((r) => r.op === what).map(({ count, caller }) => ({ count, caller }));
   return { ...row, ...explained, missing };
-}
-
-/** A recorded trace, priced: what the very same run would have cost on other hosts. */
-export interface PricedCapture {
-  readonly name: string;
-  /** how it was made, as the trace says */
-  readonly producer: string;
-  readonly phases: readonly {
-    readonly phase: string;
-    /** TLBIs that Xen executed */
-    readonly tlbi: Readonly<Record<string, number>>;
-    readonly prices: readonly {
-      readonly host: string;
-      readonly ipaBits: number | null;
-      readonly microseconds: number;
-      readonly microsecondsRange: readonly [number, number];
-    }[];
-  }[];
 }

@@ -1,8 +1,9 @@
 /** The hypervisor under study on bare metal: its TLBIs are the hardware's, and wait for its DSBs. */
-import { BARRIERS, completes, type Reach, TLBI_OPS } from "../arch/index.js";
-import { type EventBuffer, Kind, type Names, type TraceSink } from "../trace/index.js";
-import { byName, type Counts, NO_SHADOW } from "./counts.js";
-import { HypercallMarks } from "./marks.js";
+import { BARRIERS, completes, type Reach, TLBI_OPS } from "../../arch/index.js";
+import { type EventBuffer, Kind, type Names } from "../../trace/index.js";
+import { byName, type Counts, NO_COUNTS } from "../counts.js";
+import { HypercallMarks } from "../marks.js";
+import type { HostSink } from "../model.js";
 
 const REACHES: readonly Reach[] = ["local", "inner", "outer"];
 /** TLBIs that wait for the same DSBs: by reach, and with or without nXS. */
@@ -18,7 +19,7 @@ const MAX_PCPUS = 256;
  * Counts TLBIs and the DSBs that complete them. The dearest TLBI that a DSB completes is priced with that DSB, the others
  * as further ones; what no DSB has completed when the trace ends is priced as if one did, pCPU by pCPU.
  */
-export class BareMetal implements TraceSink {
+export class BareMetal implements HostSink {
   readonly wants = [Kind.tlbi, Kind.barrier, Kind.begin];
   private readonly executed = new Float64Array(TLBI_OPS.length);
   private readonly pending = new Float64Array(MAX_PCPUS * CLASSES.length);
@@ -64,22 +65,12 @@ export class BareMetal implements TraceSink {
   counts(): Counts {
     for (let pcpu = 0; pcpu < MAX_PCPUS; pcpu++) this.complete(pcpu, EVERY_CLASS);
     const tlbi = byName(this.executed, (i) => TLBI_OPS[i]!.name);
-    return {
-      tlbi,
-      hardwareTlbi: tlbi,
-      hypercalls: this.hypercalls.byName(),
-      noShadow: NO_SHADOW,
-      exits: 0,
-      leavesDropped: 0,
-      refaults: 0,
-      firstFaults: 0,
-      parts: {
-        trap: {},
-        walk: {},
-        flush: { broadcast: this.broadcast, local: this.local, further: this.further },
-        refault: {},
-      },
-      rest: undefined,
-    };
+    const flush = { broadcast: this.broadcast, local: this.local, further: this.further };
+    const hypercalls = this.hypercalls.byName();
+    return { ...NO_COUNTS, tlbi, hardwareTlbi: tlbi, hypercalls, parts: { ...NO_COUNTS.parts, flush } };
+  }
+
+  vmidsRun(): number[] {
+    return [];
   }
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PhaseSummary } from "../trace/index.js";
-import type { XenVersion } from "../xen/index.js";
 import { xenVersion } from "../xen/versions.js";
 import { causesOf, type Known } from "./recorded-causes.js";
+import type { XenVersion } from "./versions.js";
 
 const phase = (op: string, callers: Readonly<Record<string, number>>): PhaseSummary => ({
   ...({} as PhaseSummary),

@@ -1,7 +1,7 @@
 /** Why a record has TLBIs that the model lacks: what the model does not do, or is not told, by where Xen does it. */
 import { TLBI_OPS, tlbiIndex } from "../arch/index.js";
 import type { PhaseSummary } from "../trace/index.js";
-import type { XenVersion } from "../xen/index.js";
+import type { XenVersion } from "./versions.js";
 
 /** Why a figure differs, with how much of the difference it explains. */
 export interface Cause {

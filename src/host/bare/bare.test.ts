@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { barrierIndex, tlbiIndex } from "../arch/index.js";
-import { Recorder } from "../trace/index.js";
+import { barrierIndex, tlbiIndex } from "../../arch/index.js";
+import { Recorder } from "../../trace/index.js";
+import { builtInHost } from "../builtin.fixture.js";
+import type { Counts } from "../counts.js";
+import { price } from "../price.js";
 import { BareMetal } from "./bare.js";
-import { builtInHost } from "./builtin.fixture.js";
-import type { Counts } from "./counts.js";
-import { price } from "./price.js";
 
 /** Instructions of one pCPU, or of several where a word is "pcpu:instruction". */
 function countsOf(...code: string[]): Counts {

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InputError } from "../input/index.js";
 import { BUILT_IN, builtInHost, builtInText } from "./builtin.fixture.js";
-import { BARE_PRICES, NESTED_PRICES, parseHost } from "./prices.js";
+import { parseHost } from "./host-file.js";
+import { kvmOf } from "./kvm/settings.js";
+import { modelOf } from "./models.js";
 
 const refused = (edit: (text: string) => string, message: RegExp, name = "kvm-nested-7.2"): void => {
   const text = builtInText(name);
@@ -18,8 +20,7 @@ test("every built-in host names each elementary price with a source, and nothing
   for (const name of BUILT_IN) {
     const host = builtInHost(name);
     assert.equal(host.name, name);
-    const table = host.kvm === undefined ? BARE_PRICES : NESTED_PRICES;
-    assert.deepEqual(Object.keys(host.prices).sort(), Object.keys(table).sort());
+    assert.deepEqual(Object.keys(host.prices), Object.keys(modelOf(host).prices));
     for (const price of Object.values(host.prices)) assert.ok(price.source.length > 10 && price.low <= price.high);
   }
 });
@@ -31,7 +32,9 @@ test("the nested hosts differ in how they unmap, not in what a step costs", () =
   assert.deepEqual(values[1], values[0]);
   assert.deepEqual(values[2], values[0]);
   assert.deepEqual(
-    BUILT_IN.slice(1).map((name) => [builtInHost(name).kvm?.unmap, builtInHost(name).kvm?.holes]),
+    BUILT_IN.slice(1)
+      .map((name) => builtInHost(name))
+      .map((host) => [kvmOf(host).unmap, kvmOf(host).holes]),
     [
       ["per-chunk", "walked"],
       ["whole-shadow", "walked"],

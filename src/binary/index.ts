@@ -1,0 +1,22 @@
+/**
+ * What a build of Xen says of itself: its ELF file, its functions and who calls whom, and the places where it flushes and writes
+ * tables, with the barriers beside them. Files in, values out; nothing runs.
+ */
+export { type BlindSite, blindSites } from "./blind.js";
+export { beginsWay, type CALLS } from "./calls.js";
+export { Directmap, type DirectmapValues, directmapVariables } from "./directmap.js";
+export { Elf, isElf } from "./elf.js";
+export type { Barriers } from "./site-barriers.js";
+export {
+  findSites,
+  pageOf,
+  type Site,
+  type Sites,
+  type StoreSite,
+  type SysregSite,
+  type TlbiSite,
+  type TranslationSite,
+} from "./sites.js";
+export { isP2m, type StorePlaces } from "./stores.js";
+export { type XenFunction, XenText } from "./text.js";
+export { openXenSyms, readImage, readInput, readKernel } from "./xen-image.js";

@@ -1,0 +1,48 @@
+/** Xen as a row of HYPERVISORS: see Hypervisor in hypervisor/hypervisor.ts. */
+import type { CpuProfile } from "../arch/index.js";
+import type { Policy } from "../policy/index.js";
+import type { Summary, TraceRecording } from "../trace/index.js";
+import { frameOf } from "./machine.js";
+import { predictRun, type RecordedRow, RunFacts, recordedRows } from "./recorded.js";
+import { parseScenario, type Scenario } from "./scenario.js";
+import { possibleOccasions, simulate, simulation } from "./simulate.js";
+import { nearestVersion, versionOfBanner } from "./versions.js";
+
+export const XEN = {
+  name: "xen",
+  title: "Xen",
+  parseScenario,
+  frameOf,
+  possibleOccasions,
+  /** A domain of one vCPU has one VMID in any case; relinquish_p2m_mapping() removes in pieces larger than a page. */
+  showsOf({ dom0, domu, destroy, lives }: Scenario) {
+    return { vmids: dom0.vcpus > 1 || domu.some(({ vcpus }) => vcpus > 1), ranges: destroy || lives > 1 };
+  },
+  /** Pages copied, and pages touched. */
+  workOf({ domu, run, machine, lives }: Scenario) {
+    const segments = domu.flatMap((d) => d.segment.map((s) => 15 * s.pages));
+    const slots = run["time-us"] / run["slice-us"];
+    const touched = Math.max(...domu.map((d) => d["working-set"] + d["shared-set"]));
+    return lives * (segments.reduce((a, b) => a + b, 0) + slots * machine.pcpus * touched);
+  },
+  simulation,
+  simulate,
+  versionOfBanner,
+  nearestVersion,
+  recordFacts: () => new RunFacts(),
+  recordedRows(
+    recorded: Summary,
+    recording: TraceRecording | undefined,
+    facts: RunFacts,
+    policy: Policy,
+    cpu: CpuProfile,
+  ): RecordedRow[] | undefined {
+    const run = recording?.run;
+    if (run === undefined) return undefined;
+    facts.know(run);
+    const version = nearestVersion(recording?.xen?.banner ?? "");
+    const repeats = cpu.errata.has("repeat-tlbi");
+    const predicted = predictRun({ ...run, version: version.name }, facts, policy, repeats, cpu);
+    return recordedRows(recorded, predicted, run.continued, version, repeats);
+  },
+};
