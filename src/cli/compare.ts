@@ -9,12 +9,14 @@ import {
   compareJson,
   compareTable,
   compareTables,
+  madeSentences,
   notesOf,
   notSound,
   renderReport,
   scenarioTables,
 } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
+import { made } from "./made.js";
 import {
   collect,
   cpuOn,
@@ -66,7 +68,7 @@ export function register(program: Command): void {
     if (report !== undefined) {
       // Recorded runs belong to the whole report, not to a question about one scenario.
       const captures = scenarios.length > 0 ? [] : await capturesOn(comparison);
-      await interruptibleInto(report, async () => writeWhole(report, await renderReport(result, captures)));
+      await interruptibleInto(report, async () => writeWhole(report, await renderReport(result, captures, made())));
     }
     printResult(result, options);
     if (options.expect !== undefined) expectSound(notSound(result));
@@ -74,11 +76,15 @@ export function register(program: Command): void {
 }
 
 function printResult(result: CompareResult, options: CompareOptions): void {
-  const forms = { csv: () => compareTable(result), markdown: () => scenarioTables(result), notes: notesOf(result) };
+  const forms = {
+    csv: () => compareTable(result),
+    markdown: () => scenarioTables(result),
+    notes: [...notesOf(result), ...madeSentences(made())],
+  };
   if (printForm(options, forms)) return;
-  if (options.json) printJson(compareJson(result));
+  if (options.json) printJson(compareJson(result, made()));
   else {
-    print(compareTables(result, outputWidth()));
+    print(compareTables(result, outputWidth(), made()));
     if (options.report !== undefined) print(`\nThe report stands in ${visibleLine(options.report)}\n`);
   }
 }

@@ -4,13 +4,23 @@ import { CPU_PROFILES, type CpuProfile } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
-import { argv, interruptible, interruptibleInto, proveInThreads, saveScenarios } from "../jobs/index.js";
+import { interruptible, interruptibleInto, proveInThreads, saveScenarios } from "../jobs/index.js";
 import type { Policy } from "../policy/index.js";
 import { assumptions, DEFAULT_MAX_STATES, PROVED, type Proof, type ProvedOccasion, Question, type Setting } from "../prove/index.js"; // biome-ignore format: one row
-import { proofTable, proofText, renderProofReport, signOffJson, unexpected, verdictTable } from "../report/index.js";
+import {
+  lookedAt,
+  madeSentences,
+  proofTable,
+  proofText,
+  renderProofReport,
+  signOffJson,
+  unexpected,
+  verdictTable,
+} from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
+import { made } from "./made.js";
 import { collect, expectOption, loadAll, positive } from "./options.js";
-import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, shellWord } from "./output.js";
+import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 
 interface ProveOptions extends FormOptions {
   readonly cpu?: readonly string[];
@@ -66,7 +76,7 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
   const proof = { results, policies, cpus, assumptions: assumptions(setting) };
   if (options.report !== undefined) {
     const { report } = options;
-    await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, commandLine())));
+    await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, made())));
   }
   printProof(proof, options);
   if (options.expect !== undefined) expectSound(unexpected(results));
@@ -74,17 +84,14 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
 
 function printProof(proof: Proof, options: ProveOptions): void {
   const { results, policies, assumptions: assumed } = proof;
-  if (printForm(options, { csv: () => proofTable(proof), markdown: () => verdictTable(proof) })) return;
-  if (options.json) printJson({ results: results.map(signOffJson), assumptions: assumed });
+  if (printForm(options, { csv: () => proofTable(proof), markdown: () => verdictTable(proof), notes: [lookedAt(proof), ...madeSentences(made())] })) return; // biome-ignore format: one row
+  if (options.json) printJson({ results: results.map(signOffJson), assumptions: assumed, made: made() });
   else {
     const witness = options.witness === true || policies.length === 1;
-    print(proofText(proof, { width: outputWidth(), witness }));
+    print(proofText(proof, { width: outputWidth(), witness, made: made() }));
     if (options.report !== undefined) print(`\nThe report stands in ${visibleLine(options.report)}\n`);
   }
 }
-
-/** What was typed, for a shell to repeat. */
-const commandLine = (): string => ["shootdown", ...argv().map(shellWord)].join(" ");
 
 function cpusOf(asked: readonly string[] | undefined): CpuProfile[] {
   if (asked === undefined) return [...CPU_PROFILES];

@@ -1,5 +1,4 @@
 /** The command line as a function. One file per command; this one only dispatches and turns errors into one sentence and a status. */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { oneCommand } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
@@ -9,6 +8,7 @@ import { register as compare } from "./compare.js";
 import { register as diff } from "./diff.js";
 import { register as listings } from "./listing.js";
 import { register as litmus } from "./litmus.js";
+import { version } from "./made.js";
 import { ExitStatus, outputWidth, print, say } from "./output.js";
 import { register as price } from "./price.js";
 import { register as prove } from "./prove.js";
@@ -34,14 +34,11 @@ export const run = (words: readonly string[], to: Io = PROCESS): Promise<number>
   });
 
 function program(): Command {
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
   const program = new Command("shootdown")
     .description(
       "A laboratory for TLB maintenance on Arm64 hypervisors: what a way of flushing does and what it costs.",
     )
-    .version(version)
+    .version(version())
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut: print, writeErr: say, getOutHelpWidth: outputWidth, getErrHelpWidth: outputWidth })
     .exitOverride()

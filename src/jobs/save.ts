@@ -3,11 +3,12 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { writeWhole } from "../files/index.js";
 import { fileReason, InputError } from "../input/index.js";
-import { type Question, taskText } from "../prove/index.js";
+import type { Question } from "../prove/index.js";
 
 /** Writes the scenarios as litmus tests: FOLDER/CPU/POLICY/NAME.litmus.toml. */
 export function saveScenarios(questions: readonly Question[], folder: string): void {
-  for (const { policy, cpu, tasks } of questions) {
+  for (const question of questions) {
+    const { policy, cpu, tasks } = question;
     if (tasks.length === 0) continue;
     const into = join(folder, cpu.name, policy.name);
     try {
@@ -16,6 +17,6 @@ export function saveScenarios(questions: readonly Question[], folder: string): v
       const reason = fileReason(error);
       throw reason === undefined ? error : InputError.at(into, 0, `cannot be made: ${reason}`);
     }
-    for (const task of tasks) writeWhole(join(into, `${task.name}.litmus.toml`), taskText(task));
+    for (const { name, text } of question.texts()) writeWhole(join(into, `${name}.litmus.toml`), text);
   }
 }

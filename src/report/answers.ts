@@ -94,48 +94,62 @@ type Alike = readonly Answer[];
 /** Hangs on a price whose policy is not the cheapest over the whole range. */
 const CONTESTED = "~";
 
-/** The answers for people: those that read alike share a row. `wide`: with the scenario and the range of what is saved. */
-function tableFor(all: readonly Answer[], wide: boolean): Table {
-  const answers = all.filter(({ price }) => price !== null);
-  const against = [...new Set(answers.map((answer) => answer.against.policy))];
-  const columns: readonly ColumnOf<Alike>[] = [
-    ...(wide ? [{ head: "scenario", kind: "words", once: true, of: ([first]) => first!.scenario } satisfies ColumnOf<Alike>] : []), // biome-ignore format: one row
-    { head: "host", kind: "words", once: true, of: ([first]) => first!.host },
-    {
+/** Columns of the answers; `today` is the policy that they are held against. */
+const columnsFor = (today: string) =>
+  ({
+    scenario: { head: "scenario", kind: "words", once: true, of: ([first]) => first!.scenario },
+    host: { head: "host", kind: "words", once: true, of: ([first]) => first!.host },
+    bits: {
       ...{ head: "IPA bits", kind: "words", right: true },
-      of: (alike) => (alike[0]!.ipaBits === null ? null : alike.map(({ ipaBits }) => ipaBits).join(", ")),
-      text: (alike) => alike.map(({ ipaBits }) => ipaBits ?? "any").join(", "),
+      of: (alike) => (alike[0]!.ipaBits === null ? null : alike.map(({ ipaBits }) => ipaBits).join("/")),
+      text: (alike) => alike.map(({ ipaBits }) => ipaBits ?? "any").join("/"),
     },
-    {
-      ...{ head: against.length === 1 ? against[0]! : "the first policy", kind: "time" },
+    today: {
+      ...{ head: today, kind: "time" },
       of: ([first]) => first!.against.price.microseconds,
       mark: ([first]) => (first!.against.verdict === "unsound" ? UNSAFE : ""),
     },
-    {
+    cheapest: {
       ...{ head: "cheapest", kind: "time" },
       of: ([first]) => first!.price?.microseconds ?? null,
       mark: ([first]) => (first!.contested.length > 0 ? CONTESTED : ""),
     },
-    { head: "times less", kind: "factor", of: ([first]) => first!.timesLess, text: ([first]) => timesLess(first!) },
-    ...(wide
-      ? [{ head: "range", kind: "factors", of: ([first]) => first!.timesLessRange } satisfies ColumnOf<Alike>]
-      : []),
-    {
+    times: {
+      head: "times less",
+      kind: "factor",
+      of: ([first]) => first!.timesLess,
+      text: ([first]) => timesLess(first!),
+    },
+    range: { head: "range", kind: "factors", of: ([first]) => first!.timesLessRange },
+    under: {
       ...{ head: "under", kind: "words" },
       of: ([first]) => first!.cheapest.join(", "),
       text: ([first]) => namesInShort(first!.cheapest),
       note: ([first]) => (first!.cheapest.length > NAMED ? first!.cheapest.join(", ") : ""),
       tone: () => "good",
     },
-  ];
-  const rows = new Map<string, Answer[]>();
-  for (const answer of answers) {
-    const { rows: words } = tableOf(columns, [[{ ...answer, ipaBits: null }]]);
-    const alike = JSON.stringify([answer.scenario, words]);
-    rows.set(alike, [...(rows.get(alike) ?? []), answer]);
-  }
-  return tableOf(columns, [...rows.values()]);
+  }) satisfies Record<string, ColumnOf<Alike>>;
+
+/** What is shown, by the room that there is. */
+const SHOWN = {
+  wide: ["scenario", "host", "bits", "today", "cheapest", "times", "range", "under"],
+  narrow: ["host", "bits", "today", "cheapest", "times", "under"],
+  least: ["host", "bits", "cheapest", "times", "under"],
+} as const;
+type Room = keyof typeof SHOWN;
+
+/** The answers for people: those that read alike share a row. */
+function tableFor(all: readonly Answer[], room: Room): Table {
+  const answers = all.filter(({ price }) => price !== null);
+  const known = columnsFor(list(heldAgainst(answers)));
+  const columns = SHOWN[room].map((key): ColumnOf<Alike> => known[key]);
+  const alike = grouped(answers, (answer) => JSON.stringify([answer.scenario, tableOf(columns, [[{ ...answer, ipaBits: null }]]).rows])); // biome-ignore format: one row
+  return tableOf(columns, alike.map(({ names }) => names)); // biome-ignore format: one row
 }
+
+const heldAgainst = (answers: readonly Answer[]): string[] => [
+  ...new Set(answers.map(({ against }) => against.policy)),
+];
 
 const timesLess = ({ timesLess: times }: Answer): string => (times === null ? "all of it" : factor(times));
 
@@ -145,20 +159,19 @@ const namesInShort = (names: readonly string[]): string =>
   names.length > NAMED ? `${names[0]} (+${names.length - 1})` : names.join(", ");
 
 /** All answers in one table. */
-export const answerTable = (answers: readonly Answer[]): Table => tableFor(answers, true);
+export const answerTable = (answers: readonly Answer[]): Table => tableFor(answers, "wide");
 
-/** The answers of each scenario, for who has less room. */
-export const answerTables = (answers: readonly Answer[]): readonly Titled[] =>
+/** The answers of each scenario, for who has less room; "least": without the price that they are held against. */
+export const answerTables = (answers: readonly Answer[], room: Exclude<Room, "wide">): readonly Titled[] =>
   [...new Set(answers.filter(({ price }) => price !== null).map(({ scenario }) => scenario))].map((scenario) => ({
     title: scenario,
-    table: tableFor(answers.filter((answer) => answer.scenario === scenario), false), // biome-ignore format: one row
+    table: tableFor(answers.filter((answer) => answer.scenario === scenario), room), // biome-ignore format: one row
     below: [],
   }));
 
 /** What stands over the answers. */
 export function answerTitle(answers: readonly Answer[]): string {
-  const against = [...new Set(answers.map((answer) => answer.against.policy))];
-  return `The answer: the cheapest policy that is sound, and how many times less it costs than ${list(against)}`;
+  return `The answer: the cheapest policy that is sound, and how many times less it costs than ${list(heldAgainst(answers))}`;
 }
 
 /** What must be known to read the answers. */

@@ -37,16 +37,19 @@ export function scenarioBlocks(view: ScenarioView): readonly Block[] {
   ];
 }
 
-/** The rows of a scenario. */
-export function scenarioRows(view: ScenarioView): readonly Alike[] {
-  const columns = scenarioBlocks(view).flat();
+/** The rows of a scenario: policies that are the same in all columns share one. */
+export function scenarioRows(view: ScenarioView, columns = scenarioBlocks(view).flat()): readonly Alike[] {
   const same = grouped(view.policies, (policy) => JSON.stringify(tableOf(columns, [[policy]]).rows));
   return same.map(({ names }) => names);
 }
 
-/** A scenario whole, however wide. */
-export const scenarioTable = (view: ScenarioView): Table =>
-  tableOf([POLICY, ...scenarioBlocks(view).flat()], scenarioRows(view));
+/** A scenario whole, however wide; `counts`: with what was executed. */
+export function scenarioTable(view: ScenarioView, counts = true): Table {
+  const columns = scenarioBlocks(view)
+    .flat()
+    .filter(({ kind }) => counts || kind !== "count");
+  return tableOf([POLICY, ...columns], scenarioRows(view, columns));
+}
 
 /** The answer first; then each scenario whole, with what must be told of its policies. */
 export function scenarioTables(result: CompareResult): readonly Titled[] {

@@ -2,6 +2,7 @@
 import type { CompareResult, PricedCapture } from "../compare/index.js";
 import { visibleText } from "../input/index.js";
 import type { Proof } from "../prove/index.js";
+import type { Made } from "./made.js";
 
 export { compareTable, notesOf, notSound, scenarioTables } from "./compare-tables.js";
 export { csv } from "./csv.js";
@@ -9,9 +10,10 @@ export { differenceTable } from "./diff-view.js";
 export { count } from "./format.js";
 export { compareJson, explanationJson, litmusJson, signOffJson, tlbiListJson } from "./json.js";
 export { isUnexpected, litmusTable, testTable } from "./litmus-view.js";
+export { type Made, madeSentences } from "./made.js";
 export { markdown, markdownList, type Titled, titledMarkdown } from "./markdown.js";
 export { priceTable, SIMULATED } from "./price-view.js";
-export { proofTable, unexpected, verdictTable } from "./proof-view.js";
+export { lookedAt, proofTable, unexpected, verdictTable } from "./proof-view.js";
 export { summaryTable } from "./show-view.js";
 export { simulationTable } from "./simulate-view.js";
 export type { Table } from "./table.js";
@@ -28,14 +30,18 @@ export { showText } from "./terminal/show.js";
 export { warningText } from "./terminal/text.js";
 export { explanationText, tlbiListText, tlbiPriceText } from "./terminal/tlbi.js";
 
-/** The report of a proof as one HTML file; `command` is the line that makes it again. */
-export async function renderProofReport(proof: Proof, command: string): Promise<string> {
+/** The report of a proof as one HTML file. */
+export async function renderProofReport(proof: Proof, made: Made): Promise<string> {
   const { proofReport } = await import("./html/proof.js");
-  return visibleText(proofReport(proof, command));
+  return visibleText(proofReport(proof, made));
 }
 
 /** The report of a comparison as one HTML file; what draws it is loaded only now, so that other commands start fast. */
-export async function renderReport(result: CompareResult, captures: readonly PricedCapture[] = []): Promise<string> {
+export async function renderReport(
+  result: CompareResult,
+  captures: readonly PricedCapture[] = [],
+  made?: Made,
+): Promise<string> {
   const { htmlReport } = await import("./html/compare.js");
-  return visibleText(htmlReport(result, captures));
+  return visibleText(htmlReport(result, captures, made));
 }

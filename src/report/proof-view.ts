@@ -1,7 +1,8 @@
 /** The sign-off of policies, arranged for reading: results that read alike on several CPUs once. */
 import { EVERY_CPU, type Proof, type ProvedOccasion, type SignOff } from "../prove/index.js";
+import { count } from "./format.js";
 import { type ColumnOf, type Table, tableOf } from "./table.js";
-import { grouped } from "./view.js";
+import { grouped, toneOf } from "./view.js";
 
 /** A policy on CPUs on which its verdicts are the same. */
 interface VerdictRow {
@@ -41,12 +42,26 @@ export const verdictTable = (proof: Proof): Table =>
     [
       { head: "policy", kind: "words", once: true, of: (row) => row.policy },
       ...occasionsOf(proof).map(
-        (head, i): ColumnOf<VerdictRow> => ({ head, kind: "words", of: ({ cells }) => verdictWord(cells[i]![0]!) }),
+        (head, i): ColumnOf<VerdictRow> => ({
+          ...{ head, kind: "words" },
+          of: ({ cells }) => verdictWord(cells[i]![0]!),
+          note: ({ cells }) => lookedNote(cells[i]!),
+          tone: ({ cells }) => toneOf(cells[i]![0]!.verdict),
+        }),
       ),
       { head: "on", kind: "words", of: ({ cpus }) => onWhich(cpus) },
     ],
     verdictRows(proof),
   );
+
+/** What a verdict looked at, on each CPU of its row. */
+function lookedNote(results: readonly SignOff[]): string {
+  const [first] = results;
+  if (first!.verdict === "not-applicable") return "";
+  if (first!.verdict === "unsound") return `${failsOf(results)} scenarios fail`;
+  const of = (figure: (result: SignOff) => number, what: string): string => `${between(results.map(figure))} ${what}`;
+  return [of((r) => r.scenarios, "scenarios"), of((r) => r.timelines, "timelines"), of((r) => r.states, "states")].join(", "); // biome-ignore format: one row
+}
 
 /** All that was decided: a row for each policy, occasion and CPU. */
 export const proofTable = ({ results }: Proof): Table =>
@@ -80,6 +95,24 @@ export const everyCpu = (proof: Proof): string =>
   onWhich(proof.cpus.map(({ name }) => name)) === "every CPU"
     ? `Every CPU: each of the ${EVERY_CPU.length} profiles, ${EVERY_CPU.join(", ")}.`
     : "";
+
+/** What the verdicts looked at: how many scenarios of each occasion, on how many CPUs. */
+export function lookedAt({ results, cpus }: Proof): string {
+  const decided = results.filter(({ verdict }) => verdict !== "not-applicable");
+  const kinds = grouped(decided, ({ occasion }) => occasion).map(({ text, names }) => `${text} ${between(names.map(({ scenarios }) => scenarios))}`); // biome-ignore format: one row
+  if (kinds.length === 0) return "Nothing was looked at: no CPU can run this.";
+  return `Each verdict looked at every scenario of its occasion, made from the policy's own code: ${kinds.join(", ")}; on ${cpus.length === 1 ? cpus[0]!.name : `each of ${count(cpus.length)} CPU profiles`}.`;
+}
+
+/** "54", or "52 to 54". */
+export const between = (numbers: readonly number[]): string => {
+  const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
+  return low === high ? count(low) : `${count(low)} to ${count(high)}`;
+};
+
+/** "19 of 54", or "19 to 21 of 54" where CPUs differ: how many scenarios fail. */
+export const failsOf = (results: readonly SignOff[]): string =>
+  `${between(results.map(({ unsound = [] }) => unsound.length))} of ${between(results.map(({ scenarios }) => scenarios))}`;
 
 /** Why verdicts are unknown or not applicable, a sentence each. */
 export function reasonsOf({ results }: Proof): readonly string[] {

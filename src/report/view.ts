@@ -1,5 +1,6 @@
 /** A comparison, arranged for reading: one view a scenario, what differs only in name put together. */
 import type { CompareResult, CompareRow, HostDescription, ScenarioDescription, WithoutTlbi } from "../compare/index.js";
+import type { Verdict } from "../prove/index.js";
 import { list } from "./format.js";
 import type { Tone } from "./table.js";
 
@@ -20,7 +21,7 @@ export interface ScenarioView {
 export const UNSAFE = "!";
 
 /** How a verdict stands out. */
-export const toneOf = (verdict: CompareRow["verdict"]): Tone | undefined =>
+export const toneOf = (verdict: Verdict | undefined): Tone | undefined =>
   verdict === "sound" ? "good" : verdict === "unsound" ? "bad" : undefined;
 
 /** Policies that cannot be told apart in what they cost, on any nested host and at any IPA size. */
@@ -28,6 +29,8 @@ export interface PriceGroup {
   /** A, B, C, ... from the dearest on the first nested host at the largest IPA size */
   readonly letter: string;
   readonly policies: readonly string[];
+  /** of all of them, on every CPU in view; undefined where nobody asked */
+  readonly verdict: Exclude<Verdict, "not-applicable"> | undefined;
 }
 
 /** Prices this much apart (as a factor) are one line in a picture. */
@@ -56,20 +59,21 @@ function scenarioView(result: CompareResult, scenario: ScenarioDescription): Sce
 
 const keyOf = (...parts: readonly (string | number)[]): string => parts.join("\0");
 
-/** The policies of a view, grouped by equal prices (within SAME_PRICE of the group's first) on every nested host. */
+/** The policies of a view, grouped by verdicts and by equal prices (within SAME_PRICE of the group's first) on every nested host. */
 export function priceGroups(view: ScenarioView): readonly PriceGroup[] {
-  const groups: { prices: readonly number[]; policies: string[] }[] = [];
+  const groups: { prices: readonly number[]; policies: string[]; verdict: PriceGroup["verdict"] }[] = [];
   for (const policy of view.policies) {
     const prices = view.nested.flatMap(({ name }) =>
       [...view.ipaBits].reverse().map((bits) => view.row(policy, name, bits)?.microseconds ?? Number.NaN),
     );
-    const group = groups.find((g) => g.prices.every((price, i) => samePrice(price, prices[i]!)));
+    const verdict = verdictOf(view, policy);
+    const group = groups.find((g) => g.verdict === verdict && g.prices.every((price, i) => samePrice(price, prices[i]!))); // biome-ignore format: one row
     if (group) group.policies.push(policy);
-    else groups.push({ prices, policies: [policy] });
+    else groups.push({ prices, policies: [policy], verdict });
   }
   // dearest first; the sort is stable, so ties keep the comparison's order
   groups.sort((a, b) => (b.prices[0] || 0) - (a.prices[0] || 0));
-  return groups.map(({ policies }, i) => ({ letter: letterOf(i), policies }));
+  return groups.map(({ policies, verdict }, i) => ({ letter: letterOf(i), policies, verdict }));
 }
 
 const samePrice = (a: number, b: number): boolean =>
@@ -150,6 +154,12 @@ export function verdictsOf(view: ScenarioView, policy: string): readonly (Compar
       .map(({ name }) => view.row(policy, name))
       .find((row) => row?.verdict !== undefined),
   );
+}
+
+/** The verdict on a policy over all CPUs in view: the worst; undefined where nobody asked. */
+export function verdictOf(view: ScenarioView, policy: string): PriceGroup["verdict"] {
+  const verdicts = verdictsOf(view, policy).flatMap((row) => row?.verdict ?? []);
+  return (["unsound", "unknown", "sound"] as const).find((verdict) => verdicts.includes(verdict));
 }
 
 /** A policy that is unsound in a view, with the occasions, on any CPU. */

@@ -2,6 +2,7 @@
 import { type CpuProfile, TLBI_OPS } from "../../arch/index.js";
 import { Case, levelOfLeaf, type Occasion, type Policy, unroll } from "../../policy/index.js";
 import { ASID } from "./domains.js";
+import { originRemark } from "./origin.js";
 import type { Pcpu } from "./scenario.js";
 import { pageOf, plus, type Term } from "./terms.js";
 
@@ -50,16 +51,18 @@ export function flushLines(flush: Flush, pcpu: Pcpu): string[] {
   const va = range?.va === undefined ? -1 : VPN + range.first;
   if (range) on.add(GFN + range.first, range.pages, va, range.step, range.table ? 0 : levelOfLeaf(range.step));
   const lines: string[] = [];
+  const place = flush.policy.places[flush.occasion];
+  const add = (text: string, line: number): number => lines.push(place ? text + originRemark({ ...place, occasion: flush.occasion, line }) : text); // biome-ignore format: one row
   for (const i of unroll(flush.policy.code[flush.occasion], on, flush.cpu, flush.policy.file))
-    if (i.kind === "barrier") lines.push(i.text.toUpperCase());
-    else if (i.kind === "vttbr") lines.push(`MSR VTTBR_EL2,${pcpu.constant(flush.vttbr(i.vmid))}`);
+    if (i.kind === "barrier") add(i.text.toUpperCase(), i.line);
+    else if (i.kind === "vttbr") add(`MSR VTTBR_EL2,${pcpu.constant(flush.vttbr(i.vmid))}`, i.line);
     else {
       const op = TLBI_OPS[i.op]!;
-      if (op.operand === "none") lines.push(`TLBI ${op.name}`);
+      if (op.operand === "none") add(`TLBI ${op.name}`, i.line);
       else {
         const operand = i.operand === 0n ? "XZR" : operandOf(i.operand, range!, !op.operand.endsWith("-range"));
         if (operand !== undefined)
-          lines.push(`TLBI ${op.name},${operand === "XZR" ? operand : pcpu.constant(operand)}`);
+          add(`TLBI ${op.name},${operand === "XZR" ? operand : pcpu.constant(operand)}`, i.line);
       }
     }
   return lines;

@@ -3,19 +3,27 @@ import type { ComponentChildren } from "preact";
 import { renderToString } from "preact-render-to-string";
 import type { CompareResult, PricedCapture } from "../../compare/index.js";
 import { answerNotes, answersOf, answerTable, answerTitle, checksSentence } from "../answers.js";
+import type { Made } from "../made.js";
 import { scenarioViews } from "../view.js";
 import { Captures } from "./captures-section.js";
 import { DataTable } from "./data-table.js";
+import { MadeFrom } from "./made-section.js";
 import { Scenario } from "./scenario-section.js";
 import { Checks, Hosts, Policies, Proof } from "./source-sections.js";
 import { STYLE } from "./style.js";
 
 /** The whole file. The same comparison gives the same bytes. */
-export function htmlReport(result: CompareResult, captures: readonly PricedCapture[] = []): string {
-  return `<!doctype html>\n${renderToString(<Report result={result} captures={captures} />)}\n`;
+export function htmlReport(result: CompareResult, captures: readonly PricedCapture[], made: Made | undefined): string {
+  return `<!doctype html>\n${renderToString(<Report result={result} captures={captures} made={made} />)}\n`;
 }
 
-function Report({ result, captures }: { readonly result: CompareResult; readonly captures: readonly PricedCapture[] }) {
+interface Props {
+  readonly result: CompareResult;
+  readonly captures: readonly PricedCapture[];
+  readonly made: Made | undefined;
+}
+
+function Report({ result, captures, made }: Props) {
   const views = scenarioViews(result);
   return (
     <html lang="en">
@@ -42,6 +50,7 @@ function Report({ result, captures }: { readonly result: CompareResult; readonly
               <Entry id="hosts">Hosts</Entry>
               {result.proof && <Entry id="proof">Proof</Entry>}
               {result.notes.length > 0 && <Entry id="notes">Notes</Entry>}
+              {made && <Entry id="again">To check it</Entry>}
             </ul>
           </nav>
           <p class="soft">
@@ -71,6 +80,12 @@ function Report({ result, captures }: { readonly result: CompareResult; readonly
           <Hosts hosts={result.hosts} />
           {result.proof && <Proof proof={result.proof} />}
           <Notes notes={result.notes} />
+          {made && (
+            <section id="again">
+              <h2>To check it</h2>
+              <MadeFrom made={made} />
+            </section>
+          )}
         </main>
       </body>
     </html>

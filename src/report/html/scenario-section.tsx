@@ -16,7 +16,7 @@ import {
 } from "../view.js";
 import { DataTable } from "./data-table.js";
 import { partsPlot, priceDomain, pricePlot } from "./plots.js";
-import { groupColour, PART_COLOURS, PARTS } from "./style.js";
+import { colourOf, PART_COLOURS, PARTS } from "./style.js";
 
 interface ViewProps {
   readonly view: ScenarioView;
@@ -34,7 +34,7 @@ export function Scenario({ view, id }: ViewProps & { readonly id: string }) {
       <p class="soft">
         Source: {sentence(scenario.source)} {count(scenario.events)} events in its longest trace.
       </p>
-      <DataTable table={scenarioTable(view)} caption={captionOf(view)} kind="prices" />
+      <DataTable table={scenarioTable(view, false)} caption={captionOf(view)} kind="prices" />
       <Unsound view={view} />
       {silentSentences(view).map((text) => (
         <p class="silent">{text}</p>
@@ -67,10 +67,10 @@ function Unsound({ view }: ViewProps) {
 
 function PriceFigures({ view, id }: ViewProps & { readonly id: string }) {
   const groups = priceGroups(view);
-  const unsound = new Set(unsoundPolicies(view).map(({ policy }) => policy));
-  const isUnsound = (policy: string): boolean => unsound.has(policy);
   const prices = view.nested.flatMap(({ name }) =>
-    groups.flatMap(({ policies }) => view.ipaBits.map((bits) => view.row(policies[0]!, name, bits)?.microseconds ?? 0)),
+    groups.flatMap(({ policies }) =>
+      view.ipaBits.flatMap((bits) => view.row(policies[0]!, name, bits)?.microsecondsRange ?? []),
+    ),
   );
   const domain = priceDomain(prices);
   if (!domain) return null;
@@ -78,8 +78,10 @@ function PriceFigures({ view, id }: ViewProps & { readonly id: string }) {
     <div class="together">
       <h3>Price against IPA size</h3>
       <p class="soft">
-        Time is on a logarithmic scale, the same in all pictures. Policies with equal prices share a line; its letter is
-        explained below, with the price on {view.nested[0]!.name} at {view.ipaBits[view.ipaBits.length - 1]} bits.
+        Time is on a logarithmic scale, the same in all pictures; a band reaches from the low to the high end of a
+        price. {isProved(view) && "Sound is green, unsound red and dashed, unknown grey. "}
+        Policies with equal prices share a line; its letter is explained below, with the price on {view.nested[0]!.name}{" "}
+        at {view.ipaBits[view.ipaBits.length - 1]} bits.
       </p>
       <div class="figures">
         {view.nested.map(({ name }, i) => (
@@ -98,8 +100,9 @@ function PriceFigures({ view, id }: ViewProps & { readonly id: string }) {
       <ol class="key" aria-label="Lines of the pictures">
         {groups.map((group, i) => (
           <li>
-            <b style={{ color: groupColour(i) }}>{group.letter}</b>
-            {list(group.policies.map((policy) => (isUnsound(policy) ? `${policy} (unsound)` : policy)))}
+            <b style={{ color: colourOf(group, i) }}>{group.letter}</b>
+            {list(group.policies)}
+            {group.verdict !== undefined && ` (${group.verdict})`}
             <span class="soft"> {endOfLine(view, group)}</span>
           </li>
         ))}

@@ -4,6 +4,7 @@ import { answerNotes, answersOf, answerTable, answerTables, answerTitle } from "
 import { measured, predicted, verdict } from "../checks.js";
 import { type Alike, notesOf, POLICY, rowOf, scenarioBlocks, scenarioRows } from "../compare-tables.js";
 import { duration, durationRange, factor, NO_BREAK, tally } from "../format.js";
+import type { Made } from "../made.js";
 import { type ColumnOf, right, type Table, tableOf, wordTable } from "../table.js";
 import {
   grouped,
@@ -15,17 +16,18 @@ import {
   unsoundPolicies,
   unsoundSentence,
 } from "../view.js";
-import { fits, indented, tableText, wrapped } from "./text.js";
+import { fits, indented, madeText, tableText, wrapped } from "./text.js";
 
 /**
  * The whole comparison as text for a terminal of `width` columns (80 or more read well), the answer last: there a reader stands
  * when the command has ended. Ends with a newline.
  */
-export function compareTables(result: CompareResult, width: number): string {
+export function compareTables(result: CompareResult, width: number, made?: Made): string {
   return [
     ...scenarioViews(result).map((view) => scenarioText(view, width)),
     notesText(result, width),
     checksText(result.checks, width),
+    made ? madeText(made, width) : "",
     answersText(result, width),
   ]
     .filter((part) => part !== "")
@@ -139,11 +141,15 @@ function answersText(result: CompareResult, width: number): string {
   const answers = answersOf(result);
   const notes = answerNotes(result, answers).map((note) => wrapped(note, width, "  "));
   if (answers.length === 0) return notes.join("");
-  const whole = tableText(answerTable(answers), width);
-  const byScenario = (): string[] =>
-    answerTables(answers).map(({ title, table }) => `${wrapped(title, width)}${indented(tableText(table, width - 2))}`);
-  if (answers.every(({ price }) => price === null)) return notes.join("");
-  return [wrapped(`${answerTitle(answers)}.`, width), ...(fits(whole, width) ? [whole] : byScenario()), ...(notes.length > 0 ? [notes.join("")] : [])].join("\n"); // biome-ignore format: one row
+  const tables = [tableText(answerTable(answers), width), ...(["narrow", "least"] as const).map(byScenario)];
+  const table = tables.find((text) => fits(text, width)) ?? tables[tables.length - 1]!;
+  return [wrapped(`${answerTitle(answers)}.`, width), table, ...(notes.length > 0 ? [notes.join("")] : [])].join("\n");
+
+  function byScenario(room: "narrow" | "least"): string {
+    return answerTables(answers, room)
+      .map(({ title, table }) => wrapped(title, width) + tableText(table, width))
+      .join("\n");
+  }
 }
 
 const notesText = (result: CompareResult, width: number): string =>

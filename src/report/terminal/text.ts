@@ -1,6 +1,7 @@
 /** Tables and sentences for a terminal: columns two spaces apart, no frame. Nothing else makes a table into terminal text. */
 import { visibleLine } from "../../input/index.js";
 import { NO_BREAK } from "../format.js";
+import { type Made, madeSentences } from "../made.js";
 import { type Cell, isNames, isRight, type Table } from "../table.js";
 
 /** A heading over several neighbouring columns. */
@@ -12,6 +13,7 @@ interface Span {
 const GAP = "  ";
 const MIN_LAST = 20;
 const BREAKS = /[^\S\u00a0]+/;
+const ENDS = /^[^\S\u00a0]+|[^\S\u00a0]+$/g;
 
 /**
  * The table, its last column wrapped (at words) to what `width` leaves for it, but to no less than 20 characters; names that
@@ -78,6 +80,10 @@ export function wrapped(text: string, width: number, indent = ""): string {
   return `${wrapWords(visibleLine(text), width, indent).join("\n")}\n`;
 }
 
+/** What a result is made from, for who wants to make it again. */
+export const madeText = (made: Made, width: number): string =>
+  madeSentences(made).map((sentence) => wrapped(sentence, width, "  ")).join(""); // biome-ignore format: one row
+
 /** What must be told before the figures of a trace are believed; "" when there is nothing. Without a width nothing wraps. */
 export function warningText(warnings: readonly string[], width = Number.POSITIVE_INFINITY): string {
   return warnings.map((sentence) => `${wrapped(`WARNING: ${sentence}.`, width)}\n`).join("");
@@ -124,7 +130,7 @@ function acrossColumns(widths: readonly number[], from: number, to: number): num
 function wrapWords(text: string, width: number, indent = ""): readonly string[] {
   const lines: string[] = [];
   let line = "";
-  for (const word of text.trim().split(BREAKS)) {
+  for (const word of text.replace(ENDS, "").split(BREAKS)) {
     const longer = line === "" ? word : `${line} ${word}`;
     if (line !== "" && longer.length > width) {
       lines.push(line);
