@@ -125,7 +125,6 @@ const columnsFor = (today: string) =>
       ...{ head: "under", kind: "words" },
       of: ([first]) => first!.cheapest.join(", "),
       text: ([first]) => namesInShort(first!.cheapest),
-      note: ([first]) => (first!.cheapest.length > NAMED ? first!.cheapest.join(", ") : ""),
       tone: () => "good",
     },
   }) satisfies Record<string, ColumnOf<Alike>>;
@@ -187,11 +186,15 @@ export function answerNotes(result: CompareResult, answers: readonly Answer[]): 
     ...(answers.some(({ against }) => against.verdict === "unsound")
       ? [`${UNSAFE} What is saved is counted from a policy that is unsound.`]
       : []),
-    ...(answers.some(({ cheapest }) => cheapest.length > NAMED)
-      ? ["(+n): so many other sound policies cost the same to three digits."]
-      : []),
+    ...manyNames(answers),
     ...noneSound(answers),
   ];
+}
+
+/** Who costs the same, to three digits, where it is too many to be named in place. */
+function manyNames(answers: readonly Answer[]): readonly string[] {
+  const many = grouped(answers.filter(({ cheapest }) => cheapest.length > NAMED), ({ cheapest }) => JSON.stringify(cheapest)); // biome-ignore format: one row
+  return many.map(({ names: [first] }) => `${namesInShort(first!.cheapest)}: ${list(first!.cheapest.slice(1))} cost the same, to three digits.`); // biome-ignore format: one row
 }
 
 /** Where no policy is known to be sound, and why. */

@@ -100,7 +100,7 @@ test("a story names the policy's file and line, and shows its code with that lin
   const text = proofText(sampleProof(), { width: 100, witness: true });
   assert.match(text, /^To blame: \.\/unsafe\.toml:9 \(tlbi ipas2e1is, ipa\)\.$/m);
   assert.match(text, /^\.\/unsafe\.toml:5, \[revoke\]\n/m);
-  assert.match(text, /^ {3}8 {8}for page\n {3}9> {4}2 {6}tlbi ipas2e1is, ipa\n {2}10 {8}end$/m);
+  assert.match(text, /^ {3}8 {10}for page\n {3}9> {4}2 {6}tlbi ipas2e1is, ipa\n {2}10 {10}end$/m);
   const rows = all(page, ".listing tbody tr").map((tr) => [...tr.children].map((cell) => cell.textContent.trim()));
   assert.deepEqual(rows[2], ["9>", "2", "tlbi ipas2e1is, ipa"]);
   assert.deepEqual(

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { renderToString } from "preact-render-to-string";
 import type { CompareResult, PricedCapture } from "../../compare/index.js";
-import { answerNotes, answersOf, answerTable, answerTitle, checksSentence } from "../answers.js";
+import { answerNotes, answersOf, answerTables, answerTitle, checksSentence } from "../answers.js";
 import type { Made } from "../made.js";
 import { scenarioViews } from "../view.js";
 import { Captures } from "./captures-section.js";
@@ -99,7 +99,14 @@ function Answers({ result }: { readonly result: CompareResult }) {
   return (
     <>
       {answers.some(({ price }) => price !== null) && (
-        <DataTable table={answerTable(answers)} caption={`${answerTitle(answers)}.`} kind="answer" />
+        <>
+          <p>{answerTitle(answers)}.</p>
+          <div class="places">
+            {answerTables(answers, "narrow").map(({ title, table }) => (
+              <DataTable table={table} caption={title} kind="answer" />
+            ))}
+          </div>
+        </>
       )}
       <ul class="answers">
         {sentences.map((text) => (

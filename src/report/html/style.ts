@@ -45,10 +45,10 @@ export const colourOf = ({ verdict }: PriceGroup, n: number): string =>
 
 const lineColours = (mode: 0 | 1): string => LINES.map((pair, i) => `--line${i}: ${pair[mode]};`).join(" ");
 
-const LIGHT = `color-scheme: light; --paper: #fff; --ink: #1c1e21; --soft: #5b626b; --rule: #dfe2e6; --band: #f4f6f8;
+const LIGHT = `color-scheme: light; --paper: #fff; --ink: #1c1e21; --soft: #5b626b; --rule: #dfe2e6; --band: #f4f6f8; --stripe: #1c2e4010;
   --link: #0b57d0; --good: #1b6e2a; --bad: #b3261e; --arrow: #e3ecf7; --shade: #0003; --trap: #3b6fb6; --walk: #e0952b; --flush: #3f9b6c; --refault: #b2578f;
   ${lineColours(0)}`;
-const DARK = `color-scheme: dark; --paper: #15181c; --ink: #e4e7eb; --soft: #a3acb8; --rule: #343a42; --band: #1d2228;
+const DARK = `color-scheme: dark; --paper: #15181c; --ink: #e4e7eb; --soft: #a3acb8; --rule: #343a42; --band: #1d2228; --stripe: #ffffff0d;
   --link: #8ab4f8; --good: #81c995; --bad: #ff8a80; --arrow: #24364d; --shade: #0009; --trap: #6f9fe0; --walk: #e3a54c; --flush: #5cb88a; --refault: #d285b4;
   ${lineColours(1)}`;
 
@@ -73,7 +73,10 @@ p { margin: .5rem 0; }
 .mark { display: inline-block; width: 0; font-size: 1rem; line-height: 1; }
 .prices:has(.mark) td:last-child { padding-right: .8rem; }
 .listing td, .listing th, .inputs td, .inputs th { border: 0; padding: .05rem .6rem; font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
-.listing tbody tr:nth-child(even) > * { background: none; }
+.listing tbody tr:nth-child(even) > *, .scroll > .listing > tbody > tr:nth-child(even) > th:first-child { background: var(--paper); }
+.listing th { text-align: right; } .listing th:last-child { text-align: left; } .listing caption { white-space: nowrap; }
+.places { display: flex; flex-wrap: wrap; gap: 0 2.5rem; } .places .scroll { max-width: 100%; margin-bottom: .5rem; }
+.answer td { white-space: nowrap; } .answer caption { font-weight: 600; color: var(--ink); }
 .bad small, .good small { font-weight: 400; color: var(--soft); }
 .prices .bad small { font-weight: 400; white-space: normal; color: inherit; }
 .calibrated { font-weight: 600; }
@@ -82,21 +85,21 @@ a { color: var(--link); }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; margin: 1rem 0 0; }
 code, .name { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .92em; }
 .scroll { overflow-x: auto; margin: .75rem 0 1.25rem; scrollbar-width: thin; scrollbar-color: var(--soft) var(--band);
-  background: linear-gradient(to left, var(--shade), transparent) right / 1.5rem 100% no-repeat scroll; }
-.scroll > table { background: linear-gradient(to right, transparent calc(100% - 3rem), var(--paper)) local; }
+  background: linear-gradient(to left, var(--paper) 1.5rem, transparent) right / 4rem 100% no-repeat local,
+    linear-gradient(to left, var(--shade), transparent) right / 1.5rem 100% no-repeat scroll; }
 table { border-collapse: collapse; font-size: .875rem; line-height: 1.35; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: 0 0 .4rem; max-width: min(46rem, 100vw - 2.5rem); position: sticky; left: 0; }
 th, td { padding: .3rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
 thead th { border-bottom: 1px solid var(--soft); vertical-align: bottom; }
 tbody th { font-weight: 500; white-space: nowrap; }
-tbody tr:nth-child(even) > * { background: var(--band); }
+tbody tr:nth-child(even) > * { background: var(--stripe); }
 .number { text-align: right; white-space: nowrap; }
 th.span { text-align: center; }
 .starts { border-left: 1px solid var(--rule); }
 .prices th, .prices td { padding: .25rem .35rem; }
 .prices small { display: block; font-size: .6875rem; white-space: nowrap; }
 .scroll > table > tbody > tr > th:first-child, .scroll > table > thead > tr:first-child > th:first-child { position: sticky; left: 0; z-index: 1; background: var(--paper); }
-.scroll > table > tbody > tr:nth-child(even) > th:first-child { background: var(--band); }
+.scroll > table > tbody > tr:nth-child(even) > th:first-child { background: linear-gradient(var(--stripe), var(--stripe)), var(--paper); }
 .counts td { min-width: 9rem; }
 .items { list-style: none; margin: 0; padding: 0; }
 .items li { white-space: nowrap; }

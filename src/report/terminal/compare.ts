@@ -141,6 +141,7 @@ function answersText(result: CompareResult, width: number): string {
   const answers = answersOf(result);
   const notes = answerNotes(result, answers).map((note) => wrapped(note, width, "  "));
   if (answers.length === 0) return notes.join("");
+  if (answers.every(({ price }) => price === null)) return notes.join("");
   const tables = [tableText(answerTable(answers), width), ...(["narrow", "least"] as const).map(byScenario)];
   const table = tables.find((text) => fits(text, width)) ?? tables[tables.length - 1]!;
   return [wrapped(`${answerTitle(answers)}.`, width), table, ...(notes.length > 0 ? [notes.join("")] : [])].join("\n");
