@@ -1,6 +1,6 @@
 // Speed and memory of the main job. Run by `npm run bench`; figures are for the machine that it runs on.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cpuProfile } from "../dist/arch/index.js";
@@ -28,6 +28,9 @@ function best(runs, work) {
   return least;
 }
 
+/** What the last command printed. */
+let output = "";
+
 /** Runs the command line in a process of its own: its time and its largest resident memory. */
 function command(...args) {
   const watch = `process.on("exit", () => process.stderr.write(String(process.resourceUsage().maxRSS)));`;
@@ -41,6 +44,7 @@ function command(...args) {
     },
   );
   if (run.status !== 0) throw new Error(`shootdown ${args.join(" ")}: ${run.stderr}`);
+  output = run.stdout;
   return { milliseconds: performance.now() - begun, megabytes: `${Math.round(Number(run.stderr) / 1024)} MB` };
 }
 
@@ -59,6 +63,13 @@ try {
     "prove: all built-in policies on all CPUs, start-up included",
     `${seconds(proved.milliseconds)}, ${proved.megabytes}`,
   );
+  const catalogue = new URL("../../shared/herd", import.meta.url).pathname;
+  if (existsSync(catalogue)) {
+    const { milliseconds } = command("litmus", catalogue, "--json");
+    const { summary } = JSON.parse(output);
+    const most = `${seconds(summary.milliseconds.most)} at most`;
+    line(`litmus: ${summary.tests} tests of herd's catalogue, start-up included`, `${seconds(milliseconds)}, ${most}`);
+  } else line("litmus: herd's catalogue, skipped: not in ../shared/herd", "-");
   const question = new Question(loadPolicy("kvm-ipa"), "batch", cpu, { fb: true });
   let states = 0;
   const proving = best(3, () => {

@@ -103,6 +103,8 @@ test("prove, with verdicts of each kind", () => {
 
 test("litmus, with verdicts and witnesses, limits, and a file that cannot be used", () => {
   held("litmus", "litmus", "erratum", "--cpu", "neoverse-v2", "--witness");
+  held("litmus", "litmus", "mp-dmb", "--states");
+  held("litmus-to", "litmus", "mp-dmb", "revoke-local", "--to", "herd");
   held("litmus", "litmus", "revoke-vmalls12e1is", "--max-states", "1");
   const some = output(["litmus", at("broken.toml"), "revoke-local", "--json"], [1]);
   holds("litmus", JSON.parse(some));

@@ -4,29 +4,10 @@ import { hostNames, loadHost, loadPolicy, loadScenario, policyNames, scenarioNam
 import type { CompareResult, Comparison, PricedCapture } from "../compare/index.js";
 import { writeWhole } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
-import { compareInThreads, comparingThreads, interruptible, interruptibleInto, priceCaptures } from "../jobs/index.js";
-import {
-  compareJson,
-  compareTable,
-  compareTables,
-  madeSentences,
-  notesOf,
-  notSound,
-  renderReport,
-  scenarioTables,
-} from "../report/index.js";
+import { compareInThreads, comparingThreads, interruptible, interruptibleInto, made, priceCaptures } from "../jobs/index.js"; // biome-ignore format: one row
+import { compareForms, compareJson, compareTables, notSound, renderReport } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { made } from "./made.js";
-import {
-  collect,
-  cpuOn,
-  cpuOption,
-  expectOption,
-  ipaBitsOption,
-  loadAll,
-  repeatOption,
-  withRepeat,
-} from "./options.js";
+import { collect, cpuOn, cpuOption, expectOption, ipaBitsOption, loadAll, repeatOption, withRepeat } from "./options.js"; // biome-ignore format: one row
 import { expectSound, outputWidth, print, printJson } from "./output.js";
 
 interface CompareOptions extends FormOptions {
@@ -76,12 +57,7 @@ export function register(program: Command): void {
 }
 
 function printResult(result: CompareResult, options: CompareOptions): void {
-  const forms = {
-    csv: () => compareTable(result),
-    markdown: () => scenarioTables(result),
-    notes: [...notesOf(result), ...madeSentences(made())],
-  };
-  if (printForm(options, forms)) return;
+  if (printForm(options, compareForms(result, made()))) return;
   if (options.json) printJson(compareJson(result, made()));
   else {
     print(compareTables(result, outputWidth(), made()));

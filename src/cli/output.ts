@@ -60,13 +60,6 @@ export function expectSound(others: readonly string[]): void {
   if (others.length > 0) throw new ExitStatus(UNEXPECTED);
 }
 
-/** A word for a shell to read as it is. */
-export function shellWord(text: string): string {
-  if (/^[\w./:@%+=,-]+$/.test(text)) return text;
-  if (!/[\p{Cc}\p{Bidi_C}\u2028\u2029]/u.test(text)) return `'${text.replaceAll("'", "'\\''")}'`;
-  return `$'${text.replace(/['\\]/g, "\\$&").replace(/[\p{Cc}\p{Bidi_C}\u2028\u2029]/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)}'`;
-}
-
 /** For a command that writes a trace to standard output: a reader that has seen enough (`| head`) is no error. */
 export async function quietOnBrokenPipe(work: () => Promise<void>): Promise<void> {
   try {

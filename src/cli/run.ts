@@ -2,13 +2,12 @@
 import { Command, CommanderError } from "commander";
 import { oneCommand } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
-import { INTERRUPTED, Interrupted, type Io, io, PROCESS, talkingTo } from "../jobs/index.js";
+import { INTERRUPTED, Interrupted, type Io, io, PROCESS, talkingTo, version } from "../jobs/index.js";
 import { register as capture } from "./capture.js";
 import { register as compare } from "./compare.js";
 import { register as diff } from "./diff.js";
 import { register as listings } from "./listing.js";
 import { register as litmus } from "./litmus.js";
-import { version } from "./made.js";
 import { ExitStatus, outputWidth, print, say } from "./output.js";
 import { register as price } from "./price.js";
 import { register as prove } from "./prove.js";

@@ -1,7 +1,6 @@
-/** Ways of flushing, as text that is parsed once: simulated, priced and proved from the same program. */
+/** Ways of flushing, as text that is parsed once: simulated, priced and proved from the same program, run at the same moments. */
+export { allocatorFlush } from "./allocator.js";
 export {
-  type CodePlace,
-  type Due,
   missingFeature,
   OCCASIONS,
   type Occasion,
@@ -10,4 +9,5 @@ export {
   policyOn,
 } from "./policy.js";
 export { Case, type Executor, levelOfLeaf, type Sequence, specialise } from "./program.js";
+export { type Entry, Protocol, type RunCode, removal, runWithRevoke } from "./protocol.js";
 export { Runner, type Unrolled, unroll } from "./runner.js";

@@ -62,7 +62,13 @@ export class Case {
    * Adds `pages` pages at `gfn`, one entry, or a table's entries of `step` pages each (the smallest of them; its level is then
    * not known, unless `level` tells it); they join the last range when they continue it. `va` -1 = unknown.
    */
-  add(gfn: number, pages: number, va: number, step = pages, level = step === pages ? levelOfLeaf(step) : 0): void {
+  add(
+    gfn: number,
+    pages: number,
+    va: number,
+    step = pages,
+    level: number = step === pages ? levelOfLeaf(step) : 0,
+  ): void {
     this.pages += pages;
     const last = this.count - 1;
     const alike = last >= 0 && this.step[last] === step && this.level[last] === level;

@@ -19,6 +19,7 @@ import {
   withoutOrigins,
 } from "./occasion/index.js";
 import { type Program, Unsupported } from "./program.js";
+import type { Rule } from "./rules.js";
 import { type Culprit, culpritsOf, type TracedStep, tracedSteps } from "./traced.js";
 
 /** One scenario to decide, and the CPU. Plain data. */
@@ -96,7 +97,7 @@ export interface SignOff {
 /** All that was asked and found: what tables and reports are made from. */
 export interface Proof {
   readonly results: readonly SignOff[];
-  readonly policies: readonly (Pick<Policy, "name" | "title" | "source"> & { readonly places: Policy["places"] })[];
+  readonly policies: readonly Pick<Policy, "name" | "title" | "source" | "places">[];
   readonly cpus: readonly { readonly name: string; readonly title: string }[];
   readonly assumptions: readonly string[];
 }
@@ -115,7 +116,7 @@ function scenariosOf(policy: Policy, occasion: ProvedOccasion, cpu: CpuProfile, 
   const key = JSON.stringify([occasion, setting, [...cpu.errata].sort(), code]);
   const list =
     known.get(key) ??
-    PROVED[occasion](policy, cpu, setting).map((traced) => ({
+    PROVED[occasion].scenarios(policy, cpu, setting).map((traced) => ({
       ...{ name: traced.name, traced },
       scenario: JSON.stringify(withoutOrigins(traced)),
     }));
@@ -271,6 +272,8 @@ export function signOff(questions: readonly Question[], limits: Limits): SignOff
 export interface Limits {
   readonly maxStates: number;
   readonly timeoutMs: number;
+  /** rules that the model leaves out, as an assumption is not made */
+  readonly without?: ReadonlySet<Rule>;
 }
 
 /**
@@ -298,20 +301,4 @@ function decisionOn(task: Task, limits: Limits): Decision {
     if (!(error instanceof InputError || error instanceof Unsupported)) throw error;
     return { verdict: "unsupported", reason: error.message.replace(`${task.name}:`, "line "), states: 0, timelines: 0 };
   }
-}
-
-/** What every verdict assumes, in words. */
-export function assumptions(setting: Setting): string[] {
-  return [
-    "The scenarios are those of the occasion: same pCPU and another one, the owner current or not, page, two pages and block, read and write; two or three pCPUs. A scenario that is not among them is not excluded.",
-    "While a PE executes at EL2, it does not walk for EL1&0, which is out of context then (DDI 0487, D8); where an erratum lets a speculative AT do so, the hypervisor works around it.",
-    "Between a vCPU's last instruction on a pCPU and its first on another the hypervisor executes a DSB ISH, as Linux's __switch_to() does: a TLBI that the guest had not yet completed is completed by the PE that executed it. No policy says so, and none is held against it.",
-    "TLBs are private to a PE (no CnP); all PEs are in one Inner Shareable domain; memory is Normal, cacheable and coherent.",
-    "Descriptors change by single 64-bit writes of software: no hardware update of the access flag or the dirty state.",
-    "Instruction fetches, and instruction and data cache maintenance, are not modelled.",
-    setting.fb
-      ? "HCR_EL2.FB = 1 and BSU = Inner Shareable, as Xen sets them: a guest's local TLBIs are broadcast, and its barriers reach as far (--no-fb shows what that is for)."
-      : "HCR_EL2.FB = 0: a guest's local TLBIs stay local. Xen sets FB = 1.",
-    "For CVE-2025-10263, a write through an entry that a broadcast TLBI removed is observed before the next broadcast TLBI which the same PE issues behind a completing DSB, and not necessarily before.",
-  ];
 }

@@ -1,7 +1,9 @@
 /** A comparison as tables: of each scenario for people, policies down and hosts across; and of all for programs, a row a price. */
 import type { CompareResult, CompareRow } from "../compare/index.js";
+import type { Made } from "../jobs/index.js";
 import { type Answer, answerNotes, answersOf, answerTable, answerTitle } from "./answers.js";
 import { durationRange, list, total } from "./format.js";
+import { madeSentences } from "./made.js";
 import type { Titled } from "./markdown.js";
 import { type ColumnOf, type Table, tableOf } from "./table.js";
 import {
@@ -52,7 +54,7 @@ export function scenarioTable(view: ScenarioView, counts = true): Table {
 }
 
 /** The answer first; then each scenario whole, with what must be told of its policies. */
-export function scenarioTables(result: CompareResult): readonly Titled[] {
+function scenarioTables(result: CompareResult): readonly Titled[] {
   const answers = answersOf(result);
   const first = { title: answerTitle(answers), table: answerTable(answers), below: answerNotes(result, answers) };
   return [
@@ -135,6 +137,13 @@ export const notesOf = ({ notes, proof }: CompareResult): readonly string[] => [
   ...notes,
 ];
 
+/** A comparison for who asks for CSV or for Markdown. */
+export const compareForms = (result: CompareResult, made: Made) => ({
+  csv: () => compareTable(result),
+  markdown: () => scenarioTables(result),
+  notes: [...notesOf(result), ...madeSentences(made)],
+});
+
 /** What is not as `--expect sound` has it, a line for each policy: unsound where a scenario has the occasion, or not known. */
 export function notSound({ rows }: CompareResult): readonly string[] {
   const not = rows.filter(({ verdict }) => verdict !== "sound");
@@ -145,7 +154,7 @@ export function notSound({ rows }: CompareResult): readonly string[] {
 }
 
 /** All that was found: a row for each scenario, policy, host and IPA size (none where it changes nothing). */
-export function compareTable(result: CompareResult): Table {
+function compareTable(result: CompareResult): Table {
   const nested = new Set(result.hosts.filter((host) => host.nested).map(({ name }) => name));
   const first = new Map(result.rows.map(({ scenario, ipaBits }) => [scenario, ipaBits]));
   const rows = result.rows.filter(({ scenario, host, ipaBits }) => nested.has(host) || ipaBits === first.get(scenario));

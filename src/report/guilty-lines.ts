@@ -1,11 +1,12 @@
 /** The code of a policy beside a story: its lines, when they were executed, and which of them are to blame. */
-import type { Occasion } from "../policy/index.js";
 import type { Culprit, Proof, SignOff, TracedStep } from "../prove/index.js";
 import { NO_BREAK } from "./format.js";
 import { type Table, tableOf } from "./table.js";
 
-/** Where the code of an occasion stands. */
-type Place = NonNullable<Proof["policies"][number]["places"][Occasion]>;
+/** Where the code of occasions stands. */
+type Places = Proof["policies"][number]["places"];
+type Occasion = keyof Places;
+type Place = NonNullable<Places[Occasion]>;
 
 /** The code of an occasion. */
 export interface Listing {
@@ -15,7 +16,7 @@ export interface Listing {
 }
 
 /** A line of code. */
-export interface CodeLine {
+interface CodeLine {
   readonly number: number;
   readonly code: string;
   /** times of the story at which it is executed */

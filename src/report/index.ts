@@ -1,29 +1,30 @@
 /** What people read: tables for the terminal, CSV and Markdown, and one self-contained HTML file. */
 import type { CompareResult, PricedCapture } from "../compare/index.js";
 import { visibleText } from "../input/index.js";
+import type { Made } from "../jobs/index.js";
 import type { Proof } from "../prove/index.js";
-import type { Made } from "./made.js";
 
-export { compareTable, notesOf, notSound, scenarioTables } from "./compare-tables.js";
+export { compareForms, notSound } from "./compare-tables.js";
 export { csv } from "./csv.js";
 export { differenceTable } from "./diff-view.js";
 export { count } from "./format.js";
 export { compareJson, explanationJson, litmusJson, signOffJson, tlbiListJson } from "./json.js";
 export { isUnexpected, litmusTable, testTable } from "./litmus-view.js";
-export { type Made, madeSentences } from "./made.js";
 export { markdown, markdownList, type Titled, titledMarkdown } from "./markdown.js";
 export { priceTable, SIMULATED } from "./price-view.js";
-export { lookedAt, proofTable, unexpected, verdictTable } from "./proof-view.js";
+export { proofForms, unexpected } from "./proof-view.js";
 export { summaryTable } from "./show-view.js";
 export { simulationTable } from "./simulate-view.js";
 export type { Table } from "./table.js";
 export { captureText, setupText } from "./terminal/capture.js";
 export { compareTables } from "./terminal/compare.js";
+export { convertedText, refusedText } from "./terminal/convert.js";
 export { differenceText } from "./terminal/diff.js";
 export { EventJson, EventLines, EventPage } from "./terminal/events.js";
 export { heldText, heldTraceText } from "./terminal/held.js";
 export { listingText } from "./terminal/listing.js";
 export { litmusText } from "./terminal/litmus.js";
+export { finalStatesText } from "./terminal/litmus-states.js";
 export { priceText } from "./terminal/price.js";
 export { proofText } from "./terminal/proof.js";
 export { showText } from "./terminal/show.js";

@@ -1,12 +1,11 @@
 /** What `--json` prints where it is not a value as it is found: these shapes are a contract, see docs/schema. */
 import { type Explanation, TLBI_OPS } from "../arch/index.js";
 import type { CompareResult } from "../compare/index.js";
-import type { LitmusResult } from "../jobs/index.js";
-import type { Executed, PolicyLine, SignOff, TracedStep } from "../prove/index.js";
+import type { LitmusResult, Made } from "../jobs/index.js";
+import { type Executed, litmusAssumptions, type PolicyLine, type SignOff, type TracedStep } from "../prove/index.js";
 import { answersOf } from "./answers.js";
 import { hex } from "./format.js";
 import { summaryOf } from "./litmus-view.js";
-import type { Made } from "./made.js";
 
 /** An explanation of a TLBI: words, values and addresses in hex, as strings. */
 export function explanationJson(e: Explanation): object {
@@ -34,24 +33,30 @@ export const tlbiListJson = (): object[] =>
     }),
   );
 
-/** Results of litmus tests; `refused`: what was said of files that are none; with stories if asked. */
-export function litmusJson(results: readonly LitmusResult[], refused: readonly string[], witness: boolean): object {
+/** Results of litmus tests; `refused`: what was said of files that are none; with stories if asked; `without`: not assumed. */
+export function litmusJson(
+  results: readonly LitmusResult[],
+  refused: readonly string[],
+  witness: boolean,
+  without: readonly string[] = [],
+): object {
   return {
-    results: results.map(
-      ({ name, file, verdict, states, timelines, milliseconds, reason, expect, expected, witness: steps }) => ({
-        name,
-        file,
-        verdict,
-        states,
-        timelines,
-        milliseconds,
+    results: results.map((result) => {
+      const { name, file, verdict, holds, states, timelines, milliseconds } = result;
+      const { reason, expect, expected, finals, witness: steps } = result;
+      return {
+        ...{ name, file, verdict },
+        ...(holds === undefined ? {} : { holds }),
+        ...{ states, timelines, milliseconds },
         ...(reason === undefined ? {} : { reason }),
         ...(expect === undefined ? {} : { expect }),
         ...(expected === undefined ? {} : { expected }),
+        ...(finals === undefined ? {} : { finals }),
         ...(witness && steps ? { witness: steps.map((step) => stepJson(step)) } : {}),
-      }),
-    ),
+      };
+    }),
     summary: summaryOf(results, refused.length),
+    assumptions: litmusAssumptions(without).map(({ text }) => text),
     ...(refused.length > 0 ? { refused } : {}),
   };
 }
@@ -77,7 +82,7 @@ export function signOffJson({ milliseconds, scenario, witness, culprits, ...rest
   return {
     ...rest,
     milliseconds: Math.round(milliseconds * 10) / 10,
-    ...(culprits && { culprits: culprits.map(({ file, line, occasion, code, time, why }) => ({ file, line, occasion, code, time, why })) }), // biome-ignore format: one row
+    ...(culprits && { culprits: culprits.map(({ policy: _base, ...culprit }) => culprit) }),
     ...(scenario && { scenario: told }),
     ...(witness && { witness: witness.map((step) => stepJson(step, false)) }),
   };

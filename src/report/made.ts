@@ -1,18 +1,6 @@
-/** What a result was made from and how, so that somebody else can make it again and see that it is the same. */
+/** What a result was made from and how, in words. */
+import type { Input, Made } from "../jobs/index.js";
 import { NO_BREAK } from "./format.js";
-
-export interface Made {
-  readonly version: string;
-  /** the command line, for a shell to repeat */
-  readonly command: string;
-  readonly inputs: readonly Input[];
-}
-
-/** A file that was read, and the SHA-256 of its bytes in hexadecimal. */
-interface Input {
-  readonly file: string;
-  readonly sha256: string;
-}
 
 /** Digits of a hash that are shown: 48 bits, to tell versions of a file apart. */
 const SHOWN = 12;

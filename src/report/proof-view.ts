@@ -1,6 +1,9 @@
 /** The sign-off of policies, arranged for reading: results that read alike on several CPUs once. */
+
+import type { Made } from "../jobs/index.js";
 import { EVERY_CPU, type Proof, type ProvedOccasion, type SignOff } from "../prove/index.js";
 import { count } from "./format.js";
+import { madeSentences } from "./made.js";
 import { type ColumnOf, type Table, tableOf } from "./table.js";
 import { grouped, toneOf } from "./view.js";
 
@@ -13,7 +16,7 @@ interface VerdictRow {
 }
 
 /** The occasions of a proof. */
-export const occasionsOf = ({ results }: Proof): readonly ProvedOccasion[] => [
+const occasionsOf = ({ results }: Proof): readonly ProvedOccasion[] => [
   ...new Set(results.map(({ occasion }) => occasion)),
 ];
 
@@ -64,7 +67,7 @@ function lookedNote(results: readonly SignOff[]): string {
 }
 
 /** All that was decided: a row for each policy, occasion and CPU. */
-export const proofTable = ({ results }: Proof): Table =>
+const proofTable = ({ results }: Proof): Table =>
   tableOf<SignOff>(
     [
       { head: "policy", kind: "words", of: (row) => row.policy },
@@ -83,7 +86,7 @@ export const proofTable = ({ results }: Proof): Table =>
   );
 
 /** A verdict in a table: a dash where the policy cannot run on the CPU. */
-export const verdictWord = ({ verdict }: Pick<SignOff, "verdict">): string =>
+const verdictWord = ({ verdict }: Pick<SignOff, "verdict">): string =>
   verdict === "unsound" ? "UNSOUND" : verdict === "not-applicable" ? "-" : verdict;
 
 /** "every CPU" for all profiles that there are, or their names. */
@@ -105,7 +108,7 @@ export function lookedAt({ results, cpus }: Proof): string {
 }
 
 /** "54", or "52 to 54". */
-export const between = (numbers: readonly number[]): string => {
+const between = (numbers: readonly number[]): string => {
   const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
   return low === high ? count(low) : `${count(low)} to ${count(high)}`;
 };
@@ -127,6 +130,13 @@ export function reasonsOf({ results }: Proof): readonly string[] {
     return `${same[0]!.policy} on ${cpus}: ${same[0]!.reason}.`;
   });
 }
+
+/** A proof for who asks for CSV or for Markdown. */
+export const proofForms = (proof: Proof, made: Made) => ({
+  csv: () => proofTable(proof),
+  markdown: () => verdictTable(proof),
+  notes: [lookedAt(proof), ...madeSentences(made)],
+});
 
 /** What is not as `--expect sound` has it, a line for each policy: what cannot run anywhere is no fault, what is unknown is. */
 export function unexpected(

@@ -108,7 +108,7 @@ const OCCASIONS: readonly (readonly [WithoutTlbi["occasion"], string])[] = [
 ];
 
 /** Which policies of a view are cheap because they do nothing, by occasion. */
-export function silentPolicies({ scenario, policies }: ScenarioView): readonly Silent[] {
+function silentPolicies({ scenario, policies }: ScenarioView): readonly Silent[] {
   return OCCASIONS.flatMap(([occasion, when]) => {
     const those = scenario.withoutTlbi.filter((of) => of.occasion === occasion).map(({ policy }) => policy);
     const silent = policies.filter((policy) => those.includes(policy));

@@ -1,10 +1,13 @@
 /** The events of a timeline in words: writes, invalidations that arrive, changes of what a PE may walk for. */
 import type { Instruction } from "../program.js";
 import type { AccessTrail, Trail, Walked, World } from "../thread/index.js";
-import { C_LEAF, CONTEXT, type Context, EL10, INVALIDATE, isStep, KINDS, WRITE } from "../tlb/index.js";
+import { C_LEAF, CONTEXT, type Context, EL10, INVALIDATE, isStep, KINDS, NOBODY, WRITE } from "../tlb/index.js";
 import { ARRIVAL, CHANGE, STORED, type Steps } from "./step.js";
 import type { Translations } from "./translations.js";
 import type { Words } from "./words.js";
+
+/** AP[2] of a descriptor. */
+const AP_RO = 1n << 7n;
 
 /** Tells the events of the world's timeline. */
 export class Events {
@@ -30,6 +33,10 @@ export class Events {
     const cell = timeline.what[t]!;
     const value = this.words.value(timeline.value[t]!, cell);
     const where = this.words.cell(cells.pa[cell]!);
+    if (timeline.pe[t] !== 0) {
+      this.update(t, cell, where);
+      return;
+    }
     const at = this.origin(t);
     if (record === undefined || record.walk.entry < 0) {
       this.steps.add(t, STORED, pe, `writes ${value} to ${where}`, undefined, { at });
@@ -44,6 +51,18 @@ export class Events {
       const { words, rule, ...stale } = this.translations.through(pe, record.walk, t);
       this.steps.add(t, STORED, pe, `writes ${value} to ${where} ${words}`, rule, { ...stale, at });
     }
+  }
+
+  /** What a walk wrote to a descriptor. */
+  private update(t: number, cell: number, where: string): void {
+    const { timeline, cells, values } = this.world;
+    const before = timeline.lastWrite(cell, t - 1);
+    const former = values.big(before === 0 ? cells.initial[cell]! : timeline.value[before]!);
+    const dirty = ((former ^ values.big(timeline.value[t]!)) & AP_RO) !== 0n;
+    const what = dirty ? "makes writable what was clean" : "sets the access flag";
+    const ahead = timeline.thread[t] === NOBODY ? ", ahead of any access" : "";
+    const rule = dirty ? "hardware-dirty" : "hardware-flag";
+    this.steps.add(t, STORED, timeline.pe[t]! - 1, `its walk ${what} in ${where}${ahead}`, rule);
   }
 
   /** The time, up to `t`, at which the entry of a walk was removed; Infinity = it was not. */

@@ -20,6 +20,11 @@ export class Translations {
   fill(pe: number, walk: Walked): void {
     const { cache, catalogue, timeline } = this.world;
     let t = walk.time;
+    if (walk.update) {
+      const { page } = catalogue.entries[walk.entry]!;
+      this.steps.add(t, FILL, pe, `walks ${this.words.va(page)} to ${this.words.pa(walk.leaf!.page)}, and will update the descriptor`); // biome-ignore format: one call
+      return;
+    }
     const removedAt = (i: number): boolean =>
       timeline.kind[i] === INVALIDATE && timeline.pe[i] === pe && catalogue.matches(timeline.what[i]!, walk.entry);
     while (t > 0 && !removedAt(t) && cache.entriesAt(pe, t - 1).includes(walk.entry)) t--;
@@ -63,11 +68,16 @@ export class Translations {
   /** True when the tables do not give, at time `t`, what a walk out of the TLB gives. */
   isStale(pe: number, walk: Walked, t: number): boolean {
     const { page } = this.world.catalogue.entries[walk.entry]!;
-    return !this.world.cache.fresh(pe, walk.context, page, t).includes(walk.entry);
+    return !walk.update && !this.world.cache.fresh(pe, walk.context, page, t).includes(walk.entry);
   }
 
   /** Words for an access through a cached entry, and the rule that lets it. */
-  through(pe: number, walk: Walked, t: number): { words: string; rule: Rule | undefined; entry: string; stale?: true } {
+  through(
+    pe: number,
+    walk: Walked,
+    t: number,
+  ): { words: string; rule: Rule | undefined; entry?: string; stale?: true } {
+    if (walk.update) return { words: "by this walk", rule: undefined };
     const entry = this.words.entry(walk.entry);
     const name = `through ${entry}`;
     if (!this.isStale(pe, walk, t)) return { words: name, rule: undefined, entry };

@@ -1,7 +1,7 @@
 /** What a thread did, for stories. */
 
 import type { Instruction } from "../program.js";
-import type { Context, Leaf, WalkFault } from "../tlb/index.js";
+import type { Context, Leaf, Update, WalkFault } from "../tlb/index.js";
 
 /** One thing that a thread did, for stories. */
 export type Trail =
@@ -51,6 +51,8 @@ export interface Walked {
   readonly entry: number;
   readonly leaf: Leaf | undefined;
   readonly fault: WalkFault | undefined;
+  /** what the walk writes to the descriptor, that the access may go through it; else nothing is to write */
+  readonly update?: Update;
   /** the time at which the PE held it */
   readonly time: number;
   /** the time of the invalidation that removes the entry; Infinity = none */

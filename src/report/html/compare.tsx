@@ -2,8 +2,8 @@
 import type { ComponentChildren } from "preact";
 import { renderToString } from "preact-render-to-string";
 import type { CompareResult, PricedCapture } from "../../compare/index.js";
+import type { Made } from "../../jobs/index.js";
 import { answerNotes, answersOf, answerTables, answerTitle, checksSentence } from "../answers.js";
-import type { Made } from "../made.js";
 import { scenarioViews } from "../view.js";
 import { Captures } from "./captures-section.js";
 import { DataTable } from "./data-table.js";

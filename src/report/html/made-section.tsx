@@ -1,5 +1,6 @@
 /** What a page was made from, so that who gets it in a mail can make it again and compare. */
-import { type Made, shortened } from "../made.js";
+import type { Made } from "../../jobs/index.js";
+import { shortened } from "../made.js";
 import { wordTable } from "../table.js";
 import { DataTable } from "./data-table.js";
 

@@ -1,8 +1,8 @@
 /** The sign-off of policies as one HTML file that needs nothing else, not even scripts, to be read. */
 import { renderToString } from "preact-render-to-string";
+import type { Made } from "../../jobs/index.js";
 import type { Proof, SignOff } from "../../prove/index.js";
 import { list } from "../format.js";
-import type { Made } from "../made.js";
 import {
   everyCpu,
   type Failure,

@@ -1,10 +1,10 @@
 /** What `shootdown compare` prints: a table of prices a scenario, what was executed, notes and checks. */
 import type { Check, CompareResult, CompareRow } from "../../compare/index.js";
+import type { Made } from "../../jobs/index.js";
 import { answerNotes, answersOf, answerTable, answerTables, answerTitle } from "../answers.js";
 import { measured, predicted, verdict } from "../checks.js";
 import { type Alike, notesOf, POLICY, rowOf, scenarioBlocks, scenarioRows } from "../compare-tables.js";
 import { duration, durationRange, factor, NO_BREAK, tally } from "../format.js";
-import type { Made } from "../made.js";
 import { type ColumnOf, right, type Table, tableOf, wordTable } from "../table.js";
 import {
   grouped,

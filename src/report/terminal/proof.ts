@@ -1,8 +1,9 @@
 /** The sign-off of policies for a terminal: a table of verdicts, stories of the unsound ones, and what was assumed. */
+
+import type { Made } from "../../jobs/index.js";
 import type { Proof, SignOff } from "../../prove/index.js";
 import { count, duration } from "../format.js";
 import { guiltySentence, type Listing, listingsOf, listingTable } from "../guilty-lines.js";
-import type { Made } from "../made.js";
 import { everyCpu, type Failure, failuresOf, lookedAt, onWhich, reasonsOf, verdictTable } from "../proof-view.js";
 import { right, wordTable } from "../table.js";
 import { madeText, tableText, wrapped } from "./text.js";

@@ -1,7 +1,8 @@
 /** Tables and sentences for a terminal: columns two spaces apart, no frame. Nothing else makes a table into terminal text. */
 import { visibleLine } from "../../input/index.js";
+import type { Made } from "../../jobs/index.js";
 import { NO_BREAK } from "../format.js";
-import { type Made, madeSentences } from "../made.js";
+import { madeSentences } from "../made.js";
 import { type Cell, isNames, isRight, type Table } from "../table.js";
 
 /** A heading over several neighbouring columns. */
