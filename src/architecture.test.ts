@@ -21,6 +21,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   binary: ["arch", "input", "files"],
   capture: ["arch", "input", "files", "binary", "trace"],
   import: ["arch", "input", "trace"],
+  check: ["arch", "input", "trace"],
   prove: ["arch", "input", "policy"],
   compare: ["arch", "input", "policy", "trace", "hypervisor", "host", "prove"],
   builtin: ["input", "policy", "hypervisor", "host"],
@@ -38,8 +39,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "prove",
     "capture",
     "import",
+    "check",
   ],
-  report: ["arch", "input", "trace", "hypervisor", "host", "compare", "prove", "capture", "jobs"],
+  report: ["arch", "input", "trace", "hypervisor", "host", "check", "compare", "prove", "capture", "jobs"],
   cli: [
     "arch",
     "input",
@@ -54,6 +56,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "report",
     "capture",
     "jobs",
+    "import",
+    "check",
   ],
   // The package's own door.
   "index.ts": ["arch", "input", "policy", "hypervisor", "host", "prove", "compare", "builtin"],
@@ -76,12 +80,24 @@ const WORDS_OF_WINGS = ["cpu", "program", "rules"];
 /** Lines of a room without its tests; a wing counts as a room. */
 const BUDGET = 4_000;
 /** The command line is thin: what is words stands in report, what is work in jobs and below. */
-const CLI_BUDGET = 1_900;
+const CLI_BUDGET = 2_000;
 
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set(["trace/file.js"]);
 /** Rooms whose engine must run in a browser: no Node imports, but for the files behind a side door. */
-const PURE = ["arch", "input", "policy", "xen", "hypervisor", "host", "compare", "prove", "builtin", "index.ts"];
+const PURE = [
+  "arch",
+  "input",
+  "policy",
+  "xen",
+  "hypervisor",
+  "host",
+  "check",
+  "compare",
+  "prove",
+  "builtin",
+  "index.ts",
+];
 
 const source = join(dirname(fileURLToPath(import.meta.url)), "..", "src");
 const files = existsSync(source)

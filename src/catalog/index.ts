@@ -10,7 +10,7 @@ import {
   oneOf,
   type Shelf,
 } from "../builtin/index.js";
-import { readText, STANDARD_INPUT } from "../files/index.js";
+import { noteBytes, readText, STANDARD_INPUT } from "../files/index.js";
 import { type Host, parseHost } from "../host/index.js";
 import { parseScenario, type Scenario } from "../hypervisor/index.js";
 import { InputError } from "../input/index.js";
@@ -45,8 +45,16 @@ export function recordedTraces(): string[] {
 
 /** What is built in under a name; where there is none, an InputError says that a path would do too. */
 function named<T>(shelf: Shelf, name: string, builtIn: (name: string) => T): T {
-  builtInText(shelf, name);
+  noteBuiltIn(shelf, name);
   return builtIn(name);
+}
+
+/** Notes the text as an input of this command, and those of its bases. */
+function noteBuiltIn(shelf: Shelf, name: string): void {
+  const text = builtInText(shelf, name);
+  noteBytes(`${shelf}/${name}.toml`, Buffer.from(text));
+  const base = /^base\s*=\s*"([^"]+)"/m.exec(text)?.[1];
+  if (base !== undefined) noteBuiltIn(shelf, base);
 }
 
 /** A policy by built-in name or path; its base may be either too, a path from the file's folder. Throws an InputError. */

@@ -5,10 +5,10 @@ import { type PriceRow, parseSetting, type Setting, Sweep, Tornados } from "../c
 import { writeWhole } from "../files/index.js";
 import { type Host, ipaNotes } from "../host/index.js";
 import { InputError, visibleLine } from "../input/index.js";
-import { argv, compareInThreads, interruptible, interruptibleInto } from "../jobs/index.js";
+import { compareInThreads, interruptible, interruptibleInto, made } from "../jobs/index.js";
 import { csv, renderSweep, renderTornado, type SweepFound, type SweepResult, sweepTable, sweepText, type Table, type TornadoPrice, tableParquet, tornadoTable, tornadoText, warningText } from "../report/index.js"; // biome-ignore format: one row
 import { type FormOptions, printForm } from "./forms.js";
-import { outputWidth, print, printJson, shellWord } from "./output.js";
+import { outputWidth, print, printJson } from "./output.js";
 
 export interface SweepOptions extends FormOptions {
   readonly set?: readonly Setting[];
@@ -90,9 +90,8 @@ async function sayFound(
   const table = (all: boolean): Table => (swept ? sweepTable(found, { parts: all }) : tornadoTable(found));
   if (output !== undefined)
     await interruptibleInto(output, async () => writeWhole(output, fileOf(output, table(true))));
-  const command = ["shootdown", ...argv().map(shellWord)].join(" ");
   if (report !== undefined)
-    await interruptibleInto(report, async () => writeWhole(report, await (swept ? renderSweep(found, command) : renderTornado(found, command)))); // biome-ignore format: one row
+    await interruptibleInto(report, async () => writeWhole(report, await (swept ? renderSweep(found, made()) : renderTornado(found, made())))); // biome-ignore format: one row
   if (printForm(options, { csv: () => table(true), markdown: () => table(false), notes: found.notes, warnings }))
     return;
   if (options.json) return printJson(warnings.length > 0 ? { ...found, warnings } : found);

@@ -5,7 +5,7 @@ import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { isatty, ReadStream } from "node:tty";
 import { fileError, InputError } from "../input/index.js";
-import { noteRead, noteStandardInput } from "./command.js";
+import { noteBytes, noteRead, noteStandardInput } from "./command.js";
 import { pause } from "./write.js";
 
 /** Most bytes of a text. */
@@ -17,6 +17,7 @@ const MAX_TEXT = 1 << 20;
  */
 export function readText(path: string, file = path, what = "a text file"): string {
   const bytes = path === "-" ? standardInput(file) : bounded(path, file, MAX_TEXT, "a text file", () => {});
+  noteBytes(file, bytes);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
@@ -84,6 +85,10 @@ function readPatiently(fd: number, into: Buffer): number {
       pause();
     }
 }
+
+/** Reads a regular file only to note it as an input, by the name `file`. */
+export const noteInput = (path: string, file: string): void => noteBytes(file, readBytes(path, MAX_INPUT));
+const MAX_INPUT = 1 << 28;
 
 function regular(path: string, stat: Stats, what: string): void {
   if (!stat.isFile() && !stat.isDirectory()) throw InputError.at(path, 0, `is no regular file, expected ${what}`);

@@ -2,12 +2,16 @@
 export { type CaptureAsked, recordCapture } from "./capture.js";
 export { CaptureMeter } from "./capture-meter.js";
 export { priceCaptures } from "./captures.js";
+export { type Checked, checkTrace, type PricedFinding, priceOfTlbi } from "./check.js";
 export { compareInThreads, comparingThreads } from "./compare.js";
 export { type Converted, convertLitmus, FORMS, type Form } from "./convert.js";
 export { proveInThreads } from "./decide.js";
-export { argv, type Io, io, PROCESS, talkingTo } from "./io.js";
+export { importInto } from "./import.js";
+export { type Io, io, PROCESS, talkingTo } from "./io.js";
 export { decideLitmus } from "./litmus.js";
 export type { LitmusResult } from "./litmus-worker.js";
+export { type Input, type Made, made, shellWord, version } from "./made.js";
+export { perfettoInto } from "./perfetto.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
 export { cpusOf, occasionsOf, questionsOf } from "./questions.js";
 export { readSide, readWithProgress } from "./read.js";

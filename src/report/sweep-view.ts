@@ -3,6 +3,7 @@ import type { Bar, CompareRow, Numbers, SweptKey, Tornado } from "../compare/ind
 import { PRICED } from "./compare-tables.js";
 import { count, duration, list } from "./format.js";
 import { type ColumnOf, type Table, tableOf } from "./table.js";
+import { toneOf } from "./view.js";
 
 /** A price of a sweep: of a comparison, or of a phase of a trace. */
 interface SweptPrice
@@ -54,6 +55,7 @@ const verdictOf: ColumnOf<Pick<SweptPrice, "verdict">> = {
   ...{ head: "verdict", kind: "words" },
   of: (row) => row.verdict ?? null,
   text: ({ verdict }) => (verdict === "unsound" ? "UNSOUND" : (verdict ?? "-")),
+  tone: (row) => toneOf(row.verdict),
 };
 
 /** What a table has beside the least: the parts of prices, and where each is, which else a {@link Section} says. */

@@ -23,6 +23,8 @@ interface InBuffer<T> {
   readonly absent: number;
   /** every source writes it for every event: a buffer is emptied without it */
   readonly always: boolean;
+  /** a file may be without it, as older ones are */
+  readonly optional?: boolean;
 }
 
 const small = <T extends Uint8ArrayConstructor | Uint16ArrayConstructor | Int8ArrayConstructor>(
@@ -49,6 +51,9 @@ export const COLUMN_TABLE = {
   address: WIDE,
   from: WIDE,
   to: WIDE,
+  unknown: { ...small(Uint8Array, false, 3), optional: true },
+  time: { ...WIDE, optional: true },
+  took: { ...WIDE, optional: true },
 } as const satisfies Readonly<Record<string, Column>>;
 
 export type ColumnName = keyof typeof COLUMN_TABLE;

@@ -20,7 +20,8 @@ const event = (i: number): PlainEvent => ({
   level: -1,
   slot: i % 5,
   site: `f${i % 4}`,
-  words: [i, 1, 2, i, 3 * i, 5],
+  unknown: i % 4,
+  words: [i, 1, 2, i, 3 * i, 5, i, 0, 0, i],
 });
 const EVENTS = Array.from({ length: 40 }, (_, i) => event(i));
 
@@ -175,10 +176,10 @@ test("without digests too, the counts of file, row groups, columns and pages are
   }, /row group 0 has 40 rows, its column 'vmid' 41$/);
   await refused((m) => rows(m, 32n), /row 0: column 'kind' cannot be read: a page with more rows than its row group$/);
   await refused((m) => rows(m, 48n), /row 40: column 'kind' cannot be read: it has fewer rows than its row group$/);
-  await refused((m) => void m.row_groups[0]!.columns.pop(), /row group 0 has 11 columns, expected 12$/);
+  await refused((m) => void m.row_groups[0]!.columns.pop(), /row group 0 has 14 columns, expected 15$/);
   await refused(
     (m) => void m.row_groups[0]!.columns.reverse(),
-    /row group 0 has the column 'to' where 'kind' should stand$/,
+    /row group 0 has the column 'took' where 'kind' should stand$/,
   );
   await refused(
     (m) => void Object.assign(column(m, 9), { ...column(m, 10), path_in_schema: ["address"] }),

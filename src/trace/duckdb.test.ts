@@ -55,6 +55,9 @@ test("DuckDB opens a Parquet trace: strings as strings, 64 bits unsigned", async
     address: "UBIGINT",
     from: "UBIGINT",
     to: "UBIGINT",
+    unknown: "UTINYINT",
+    time: "UBIGINT",
+    took: "UBIGINT",
   });
 });
 

@@ -3,10 +3,10 @@ import * as Plot from "@observablehq/plot";
 import { count, duration, durationRange } from "../format.js";
 import type { Picture, TornadoPrice } from "../sweep-view.js";
 import { type Caption, document, FONT, finished, priceTicks, tickText } from "./plots.js";
-import { groupColour } from "./style.js";
+import { lineColour } from "./style.js";
 
 /** The colour of the nth curve: neighbours are far apart, and red stays what warns for as long as it can. */
-export const curveColour = (n: number): string => groupColour(5 + 4 * n);
+export const curveColour = (n: number): string => lineColour(5 + 4 * n);
 
 /** From which ratio of its ends on an axis is logarithmic. */
 const MANY = 8;

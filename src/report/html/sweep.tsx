@@ -1,31 +1,34 @@
 /** Reports of sweeps and tornados: one HTML file each, that needs nothing else to be read. */
 import { renderToString } from "preact-render-to-string";
+import type { Made } from "../../jobs/index.js";
 import { duration } from "../format.js";
 import { MOVED, type Picture, pictures, reignSentence, SWEPT, type SweepFound, type SweepResult, sweepTable, type TornadoPrice, tornadoTable } from "../sweep-view.js"; // biome-ignore format: one row
-import { isRight, type Table } from "../table.js";
+import type { Table } from "../table.js";
+import { DataTable } from "./data-table.js";
+import { MadeFrom } from "./made-section.js";
 import { STYLE } from "./style.js";
 import { curveColour, sweepPlot, tornadoPlot } from "./sweep-plots.js";
 
 /** Most pictures of one file; the table has everything. */
 const MOST_PICTURES = 60;
 
-/** The whole file; `command` is the line that makes it again. */
-export function sweepReport(result: SweepResult, command: string): string {
+/** The whole file; `made` says from what, and how. */
+export function sweepReport(result: SweepResult, made: Made): string {
   const all = pictures(result);
   const shown = all.slice(0, MOST_PICTURES);
-  return page("What it costs, as numbers change", command, result.notes, [SWEPT], sweepTable(result), all.length, shown.map((picture, i) => <Curves picture={picture} id={`p${i}`} />)); // biome-ignore format: one row
+  return page("What it costs, as numbers change", made, result.notes, [SWEPT], sweepTable(result), all.length, shown.map((picture, i) => <Curves picture={picture} id={`p${i}`} />)); // biome-ignore format: one row
 }
 
 /** The same of a tornado. */
-export function tornadoReport(found: SweepFound<TornadoPrice>, command: string): string {
+export function tornadoReport(found: SweepFound<TornadoPrice>, made: Made): string {
   const all = found.rows.filter(({ bars }) => bars.length > 0);
   const shown = all.slice(0, MOST_PICTURES);
-  return page("Which elementary price decides", command, found.notes, [MOVED], tornadoTable(found), all.length, shown.map((row, i) => <Bars row={row} id={`t${i}`} />)); // biome-ignore format: one row
+  return page("Which elementary price decides", made, found.notes, [MOVED], tornadoTable(found), all.length, shown.map((row, i) => <Bars row={row} id={`t${i}`} />)); // biome-ignore format: one row
 }
 
 function page(
   title: string,
-  command: string,
+  made: Made,
   notes: readonly string[],
   about: readonly string[],
   table: Table,
@@ -59,11 +62,11 @@ function page(
           </section>
           <section id="table">
             <h2>Prices</h2>
-            <Prices table={table} />
+            <DataTable table={table} caption="Simulated time; a row for each price." />
           </section>
           <section id="again">
             <h2>To check it</h2>
-            <pre>{command}</pre>
+            <MadeFrom made={made} />
           </section>
         </main>
       </body>
@@ -104,30 +107,5 @@ function Bars({ row, id }: { readonly row: TornadoPrice; readonly id: string }) 
       <figcaption>{of}</figcaption>
       <div dangerouslySetInnerHTML={{ __html: tornadoPlot(row, { id, title: of, description: described }) }} />
     </figure>
-  );
-}
-
-function Prices({ table: { columns, rows } }: { readonly table: Table }) {
-  return (
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            {columns.map(({ head }) => (
-              <th scope="col">{head}</th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr>
-              {row.map(({ text, mark = "" }, i) => (
-                <td class={text === "UNSOUND" ? "bad" : isRight(columns[i]!) ? "number" : ""}>{text + mark}</td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
   );
 }
