@@ -107,7 +107,7 @@ export class Waste {
   }
 
   /** A DSB has completed what was under way on a PE: the flush as a whole. */
-  completed(_pcpu: number): void {
+  completed(): void {
     if (this.count > 0) {
       if (this.count === 1 && this.single !== NIL && IS_WIDE[this.wide] === true) this.tooWide();
       this.extend();
