@@ -5,12 +5,12 @@ import { hostNames, loadHost } from "../catalog/index.js";
 import { FINDING_KINDS } from "../check/index.js";
 import { writeWhole } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
-import { type Checked, checkTrace, interruptibleInto } from "../jobs/index.js";
+import { type Checked, checkTrace, interruptibleInto, made } from "../jobs/index.js";
 import { checkTable, checkText, isGrave, renderCheckReport } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { noteUnchecked, partialOption } from "./integrity.js";
 import { collect, ipaBitsOption } from "./options.js";
-import { commandLine, ExitStatus, outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
+import { ExitStatus, outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 
 interface CheckOptions extends FormOptions {
   readonly cpu?: string;
@@ -65,7 +65,7 @@ async function run(traces: readonly string[], options: CheckOptions): Promise<vo
   }
   const { report } = options;
   if (report !== undefined)
-    await interruptibleInto(report, async () => writeWhole(report, await renderCheckReport(checked, commandLine())));
+    await interruptibleInto(report, async () => writeWhole(report, await renderCheckReport(checked, made().command)));
   const width = outputWidth();
   if (!printForm(options, { csv: () => checkTable(checked), warnings: checked.flatMap((one) => one.warnings) })) {
     if (options.json) printJson({ traces: checked });

@@ -5,7 +5,7 @@ import { CPU_PROFILES } from "../arch/index.js";
 import { loadHost, loadPolicy, policyNames } from "../catalog/index.js";
 import { cpuOfTrace, Holding, refuseWithout } from "../compare/index.js";
 import { visibleLine } from "../input/index.js";
-import { perfettoInto, priceOfTlbi, readWithProgress } from "../jobs/index.js";
+import { perfettoInto, priceOfTlbi, readWithProgress, shellWord } from "../jobs/index.js";
 import {
   EventJson,
   EventLines,
@@ -19,7 +19,7 @@ import {
 import { KINDS, type ReadPart, SUMMARY_COLUMNS, Summing } from "../trace/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { noteUnchecked, partialOption } from "./integrity.js";
-import { outputWidth, print, printJson, printRawJson, quietOnBrokenPipe, shellWord, terminalWidth } from "./output.js";
+import { outputWidth, print, printJson, printRawJson, quietOnBrokenPipe, terminalWidth } from "./output.js";
 
 /** Lines of a page of events. */
 const PAGE_LINES = 40;

@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import { recordedTraces } from "../catalog/index.js";
 import { PhasePrices, type PricedCapture, priceRows } from "../compare/index.js";
+import { noteInput } from "../files/index.js";
 import type { Host } from "../host/index.js";
 import { readTrace } from "../trace/file.js";
 import { TOTAL } from "../trace/index.js";
@@ -18,6 +19,7 @@ export async function priceCaptures(
   const captures: PricedCapture[] = [];
   for (const path of recordedTraces()) {
     const sink = new PhasePrices(hosts, ipaBits, PCPUS);
+    noteInput(path, `traces/${basename(path)}`);
     const { info } = await readTrace(path, [sink], { signal });
     const rows = priceRows(sink).filter(({ phase }) => phase !== TOTAL);
     captures.push({
