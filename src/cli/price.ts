@@ -12,7 +12,7 @@ import { collect, ipaBitsOption, ranOption, repeatOption, vcpusOption, withRepea
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 
 /** Columns of a trace that a price depends on. */
-const COLUMNS: readonly ColumnName[] = ["kind", "pcpu", "name", "domain", "vmid", "level", "from", "to"];
+const COLUMNS: readonly ColumnName[] = ["kind", "pcpu", "name", "domain", "vmid", "level", "before", "after"];
 
 interface PriceOptions extends FormOptions {
   readonly host?: readonly string[];

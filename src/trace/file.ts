@@ -18,7 +18,8 @@ import {
   type StreamForm,
   type TraceForm,
 } from "./form.js";
-import { NdjsonTrace, readNdjson } from "./ndjson.js";
+import { readNdjson } from "./ndjson.js";
+import { NdjsonTrace } from "./ndjson-writer.js";
 import type { ByteSource } from "./parquet-foreign.js";
 import type { ParquetTrace } from "./parquet-writer.js";
 import type { ReadPart } from "./read.js";
@@ -84,10 +85,10 @@ export async function writeTrace(path: string, producer = ""): Promise<TraceWrit
 }
 
 /** A terminal gets JSON that it cannot take for commands. */
-const ndjsonTo = (file: OutputFile, path: string): ((text: string) => void) =>
+const ndjsonTo = (file: OutputFile, path: string): ((bytes: Uint8Array) => void) =>
   path === "-" && isatty(1)
-    ? (text) => file.write(Buffer.from(visibleJson(text)))
-    : (text) => file.write(Buffer.from(text));
+    ? (bytes) => file.write(Buffer.from(visibleJson(new TextDecoder().decode(bytes))))
+    : (bytes) => file.write(bytes);
 
 class FileWriter implements TraceWriter {
   constructor(

@@ -4,17 +4,16 @@
  */
 import { crc32, gzipSync } from "node:zlib";
 import type { ColumnMetaData } from "hyparquet";
-import type { ColumnName } from "./columns.js";
-import { Bytes, encodeHybrid, widthOf } from "./hybrid.js";
+import { Bytes, encodeBits, encodeHybrid, widthOf } from "./hybrid.js";
 import { PAGE_ROWS } from "./parquet.js";
 import { CHUNK_KEY, sha256 } from "./parquet-digest.js";
 
 // Thrift enums of parquet.thrift: PageType and Encoding.
 const DATA_PAGE = 0;
 const DICTIONARY_PAGE = 2;
-const PLAIN = 0;
 const RLE = 3;
-const RLE_DICTIONARY = 8;
+const ENCODINGS = { PLAIN: 0, DELTA_BINARY_PACKED: 5, RLE_DICTIONARY: 8 } as const;
+type Encoding = keyof typeof ENCODINGS;
 
 /** Unique 64-bit values of a row group's dictionary: 16-bit indexes. Beyond that, PLAIN pages. */
 const WIDE_ENTRIES = 65_536;
@@ -53,7 +52,7 @@ function appendPage(out: Bytes, type: number, body: Bytes, values: number, encod
   i32(values);
   i32(encoding);
   if (type === DATA_PAGE) {
-    i32(RLE); // of definition levels, and of repetition levels: there are none in a flat required column
+    i32(RLE); // of definition levels, and of repetition levels, which a flat column has none of
     i32(RLE);
   }
   put(0);
@@ -68,32 +67,40 @@ const indexes = new Uint32Array(PAGE_ROWS);
 
 /** What every column has: pages, dictionary, and how they go into the file. */
 abstract class Column {
-  /** the page at hand: `queued` values of `words` 32-bit words each */
+  /** the page at hand: `queued` rows of `words` 32-bit words each */
   private readonly queue: Uint32Array;
   private queued = 0;
+  /** definition levels of those rows: 1 for a value, 0 for null */
+  private readonly levels: Uint8Array | undefined;
   private readonly pages = new Bytes(1 << 15);
   /** bytes of `pages` uncompressed */
   private unpacked = 0;
   private rows = 0;
-  private readonly encodings = new Set<"PLAIN" | "RLE_DICTIONARY">();
+  private readonly encodings = new Set<Encoding>();
   /** entries of the row group's dictionary */
   protected entries = 0;
   protected readonly body = new Bytes(1 << 17);
 
   constructor(
-    private readonly name: ColumnName,
+    private readonly name: string,
     private readonly type: "BYTE_ARRAY" | "INT32" | "INT64",
     private readonly words: 1 | 2,
+    nullable: boolean,
   ) {
     this.queue = new Uint32Array(words * PAGE_ROWS);
+    this.levels = nullable ? new Uint8Array(PAGE_ROWS) : undefined;
   }
 
-  /** Adds `n` values. Negative ones stand as two's complement until they are written. */
-  add(from: Uint8Array | Int8Array | Uint16Array | Uint32Array, n: number): void {
+  /**
+   * Adds `n` rows. Negative values stand as two's complement until they are written. Of a column that may be null, `levels` says
+   * which rows are: 0 for null, 1 for a value.
+   */
+  add(from: Uint8Array | Int8Array | Uint16Array | Uint32Array, n: number, levels?: Uint8Array): void {
     const { queue, words } = this;
     for (let i = 0; i < n; ) {
       const some = Math.min(n - i, PAGE_ROWS - this.queued);
       queue.set(from.subarray(words * i, words * (i + some)), words * this.queued);
+      if (levels !== undefined) this.levels!.set(levels.subarray(i, i + some), this.queued);
       this.queued += some;
       i += some;
       if (this.queued === PAGE_ROWS) this.endPage();
@@ -101,11 +108,41 @@ abstract class Column {
   }
 
   private endPage(): void {
-    if (this.queued > 0) this.encode(this.queue, this.queued);
+    const { queued, levels, body } = this;
+    if (queued === 0) return;
+    body.length = 0;
+    let values = queued;
+    if (levels !== undefined) {
+      body.append(new Uint8Array(4));
+      encodeBits(levels, queued, body);
+      new DataView(body.data.buffer).setUint32(0, body.length - 4, true);
+      values = this.dropNull(levels);
+    }
+    // Some readers take no dictionary without entries.
+    if (values === 0) this.page("PLAIN");
+    else this.encode(this.queue, values);
     this.queued = 0;
   }
 
-  /** Makes a page of `n` values. */
+  /** Moves the values of the page together; returns how many they are. */
+  private dropNull(levels: Uint8Array): number {
+    const { queue, queued, words } = this;
+    let at = 0;
+    if (words === 1)
+      for (let i = 0; i < queued; i++) {
+        queue[at] = queue[i]!;
+        at += levels[i]!;
+      }
+    else
+      for (let i = 0; i < queued; i++) {
+        queue[2 * at] = queue[2 * i]!;
+        queue[2 * at + 1] = queue[2 * i + 1]!;
+        at += levels[i]!;
+      }
+    return at;
+  }
+
+  /** Makes a page of `n` values: appends them to `body` and ends with {@link page}. */
   protected abstract encode(values: Uint32Array, n: number): void;
   /** Appends the dictionary's entries, PLAIN, to `body`. */
   protected abstract dictionary(): void;
@@ -115,24 +152,22 @@ abstract class Column {
   /** A page of the first `n` of {@link indexes}, into the dictionary as it is now. */
   protected indexPage(n: number): void {
     const width = indexWidth(this.entries);
-    this.body.length = 0;
     this.body.append(Uint8Array.of(width));
     encodeHybrid(indexes, n, width, this.body);
-    this.page(n, RLE_DICTIONARY);
-    this.encodings.add("RLE_DICTIONARY");
+    this.page("RLE_DICTIONARY");
   }
 
   /** A page of 64-bit values as they are. */
   protected plainPage(words: Uint32Array, n: number): void {
-    this.body.length = 0;
     this.body.append(new Uint8Array(words.buffer, words.byteOffset, 8 * n));
-    this.page(n, PLAIN);
-    this.encodings.add("PLAIN");
+    this.page("PLAIN");
   }
 
-  private page(n: number, encoding: number): void {
-    this.unpacked += appendPage(this.pages, DATA_PAGE, this.body, n, encoding);
-    this.rows += n;
+  /** The page of the queued rows, out of `body`. */
+  protected page(encoding: Encoding): void {
+    this.unpacked += appendPage(this.pages, DATA_PAGE, this.body, this.queued, ENCODINGS[encoding]);
+    this.rows += this.queued;
+    this.encodings.add(encoding);
   }
 
   /** Hands the column chunk's bytes, which will stand at `offset` of the file, to `out`, and starts anew. */
@@ -143,14 +178,14 @@ abstract class Column {
     if (indexed) {
       this.body.length = 0;
       this.dictionary();
-      this.unpacked += appendPage(head, DICTIONARY_PAGE, this.body, this.entries, PLAIN);
+      this.unpacked += appendPage(head, DICTIONARY_PAGE, this.body, this.entries, ENCODINGS.PLAIN);
       out(head.view());
     }
     out(this.pages.view());
     const pagesAt = offset + head.length;
     const metadata: ColumnMetaData = {
       type: this.type,
-      encodings: indexed ? ["PLAIN", "RLE", "RLE_DICTIONARY"] : ["PLAIN", "RLE"],
+      encodings: [...new Set<Encoding | "RLE">(["PLAIN", "RLE", ...this.encodings])],
       path_in_schema: [this.name],
       codec: "GZIP",
       num_values: BigInt(this.rows),
@@ -180,12 +215,13 @@ export class SmallColumn extends Column {
 
   /** `text` gives the string that a value stands for; without it the column is INT32 and values are shifted by `least`. */
   constructor(
-    name: ColumnName,
+    name: string,
+    nullable: boolean,
     domain: number,
     private readonly least: number,
     private readonly text?: (value: number) => string,
   ) {
-    super(name, text ? "BYTE_ARRAY" : "INT32", 1);
+    super(name, text ? "BYTE_ARRAY" : "INT32", 1, nullable);
     this.index = new Uint32Array(domain);
     this.stamps = new Uint32Array(domain);
     this.values = new Uint32Array(domain);
@@ -235,8 +271,8 @@ export class WideColumn extends Column {
   /** the slot of an entry */
   private readonly slotOf = new Int32Array(WIDE_ENTRIES);
 
-  constructor(name: ColumnName) {
-    super(name, "INT64", 2);
+  constructor(name: string, nullable: boolean) {
+    super(name, "INT64", 2, nullable);
   }
 
   protected override encode(words: Uint32Array, n: number): void {
@@ -298,4 +334,45 @@ export class WideColumn extends Column {
   protected override clear(): void {
     this.slots.fill(0);
   }
+}
+
+/** Values of a block of a page of {@link CountColumn}, and of one of its miniblocks: what other writers take. */
+const DELTA_BLOCK = 128;
+const MINIBLOCKS = 4;
+
+/**
+ * The numbers of the rows, 64 bits each: DELTA_BINARY_PACKED (parquet-format, Encodings.md), in which each block says that each
+ * number is one more than the one before it, and gzip that each block says so.
+ */
+export class CountColumn extends Column {
+  private next = 0;
+
+  constructor(name: string) {
+    super(name, "INT64", 1, false);
+  }
+
+  protected override encode(_values: Uint32Array, n: number): void {
+    const { body } = this;
+    body.varint(DELTA_BLOCK);
+    body.varint(MINIBLOCKS);
+    body.varint(n);
+    zigzag64(this.next, body);
+    for (let left = n - 1; left > 0; left -= DELTA_BLOCK) {
+      body.varint(zigzag(1)); // the least difference; beyond it, each takes no bits
+      body.append(new Uint8Array(MINIBLOCKS));
+    }
+    this.next += n;
+    this.page("DELTA_BINARY_PACKED");
+  }
+
+  protected override dictionary(): void {}
+
+  protected override clear(): void {}
+}
+
+/** A number from 0 to 2^53 as a zigzag varint. */
+function zigzag64(value: number, out: Bytes): void {
+  let rest = 2 * value;
+  for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) out.append(Uint8Array.of((rest % 0x80) | 0x80));
+  out.append(Uint8Array.of(rest));
 }
