@@ -1,6 +1,6 @@
 /** What is built in (policies, hosts, scenarios), and files of the user's own wherever a built-in name does. Node only. */
-import { readdirSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readText } from "../files/index.js";
 import { type Host, parseHost } from "../host/index.js";
@@ -72,14 +72,29 @@ export function builtInText(shelf: Shelf, name: string): string {
   return text(shelf, name).text;
 }
 
-/** Paths of the recorded traces that come with the package, by name. */
-export function recordedTraces(): string[] {
-  const folder = join(ROOT, "traces");
-  return readdirSync(folder)
+const TRACES = join(ROOT, "traces");
+
+/** Names of the recorded traces that come with the package. */
+export const traceNames = (): string[] =>
+  readdirSync(TRACES)
     .filter((file) => file.endsWith(".parquet"))
-    .sort()
-    .map((file) => join(folder, file));
+    .map((file) => basename(file, ".parquet"))
+    .sort();
+
+/** The file of a trace that comes with the package, where that is its name; else the path as the user gave it, if it may be one. */
+export function tracePath(trace: string): string {
+  if (trace === "-" || trace.includes("/") || extname(trace) === ".parquet" || extname(trace) === ".ndjson")
+    return trace;
+  const known = traceNames();
+  if (known.includes(trace)) return join(TRACES, `${trace}.parquet`);
+  if (existsSync(trace)) return trace; // a log of any name
+  throw new InputError(
+    `no trace is named '${trace}': expected ${known.join(", ")}, or a path to a *.parquet or *.ndjson file (or - for NDJSON)`,
+  );
 }
+
+/** Views of a trace for DuckDB, in SQL. */
+export const traceViews = (): string => readText(join(TRACES, "views.sql"), "traces/views.sql", "SQL");
 
 /** A policy by built-in name or path; its base may be either too, a path from the file's folder. Throws an InputError. */
 export function loadPolicy(name: string): Policy {

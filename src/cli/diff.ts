@@ -7,7 +7,7 @@ import { InputError } from "../input/index.js";
 import { readSide } from "../jobs/index.js";
 import { differenceTable, differenceText, SIMULATED } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { noteUnchecked, partialOption } from "./integrity.js";
+import { noteUnchecked, partialOption, TRACE_ARGUMENT } from "./integrity.js";
 import { collect, ipaBitsOption, ranOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 
@@ -26,7 +26,7 @@ export function register(program: Command): void {
   const command = program
     .command("diff")
     .description("compare two traces: what differs in what they do, by call path, and in what that costs on each host")
-    .argument("<before>", "a trace: *.parquet, *.ndjson, or - for NDJSON on standard input")
+    .argument("<before>", TRACE_ARGUMENT)
     .argument("<after>", "another one")
     .option("--host <host>", "a built-in host or a .toml file; may be repeated (default: all built in)", collect)
     .addOption(ipaBitsOption([48]))

@@ -7,7 +7,7 @@ import { readWithProgress } from "../jobs/index.js";
 import { priceTable, priceText, SIMULATED, warningText } from "../report/index.js";
 import type { ColumnName } from "../trace/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { noteUnchecked, partialOption } from "./integrity.js";
+import { noteUnchecked, partialOption, TRACE_ARGUMENT } from "./integrity.js";
 import { collect, ipaBitsOption, ranOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 
@@ -27,7 +27,7 @@ export function register(program: Command): void {
   const command = program
     .command("price")
     .description("price a trace on hosts, phase by phase")
-    .argument("<trace>", "a trace: *.parquet, *.ndjson, or - for NDJSON on standard input")
+    .argument("<trace>", TRACE_ARGUMENT)
     .option("--host <host>", "a built-in host or a .toml file; may be repeated (default: all built in)", collect)
     .addOption(ipaBitsOption([48]))
     .addOption(repeatOption())

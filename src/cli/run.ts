@@ -15,6 +15,7 @@ import { register as prove } from "./prove.js";
 import { register as show } from "./show.js";
 import { register as simulate } from "./simulate.js";
 import { register as tlbi } from "./tlbi.js";
+import { register as traces } from "./traces.js";
 
 /**
  * Runs one command, `words` without "shootdown"; resolves with its exit status: 1 for input that cannot be used, 2 for wrong
@@ -46,7 +47,7 @@ function program(): Command {
     .configureOutput({ writeOut: print, writeErr: say, getOutHelpWidth: outputWidth, getErrHelpWidth: outputWidth })
     .exitOverride()
     .showHelpAfterError("(add --help for the options)");
-  for (const register of [compare, prove, simulate, capture, price, show, diff, litmus, tlbi, listings])
+  for (const register of [compare, prove, simulate, capture, price, show, diff, litmus, tlbi, listings, traces])
     register(program);
   return program;
 }

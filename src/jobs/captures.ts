@@ -1,6 +1,5 @@
 /** The recorded traces that come with the package, priced for the report. */
-import { basename } from "node:path";
-import { recordedTraces } from "../catalog/index.js";
+import { traceNames, tracePath } from "../catalog/index.js";
 import { PhasePrices, type PricedCapture, priceRows } from "../compare/index.js";
 import type { Host } from "../host/index.js";
 import { readTrace } from "../trace/file.js";
@@ -16,12 +15,12 @@ export async function priceCaptures(
   signal: AbortSignal,
 ): Promise<PricedCapture[]> {
   const captures: PricedCapture[] = [];
-  for (const path of recordedTraces()) {
+  for (const name of traceNames()) {
     const sink = new PhasePrices(hosts, ipaBits, PCPUS);
-    const { info } = await readTrace(path, [sink], { signal });
+    const { info } = await readTrace(tracePath(name), [sink], { signal });
     const rows = priceRows(sink).filter(({ phase }) => phase !== TOTAL);
     captures.push({
-      name: basename(path, ".parquet"),
+      name,
       producer: info.producer,
       phases: [...new Set(rows.map(({ phase }) => phase))].map((phase) => {
         const own = rows

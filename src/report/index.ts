@@ -20,7 +20,7 @@ export { compareTables } from "./terminal/compare.js";
 export { differenceText } from "./terminal/diff.js";
 export { EventJson, EventLines, EventPage } from "./terminal/events.js";
 export { heldText, heldTraceText } from "./terminal/held.js";
-export { listingText } from "./terminal/listing.js";
+export { listingText, recordedText } from "./terminal/listing.js";
 export { litmusText } from "./terminal/litmus.js";
 export { priceText } from "./terminal/price.js";
 export { proofText } from "./terminal/proof.js";
