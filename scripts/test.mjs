@@ -27,7 +27,7 @@ const SLOW = [
   ...["compare/compare", "compare/executed", "compare/phases", "compare/whole-stack", "xen/recorded"],
   ...["litmus-folder", "bounds", "model-page", "occasion/scenario", "reductions", "sample", "sign-off"],
   ...["html/browser", "html/compare", "report/real", "report/verdict", "report/format", "report/proof"],
-  ...["trace/damage", "trace/duckdb", "trace/file", "trace/form", "trace/hybrid"],
+  ...["trace/damage", "trace/duckdb", "trace/file", "trace/form", "trace/parquet", "trace/views"],
 ].map((name) => `/${name}.test.js`);
 
 const quick = process.argv.includes("--quick");

@@ -73,7 +73,7 @@ const WORDS_OF_WINGS = ["cpu", "program", "rules"];
 /** Lines of a room without its tests; a wing counts as a room. */
 const BUDGET = 4_000;
 /** The command line is thin: what is words stands in report, what is work in jobs and below. */
-const CLI_BUDGET = 1_500;
+const CLI_BUDGET = 1_600;
 
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set(["trace/file.js"]);
@@ -197,7 +197,7 @@ test("no files import each other in a circle, types included", () => {
 test("no room is above its budget of lines", () => {
   const lines = new Map<string, number>();
   for (const file of files) {
-    const room = /^(prove|report)\/.+\//.test(file) ? dirname(file) : file.split("/")[0]!;
+    const room = /^(prove|report|trace)\/.+\//.test(file) ? dirname(file) : file.split("/")[0]!;
     const { length } = readFileSync(join(source, file), "utf8").split("\n");
     lines.set(room, (lines.get(room) ?? 0) + length - 1);
   }

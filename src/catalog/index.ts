@@ -1,6 +1,6 @@
 /** What is built in (policies, hosts, scenarios), and files of the user's own wherever a built-in name does. Node only. */
 import { existsSync, readdirSync } from "node:fs";
-import { basename, dirname, extname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readText } from "../files/index.js";
 import { type Host, parseHost } from "../host/index.js";
@@ -83,8 +83,7 @@ export const traceNames = (): string[] =>
 
 /** The file of a trace that comes with the package, where that is its name; else the path as the user gave it, if it may be one. */
 export function tracePath(trace: string): string {
-  if (trace === "-" || trace.includes("/") || extname(trace) === ".parquet" || extname(trace) === ".ndjson")
-    return trace;
+  if (trace === "-" || trace.includes("/") || /\.[a-z]\w*$/i.test(trace)) return trace;
   const known = traceNames();
   if (known.includes(trace)) return join(TRACES, `${trace}.parquet`);
   if (existsSync(trace)) return trace; // a log of any name
@@ -95,6 +94,9 @@ export function tracePath(trace: string): string {
 
 /** Views of a trace for DuckDB, in SQL. */
 export const traceViews = (): string => readText(join(TRACES, "views.sql"), "traces/views.sql", "SQL");
+
+/** True when the user means a policy, where a trace could be meant as well. */
+export const namesPolicy = (name: string): boolean => policyNames().includes(name) || name.endsWith(".toml");
 
 /** A policy by built-in name or path; its base may be either too, a path from the file's folder. Throws an InputError. */
 export function loadPolicy(name: string): Policy {

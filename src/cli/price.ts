@@ -1,14 +1,15 @@
 /** `shootdown price TRACE`: what a trace costs on hosts, phase by phase. */
 import type { Command } from "commander";
-import { hostNames, loadHost } from "../catalog/index.js";
+import { hostNames } from "../catalog/index.js";
 import { PhasePrices, priceRows } from "../compare/index.js";
 import { ipaNotes } from "../host/index.js";
 import { readWithProgress } from "../jobs/index.js";
 import { priceTable, priceText, SIMULATED, warningText } from "../report/index.js";
 import type { ColumnName } from "../trace/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
+import { hostsNamed, hostsOption } from "./hosts.js";
 import { noteUnchecked, partialOption, TRACE_ARGUMENT } from "./integrity.js";
-import { collect, ipaBitsOption, ranOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
+import { ipaBitsOption, ranOption, repeatOption, vcpusOption } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 
 /** Columns of a trace that a price depends on. */
@@ -28,7 +29,7 @@ export function register(program: Command): void {
     .command("price")
     .description("price a trace on hosts, phase by phase")
     .argument("<trace>", TRACE_ARGUMENT)
-    .option("--host <host>", "a built-in host or a .toml file; may be repeated (default: all built in)", collect)
+    .addOption(hostsOption())
     .addOption(ipaBitsOption([48]))
     .addOption(repeatOption())
     .addOption(vcpusOption())
@@ -41,7 +42,7 @@ export function register(program: Command): void {
 }
 
 async function run(trace: string, options: PriceOptions): Promise<void> {
-  const hosts = (options.host ?? hostNames()).map(loadHost).map((host) => withRepeat(host, options.repeatTlbi));
+  const hosts = hostsNamed(options.host ?? hostNames(), options.repeatTlbi);
   const sink = new PhasePrices(hosts, options.ipaBits, options.vcpus, options.ran);
   const part = { columns: COLUMNS, partial: options.partial === true };
   const { info, warnings } = await readWithProgress(trace, [sink], part);

@@ -10,4 +10,4 @@ export type { LitmusResult } from "./litmus-worker.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
 export { readSide, readWithProgress } from "./read.js";
 export { saveScenarios } from "./save.js";
-export { simulateInto } from "./simulate.js";
+export { simulateInto, simulateSide } from "./simulate.js";

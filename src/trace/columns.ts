@@ -66,7 +66,7 @@ export type ColumnName = keyof typeof COLUMN_TABLE;
 type Holding<H> = { [C in ColumnName]: (typeof COLUMN_TABLE)[C] extends { holds: H } ? C : never }[ColumnName];
 export type TextColumn = Holding<"text">;
 export type SmallColumnName = Holding<"small">;
-export type WideColumnName = Holding<"wide">;
+type WideColumnName = Holding<"wide">;
 
 /** The name of a column's array in the buffer. */
 type FieldOf<C extends ColumnName> = C extends ColumnName

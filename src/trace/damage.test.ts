@@ -6,8 +6,8 @@ import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { InputError } from "../input/index.js";
 import { Kind, NO_DOMAIN } from "./event.js";
 import { Collected, feed, type PlainEvent } from "./events.testing.js";
-import { ParquetTraceFile } from "./parquet-reader.js";
-import { ParquetTrace } from "./parquet-writer.js";
+import { ParquetTraceFile } from "./parquet/reader.js";
+import { ParquetTrace } from "./parquet/writer.js";
 import type { TraceInfo } from "./read.js";
 
 const event = (i: number): PlainEvent => ({

@@ -8,7 +8,7 @@ import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { barrierIndex, tlbiIndex } from "../arch/index.js";
 import { Collected } from "./events.testing.js";
 import { readTrace, writeTrace } from "./file.js";
-import { GROUP_ROWS } from "./parquet.js";
+import { GROUP_ROWS } from "./parquet/format.js";
 import { Recorder } from "./recorder.js";
 import { Summing } from "./summary.js";
 

@@ -14,7 +14,7 @@ import { COLUMNS, type ColumnName, columnOf } from "./columns.js";
 import { KINDS, Kind, NO_DOMAIN } from "./event.js";
 import { anyEvent, Collected, feed, type PlainEvent } from "./events.testing.js";
 import { readTrace, traceDigest, writeTrace } from "./file.js";
-import { GROUP_ROWS, SCHEMA } from "./parquet.js";
+import { GROUP_ROWS, SCHEMA } from "./parquet/format.js";
 import type { ReadPart } from "./read.js";
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-trace-"));

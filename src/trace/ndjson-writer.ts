@@ -10,7 +10,7 @@ import {
 } from "./columns.js";
 import { KINDS, type Names, nameOf } from "./event.js";
 import { endLine } from "./ndjson.js";
-import { TRACE_VERSION } from "./parquet.js";
+import { TRACE_VERSION } from "./parquet/format.js";
 import { recordingJson, type TraceRecording } from "./recording.js";
 
 const encoder = new TextEncoder();

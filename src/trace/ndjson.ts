@@ -12,7 +12,7 @@ import { InputError } from "../input/index.js";
 import { BLOCK_EVENTS, EventBuffer, EventError, type TraceSink } from "./buffer.js";
 import { COLUMNS, type ColumnName, columnOf, fieldOf, wordsOf } from "./columns.js";
 import { codeOf, KINDS, Names } from "./event.js";
-import { TRACE_VERSION } from "./parquet.js";
+import { TRACE_VERSION } from "./parquet/format.js";
 import { type Integrity, type ReadPart, type TraceInfo, unknownName } from "./read.js";
 import { readRecording, type TraceRecording } from "./recording.js";
 

@@ -2,9 +2,9 @@
  * Which rows of a Parquet trace say something in a column: the others are null there. Null stands for what an event without the
  * column has (columns.ts), so that a reader puts it back; and never for a value, so that `after = 0` finds the removals.
  */
-import type { EventBuffer } from "./buffer.js";
-import { COLUMN_TABLE, type ColumnName, columnOf, fieldOf, wordsOf } from "./columns.js";
-import { KINDS, type Names, saysTo } from "./event.js";
+import type { EventBuffer } from "../buffer.js";
+import { COLUMN_TABLE, type ColumnName, columnOf, fieldOf, wordsOf } from "../columns.js";
+import { KINDS, type Names, saysTo } from "../event.js";
 
 const UNKNOWN = 0;
 const NOTHING = 1;

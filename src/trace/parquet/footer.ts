@@ -3,13 +3,13 @@
  * counts of the file, of its row groups and of their columns agree, and where do the columns stand.
  */
 import { type ColumnMetaData, type CompressionCodec, type FileMetaData, parquetMetadata } from "hyparquet";
-import { InputError } from "../input/index.js";
-import { COLUMNS, type ColumnName, columnNamed, columnOf } from "./columns.js";
-import { TRACE_VERSION, VERSION_KEY } from "./parquet.js";
-import { DERIVED_COLUMNS, type DerivedColumn } from "./parquet-derived.js";
-import { CHUNK_KEY, CREATED_BY, isSealed } from "./parquet-digest.js";
-import type { ByteSource } from "./parquet-foreign.js";
-import { isPaged } from "./parquet-page.js";
+import { InputError } from "../../input/index.js";
+import { COLUMNS, type ColumnName, columnNamed, columnOf } from "../columns.js";
+import { DERIVED_COLUMNS, type DerivedColumn } from "./derived.js";
+import { CHUNK_KEY, CREATED_BY, isSealed } from "./digest.js";
+import type { ByteSource } from "./foreign.js";
+import { TRACE_VERSION, VERSION_KEY } from "./format.js";
+import { isPaged } from "./page.js";
 
 /** A column chunk of a row group: bytes [start, end) of the file. */
 export interface Chunk {

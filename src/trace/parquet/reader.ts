@@ -1,16 +1,16 @@
 /** Reads a trace from a Parquet file, row group by row group and block by block, only the columns and rows that are asked for. */
-import { InputError } from "../input/index.js";
-import { BLOCK_EVENTS, EventError, type TraceSink } from "./buffer.js";
-import { COLUMNS, type ColumnName, columnOf } from "./columns.js";
-import { PRODUCER_KEY, RECORDING_KEY } from "./parquet.js";
-import { Block } from "./parquet-block.js";
-import { sha256 } from "./parquet-digest.js";
-import { type Chunk, type Footer, type Group, readFooter } from "./parquet-footer.js";
-import { type ByteSource, foreignRows } from "./parquet-foreign.js";
-import { PageReader } from "./parquet-page.js";
-import { type ColumnRows, RowError } from "./parquet-rows.js";
-import type { ReadPart, TraceInfo } from "./read.js";
-import { parseRecording } from "./recording.js";
+import { InputError } from "../../input/index.js";
+import { BLOCK_EVENTS, EventError, type TraceSink } from "../buffer.js";
+import { COLUMNS, type ColumnName, columnOf } from "../columns.js";
+import type { ReadPart, TraceInfo } from "../read.js";
+import { parseRecording } from "../recording.js";
+import { Block } from "./block.js";
+import { sha256 } from "./digest.js";
+import { type Chunk, type Footer, type Group, readFooter } from "./footer.js";
+import { type ByteSource, foreignRows } from "./foreign.js";
+import { PRODUCER_KEY, RECORDING_KEY } from "./format.js";
+import { PageReader } from "./page.js";
+import { type ColumnRows, RowError } from "./rows.js";
 
 /** A trace in a Parquet file, opened: the footer is checked. */
 export class ParquetTraceFile {

@@ -1,10 +1,10 @@
 /** The block of events that is filled from the columns of a Parquet trace, column by column. */
-import { InputError } from "../input/index.js";
-import { BLOCK_EVENTS, EventBuffer } from "./buffer.js";
-import { COLUMN_TABLE, type ColumnName, columnOf, fieldOf, type SmallColumnName, WIDE_COLUMNS } from "./columns.js";
-import { codeOf, KINDS, Names } from "./event.js";
-import { type ColumnRows, Texts } from "./parquet-rows.js";
-import { unknownName } from "./read.js";
+import { InputError } from "../../input/index.js";
+import { BLOCK_EVENTS, EventBuffer } from "../buffer.js";
+import { COLUMN_TABLE, type ColumnName, columnOf, fieldOf, type SmallColumnName, WIDE_COLUMNS } from "../columns.js";
+import { codeOf, KINDS, Names } from "../event.js";
+import { unknownName } from "../read.js";
+import { type ColumnRows, Texts } from "./rows.js";
 
 /** Columns that are not filled hold what an event without them has. */
 export class Block {

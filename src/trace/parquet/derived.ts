@@ -3,9 +3,9 @@
  * --events` counts), for a table has no order; and `phase`, in which the event is (as `show` adds up), null outside any. Readers
  * here pass over them, and hold their bytes against the digest when they read all.
  */
-import { type EventBuffer, EventError } from "./buffer.js";
-import { Kind, type Names } from "./event.js";
-import { MarkReader } from "./marks.js";
+import { type EventBuffer, EventError } from "../buffer.js";
+import { Kind, type Names } from "../event.js";
+import { MarkReader } from "../marks.js";
 
 export const DERIVED_COLUMNS = ["event", "phase"] as const;
 export type DerivedColumn = (typeof DERIVED_COLUMNS)[number];

@@ -3,10 +3,10 @@
  * group in memory.
  */
 import { type FileMetaData, parquetRead } from "hyparquet";
-import { type ColumnName, columnOf, wordsOf } from "./columns.js";
-import { isNullable } from "./parquet-nulls.js";
-import { unpacked } from "./parquet-page.js";
-import { absentIn, type ColumnRows, RowError, type Texts } from "./parquet-rows.js";
+import { type ColumnName, columnOf, wordsOf } from "../columns.js";
+import { isNullable } from "./nulls.js";
+import { unpacked } from "./page.js";
+import { absentIn, type ColumnRows, RowError, type Texts } from "./rows.js";
 
 /** Bytes of a file from `start` to `end` (exclusive). */
 export interface ByteSource {

@@ -1,6 +1,6 @@
 /**
  * A trace as a Parquet file: one row per event, flat columns, strings for people and integers as they are, null where a column
- * does not apply (parquet-nulls.ts). The columns are those of columns.ts behind two that are derived (parquet-derived.ts); here is
+ * does not apply (nulls.ts). The columns are those of columns.ts behind two that are derived (derived.ts); here is
  * what reader and writer must agree upon beside them.
  *
  * Every column is dictionary-coded: values repeat (a dozen names, a few thousand descriptors in a row group), so that a row
@@ -9,9 +9,9 @@
  * steps of a piece of work come in the same order again and again, and Huffman codes take what a dictionary cannot.
  */
 import type { SchemaElement } from "hyparquet";
-import { COLUMNS, columnOf } from "./columns.js";
-import { DERIVED_COLUMNS } from "./parquet-derived.js";
-import { isNullable } from "./parquet-nulls.js";
+import { COLUMNS, columnOf } from "../columns.js";
+import { DERIVED_COLUMNS } from "./derived.js";
+import { isNullable } from "./nulls.js";
 
 /**
  * Version of the format: of the columns and of what they mean. A reader takes this one and older ones. Version 1 had no null,

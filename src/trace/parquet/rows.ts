@@ -1,5 +1,5 @@
 /** What readers of a column chunk have in common: where its rows go, and what may be wrong with one of them. */
-import { type ColumnName, columnOf } from "./columns.js";
+import { type ColumnName, columnOf } from "../columns.js";
 
 /** The rows of a column chunk, in their order. Each method throws an Error that says what is wrong with the bytes. */
 export interface ColumnRows {

@@ -1,15 +1,15 @@
 /** Writes a trace as a Parquet file, row group by row group, in memory that does not grow with the file. */
 import type { RowGroup } from "hyparquet";
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
-import type { EventBuffer, TraceSink } from "./buffer.js";
-import { COLUMNS, type ColumnName, columnOf, fieldOf, type TextColumn } from "./columns.js";
-import { KINDS, Kind, type Names, nameOf } from "./event.js";
-import { GROUP_ROWS, PRODUCER_KEY, RECORDING_KEY, SCHEMA, TRACE_VERSION, VERSION_KEY } from "./parquet.js";
-import { CountColumn, SmallColumn, WideColumn } from "./parquet-columns.js";
-import { DERIVED_COLUMNS, type DerivedColumn, PHASE_DOMAIN, PhaseRows } from "./parquet-derived.js";
-import { CREATED_BY, FOOTER_KEY, NO_DIGEST, seal } from "./parquet-digest.js";
-import { isNullable, Presence } from "./parquet-nulls.js";
-import { recordingJson, type TraceRecording } from "./recording.js";
+import type { EventBuffer, TraceSink } from "../buffer.js";
+import { COLUMNS, type ColumnName, columnOf, fieldOf, type TextColumn } from "../columns.js";
+import { KINDS, Kind, type Names, nameOf } from "../event.js";
+import { recordingJson, type TraceRecording } from "../recording.js";
+import { CountColumn, SmallColumn, WideColumn } from "./columns.js";
+import { DERIVED_COLUMNS, type DerivedColumn, PHASE_DOMAIN, PhaseRows } from "./derived.js";
+import { CREATED_BY, FOOTER_KEY, NO_DIGEST, seal } from "./digest.js";
+import { GROUP_ROWS, PRODUCER_KEY, RECORDING_KEY, SCHEMA, TRACE_VERSION, VERSION_KEY } from "./format.js";
+import { isNullable, Presence } from "./nulls.js";
 
 /** "PAR1": the first and the last four bytes of a Parquet file. */
 const MAGIC = Uint8Array.of(0x50, 0x41, 0x52, 0x31);
@@ -152,7 +152,7 @@ export class ParquetTrace implements TraceSink {
         { key: VERSION_KEY, value: String(TRACE_VERSION) },
         { key: PRODUCER_KEY, value: this.producer },
         ...(this.recording ? [{ key: RECORDING_KEY, value: recordingJson(this.recording) }] : []),
-        // The last one: see parquet-digest.ts.
+        // The last one: see digest.ts.
         { key: FOOTER_KEY, value: NO_DIGEST },
       ],
     });

@@ -6,10 +6,10 @@
 import { crc32, gunzipSync } from "node:zlib";
 import { type ColumnMetaData, type CompressionCodec, snappyUncompress } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
-import { type ColumnName, columnOf, wordsOf } from "./columns.js";
+import { type ColumnName, columnOf, wordsOf } from "../columns.js";
 import { HybridReader } from "./hybrid.js";
-import { isNullable } from "./parquet-nulls.js";
-import { absentIn, type ColumnRows, RowError, type Texts } from "./parquet-rows.js";
+import { isNullable } from "./nulls.js";
+import { absentIn, type ColumnRows, RowError, type Texts } from "./rows.js";
 
 const CODECS = new Set<CompressionCodec>(["UNCOMPRESSED", "GZIP", "SNAPPY"]);
 const ENCODINGS = new Set(["PLAIN", "RLE", "RLE_DICTIONARY", "PLAIN_DICTIONARY"]);
