@@ -203,7 +203,10 @@ test("policies are simulated in the scenario asked for, or in that of the trace 
 });
 
 test("hosts of two CPUs are no one simulation", async () => {
-  writeFileSync(join(folder, "a76.toml"), 'name = "a76"\ntitle = "t"\nsource = "s"\nbase = "bare-metal"\ncpu = "cortex-a76"\n');
+  writeFileSync(
+    join(folder, "a76.toml"),
+    'name = "a76"\ntitle = "t"\nsource = "s"\nbase = "bare-metal"\ncpu = "cortex-a76"\n',
+  );
   const args = ["diff", "xen-today", "remove-batch", "--host", "bare-metal,./a76.toml"];
   const { status, err } = await shootdown(args);
   assert.equal(status, 1);
