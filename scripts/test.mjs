@@ -25,7 +25,8 @@ const SLOW = [
   ...["cli/integrity", "cli/litmus", "cli/package", "cli/process", "cli/prove"],
   ...["cli/show", "jobs/pool"],
   ...["compare/compare", "compare/executed", "compare/phases", "compare/whole-stack", "xen/recorded"],
-  ...["litmus-folder", "bounds", "model-page", "occasion/scenario", "reductions", "sample", "sign-off"],
+  ...["agreement", "prove/herd/convert", "litmus-folder", "bounds", "metamorphic", "model-page"],
+  ...["occasion/protocol", "occasion/scenario", "reductions", "sample", "sign-off"],
   ...["html/browser", "html/compare", "report/real", "report/verdict", "report/format", "report/proof"],
   ...["trace/damage", "trace/duckdb", "trace/file", "trace/form", "trace/parquet", "trace/views"],
 ].map((name) => `/${name}.test.js`);

@@ -23,7 +23,6 @@ const OFFERED = new Set([
   "arch/operand#encodeOperand",
   "arch/reach#mustGo",
   "arch/reach#CachedEntry",
-  "arch/reach#GLOBAL_ASID",
   "compare/plan#compare",
   "xen/scenario#Scenario",
 ]);

@@ -95,6 +95,16 @@ test("diff, of traces that differ, that are the same, and that have other phases
   held("diff", "diff", at("today.parquet"), CAPTURED, "--host", "bare-metal,kvm-nested-7.2");
 });
 
+test("check, of a trace with findings of each class, and import of a log", () => {
+  const examples = ["stale-access", "double-use", "late"].map((kind) =>
+    join(ROOT, "examples", "check", `${kind}.bad.ndjson`),
+  );
+  const traces = [at("today.parquet"), ...examples];
+  holds("check", JSON.parse(output(["check", ...traces, "--host", "bare-metal,kvm-nested-7.2", "--json"], [3])));
+  writeFileSync(at("some.log"), '(barrier (id 0) (tid 0) isb (src "a.c:1"))\n');
+  held("import", "import", at("some.log"), "-o", at("imported.ndjson"));
+});
+
 test("prove, with verdicts of each kind", () => {
   const on = ["--occasion", "switch", "--cpu", "cortex-a72"];
   held("prove", "prove", "xen-today", "switch-no-flush", "va-ipa-range", ...on);
@@ -103,6 +113,8 @@ test("prove, with verdicts of each kind", () => {
 
 test("litmus, with verdicts and witnesses, limits, and a file that cannot be used", () => {
   held("litmus", "litmus", "erratum", "--cpu", "neoverse-v2", "--witness");
+  held("litmus", "litmus", "mp-dmb", "--states");
+  held("litmus-to", "litmus", "mp-dmb", "revoke-local", "--to", "herd");
   held("litmus", "litmus", "revoke-vmalls12e1is", "--max-states", "1");
   const some = output(["litmus", at("broken.toml"), "revoke-local", "--json"], [1]);
   holds("litmus", JSON.parse(some));

@@ -5,6 +5,7 @@
 import { halvesOf } from "./address.js";
 import { levelShift } from "./geometry.js";
 import { decodeOperand, type GranuleBits, type OperandFields } from "./operand.js";
+import { isAlignedRange } from "./reach.js";
 import type { OperandKind, TlbiOp } from "./tlbi.js";
 
 /** A field of Xt. */
@@ -214,6 +215,10 @@ export function operandRemarks(op: TlbiOp, operand: ExplainedOperand): string[] 
     );
   if ("granules" in decoded && decoded.granuleBits !== undefined && decoded.granuleBits !== LPA2_SHIFT)
     remarks.push(lpa2Remark(decoded));
+  if ("granules" in decoded && decoded.granuleBits === 12 && !isAlignedRange(decoded))
+    remarks.push(
+      `BaseADDR is not aligned to a block of level ${decoded.ttl}, as this TTL wants it: the range is UNPREDICTABLE, and no entry is certain to go.`,
+    );
   const ttl = ttlOf(decoded);
   if (ttl.hint)
     remarks.push(

@@ -65,6 +65,7 @@ export {
   isBroadcast,
   matchesAddress,
   matchesAsid,
+  matchesHint,
   matchesLevel,
   matchesVmid,
   mustGo,

@@ -10,6 +10,7 @@ import {
   halvesOf,
   levelShift,
   mustGo,
+  rangeOperand,
   TLBI_OPS,
   tlbiOp,
   ttl4k,
@@ -64,6 +65,29 @@ test("a TTL hint removes leaves of its level only, and table descriptors above i
   assert.equal(goes("IPAS2E1IS", hinted(2), leaf("stage2")), false);
   assert.equal(goes("IPAS2E1IS", hinted(3), leaf("stage2", { level: 2 })), false);
   assert.equal(goes("IPAS2E1IS", hinted(3), leaf("stage2", { step: true, level: 2 })), true);
+});
+
+test("a TTL hint of another granule removes nothing, one of granule 0 is no hint", () => {
+  const hinted = (ttl: number): bigint => BigInt(addressOperand(0x40, ttl));
+  for (const ttl of [0b1010, 0b1011, 0b1101, 0b1110, 0b1111]) {
+    assert.equal(goes("VAAE1IS", hinted(ttl), leaf("stage1")), false, String(ttl));
+    assert.equal(goes("VAAE1IS", hinted(ttl), leaf("stage1", { step: true, level: 1 })), false, String(ttl));
+  }
+  for (const ttl of [0b0000, 0b0001, 0b0010, 0b0011, 0b1000, 0b1100])
+    assert.equal(goes("VAAE1IS", hinted(ttl), leaf("stage1")), true, String(ttl));
+});
+
+test("a range with the TTL of a block removes blocks if it is aligned to one, else nothing; of another granule nothing", () => {
+  const block = leaf("stage2", { page: 0x200, level: 2 });
+  const range = (base: number, ttl: number, granuleBits: 12 | 14 | 16 = 12): bigint =>
+    BigInt(rangeOperand(base, 1, 31, granuleBits, ttl)); // 2048 granules
+  assert.equal(goes("RIPAS2E1IS", range(0x200, 2), block), true);
+  assert.equal(goes("RIPAS2E1IS", range(0x201, 2), block), false);
+  assert.equal(goes("RIPAS2E1IS", range(0x201, 0), block), true);
+  assert.equal(goes("RIPAS2E1IS", range(0x200, 3), block), false);
+  assert.equal(goes("RIPAS2E1IS", range(0x200, 1), leaf("stage2", { page: 0x200, level: 1 })), false);
+  assert.equal(goes("RIPAS2E1IS", range(0x4_0000, 1), leaf("stage2", { page: 0x4_0000, level: 1 })), true);
+  assert.equal(goes("RIPAS2E1IS", range(0x200, 0, 14), block), false);
 });
 
 test("an address reaches the entry that contains it and no other, at every level", () => {

@@ -49,25 +49,45 @@ export function matchesAsid(op: TlbiOp, fields: OperandFields, regime: TlbiOp["r
 /** Is it an entry of the levels that the TLBI is about? VAL*, IPAS2L*: of the last level of the walk only. */
 export const matchesLevel = (op: TlbiOp, step: boolean): boolean => !op.lastLevel || !step;
 
+/** TTL [3:2], the granule: none, so that there is no hint; 4 KiB; others. */
+const TTL_4K = 1;
+/** Pages to which BaseADDR must be aligned where a range's TTL says level 1 or 2. */
+const ALIGNED: readonly number[] = [1, pagesOfEntry(1), pagesOfEntry(2), 1];
+
+/** Is the base of a range of 4 KiB granules aligned as its TTL wants it? */
+export const isAlignedRange = ({ base, ttl }: { readonly base: number; readonly ttl: number }): boolean =>
+  base % ALIGNED[ttl]! === 0;
+
 /**
- * Does the operand's address or range apply to an entry of `level` for `page`? A TTL hint limits it to leaves of its level, and to
- * table descriptors above.
+ * Does a hint of granule and level (TTL, and TG of a range) leave an entry of a 4 KiB table at `level` in? It limits the TLBI
+ * to leaves of its level, and to table descriptors above; with another granule it is wrong, and no entry is required to go.
+ * Nor is any where the base of a range is not aligned to the level of its hint: the range is UNPREDICTABLE then.
  */
-export function matchesAddress(fields: OperandFields, page: number, level: number, step: boolean): boolean {
+export function matchesHint(fields: OperandFields, level: number, step: boolean): boolean {
+  if (!("ttl" in fields)) return true;
+  let hinted = fields.ttl;
+  if ("granules" in fields) {
+    if (fields.granuleBits !== 12 || !isAlignedRange(fields)) return false;
+  } else {
+    const granule = fields.ttl >> 2;
+    hinted = granule === 0 ? 0 : fields.ttl & 3;
+    if (granule > TTL_4K && hinted > 0) return false;
+  }
+  return hinted === 0 || (step ? level < hinted : level === hinted);
+}
+
+/** Does the operand's address or range apply to an entry of `level` for `page`? */
+export function matchesAddress(fields: OperandFields, page: number, level: number): boolean {
   const size = pagesOfEntry(level);
   const start = Math.floor((page % PAGES) / size) * size;
   switch (fields.kind) {
     case "va":
     case "ipa": {
-      const hinted = fields.ttl >= 4 ? fields.ttl & 3 : 0;
-      if (hinted > 0 && (step ? level >= hinted : level !== hinted)) return false;
       const wanted = fields.page % PAGES;
       return wanted >= start && wanted < start + size;
     }
     case "va-range":
     case "ipa-range": {
-      if (fields.granuleBits !== 12) return false;
-      if (fields.ttl > 0 && (step ? level >= fields.ttl : level !== fields.ttl)) return false;
       const first = fields.base % PAGES;
       return first < start + size && first + fields.granules > start;
     }
@@ -85,7 +105,8 @@ export function mustGo(op: TlbiOp, fields: OperandFields, vmid: number, entry: C
     matchesVmid(op, vmid, entry.vmid) &&
     matchesLevel(op, entry.step) &&
     (byIpa || matchesAsid(op, fields, entry.regime, entry.asid)) &&
-    matchesAddress(fields, byIpa && entry.kind === "combined" ? entry.ipa : entry.page, entry.level, entry.step)
+    matchesHint(fields, entry.level, entry.step) &&
+    matchesAddress(fields, byIpa && entry.kind === "combined" ? entry.ipa : entry.page, entry.level)
   );
 }
 

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readText } from "../files/index.js";
+import { readText, thisCommand } from "../files/index.js";
 import { type Host, parseHost } from "../host/index.js";
 import { parseScenario, type Scenario } from "../hypervisor/index.js";
 import { InputError } from "../input/index.js";
@@ -100,17 +100,26 @@ export const namesPolicy = (name: string): boolean => policyNames().includes(nam
 
 /** A policy by built-in name or path; its base may be either too, a path from the file's folder. Throws an InputError. */
 export function loadPolicy(name: string): Policy {
-  return fromBases("policies", name, [], parsePolicy, builtInPolicies);
+  return fromBases("policies", name, [], parsePolicy, builtIn().policies);
 }
 
 /** A host by built-in name or path; its base as of a policy. Throws an InputError. */
 export function loadHost(name: string): Host {
-  return fromBases("hosts", name, [], parseHost, builtInHosts);
+  return fromBases("hosts", name, [], parseHost, builtIn().hosts);
 }
 
-/** Built-in ones read so far: most policies, and hosts, are the base of others. */
-const builtInPolicies = new Map<string, Policy>();
-const builtInHosts = new Map<string, Host>();
+interface BuiltIn {
+  readonly policies: Map<string, Policy>;
+  readonly hosts: Map<string, Host>;
+}
+
+/** Built-in ones that this command has read so far: most policies, and hosts, are the base of others. */
+function builtIn(): BuiltIn {
+  const known = read.get(thisCommand()) ?? { policies: new Map(), hosts: new Map() };
+  read.set(thisCommand(), known);
+  return known;
+}
+const read = new WeakMap<object, BuiltIn>();
 
 /** Reads a file and those that it names as its base, which may name others; `chain` has those that lead here. */
 function fromBases<T>(

@@ -228,3 +228,46 @@ test("a CPU has FEAT_ETS2 or not", async () => {
   assert.equal((await litmus("tests", "--ets2")).status, 0);
   assert.equal((await litmus("tests", "--no-ets2")).status, 0);
 });
+
+/** One thread that reads x through a descriptor that is invalid. */
+const HERD = `AArch64 invalid
+{ PTE(x)=(valid:0); 0:X1=x; }
+ P0 ;
+ L0: LDR W0,[X1] ;
+~exists (~fault(P0:L0,x))
+`;
+
+test("a folder may mix forms, final states are printed as herd prints them, and what is asked for holds or not", async () => {
+  mkdirSync("mixed");
+  writeFileSync("mixed/a.litmus", HERD);
+  writeFileSync("mixed/b.toml", text("flushed", SOUND, "unsat"));
+  const { results } = JSON.parse((await litmus("mixed", "--states", "--json")).out);
+  assert.deepEqual(
+    results.map(({ name, verdict, holds }: { name: string; verdict: string; holds?: boolean }) => [
+      name,
+      verdict,
+      holds,
+    ]),
+    [
+      ["invalid", "forbidden", true],
+      ["flushed", "forbidden", undefined],
+    ],
+  );
+  assert.deepEqual(results[0].finals.states, [{ places: { "fault(P0:L0,x)": "taken" }, satisfies: false }]);
+  const { out } = await litmus("mixed/a.litmus", "--states");
+  assert.match(out, /^Test invalid Forbidden\nStates 1\nFault\(P0:L0,x\);\nOk\nWitnesses\nPositive: 1 Negative: 0\n/);
+  assert.match(out, /\nObservation invalid Never 0 1\n/);
+});
+
+test("--to prints one test in the other form, saves many, and refuses by name what that form cannot say", async () => {
+  const isla = (await litmus("mixed/a.litmus", "--to", "isla")).out;
+  writeFileSync("there.toml", isla);
+  assert.match((await litmus("there.toml")).out, /^forbidden .* invalid/m);
+  const many = await litmus("switch", "mixed", "--to", "herd", "--save", "there");
+  assert.match(many.out, /tests in herd's form written to there\..*refused: .*stage 2/s);
+  assert.match((await litmus("there/a.litmus")).out, /~exists holds/);
+  const [more, alone] = [await litmus("mixed", "--to", "herd"), await litmus("vmid-new", "--to", "herd")];
+  assert.match(more.err, /--to herd: 2 tests, expected one, or --save/);
+  assert.match(alone.err, /stage 2, which herd's form cannot say/);
+  assert.deepEqual([more.status, alone.status], [1, 1]);
+});

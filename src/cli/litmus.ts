@@ -3,24 +3,33 @@ import { type Command, Option } from "commander";
 import { CPU_PROFILES, cpuProfile } from "../arch/index.js";
 import { litmusFiles } from "../catalog/index.js";
 import { InputError } from "../input/index.js";
-import { decideLitmus, type LitmusResult } from "../jobs/index.js";
-import { DEFAULT_MAX_STATES, proverCpu } from "../prove/index.js";
-import { isUnexpected, litmusJson, litmusTable, litmusText, testTable } from "../report/index.js";
+import { type Converted, convertLitmus, decideLitmus, FORMS, type Form, type LitmusResult } from "../jobs/index.js";
+import { DEFAULT_MAX_STATES, proverCpu, rulesWithout } from "../prove/index.js";
+import {
+  convertedText,
+  finalStatesText,
+  isUnexpected,
+  litmusJson,
+  litmusTable,
+  litmusText,
+  testTable,
+} from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { positive } from "./options.js";
-import { ExitStatus, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
+import { positive, UNEXPECTED, withoutOption } from "./options.js";
+import { ExitStatus, outputWidth, print, printFile, printJson, quietOnBrokenPipe, say } from "./output.js";
 
 interface LitmusOptions extends FormOptions {
   readonly expect?: boolean;
   readonly witness?: boolean;
+  readonly states?: boolean;
+  readonly to?: Form;
+  readonly save?: string;
   readonly cpu?: string;
   readonly ets2?: boolean;
+  readonly without?: readonly string[];
   readonly maxStates: number;
   readonly timeout: number;
 }
-
-/** Exit status when `--expect` asks and a verdict is another one. */
-const UNEXPECTED = 3;
 
 export function register(program: Command): void {
   const command = program
@@ -34,6 +43,13 @@ export function register(program: Command): void {
     )
     .option("--json", "print JSON")
     .option("--witness", "tell how each allowed assertion comes about")
+    .option("--states", "print all final states of each test, as herd does")
+    .addOption(
+      new Option("--to <form>", "print the test in the form of isla or herd, instead of deciding it").choices(
+        Object.keys(FORMS),
+      ),
+    )
+    .option("--save <folder>", "with --to: write every test that the form can say into this folder")
     .option("--expect", `exit with status ${UNEXPECTED} when a verdict is not the one that the file gives or expects`)
     .addOption(
       new Option("--cpu <profile>", "a CPU profile (default: no optional feature, without the erratum)").choices(
@@ -42,6 +58,7 @@ export function register(program: Command): void {
     )
     .option("--ets2", "a CPU with FEAT_ETS2")
     .option("--no-ets2", "a CPU without FEAT_ETS2 (the default where no profile is given)")
+    .addOption(withoutOption())
     .addOption(
       new Option("--max-states <n>", "over this many states, a test's verdict is unknown")
         .default(DEFAULT_MAX_STATES, DEFAULT_MAX_STATES.toLocaleString("en"))
@@ -57,19 +74,40 @@ export function register(program: Command): void {
 
 async function run(paths: readonly string[], options: LitmusOptions): Promise<void> {
   const files = litmusFiles(paths);
+  if (options.to !== undefined) return convert(convertLitmus(files, options.to, options.save), options.to, options);
+  if (options.save !== undefined) throw new InputError("--save: expected --to with a form to write the tests in");
   const cpu = proverCpu(cpuProfile(options.cpu ?? "arch-minimal")!);
-  const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
-  const answers = await decideLitmus(files, { ...cpu, ets2: options.ets2 ?? cpu.ets2, ...limits });
+  const limits = {
+    maxStates: options.maxStates,
+    timeoutMs: options.timeout * 1000,
+    without: rulesWithout(options.without ?? []),
+  };
+  const answers = await decideLitmus(files, { ...cpu, ets2: options.ets2 ?? cpu.ets2, ...limits }, options.states);
   const refused = answers.flatMap((answer) => ("refused" in answer ? [answer.refused] : []));
   const results = answers.filter((answer): answer is LitmusResult => !("refused" in answer));
   // A file alone is an input like any other.
   if (files.length === 1 && refused.length === 1) throw new InputError(refused[0]!);
   const { expect = false, witness = false } = options;
   if (!printForm(options, { csv: () => litmusTable(results), markdown: () => testTable(results, expect) })) {
-    if (options.json) printJson(litmusJson(results, refused, witness));
-    else print(litmusText(results, refused.length, { width: outputWidth(), expect, witness }));
+    if (options.states && !options.json) print(finalStatesText(results));
+    if (options.json) printJson(litmusJson(results, refused, witness, options.without));
+    else
+      print(
+        litmusText(results, refused.length, { width: outputWidth(), expect, witness, without: options.without ?? [] }),
+      );
   }
   for (const message of refused) say(`shootdown: ${message}\n`);
   if (refused.length > 0) throw new ExitStatus(1);
   if (options.expect && results.some(isUnexpected)) throw new ExitStatus(UNEXPECTED);
+}
+
+/** Tests as other tools read them, printed or saved. */
+function convert(converted: readonly Converted[], form: Form, { json, save }: LitmusOptions): void {
+  if (json) printJson({ form, tests: converted });
+  else if (save !== undefined) print(convertedText(converted, form, save, outputWidth()));
+  else if (converted.length === 1) for (const one of converted) printFile("text" in one ? one.text : "");
+  else throw new InputError(`--to ${form}: ${converted.length} tests, expected one, or --save with a folder for them`);
+  const wrong = converted.flatMap((one) => ("reason" in one && one.wrong ? [one.reason] : []));
+  for (const message of wrong) say(`shootdown: ${message}\n`);
+  if (wrong.length > 0) throw new ExitStatus(1);
 }

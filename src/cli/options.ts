@@ -3,6 +3,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { CPU_PROFILES, type CpuProfile, cpuProfile } from "../arch/index.js";
 import { type Host, repeating } from "../host/index.js";
 import { InputError } from "../input/index.js";
+import { SWITCHED } from "../prove/index.js";
 
 /** `--ipa-bits 40,44,48` as a list of numbers; what a host can have is the host's to say. */
 export function ipaBitsOption(byDefault: readonly number[]): Option {
@@ -16,6 +17,16 @@ function numbers(text: string): number[] {
   if (list.some((n) => Number.isNaN(n) || n < 32 || n > 52))
     throw new InvalidArgumentError("Expected numbers from 32 to 52, separated by commas.");
   return [...new Set(list)];
+}
+
+/** `--without ASSUMPTION`, which may be repeated: an assumption of the prover that is not made. */
+export function withoutOption(): Option {
+  return new Option("--without <assumption>", `do not assume one of ${SWITCHED.join(", ")}; may be repeated`).argParser(
+    (name: string, before: readonly string[] | undefined): readonly string[] => {
+      if (!SWITCHED.includes(name)) throw new InvalidArgumentError(`Expected one of ${SWITCHED.join(", ")}.`);
+      return [...(before ?? []), name];
+    },
+  );
 }
 
 /** `--cpu PROFILE`: what the hypervisor sees in place of the host file's CPU. */
@@ -105,3 +116,10 @@ export function vcpusOption(): Option {
       return n;
     });
 }
+
+/** Exit status when `--expect` asks and a verdict is another one. */
+export const UNEXPECTED = 3;
+
+/** `--expect sound`: for scripts that must notice. */
+export const expectOption = (): Option =>
+  new Option("--expect <verdict>", `exit with status ${UNEXPECTED} unless every policy is sound wherever it can run`).choices(["sound"]); // biome-ignore format: one row

@@ -1,6 +1,7 @@
 /** What all commands share at their edge: where words go, how wide it is there, and which status is left to give. */
 import { fileError, visibleJson, visibleText } from "../input/index.js";
 import { io, ProgressLine } from "../jobs/index.js";
+import { UNEXPECTED } from "./options.js";
 
 /** Thrown when all has been said and only the exit status is left to give. */
 export class ExitStatus extends Error {
@@ -53,11 +54,10 @@ export function say(text: string): void {
   } catch {}
 }
 
-/** A word for a shell to read as it is. */
-export function shellWord(text: string): string {
-  if (/^[\w./:@%+=,-]+$/.test(text)) return text;
-  if (!/[\p{Cc}\p{Bidi_C}\u2028\u2029]/u.test(text)) return `'${text.replaceAll("'", "'\\''")}'`;
-  return `$'${text.replace(/['\\]/g, "\\$&").replace(/[\p{Cc}\p{Bidi_C}\u2028\u2029]/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)}'`;
+/** What `--expect sound` comes to: nothing where everything is; else it is said what is not, and the status tells. */
+export function expectSound(others: readonly string[]): void {
+  for (const other of others) say(`shootdown: expected sound: ${other}\n`);
+  if (others.length > 0) throw new ExitStatus(UNEXPECTED);
 }
 
 /** For a command that writes a trace to standard output: a reader that has seen enough (`| head`) is no error. */

@@ -1,16 +1,14 @@
 /** `shootdown prove POLICY...`: is a way of flushing safe on every Arm CPU, and if not, how does it fail? */
 import { type Command, Option } from "commander";
-import { CPU_PROFILES, type CpuProfile } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
-import { InputError, visibleLine } from "../input/index.js";
-import { argv, interruptible, interruptibleInto, proveInThreads, saveScenarios } from "../jobs/index.js";
-import type { Policy } from "../policy/index.js";
-import { assumptions, DEFAULT_MAX_STATES, PROVED, type ProvedOccasion, Question, type Setting } from "../prove/index.js"; // biome-ignore format: one row
-import { proofTable, proofText, renderProofReport, signOffJson, verdictTable } from "../report/index.js";
+import { visibleLine } from "../input/index.js";
+import { cpusOf, FORMS, type Form, interruptible, interruptibleInto, made, occasionsOf, proveInThreads, questionsOf, saveScenarios } from "../jobs/index.js"; // biome-ignore format: one row
+import { assumptions, DEFAULT_MAX_STATES, PROVED, type Proof, rulesWithout, type Setting } from "../prove/index.js"; // biome-ignore format: one row
+import { proofForms, proofText, refusedText, renderProofReport, signOffJson, unexpected } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { collect, loadAll, positive } from "./options.js";
-import { outputWidth, print, printJson, quietOnBrokenPipe, shellWord } from "./output.js";
+import { collect, expectOption, loadAll, positive, withoutOption } from "./options.js";
+import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 
 interface ProveOptions extends FormOptions {
   readonly cpu?: readonly string[];
@@ -19,8 +17,11 @@ interface ProveOptions extends FormOptions {
   readonly witness?: boolean;
   readonly report?: string;
   readonly save?: string;
+  readonly to: Form;
+  readonly without?: readonly string[];
   readonly maxStates: number;
   readonly timeout: number;
+  readonly expect?: "sound";
 }
 
 export function register(program: Command): void {
@@ -32,10 +33,15 @@ export function register(program: Command): void {
     .option("--cpu <profile>", "a CPU profile; may be repeated (default: all of them)", collect)
     .option("--occasion <occasion>", `one of ${occasions.join(", ")}; may be repeated (default: all)`, collect)
     .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
+    .addOption(withoutOption())
     .option("--witness", "tell every story, also of many policies")
+    .addOption(expectOption())
     .option("--json", "print JSON")
     .option("--report <file>", "also write one self-contained HTML file, with every story")
     .option("--save <folder>", "also write every scenario as a litmus test, for `shootdown litmus` and other tools")
+    .addOption(
+      new Option("--to <form>", "the form of what is saved: isla or herd").choices(Object.keys(FORMS)).default("isla"),
+    )
     .addOption(
       new Option("--max-states <n>", "over this many states, a scenario's verdict is unknown")
         .default(DEFAULT_MAX_STATES, DEFAULT_MAX_STATES.toLocaleString("en"))
@@ -55,57 +61,35 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
   const policies = loadAll("policies", names.length > 0 ? names : policyNames(), loadPolicy);
   const setting: Setting = { fb: options.fb };
   const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
-  const limits = { maxStates: options.maxStates, timeoutMs: options.timeout * 1000 };
+  const limits = {
+    maxStates: options.maxStates,
+    timeoutMs: options.timeout * 1000,
+    without: rulesWithout(options.without ?? []),
+  };
   const { questions, results } = await interruptible((signal) =>
     proveInThreads(() => questionsOf(policies, cpus, occasions, setting), limits, signal),
   );
   const into = options.save;
-  if (into !== undefined) await interruptible(async () => saveScenarios(questions, into));
-  const proof = { results, policies, cpus, assumptions: assumptions(setting) };
+  if (into !== undefined) {
+    const refused = await interruptible(async () => saveScenarios(questions, into, options.to));
+    if (refused.length > 0) say(`In ${options.to}'s form, ${refusedText(refused)}\n`);
+  }
+  const proof = { results, policies, cpus, assumptions: assumptions(setting, options.without) };
   if (options.report !== undefined) {
     const { report } = options;
-    await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, commandLine())));
+    await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, made())));
   }
-  if (printForm(options, { csv: () => proofTable(proof), markdown: () => verdictTable(proof) })) return;
-  if (options.json) printJson({ results: results.map(signOffJson), assumptions: assumptions(setting) });
+  printProof(proof, options);
+  if (options.expect !== undefined) expectSound(unexpected(results));
+}
+
+function printProof(proof: Proof, options: ProveOptions): void {
+  const { results, policies, assumptions: assumed } = proof;
+  if (printForm(options, proofForms(proof, made()))) return;
+  if (options.json) printJson({ results: results.map(signOffJson), assumptions: assumed, made: made() });
   else {
     const witness = options.witness === true || policies.length === 1;
-    print(proofText(proof, { width: outputWidth(), witness }));
+    print(proofText(proof, { width: outputWidth(), witness, made: made() }));
     if (options.report !== undefined) print(`\nThe report stands in ${visibleLine(options.report)}\n`);
   }
-}
-
-/** What was typed, for a shell to repeat. */
-const commandLine = (): string => ["shootdown", ...argv().map(shellWord)].join(" ");
-
-function cpusOf(asked: readonly string[] | undefined): CpuProfile[] {
-  if (asked === undefined) return [...CPU_PROFILES];
-  return [...new Set(asked)].map((name) => {
-    const found = CPU_PROFILES.find((profile) => profile.name === name);
-    if (!found)
-      throw new InputError(
-        `--cpu: unknown profile '${name}', expected ${CPU_PROFILES.map((profile) => profile.name).join(", ")}`,
-      );
-    return found;
-  });
-}
-
-function occasionsOf(asked: readonly string[] | undefined): ProvedOccasion[] {
-  const known = Object.keys(PROVED) as ProvedOccasion[];
-  for (const name of asked ?? [])
-    if (!(known as string[]).includes(name))
-      throw new InputError(`--occasion: unknown occasion '${name}', expected ${known.join(", ")}`);
-  return asked === undefined ? known : known.filter((name) => asked.includes(name));
-}
-
-function questionsOf(
-  policies: readonly Policy[],
-  cpus: readonly CpuProfile[],
-  occasions: readonly ProvedOccasion[],
-  setting: Setting,
-): Question[] {
-  // biome-ignore format: one row
-  return policies.flatMap((policy) =>
-    occasions.flatMap((occasion) => cpus.map((cpu) => new Question(policy, occasion, cpu, setting))),
-  );
 }

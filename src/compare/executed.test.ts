@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { BARRIERS, cpuProfile, tlbiIndex } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { InputError } from "../input/index.js";
-import { OCCASIONS, type Occasion, type Policy, type Sequence } from "../policy/index.js";
+import { OCCASIONS, type Occasion, type Policy, parsePolicy, type Sequence } from "../policy/index.js";
 import { readTrace, traceDigest } from "../trace/file.js";
 import { EventBuffer, Kind, type Names, type TraceSink } from "../trace/index.js";
 import { parseScenario, simulate } from "../xen/index.js";
@@ -68,6 +68,14 @@ for (const policy of POLICIES)
 test("on a CPU without FEAT_nTLBPA the two patches of the series execute the same", () => {
   const both = ["series-v3-patch1", "series-v3-patch2"];
   for (const name of both) assert.deepEqual(executed(loadPolicy(name)).executes, both);
+});
+
+test("a policy with a VMID for each vCPU is recognised by the code that it runs at a switch all the same", () => {
+  const text = `name = "x"\ntitle = "t"\nsource = "s"\nbase = "vmid-per-vcpu"\n[switch]\ncode = "isb"\n`;
+  const policy = parsePolicy(text, "x.toml", loadPolicy);
+  const { executes, flushes } = executed(policy, CPU, [policy, loadPolicy("vmid-per-vcpu")]);
+  assert.deepEqual(executes, ["x"]);
+  assert.ok(flushes.some(({ occasion, instructions }) => occasion === "switch" && instructions.join() === "isb"));
 });
 
 /** The programs that lack one instruction of this one, each with the words for it. */

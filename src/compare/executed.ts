@@ -6,7 +6,16 @@
 
 import { type CpuProfile, decodeOperand, halvesOf, low48, TLBI_OPS } from "../arch/index.js";
 import { InputError } from "../input/index.js";
-import { Case, missingFeature, OCCASIONS, type Occasion, type Policy, type Unrolled, unroll } from "../policy/index.js";
+import {
+  Case,
+  missingFeature,
+  OCCASIONS,
+  type Occasion,
+  type Policy,
+  runWithRevoke,
+  type Unrolled,
+  unroll,
+} from "../policy/index.js";
 import { type Flush, type Lifted, pageOfOperand } from "./flush.js";
 import { nameOf, ownersOf, textOf } from "./flush-text.js";
 import type { Flushes, OtherFlush } from "./flushes.js";
@@ -272,23 +281,11 @@ function namedVas(instructions: readonly Lifted[]): { at(page: number): number; 
   };
 }
 
-/** What a policy executes in a flush's case. */
+/** What a policy executes in a flush's case: a removal's flush may be of several occasions, one right behind the other. */
 function expectedOf(flush: Flush, policy: Policy, cpu: CpuProfile, on: Case): Lifted[] {
-  const run = (occasion: Occasion): Lifted[] => unroll(policy.code[occasion], on, cpu, policy.file).map(liftedOf);
-  switch (flush.occasion) {
-    case "switch":
-      // Each vCPU has its own: nothing that the one before has filled can match.
-      return policy.vmidPer === "vcpu" ? [] : run("switch");
-    case "revoke": {
-      // A removal outside a batch is a batch of one (see P2mFlushes).
-      const ends = policy.batch && (flush.within !== "batch" || policy.due === "batch-end");
-      if (ends && policy.due === "at-once") return run("revoke");
-      if (flush.within === "batch" && policy.due === "batch-end" && !ends) return [];
-      return ends ? [...run("revoke"), ...run("batch-end")] : run("revoke");
-    }
-    default:
-      return run(flush.occasion);
-  }
+  const { occasion, within } = flush;
+  const occasions = occasion === "revoke" ? runWithRevoke(policy, within === "batch") : [occasion];
+  return occasions.flatMap((name) => unroll(policy.code[name], on, cpu, policy.file).map(liftedOf));
 }
 
 function liftedOf(x: Unrolled): Lifted {

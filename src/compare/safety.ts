@@ -2,14 +2,16 @@
 import type { CpuProfile } from "../arch/index.js";
 import { hypervisorOf, type Scenario } from "../hypervisor/index.js";
 import type { Occasion, Policy } from "../policy/index.js";
-import { assumptions, type ProvedOccasion, Question, type Setting, type SignOff } from "../prove/index.js";
+import { assumptions, PROVED, type ProvedOccasion, Question, type Setting, type SignOff } from "../prove/index.js";
 import type { Comparison } from "./plan.js";
 import type { CompareResult, CompareRow, ProvedVerdict } from "./result.js";
 
 /** As Xen sets it. */
 const SETTING: Setting = { fb: true };
-/** The end of a domain has no scenarios in the prover. */
-const UNPROVED = "domain-dies";
+
+/** What the prover can be asked of a policy's occasion. */
+const provedOf = (occasion: Occasion): ProvedOccasion[] =>
+  (Object.keys(PROVED) as ProvedOccasion[]).filter((name) => PROVED[name].of === occasion);
 
 /**
  * Occasions of a scenario that nobody can ask the prover about yet. Where one comes up, a policy is not known to be sound,
@@ -18,18 +20,14 @@ const UNPROVED = "domain-dies";
 function unprovedOccasions(scenario: Scenario): Occasion[] {
   return hypervisorOf(scenario)
     .possibleOccasions(scenario)
-    .filter((occasion) => occasion === UNPROVED);
+    .filter((occasion) => provedOf(occasion).length === 0);
 }
 
 /** The occasions of a scenario under a policy that the prover knows; a policy that has batches must survive those too. */
 function provedOccasions(scenario: Scenario, policy: Policy): ProvedOccasion[] {
   return hypervisorOf(scenario)
     .possibleOccasions(scenario)
-    .flatMap((occasion): ProvedOccasion[] => {
-      if (occasion === "batch-end") return policy.batch ? ["batch"] : [];
-      if (occasion === UNPROVED) return [];
-      return [occasion];
-    });
+    .flatMap((occasion) => (occasion === "batch-end" && !policy.batch ? [] : provedOf(occasion)));
 }
 
 /**
@@ -73,6 +71,6 @@ export function withVerdicts(
     }),
   );
   const open = scenarios.filter((scenario) => unprovedOccasions(scenario).length > 0).map(({ name }) => name);
-  const notes = open.length === 0 ? [] : [`In ${open.join(", ")}, a domain dies: nothing proves that occasion (${UNPROVED}) yet, so a policy that is not unsound there is unknown.`]; // biome-ignore format: one sentence
+  const notes = open.length === 0 ? [] : [`In ${open.join(", ")}, a domain dies: nothing proves that occasion (domain-dies) yet, so a policy that is not unsound there is unknown.`]; // biome-ignore format: one sentence
   return { ...result, rows, notes: [...result.notes, ...notes], proof: { results, assumptions: assumptions(SETTING) } };
 }

@@ -5,7 +5,7 @@ import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { isatty, ReadStream } from "node:tty";
 import { fileError, InputError } from "../input/index.js";
-import { noteRead } from "./command.js";
+import { noteBytes, noteRead } from "./command.js";
 
 /** Most bytes of a text. */
 const MAX_TEXT = 1 << 20;
@@ -16,6 +16,7 @@ const MAX_TEXT = 1 << 20;
  */
 export function readText(path: string, file = path, what = "a text file"): string {
   const bytes = bounded(path, file, MAX_TEXT, "a text file", () => {});
+  noteBytes(file, bytes);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
@@ -54,6 +55,10 @@ function bounded(path: string, file: string, most: number, what: string, check: 
   }
   return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
 }
+
+/** Reads a regular file only to note it as an input, by the name `file`. */
+export const noteInput = (path: string, file: string): void => noteBytes(file, readBytes(path, MAX_INPUT));
+const MAX_INPUT = 1 << 28;
 
 function regular(path: string, stat: Stats, what: string): void {
   if (!stat.isFile() && !stat.isDirectory()) throw InputError.at(path, 0, `is no regular file, expected ${what}`);

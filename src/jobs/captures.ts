@@ -1,6 +1,7 @@
 /** The recorded traces that come with the package, priced for the report. */
 import { traceNames, tracePath } from "../catalog/index.js";
 import { PhasePrices, type PricedCapture, priceRows } from "../compare/index.js";
+import { noteInput } from "../files/index.js";
 import type { Host } from "../host/index.js";
 import { readTrace } from "../trace/file.js";
 import { TOTAL } from "../trace/index.js";
@@ -17,7 +18,9 @@ export async function priceCaptures(
   const captures: PricedCapture[] = [];
   for (const name of traceNames()) {
     const sink = new PhasePrices(hosts, ipaBits, PCPUS);
-    const { info } = await readTrace(tracePath(name), [sink], { signal });
+    const path = tracePath(name);
+    noteInput(path, `traces/${name}.parquet`);
+    const { info } = await readTrace(path, [sink], { signal });
     const rows = priceRows(sink).filter(({ phase }) => phase !== TOTAL);
     captures.push({
       name,

@@ -1,12 +1,14 @@
 /** Decides one litmus test in a worker thread. */
 import { InputError } from "../input/index.js";
-import { type Cpu, decideTest, LimitReached, type LitmusTest, type Options, readTest, type TestDecision, Unsupported } from "../prove/index.js"; // biome-ignore format: one row
+import { type Cpu, decideTest, type FinalStates, finalsOf, LimitReached, type LitmusTest, type Options, readTest, type TestDecision, Unsupported } from "../prove/index.js"; // biome-ignore format: one row
 
 /** A file to decide. */
 export interface LitmusJob {
   readonly file: string;
   readonly text: string;
-  readonly options: Cpu & Pick<Options, "maxStates" | "timeoutMs">;
+  readonly options: Cpu & Pick<Options, "maxStates" | "timeoutMs" | "without">;
+  /** all final states are wanted */
+  readonly finals?: boolean;
 }
 
 /** A test and what was found; `milliseconds` are this machine's. */
@@ -17,13 +19,16 @@ export interface LitmusResult extends TestDecision {
   readonly expect?: LitmusTest["expect"];
   /** the verdict that the file gives or expects */
   readonly expected?: "allowed" | "forbidden" | "unsupported";
+  readonly quantifier?: LitmusTest["quantifier"];
+  /** all final states, where they were wanted and found */
+  readonly finals?: FinalStates;
 }
 
 /** What a worker answers: errors lose their class on the way between threads, so that of the user's input is a value. */
 export type LitmusAnswer = LitmusResult | { readonly refused: string };
 
 /** Decides one test; the time limit is for all of it, reading and set-up too. */
-export default function work({ file, text, options }: LitmusJob): LitmusAnswer {
+export default function work({ file, text, options, finals: wanted = false }: LitmusJob): LitmusAnswer {
   const begun = performance.now();
   const since = (): number => Math.round((performance.now() - begun) * 1000) / 1000;
   let name = nameIn(text) ?? file;
@@ -36,12 +41,20 @@ export default function work({ file, text, options }: LitmusJob): LitmusAnswer {
     });
     name = test.name;
     const decision = decideTest(test, { ...options, begun });
-    const { expect } = test;
+    const { expect, quantifier } = test;
+    const decided = decision.verdict === "allowed" || decision.verdict === "forbidden";
+    const finals = wanted && decided ? finalsOf(test, { ...options, begun }) : undefined;
     const expected = test.verdictFor(options) ?? (expect && EXPECTED[expect]);
     return {
       name,
       file,
       ...decision,
+      ...(finals === undefined
+        ? {}
+        : "reason" in finals
+          ? { reason: `its final states: ${finals.reason}` }
+          : { finals }),
+      ...(quantifier === undefined ? {} : { quantifier }),
       milliseconds: since(),
       ...(expect ? { expect } : {}),
       ...(expected ? { expected } : {}),

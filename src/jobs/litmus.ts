@@ -10,12 +10,13 @@ import { interruptible } from "./progress.js";
 export async function decideLitmus(
   files: readonly LitmusFile[],
   options: LitmusJob["options"],
+  finals = false,
 ): Promise<LitmusAnswer[]> {
   const jobs: LitmusJob[] = [];
   const unread = new Map<string, LitmusAnswer>();
   for (const test of files)
     try {
-      jobs.push({ file: test.file, text: readText(test.path, test.file, "a litmus test"), options });
+      jobs.push({ file: test.file, text: readText(test.path, test.file, "a litmus test"), options, finals });
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       unread.set(test.path, { refused: error.message });

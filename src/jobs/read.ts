@@ -16,12 +16,13 @@ import {
 import { io } from "./io.js";
 import { interruptible, interruptibleInto, Progress } from "./progress.js";
 
-/** As readTrace, also by the name of a trace that comes with the package; throws an Interrupted after Ctrl-C. `output` is where the sinks write, if they do. The sinks get the columns of `part`, and those that the warnings need. */
+/** As readTrace, also by the name of a trace that comes with the package; throws an Interrupted after Ctrl-C. `output` is where the sinks write, if they do; `format` says whose log it is, where that is not to be told by its bytes. The sinks get the columns of `part`, and those that the warnings need. */
 export async function readWithProgress(
   trace: string,
   sinks: readonly TraceSink[],
   part: ReadPart = {},
   output?: string,
+  format?: string,
 ): Promise<ReadResult & { readonly warnings: readonly string[] }> {
   const progress = new Progress("events");
   const update = (read: number, of: number | undefined): void => progress.update(read, of ?? 0);
@@ -40,6 +41,7 @@ export async function readWithProgress(
           progress: update,
         },
         () => io().stdin(),
+        format,
       );
     const result = await (output === undefined ? interruptible(read) : interruptibleInto(output, read));
     return { ...result, warnings: traceWarnings(result.info.producer, losses.losses()) };

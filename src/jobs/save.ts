@@ -1,21 +1,25 @@
 /** Scenarios of a proof, as files. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { writeWhole } from "../files/index.js";
-import { fileReason, InputError } from "../input/index.js";
-import { type Question, taskText } from "../prove/index.js";
+import type { Question } from "../prove/index.js";
+import { type Converted, FORMS, type Form, inForm, makeFolder } from "./convert.js";
 
-/** Writes the scenarios as litmus tests: FOLDER/CPU/POLICY/NAME.litmus.toml. */
-export function saveScenarios(questions: readonly Question[], folder: string): void {
-  for (const { policy, cpu, tasks } of questions) {
+/**
+ * Writes the scenarios as litmus tests: FOLDER/CPU/POLICY/NAME.litmus.toml, or .litmus in herd's form. Gives those that the form
+ * cannot say, with why.
+ */
+export function saveScenarios(questions: readonly Question[], folder: string, form: Form): Converted[] {
+  const refused: Converted[] = [];
+  for (const question of questions) {
+    const { policy, cpu, tasks } = question;
     if (tasks.length === 0) continue;
     const into = join(folder, cpu.name, policy.name);
-    try {
-      mkdirSync(into, { recursive: true });
-    } catch (error) {
-      const reason = fileReason(error);
-      throw reason === undefined ? error : InputError.at(into, 0, `cannot be made: ${reason}`);
+    makeFolder(into);
+    for (const { name, text } of question.texts()) {
+      const made = form === "isla" ? { file: name, text } : inForm(form, text, name);
+      if ("text" in made) writeWhole(join(into, `${name}${FORMS[form]}`), made.text);
+      else refused.push(made);
     }
-    for (const task of tasks) writeWhole(join(into, `${task.name}.litmus.toml`), taskText(task));
   }
+  return refused;
 }

@@ -5,22 +5,53 @@ import { InputError, parseToml } from "../input/index.js";
 import { parseCode } from "./parse.js";
 import { type Sequence, specialise } from "./program.js";
 
-/** The occasions, and what each one means. */
+interface OccasionRow {
+  /** when that is: behind "say what happens when ..." */
+  readonly when: string;
+  /** a policy may leave it out */
+  readonly optional?: true;
+  /** it is about a whole VMID: its code has no pages to loop over */
+  readonly whole?: true;
+}
+
+/** The occasions. When in the course of things the code of each runs, the protocol says. */
 export const OCCASIONS = {
-  revoke: "a mapping is removed",
-  switch: "a pCPU takes in a vCPU, and another vCPU of the same domain ran there last",
-  split:
-    "break-before-make: a block is split, or a valid entry replaced; the entry is invalid and its successor not yet written",
-  "vmid-assigned": "a VMID is given to a domain (again), or the root of its table is cleared or invalidated",
-  "batch-end": "a batch of removals ends or gives way, after the revoke code if that was due now",
-  "domain-dies":
-    "all mappings of a domain that will never run again are removed, some at a time; in place of the revoke and batch-end code",
-} as const;
+  revoke: { when: "a mapping is removed" },
+  switch: { when: "a pCPU takes in a vCPU, and another vCPU of the same domain ran there last", whole: true },
+  split: {
+    when: "break-before-make: a block is split, or a valid entry replaced; the entry is invalid and its successor not yet written",
+  },
+  "vmid-assigned": {
+    when: "a VMID is given to a domain (again), or the root of its table is cleared or invalidated",
+    whole: true,
+  },
+  "batch-end": {
+    when: "a batch of removals ends or gives way, after the revoke code if that was due now",
+    optional: true,
+  },
+  "domain-dies": {
+    when: "all mappings of a domain that will never run again are removed, some at a time; in place of the revoke and batch-end code",
+    optional: true,
+  },
+} as const satisfies Record<string, OccasionRow>;
 export type Occasion = keyof typeof OCCASIONS;
+const ROWS = Object.entries(OCCASIONS) as readonly (readonly [Occasion, OccasionRow])[];
 
 /** When the revoke code runs: after each removed entry, when the p2m's lock is released, or when a batch ends. */
 const DUE = ["at-once", "unlock", "batch-end"] as const;
 export type Due = (typeof DUE)[number];
+
+/** Where the code of an occasion stands: in the policy's own file, or in that of a base. */
+interface CodePlace {
+  /** the policy whose file it is */
+  readonly policy: string;
+  readonly file: string;
+  /** line of the section, from 1 */
+  readonly section: number;
+  /** line of the first line of the code */
+  readonly line: number;
+  readonly text: string;
+}
 
 export interface Policy {
   readonly name: string;
@@ -39,10 +70,13 @@ export interface Policy {
   readonly ownDomainDies: boolean;
   /** an occasion without code does nothing */
   readonly code: Readonly<Record<Occasion, Sequence>>;
+  /** where that code stands; absent for an occasion that no file has */
+  readonly places: Readonly<Partial<Record<Occasion, CodePlace>>>;
 }
 
 const text = v.pipe(v.string(), v.nonEmpty());
-const occasion = v.optional(v.strictObject({ code: v.string() }));
+const section = v.optional(v.strictObject({ code: v.string() }));
+const SECTIONS = Object.fromEntries(ROWS.map(([name]) => [name, section])) as Record<Occasion, typeof section>;
 const schema = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]*$/, "expected kebab-case: a-z, 0-9, '-' and '.'")),
   title: text,
@@ -50,18 +84,9 @@ const schema = v.strictObject({
   base: v.optional(v.string()),
   requires: v.optional(v.array(v.picklist(Object.keys(FEATURES) as Feature[]))),
   "vmid-per": v.optional(v.picklist(["domain", "vcpu"])),
+  ...SECTIONS,
   revoke: v.optional(v.strictObject({ due: v.picklist(DUE), code: v.string() })),
-  switch: occasion,
-  split: occasion,
-  "vmid-assigned": occasion,
-  "batch-end": occasion,
-  "domain-dies": occasion,
 });
-
-/** Occasions that a policy may leave out. */
-const OPTIONAL: readonly Occasion[] = ["batch-end", "domain-dies"];
-/** Occasions that are about a whole VMID: their code has no pages to loop over. */
-const WHOLE: readonly Occasion[] = ["switch", "vmid-assigned"];
 
 /**
  * Reads a policy. `base` finds the policy that a file names as its base: occasions that the file leaves out are the base's.
@@ -74,20 +99,24 @@ export function parsePolicy(text: string, file: string, base: (name: string, lin
   const requires = [...new Set([...(from?.requires ?? []), ...(value.requires ?? [])])];
   const vmidPer = value["vmid-per"] ?? from?.vmidPer ?? "domain";
   const code = {} as Record<Occasion, Sequence>;
-  for (const name of Object.keys(OCCASIONS) as Occasion[]) {
+  const places: Partial<Record<Occasion, CodePlace>> = { ...from?.places };
+  for (const [name, { when, optional, whole }] of ROWS) {
     const section = value[name];
     if (section === undefined) {
-      if (from === undefined && !OPTIONAL.includes(name))
-        throw InputError.at(file, 0, `[${name}] is missing: say what happens when ${OCCASIONS[name]}, or name a base`);
+      if (from === undefined && !optional)
+        throw InputError.at(file, 0, `[${name}] is missing: say what happens when ${when}, or name a base`);
       code[name] = from?.code[name] ?? [];
-    } else
+    } else {
+      const line = toml.textLineOf([name, "code"]) ?? 1;
+      places[name] = { policy: value.name, file, section: toml.lineOf([name]) ?? line, line, text: section.code };
       code[name] = parseCode(section.code, {
         file,
-        line: toml.textLineOf([name, "code"]) ?? 1,
+        line,
         requires,
-        ranges: !WHOLE.includes(name),
+        ranges: !whole,
         vmids: vmidPer === "vcpu",
       });
+    }
   }
   const due = value.revoke?.due ?? from?.due ?? "unlock";
   return {
@@ -101,6 +130,7 @@ export function parsePolicy(text: string, file: string, base: (name: string, lin
     ownDomainDies: value["domain-dies"] !== undefined || from?.ownDomainDies === true,
     batch: due === "batch-end" || code["batch-end"].length > 0,
     code,
+    places,
   };
 }
 

@@ -13,7 +13,7 @@ export type Condition =
 
 /** A statement. `op`, `single` and `barrier` are indexes in TLBI_OPS and BARRIERS; `line` counts from 1 in the file. */
 export type Statement =
-  | { readonly kind: "barrier"; readonly barrier: number }
+  | { readonly kind: "barrier"; readonly barrier: number; readonly line: number }
   | {
       readonly kind: "tlbi";
       readonly op: number;
@@ -21,9 +21,10 @@ export type Statement =
       readonly operand: "none" | "zero" | "loop";
       /** the operand gives the level of the leaf entry, where that is known and the CPU has FEAT_TTL */
       readonly ttl: boolean;
+      readonly line: number;
     }
-  | { readonly kind: "msr-vttbr"; readonly value: "owner" | "current" }
-  | { readonly kind: "with-owner"; readonly body: Sequence }
+  | { readonly kind: "msr-vttbr"; readonly value: "owner" | "current"; readonly line: number }
+  | { readonly kind: "with-owner"; readonly body: Sequence; readonly line: number }
   | { readonly kind: "for"; readonly over: LoopOver; readonly body: Sequence; readonly line: number }
   | { readonly kind: "if"; readonly condition: Condition; readonly body: Sequence; readonly otherwise: Sequence };
 
@@ -61,7 +62,13 @@ export class Case {
    * Adds `pages` pages at `gfn`, one entry, or a table's entries of `step` pages each (the smallest of them; its level is then
    * not known, unless `level` tells it); they join the last range when they continue it. `va` -1 = unknown.
    */
-  add(gfn: number, pages: number, va: number, step = pages, level = step === pages ? levelOfLeaf(step) : 0): void {
+  add(
+    gfn: number,
+    pages: number,
+    va: number,
+    step = pages,
+    level: number = step === pages ? levelOfLeaf(step) : 0,
+  ): void {
     this.pages += pages;
     const last = this.count - 1;
     const alike = last >= 0 && this.step[last] === step && this.level[last] === level;

@@ -3,12 +3,22 @@
  * state satisfy the condition? A timeline that no thread can go on with keeping its promises is cut at once.
  */
 
+import { type Compiled, compiled } from "./condition.js";
 import type { Cpu } from "./cpu.js";
-import { type Condition, type Program, Unsupported } from "./program.js";
+import { type Observed, type Program, Unsupported } from "./program.js";
 import { modelWithout, type Rule } from "./rules.js";
 import { type Step, tell } from "./story/index.js";
-import { type Atom, type Candidate, LimitReached, type Runs, ThreadRun, type Trail, World } from "./thread/index.js";
-import { Knowledge, Learned, MAX_EVENTS, WRITE } from "./tlb/index.js";
+import {
+  type Atom,
+  type Candidate,
+  LimitReached,
+  type Runs,
+  ThreadRun,
+  type Trail,
+  valueAt,
+  World,
+} from "./thread/index.js";
+import { byWalk, Knowledge, Learned, MAX_EVENTS, NOBODY, WRITE } from "./tlb/index.js";
 
 export interface Options extends Cpu {
   /** over this many thread states the answer is unknown */
@@ -42,7 +52,16 @@ export interface Decision {
 /** Satisfying timelines that are compared before the shortest is told. */
 const COMPARED = 24;
 /** Decides whether an execution that the architecture allows satisfies the condition. The same from run to run, but for the time limit. */
-export function explore(program: Program, options: Options): Decision {
+export const explore = (program: Program, options: Options): Decision =>
+  exploring(program, options, undefined, (search) => search.decide());
+
+/** Searches, again and again while more is learned about what the threads may do. */
+function exploring(
+  program: Program,
+  options: Options,
+  observed: readonly Observed[] | undefined,
+  ask: (search: Search) => Decision,
+): Decision {
   const knowledge = new Knowledge();
   let states = 0;
   const now = options.now ?? (() => performance.now());
@@ -50,8 +69,8 @@ export function explore(program: Program, options: Options): Decision {
   for (;;) {
     let search: Search | undefined;
     try {
-      search = new Search(program, options, knowledge, states, deadline);
-      return search.decide();
+      search = new Search(program, options, knowledge, states, deadline, observed);
+      return ask(search);
     } catch (error) {
       const timelines = search?.timelines ?? 0;
       states = search?.world.states ?? states;
@@ -64,12 +83,29 @@ export function explore(program: Program, options: Options): Decision {
   }
 }
 
+/** All final states of a program: a row of values for each, in the order of what was asked for. */
+export interface Finals {
+  readonly rows: readonly (readonly bigint[])[];
+  /** why these are not all of them */
+  readonly incomplete?: { readonly verdict: "unknown" | "unsupported"; readonly reason: string };
+}
+
+/** Every final state that the architecture allows, as far as it is observed. */
+export function finalStates(program: Program, observed: readonly Observed[], options: Options): Finals {
+  let rows: readonly (readonly bigint[])[] = [];
+  const decision = exploring(program, options, observed, (search) => {
+    rows = search.finals();
+    return { verdict: "allowed", states: 0, timelines: 0 };
+  });
+  const { verdict, reason = "" } = decision;
+  return verdict === "unknown" || verdict === "unsupported" ? { rows, incomplete: { verdict, reason } } : { rows };
+}
+
 class Search {
   readonly world: World;
   timelines = 0;
   private readonly threads: ThreadRun[];
-  private readonly condition: (threads: number, memory: number) => boolean;
-  private readonly memoryAtoms: { pa: number; value: bigint; size: number; bit: number }[] = [];
+  private readonly condition: Compiled;
   private best: readonly Step[] | undefined;
   private bestScore = Number.POSITIVE_INFINITY;
   private satisfying = 0;
@@ -80,6 +116,8 @@ class Search {
     knowledge: Knowledge,
     states: number,
     deadline: number,
+    /** all final states are wanted, and this of them */
+    private readonly observed?: readonly Observed[],
   ) {
     const now = options.now ?? (() => performance.now());
     this.world = new World(
@@ -94,68 +132,55 @@ class Search {
       options.reductions ?? true,
     );
     this.world.states = states;
-    const atoms: Atom[][] = program.threads.map(() => []);
-    let bits = 0;
-    const known = new Map<string, number>();
-    /** One bit for atoms that say the same. */
-    const bitOf = (key: string, made: (bit: number) => void): number => {
-      const bit = known.get(key) ?? bits++;
-      if (!known.has(key)) made(bit);
-      known.set(key, bit);
-      return bit;
-    };
-    const compile = (c: Condition): ((threads: number, memory: number) => boolean) => {
-      switch (c.kind) {
-        case "true":
-        case "false":
-          return () => c.kind === "true";
-        case "not": {
-          const of = compile(c.of);
-          return (t, m) => !of(t, m);
-        }
-        case "and":
-        case "or": {
-          const of = c.of.map(compile);
-          return c.kind === "and" ? (t, m) => of.every((f) => f(t, m)) : (t, m) => of.some((f) => f(t, m));
-        }
-        case "reg": {
-          const value = this.world.values.id(c.value);
-          const bit = bitOf(`reg ${c.thread} ${c.reg} ${value}`, (bit) => {
-            atoms[c.thread]!.push({ reg: c.reg, value, bit });
-          });
-          return (t) => (t & (1 << bit)) !== 0;
-        }
-        case "sysreg": {
-          const value = this.world.values.id(c.value);
-          const bit = bitOf(`sysreg ${c.thread} ${c.sysreg} ${value}`, (bit) => {
-            atoms[c.thread]!.push({ sysreg: c.sysreg, value, bit });
-          });
-          return (t) => (t & (1 << bit)) !== 0;
-        }
-        case "pc": {
-          const bit = bitOf(`pc ${c.thread} ${c.address}`, (bit) => {
-            atoms[c.thread]!.push({ pc: c.address, bit });
-          });
-          return (t) => (t & (1 << bit)) !== 0;
-        }
-        case "mem": {
-          const { pa, value, size = 8 } = c;
-          const bit = bitOf(`mem ${pa} ${size} ${value}`, (bit) => {
-            this.memoryAtoms.push({ pa, value, size, bit });
-          });
-          return (_, m) => (m & (1 << bit)) !== 0;
-        }
-        case "fault": {
-          const bit = bitOf(`fault ${c.thread} ${JSON.stringify(c.fault)}`, (bit) => {
-            atoms[c.thread]!.push({ faults: c.fault, bit });
-          });
-          return (t) => (t & (1 << bit)) !== 0;
-        }
-      }
-    };
-    this.condition = compile(program.final);
-    if (bits > 30) throw new Unsupported(`an assertion of ${bits} parts, expected at most 30`);
-    this.threads = program.threads.map((_, i) => new ThreadRun(this.world, i, atoms[i]!));
+    this.condition = compiled(observed ? { kind: "true" } : program.final, program.threads.length, this.world.values);
+    const { atoms } = this.condition;
+    this.threads = program.threads.map((_, i) => this.threadRun(i, atoms[i]!));
+  }
+
+  private threadRun(i: number, atoms: readonly Atom[]): ThreadRun {
+    const mine = this.observed?.filter((one) => one.kind !== "mem" && one.thread === i);
+    if (mine === undefined) return new ThreadRun(this.world, i, atoms);
+    const faults = mine.flatMap((one) => (one.kind === "fault" ? [one.fault] : []));
+    if (faults.length > 30) throw new Unsupported(`${faults.length} faults in a final state, expected at most 30`);
+    return new ThreadRun(
+      this.world,
+      i,
+      faults.map((one, bit): Atom => ({ faults: one, bit })),
+      mine,
+    );
+  }
+
+  /** Every final state, each once, in the order in which they were met. */
+  finals(): readonly (readonly bigint[])[] {
+    for (const thread of this.threads) thread.begin();
+    this.node([]);
+    const { values } = this.world;
+    return [...this.met].map((key) => {
+      const [outcomes, memory] = key.split(";").map((part) => part.split(",").map(Number));
+      let cell = 0;
+      const at = this.threads.map(() => 0);
+      return this.observed!.map((one) => {
+        if (one.kind === "mem") return values.big(memory![cell++]!);
+        const value = this.threads[one.thread]!.seen[outcomes![one.thread]!]![at[one.thread]!++]!;
+        return one.kind === "reg" || one.kind === "sysreg" ? values.big(value) : BigInt(value);
+      });
+    });
+  }
+
+  /** Final states met, as "numbers of the threads' outcomes;ids of values in memory". */
+  private readonly met = new Set<string>();
+
+  private meet(outcomes: readonly ReadonlySet<number>[]): void {
+    const memory = this.observed!.flatMap((one) => (one.kind === "mem" ? [this.held(one.pa, one.size)] : []));
+    let rows: readonly (readonly number[])[] = [[]];
+    for (const set of outcomes) rows = rows.flatMap((row) => [...set].map((one) => [...row, one]));
+    for (const row of rows) this.met.add(`${row.join()};${memory.join()}`);
+  }
+
+  /** The id of the value that memory holds at the end of the timeline. */
+  private held(pa: number, size: number): number {
+    const { timeline, cells } = this.world;
+    return valueAt(this.world, cells.at(pa, size), timeline.n);
   }
 
   /** Which limit ended the search. */
@@ -182,7 +207,7 @@ class Search {
     this.world.checkTime();
     const { timeline } = this.world;
     const runs = this.threads.map((thread, i) =>
-      thread.code.issues
+      thread.code.issues || this.world.cache.knowledge.updates
         ? (this.unseen(i, before[i]) ?? thread.run(this.world.reduces ? before[i] : undefined))
         : undefined,
     );
@@ -190,8 +215,8 @@ class Search {
       this.judge(this.threads.map((thread, i) => (runs[i] ?? thread.run()).outcomes));
       if (this.satisfying >= COMPARED) return;
     }
-    for (const run of runs)
-      for (const c of run?.candidates ?? []) {
+    for (const candidates of [...runs.map((run) => run?.candidates ?? []), this.flags()])
+      for (const c of candidates) {
         if (this.mirrored(c)) continue;
         timeline.push(c.kind, c.thread, c.pe, c.what, c.value, c.origin);
         this.node(runs);
@@ -201,15 +226,28 @@ class Search {
       }
   }
 
+  /** The access flags that hardware may set next without being asked: no instruction fulfils that. */
+  private flags(): Candidate[] {
+    const { timeline, cache, program } = this.world;
+    if (!cache.knowledge.updates) return [];
+    return program.threads.flatMap((_, pe) =>
+      cache.flags(pe, timeline.n).map(({ cell, value }) => {
+        cache.constants.write(cell);
+        return { kind: WRITE, thread: NOBODY, pe: byWalk(pe), what: cell, value, origin: -1, after: 0 };
+      }),
+    );
+  }
+
   /** A thread's runs before the last event, when it cannot tell that the event is there: then they are its runs now. */
   private unseen(thread: number, before: Runs | undefined): Runs | undefined {
-    const { timeline, cache } = this.world;
+    const { timeline, cache, cells } = this.world;
     const t = timeline.n;
     if (!this.world.reduces || before === undefined || t === 0 || timeline.thread[t] === thread) return undefined;
     const what = timeline.what[t]!;
     const seen =
       timeline.kind[t] === WRITE
-        ? before.touched.has(what) || (cache.descriptors.has(what) && cache.knowledge.changes(thread))
+        ? cells.parts[what]!.some((part) => before.touched.has(part)) ||
+          (cache.descriptors.has(what) && cache.knowledge.changes(thread))
         : timeline.pe[t] === thread;
     return seen ? undefined : before;
   }
@@ -233,6 +271,10 @@ class Search {
 
   private judge(outcomes: readonly ReadonlySet<number>[]): void {
     this.timelines++;
+    if (this.observed) {
+      this.meet(outcomes);
+      return;
+    }
     let masks = new Set<number>([0]);
     for (const set of outcomes) {
       const next = new Set<number>();
@@ -241,7 +283,7 @@ class Search {
     }
     const memory = this.memoryMask();
     for (const mask of masks)
-      if (this.condition(mask, memory)) {
+      if (this.condition.holds(mask, memory)) {
         this.satisfying++;
         this.witness(outcomes, mask);
         return;
@@ -249,13 +291,8 @@ class Search {
   }
 
   private memoryMask(): number {
-    const { timeline, cells, values } = this.world;
     let mask = 0;
-    for (const { pa, value, size, bit } of this.memoryAtoms) {
-      const cell = cells.at(pa, size);
-      const t = timeline.lastWrite(cell, timeline.n);
-      if ((t === 0 ? cells.initial[cell] : timeline.value[t]) === values.id(value)) mask |= 1 << bit;
-    }
+    for (const { pa, value, size, bit } of this.condition.memory) if (this.held(pa, size) === value) mask |= 1 << bit;
     return mask;
   }
 

@@ -1,11 +1,15 @@
 /** Is it allowed? Every timeline the architecture allows, for small programs over two-stage translation. Pure: runs in a browser. */
+export { assumptions, litmusAssumptions, rulesWithout, SWITCHED } from "./assumptions.js";
 export { type Cpu, proverCpu } from "./cpu.js";
 export { DEFAULT_MAX_STATES, type Decision, explore, type Options } from "./explore.js";
+export { type FinalStates, finalsOf } from "./finals.js";
 export { decideTest, readTest, type TestDecision } from "./forms.js";
+export { herdForm, islaForm } from "./herd/index.js";
 export * from "./litmus/index.js";
 export { PROVED, type ProvedOccasion, type Setting } from "./occasion/index.js";
 export * from "./program.js";
 export * from "./rules.js";
 export * from "./sign-off.js";
-export type { Step } from "./story/index.js";
+export type { Executed, Step } from "./story/index.js";
 export { LimitReached } from "./thread/index.js";
+export type { Culprit, PolicyLine, TracedStep } from "./traced.js";

@@ -10,7 +10,8 @@ import { fileURLToPath } from "node:url";
 import { cpuProfile, ERRATA, ERRATUM_WORDS } from "../arch/index.js";
 import { type Cpu, proverCpu } from "./cpu.js";
 import { type Decision, explore } from "./explore.js";
-import { type LitmusTest, parseLitmus } from "./litmus/index.js";
+import { readTest } from "./forms.js";
+import type { LitmusTest } from "./litmus/index.js";
 import { RULES, type Rule } from "./rules.js";
 
 const FOLDER = fileURLToPath(new URL("../../litmus", import.meta.url));
@@ -30,9 +31,9 @@ const CPUS: Readonly<Record<string, Cpu>> = {
 const SMALL = 5_000;
 
 const files = readdirSync(FOLDER, { recursive: true, encoding: "utf8" })
-  .filter((file) => file.endsWith(".toml"))
+  .filter((file) => /\.(toml|litmus)$/.test(file))
   .sort();
-const tests: readonly LitmusTest[] = files.map((file) => parseLitmus(readFileSync(join(FOLDER, file), "utf8"), file));
+const tests: readonly LitmusTest[] = files.map((file) => readTest(readFileSync(join(FOLDER, file), "utf8"), file));
 
 const decide = ({ program }: LitmusTest, cpu: Cpu, without: readonly Rule[] = [], maxStates = SMALL): Decision =>
   explore(program, { ...cpu, maxStates, timeoutMs: 0, without: new Set(without) });
@@ -47,7 +48,7 @@ for (const one of tests)
 
 test("every test says why, in words that name its verdict, and is called as its file is", () => {
   for (const { file, name, why = "", verdictFor } of tests) {
-    assert.equal(basename(file, ".toml"), name);
+    assert.equal(basename(file).replace(/\.(toml|litmus)$/, ""), name);
     assert.match(why, new RegExp(`\\b${verdictFor(NOTHING)}\\b`, "i"), file);
   }
 });

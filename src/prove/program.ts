@@ -65,11 +65,11 @@ export type Action =
       readonly status?: Reg;
     }
   | {
-      /** CAS, SWP, LDADD, LDSET, LDCLR, LDEOR: rs is compared (CAS) or the operand; the old value goes to `old` */
+      /** CAS, SWP, LD<op>: rs is compared (CAS) or the operand */
       readonly op: "atomic";
-      readonly kind: "cas" | "swp" | "add" | "set" | "clr" | "eor";
+      readonly kind: "cas" | "swp" | "add" | "set" | "clr" | "eor" | "smax" | "smin" | "umax" | "umin";
       readonly rs: Reg;
-      /** CAS: the new value's register; others: where the old value goes */
+      /** CAS: the new value's register, and the old value goes to rs; others: where the old value goes */
       readonly rt: Reg;
       readonly rn: Reg;
       readonly size: number;
@@ -178,6 +178,14 @@ export interface Faults {
   readonly to?: number;
   readonly type?: FaultType;
 }
+
+/** What is looked at in a final state: the value of a register (of the PC: the address), of memory, or 1 where a fault was taken. */
+export type Observed =
+  | { readonly kind: "reg"; readonly thread: number; readonly reg: Reg }
+  | { readonly kind: "sysreg"; readonly thread: number; readonly sysreg: ThreadSysreg }
+  | { readonly kind: "pc"; readonly thread: number }
+  | { readonly kind: "mem"; readonly pa: number; readonly size: number }
+  | { readonly kind: "fault"; readonly thread: number; readonly fault: Faults };
 
 /** Names of addresses, for stories. Keys are addresses of pages. */
 export interface Names {

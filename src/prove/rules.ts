@@ -18,9 +18,16 @@ export const RULES = {
     "an entry that would give a Translation, Address size or Access flag fault is not held in a TLB (D8.16)",
   "vmid-match": "an entry of the EL1&0 regime is used, and invalidated, under its VMID only (D8.16)",
   "asid-match": "a non-global entry is used, and invalidated by ASID, under its ASID only (D8.16)",
+  "id-size":
+    "ASIDs have 8 bits unless TCR_EL1.AS = 1, VMIDs unless VTCR_EL2.VS = 1: the upper ones are ignored (D8.16, D19)",
+  "asid-select": "TCR_EL1.A1 says which TTBRn_EL1 the ASID comes from (D19, TCR_EL1)",
   "address-match": "a TLBI by address applies to the entries of that address only (C5.5)",
+  "ttl-hint":
+    "a TLBI with a hint (TTL, TG) of another granule or level than the entry's, or with a range not aligned to its hint, need not remove it (C5.5)",
   "last-level": "VAL*, IPAS2L*: only entries of the last level need go (C5.5)",
   broadcast: "IS and OS forms reach every PE of the domain, the others the executing PE only (C5.5)",
+  "least-el":
+    "at EL1 the TLBIs of EL2 (ALLE1, VMALLS12E1, IPAS2E1, VAE2, ...) are UNDEFINED, and its registers; at EL0 all (C5)",
   "fb-broadcast": "with HCR_EL2.FB = 1, EL1's own local TLBIs act as Inner Shareable ones (D19, HCR_EL2)",
   "stage1-kinds": "VMALLE1, VA* and ASIDE1 remove stage-1 and combined entries, not stage-2 ones (D8.17)",
   "stage2-kinds": "IPAS2* remove stage-2 entries (D8.17)",
@@ -35,15 +42,36 @@ export const RULES = {
   "context-sync":
     "a change of VTTBR_EL2 or TTBRn_EL1 is certain to be seen only after a context synchronisation event (D19, B2.3)",
   "isb-order": "after a context synchronisation event instructions, and their walks, begin anew (B2.3)",
+  "stage1-off":
+    "after SCTLR_ELx.M = 0 and a context synchronisation event no entry is used that was filled while stage 1 was on (D8.2)",
   "out-of-context": "while a PE executes at EL2, it does not walk for EL1&0: that regime is out of context (D8.1)",
+  "walks-end-at-traps": "a walk for EL1&0 that is under way when its PE comes to EL2 ends there: an assumption",
+  "no-buffers": "nothing else translates for EL1&0 while its PE is at EL2, no profiling or trace buffer: an assumption",
   coherence: "accesses of one location are coherent (B2.3)",
+  "translation-coherence":
+    "of two accesses of a PE to the same bytes, by one VA or by aliases, the second uses no translation older than that of the first (B2.3, AARCH-24876)",
   "translation-before-access": "an access, and what depends on it, comes after the walk that translated it (B2.3, D8)",
   "speculation-barrier": "no write becomes visible before the branches and translations before it are decided (B2.3)",
   dependency: "address and data dependencies order (B2.3)",
   "acquire-release": "Load-Acquire and Store-Release order (B2.3)",
-  ets2: "FEAT_ETS2: a walk that gives a Translation fault comes after what is ordered before the access (D8.2)",
+  pick: "CSEL and CAS pick: what decides the choice orders writes, TLBIs and context synchronisation, but no loads (B2.3)",
+  "own-forwarding":
+    "a load may have the value of its PE's own earlier write before others see it; a Load-Acquire may not have that of an atomic or a Store-Exclusive (B2.3)",
+  "no-return": "an atomic whose old value goes to the zero register is no load to a DMB or DSB of loads (B2.3)",
+  "fault-order":
+    "dependencies and release order what a store writes, not its walk and not its fault; barriers and acquires order a fault too (B2.3)",
+  ets2: "FEAT_ETS2: a walk that gives a Translation or Access flag fault comes after every access before it in program order; any walk comes after what a DSB before it covers (B2.3, D8.2)",
   "repeat-tlbi":
     "CVE-2025-10263: a broadcast TLBI and its DSB may complete before another PE's writes through the entry are observed; one more broadcast TLBI and DSB wait for them",
+  "hardware-flag":
+    "with TCR_EL1.HA = 1 hardware sets the access flag of a valid leaf descriptor, perhaps ahead of any access, and there is no Access flag fault (FEAT_HAFDBS, D8.5)",
+  "hardware-dirty":
+    "with TCR_EL1.HA = HD = 1 the walk of a write makes a read-only leaf descriptor with DBM = 1 writable; a read does not (FEAT_HAFDBS, D8.5)",
+  "update-atomic": "between the descriptor that a walk read and its update of it no other write comes (D8.5)",
+  "update-completion":
+    "of barriers only a DSB of loads and stores waits for the updates of walks before it (B2.3, D8.5)",
+  "dirty-decided":
+    "no update of the dirty state comes before the branches and addresses before it are decided (B2.3, D8.5)",
   permissions: "an access needs the permission of both stages (D8.4)",
 } as const satisfies Record<string, string> & Record<Erratum, string>;
 
@@ -53,7 +81,7 @@ export type Rule = keyof typeof RULES;
 export type Model = Readonly<Record<Rule, boolean>>;
 
 /** The model without some of its rules. */
-export const modelWithout = (dropped?: ReadonlySet<Rule>): Model => (dropped ? without(dropped) : WHOLE);
+export const modelWithout = (dropped?: ReadonlySet<Rule>): Model => (dropped?.size ? without(dropped) : WHOLE);
 
 const without = (dropped: ReadonlySet<Rule>): Model =>
   Object.freeze(Object.fromEntries(Object.keys(RULES).map((rule) => [rule, !dropped.has(rule as Rule)]))) as Model;

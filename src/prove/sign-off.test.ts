@@ -226,7 +226,19 @@ test("a guest's own local TLBI on the pCPU that a vCPU came to: broadcast by HCR
 test("a page of a batch may be handed out before the batch has flushed, as the allocator flushes all guests first", () => {
   const at = verdict(builtinPolicy("remove-batch"), "batch", V2);
   assert.equal(at.verdict, "sound");
-  assert.equal(at.scenarios, 18, "the same as without a batch, and two with the page allocator in between");
+  assert.equal(at.scenarios, 20, "the same as without a batch, and two with the page allocator in between");
+});
+
+test("VTTBR_EL2 left at the owner's: unsound for every occasion about another domain, which is current and goes on", () => {
+  const left = "msr vttbr_el2, owner\nisb\ndsb ishst\ntlbi vmalls12e1is\ndsb ish\nisb\n";
+  for (const [more, expected] of [["", "unsound"], ["msr vttbr_el2, current\n", "sound"]] as const) // biome-ignore format: a table
+    for (const occasion of ["revoke", "split", "vmid-assigned"] as const) {
+      const code = `[${occasion}]\n${occasion === "revoke" ? `due = "unlock"\n` : ""}code = """\n${left}${more}"""\n`;
+      const policy = parsePolicy(`name = "left"\ntitle = "t"\nsource = "s"\nbase = "xen-today"\n${code}`, "left.toml", builtinPolicy); // biome-ignore format: one row
+      const found = verdict(policy, occasion, A72);
+      assert.equal(found.verdict, expected, `${occasion}: ${told(found)}`);
+      if (expected === "unsound") assert.ok(found.unsound!.every((name) => name.includes("caller-goes-on")));
+    }
 });
 
 for (const occasion of ["split", "vmid-assigned", "switch"] as const)

@@ -12,6 +12,7 @@ interface Fields {
 /** How values of a kind become fields. */
 const FIELDS: Readonly<Record<Exclude<Kind, "tally">, (key: string) => Fields>> = {
   words: (key) => single(key),
+  names: (key) => ({ names: [key], of: (value) => [(value as readonly string[]).join(" ")] }),
   id: (key) => single(key),
   count: (key) => single(key),
   factor: (key) => single(key),

@@ -1,7 +1,9 @@
 /** What `--json` prints where it is not a value as it is found: these shapes are a contract, see docs/schema. */
 import { type Explanation, TLBI_OPS } from "../arch/index.js";
-import type { LitmusResult } from "../jobs/index.js";
-import type { SignOff } from "../prove/index.js";
+import type { CompareResult } from "../compare/index.js";
+import type { LitmusResult, Made } from "../jobs/index.js";
+import { type Executed, litmusAssumptions, type PolicyLine, type SignOff, type TracedStep } from "../prove/index.js";
+import { answersOf } from "./answers.js";
 import { hex } from "./format.js";
 import { summaryOf } from "./litmus-view.js";
 
@@ -31,30 +33,57 @@ export const tlbiListJson = (): object[] =>
     }),
   );
 
-/** Results of litmus tests; `refused`: what was said of files that are none; with stories if asked. */
-export function litmusJson(results: readonly LitmusResult[], refused: readonly string[], witness: boolean): object {
+/** Results of litmus tests; `refused`: what was said of files that are none; with stories if asked; `without`: not assumed. */
+export function litmusJson(
+  results: readonly LitmusResult[],
+  refused: readonly string[],
+  witness: boolean,
+  without: readonly string[] = [],
+): object {
   return {
-    results: results.map(
-      ({ name, file, verdict, states, timelines, milliseconds, reason, expect, expected, witness: steps }) => ({
-        name,
-        file,
-        verdict,
-        states,
-        timelines,
-        milliseconds,
+    results: results.map((result) => {
+      const { name, file, verdict, holds, states, timelines, milliseconds } = result;
+      const { reason, expect, expected, finals, witness: steps } = result;
+      return {
+        ...{ name, file, verdict },
+        ...(holds === undefined ? {} : { holds }),
+        ...{ states, timelines, milliseconds },
         ...(reason === undefined ? {} : { reason }),
         ...(expect === undefined ? {} : { expect }),
         ...(expected === undefined ? {} : { expected }),
-        ...(witness && steps ? { witness: steps } : {}),
-      }),
-    ),
+        ...(finals === undefined ? {} : { finals }),
+        ...(witness && steps ? { witness: steps.map((step) => stepJson(step)) } : {}),
+      };
+    }),
     summary: summaryOf(results, refused.length),
+    assumptions: litmusAssumptions(without).map(({ text }) => text),
     ...(refused.length > 0 ? { refused } : {}),
   };
 }
 
+/** A comparison with its answers in front, and what it is made from. */
+export const compareJson = (result: CompareResult, made: Made): object => ({ answers: answersOf(result), ...result, made }); // biome-ignore format: one row
+
+/**
+ * A step of a story; `line` is that of the policy's file, where the instruction is a policy's, and that of the test where the
+ * step is a test's own.
+ */
+function stepJson({ at, from, despite, despiteOf, ...step }: TracedStep, own = true): object {
+  const placed = (executed: Executed, line: PolicyLine | undefined): object => ({
+    instruction: executed.text,
+    ...(line ? { file: line.file, line: line.line, code: line.code } : own && { line: executed.line }),
+  });
+  return { ...step, ...(at && placed(at, from)), ...(despite && { despite: placed(despite, despiteOf) }) };
+}
+
 /** A verdict of the prover: without its scenario's text, times to a tenth of a millisecond. */
-export function signOffJson({ milliseconds, scenario, ...rest }: SignOff): object {
+export function signOffJson({ milliseconds, scenario, witness, culprits, ...rest }: SignOff): object {
   const { text: _, ...told } = scenario ?? {};
-  return { ...rest, milliseconds: Math.round(milliseconds * 10) / 10, ...(scenario && { scenario: told }) };
+  return {
+    ...rest,
+    milliseconds: Math.round(milliseconds * 10) / 10,
+    ...(culprits && { culprits: culprits.map(({ policy: _base, ...culprit }) => culprit) }),
+    ...(scenario && { scenario: told }),
+    ...(witness && { witness: witness.map((step) => stepJson(step, false)) }),
+  };
 }

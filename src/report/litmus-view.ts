@@ -51,6 +51,7 @@ export const litmusTable = (results: readonly LitmusResult[]): Table =>
       { head: "test", kind: "words", of: (one) => one.name },
       { head: "file", kind: "words", of: (one) => one.file },
       { head: "verdict", kind: "words", of: (one) => one.verdict },
+      { head: "holds", kind: "words", of: (one) => (one.holds === undefined ? null : one.holds ? "yes" : "no") },
       { head: "expected", kind: "words", of: (one) => one.expected ?? null },
       { head: "reason", kind: "words", of: (one) => one.reason ?? null },
       { head: "timelines", kind: "count", of: (one) => one.timelines },
@@ -74,6 +75,6 @@ const TESTS: readonly ColumnOf<LitmusResult>[] = [
 
 /** A test's name, and its file's where that is another one: copies of a test often keep the name. */
 function titleOf({ name, file }: LitmusResult): string {
-  const stem = basename(file).replace(/(\.litmus)?\.toml$/, "");
+  const stem = basename(file).replace(/(\.litmus)?\.toml$|\.litmus$/, "");
   return stem === name ? name : `${name} (${stem})`;
 }

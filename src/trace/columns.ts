@@ -30,6 +30,8 @@ interface InBuffer<T> {
    * without this list the column is never null. Of `after` saysTo (event.ts) has the last word.
    */
   readonly of?: readonly number[];
+  /** a file may be without it, as older ones are */
+  readonly optional?: boolean;
 }
 
 const small = <T extends Uint8ArrayConstructor | Uint16ArrayConstructor | Int8ArrayConstructor>(
@@ -41,7 +43,7 @@ const small = <T extends Uint8ArrayConstructor | Uint16ArrayConstructor | Int8Ar
 const text = <T extends Uint8ArrayConstructor | Uint16ArrayConstructor>(array: T) =>
   ({ holds: "text", array, absent: 0, always: true }) as const;
 const WIDE = { holds: "wide", array: Uint32Array, absent: 0, always: false } as const;
-const { write, tlbi, sysreg, access, owner, fault, begin, end } = Kind;
+const { write, tlbi, sysreg, access, owner, fault, begin, end, lock, hint } = Kind;
 
 /**
  * The table; its order is that of a file's columns. A name is no reserved word of SQL, which would have to be quoted in each
@@ -57,9 +59,12 @@ export const COLUMN_TABLE = {
   level: { ...small(Int8Array, false, 3, { min: -1, absent: NO_LEVEL }), of: [] },
   slot: { ...small(Uint16Array, false, 0xffff), of: [write] },
   site: { ...text(Uint16Array), of: [] },
-  address: { ...WIDE, of: [write, access, owner, fault] },
+  address: { ...WIDE, of: [write, access, owner, fault, lock, hint] },
   before: { ...WIDE, field: "from", former: "from", of: [write, sysreg, access, owner, fault] },
-  after: { ...WIDE, field: "to", former: "to", of: [write, tlbi, sysreg, access, owner, begin, end] },
+  after: { ...WIDE, field: "to", former: "to", of: [write, tlbi, sysreg, access, owner, begin, end, hint] },
+  unknown: { ...small(Uint8Array, false, 3), optional: true },
+  time: { ...WIDE, optional: true, of: [] },
+  took: { ...WIDE, optional: true, of: [] },
 } as const satisfies Readonly<Record<string, Column>>;
 
 export type ColumnName = keyof typeof COLUMN_TABLE;

@@ -20,7 +20,8 @@ const event = (i: number): PlainEvent => ({
   level: -1,
   slot: i % 5,
   site: `f${i % 4}`,
-  words: [i, 1, 2, i, 3 * i, 5],
+  unknown: i % 4,
+  words: [i, 1, 2, i, 3 * i, 5, i, 0, 0, i],
 });
 const EVENTS = Array.from({ length: 40 }, (_, i) => event(i));
 
@@ -178,10 +179,10 @@ test("without digests too, the counts of file, row groups, columns and pages are
   }, /row group 0 has 40 rows, its column 'vmid' 41$/);
   await refused((m) => rows(m, 32n), /row 0: column 'kind' cannot be read: a page with more rows than its row group$/);
   await refused((m) => rows(m, 48n), /row 40: column 'kind' cannot be read: it has fewer rows than its row group$/);
-  await refused((m) => void m.row_groups[0]!.columns.pop(), /row group 0 has 13 columns, expected 14$/);
+  await refused((m) => void m.row_groups[0]!.columns.pop(), /row group 0 has 16 columns, expected 17$/);
   await refused(
     (m) => void m.row_groups[0]!.columns.reverse(),
-    /row group 0 has the column 'after' where 'event' should stand$/,
+    /row group 0 has the column 'took' where 'event' should stand$/,
   );
   await refused(
     (m) => void Object.assign(column(m, "address"), { ...column(m, "before"), path_in_schema: ["address"] }),
@@ -191,10 +192,10 @@ test("without digests too, the counts of file, row groups, columns and pages are
     column(m, "address").type = "INT32";
   }, /has the column 'address' as INT32, expected INT64$/);
   await refused((m) => {
-    column(m, "after").total_compressed_size += 5000n;
-  }, /column 'after' cannot be read: it is not in/);
+    column(m, "took").total_compressed_size += 5000n;
+  }, /column 'took' cannot be read: it is not in/);
   await refused((m) => {
-    column(m, "after").total_compressed_size -= 1n;
+    column(m, "took").total_compressed_size -= 1n;
   }, /a page reaches beyond its column$/);
   await refused(
     (m) => {

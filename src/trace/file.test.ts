@@ -55,11 +55,12 @@ const EVENT: PlainEvent = {
   level: -1,
   slot: 0,
   site: "p2m_flush_tlb",
-  words: [0, 0, 0, 0, 0xffff_fffe, 0x8000_0001],
+  unknown: 0,
+  words: [0, 0, 0, 0, 0xffff_fffe, 0x8000_0001, 0, 0, 0, 0],
 };
 /** `n` events that differ in their slot and operand. */
 const many = (n: number): PlainEvent[] =>
-  Array.from({ length: n }, (_, i) => ({ ...EVENT, slot: i % 512, words: [0, 0, 0, 0, i, i % 3] }));
+  Array.from({ length: n }, (_, i) => ({ ...EVENT, slot: i % 512, words: [0, 0, 0, 0, i, i % 3, 0, 0, 0, 0] }));
 
 for (const ending of ["parquet", "ndjson"])
   test(`any events come back from a .${ending} as they were written`, async () => {
@@ -97,13 +98,13 @@ test("columns that are not asked for hold what an event without them has", async
   const path = file("columns.parquet");
   await write(path, [EVENT]);
   const [event] = await read(path, { columns: ["name", "vmid"] });
-  assert.deepEqual(event, { ...EVENT, pcpu: 0, domain: NO_DOMAIN, site: "", words: [0, 0, 0, 0, 0, 0] });
+  assert.deepEqual(event, { ...EVENT, pcpu: 0, domain: NO_DOMAIN, site: "", words: new Array(10).fill(0) });
 });
 
 test("values that do not repeat are written too, beyond what a dictionary holds", async () => {
   const events = Array.from({ length: 70_000 }, (_, i) => ({
     ...EVENT,
-    words: [Math.imul(i, 0x9e37_79b1) >>> 0, i, i, 0, 0, 0],
+    words: [Math.imul(i, 0x9e37_79b1) >>> 0, i, i, 0, 0, 0, 0, 0, 0, 0],
   }));
   const path = file("plain.parquet");
   await write(path, events, 32_768);
@@ -253,7 +254,7 @@ test("a Parquet file that is no trace, and a trace of a newer version, are refus
   await refused(path, /row 1: unknown kind 'flush', expected write, tlbi/);
 });
 
-/** The columns as another tool would write them: Snappy, null allowed, its own encodings. */
+/** The columns as another tool, or an older version, would write them: Snappy, null allowed, its own encodings. */
 function foreign(
   events: readonly PlainEvent[],
 ): { name: string; type: "STRING" | "INT32" | "INT64"; data: unknown[] }[] {
@@ -301,6 +302,8 @@ const REQUIRED = [
     repetition_type: "REQUIRED" as const,
   })),
 ];
+/** 5,000 rows of a column that older files are without. */
+const none = (name: string): unknown[] => new Array(5000).fill(name === "unknown" ? 0 : 0n);
 
 for (const codec of ["UNCOMPRESSED", "SNAPPY", "GZIP"] as const)
   for (const schema of [REQUIRED, undefined])
@@ -310,7 +313,9 @@ for (const codec of ["UNCOMPRESSED", "SNAPPY", "GZIP"] as const)
       const columnData = foreign(events);
       const compressors = { GZIP: (bytes: Uint8Array) => gzipSync(bytes) };
       const columns = schema
-        ? schema.slice(1).map(({ name }) => ({ name, data: columnData.find((column) => column.name === name)!.data }))
+        ? schema
+            .slice(1)
+            .map(({ name }) => ({ name, data: columnData.find((column) => column.name === name)?.data ?? none(name) }))
         : columnData;
       const parquet = parquetWriteBuffer({
         columnData: columns,

@@ -1,7 +1,16 @@
 /** The machine under Xen: pCPUs with what they run, memory, tables, and the policy whose code runs at each flush. */
-import { barrierIndex, type CpuProfile, sysregIndex, tlbiIndex, vttbr } from "../arch/index.js";
+import { barrierIndex, type CpuProfile, sysregIndex, vttbr } from "../arch/index.js";
 import { InputError } from "../input/index.js";
-import { type Case, type Executor, OCCASIONS, type Occasion, type Policy, Runner } from "../policy/index.js";
+import {
+  allocatorFlush,
+  Case,
+  type Executor,
+  OCCASIONS,
+  type Occasion,
+  type Policy,
+  Runner,
+  specialise,
+} from "../policy/index.js";
 import { NO_DOMAIN, type Recorder } from "../trace/index.js";
 import { Heap } from "./heap.js";
 import { Tables } from "./tables.js";
@@ -10,10 +19,6 @@ import { VmidPool } from "./vmid.js";
 
 const VTTBR = sysregIndex("VTTBR_EL2")!;
 const ISB = barrierIndex("isb")!;
-const DSB_ISHST = barrierIndex("dsb ishst")!;
-const DSB_ISH = barrierIndex("dsb ish")!;
-const ALLE1IS = tlbiIndex("alle1is")!;
-const VALE2IS = tlbiIndex("vale2is")!;
 
 /** What a policy decides beside its code: whether removals go in batches, and who holds a VMID. */
 interface Frame {
@@ -46,7 +51,7 @@ export class Machine {
   readonly tlbis: Float64Array;
   /** what the policies agree in */
   readonly frame: Frame;
-  /** occasions on which the policy's code has run so far */
+  /** occasions on which code of some policy has run so far */
   readonly occasions = new Set<Occasion>();
   /** root table's page of the domain that a VMID belongs to */
   private readonly rootOf = new Float64Array(0x10000);
@@ -57,6 +62,9 @@ export class Machine {
   private readonly domainHere: Uint16Array;
   /** by lane: what runs each occasion's code */
   private readonly runners: readonly Readonly<Record<Occasion, Runner>>[];
+  /** runs the page allocator's flush */
+  private readonly allocator: Runner;
+  private readonly nothing = new Case();
   /** lane whose policy's code runs */
   private lane = 0;
 
@@ -87,6 +95,8 @@ export class Machine {
       const runners = occasions.map((o) => [o, new Runner(code[o], executor, file)] as const);
       return Object.fromEntries(runners) as Record<Occasion, Runner>;
     });
+    const allocator = specialise(allocatorFlush(version.repeat === "vale2is"), cpu);
+    this.allocator = new Runner(allocator, executor, "flush_all_guests_tlb()");
     this.domainHere = new Uint16Array(pcpus).fill(NO_DOMAIN);
   }
 
@@ -126,29 +136,16 @@ export class Machine {
     this.recorder.barrier(this.here, ISB);
   }
 
-  /**
-   * Runs the code of an occasion on a case, at a site (the function that flushes), in each lane whose policy it is for: all,
-   * unless `only` says which.
-   */
-  flush(
-    occasion: Occasion,
-    on: Case,
-    ownerVmids: readonly number[],
-    site: number,
-    only?: (policy: Policy) => boolean,
-  ): void {
+  /** Runs the code that a lane's policy has for an occasion, on a case, at a site (the function that flushes). */
+  runCode(lane: number, occasion: Occasion, on: Case, site: number): void {
     this.occasions.add(occasion);
-    if (ownerVmids.length === 0) return; // its VMIDs rolled over and none came back: nothing of it is cached
+    if (on.ownerVmids.length === 0) return; // its VMIDs rolled over and none came back: nothing of it is cached
     on.currentVmid = this.currentVmid;
-    on.ownerVmids = ownerVmids;
     const before = this.recorder.at(site);
-    for (let lane = 0; lane < this.policies.length; lane++) {
-      const policy = this.policies[lane]!;
-      if (only !== undefined && !only(policy)) continue;
-      this.enter(lane);
-      this.runners[lane]![occasion].run(on);
-      if (this.currentVmid !== on.currentVmid) throw leftElsewhere(policy, occasion, this.currentVmid, on.currentVmid);
-    }
+    this.enter(lane);
+    this.runners[lane]![occasion].run(on);
+    if (this.currentVmid !== on.currentVmid)
+      throw leftElsewhere(this.policies[lane]!, occasion, this.currentVmid, on.currentVmid);
     this.leave();
     this.recorder.at(before);
   }
@@ -160,11 +157,6 @@ export class Machine {
 
   private leave(): void {
     this.recorder.all();
-  }
-
-  /** True when some lane's policy is such. */
-  has(only: (policy: Policy) => boolean): boolean {
-    return this.policies.some(only);
   }
 
   /**
@@ -181,19 +173,12 @@ export class Machine {
     this.recorder.all();
   }
 
-  /** flush_all_guests_tlb: every VMID, on every PE. Xen's own, no policy's. */
+  /** flush_all_guests_tlb, in every lane. */
   flushAllGuests(site: number): void {
     const before = this.recorder.at(site);
     for (let lane = 0; lane < this.policies.length; lane++) {
       this.enter(lane);
-      this.recorder.barrier(this.here, DSB_ISHST);
-      this.tlbi(ALLE1IS, 0, 0);
-      this.recorder.barrier(this.here, DSB_ISH);
-      if (this.cpu.errata.has("repeat-tlbi") && this.version.repeat === "vale2is") {
-        this.tlbi(VALE2IS, 0, 0);
-        this.recorder.barrier(this.here, DSB_ISH);
-      }
-      this.isb();
+      this.allocator.run(this.nothing);
     }
     this.leave();
     this.recorder.at(before);

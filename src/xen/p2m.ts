@@ -173,12 +173,12 @@ export class P2mTable {
 
   /** relinquish_p2m_mapping: from now on every removal is one of a dying domain. */
   beginRelinquish(): void {
-    this.flushes.dying = true;
+    this.flushes.beginDying();
   }
 
   /** A batch of removals begins: nothing that they free goes back before {@link endBatch}, and its flush may wait for it. */
   beginBatch(): void {
-    this.flushes.batching = true;
+    this.flushes.beginBatch();
   }
 
   /** The batch ends or gives way: flush what is due, then release what the removals freed. */
@@ -356,11 +356,11 @@ export class P2mTable {
       this.flushes.beforeFreeing();
       this.tablesInUse.delete(table);
       this.walks.forget();
-      if (this.flushes.batching) this.deferredTables.push(table);
+      if (this.flushes.keeps) this.deferredTables.push(table);
       else heap.putAllocRef(tables.destroy(table));
     } else if (level === 3 && isForeign(typeOf(hi))) {
       const page = outputPage(lo, hi);
-      if (this.flushes.batching) this.deferredPages.push(page);
+      if (this.flushes.keeps) this.deferredPages.push(page);
       else this.putForeign(page);
     }
   }

@@ -22,7 +22,7 @@ interface SimulationOptions {
 interface Simulated {
   /** events handed to the sinks, by lane */
   readonly events: readonly number[];
-  /** occasions that came up: the traces depend on the policies' code for no others */
+  /** occasions on which code ran: the traces depend on the policies' code for no others */
   readonly occasions: readonly Occasion[];
 }
 

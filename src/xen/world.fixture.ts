@@ -1,6 +1,6 @@
 /** A small machine with Xen on it, and its trace as plain objects, for tests. */
 import { cpuProfile } from "../arch/index.js";
-import { type Due, type Policy, parsePolicy, policyOn } from "../policy/index.js";
+import { type Policy, parsePolicy, policyOn } from "../policy/index.js";
 import { nameOf } from "../trace/event.js";
 import { type EventBuffer, KINDS, type Names, Recorder, type TraceSink } from "../trace/index.js";
 import { type Domain, Xen } from "./domain.js";
@@ -56,7 +56,7 @@ export function testPolicy({
   vmidPer = "domain",
   batchEnd = "",
 }: {
-  due?: Due;
+  due?: Policy["due"];
   revoke?: string;
   vmidPer?: "domain" | "vcpu";
   batchEnd?: string;

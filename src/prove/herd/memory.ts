@@ -8,7 +8,7 @@ import { DEFAULT_BASES, Setup } from "../litmus/setup.js";
 import type { Statement } from "../litmus/setup-syntax.js";
 import { UnsupportedInTest } from "../litmus/unsupported.js";
 import type { InitialMemory, Names } from "../program.js";
-import type { Descriptor, First, HerdTest, Place, Proposition, Value } from "./syntax.js";
+import type { Descriptor, Field, First, HerdTest, Output, Place, Proposition, Value } from "./syntax.js";
 
 const PAGE = 0x1000;
 const TABLE = "page_table_base";
@@ -37,7 +37,14 @@ export interface Memory {
   pte(name: string): number;
   /** bytes of a variable, or of an element of it, as its type says; undefined where it has none */
   sizeOf(name: string): number | undefined;
+  /** elements of an array; undefined of other variables */
+  lengthOf(name: string): number | undefined;
+  /** the bits of a descriptor; `own` is the variable that it maps where it does not say */
   descriptor(descriptor: Descriptor, own: string | undefined): bigint;
+  /** what lies in a physical page */
+  outputAt(page: number): Output | undefined;
+  /** "x", "x+4", "PTE(x)": what has an address */
+  nameAt(address: number): string | undefined;
 }
 
 /** Lays out, and fills. `label` is the address of a label. Throws an InputError or UnsupportedInTest with the line. */
@@ -50,6 +57,11 @@ export function memoryOf(test: HerdTest, toBits: (value: Value, memory: Memory) 
   const pte = (name: string): number =>
     Number(setup.scope.walk!({ address: address(name), base: DEFAULT_BASES[1], line: 0 }, 3, "pte"));
   const sizes = new Map(first.flatMap((one) => sizeOfFirst(one, file)));
+  const lengths = new Map(
+    first.flatMap(({ place, length }) =>
+      place.kind === "variable" && length !== undefined ? [[place.name, length]] : [],
+    ),
+  );
   const words = new Map<number, bigint>();
   const { memory, names } = setup.finish();
   const made: Memory = {
@@ -60,6 +72,18 @@ export function memoryOf(test: HerdTest, toBits: (value: Value, memory: Memory) 
     pa: (name) => address(physical(name)),
     pte,
     sizeOf: (name) => sizes.get(name),
+    lengthOf: (name) => lengths.get(name),
+    outputAt: (page) => {
+      const name = [...all].find((one) => address(physical(one)) === page);
+      const mapped = [...virtual].find((one) => pte(one) - (pte(one) % PAGE) === page);
+      return name !== undefined ? { of: "pa", name } : mapped === undefined ? undefined : { of: "pte", name: mapped };
+    },
+    nameAt: (at) => {
+      const name = [...virtual].find((one) => at >= address(one) && at < address(one) + PAGE);
+      if (name !== undefined) return at === address(name) ? name : `${name}+${at - address(name)}`;
+      const mapped = [...virtual].find((one) => pte(one) === at);
+      return mapped && `PTE(${mapped})`;
+    },
     descriptor: (descriptor, own) => {
       const { of, name } = descriptor.oa ?? { of: "pa", name: own };
       const output = name === undefined ? 0 : of === "pa" ? address(physical(name)) : pte(name) - (pte(name) % PAGE);
@@ -120,6 +144,12 @@ function setupOf(virtual: ReadonlySet<string>, all: ReadonlySet<string>, file: s
 /** Attributes of memory as it is here anyway. */
 const ORDINARY = new Set(["Normal", "Inner-shareable", "Inner-write-back", "Outer-write-back"]);
 
+/** Names with a virtual page, and all names, in the order in which they are met. */
+export function namesOf(test: HerdTest): readonly [virtual: readonly string[], all: readonly string[]] {
+  const { virtual, all } = variablesOf(test);
+  return [[...virtual], [...all]];
+}
+
 /** Names with a virtual page, and those with a physical one: what only an output address names has no virtual one. */
 function variablesOf({ file, first, proposition, filter, shown }: HerdTest): {
   virtual: Set<string>;
@@ -165,14 +195,20 @@ function variablesOf({ file, first, proposition, filter, shown }: HerdTest): {
   return { virtual, all };
 }
 
+/** The fields of a descriptor, those that are not said with herd's default. */
+export const descriptorFields = ({ fields }: Pick<Descriptor, "fields">): Readonly<Record<Field, number>> => ({
+  ...{ valid: 1, af: 1, db: 1, dbm: 0, el0: 1 },
+  ...Object.fromEntries(fields),
+});
+
 const bit = (value: number, at: number): bigint => BigInt(value) << BigInt(at);
 
 /**
  * The level-3 descriptor (DDI 0487, D8.3.1.2): VALID, AP[1] for EL0, AP[2] clear where it is writable, AF, DBM. Normal memory,
  * Inner Shareable, of one ASID.
  */
-function bitsOf({ fields }: Descriptor, output: bigint): bigint {
-  const { valid = 1, el0 = 1, db = 1, af = 1, dbm = 0 } = Object.fromEntries(fields);
+function bitsOf(descriptor: Descriptor, output: bigint): bigint {
+  const { valid, el0, db, af, dbm } = descriptorFields(descriptor);
   const flags =
     bit(valid, 0) | bit(1, 1) | bit(el0, 6) | bit(1 - db, 7) | bit(3, 8) | bit(af, 10) | bit(1, 11) | bit(dbm, 51);
   return output | flags;

@@ -3,13 +3,14 @@ import { InputError } from "../../input/index.js";
 import type { LitmusTest } from "../litmus/litmus.js";
 import { type Said, verdictFor, verdictKeys } from "../litmus/verdict.js";
 import { parseHerd } from "./parse.js";
+import { constraintText } from "./print.js";
 import type { HerdTest } from "./syntax.js";
 import { translate } from "./translate.js";
 
 /** Reads a test. Throws an InputError for what is wrong, UnsupportedInTest for what this tool does not do. */
 export function herdTest(text: string, file: string): LitmusTest {
   const test = parseHerd(text, file);
-  const { program, proposition, filter } = translate(test);
+  const { program, proposition, filter, looks } = translate(test);
   const { name, quantifier, asked } = test;
   const { why, ...said } = saidBy(test);
   return {
@@ -17,6 +18,10 @@ export function herdTest(text: string, file: string): LitmusTest {
     file,
     program,
     quantifier,
+    condition: constraintText(test),
+    proposition,
+    filter,
+    looks,
     ...(quantifier === "forall" ? { counter: { kind: "and", of: [filter, { kind: "not", of: proposition }] } } : {}),
     ...(asked.ets2 ? { asks: { ets2: true } } : {}),
     ...(why === undefined ? {} : { why }),

@@ -1,20 +1,35 @@
 /** A test in herd's form as a program for the prover. */
 import { InputError } from "../../input/index.js";
 import { type Assembled, assemble, entryOf, labelsOf } from "../litmus/assembler.js";
+import type { Look } from "../litmus/litmus.js";
 import { registerOf } from "../litmus/operands.js";
 import { sysregsAtStart, threadSysreg } from "../litmus/registers.js";
 import { UnsupportedInTest } from "../litmus/unsupported.js";
-import type { Condition, Faults, FaultType, Instruction, Program, Thread, ThreadSysreg } from "../program.js";
+import type { Condition, Faults, FaultType, Instruction, Observed, Program, Thread, ThreadSysreg } from "../program.js";
 import { type Memory, memoryOf } from "./memory.js";
-import type { Asked, Column, FaultAt, FaultKind, HerdTest, OnFault, Place, Proposition, Value } from "./syntax.js";
+import { faultText, placeText } from "./print.js";
+import type {
+  Asked,
+  Column,
+  Descriptor,
+  FaultAt,
+  FaultKind,
+  HerdTest,
+  OnFault,
+  Place,
+  Proposition,
+  Value,
+} from "./syntax.js";
+
+import { lookAt } from "./view.js";
 
 /** Where a thread's handlers stand: the vectors of a thread's exceptions from its own level, and from EL0. */
-const vectorsOf = (thread: number): number => 0x50_0000 + thread * 0x1000;
-const FROM_EL1 = 0x200;
-const FROM_EL0 = 0x400;
+export const vectorsOf = (thread: number): number => 0x50_0000 + thread * 0x1000;
+export const FROM_EL1 = 0x200;
+export const FROM_EL0 = 0x400;
 
 /** What a thread does after a fault, in instructions; X30 is a register that the tests have no other use for. */
-const AFTER_FAULT: Readonly<Record<OnFault, string>> = {
+export const AFTER_FAULT: Readonly<Record<OnFault, string>> = {
   fatal: "",
   handled: "ERET",
   skip: "MRS X30,ELR_EL1; ADD X30,X30,#4; MSR ELR_EL1,X30; ERET",
@@ -28,8 +43,15 @@ const TYPES: Readonly<Record<FaultKind, FaultType>> = {
 
 /** HCR_EL2.RW without VM: EL1 is AArch64 and there is no stage 2. TCR_EL1.HA and HD. */
 const HCR_RW = 1n << 31n;
-const TCR_HA = 1n << 39n;
-const TCR_HD = 1n << 40n;
+export const TCR_HA = 1n << 39n;
+export const TCR_HD = 1n << 40n;
+
+/** System registers of a thread in its place, besides those that name the table. */
+export function sysregsOf({ ha, hd }: Asked, thread: number, i: number): Partial<Record<ThreadSysreg, bigint>> {
+  const managed = (ha(thread) ? TCR_HA : 0n) | (hd(thread) ? TCR_HD : 0n);
+  const TCR_EL1 = sysregsAtStart(0, 0).TCR_EL1! | managed;
+  return { HCR_EL2: HCR_RW, VBAR_EL1: BigInt(vectorsOf(i)), ...(managed === 0n ? {} : { TCR_EL1 }) };
+}
 
 /** A program, and its condition in parts. */
 export interface Translated {
@@ -37,6 +59,8 @@ export interface Translated {
   /** the proposition alone, and the filter that final states must pass */
   readonly proposition: Condition;
   readonly filter: Condition;
+  /** what final states show */
+  readonly looks: readonly Look[];
 }
 
 /** Translates; throws an InputError or UnsupportedInTest with the line. */
@@ -51,6 +75,7 @@ class Translation {
   private readonly threads: readonly number[];
   private readonly code: ReadonlyMap<number, { readonly own: Assembled; readonly all: readonly Instruction[] }>;
   private readonly memory: Memory;
+  private readonly seen = new Map<string, Look>();
 
   constructor(private readonly test: HerdTest) {
     this.file = test.file;
@@ -66,11 +91,15 @@ class Translation {
     const passes: Condition = filter ? this.condition(filter) : { kind: "true" };
     const { memory, names } = this.memory;
     const threads = this.threads.map((thread, i) => this.thread(thread, i));
+    for (const shown of this.test.shown)
+      if (shown.kind === "place") this.show(shown.place, 0);
+      else this.fault(shown.fault, shown.line);
     const final: Condition = filter ? { kind: "and", of: [passes, condition] } : condition;
     return {
       program: { name, threads, memory, names, final },
       proposition: condition,
       filter: passes,
+      looks: this.looks(),
     };
   }
 
@@ -93,6 +122,28 @@ class Translation {
     return { own, all };
   }
 
+  /** Notes a place that final states show. */
+  private look(of: Observed, name: string): void {
+    if (!this.seen.has(name))
+      this.seen.set(
+        name,
+        lookAt(of, name, this.memory, (address) => this.labelAt(address)),
+      );
+  }
+
+  private labelAt(address: bigint): string | undefined {
+    for (const [thread, { own }] of this.code)
+      for (const [name, at] of own.labels) if (BigInt(at) === address) return `label:"P${thread}:${name}"`;
+    return undefined;
+  }
+
+  /** Registers by their threads, then memory, then faults, as herd has them. */
+  private looks(): readonly Look[] {
+    const rank = ({ of }: Look): number =>
+      of.kind === "mem" ? 1_000 : of.kind === "fault" ? 2_000 + of.thread : of.thread;
+    return [...this.seen.values()].sort((a, b) => rank(a) - rank(b));
+  }
+
   private indexOf(thread: number, line: number): number {
     const index = this.threads.indexOf(thread);
     if (index < 0) throw InputError.at(this.file, line, `P${thread} has no column`);
@@ -101,11 +152,7 @@ class Translation {
 
   private thread(thread: number, i: number): Thread {
     const registers: Record<number, bigint> = {};
-    const sysregs: Partial<Record<ThreadSysreg, bigint>> = sysregsAtStart(this.memory.root, 0);
-    sysregs.HCR_EL2 = HCR_RW;
-    sysregs.VBAR_EL1 = BigInt(vectorsOf(i));
-    const { ha, hd, el0 } = this.asked;
-    sysregs.TCR_EL1! |= (ha(thread) ? TCR_HA : 0n) | (hd(thread) ? TCR_HD : 0n);
+    const sysregs = { ...sysregsAtStart(this.memory.root, 0), ...sysregsOf(this.asked, thread, i) };
     for (const { place, value, line } of this.test.first) {
       if (place.kind !== "register") continue;
       this.indexOf(place.thread, line);
@@ -115,7 +162,7 @@ class Translation {
       if (sysreg !== undefined) sysregs[sysreg] = held;
       else registers[this.register(place.name, line)] = held;
     }
-    const el = el0.has(thread) ? 0 : 1;
+    const el = this.asked.el0.has(thread) ? 0 : 1;
     const { all } = this.code.get(thread)!;
     return { name: String(thread), title: `P${thread}`, entry: entryOf(i), code: all, registers, sysregs, el, sp: 1 };
   }
@@ -164,32 +211,57 @@ class Translation {
         };
       case "equals":
         return this.equality(proposition.place, proposition.value, proposition.line);
-      case "fault": {
-        const { fault, line } = proposition;
-        return { kind: "fault", thread: this.indexOf(fault.thread, line), fault: this.faults(fault, line) };
-      }
+      case "fault":
+        return this.fault(proposition.fault, proposition.line);
     }
+  }
+
+  private fault(fault: FaultAt, line: number): Condition & Observed {
+    const of = { kind: "fault", thread: this.indexOf(fault.thread, line), fault: this.faults(fault, line) } as const;
+    this.look(of, faultText(fault));
+    return of;
   }
 
   private equality(place: Place, value: Value, line: number): Condition {
     const { memory } = this;
-    if (place.kind === "register") {
-      const thread = this.indexOf(place.thread, line);
-      const reg = this.register(place.name, line);
-      return { kind: "reg", thread, reg, value: this.toBits(value, memory, line) };
-    }
-    if (place.kind === "pte") {
-      const held =
-        value.kind === "descriptor" ? memory.descriptor(value, place.name) : this.toBits(value, memory, line);
-      return { kind: "mem", pa: memory.pte(place.name), value: held };
-    }
+    const at = this.show(place, line);
     const values = value.kind === "array" ? value.values : [value];
-    const size = memory.sizeOf(place.name) ?? this.accessed(place.name) ?? 4;
+    if (values.length > at.length && value.kind === "array")
+      throw InputError.at(this.file, line, `${values.length} values, expected ${at.length}`);
     const of = values.map((element, i): Condition => {
-      const pa = memory.pa(place.name) + size * ((place.index ?? 0) + i);
-      return { kind: "mem", pa, value: BigInt.asUintN(8 * size, this.toBits(element, memory, line)), size };
+      const own = place.kind === "pte" && element.kind === "descriptor" ? place.name : undefined;
+      const held =
+        own === undefined ? this.toBits(element, memory, line) : memory.descriptor(element as Descriptor, own);
+      const where = at[i]!;
+      return where.kind === "reg"
+        ? { ...where, value: held }
+        : { ...where, value: BigInt.asUintN(8 * where.size, held) };
     });
     return of.length === 1 ? of[0]! : { kind: "and", of };
+  }
+
+  /** What is observed of a place, of an array each element. */
+  private show(place: Place, line: number): Extract<Observed, { kind: "reg" | "mem" }>[] {
+    const { memory } = this;
+    if (place.kind === "register") {
+      const reg = this.register(place.name, line);
+      const of = { kind: "reg", thread: this.indexOf(place.thread, line), reg } as const;
+      this.look(of, `${place.thread}:X${reg}`);
+      return [of];
+    }
+    if (place.kind === "pte") {
+      const of = { kind: "mem", pa: memory.pte(place.name), size: 8 } as const;
+      this.look(of, placeText(place));
+      return [of];
+    }
+    const size = memory.sizeOf(place.name) ?? this.accessed(place.name) ?? 4;
+    const length = place.index === undefined ? memory.lengthOf(place.name) : undefined;
+    return Array.from({ length: length ?? 1 }, (_, i) => {
+      const index = length === undefined ? place.index : i;
+      const of = { kind: "mem", pa: memory.pa(place.name) + size * (index ?? 0), size } as const;
+      this.look(of, index === undefined ? `[${place.name}]` : `${place.name}[${index}]`);
+      return of;
+    });
   }
 
   /** Bytes of the accesses through registers that hold a variable's address at first: the most, as herd has no other size. */

@@ -84,8 +84,6 @@ test("every test of the sample ends as it expects: sat, unsat, or forall", { ski
   for (const file of readdirSync(FOLDER).filter((name) => name.endsWith(".toml"))) {
     const text = readFileSync(join(FOLDER, file), "utf8");
     const { verdict, holds, reason } = decideTest(parseLitmus(text, file), OPTIONS);
-    // The engine may refuse accesses of mixed sizes by name; it never decides them otherwise.
-    if (/mixed/.test(file) && /^accesses of \d+ and of \d+ bytes overlap/.test(reason ?? "")) continue;
     const expect = /^expect *= *"(\w+)"/m.exec(text)?.[1];
     if (expect !== undefined) assert.equal(verdict, expect === "sat" ? "allowed" : "forbidden", `${file}: ${reason}`);
     else if (/^kind *= *"forall"/m.test(text)) assert.equal(holds, true, `${file}: ${reason}`);

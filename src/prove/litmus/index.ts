@@ -1,3 +1,3 @@
 /** Litmus tests in the isla TOML form. */
-export { type LitmusTest, parseLitmus } from "./litmus.js";
+export { type LitmusTest, type Look, parseLitmus } from "./litmus.js";
 export { UnsupportedInTest } from "./unsupported.js";

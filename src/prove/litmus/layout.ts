@@ -49,7 +49,7 @@ export function layOut(
   const asserts = [...flattened(setup)]
     .filter((one) => one.kind === "assert")
     .map(({ that }) => ({ that, names: new Set(namesIn(that)) }));
-  return new Search(ordered(wishes, asserts), asserts, file, checkTime).found();
+  return new Search(ordered(wishes, asserts), asserts, file, checkTime, startsAlike(setup)).found();
 }
 
 interface Assert {
@@ -95,6 +95,13 @@ function wishesOf(symbolic: readonly string[], setup: readonly Statement[], file
   }
   return [...wishes.values()];
 }
+
+/**
+ * Virtual and intermediate names start at one number where isla's default tables are used: tests of the published suite count on
+ * it. A test that says all of its tables has different numbers, so that a VA that is used as an IPA is one that nothing maps.
+ */
+const startsAlike = (setup: readonly Statement[]): boolean =>
+  !setup.some((one) => one.kind === "option" && one.name === "default_tables" && one.value === "false");
 
 /** Where a test declares no physical name, as ArchSem's do not, a name that it maps to and that is nothing else is one. */
 function undeclared(symbolic: readonly string[], all: readonly Statement[]): ReadonlySet<string> {
@@ -156,9 +163,10 @@ class Search {
     private readonly asserts: readonly Assert[],
     private readonly file: string,
     private readonly checkTime: () => void,
+    startsAlike: boolean,
   ) {
     const spaces = new Map(wishes.map(({ name, space }) => [name, space]));
-    this.occupied = new Occupied(wishes);
+    this.occupied = new Occupied(wishes, startsAlike);
     this.scope = {
       file,
       name: (name): Value | undefined => {
@@ -267,10 +275,13 @@ class Occupied {
   private readonly sizes: readonly number[];
   /** names by space, by what they reserve, by a block at least as large, and by that block's number */
   private readonly blocks = new Map<string, Map<number, number>>();
-  /** by address, names that are physical, and those that are not: what the others would not like to share it with */
+  /** names by their address and whether they are physical */
   private readonly at = new Map<string, number>();
 
-  constructor(wishes: readonly Wish[]) {
+  constructor(
+    wishes: readonly Wish[],
+    private readonly startsAlike: boolean,
+  ) {
     this.sizes = [...new Set([PAGE, ...wishes.map(({ reserve }) => reserve)])];
     for (const space of SPACES)
       for (const own of this.sizes)
@@ -280,7 +291,7 @@ class Occupied {
   /** A name comes (1) or goes (-1). */
   add({ space, reserve }: Wish, address: number, by: 1 | -1): void {
     const count = (map: Map<number, number>, key: number): unknown => map.set(key, (map.get(key) ?? 0) + by);
-    const key = `${address} ${space !== "physical"}`;
+    const key = `${address} ${space === "physical"}`;
     this.at.set(key, (this.at.get(key) ?? 0) + by);
     for (const block of this.sizes)
       if (block >= reserve) count(this.blocks.get(`${space} ${reserve} ${block}`)!, Math.floor(address / block));
@@ -294,10 +305,11 @@ class Occupied {
 
   /**
    * 2 for each name of the space in whose block it would lie, or which would lie in its own; 1 for each other at the address,
-   * where one of the two is physical: virtual and intermediate names start at one number, as isla's do.
+   * unless virtual and intermediate names start alike and both are not physical.
    */
   cost({ space, reserve }: Wish, address: number): number {
-    let sum = this.at.get(`${address} ${space === "physical"}`) ?? 0;
+    const others = (physical: boolean): number => this.at.get(`${address} ${physical}`) ?? 0;
+    let sum = space === "physical" ? others(false) : others(true) + (this.startsAlike ? 0 : others(false));
     for (const own of this.sizes) {
       const block = Math.max(own, reserve);
       if (block > PAGE) sum += 2 * (this.blocks.get(`${space} ${own} ${block}`)!.get(Math.floor(address / block)) ?? 0);

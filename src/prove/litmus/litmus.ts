@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { InputError, type KeyPath, parseToml, type TomlFile } from "../../input/index.js";
 import type { Cpu } from "../cpu.js";
-import type { Condition, Program, Thread } from "../program.js";
+import type { Condition, Observed, Program, Thread } from "../program.js";
 import { entryOf } from "./assembler.js";
 import { parseAssertion } from "./assertion.js";
 import { ADDRESS_LIMIT, evaluate } from "./evaluate.js";
@@ -14,6 +14,13 @@ import { Setup, withoutTables } from "./setup.js";
 import { parseSetup } from "./setup-syntax.js";
 import { UnsupportedInTest } from "./unsupported.js";
 import { verdictFor, verdictKeys, type Wanted } from "./verdict.js";
+
+/** One place that is looked at in final states: its name, and words for what it holds ("taken" or "no" of a fault). */
+export interface Look {
+  readonly of: Observed;
+  readonly name: string;
+  text(value: bigint): string;
+}
 
 /** A test, ready for the prover. */
 export interface LitmusTest {
@@ -28,6 +35,13 @@ export interface LitmusTest {
   readonly quantifier?: "exists" | "~exists" | "forall";
   /** with "forall": what a final state has that speaks against it */
   readonly counter?: Condition;
+  /** the condition as it is written */
+  readonly condition: string;
+  /** the proposition alone, where final states must pass a filter first */
+  readonly proposition?: Condition;
+  readonly filter?: Condition;
+  /** what the final states show; where it is missing, the places of the condition */
+  readonly looks?: readonly Look[];
   /** what of a CPU the test itself asks for */
   readonly asks?: Partial<Pick<Cpu, "ets2">>;
   /** the verdict that the file gives for a CPU */
@@ -154,6 +168,7 @@ class Test {
       name,
       file: this.file,
       program,
+      condition: final.assertion.trim().replace(/\s+/g, " "),
       ...(kind === "forall" ? { quantifier: kind, counter: { kind: "not", of: condition } } : {}),
       verdictFor: (cpu) => verdictFor(this.toml, cpu),
       ...(expect === "sat" || expect === "unsat" ? { expect } : {}),

@@ -10,8 +10,8 @@ const sizeOf = (suffix: string | undefined, { word }: Register): number =>
 
 const LOAD = /^LD(R|UR|AR|APR|XR|AXR|LAR)(B|H)?$/;
 const STORE = /^ST(R|UR|LR|XR|LXR|LLR)(B|H)?$/;
-const ATOMIC = /^(CAS|SWP|LDADD|LDSET|LDCLR|LDEOR)(AL|A|L)?(B|H)?$/;
-const ATOMIC_STORE = /^ST(ADD|SET|CLR|EOR)(L)?(B|H)?$/;
+const ATOMIC = /^(CAS|SWP|LD(?:ADD|SET|CLR|EOR|[SU]MAX|[SU]MIN))(AL|A|L)?(B|H)?$/;
+const ATOMIC_STORE = /^ST(ADD|SET|CLR|EOR|[SU]MAX|[SU]MIN)(L)?(B|H)?$/;
 
 type AtomicKind = Extract<Action, { op: "atomic" }>["kind"];
 const KIND: Readonly<Record<string, AtomicKind>> = {
@@ -21,6 +21,10 @@ const KIND: Readonly<Record<string, AtomicKind>> = {
   LDSET: "set",
   LDCLR: "clr",
   LDEOR: "eor",
+  LDSMAX: "smax",
+  LDSMIN: "smin",
+  LDUMAX: "umax",
+  LDUMIN: "umin",
 };
 
 /** An access to memory; undefined when the mnemonic is none. */
@@ -80,8 +84,8 @@ function atomicAction(
 ): Action {
   const { rn, offset } = o.address();
   plainBase(offset, context);
-  // An atomic whose old value goes to the zero register does not acquire (DDI 0487, C6.2, LDADD and SWP).
-  const acquire = order.startsWith("A") && (rt !== ZR || kind === "cas");
+  // An atomic whose old value goes to the zero register does not acquire (DDI 0487, C6.2, LDADD, SWP and CAS).
+  const acquire = order.startsWith("A") && (kind === "cas" ? rs : rt) !== ZR;
   return { op: "atomic", kind, rs, rt, rn, size, acquire, release: order.endsWith("L") };
 }
 

@@ -5,8 +5,8 @@
  */
 import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
-import { OTHER_VMID, ownerVmids, pcpu, type Setting, vttbr } from "./domains.js";
-import { flushLines, type Range } from "./flush.js";
+import { OTHER_VMID, pcpu, type Setting } from "./domains.js";
+import { allocatorLines } from "./flush.js";
 import {
   type Access,
   access,
@@ -22,37 +22,12 @@ import {
   TWO,
   tables,
 } from "./removal.js";
-import type { Pcpu, Scenario } from "./scenario.js";
+import type { Scenario } from "./scenario.js";
 import { declare, maps, store } from "./tables.js";
-import type { Term } from "./terms.js";
 
-/** Two removals. `freed` is what happens as soon as the first page may be somebody else's. */
-function batchLines(policy: Policy, cpu: CpuProfile, current: boolean, on: Pcpu, freed: readonly string[]): string[] {
-  const [first, second] = descriptorsOf(TWO);
-  const { range } = TWO;
-  const one = (page: number): Range => ({ ...range, first: page, pages: 1 });
-  if (!policy.batch)
-    return [
-      ...removeLines(policy, cpu, current, { descriptors: [first!], range: one(0) }, on),
-      ...freed,
-      ...removeLines(policy, cpu, current, { descriptors: [second!], range: one(1) }, on),
-    ];
-  const owners = ownerVmids(policy);
-  const flush = { policy, cpu, ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr };
-  const remove = (descriptor: Term): string => `STR ${on.number(0)},[${on.constant(descriptor)}]`;
-  const due = (when: boolean, about: Range): string[] =>
-    when ? flushLines({ ...flush, occasion: "revoke", range: about }, on) : [];
-  const atEnd = policy.due === "batch-end";
-  return [
-    remove(first!),
-    ...due(!atEnd, one(0)),
-    ...freed,
-    remove(second!),
-    ...due(!atEnd, one(1)),
-    ...due(atEnd, range),
-    ...flushLines({ ...flush, occasion: "batch-end", range }, on),
-  ];
-}
+/** Two removals, each a call of its own. */
+const two = (policy: Policy, cpu: CpuProfile, current: boolean) =>
+  ({ policy, cpu, current, range: TWO.range, descriptors: descriptorsOf(TWO), apart: true }) as const;
 
 function batch(
   policy: Policy,
@@ -64,10 +39,8 @@ function batch(
   page: Page,
 ): Scenario {
   const { pcpus, owner } = stage(policy, place, current, setting, (on) => {
-    const [first, second] = hypervisorWrites(TWO, on);
-    return policy.batch
-      ? [...batchLines(policy, cpu, current, on, []), first!, second!]
-      : [...batchLines(policy, cpu, current, on, [first!]), second!];
+    const writes = hypervisorWrites(TWO, on);
+    return removeLines(two(policy, cpu, current), on, (pages) => pages.map((n) => writes[n]!));
   });
   const bad = access(kind, page, owner, pcpus.indexOf(owner));
   return {
@@ -80,22 +53,21 @@ function batch(
   };
 }
 
+const REMARK = "          // the page was a domain's: flush_all_guests_tlb()";
+
 /** The first page is freed at once, and allocated for the hypervisor on another pCPU before the batch has flushed. */
 function reallocated(policy: Policy, cpu: CpuProfile, setting: Setting, kind: Access): Scenario {
-  const { pcpus, owner } = stage(policy, "other", true, setting, (on) =>
-    batchLines(policy, cpu, true, on, [`STLR ${on.number(1)},[${on.constant("l")}]      // the page is free`]),
-  );
+  const { pcpus, owner } = stage(policy, "other", true, setting, (on) => {
+    const freed = `STLR ${on.number(1)},[${on.constant("l")}]      // the page is free`;
+    return removeLines({ ...two(policy, cpu, true), early: true }, on, ([n]) => (n === 0 ? [freed] : []));
+  });
   const bad = access(kind, 0, owner, pcpus.indexOf(owner));
   const heap = pcpu(`pCPU ${pcpus.length}, Xen, allocates the page`, 2, OTHER_VMID, "owner_stage1", setting);
   const free = heap.result();
   heap.lines.push(
     `LDAR ${free},[${heap.constant("l")}]`,
     `CBZ ${free},done`,
-    "DSB ISHST",
-    "TLBI ALLE1IS          // the page was a domain's: flush_all_guests_tlb()",
-    "DSB ISH",
-    ...(cpu.errata.has("repeat-tlbi") ? ["TLBI VALE2IS,XZR", "DSB ISH"] : []),
-    "ISB",
+    ...allocatorLines(cpu).map((line) => (line === "TLBI ALLE1IS" ? `${line}${REMARK}` : line)),
     `STR ${heap.number(1)},[${heap.constant("h")}]`,
     "done:",
     "NOP",

@@ -1,19 +1,29 @@
-/** A policy's own text, unrolled for a concrete case, as assembly of a scenario. */
+/** A policy's code in a scenario: its protocol says when it runs, and on what; here it becomes assembly, with names for addresses. */
 import { type CpuProfile, TLBI_OPS } from "../../arch/index.js";
-import { Case, levelOfLeaf, type Occasion, type Policy, unroll } from "../../policy/index.js";
+import {
+  allocatorFlush,
+  Case,
+  type Entry,
+  levelOfLeaf,
+  type Policy,
+  Protocol,
+  type RunCode,
+  type Unrolled,
+  unroll,
+} from "../../policy/index.js";
 import { ASID } from "./domains.js";
+import { originRemark } from "./origin.js";
 import type { Pcpu } from "./scenario.js";
 import { pageOf, plus, type Term } from "./terms.js";
 
-/** Page numbers that stand for the first page removed, and of the VA that the owner has for it, while a policy is unrolled. */
+/** Page numbers that stand for page 0, and for the VA that the owner has for it, while a policy is unrolled. */
 const GFN = 2 ** 30;
 const VPN = 2 ** 31;
 
-/** What a flush is about. */
-export interface Flush {
+/** Who flushes, and for whom. */
+interface Flusher {
   readonly policy: Policy;
   readonly cpu: CpuProfile;
-  readonly occasion: Occasion;
   /** VMIDs of the owner, and the one in VTTBR_EL2 */
   readonly ownerVmids: readonly number[];
   readonly currentVmid: number;
@@ -29,40 +39,58 @@ export interface Range {
   readonly ipa: Term;
   /** the VA that the owner has for it, if somebody told the hypervisor */
   readonly va: Term | undefined;
-  /** the first page, counted from page 0 */
-  readonly first: number;
   readonly pages: number;
   /** pages of one entry: 1, or 512 for a block */
   readonly step: number;
-  /** a table went with its entries, so that their level is not known */
+  /** a table goes with its entries, so that their level is not known */
   readonly table?: boolean;
-  /** how many pages from page 0 on the story looks at: code for single other pages changes nothing there, and is left out */
+  /** how many pages from page 0 on the story looks at: code for other pages only changes nothing there, and is left out */
   readonly looked: number;
 }
 
-/** The instructions of a policy on one pCPU. */
-export function flushLines(flush: Flush, pcpu: Pcpu): string[] {
-  const on = new Case();
-  on.currentVmid = flush.currentVmid;
-  on.ownerVmids = flush.ownerVmids;
-  const { range } = flush;
-  on.asid = ASID;
-  const va = range?.va === undefined ? -1 : VPN + range.first;
-  if (range) on.add(GFN + range.first, range.pages, va, range.step, range.table ? 0 : levelOfLeaf(range.step));
+/** An entry of a range: `pages` from the page `first` on. */
+export const entryOf = ({ va, step, table }: Range, first: number, pages: number): Entry => ({
+  gfn: GFN + first,
+  pages,
+  va: va === undefined ? -1 : VPN + first,
+  step,
+  level: table ? 0 : levelOfLeaf(step),
+});
+
+/** Lines on a pCPU: those of the policy's code come where `drive` tells the protocol what happens. */
+export function policyLines(
+  flusher: Flusher,
+  pcpu: Pcpu,
+  drive: (protocol: Protocol, lines: string[]) => void,
+): string[] {
+  const { policy, cpu, range } = flusher;
   const lines: string[] = [];
-  for (const i of unroll(flush.policy.code[flush.occasion], on, flush.cpu, flush.policy.file))
-    if (i.kind === "barrier") lines.push(i.text.toUpperCase());
-    else if (i.kind === "vttbr") lines.push(`MSR VTTBR_EL2,${pcpu.constant(flush.vttbr(i.vmid))}`);
-    else {
-      const op = TLBI_OPS[i.op]!;
-      if (op.operand === "none") lines.push(`TLBI ${op.name}`);
-      else {
-        const operand = i.operand === 0n ? "XZR" : operandOf(i.operand, range!, !op.operand.endsWith("-range"));
-        if (operand !== undefined)
-          lines.push(`TLBI ${op.name},${operand === "XZR" ? operand : pcpu.constant(operand)}`);
-      }
+  const run: RunCode = (_, occasion, on) => {
+    if (range !== undefined && on.base[0]! >= GFN + range.looked) return;
+    on.currentVmid = flusher.currentVmid;
+    const place = policy.places[occasion];
+    for (const one of unroll(policy.code[occasion], on, cpu, policy.file)) {
+      const remark = place ? originRemark({ policy: place.policy, occasion, line: one.line }) : "";
+      lines.push(...codeLine(one, flusher, pcpu).map((line) => line + remark));
     }
+  };
+  drive(new Protocol([policy], { vmids: flusher.ownerVmids, asid: ASID }, run), lines);
   return lines;
+}
+
+/** The page allocator's flush. */
+export const allocatorLines = (cpu: CpuProfile): string[] =>
+  unroll(allocatorFlush(true), new Case(), cpu).flatMap((one) => codeLine(one));
+
+/** An instruction's line; none for one about a single page that the story does not look at. */
+function codeLine(one: Unrolled, flusher?: Flusher, pcpu?: Pcpu): string[] {
+  if (one.kind === "barrier") return [one.text.toUpperCase()];
+  if (one.kind === "vttbr") return [`MSR VTTBR_EL2,${pcpu!.constant(flusher!.vttbr(one.vmid))}`];
+  const { name, operand } = TLBI_OPS[one.op]!;
+  if (operand === "none") return [`TLBI ${name}`];
+  if (one.operand === 0n) return [`TLBI ${name},XZR`];
+  const term = operandOf(one.operand, flusher!.range!, !operand.endsWith("-range"));
+  return term === undefined ? [] : [`TLBI ${name},${pcpu!.constant(term)}`];
 }
 
 /** What Xt holds; undefined when it is about a single page that the story does not look at. */

@@ -3,9 +3,9 @@
  * access on the same pCPU or on another.
  */
 import type { CpuProfile } from "../../arch/index.js";
-import type { Policy } from "../../policy/index.js";
+import { type Entry, type Policy, removal as removeEntries } from "../../policy/index.js";
 import { OTHER_VMID, ownerVmids, pcpu, type Setting, switchTo, vttbr } from "./domains.js";
-import { flushLines, type Range } from "./flush.js";
+import { entryOf, policyLines, type Range } from "./flush.js";
 import type { Equal, Pcpu } from "./scenario.js";
 import {
   blocks,
@@ -38,7 +38,7 @@ export interface Extent {
 export const extent = (name: string, words: string, pages: number, step: number): Extent => ({
   name,
   words,
-  range: { ipa: "ipa1", va: "x", first: 0, pages, step, looked: step > 1 || pages === 1 ? 1 : 2 },
+  range: { ipa: "ipa1", va: "x", pages, step, looked: step > 1 || pages === 1 ? 1 : 2 },
 });
 export const ONE = extent("page", "one page", 1, 1);
 export const TWO = extent("two-pages", "two pages", 2, 1);
@@ -99,31 +99,53 @@ export function tables(e: Extent, more: More = {}): Item[] {
   ];
 }
 
-/** What is removed: descriptor and range of each removal that has a p2m lock, or a hypercall, of its own. */
+/** What is removed, and by whom. */
 interface Removal {
-  readonly descriptors: readonly Term[];
+  readonly policy: Policy;
+  readonly cpu: CpuProfile;
+  /** true when the owner's VMID is in VTTBR_EL2 */
+  readonly current: boolean;
   readonly range: Range;
+  /** descriptors of the pages that the story looks at, or of the one block or table */
+  readonly descriptors: readonly Term[];
+  /** each of these in a call of its own, which make a batch where the policy has batches; else one call removes all */
+  readonly apart?: boolean;
+  /** a batch frees as each call ends */
+  readonly early?: boolean;
 }
 
-/** Removals with the policy's code where it is due: after each entry (at-once), or after all of them. */
+/** An entry that goes; without a descriptor it stands for all that the story does not look at. */
+interface Going extends Entry {
+  readonly descriptor: Term | undefined;
+  readonly page: number;
+}
+
+/** Removals with the policy's code; `free`: what comes when these pages go back, counted from page 0. */
 export function removeLines(
-  policy: Policy,
-  cpu: CpuProfile,
-  current: boolean,
-  { descriptors, range }: Removal,
+  removal: Removal,
   on: Pcpu,
+  free: (pages: readonly number[]) => readonly string[],
 ): string[] {
+  const { policy, cpu, current, range, descriptors, apart = false, early = false } = removal;
   const owners = ownerVmids(policy);
-  const flush = { policy, cpu, ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr };
-  const remove = (descriptor: Term): string => `STR ${on.number(0)},[${on.constant(descriptor)}]`;
-  const lines: string[] = [];
-  if (policy.due === "at-once" && descriptors.length > 1)
-    descriptors.forEach((descriptor, i) => {
-      const one = { ...range, first: range.first + i, pages: 1 };
-      lines.push(remove(descriptor), ...flushLines({ ...flush, occasion: "revoke", range: one }, on));
-    });
-  else lines.push(...descriptors.map(remove), ...flushLines({ ...flush, occasion: "revoke", range }, on));
-  return [...lines, ...flushLines({ ...flush, occasion: "batch-end", range }, on)];
+  const flusher = { policy, cpu, ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr, range };
+  const each = range.table ? range.pages : range.step;
+  const going = descriptors.map((descriptor, page): Going => ({ ...entryOf(range, page, each), descriptor, page }));
+  const [looked, { pages }] = [each * going.length, range];
+  if (looked < pages) going.push({ ...entryOf(range, looked, pages - looked), descriptor: undefined, page: looked });
+  return policyLines(flusher, on, (protocol, lines) =>
+    removeEntries(
+      protocol,
+      apart ? going.map((one) => [one]) : [going],
+      {
+        write({ descriptor }) {
+          if (descriptor !== undefined) lines.push(`STR ${on.number(0)},[${on.constant(descriptor)}]`);
+        },
+        free: (entries) => lines.push(...free(entries.map(({ page }) => page))),
+      },
+      { batch: apart && policy.batch, early },
+    ),
+  );
 }
 
 /** The descriptors that removing an extent clears, as far as the story looks. */

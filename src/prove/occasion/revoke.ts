@@ -77,10 +77,10 @@ interface Variant {
 
 function byHypervisor(policy: Policy, cpu: CpuProfile, setting: Setting, v: Variant): Scenario {
   const { extent, place, current, kind, page } = v;
-  const { pcpus, owner } = stage(policy, place, current, setting, (on) => [
-    ...removeLines(policy, cpu, current, { descriptors: descriptorsOf(extent), range: extent.range }, on),
-    ...hypervisorWrites(extent, on),
-  ]);
+  const what = { policy, cpu, current, range: extent.range, descriptors: descriptorsOf(extent) };
+  const { pcpus, owner } = stage(policy, place, current, setting, (on) =>
+    removeLines(what, on, () => hypervisorWrites(extent, on)),
+  );
   const bad = access(kind, page, owner, pcpus.indexOf(owner));
   const several = extent.range.looked > 1;
   return {
@@ -103,10 +103,12 @@ const HEIR = s2table(
 
 /** The page is mapped for another domain next, which writes to it from a third pCPU. */
 function byDomain(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place, kind: Access): Scenario {
-  const { pcpus, owner } = stage(policy, place, false, setting, (on) => [
-    ...removeLines(policy, cpu, false, { descriptors: descriptorsOf(ONE), range: ONE.range }, on),
-    `STLR ${on.constant(leaf(2, "pa1"))},[${on.constant(pte(3, "ipa9", "heir_stage2"))}]`,
-  ]);
+  const what = { policy, cpu, current: false, range: ONE.range, descriptors: descriptorsOf(ONE) };
+  const { pcpus, owner } = stage(policy, place, false, setting, (on) =>
+    removeLines(what, on, () => [
+      `STLR ${on.constant(leaf(2, "pa1"))},[${on.constant(pte(3, "ipa9", "heir_stage2"))}]`,
+    ]),
+  );
   const bad = access(kind, 0, owner, pcpus.indexOf(owner));
   const heir = pcpu(`pCPU ${pcpus.length}, the next owner`, 1, HEIR_VMID, "heir_stage1", setting);
   const own = heir.result();

@@ -14,7 +14,7 @@ function allScenarios(): Scenario[] {
   const all = new Map<string, Scenario>();
   for (const policy of policyNames().map((name) => loadPolicy(name)))
     for (const cpu of CPU_PROFILES.filter((profile) => missingFeature(policy, profile) === undefined))
-      for (const scenarios of Object.values(PROVED))
+      for (const { scenarios } of Object.values(PROVED))
         for (const fb of policy.name === "xen-today" ? [true, false] : [true])
           for (const one of scenarios(policy, cpu, { fb })) all.set(JSON.stringify(one), one);
   return [...all.values()];

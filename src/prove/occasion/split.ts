@@ -2,7 +2,7 @@
 import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { OTHER_VMID, ownerVmids, type Setting, vttbr } from "./domains.js";
-import { flushLines } from "./flush.js";
+import { entryOf, policyLines, type Range } from "./flush.js";
 import { type Access, access, MEANING, PLACES, type Place, stage } from "./removal.js";
 import type { Scenario } from "./scenario.js";
 import { blocks, declare, type Item, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
@@ -41,22 +41,16 @@ function split(
   kind: Access,
 ): Scenario {
   const owners = ownerVmids(policy);
+  const range: Range = { ipa: "ipa1", va: "x", pages: 512, step: 512, looked: 1 };
+  const flusher = { policy, cpu, ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr, range };
   const { pcpus, owner } = stage(policy, place, current, setting, (on) => {
     const entry = on.constant(pte(2, "ipa1", "owner_stage2"));
     return [
       `STR ${on.number(0)},[${entry}]      // break`,
-      ...flushLines(
-        {
-          policy,
-          cpu,
-          occasion: "split",
-          ownerVmids: owners,
-          currentVmid: current ? owners[0]! : OTHER_VMID,
-          vttbr,
-          range: { ipa: "ipa1", va: "x", first: 0, pages: 512, step: 512, looked: 1 },
-        },
-        on,
-      ),
+      ...policyLines(flusher, on, (protocol) => {
+        const { gfn, pages, va, step, level } = entryOf(range, 0, 512);
+        protocol.broken(gfn, pages, va, step, level);
+      }),
       `STR ${on.constant(tableAt(TABLE))},[${entry}]      // make`,
       `STLR ${on.number(1)},[${on.constant("h")}]      // the old page is used otherwise`,
     ];

@@ -6,7 +6,7 @@
 import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { byVa, ownerVmids, pcpu, type Setting, switchTo, ttbr, vttbr } from "./domains.js";
-import { flushLines } from "./flush.js";
+import { policyLines } from "./flush.js";
 import type { Pcpu, Scenario } from "./scenario.js";
 import { declare, type Item, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
 import { pte, wide } from "./terms.js";
@@ -15,9 +15,10 @@ import { pte, wide } from "./terms.js";
 function switchLines(policy: Policy, cpu: CpuProfile, on: Pcpu, to: "a" | "b", flush = true): string[] {
   const owners = ownerVmids(policy);
   const vmid = to === "a" ? owners[0]! : owners.at(-1)!;
+  const flusher = { policy, cpu, ownerVmids: owners, currentVmid: vmid, vttbr };
   return [
     ...switchTo(on, vmid),
-    ...(flush ? flushLines({ policy, cpu, occasion: "switch", ownerVmids: [vmid], currentVmid: vmid, vttbr }, on) : []),
+    ...(flush ? policyLines(flusher, on, (protocol) => protocol.switched(vmid)) : []),
     `MSR TTBR0_EL1,${on.constant(ttbr(`${to}_stage1`))}`,
   ];
 }

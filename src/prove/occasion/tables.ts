@@ -18,7 +18,7 @@ interface Neighbour {
   readonly after: string;
 }
 
-export interface Mapping {
+interface Mapping {
   readonly kind: "mapping";
   readonly from: string;
   /** what the descriptor maps, "invalid", or the address of a table */

@@ -4,7 +4,7 @@ import { type Expression, numeral } from "../litmus/expression.js";
 /** A name ("ipa1"), a label in the pCPU's code ("guest:"), a number as it is written ("0x2C0000"), or a function of others. */
 export type Term = string | Call;
 
-export interface Call {
+interface Call {
   readonly call: string;
   readonly args: readonly Term[];
   /** arguments that have names, behind the others */

@@ -2,7 +2,7 @@
 import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { OTHER_VMID, pcpu, type Setting, ttbr, vttbr } from "./domains.js";
-import { flushLines } from "./flush.js";
+import { policyLines } from "./flush.js";
 import type { Pcpu, Scenario } from "./scenario.js";
 import { declare, type Item, maps, s1table, s2table, store } from "./tables.js";
 import { type Term, vttbrOf } from "./terms.js";
@@ -28,20 +28,11 @@ const TABLES: readonly Item[] = [
 /** The new domain's VMID is flushed as p2m_alloc_vmid() does; `current` when its stage 2 is in VTTBR_EL2 already. */
 function assign(policy: Policy, cpu: CpuProfile, on: Pcpu, current: boolean): string[] {
   const base = (vmid: number): Term => (vmid === VMID ? NEW : vttbr(vmid));
+  const flusher = { policy, cpu, ownerVmids: [VMID], currentVmid: current ? VMID : OTHER_VMID, vttbr: base };
   return [
-    `MSR VTTBR_EL2,${on.constant(base(current ? VMID : OTHER_VMID))}`,
+    `MSR VTTBR_EL2,${on.constant(base(flusher.currentVmid))}`,
     "ISB",
-    ...flushLines(
-      {
-        policy,
-        cpu,
-        occasion: "vmid-assigned",
-        ownerVmids: [VMID],
-        currentVmid: current ? VMID : OTHER_VMID,
-        vttbr: base,
-      },
-      on,
-    ),
+    ...policyLines(flusher, on, (protocol) => protocol.assigned()),
   ];
 }
 

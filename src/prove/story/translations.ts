@@ -20,6 +20,11 @@ export class Translations {
   fill(pe: number, walk: Walked): void {
     const { cache, catalogue, timeline } = this.world;
     let t = walk.time;
+    if (walk.update) {
+      const { page } = catalogue.entries[walk.entry]!;
+      this.steps.add(t, FILL, pe, `walks ${this.words.va(page)} to ${this.words.pa(walk.leaf!.page)}, and will update the descriptor`); // biome-ignore format: one call
+      return;
+    }
     const removedAt = (i: number): boolean =>
       timeline.kind[i] === INVALIDATE && timeline.pe[i] === pe && catalogue.matches(timeline.what[i]!, walk.entry);
     while (t > 0 && !removedAt(t) && cache.entriesAt(pe, t - 1).includes(walk.entry)) t--;
@@ -28,14 +33,15 @@ export class Translations {
     this.told.add(key);
     const entry = catalogue.entries[walk.entry]!;
     const what = `walks ${this.words.va(entry.page)} and holds ${this.words.entry(walk.entry)}`;
-    if (t === 0) this.steps.add(t, FILL, pe, what);
-    else if (this.fromTables(pe, entry, t)) this.steps.add(t, FILL, pe, what, "speculative-fill");
+    const add = (words: string, rule?: Rule): void =>
+      this.steps.add(t, FILL, pe, words, rule, { entry: this.words.entry(walk.entry) });
+    if (t === 0) add(what);
+    else if (this.fromTables(pe, entry, t)) add(what, "speculative-fill");
     else {
       const held = this.world.cache.outOfHeld(pe, walk.context, entry.page, t).includes(walk.entry);
       const old = held ? this.heldPart(pe, entry, t) : undefined;
-      if (old) this.steps.add(t, FILL, pe, `${what}, out of the ${old} that it still holds`, "speculative-fill");
-      else
-        this.steps.add(t, FILL, pe, `${what}, out of a former descriptor in a physical translation cache`, "physical-caches"); // biome-ignore format: one call
+      if (old) add(`${what}, out of the ${old} that it still holds`, "speculative-fill");
+      else add(`${what}, out of a former descriptor in a physical translation cache`, "physical-caches");
     }
   }
 
@@ -62,17 +68,23 @@ export class Translations {
   /** True when the tables do not give, at time `t`, what a walk out of the TLB gives. */
   isStale(pe: number, walk: Walked, t: number): boolean {
     const { page } = this.world.catalogue.entries[walk.entry]!;
-    return !this.world.cache.fresh(pe, walk.context, page, t).includes(walk.entry);
+    return !walk.update && !this.world.cache.fresh(pe, walk.context, page, t).includes(walk.entry);
   }
 
   /** Words for an access through a cached entry, and the rule that lets it. */
-  through(pe: number, walk: Walked, t: number): { words: string; rule: Rule | undefined; stale?: true } {
-    const name = `through ${this.words.entry(walk.entry)}`;
-    if (!this.isStale(pe, walk, t)) return { words: name, rule: undefined };
+  through(
+    pe: number,
+    walk: Walked,
+    t: number,
+  ): { words: string; rule: Rule | undefined; entry?: string; stale?: true } {
+    if (walk.update) return { words: "by this walk", rule: undefined };
+    const entry = this.words.entry(walk.entry);
+    const name = `through ${entry}`;
+    if (!this.isStale(pe, walk, t)) return { words: name, rule: undefined, entry };
     const { asid, regime } = this.world.catalogue.entries[walk.entry]!;
     const written = this.descriptorWritten(t);
     const words = `${name}, which ${written ? "the tables do not give any more" : "the present tables do not give"}`;
-    return { stale: true, words, rule: written || asid < 0 || regime !== EL10 ? undefined : "asid-match" };
+    return { stale: true, words, entry, rule: written || asid < 0 || regime !== EL10 ? undefined : "asid-match" };
   }
 
   private descriptorWritten(t: number): boolean {

@@ -1,6 +1,6 @@
 /** What the things of a story are called: PEs, addresses, entries, TLBIs, values. */
 import type { World } from "../thread/index.js";
-import { C_LEAF, C_STEP, type Invalidation, KINDS, S2_LEAF } from "../tlb/index.js";
+import { C_LEAF, C_STEP, type Invalidation, KINDS, NO_STAGE1, S2_LEAF } from "../tlb/index.js";
 
 /** Words for the things of one world. */
 export class Words {
@@ -35,7 +35,7 @@ export class Words {
     const { catalogue } = this.world;
     const e = catalogue.entries[id]!;
     const kind = KINDS[e.kind]!;
-    const tag = e.regime === 0 ? `VMID ${e.vmid}${e.kind >= C_STEP ? (e.asid < 0 ? ", global" : `, ASID ${e.asid}`) : ""}` : "EL2"; // biome-ignore format: one row
+    const tag = e.regime === 0 ? `VMID ${e.vmid}${e.kind >= C_STEP ? this.asid(e.asid) : ""}` : "EL2"; // biome-ignore format: one row
     if (e.kind === S2_LEAF)
       return `${kind} entry ${this.ipa(e.page)} -> ${this.pa(Math.floor(e.payload / 4))} (${tag})`;
     if (e.kind === C_LEAF) {
@@ -45,10 +45,14 @@ export class Words {
     return `${kind} entry of ${this.va(e.page)} (${tag})`;
   }
 
+  private asid(asid: number): string {
+    return asid === NO_STAGE1 ? ", stage 1 off" : asid < 0 ? ", global" : `, ASID ${asid}`;
+  }
+
   /** The name of a page's address, or that in hexadecimal. */
   va = (page: number): string => this.name("virtual", page);
   ipa = (page: number): string => this.name("intermediate", page);
-  private pa = (page: number): string => this.name("physical", page);
+  pa = (page: number): string => this.name("physical", page);
 
   private name(kind: "virtual" | "intermediate" | "physical", page: number): string {
     return this.world.program.names[kind].get(page * 4096) ?? `0x${(page * 4096).toString(16)}`;

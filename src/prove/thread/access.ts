@@ -2,30 +2,27 @@
 
 import type { Action, Instruction } from "../program.js";
 import { type Leaf, WRITE } from "../tlb/index.js";
-import { operandOf, viewOf } from "./compute.js";
+import { resultDeps, returnsNothing, updated, writtenDeps } from "./atomic.js";
+import { depsIn, operandOf } from "./compute.js";
+import { allOf, type Deps, dataView, joined, picked, pickView } from "./deps.js";
 import { type AccessKind, permitted, syndrome } from "./exception.js";
+import { handed } from "./forward.js";
+import { faultOrdered, readOrdered, writeOrdered } from "./orders.js";
+import { Places } from "./places.js";
+import { accessed, coherent, handOn, readable, writtenBetween } from "./reads.js";
 import type { Regimes } from "./regime.js";
 import type { Run } from "./run.js";
 import {
-  coherence,
   EL,
   FAULTS,
-  forward,
-  forwardView,
   MONITOR,
   MONITOR_TIME,
   PC,
   raise,
-  raiseCoherence,
   reg,
   type State,
-  setForward,
   setReg,
   VACQ,
-  VCSE,
-  VDMB,
-  VDMB_ST,
-  VDSB,
   VRD,
   VREL,
   VSPEC,
@@ -33,45 +30,42 @@ import {
 } from "./state.js";
 import type { AccessTrail, Walked } from "./trail.js";
 import { Translations } from "./translate.js";
-import type { World } from "./world.js";
+import { placeUpdate } from "./update.js";
 
 type Load = Extract<Action, { op: "load" }> & Instruction;
 type Store = Extract<Action, { op: "store" }> & Instruction;
 type Atomic = Extract<Action, { op: "atomic" }> & Instruction;
 
-/** Marks the view of what a Store-Exclusive forwards: a Load-Acquire does not take it before it is visible to all (B2.3). */
-const EXCLUSIVE = 1 << 8;
-
-/** From when a load may have the value of the thread's own latest write to a cell. */
-function forwarded(s: State, slot: number, { acquire }: Load): number {
-  const view = forwardView(s, slot);
-  if (view < EXCLUSIVE) return view;
-  return acquire === "none" ? view - EXCLUSIVE : forward(s, slot);
+/** The address of an access: what it depends on by data, and by choice too. */
+interface Address {
+  readonly va: number;
+  readonly view: number;
+  readonly pick: number;
 }
 
 /** The accesses of one thread. */
 export class Accesses {
   private readonly translations: Translations;
+  private readonly places: Places;
 
   constructor(
     private readonly run: Run,
     private readonly regimes: Regimes,
   ) {
     this.translations = new Translations(run, regimes);
+    this.places = new Places(run);
   }
 
-  /** The VA of an access, and the view of its address. */
-  private address(s: State, at: Load | Store | Atomic): { va: number; view: number } {
-    const { values } = this.run.world;
-    let value = reg(s, at.rn);
-    let view = viewOf(this.run.world, s, at.rn);
-    if (at.op !== "atomic") {
-      const offset = operandOf(this.run.world, s, at.offset);
-      value = values.alu("add", value, offset.value);
-      view = Math.max(view, offset.view);
-    }
+  private address(s: State, at: Load | Store | Atomic): Address {
+    const { world } = this.run;
+    const base = depsIn(world, s, at.rn);
     // 48 bits count: low and high VAs are told apart by bit 47.
-    return { va: values.low48(value), view };
+    if (at.op === "atomic")
+      return { va: world.values.low48(reg(s, at.rn)), view: dataView(base), pick: pickView(base) };
+    const offset = operandOf(world, s, at.offset);
+    const deps = joined(base, offset.deps);
+    const value = world.values.alu("add", reg(s, at.rn), offset.value);
+    return { va: world.values.low48(value), view: dataView(deps), pick: pickView(deps) };
   }
 
   /** Executes a load, store or atomic; true when some way on keeps all promises. */
@@ -80,44 +74,35 @@ export class Accesses {
     if (at.op !== "store" || at.status !== undefined) this.run.choose();
     let kept = false;
     const kind: AccessKind = at.op === "load" ? "read" : at.op === "store" ? "write" : "both";
-    const ordered = Math.max(this.ordered(s, at), this.dataView(s, at));
-    for (const walk of this.translations.of(s, { address, ordered, write: at.op !== "load" })) {
+    for (const walk of this.translations.of(s, { address, write: at.op !== "load" })) {
       if (this.run.found) return true;
       const type = walk.fault ? walk.fault.type : permitted(walk.leaf!, kind, s[EL]!, this.run.world.model);
       const does =
         type !== "ok"
           ? this.takeFault(s, at, address, walk, type, kind)
-          : at.op === "load"
-            ? this.load(s, at, address, walk)
-            : at.op === "store"
-              ? this.store(s, at, address, walk)
-              : this.atomic(s, at, address, walk);
+          : walk.update
+            ? placeUpdate(this.run, s, at, walk.update, walk.time, address.view, (next) =>
+                this.access(next, at, address, walk),
+              )
+            : this.access(s, at, address, walk);
       if (does) kept = true;
     }
     return kept;
   }
 
-  /** What orders an access besides its own address: barriers, context synchronisation, acquires. */
-  private ordered(s: State, at: Load | Store | Atomic): number {
-    const { model } = this.run.world;
-    let view = Math.max(s[VDMB]!, s[VDSB]!, s[VCSE]!, s[VACQ]!);
-    if (at.op !== "load") view = Math.max(view, s[VDMB_ST]!);
-    if (at.op !== "load" && model["speculation-barrier"]) view = Math.max(view, s[VSPEC]!);
-    const release = at.op !== "load" && at.release;
-    const acquire = at.op === "load" ? at.acquire === "acquire" : at.op === "atomic" && at.acquire;
-    if (release && model["acquire-release"]) view = Math.max(view, s[VRD]!, s[VWR]!);
-    if (acquire && model["acquire-release"]) view = Math.max(view, s[VREL]!);
-    return view;
+  /** An access that does not fault. */
+  private access(s: State, at: Load | Store | Atomic, address: Address, walk: Walked): boolean {
+    if (this.places.outdated(s, walk, address.va, at.size)) return false;
+    // A Store-Exclusive may be no access; the Load-Exclusive before it was.
+    if (at.op === "store" && at.status !== undefined) return this.store(s, at, address, walk);
+    const from = this.places.noted(s, walk, address.va, at.size);
+    if (at.op === "load") return this.load(from, at, address, walk);
+    return at.op === "store" ? this.store(from, at, address, walk) : this.atomic(from, at, address, walk);
   }
 
   /** The view of the walk that translated an access: it, and what depends on it, comes after that. */
   private translated({ time }: Walked): number {
     return this.run.world.model["translation-before-access"] ? time : 0;
-  }
-
-  /** The view of the thread's latest access of a location: no later one sees what is older. */
-  private coherent(s: State, slot: number): number {
-    return this.run.world.model.coherence ? coherence(s, slot) : 0;
   }
 
   /** The bytes of a value that an access of `size` bytes moves. */
@@ -126,24 +111,16 @@ export class Accesses {
     return size === 8 ? value : values.alu("and", value, values.id((1n << BigInt(8 * size)) - 1n));
   }
 
-  /** The view of what an access writes. */
-  private dataView(s: State, at: Load | Store | Atomic): number {
-    if (at.op === "load") return 0;
-    return at.op === "store"
-      ? viewOf(this.run.world, s, at.rt)
-      : Math.max(viewOf(this.run.world, s, at.rs), viewOf(this.run.world, s, at.rt));
-  }
-
   private takeFault(
     s: State,
     at: Load | Store | Atomic,
-    address: { va: number; view: number },
+    address: Address,
     walk: Walked,
     type: string,
     kind: AccessKind,
   ): boolean {
     const view = Math.max(walk.time, address.view);
-    if (Math.max(view, this.ordered(s, at), this.dataView(s, at)) >= walk.deadline) return false;
+    if (Math.max(view, faultOrdered(this.run.world, s, this.accessOrdered(s, at))) >= walk.removed) return false;
     const next = s.slice();
     next[FAULTS]! |= this.run.faultBits(at, address.va, walk.fault?.type ?? "permission");
     const { el, esr, ipa, text } = syndrome(walk, type, kind, s[EL]!);
@@ -152,6 +129,14 @@ export class Accesses {
       const went = this.regimes.exception(next, at, el, esr, { va: address.va, ipa, view }, next[PC]!);
       return went ?? this.run.explore(next);
     });
+  }
+
+  /** What the access would come after if it did not fault, besides its address and its walk. */
+  private accessOrdered(s: State, at: Load | Store | Atomic): number {
+    const { world } = this.run;
+    if (at.op === "load") return readOrdered(world, s, at.acquire === "acquire");
+    const data = pickView(depsIn(world, s, at.op === "store" ? at.rt : at.rs));
+    return Math.max(writeOrdered(world, s, at.release), data);
   }
 
   private cell(leaf: Leaf, va: number, size: number): number {
@@ -165,47 +150,44 @@ export class Accesses {
     return this.run.noted({ kind: "access", ...done }, () => this.run.explore(next));
   }
 
-  private load(s: State, at: Load, address: { va: number; view: number }, walk: Walked): boolean {
-    const { timeline, model, cells } = this.run.world;
+  private load(s: State, at: Load, address: Address, walk: Walked): boolean {
+    const { world } = this.run;
     const cell = this.cell(walk.leaf!, address.va, at.size);
-    const slot = this.run.world.slot(cell);
     const translated = this.translated(walk);
-    const before = Math.max(this.ordered(s, at), address.view);
-    const seen = Math.max(before, translated, this.coherent(s, slot));
+    const before = Math.max(readOrdered(world, s, at.acquire === "acquire"), address.view, translated);
     let kept = false;
-    for (let t = timeline.lastWrite(cell, seen); t <= timeline.n; t++) {
-      if (this.run.found) return true;
-      const initial = t === 0;
-      if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
-      const own = !initial && forward(s, slot) === t;
-      const view = Math.max(before, translated, own ? forwarded(s, slot, at) : t);
-      if (view >= walk.deadline) continue;
+    const how = { acquire: at.acquire !== "none", whole: at.exclusive };
+    readable(this.run, s, cell, before, how, (time, value, view, deps) => {
+      if (view >= walk.deadline) return;
       const next = s.slice();
-      const value = initial ? cells.initial[cell]! : timeline.value[t]!;
-      setReg(next, at.rt, this.moved(value, at.size), view);
+      setReg(next, at.rt, this.moved(value, at.size), picked(deps, allOf(address.pick)));
       raise(next, VRD, view);
-      if (at.acquire !== "none" && model["acquire-release"]) raise(next, VACQ, view);
-      raise(next, VSPEC, Math.max(address.view, translated));
-      raiseCoherence(next, slot, view);
+      if (at.acquire !== "none" && world.model["acquire-release"]) raise(next, VACQ, view);
+      raise(next, VSPEC, Math.max(address.pick, translated));
+      accessed(world, next, cell, view);
       if (at.exclusive) {
         next[MONITOR] = cell + 1;
-        next[MONITOR_TIME] = t;
+        next[MONITOR_TIME] = time;
       }
       next[PC] = this.run.code.next(at);
-      if (this.goOn(next, { at, read: true, value: value, va: address.va, cell, time: t, view, walk })) kept = true;
-    }
-    return kept;
+      if (this.goOn(next, { at, read: true, value, va: address.va, cell, time, view, walk })) kept = true;
+    });
+    return kept || this.run.found !== undefined;
   }
 
-  private store(s: State, at: Store, address: { va: number; view: number }, walk: Walked): boolean {
-    const { values, timeline } = this.run.world;
-    const cell = this.cell(walk.leaf!, address.va, at.size);
-    const slot = this.run.world.slot(cell);
-    this.run.world.cache.constants.write(cell);
-    if (walk.entry >= 0) this.run.world.cache.knowledge.writesThrough(this.run.index);
-    const data = viewOf(this.run.world, s, at.rt);
+  private store(s: State, at: Store, address: Address, walk: Walked): boolean {
+    const { world } = this.run;
+    const { values } = world;
+    const cell = this.cellToWrite(walk, address.va, at.size);
+    const data = depsIn(world, s, at.rt);
     const translated = this.translated(walk);
-    const after = Math.max(this.ordered(s, at), address.view, data, translated, this.coherent(s, slot));
+    const after = Math.max(
+      writeOrdered(world, s, at.release),
+      address.pick,
+      pickView(data),
+      translated,
+      coherent(world, s, cell),
+    );
     const value = this.moved(reg(s, at.rt), at.size);
     let kept = false;
     if (at.status !== undefined) {
@@ -217,104 +199,89 @@ export class Accesses {
       if (this.run.explore(next)) kept = true;
       if (s[MONITOR] !== cell + 1) return kept;
     }
+    if (walk.leaf!.clean) return kept;
     const placed = this.run.placeEvent(
       s,
       { at, kind: WRITE, pe: 0, what: cell, value: value, after: after, before: walk.deadline },
       (next, time) => {
         if (at.status !== undefined) {
-          for (let t = s[MONITOR_TIME]! + 1; t < time; t++)
-            if (timeline.kind[t] === WRITE && timeline.what[t] === cell && timeline.thread[t] !== this.run.index)
-              return false;
+          if (writtenBetween(world, cell, s[MONITOR_TIME]!, time, this.run.index)) return false;
           setReg(next, at.status, values.id(0n), 0);
           next[MONITOR] = 0;
         }
-        const forwards = Math.max(address.view, data) + (at.status === undefined ? 0 : EXCLUSIVE);
-        this.written(next, at, cell, time, forwards, Math.max(address.view, translated), at.release);
+        const from = Math.max(address.view, dataView(data));
+        handOn(world, next, cell, time, handed(from, data, at.status !== undefined));
+        this.written(next, at, cell, time, Math.max(address.pick, translated));
         return this.goOn(next, { at, read: false, value: value, va: address.va, cell, time, view: time, walk });
       },
     );
     return placed || kept;
   }
 
-  private written(
-    next: State,
-    at: Instruction,
-    cell: number,
-    time: number,
-    forwards: number,
-    decided: number,
-    release: boolean,
-  ): void {
-    const slot = this.run.world.slot(cell);
+  /** The cell of a write, of which the exploration takes note. */
+  private cellToWrite(walk: Walked, va: number, size: number): number {
+    const { cache } = this.run.world;
+    const cell = this.cell(walk.leaf!, va, size);
+    cache.constants.write(cell);
+    if (walk.entry >= 0) cache.knowledge.writesThrough(this.run.index);
+    return cell;
+  }
+
+  /** A write has its place in the timeline; `decided` are its address and its translation. */
+  private written(next: State, at: Store | Atomic, cell: number, time: number, decided: number): void {
     raise(next, VWR, time);
     raise(next, VSPEC, decided);
-    raiseCoherence(next, slot, time);
-    setForward(next, slot, time, forwards);
-    if (release) raise(next, VREL, time);
+    accessed(this.run.world, next, cell, time);
+    if (at.release) raise(next, VREL, time);
     next[PC] = this.run.code.next(at);
   }
 
-  private atomic(s: State, at: Atomic, address: { va: number; view: number }, walk: Walked): boolean {
-    const { timeline, values, model, cells } = this.run.world;
-    const cell = this.cell(walk.leaf!, address.va, at.size);
-    const slot = this.run.world.slot(cell);
-    this.run.world.cache.constants.write(cell);
-    if (walk.entry >= 0) this.run.world.cache.knowledge.writesThrough(this.run.index);
+  private atomic(s: State, at: Atomic, address: Address, walk: Walked): boolean {
+    const { world } = this.run;
+    const cell = this.cellToWrite(walk, address.va, at.size);
     const translated = this.translated(walk);
-    const before = Math.max(this.ordered(s, at), address.view);
+    const before = Math.max(readOrdered(world, s, at.acquire), address.view, translated);
+    const [rs, rt] = [this.moved(reg(s, at.rs), at.size), this.moved(reg(s, at.rt), at.size)];
     let kept = false;
-    for (let t = timeline.lastWrite(cell, Math.max(before, translated, this.coherent(s, slot))); t <= timeline.n; t++) {
-      const initial = t === 0;
-      if (!initial && (timeline.kind[t] !== WRITE || timeline.what[t] !== cell)) continue;
-      const view = Math.max(before, translated, t);
-      if (view >= walk.removed) continue;
-      const old = initial ? cells.initial[cell]! : timeline.value[t]!;
-      const after = (next: State): void => {
-        setReg(next, at.kind === "cas" ? at.rs : at.rt, old, view);
-        raise(next, VRD, view);
-        if (at.acquire && model["acquire-release"]) raise(next, VACQ, view);
-        raiseCoherence(next, slot, view);
-      };
-      const written = updated(at, old, reg(s, at.rs), reg(s, at.rt), values);
-      if (written === undefined) {
+    readable(this.run, s, cell, before, { acquire: at.acquire, whole: true }, (t, old, view, deps) => {
+      if (view >= walk.removed) return;
+      const read = picked(deps, allOf(address.pick));
+      const value = updated(at, old, rs, rt, world.values);
+      const access = { at, va: address.va, cell, walk };
+      if (value === undefined) {
         const next = s.slice();
-        after(next);
-        raise(next, VSPEC, Math.max(address.view, translated));
+        this.atomicRead(next, at, cell, old, view, resultDeps(world, s, at, read, false));
+        raise(next, VSPEC, Math.max(address.pick, translated));
         next[PC] = this.run.code.next(at);
-        if (this.goOn(next, { at, read: true, value: old, va: address.va, cell, time: t, view, walk })) kept = true;
-        continue;
+        if (this.goOn(next, { ...access, read: true, value: old, time: t, view })) kept = true;
+        return;
       }
-      const bound = Math.max(view, viewOf(this.run.world, s, at.rs), viewOf(this.run.world, s, at.rt));
-      const placed = this.run.placeEvent(
-        s,
-        { at, kind: WRITE, pe: 0, what: cell, value: written, after: bound, before: walk.deadline },
-        (next, time) => {
-          for (let i = t + 1; i < time; i++) if (timeline.kind[i] === WRITE && timeline.what[i] === cell) return false;
-          after(next);
-          this.written(next, at, cell, time, time, Math.max(address.view, translated), at.release);
-          return this.goOn(next, { at, read: false, value: written, va: address.va, cell, time, view: time, walk });
-        },
-      );
+      if (walk.leaf!.clean) return;
+      const writes = writtenDeps(world, s, at, read);
+      const after = Math.max(view, t, writeOrdered(world, s, at.release), address.pick, pickView(writes.value));
+      const what = this.moved(value, at.size);
+      const event = { at, kind: WRITE, pe: 0, what: cell, value: what, after, before: walk.deadline };
+      const placed = this.run.placeEvent(s, event, (next, time) => {
+        if (writtenBetween(world, cell, t, time)) return false;
+        this.atomicRead(next, at, cell, old, view, resultDeps(world, s, at, read, true));
+        const from = Math.max(address.view, dataView(writes.registers));
+        handOn(world, next, cell, time, handed(from, writes.value, true));
+        this.written(next, at, cell, time, Math.max(address.pick, translated));
+        // Acquire and release together order what is before with what is behind.
+        if (at.acquire && at.release && world.model["acquire-release"]) raise(next, VACQ, time);
+        return this.goOn(next, { ...access, read: false, value: what, time, view: time });
+      });
       if (placed) kept = true;
-    }
-    return kept;
+    });
+    return kept || this.run.found !== undefined;
   }
-}
 
-/** What an atomic writes; undefined when a CAS finds another value. `rt` is the new value of a CAS. */
-function updated(at: Atomic, old: number, rs: number, rt: number, values: World["values"]): number | undefined {
-  switch (at.kind) {
-    case "cas":
-      return old === rs ? rt : undefined;
-    case "swp":
-      return rs;
-    case "add":
-      return values.alu("add", old, rs);
-    case "set":
-      return values.alu("orr", old, rs);
-    case "clr":
-      return values.alu("bic", old, rs);
-    case "eor":
-      return values.alu("eor", old, rs);
+  /** An atomic has read. */
+  private atomicRead(next: State, at: Atomic, cell: number, old: number, view: number, deps: Deps): void {
+    const { model } = this.run.world;
+    setReg(next, at.kind === "cas" ? at.rs : at.rt, old, deps);
+    if (!returnsNothing(at) || !model["no-return"]) raise(next, VRD, view);
+    if (at.acquire && model["acquire-release"]) raise(next, VACQ, view);
+    accessed(this.run.world, next, cell, view);
   }
 }

@@ -3,15 +3,16 @@ import { type Barrier, type BarrierDomain, completesTlbi } from "../../arch/inde
 import {
   EL,
   EPOCH,
+  NXS,
   raise,
   type State,
   sysreg,
-  TLBI_INNER,
-  TLBI_OUTER,
+  TLBI_OTHERS,
   TLBI_OWN,
   VDMB,
   VDMB_ST,
   VDSB,
+  VHU,
   VOWN,
   VRD,
   VSEEN,
@@ -23,7 +24,7 @@ import { PLACE, type World } from "./world.js";
 const DOMAINS: readonly BarrierDomain[] = ["NSH", "ISH", "OSH", "SY"];
 
 /** The latest arrival so far of the thread's own TLBIs. */
-export const latestTlbi = (s: State): number => Math.max(s[TLBI_OWN]!, s[TLBI_INNER]!, s[TLBI_OUTER]!);
+export const latestTlbi = (s: State): number => Math.max(s[TLBI_OWN]!, s[TLBI_OTHERS]!);
 
 /** Raises the views that a DMB or DSB binds. */
 export function orderBy(world: World, s: State, barrier: Barrier): void {
@@ -34,9 +35,10 @@ export function orderBy(world: World, s: State, barrier: Barrier): void {
   if (barrier.kind === "DSB" && model["dsb-order"]) raise(s, own ? VOWN : VDSB, accesses);
   // A DMB NSH orders accesses as the PE itself observes them, which program order does already.
   else if (!own && model["dmb-order"]) raise(s, barrier.type === "ST" ? VDMB_ST : VDMB, accesses);
-  const seen = barrier.kind === "DSB" || (world.ets2 && barrier.type === "full");
-  if (seen && barrier.type !== "LD") raise(s, VSEEN, s[VWR]!);
-  if (barrier.kind === "DSB") completeTlbis(world, s, barrier, own, domain === "OSH" || domain === "SY");
+  if (barrier.kind !== "DSB") return;
+  if (barrier.type === "full" && model["update-completion"]) raise(s, own ? VOWN : VDSB, s[VHU]!);
+  if (barrier.type !== "LD") raise(s, VSEEN, s[VWR]!);
+  completeTlbis(world, s, barrier, own);
 }
 
 /** The domain of a barrier: HCR_EL2.BSU is the least that one of EL1 or EL0 has. */
@@ -45,15 +47,15 @@ function domainOf(world: World, s: State, written: BarrierDomain): BarrierDomain
   return DOMAINS[Math.max(least, DOMAINS.indexOf(written))]!;
 }
 
-function completeTlbis(world: World, s: State, barrier: Barrier, own: boolean, outer: boolean): void {
+/** All PEs here are of one Inner Shareable domain: an OS TLBI is complete for them when one of IS is. */
+function completeTlbis(world: World, s: State, barrier: Barrier, own: boolean): void {
   const { model } = world;
   if (completesTlbi(barrier) === "none" && model["tlbi-completion"]) return;
   const wide = !own;
-  for (const nXS of [0, 3]) {
+  for (const nXS of [0, NXS]) {
     if (nXS === 0 && barrier.nXS) continue;
     raise(s, VDSB, s[TLBI_OWN + nXS]!);
-    if (wide) raise(s, VDSB, s[TLBI_INNER + nXS]!);
-    if (wide && outer) raise(s, VDSB, s[TLBI_OUTER + nXS]!);
+    if (wide) raise(s, VDSB, s[TLBI_OTHERS + nXS]!);
   }
   if (wide && s[EPOCH]! < 1000) s[EPOCH]!++;
 }

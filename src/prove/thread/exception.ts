@@ -1,5 +1,7 @@
 /** Permissions, and what a data abort reports (DDI 0487, D1.3, D8.4, D19 ESR_ELx). */
 
+import { TLBI_OPS } from "../../arch/index.js";
+import type { Action } from "../program.js";
 import type { Model } from "../rules.js";
 import type { Leaf, WalkFault } from "../tlb/index.js";
 
@@ -10,6 +12,28 @@ export const VECTOR_LOWER = 0x400;
 
 export type AccessKind = "read" | "write" | "both";
 
+/**
+ * The least EL at which an instruction is defined (DDI 0487, C5): TLBIs with op1 = 4 are EL2's, others EL1's; a system register
+ * is that of the EL in its name.
+ */
+export function leastEl(at: Action): number {
+  switch (at.op) {
+    case "tlbi":
+      return TLBI_OPS[at.tlbi]!.op1 === 4 ? 2 : 1;
+    case "msr":
+    case "mrs":
+      return Number(at.sysreg.at(-1));
+    case "hvc":
+    case "eret":
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+/** ESR_ELx of an instruction that is UNDEFINED: EC 0, IL. */
+export const UNDEFINED = 1 << 25;
+
 /** "ok", or the stage whose permission the access lacks. AP[2:1] as the EL reads it; S2AP[0] read, S2AP[1] write. */
 export function permitted(
   leaf: Leaf,
@@ -19,7 +43,7 @@ export function permitted(
 ): "ok" | "permission-1" | "permission-2" {
   if (!model.permissions) return "ok";
   const writes = kind !== "read";
-  const readOnly = (leaf.ap & 2) !== 0;
+  const readOnly = (leaf.ap & 2) !== 0 && !leaf.clean;
   if ((writes && readOnly) || (el === 0 && (leaf.ap & 1) === 0)) return "permission-1";
   if (el < 2 && ((kind !== "write" && (leaf.s2ap & 1) === 0) || (writes && (leaf.s2ap & 2) === 0)))
     return "permission-2";

@@ -3,18 +3,20 @@ import { isBroadcast, TLBI_OPS } from "../../arch/index.js";
 import type { Action, Instruction } from "../program.js";
 import { INVALIDATE } from "../tlb/index.js";
 import { latestTlbi } from "./barriers.js";
-import { viewOf } from "./compute.js";
+import { depsIn } from "./compute.js";
+import { pickView } from "./deps.js";
 import type { Regimes } from "./regime.js";
 import type { Run } from "./run.js";
 import {
   EL,
   EPOCH,
+  NXS,
   PC,
   raise,
   reg,
   type State,
   sysreg,
-  TLBI_INNER,
+  TLBI_OTHERS,
   TLBI_OWN,
   VCSE,
   VDSB,
@@ -30,26 +32,28 @@ type Tlbi = Extract<Action, { op: "tlbi" }> & Instruction;
 export function executeTlbi(run: Run, regimes: Regimes, s: State, at: Tlbi): boolean {
   const { world } = run;
   const op = TLBI_OPS[at.tlbi]!;
-  const vmids = new Set(regimes.options(s, PLACE.vttbr).map((v) => world.vmidOf(v)));
+  const vmids = new Set<number>();
+  for (const vttbr of regimes.options(s, PLACE.vttbr))
+    for (const vtcr of regimes.options(s, PLACE.vtcr)) vmids.add(world.vmidOf(vttbr, vtcr));
   const operand = world.values.big(reg(s, at.rt));
   const local = world.model.broadcast && !isBroadcast(op, s[EL]! < 2 && world.forcesBroadcast(sysreg(s, PLACE.hcr)));
   const bound = Math.max(
     s[VDSB]!,
     s[VCSE]!,
     s[VSPEC]!,
-    viewOf(world, s, at.rt),
+    pickView(depsIn(world, s, at.rt)),
     world.model["write-before-tlbi"] ? 0 : s[VWR]!,
   );
   const earlier = world.model["tlbi-unordered"] ? 0 : latestTlbi(s);
   const after = Math.max(bound, earlier);
-  const wide = TLBI_INNER + (op.reach === "outer" ? 1 : 0) + (op.nXS ? 3 : 0);
+  const nXS = op.nXS ? NXS : 0;
   if (vmids.size > 1) run.choose();
   let kept = false;
   for (const vmid of vmids) {
     const invalidation = world.catalogue.invalidation(at.tlbi, operand, vmid);
     const { id } = invalidation;
     const targets = world.targets(invalidation, local ? run.index : undefined);
-    const record = { kind: "tlbi", invalidation: id, local, targets, view: after } as const;
+    const record = { kind: "tlbi", at, invalidation: id, local, targets, view: after } as const;
     const deliver = (state: State, i: number): boolean => {
       if (i === targets.length) {
         const next = i === 0 ? state.slice() : state;
@@ -61,7 +65,7 @@ export function executeTlbi(run: Run, regimes: Regimes, s: State, at: Tlbi): boo
       const value = local ? -1 : state[EPOCH]!;
       const event = { at, kind: INVALIDATE, pe, what: id, value, after: bound, before: Number.POSITIVE_INFINITY };
       return run.placeEvent(state, event, (next, time) => {
-        raise(next, pe === run.index ? TLBI_OWN + (op.nXS ? 3 : 0) : wide, time);
+        raise(next, (pe === run.index ? TLBI_OWN : TLBI_OTHERS) + nXS, time);
         return deliver(next, i + 1);
       });
     };

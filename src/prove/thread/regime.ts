@@ -5,12 +5,16 @@
 
 import { type Instruction, Unsupported } from "../program.js";
 import { CONTEXT, type Context, EL2, EL10, type Regime } from "../tlb/index.js";
+import { refuseFields } from "./context.js";
+import { allOf, type Deps, pickView } from "./deps.js";
 import { VECTOR_CURRENT_SP0, VECTOR_CURRENT_SPX, VECTOR_LOWER } from "./exception.js";
 import type { Run } from "./run.js";
 import {
+  ALL_SYSREGS,
   EL,
   FLAGS,
-  FLAGS_VIEW,
+  FLAGS_DEPS,
+  IN_FLIGHT,
   MAX_PENDING,
   PC,
   PENDING,
@@ -19,6 +23,7 @@ import {
   type State,
   setSysreg,
   sysreg,
+  sysregDeps,
   sysregPlace,
   sysregView,
   VCSE,
@@ -28,19 +33,11 @@ import {
   VOWN,
   VSPEC,
 } from "./state.js";
-import { PLACE } from "./world.js";
+import { EL2_PLACES, EL10_PLACES } from "./world.js";
 
 const IP = { esr1: sysregPlace("ESR_EL1"), esr2: sysregPlace("ESR_EL2"), elr1: sysregPlace("ELR_EL1"), elr2: sysregPlace("ELR_EL2"), spsr1: sysregPlace("SPSR_EL1"), spsr2: sysregPlace("SPSR_EL2"), far1: sysregPlace("FAR_EL1"), far2: sysregPlace("FAR_EL2"), hpfar: sysregPlace("HPFAR_EL2"), vbar1: sysregPlace("VBAR_EL1"), vbar2: sysregPlace("VBAR_EL2") }; // biome-ignore format: a table
 /** Registers whose writes count for translation only after a context synchronisation event. */
-const CONTEXT_REGISTERS = new Set([
-  PLACE.ttbr0,
-  PLACE.ttbr1,
-  PLACE.vttbr,
-  PLACE.hcr,
-  PLACE.sctlr1,
-  PLACE.ttbr0El2,
-  PLACE.sctlr2,
-]);
+const CONTEXT_REGISTERS = new Set([...EL10_PLACES, ...EL2_PLACES]);
 
 /** What a thread's PE translates with. Methods return undefined to go on, else whether some way on keeps all promises. */
 export class Regimes {
@@ -68,11 +65,12 @@ export class Regimes {
     s[VMSR] = 0;
   }
 
-  msr(s: State, at: Instruction, place: number, value: number, view: number): boolean | undefined {
+  msr(s: State, at: Instruction, place: number, value: number, deps: Deps): boolean | undefined {
     const { world } = this.run;
+    refuseFields(ALL_SYSREGS[place]!, world.values.big(value));
     if (!CONTEXT_REGISTERS.has(place) || !world.model["context-sync"]) {
       const before = this.live(s);
-      setSysreg(s, place, value, view);
+      setSysreg(s, place, value, deps);
       return CONTEXT_REGISTERS.has(place) ? this.liveChanges(s, at, before) : undefined;
     }
     const before = this.live(s);
@@ -82,8 +80,8 @@ export class Regimes {
     s[PENDING + 1 + 2 * n] = place;
     s[PENDING + 2 + 2 * n] = sysreg(s, place);
     s[PENDING] = n + 1;
-    setSysreg(s, place, value, view);
-    raise(s, VMSR, view);
+    setSysreg(s, place, value, deps);
+    raise(s, VMSR, pickView(deps));
     return this.liveChanges(s, at, before);
   }
 
@@ -98,29 +96,37 @@ export class Regimes {
 
   /** The EL1&0 contexts that the registers may stand for. */
   contexts(s: State): readonly Context[] {
-    if (s[PENDING] === 0) return this.run.world.el10Only(s);
-    const list: Context[] = [];
-    for (const ttbr0 of this.options(s, PLACE.ttbr0))
-      for (const ttbr1 of this.options(s, PLACE.ttbr1))
-        for (const vttbr of this.options(s, PLACE.vttbr))
-          for (const hcr of this.options(s, PLACE.hcr))
-            for (const sctlr of this.options(s, PLACE.sctlr1)) {
-              const context = this.run.world.el10Context(ttbr0, ttbr1, vttbr, hcr, sctlr);
-              if (!list.includes(context)) list.push(context);
-            }
-    return list;
+    const { world } = this.run;
+    return this.each(s, EL10_PLACES, (id) => world.el10Context(id));
   }
 
   /** The EL2 contexts that the registers may stand for. */
   private el2Contexts(s: State): readonly Context[] {
     const { world } = this.run;
-    if (s[PENDING] === 0) return [world.el2Context(sysreg(s, PLACE.ttbr0El2), sysreg(s, PLACE.sctlr2))];
+    return this.each(s, EL2_PLACES, (id) => world.el2Context(id));
+  }
+
+  /** The contexts of every choice of values that registers may stand for. */
+  private each(
+    s: State,
+    places: readonly number[],
+    context: (id: (place: number) => number) => readonly [Context],
+  ): readonly Context[] {
+    if (s[PENDING] === 0) return context((place) => sysreg(s, place));
     const list: Context[] = [];
-    for (const ttbr0 of this.options(s, PLACE.ttbr0El2))
-      for (const sctlr of this.options(s, PLACE.sctlr2)) {
-        const context = world.el2Context(ttbr0, sctlr);
-        if (!list.includes(context)) list.push(context);
+    const chosen = new Map<number, number>();
+    const choose = (i: number): void => {
+      if (i === places.length) {
+        const [made] = context((place) => chosen.get(place)!);
+        if (!list.includes(made)) list.push(made);
+        return;
       }
+      for (const id of this.options(s, places[i]!)) {
+        chosen.set(places[i]!, id);
+        choose(i + 1);
+      }
+    };
+    choose(0);
     return list;
   }
 
@@ -135,17 +141,24 @@ export class Regimes {
       for (let i = 0; i < s[PENDING]!; i++) if (s[PENDING + 1 + 2 * i] === place) return s[PENDING + 2 + 2 * i]!;
       return sysreg(s, place);
     };
-    const { ttbr0, ttbr1, vttbr, hcr, sctlr1, ttbr0El2, sctlr2 } = PLACE;
     const { world } = this.run;
-    if (s[EL] === 2) return world.el2Context(value(ttbr0El2), value(sctlr2));
-    return world.el10Context(value(ttbr0), value(ttbr1), value(vttbr), value(hcr), value(sctlr1));
+    return s[EL] === 2 ? world.el2Context(value)[0] : world.el10Context(value)[0];
   }
 
   /** The contexts for which the PE may walk: EL2's own, and those of EL1&0 unless that is out of context. */
   live(s: State): readonly Context[] {
     const el2 = this.el2Contexts(s);
-    if (s[EL] === 2 && this.run.world.model["out-of-context"]) return el2;
+    const { model } = this.run.world;
+    if (s[EL] === 2 && s[IN_FLIGHT] === 0 && model["out-of-context"] && model["no-buffers"]) return el2;
     return [...this.contexts(s), ...el2];
+  }
+
+  /** A DSB of loads and stores at EL2: walks from before the exception are over. */
+  drain(s: State, at: Instruction): boolean | undefined {
+    if (s[IN_FLIGHT] === 0) return undefined;
+    const before = this.live(s);
+    s[IN_FLIGHT] = 0;
+    return this.liveChanges(s, at, before);
   }
 
   /**
@@ -188,30 +201,31 @@ export class Regimes {
   ): boolean | undefined {
     const { values } = this.run.world;
     const view = fault?.view ?? 0;
+    const deps = allOf(view);
     raise(s, VSPEC, view);
     const before = this.live(s);
     this.raiseContext(s);
     const address = back >= 0 ? this.run.code.at(back).address : at.address + 4;
     const spsr = s[FLAGS]! * 2 ** 28 + s[EL]! * 4 + (s[EL] === 0 ? 0 : s[SP]!);
-    setSysreg(s, el === 1 ? IP.esr1 : IP.esr2, values.ofNumber(esr >>> 0), view);
+    setSysreg(s, el === 1 ? IP.esr1 : IP.esr2, values.ofNumber(esr >>> 0), deps);
     setSysreg(s, el === 1 ? IP.elr1 : IP.elr2, values.ofNumber(address), 0);
-    setSysreg(s, el === 1 ? IP.spsr1 : IP.spsr2, values.ofNumber(spsr), s[FLAGS_VIEW]!);
+    setSysreg(s, el === 1 ? IP.spsr1 : IP.spsr2, values.ofNumber(spsr), s[FLAGS_DEPS]!);
     if (fault) {
-      setSysreg(s, el === 1 ? IP.far1 : IP.far2, values.ofNumber(fault.va), view);
-      if (el === 2 && fault.ipa >= 0) setSysreg(s, IP.hpfar, values.ofNumber(fault.ipa * 16), view);
+      setSysreg(s, el === 1 ? IP.far1 : IP.far2, values.ofNumber(fault.va), deps);
+      if (el === 2 && fault.ipa >= 0) setSysreg(s, IP.hpfar, values.ofNumber(fault.ipa * 16), deps);
     }
     const from = s[EL]!;
     const offset = el > from ? VECTOR_LOWER : s[SP] === 1 ? VECTOR_CURRENT_SPX : VECTOR_CURRENT_SP0;
     s[PC] = this.run.code.vector(values.low48(sysreg(s, el === 1 ? IP.vbar1 : IP.vbar2)), offset);
     s[EL] = el;
     s[SP] = 1;
+    if (el === 2 && from < 2 && !this.run.world.model["walks-end-at-traps"]) s[IN_FLIGHT] = 1;
     this.settle(s);
     return this.liveChanges(s, at, before);
   }
 
   eret(s: State, at: Instruction): boolean | undefined {
     const { values } = this.run.world;
-    if (s[EL] === 0) throw new Unsupported("ERET at EL0");
     const from = s[EL]!;
     const [elr, spsr] = from === 1 ? [IP.elr1, IP.spsr1] : [IP.elr2, IP.spsr2];
     const before = this.live(s);
@@ -222,9 +236,10 @@ export class Regimes {
     if (to > from) throw new Unsupported(`ERET from EL${from} to EL${to}`);
     s[PC] = this.run.code.place(values.low48(sysreg(s, elr)));
     s[EL] = to;
+    s[IN_FLIGHT] = 0;
     s[SP] = state & 1;
     s[FLAGS] = Math.floor(state / 2 ** 28) & 15;
-    s[FLAGS_VIEW] = sysregView(s, spsr);
+    s[FLAGS_DEPS] = sysregDeps(s, spsr);
     this.settle(s);
     return this.liveChanges(s, at, before);
   }

@@ -6,6 +6,8 @@
 
 import { SYSREGS } from "../../arch/index.js";
 import { THREAD_SYSREGS, type ThreadSysreg } from "../program.js";
+import { type Deps, pickView } from "./deps.js";
+import type { Handed } from "./forward.js";
 
 /** All system registers that a thread has; the index is the register's place in a state. */
 export const ALL_SYSREGS: readonly ThreadSysreg[] = [...new Set<ThreadSysreg>([...SYSREGS, ...THREAD_SYSREGS])];
@@ -22,7 +24,8 @@ export const PC = 0;
 export const EL = 1;
 export const SP = 2;
 export const FLAGS = 3;
-export const FLAGS_VIEW = 4;
+/** what they depend on, as {@link Deps} */
+export const FLAGS_DEPS = 4;
 /** latest read, latest write */
 export const VRD = 5;
 export const VWR = 6;
@@ -41,52 +44,59 @@ export const VACQ = 13;
 export const VREL = 14;
 /** values written to translation registers since the last context synchronisation */
 export const VMSR = 15;
-/** latest delivery of own TLBIs to the own PE, to the Inner, to the Outer Shareable domain; then the same of nXS ones */
+/** latest delivery of own TLBIs to the own PE, and to the others that they reach; {@link NXS} further the same of nXS ones */
 export const TLBI_OWN = 16;
-export const TLBI_INNER = 17;
-export const TLBI_OUTER = 18;
+export const TLBI_OTHERS = 17;
+export const NXS = 2;
 /** DSBs so far that complete broadcast TLBIs */
-export const EPOCH = 22;
+export const EPOCH = 20;
 /** own events of the timeline that are fulfilled, by time: 1 to 30, 31 to 60 */
-const DONE_LOW = 23;
-const DONE_HIGH = 24;
+const DONE_LOW = 21;
+const DONE_HIGH = 22;
 /** own events of the timeline not fulfilled yet */
-export const OPEN = 25;
+export const OPEN = 23;
 /** exclusive monitor: cell + 1 (0 = clear), and the time that was read from */
-export const MONITOR = 26;
-export const MONITOR_TIME = 27;
+export const MONITOR = 24;
+export const MONITOR_TIME = 25;
 /** context synchronisation for this PE alone: its own walks */
-export const VCSE_OWN = 28;
-/** own writes that its own walks see: behind them stands a DSB, or with FEAT_ETS2 a DMB */
-export const VSEEN = 29;
+export const VCSE_OWN = 26;
+/** own writes that its own walks see without FEAT_ETS2: behind them stands a DSB */
+export const VSEEN = 27;
+/** latest update of a descriptor by the walks of own accesses: the access flag, the dirty state */
+export const VHU = 28;
+/** 1: at EL2, where walks for EL1&0 from before the exception may be under way yet */
+export const IN_FLIGHT = 29;
 /** pending writes of translation registers: how many, then (register's place, value id) */
 export const PENDING = 30;
 /** faults taken so far that the condition speaks of: bits of its atoms */
 export const FAULTS = PENDING + 1 + 2 * MAX_PENDING;
 const REGS = FAULTS + 1;
-const REG_VIEWS = REGS + 32;
-const SYS = REG_VIEWS + 32;
-const SYS_VIEWS = SYS + ALL_SYSREGS.length;
-const COH = SYS_VIEWS + ALL_SYSREGS.length;
+const REG_DEPS = REGS + 32;
+const SYS = REG_DEPS + 32;
+const SYS_DEPS = SYS + ALL_SYSREGS.length;
+const COH = SYS_DEPS + ALL_SYSREGS.length;
 const FORWARD = COH + MAX_SLOTS;
-const FORWARD_VIEW = FORWARD + MAX_SLOTS;
-export const STATE_SIZE = FORWARD_VIEW + MAX_SLOTS;
+const FORWARDED = FORWARD + MAX_SLOTS;
+const RENEWED = FORWARDED + MAX_SLOTS;
+export const STATE_SIZE = RENEWED + MAX_SLOTS;
 
 export type State = Int32Array;
 
 export const reg = (s: State, r: number): number => (r === 31 ? 0 : s[REGS + r]!);
-export const regView = (s: State, r: number): number => (r === 31 ? 0 : s[REG_VIEWS + r]!);
-export function setReg(s: State, r: number, value: number, view: number): void {
+export const regDeps = (s: State, r: number): Deps => (r === 31 ? 0 : s[REG_DEPS + r]!);
+export function setReg(s: State, r: number, value: number, deps: Deps): void {
   if (r === 31) return;
   s[REGS + r] = value;
-  s[REG_VIEWS + r] = view;
+  s[REG_DEPS + r] = deps;
 }
 
 export const sysreg = (s: State, place: number): number => s[SYS + place]!;
-export const sysregView = (s: State, place: number): number => s[SYS_VIEWS + place]!;
-export function setSysreg(s: State, place: number, value: number, view: number): void {
+export const sysregDeps = (s: State, place: number): Deps => s[SYS_DEPS + place]!;
+/** What the value of a system register depends on, in whichever manner. */
+export const sysregView = (s: State, place: number): number => pickView(sysregDeps(s, place));
+export function setSysreg(s: State, place: number, value: number, deps: Deps): void {
   s[SYS + place] = value;
-  s[SYS_VIEWS + place] = view;
+  s[SYS_DEPS + place] = deps;
 }
 
 /** Coherence: the view of the thread's latest access of the location in a slot. */
@@ -94,12 +104,18 @@ export const coherence = (s: State, slot: number): number => s[COH + slot]!;
 export function raiseCoherence(s: State, slot: number, view: number): void {
   if (s[COH + slot]! < view) s[COH + slot] = view;
 }
-/** The time of the thread's latest write to the location in a slot (0 = none), and the view of its address and data. */
+/** The time of the thread's latest write to the location in a slot (0 = none), and what it hands to own loads ({@link Handed}). */
 export const forward = (s: State, slot: number): number => s[FORWARD + slot]!;
-export const forwardView = (s: State, slot: number): number => s[FORWARD_VIEW + slot]!;
-export function setForward(s: State, slot: number, time: number, view: number): void {
+export const handedBy = (s: State, slot: number): Handed => s[FORWARDED + slot]!;
+export function setForward(s: State, slot: number, time: number, handed: Handed): void {
   s[FORWARD + slot] = time;
-  s[FORWARD_VIEW + slot] = view;
+  s[FORWARDED + slot] = handed;
+}
+
+/** The time of the latest TLBI of another PE after which an access of a place (by its number in {@link Places}) was translated. */
+export const renewed = (s: State, place: number): number => s[RENEWED + place]!;
+export function raiseRenewed(s: State, place: number, time: number): void {
+  if (s[RENEWED + place]! < time) s[RENEWED + place] = time;
 }
 
 /** Raises the view at a place. */

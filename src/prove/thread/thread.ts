@@ -3,12 +3,14 @@
  * write or TLBI a place in the timeline that its views allow. With the timeline given, threads do not influence each other.
  */
 import { BARRIERS } from "../../arch/index.js";
-import type { Action, Faults, FaultType, Instruction, Thread, ThreadSysreg } from "../program.js";
+import type { Action, Faults, FaultType, Instruction, Observed, Thread, ThreadSysreg } from "../program.js";
 import { MAX_EVENTS } from "../tlb/index.js";
 import { Accesses } from "./access.js";
 import { latestTlbi, orderBy } from "./barriers.js";
 import { Code } from "./code.js";
 import { compute } from "./compute.js";
+import { refuseFields } from "./context.js";
+import { leastEl, UNDEFINED } from "./exception.js";
 import { executeTlbi } from "./invalidate.js";
 import { Regimes } from "./regime.js";
 import type { Placing, Run } from "./run.js";
@@ -22,7 +24,7 @@ import {
   OPEN,
   PC,
   reg,
-  regView,
+  regDeps,
   SP,
   STATE_SIZE,
   type State,
@@ -100,10 +102,12 @@ export class ThreadRun implements Run {
   private log: Trail[] | undefined;
   found: readonly Trail[] | undefined;
 
+  /** `observed`: outcomes are not masks of the atoms but numbers of what is observed at the end, see {@link seen} */
   constructor(
     readonly world: World,
     readonly index: number,
     private readonly atoms: readonly Atom[],
+    private readonly observed?: readonly Observed[],
   ) {
     this.thread = world.program.threads[index]!;
     this.code = new Code(this.thread.code);
@@ -118,6 +122,7 @@ export class ThreadRun implements Run {
     s[EL] = thread.el;
     s[SP] = thread.sp;
     for (const [r, value] of Object.entries(thread.registers)) setReg(s, Number(r), world.values.id(value), 0);
+    for (const [name, value] of Object.entries(thread.sysregs)) refuseFields(name, value);
     ALL_SYSREGS.forEach((name, place) => {
       setSysreg(s, place, world.values.id(initialSysreg(thread, name)), 0);
     });
@@ -192,14 +197,22 @@ export class ThreadRun implements Run {
     const { world } = this;
     for (;;) {
       if (this.found) return true;
-      // Nothing placed after the base can be next, nor can what is bound to come after it keep a promise.
-      if (s[VDSB]! > this.base || s[VCSE]! > this.base) return s[OPEN] === 0;
+      // Nothing placed after the base can be next, nor can what is bound to come after it keep a promise. A DSB does not bind
+      // walks without FEAT_ETS2, nor what they write.
+      const bound = world.cache.knowledge.updates && !world.ets2 ? s[VCSE]! : Math.max(s[VCSE]!, s[VDSB]!);
+      if (bound > this.base) return s[OPEN] === 0;
       const at = s[PC]! < 0 ? undefined : this.code.at(s[PC]!);
       if (at === undefined || at.op === "stop") {
         if (s[OPEN] === 0 && world.timeline.n === this.base) this.end(s);
         return s[OPEN] === 0;
       }
       if (this.linear && MAY_PLACE.has(at.op)) this.checkpoint = s.slice();
+      if (s[EL]! < 2 && s[EL]! < leastEl(at) && world.model["least-el"]) {
+        world.tick();
+        const goOn = this.regimes.exception(s, at, 1, UNDEFINED, undefined, s[PC]!);
+        if (goOn !== undefined) return goOn;
+        continue;
+      }
       if (at.op === "tlbi") {
         world.tick();
         return executeTlbi(this, this.regimes, s, at);
@@ -222,11 +235,11 @@ export class ThreadRun implements Run {
         const barrier = BARRIERS[at.barrier]!;
         if (barrier.kind === "ISB") return regimes.synchronise(s, at);
         orderBy(this.world, s, barrier);
-        this.log?.push({ kind: "barrier", barrier: at.barrier, view: s[VDSB]!, tlbis: latestTlbi(s) });
-        return undefined;
+        this.log?.push({ kind: "barrier", at, barrier: at.barrier, view: s[VDSB]!, tlbis: latestTlbi(s) });
+        return barrier.kind === "DSB" && barrier.type === "full" ? regimes.drain(s, at) : undefined;
       }
       case "msr":
-        return regimes.msr(s, at, sysregPlace(at.sysreg), reg(s, at.rt), regView(s, at.rt));
+        return regimes.msr(s, at, sysregPlace(at.sysreg), reg(s, at.rt), regDeps(s, at.rt));
       case "svc":
         return regimes.exception(s, at, 1, (0x15 << 26) | (1 << 25) | at.imm, undefined, s[PC]!);
       case "hvc":
@@ -258,7 +271,33 @@ export class ThreadRun implements Run {
     return visit.kept;
   }
 
+  /** What was observed, by the number of an outcome: ids of values, the PC itself, 1 or 0 for faults. */
+  readonly seen: (readonly number[])[] = [];
+  private readonly seenBefore = new Map<string, number>();
+
+  /** The number of what is observed in a final state. */
+  private view(s: State, observed: readonly Observed[]): number {
+    let fault = 0;
+    const values = observed.map((one) => {
+      if (one.kind === "reg") return reg(s, one.reg);
+      if (one.kind === "sysreg") return sysreg(s, sysregPlace(one.sysreg));
+      if (one.kind === "pc") return s[PC]! < 0 ? 0 : this.code.at(s[PC]!).address;
+      return one.kind === "fault" ? (s[FAULTS]! >> this.atoms[fault++]!.bit) & 1 : 0;
+    });
+    const key = values.join();
+    let number = this.seenBefore.get(key);
+    if (number === undefined) {
+      number = this.seen.push(values) - 1;
+      this.seenBefore.set(key, number);
+    }
+    return number;
+  }
+
   private end(s: State): void {
+    if (this.observed) {
+      this.outcomes.add(this.view(s, this.observed));
+      return;
+    }
     let mask = s[FAULTS]!;
     for (const atom of this.atoms) if (this.holds(s, atom)) mask |= 1 << atom.bit;
     this.outcomes.add(mask);
@@ -292,7 +331,7 @@ export class ThreadRun implements Run {
   }
 
   touch(cell: number): void {
-    this.touched.add(cell);
+    for (const part of this.world.cells.parts[cell]!) this.touched.add(part);
   }
 
   placeEvent(s: State, event: Placing, then: (next: State, time: number) => boolean): boolean {

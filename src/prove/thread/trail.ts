@@ -1,7 +1,7 @@
 /** What a thread did, for stories. */
 
 import type { Instruction } from "../program.js";
-import type { Context, Leaf, WalkFault } from "../tlb/index.js";
+import type { Context, Leaf, Update, WalkFault } from "../tlb/index.js";
 
 /** One thing that a thread did, for stories. */
 export type Trail =
@@ -27,13 +27,20 @@ export type Trail =
   /** a TLBI with the PEs at which it arrives as an event; it comes after `view` */
   | {
       readonly kind: "tlbi";
+      readonly at: Instruction;
       readonly invalidation: number;
       readonly local: boolean;
       readonly targets: readonly number[];
       readonly view: number;
     }
   /** `view` is what a DSB has waited for, `tlbis` the latest arrival of a TLBI before it (0 = none) */
-  | { readonly kind: "barrier"; readonly barrier: number; readonly view: number; readonly tlbis: number };
+  | {
+      readonly kind: "barrier";
+      readonly at: Instruction;
+      readonly barrier: number;
+      readonly view: number;
+      readonly tlbis: number;
+    };
 
 /** A load, store or atomic that was done. */
 export type AccessTrail = Extract<Trail, { kind: "access" }>;
@@ -44,6 +51,8 @@ export interface Walked {
   readonly entry: number;
   readonly leaf: Leaf | undefined;
   readonly fault: WalkFault | undefined;
+  /** what the walk writes to the descriptor, that the access may go through it; else nothing is to write */
+  readonly update?: Update;
   /** the time at which the PE held it */
   readonly time: number;
   /** the time of the invalidation that removes the entry; Infinity = none */

@@ -1,16 +1,14 @@
 /** How accesses may be translated: out of what the PE may hold, when, and how long an access so translated may take. */
-import { type Context, INVALIDATE, type WalkFault } from "../tlb/index.js";
+import { type Context, INVALIDATE, type Update, type WalkFault } from "../tlb/index.js";
 import type { Regimes } from "./regime.js";
 import type { Run } from "./run.js";
-import { isDone, type State, VCSE, VCSE_OWN, VDSB, VMSR, VOWN, VSEEN } from "./state.js";
+import { isDone, type State, VCSE, VCSE_OWN, VDSB, VMSR, VOWN, VRD, VSEEN, VWR } from "./state.js";
 import type { Walked } from "./trail.js";
 
 /** An access that wants a translation. */
 interface Wanted {
   /** its VA, and the view of that */
   readonly address: { readonly va: number; readonly view: number };
-  /** what else orders it, and what it writes */
-  readonly ordered: number;
   readonly write: boolean;
 }
 
@@ -22,7 +20,7 @@ export class Translations {
   ) {}
 
   /** Every way in which the access may be translated. */
-  of(s: State, { address, ordered, write }: Wanted): Walked[] {
+  of(s: State, { address, write }: Wanted): Walked[] {
     const { world, index } = this.run;
     const { cache, timeline } = world;
     const page = Math.floor(address.va / 4096);
@@ -50,11 +48,13 @@ export class Translations {
       }
       this.run.choose();
       let faultFrom = world.model["not-cached-invalid"] ? Math.max(earliest, address.view) : 0;
-      if (world.ets2) faultFrom = Math.max(faultFrom, ordered);
-      const completed = s[VSEEN]!;
+      // Accesses before it in program order, own descriptor writes too, are enough with FEAT_ETS2.
+      if (world.ets2) faultFrom = Math.max(faultFrom, s[VRD]!, s[VWR]!);
+      const completed = world.ets2 ? s[VWR]! : s[VSEEN]!;
       const seen = new Map<number, number>();
+      const tried: (Update & { readonly removed: number })[] = [];
       for (let t = Math.min(earliest, faultFrom); t <= timeline.n; t++) {
-        const { entries, faults } = cache.results(index, context, page, t);
+        const { entries, faults, updates } = cache.results(index, context, page, t);
         if (t >= earliest)
           for (const entry of entries) {
             // Held since an earlier time that serves as well, and not removed since: nothing new.
@@ -64,6 +64,16 @@ export class Translations {
             seen.set(entry, removed);
             const leaf = world.catalogue.leaves[world.catalogue.entries[entry]!.payload]!;
             list.push({ context, entry, leaf, fault: undefined, time: t, removed, deadline });
+          }
+        if (t >= earliest)
+          for (const { update, leaf } of updates) {
+            if (update.dirty && !write) continue;
+            const removed = this.removal(s, update.entry, t);
+            // The same descriptor, read later: nothing new.
+            if (tried.some((u) => u.cell === update.cell && u.read === update.read && u.value === update.value && u.entry === update.entry && u.removed === removed)) continue; // biome-ignore format: one row
+            tried.push({ ...update, removed });
+            const deadline = this.deadline(s, update.entry, t, write);
+            list.push({ context, entry: update.entry, leaf, fault: undefined, update, time: t, removed, deadline });
           }
         if (t >= faultFrom)
           for (const fault of [...faults, ...cache.faultsBefore(index, context, page, t, completed)]) {

@@ -15,7 +15,8 @@ import {
   Timeline,
   Values,
 } from "../tlb/index.js";
-import { MAX_SLOTS, type State, sysreg, sysregPlace } from "./state.js";
+import { EL2_REGISTERS, EL10_REGISTERS, el2Context, el10Context, vmidOf } from "./context.js";
+import { MAX_SLOTS, sysregPlace } from "./state.js";
 
 /** What ends an exploration early. */
 export interface Limits {
@@ -30,49 +31,24 @@ export class LimitReached extends Error {}
 /** The clock is looked at once in so many states, a power of two less one. */
 const CLOCK_MASK = 0xfff;
 
-/** HCR_EL2.VM, FB; SCTLR.M. */
-const HCR_VM = 1n;
+/** HCR_EL2.FB. */
 const HCR_FB = 1n << 9n;
 
-const DEFAULTS: Partial<Record<ThreadSysreg, bigint>> = { HCR_EL2: HCR_VM, SCTLR_EL1: 1n, SCTLR_EL2: 1n };
+/** Both stages on. */
+const DEFAULTS: Partial<Record<ThreadSysreg, bigint>> = { HCR_EL2: 1n, SCTLR_EL1: 1n, SCTLR_EL2: 1n };
 
 /** The initial value of a thread's system register. */
 export const initialSysreg = (thread: Thread, name: ThreadSysreg): bigint =>
   thread.sysregs[name] ?? DEFAULTS[name] ?? 0n;
 
-export const PLACE = {
-  ttbr0: sysregPlace("TTBR0_EL1"),
-  ttbr1: sysregPlace("TTBR1_EL1"),
-  vttbr: sysregPlace("VTTBR_EL2"),
-  hcr: sysregPlace("HCR_EL2"),
-  sctlr1: sysregPlace("SCTLR_EL1"),
-  ttbr0El2: sysregPlace("TTBR0_EL2"),
-  sctlr2: sysregPlace("SCTLR_EL2"),
-};
+export const PLACE = { vttbr: sysregPlace("VTTBR_EL2"), vtcr: sysregPlace("VTCR_EL2"), hcr: sysregPlace("HCR_EL2") };
+/** Places of the registers that make contexts. */
+export const EL10_PLACES: readonly number[] = EL10_REGISTERS.map(sysregPlace);
+export const EL2_PLACES: readonly number[] = EL2_REGISTERS.map(sysregPlace);
 
-/** The page of a TTBR's or VTTBR's table. Throws {@link Unsupported} for CnP: TLBs are private here. */
-function pageOfTable(ttbr: bigint): number {
-  if ((ttbr & 1n) !== 0n) throw new Unsupported("a table base with CnP = 1: PEs share TLB entries");
-  return Number((ttbr & 0xffff_ffff_ffffn) >> 12n);
-}
-
-/** Fields of HCR_EL2 that change regimes, and are not modelled. */
-const HCR_OTHER: readonly (readonly [string, bigint])[] = [
-  ["DC", 1n << 12n],
-  ["TTLB", 1n << 25n],
-  ["TGE", 1n << 27n],
-  ["E2H", 1n << 34n],
-];
-
-const idField = (ttbr: bigint): number => Number(ttbr >> 48n);
-
-/** Values of the registers that make an EL1&0 context, as ids, and that context in a list of its own. */
-interface Registers {
-  readonly ttbr0: number;
-  readonly ttbr1: number;
-  readonly vttbr: number;
-  readonly hcr: number;
-  readonly sctlr: number;
+/** A context, in a list of its own, and the values of registers, as ids, that make it. */
+interface Made {
+  readonly ids: readonly number[];
   readonly alone: readonly [Context];
 }
 
@@ -88,8 +64,8 @@ export class World {
   states = 0;
   /** true when the time limit ended the exploration */
   late = false;
-  private readonly el10: Registers[] = [];
-  private readonly el2: { readonly ttbr0: number; readonly sctlr: number; readonly context: Context }[] = [];
+  private readonly el10: Made[] = [];
+  private readonly el2: Made[] = [];
   private readonly slots = new Map<number, number>();
 
   constructor(
@@ -101,7 +77,7 @@ export class World {
     /** false: nothing is left out that is thought to make no difference */
     readonly reduces = true,
   ) {
-    this.cells = new Cells(program.memory, this.values);
+    this.cells = new Cells(program.memory, this.values, knowledge.cuts);
     this.catalogue = new Catalogue(model);
     this.ets2 = cpu.ets2 && model.ets2;
     const physical = !cpu.nTlbpa && model["physical-caches"];
@@ -113,57 +89,40 @@ export class World {
       knowledge,
       physical,
       model,
+      [...program.names.virtual.keys()].map((address) => address / 4096),
       reduces,
     );
   }
 
-  /** The EL1&0 context of register values, given as value ids. */
-  el10Context(ttbr0: number, ttbr1: number, vttbr: number, hcr: number, sctlr: number): Context {
-    for (const known of this.el10)
-      if (
-        known.vttbr === vttbr &&
-        known.ttbr0 === ttbr0 &&
-        known.ttbr1 === ttbr1 &&
-        known.hcr === hcr &&
-        known.sctlr === sctlr
-      )
-        return known.alone[0]!;
-    const big = (id: number): bigint => this.values.big(id);
-    for (const [name, bit] of HCR_OTHER) if ((big(hcr) & bit) !== 0n) throw new Unsupported(`HCR_EL2.${name} = 1`);
-    const context = this.catalogue.context({
-      regime: EL10,
-      stage1: (big(sctlr) & 1n) !== 0n,
-      stage2: (big(hcr) & HCR_VM) !== 0n,
-      root0: pageOfTable(big(ttbr0)),
-      root1: pageOfTable(big(ttbr1)),
-      asid: idField(big(ttbr0)),
-      stage2Root: pageOfTable(big(vttbr)),
-      vmid: this.vmidOf(vttbr),
-    });
-    this.el10.push({ ttbr0, ttbr1, vttbr, hcr, sctlr, alone: [context] });
-    return context;
+  /** The EL1&0 context of the values of {@link EL10_PLACES}, which `id` gives as ids; in a list of its own. */
+  el10Context(id: (place: number) => number): readonly [Context] {
+    return this.made(this.el10, EL10_PLACES, id, (ids) =>
+      el10Context(this.model, (register) => this.values.big(ids[EL10_REGISTERS.indexOf(register)]!)),
+    );
   }
 
-  /** The one EL1&0 context of a state whose registers are all synchronised. */
-  el10Only(s: State): readonly Context[] {
-    const vttbr = sysreg(s, PLACE.vttbr);
-    const ttbr0 = sysreg(s, PLACE.ttbr0);
-    const ttbr1 = sysreg(s, PLACE.ttbr1);
-    const hcr = sysreg(s, PLACE.hcr);
-    const sctlr = sysreg(s, PLACE.sctlr1);
-    const context = this.el10Context(ttbr0, ttbr1, vttbr, hcr, sctlr);
-    return this.el10.find(({ alone }) => alone[0] === context)!.alone;
+  /** The EL2 context of the values of {@link EL2_PLACES}. */
+  el2Context(id: (place: number) => number): readonly [Context] {
+    return this.made(this.el2, EL2_PLACES, id, (ids) =>
+      el2Context((register) => this.values.big(ids[EL2_REGISTERS.indexOf(register)]!)),
+    );
   }
 
-  /** The EL2 context of register values, given as value ids. */
-  el2Context(ttbr0: number, sctlr: number): Context {
-    for (const known of this.el2) if (known.ttbr0 === ttbr0 && known.sctlr === sctlr) return known.context;
-    const root = pageOfTable(this.values.big(ttbr0));
-    const stage1 = (this.values.big(sctlr) & 1n) !== 0n;
-    const roots = { root0: root, root1: root, stage2Root: 0 };
-    const context = this.catalogue.context({ regime: EL2, stage1, stage2: false, asid: 0, vmid: 0, ...roots });
-    this.el2.push({ ttbr0, sctlr, context });
-    return context;
+  private made(
+    list: Made[],
+    places: readonly number[],
+    id: (place: number) => number,
+    make: (ids: readonly number[]) => Omit<Context, "id">,
+  ): readonly [Context] {
+    for (const { ids, alone } of list) {
+      let i = 0;
+      while (i < places.length && ids[i] === id(places[i]!)) i++;
+      if (i === places.length) return alone;
+    }
+    const ids = places.map(id);
+    const alone = [this.catalogue.context(make(ids))] as const;
+    list.push({ ids, alone });
+    return alone;
   }
 
   /** The slot of a memory location in the threads' states. */
@@ -195,8 +154,9 @@ export class World {
     throw new LimitReached();
   }
 
-  vmidOf(vttbr: number): number {
-    return this.model["vmid-match"] ? idField(this.values.big(vttbr)) : 0;
+  /** The VMID that values of VTTBR_EL2 and VTCR_EL2, as ids, stand for. */
+  vmidOf(vttbr: number, vtcr: number): number {
+    return vmidOf(this.model, this.values.big(vttbr), this.values.big(vtcr));
   }
 
   /** HCR_EL2.FB: EL1's own local TLBIs are broadcast. */

@@ -1,9 +1,9 @@
 /** Translations that nothing changes: no descriptor on their walk is ever written, and nobody else has their tags. */
 
-import { type Descriptors, isTable, isUsable, within } from "./descriptors.js";
-import type { Catalogue, Context, Leaf, WalkFault } from "./entry.js";
+import type { Cells } from "./cells.js";
+import { type Descriptors, isClean, isTable, isUsable, within } from "./descriptors.js";
+import { type Catalogue, type Context, type Leaf, nameOf, type WalkFault } from "./entry.js";
 import { type Knowledge, LEARNED, peKey } from "./knowledge.js";
-import type { Cells } from "./timeline.js";
 
 /** Where a constant translation ends. */
 export type Fixed = { readonly leaf: Leaf } | { readonly fault: WalkFault };
@@ -39,6 +39,8 @@ export class Constants {
     private readonly cells: Cells,
     private readonly catalogue: Catalogue,
     private readonly knowledge: Knowledge,
+    /** pages of VAs that have a name */
+    private readonly named: readonly number[],
     /** false: every translation counts as one that can change */
     private readonly reduces: boolean,
   ) {}
@@ -53,11 +55,20 @@ export class Constants {
       known = new Map();
       this.knowledge.contexts.set(key, known);
     }
-    const name = `${context.stage1}.${context.stage2}.${context.root0}.${context.root1}.${context.asid}.${context.stage2Root}.${context.vmid}`;
-    if (known.has(name)) return;
-    known.set(name, context.vmid);
-    this.knowledge.noteRoot(context);
-    if (!beginning) throw LEARNED;
+    const name = nameOf(context);
+    const isNew = !known.has(name);
+    if (isNew) {
+      known.set(name, context.vmid);
+      this.knowledge.noteRoot(context);
+    }
+    if (context.ha) this.speculate(pe, context);
+    if (isNew && !beginning) throw LEARNED;
+  }
+
+  /** Walks that set access flags may be for any VA, accessed or not: here, for those that have names. */
+  private speculate(pe: number, context: Context): void {
+    this.knowledge.updates = true;
+    for (const vaPage of this.named) this.of(pe, context, vaPage);
   }
 
   /** A thread writes this cell; throws {@link Learned} when a walk was taken for constant that reads it. */
@@ -115,8 +126,8 @@ export class Constants {
     throw new Error("a level-3 descriptor is no table");
   }
 
-  /** A walk through memory as it is at the beginning. */
-  private walkConstant(context: Context, vaPage: number, touched: number[]): Fixed {
+  /** A walk through memory as it is at the beginning; undefined where the walk itself changes it. */
+  private walkConstant(context: Context, vaPage: number, touched: number[]): Fixed | undefined {
     let [ipa, ap, level1] = [vaPage, 1, 3];
     let table = context.stage1 ? rootOf(context, vaPage) : -1;
     for (let level = 0; table >= 0; level++) {
@@ -124,6 +135,7 @@ export class Constants {
       if ("type" in at) return { fault: at };
       const d = this.descriptors.initial(at.page, vaPage, level, touched);
       if (isUsable(d, level) && isTable(d, level)) table = d.page;
+      else if (isUsable(d, level) && ((context.ha && !d.af) || isClean(d, context))) return undefined;
       else if (isUsable(d, level) && d.af) {
         [ipa, ap, level1] = [within(d.page, vaPage, level), d.ap, level];
         table = -1;
@@ -140,7 +152,17 @@ export class Constants {
     }
     const end = this.walkStage2(context, ipa, false, touched);
     if ("type" in end) return { fault: end };
-    return { leaf: this.catalogue.leaf({ page: end.page, ipa, ap, s2ap: end.ap, level: level1, level2: end.level }) };
+    return {
+      leaf: this.catalogue.leaf({
+        page: end.page,
+        ipa,
+        ap,
+        s2ap: end.ap,
+        level: level1,
+        level2: end.level,
+        clean: false,
+      }),
+    };
   }
 
   /** What stage 2 gives for an IPA when nothing on the walk is ever written and nobody else has the VMID; null when it can change. */

@@ -1,12 +1,15 @@
 /** Translation table descriptors in the timeline's memory, as walks read them (DDI 0487, D8.3). */
 import { AF, CONTIG_HI, outputPage, TABLE_OR_PAGE, VALID } from "../../arch/index.js";
 import { Unsupported } from "../program.js";
+import type { Cells } from "./cells.js";
 import { C_LEAF, C_STEP, type Catalogue, type Context, S2_LEAF, S2_STEP } from "./entry.js";
 import type { Knowledge } from "./knowledge.js";
-import { type Cells, INVALIDATE, type Timeline } from "./timeline.js";
+import { INVALIDATE, type Timeline } from "./timeline.js";
 import type { Values } from "./values.js";
 
 const NG = 1n << 11n;
+const AP_RO = 1n << 7n;
+const DBM = 1n << 51n;
 
 /** A descriptor, decoded once for each value id. */
 export interface Decoded {
@@ -21,6 +24,8 @@ export interface Decoded {
   /** the Contiguous bit of a leaf */
   readonly contiguous: boolean;
   readonly global: boolean;
+  /** Dirty Bit Modifier */
+  readonly dbm: boolean;
 }
 
 /** True for a table descriptor. Throws {@link Unsupported} where it limits what the descriptors below it permit. */
@@ -37,6 +42,9 @@ export function isUsable(d: Decoded, level: number): boolean {
   if (usable && d.contiguous && !(d.table && level < 3)) throw new Unsupported("a descriptor with the Contiguous bit");
   return usable;
 }
+/** A leaf of stage 1 that is read-only until the first write makes it writable (D8.5). */
+export const isClean = (d: Decoded, { hd }: Context): boolean => hd && d.dbm && (d.ap & 2) !== 0;
+
 /** The page of an output address: the leaf's base and the rest of the input page. */
 export const within = (base: number, page: number, level: number): number => {
   const size = 2 ** (9 * (3 - level));
@@ -62,6 +70,9 @@ export interface DescriptorRead {
   readonly memory: Decoded;
   /** former valid values, other than memory's */
   readonly cached: readonly Decoded[];
+  /** where memory's stands, and the time of the write that gave it, 0 = initial */
+  readonly cell: number;
+  readonly at: number;
 }
 
 const NOTHING: readonly Decoded[] = [];
@@ -91,6 +102,12 @@ export class Descriptors {
     return this.known.has(cell) && this.knowledge.written.has(this.cells.pa[cell]!);
   }
 
+  /** The id of a descriptor's value with its access flag set, and, if `dirty`, writable. */
+  updated(cell: number, at: number, dirty: boolean): number {
+    const value = this.values.big(at === 0 ? this.cells.initial[cell]! : this.timeline.value[at]!) | BigInt(AF);
+    return this.values.id(dirty ? value & ~AP_RO : value);
+  }
+
   private decode(value: number): Decoded {
     let d = this.decoded[value];
     if (d === undefined) {
@@ -105,6 +122,7 @@ export class Descriptors {
         af: (lo & AF) !== 0,
         contiguous: (hi & CONTIG_HI) !== 0,
         global: (big & NG) === 0n,
+        dbm: (big & DBM) !== 0n,
       };
       this.decoded[value] = d;
     }
@@ -114,7 +132,9 @@ export class Descriptors {
   /** The cell of a descriptor in the table at a page. */
   private slot(table: number, page: number, level: number): number {
     const index = Math.floor(page / 2 ** (9 * (3 - level))) % 512;
-    return this.cells.at(table * 4096 + index * 8);
+    const cell = this.cells.at(table * 4096 + index * 8);
+    if (this.cells.mixed(cell)) throw new Unsupported("a descriptor that is accessed by parts");
+    return cell;
   }
 
   /** Descriptor of `page` in a table, as it is at the beginning; its address goes to `touched`. */
@@ -138,7 +158,7 @@ export class Descriptors {
       : timeline.lastWrite(cell, t);
     const memory = this.decode(at === 0 ? this.cells.initial[cell]! : timeline.value[at]!);
     if (!this.physicalCaches || walk.memoryOnly || !this.knowledge.written.has(this.cells.pa[cell]!))
-      return { memory, cached: NOTHING };
+      return { memory, cached: NOTHING, cell, at };
     const cached: Decoded[] = [];
     for (let w = at; w > 0; ) {
       const before = timeline.lastWrite(cell, w - 1);
@@ -150,7 +170,7 @@ export class Descriptors {
       }
       w = before;
     }
-    return { memory, cached };
+    return { memory, cached, cell, at };
   }
 
   /** An entry as this walk would fill it from the descriptor: what removes that, empties physical caches of the descriptor too. */

@@ -5,8 +5,10 @@
 import {
   decodeOperand,
   type EntryKind,
+  GLOBAL_ASID,
   matchesAddress,
   matchesAsid,
+  matchesHint,
   matchesLevel,
   matchesVmid,
   type OperandFields,
@@ -37,7 +39,17 @@ export interface Context {
   /** page of the stage-2 root */
   readonly stage2Root: number;
   readonly vmid: number;
+  /** walks set the access flag (HA), and the dirty state for writes (HD) */
+  readonly ha: boolean;
+  readonly hd: boolean;
 }
+
+/** All that a context is, as a text. */
+export const nameOf = (c: Omit<Context, "id">): string =>
+  `${c.regime}.${c.stage1}.${c.stage2}.${c.root0}.${c.root1}.${c.asid}.${c.stage2Root}.${c.vmid}.${c.ha}.${c.hd}`;
+
+/** ASID of entries of a regime whose stage 1 is off: translations by no table, which no ASID keeps apart. */
+export const NO_STAGE1 = -2;
 
 /** The kinds of cached entry. */
 export const KINDS = ["stage-1 step", "stage-1", "stage-2 step", "stage-2", "combined step", "combined"] as const;
@@ -60,13 +72,13 @@ export interface Entry {
   readonly kind: number;
   readonly regime: Regime;
   readonly vmid: number;
-  /** the ASID; -1 for a global entry, and where it plays no part */
+  /** the ASID; -1 for a global entry, and where it plays no part; {@link NO_STAGE1} */
   readonly asid: number;
   /** page number of the VA; stage 2: of the IPA */
   readonly page: number;
   /** level of the descriptor it came from; -1 for the root of stage 1 */
   readonly level: number;
-  /** step: page of the next table; stage-1: AP; stage-2: output page * 4 + S2AP; combined: the leaf's id; -1: only asked about */
+  /** step: page of the next table; stage-1: AP + 4 * clean; stage-2: output page * 4 + S2AP; combined: the leaf's id; -1: only asked about */
   readonly payload: number;
   /** stage-1 and combined entries: the page of the IPA that the descriptor gave; else -1 */
   readonly ipa: number;
@@ -85,6 +97,21 @@ export interface Leaf {
   /** level of the stage-1 and of the stage-2 descriptor */
   readonly level: number;
   readonly level2: number;
+  /** AP says read-only, and the walk of a write makes it writable (DBM, with HD) */
+  readonly clean: boolean;
+}
+
+/** What the walk of an access writes to the leaf descriptor that it read from memory, so that the access may go through it. */
+export interface Update {
+  /** cell of the descriptor, the time of the write that it read (0 = initial), and the id of the value that it writes */
+  readonly cell: number;
+  readonly read: number;
+  readonly value: number;
+  /** it sets the access flag; it sets the dirty state, which only a write does */
+  readonly flag: boolean;
+  readonly dirty: boolean;
+  /** the combined entry that such a walk fills */
+  readonly entry: number;
 }
 
 /** A fault of a walk, that no TLB holds. */
@@ -135,8 +162,7 @@ export class Catalogue {
   }
 
   context(c: Omit<Context, "id">): Context {
-    const key = `c${c.regime}.${c.stage1}.${c.stage2}.${c.root0}.${c.root1}.${c.asid}.${c.stage2Root}.${c.vmid}`;
-    return this.intern(this.contexts, key, (id) => ({ id, ...c }));
+    return this.intern(this.contexts, `c${nameOf(c)}`, (id) => ({ id, ...c }));
   }
 
   private groupKey(kind: number, regime: Regime, vmid: number, page: number, level: number): number {
@@ -182,7 +208,7 @@ export class Catalogue {
   }
 
   leaf(l: Omit<Leaf, "id">): Leaf {
-    const key = `l${l.page}.${l.ipa}.${l.ap}.${l.s2ap}.${l.level}.${l.level2}`;
+    const key = `l${l.page}.${l.ipa}.${l.ap}.${l.s2ap}.${l.level}.${l.level2}.${l.clean}`;
     return this.intern(this.leaves, key, (id) => ({ id, ...l }));
   }
 
@@ -224,9 +250,11 @@ export class Catalogue {
     if (!this.removesKind(op, kind)) return false;
     if (model["last-level"] && !matchesLevel(op, step)) return false;
     const byIpa = op.operand.startsWith("ipa");
-    if (!byIpa && model["asid-match"] && !matchesAsid(op, fields, op.regime, e.asid)) return false;
+    if (!byIpa && model["asid-match"] && !matchesAsid(op, fields, op.regime, Math.max(e.asid, GLOBAL_ASID)))
+      return false;
+    if (model["ttl-hint"] && !matchesHint(fields, e.level, step)) return false;
     const page = byIpa && kind === "combined" ? e.ipa : e.page;
-    return !model["address-match"] || matchesAddress(fields, page, e.level, step);
+    return !model["address-match"] || matchesAddress(fields, page, e.level);
   }
 
   /** Whether the TLBI is for entries of a kind. Without a rule it is for more, or fewer, than the architecture says. */
@@ -249,7 +277,10 @@ export class Catalogue {
     if (op.matchesAsid !== "any" && context.regime === EL10 && "asid" in i.fields && i.fields.asid !== context.asid)
       return false;
     if (i.fields.kind === "none" || i.fields.kind === "asid") return true;
-    return matchesAddress(i.fields, byIpa ? fault.ipa : vaPage, 3, false);
+    // The level that a hint by VA is about is that of stage 1, which a fault of stage 2 does not tell.
+    const level = byIpa || fault.stage === 1 ? fault.level : 3;
+    if (this.model["ttl-hint"] && !matchesHint(i.fields, level, false)) return false;
+    return matchesAddress(i.fields, byIpa ? fault.ipa : vaPage, 3);
   }
 }
 

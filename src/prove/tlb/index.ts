@@ -1,4 +1,6 @@
 /** What a PE may hold of translations, and when: the timeline, the entries in play, and the set that a PE may hold of them. */
+
+export { Cells } from "./cells.js";
 export {
   C_LEAF,
   C_STEP,
@@ -11,11 +13,13 @@ export {
   isStep,
   KINDS,
   type Leaf,
+  NO_STAGE1,
   type Regime,
   S2_LEAF,
+  type Update,
   type WalkFault,
 } from "./entry.js";
 export { Knowledge, Learned, peKey } from "./knowledge.js";
 export { MayCache } from "./maycache.js";
-export { Cells, CONTEXT, INVALIDATE, MAX_EVENTS, Timeline, WRITE } from "./timeline.js";
+export { byWalk, CONTEXT, INVALIDATE, MAX_EVENTS, NOBODY, Timeline, WRITE } from "./timeline.js";
 export { holds, Values } from "./values.js";

@@ -20,6 +20,12 @@ export class Knowledge {
   /** contexts by PE and regime: their names, and the VMID of each */
   readonly contexts = new Map<number, Map<string, number>>();
 
+  /** true when walks for some context set access flags */
+  updates = false;
+
+  /** 8 bytes that are accessed by several sizes which overlap, and where those accesses begin and end; see Cells */
+  readonly cuts = new Map<number, number>();
+
   /** PEs that write through translations of EL1&0 that can change */
   readonly writers = new Set<number>();
 

@@ -6,12 +6,13 @@
 
 import { Unsupported } from "../program.js";
 import type { Model } from "../rules.js";
+import type { Cells } from "./cells.js";
 import { Constants, PAGES } from "./constant.js";
 import { Descriptors } from "./descriptors.js";
-import { type Catalogue, type Context, isStep, type WalkFault } from "./entry.js";
+import { type Catalogue, type Context, isStep, type Leaf, type Update, type WalkFault } from "./entry.js";
 import { forEachHeld, type Held, nothingHeld, remove } from "./held.js";
 import { type Knowledge, peKey } from "./knowledge.js";
-import { type Cells, CONTEXT, INVALIDATE, type Timeline, WRITE } from "./timeline.js";
+import { CONTEXT, INVALIDATE, type Timeline, WRITE } from "./timeline.js";
 import type { Values } from "./values.js";
 import { Walk } from "./walk.js";
 
@@ -25,6 +26,8 @@ interface Moment {
 export interface Result {
   readonly entries: readonly number[];
   readonly faults: readonly WalkFault[];
+  /** ways through a leaf descriptor that the walk itself changes */
+  readonly updates: readonly { readonly update: Update; readonly leaf: Leaf }[];
 }
 
 /** Ways to hide own writes from a walk; over this many the test is unsupported. */
@@ -48,10 +51,11 @@ export class MayCache {
     readonly knowledge: Knowledge,
     physicalCaches: boolean,
     private readonly model: Model,
+    named: readonly number[],
     reduces: boolean,
   ) {
     this.descriptors = new Descriptors(timeline, cells, values, catalogue, knowledge, physicalCaches);
-    this.constants = new Constants(this.descriptors, cells, catalogue, knowledge, reduces);
+    this.constants = new Constants(this.descriptors, cells, catalogue, knowledge, named, reduces);
   }
 
   /** The id of a set of live contexts, for a CONTEXT event. */
@@ -143,7 +147,8 @@ export class MayCache {
   ): Walk {
     const { descriptors, constants, catalogue } = this;
     const anyAsid = !this.model["asid-match"];
-    return new Walk(descriptors, constants, catalogue, pe, context, t, bits, hidden, memoryOnly, anyAsid);
+    const anyStage1 = !this.model["stage1-off"];
+    return new Walk(descriptors, constants, catalogue, pe, context, t, bits, hidden, memoryOnly, anyAsid, anyStage1);
   }
 
   /** Adds every entry that walks for the contexts may fill, until nothing is new. */
@@ -165,10 +170,21 @@ export class MayCache {
     if (result === undefined) {
       const walk = this.walk(pe, context, t, bits.slice());
       walk.fill(vaPage);
-      result = { entries: walk.leaves(vaPage), faults: walk.faults };
+      result = { entries: walk.leaves(vaPage), faults: walk.faults, updates: walk.updates };
       results.set(key, result);
     }
     return result;
+  }
+
+  /** The access flags that walks of the PE for its live contexts may set at a time, be it ahead of any access. */
+  flags(pe: number, t: number): Update[] {
+    const list: Update[] = [];
+    for (const context of this.liveAt(pe, t))
+      if (context.ha)
+        for (const va of this.knowledge.changing.get(peKey(pe, context.regime)) ?? [])
+          for (const { update } of this.results(pe, context, va, t).updates)
+            if (update.flag && !update.dirty && !list.some((known) => known.cell === update.cell)) list.push(update);
+    return list;
   }
 
   /** The combined leaf entries that a walk from the root gives at a time, when nothing is cached. */

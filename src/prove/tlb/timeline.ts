@@ -2,52 +2,19 @@
  * The timeline: the global order of what all PEs can observe. An event's position is its time, from 1; time 0 is the initial
  * state. A broadcast TLBI is one event for each PE that it reaches.
  */
-import { type InitialMemory, Unsupported } from "../program.js";
-import type { Values } from "./values.js";
-
 export const WRITE = 1;
 /** an invalidation arrives at one PE */
 export const INVALIDATE = 2;
 /** from now on a PE may walk for these EL1&0 contexts */
 export const CONTEXT = 3;
 
+/** The thread of an event that no instruction is behind: a walk ahead of any access. */
+export const NOBODY = -1;
+/** What stands for a PE with the WRITEs of its walks. */
+export const byWalk = (pe: number): number => pe + 1;
+
 /** More events than this are not explored: the answer is `unknown`. */
 export const MAX_EVENTS = 60;
-
-/** Memory locations, interned: one for each address and size that is accessed. */
-export class Cells {
-  readonly pa: number[] = [];
-  readonly size: number[] = [];
-  readonly initial: number[] = [];
-  private readonly ids = new Map<number, number>();
-
-  constructor(
-    private readonly memory: InitialMemory,
-    private readonly values: Values,
-  ) {}
-
-  /** The cell of `size` bytes at a PA. Throws {@link Unsupported} for misaligned accesses, and accesses of mixed size. */
-  at(pa: number, size = 8): number {
-    const known = this.ids.get(pa);
-    if (known !== undefined && this.size[known] === size) return known;
-    const where = `0x${pa.toString(16)}`;
-    if (pa % size !== 0) throw new Unsupported(`an access of ${size} bytes at ${where} is not aligned`);
-    const base = pa - (pa % 8);
-    for (let i = 0; i < this.pa.length; i++) {
-      const other = this.pa[i]!;
-      if (other < pa + size && pa < other + this.size[i]!)
-        throw new Unsupported(`accesses of ${size} and of ${this.size[i]} bytes overlap at ${where}`);
-    }
-    const shift = BigInt(8 * (pa - base));
-    const value = (this.memory.read(base) >> shift) & ((1n << BigInt(8 * size)) - 1n);
-    const id = this.pa.length;
-    this.ids.set(pa, id);
-    this.pa.push(pa);
-    this.size.push(size);
-    this.initial.push(this.values.id(value));
-    return id;
-  }
-}
 
 /** One order of events; grows and shrinks at its end. `thread` is -1 at time 0. */
 export class Timeline {
@@ -55,7 +22,7 @@ export class Timeline {
   n = 0;
   readonly kind = new Int8Array(MAX_EVENTS + 1);
   readonly thread = new Int8Array(MAX_EVENTS + 1);
-  /** PE of an INVALIDATE or a CONTEXT */
+  /** PE of an INVALIDATE or a CONTEXT; of a WRITE 0, or {@link byWalk} of the PE whose walk it was */
   readonly pe = new Int8Array(MAX_EVENTS + 1);
   /** WRITE: cell; INVALIDATE: id of the invalidation; CONTEXT: id of the live set */
   readonly what = new Int32Array(MAX_EVENTS + 1);

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { modelWithout } from "../rules.js";
+import { Cells } from "./cells.js";
 import { Catalogue, type Context, EL2, EL10 } from "./entry.js";
 import { Knowledge, peKey } from "./knowledge.js";
 import { MayCache } from "./maycache.js";
-import { Cells, Timeline } from "./timeline.js";
+import { Timeline } from "./timeline.js";
 import { Values } from "./values.js";
 
 const PAGE = 4096n;
@@ -53,11 +54,11 @@ function modelled(memory: readonly bigint[], context: Omit<Context, "id">): stri
   const values = new Values();
   const timeline = new Timeline();
   const read = (pa: number): bigint => (pa % 4096 === 0 ? (memory[pa / 4096 - 1] ?? 0n) : 0n);
-  const cells = new Cells({ read, describe: () => undefined }, values);
+  const cells = new Cells({ read, describe: () => undefined }, values, new Map());
   const catalogue = new Catalogue(modelWithout());
   const knowledge = new Knowledge();
   knowledge.changing.set(peKey(0, context.regime), [Number(VA)]);
-  const cache = new MayCache(timeline, cells, values, catalogue, knowledge, false, modelWithout(), false);
+  const cache = new MayCache(timeline, cells, values, catalogue, knowledge, false, modelWithout(), [], false);
   const whole = catalogue.context(context);
   cache.begin(0, [], []);
   const { entries, faults } = cache.results(0, whole, Number(VA), 0);
@@ -79,6 +80,8 @@ const context = (regime: typeof EL10 | typeof EL2, stage2: boolean): Omit<Contex
   asid: 0,
   stage2Root: 2,
   vmid: 0,
+  ha: false,
+  hd: false,
 });
 
 test("one stage: the walk ends where a naive walk ends, or faults as it does", () => {

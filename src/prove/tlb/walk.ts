@@ -1,16 +1,28 @@
 /** The walks that hardware may do: what they fill, and where they fault. */
 import { type Constants, rootOf, type Stage2Leaf } from "./constant.js";
-import { type Decoded, type Descriptors, isTable, isUsable, type Walker, within } from "./descriptors.js";
+import {
+  type Decoded,
+  type DescriptorRead,
+  type Descriptors,
+  isClean,
+  isTable,
+  isUsable,
+  type Walker,
+  within,
+} from "./descriptors.js";
 import {
   C_LEAF,
   C_STEP,
   type Catalogue,
   type Context,
   EL10,
+  type Leaf,
+  NO_STAGE1,
   S1_LEAF,
   S1_STEP,
   S2_LEAF,
   S2_STEP,
+  type Update,
   type WalkFault,
 } from "./entry.js";
 import { fill, type Held, holds } from "./held.js";
@@ -18,6 +30,8 @@ import { fill, type Held, holds } from "./held.js";
 /** The walks that a PE may do for one context at one time: they fill `bits` and note the faults that they meet. */
 export class Walk implements Walker {
   readonly faults: WalkFault[] = [];
+  /** what walks may write to leaf descriptors, so that accesses may go through them, and where these lead */
+  readonly updates: { readonly update: Update; readonly leaf: Leaf }[] = [];
   stage: 1 | 2 = 1;
   private changed = false;
 
@@ -33,13 +47,15 @@ export class Walk implements Walker {
     readonly memoryOnly = false,
     /** without the rule that entries are used under their ASID only */
     private readonly anyAsid = false,
+    /** without the rule that entries filled with stage 1 are not used without it */
+    private readonly anyStage1 = false,
   ) {}
 
   /** Adds all entries that a walk for a VA may fill; true when any was new. */
   fill(va: number): boolean {
     this.changed = false;
     const { context } = this;
-    if (!context.stage1) this.combine(va, -1, 3, va, 1);
+    if (!context.stage1) this.combine(va, NO_STAGE1, 3, va, 1);
     else {
       this.table(rootOf(context, va), va, -1, false);
       for (let level = 0; level <= 3; level++) this.level(va, level);
@@ -58,7 +74,9 @@ export class Walk implements Walker {
 
   private mine(id: number): boolean {
     const { asid } = this.catalogue.entries[id]!;
-    return asid === -1 || asid === this.context.asid || this.anyAsid;
+    // A walk with stage 1 and one without it do not share entries.
+    if ((asid === NO_STAGE1) === this.context.stage1 && !this.anyStage1) return false;
+    return asid < 0 || asid === this.context.asid || this.anyAsid;
   }
 
   private add(kind: number, asid: number, page: number, level: number, payload: number, ipa: number): void {
@@ -97,9 +115,27 @@ export class Walk implements Walker {
 
   private descriptor(table: number, va: number, level: number): void {
     this.stage = 1;
-    const { memory, cached } = this.descriptors.read(table, va, level, this.t, this);
-    this.step(memory, va, level, true);
-    for (const d of cached) this.step(d, va, level, false);
+    const read = this.descriptors.read(table, va, level, this.t, this);
+    if (this.context.ha) this.update(read, va, level);
+    this.step(read.memory, va, level, true);
+    for (const d of read.cached) this.step(d, va, level, false);
+  }
+
+  /** What hardware may do to the leaf descriptor that a walk finds in memory: set its access flag, and for a write its dirty state. */
+  private update({ memory: d, cell, at }: DescriptorRead, va: number, level: number): void {
+    const { context, catalogue } = this;
+    if (!isUsable(d, level) || isTable(d, level)) return;
+    const clean = isClean(d, context);
+    const ipa = within(d.page, va, level);
+    const asid = d.global ? -1 : context.asid;
+    for (const dirty of [false, true]) {
+      if (dirty ? !clean : d.af) continue;
+      const value = this.descriptors.updated(cell, at, dirty);
+      for (const leaf of this.leavesOf(level, ipa, dirty ? d.ap & ~2 : d.ap, clean && !dirty)) {
+        const entry = catalogue.entry(C_LEAF, context.regime, context.vmid, asid, va, level, leaf.id, ipa);
+        this.updates.push({ update: { cell, read: at, value, flag: !d.af, dirty, entry }, leaf });
+      }
+    }
   }
 
   private step(d: Decoded, va: number, level: number, memory: boolean): void {
@@ -108,27 +144,30 @@ export class Walk implements Walker {
       if (memory) this.fault(1, level, "translation", false, -1);
     } else if (isTable(d, level)) this.table(d.page, va, level, false);
     else if (!d.af) {
-      if (memory) this.fault(1, level, "access-flag", false, -1);
+      if (memory && !context.ha) this.fault(1, level, "access-flag", false, -1);
     } else {
       const ipa = within(d.page, va, level);
       const asid = d.global ? -1 : context.asid;
-      // The payload of a stage-1 leaf is its AP: all that counts of it besides the IPA.
-      if (context.stage2) this.add(S1_LEAF, asid, va, level, d.ap, ipa);
-      this.combine(va, asid, level, ipa, d.ap);
+      // The payload of a stage-1 leaf is all that counts of it besides the IPA.
+      const payload = d.ap + (isClean(d, context) ? 4 : 0);
+      if (context.stage2) this.add(S1_LEAF, asid, va, level, payload, ipa);
+      this.combine(va, asid, level, ipa, payload);
     }
   }
 
-  /** A combined entry for each PA that stage 2 may give an IPA. */
-  private combine(va: number, asid: number, level: number, ipa: number, ap: number): void {
-    const { catalogue, context } = this;
-    if (!context.stage2) {
-      this.add(C_LEAF, asid, va, level, catalogue.leaf({ page: ipa, ipa, ap, s2ap: 3, level, level2: 3 }).id, ipa);
-      return;
-    }
-    for (const s2 of this.stage2(ipa, false)) {
-      const leaf = catalogue.leaf({ page: s2.page, ipa, ap, s2ap: s2.ap, level, level2: s2.level });
+  /** A combined entry for each PA that stage 2 may give an IPA; `payload` is that of a stage-1 leaf. */
+  private combine(va: number, asid: number, level: number, ipa: number, payload: number): void {
+    for (const leaf of this.leavesOf(level, ipa, payload & 3, payload >= 4))
       this.add(C_LEAF, asid, va, level, leaf.id, ipa);
-    }
+  }
+
+  /** Where an IPA that stage 1 gave at `level` may lead. */
+  private leavesOf(level: number, ipa: number, ap: number, clean: boolean): Leaf[] {
+    const { catalogue, context } = this;
+    if (!context.stage2) return [catalogue.leaf({ page: ipa, ipa, ap, s2ap: 3, level, level2: 3, clean })];
+    return this.stage2(ipa, false).map((s2) =>
+      catalogue.leaf({ page: s2.page, ipa, ap, s2ap: s2.ap, level, level2: s2.level, clean }),
+    );
   }
 
   /** What stage 2 may give for an IPA: from cached entries and from walks, which are cached in turn. */

@@ -2,9 +2,9 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom/worker";
 import type { PriceParts } from "../../compare/index.js";
-import { duration } from "../format.js";
-import type { PriceGroup, ScenarioView } from "../view.js";
-import { groupColour, PART_COLOURS, PARTS } from "./style.js";
+import { duration, durationRange } from "../format.js";
+import { type PriceGroup, type ScenarioView, verdictOf } from "../view.js";
+import { colourOf, PART_COLOURS, PARTS, VERDICT_COLOURS } from "./style.js";
 
 /** What is used of an SVG element; the project compiles without the DOM's types. */
 interface Svg {
@@ -50,7 +50,7 @@ const TICKS: ReadonlyMap<number, string> = new Map([
 
 const { document } = parseHTML("<html></html>") as unknown as { document: Page };
 
-/** Price against IPA bits on one nested host, one line a group, its letter at the end of the line. */
+/** Price against IPA bits on one nested host, one line a group in a band from low to high, its letter at the end of the line. */
 export function pricePlot(
   view: ScenarioView,
   groups: readonly PriceGroup[],
@@ -64,11 +64,15 @@ export function pricePlot(
   const step = Math.max(last - first, 1) / 10;
   const lines = groups.flatMap((group, i) => {
     const points = view.ipaBits.flatMap((bits) => {
-      const price = view.row(group.policies[0]!, host, bits)?.microseconds;
-      return price ? [{ bits, price, colour: groupColour(i), name: group.policies.join(", ") }] : [];
+      const row = view.row(group.policies[0]!, host, bits);
+      if (!row?.microseconds) return [];
+      const [low, high] = row.microsecondsRange;
+      return [
+        { bits, price: row.microseconds, low, high, colour: colourOf(group, i), name: group.policies.join(", ") },
+      ];
     });
     return points.length > 0
-      ? [{ ...group, colour: groupColour(i), points, end: points[points.length - 1]!.price }]
+      ? [{ ...group, colour: colourOf(group, i), points, end: points[points.length - 1]!.price }]
       : [];
   });
   const ticks = [...TICKS.keys()].filter((tick) => tick >= domain[0] && tick <= domain[1]);
@@ -111,13 +115,29 @@ export function pricePlot(
           strokeWidth: 0.75,
           strokeOpacity: 0.7,
         }),
-        Plot.line(points, { x: "bits", y: "price", z: "name", stroke: "colour", strokeWidth: 1.75 }),
+        first === last
+          ? Plot.ruleX(points, {
+              x: "bits",
+              y1: "low",
+              y2: "high",
+              stroke: "colour",
+              strokeWidth: 3,
+              strokeOpacity: 0.3,
+            })
+          : Plot.areaY(points, { x: "bits", y1: "low", y2: "high", z: "name", fill: "colour", fillOpacity: 0.09 }),
+        ...[false, true].map((unsound) =>
+          Plot.line(
+            lines.filter(({ verdict }) => (verdict === "unsound") === unsound).flatMap((line) => line.points),
+            { x: "bits", y: "price", z: "name", stroke: "colour", strokeWidth: 1.75, strokeDasharray: unsound ? "5 3" : "none" }, // biome-ignore format: one row
+          ),
+        ),
         Plot.dot(points, {
           x: "bits",
           y: "price",
           fill: "colour",
           r: 2.75,
-          title: ({ name, bits, price }: (typeof points)[number]) => `${name}: ${duration(price)} at ${bits} bits`,
+          title: ({ name, bits, price, low, high }: (typeof points)[number]) =>
+            `${name}: ${duration(price)} (${durationRange(low, high, "–")}) at ${bits} bits`,
         }),
         Plot.text(labelled, {
           x: last + step,
@@ -166,7 +186,7 @@ export function partsPlot(view: ScenarioView, host: string, caption: Caption): s
       marginRight: 64,
       style: { fontSize: `${FONT}px` },
       x: { domain: [0, 1], ticks: [0, 0.5, 1], tickFormat: (share: number) => `${share * 100} %`, label: null },
-      y: { domain: rows.map(({ policy }) => policy), label: null, tickSize: 0, padding: 0.22 },
+      y: { domain: rows.map(({ policy }) => policy), axis: null, padding: 0.22 },
       color: { domain: PARTS.map(({ part }) => part), range: PARTS.map(({ part }) => PART_COLOURS[part]) },
       marks: [
         Plot.barX(shares, {
@@ -176,6 +196,18 @@ export function partsPlot(view: ScenarioView, host: string, caption: Caption): s
           insetRight: 0.5,
           title: ({ policy, label, time, share }: (typeof shares)[number]) =>
             `${policy}, ${label}: ${duration(time)} (${(share * 100).toPrecision(3)} %)`,
+        }),
+        ...rows.map((row) => {
+          const verdict = verdictOf(view, row.policy);
+          const fill = verdict === undefined ? "currentColor" : VERDICT_COLOURS[verdict];
+          return Plot.text([row], {
+            frameAnchor: "left",
+            dx: -6,
+            textAnchor: "end",
+            y: "policy",
+            text: "policy",
+            fill,
+          });
         }),
         Plot.text(rows, {
           frameAnchor: "right",

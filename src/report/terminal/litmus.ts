@@ -1,5 +1,6 @@
 /** Verdicts of litmus tests for a terminal: a table, reasons, what is not as expected, stories, and a sum. */
 import type { LitmusResult } from "../../jobs/index.js";
+import { litmusAssumptions } from "../../prove/index.js";
 import { count, duration } from "../format.js";
 import { type LitmusSummary, summaryOf, testTable } from "../litmus-view.js";
 import { right, type Table, wordTable } from "../table.js";
@@ -10,22 +11,44 @@ interface LitmusTextOptions {
   readonly width: number;
   readonly expect: boolean;
   readonly witness: boolean;
+  /** assumptions that are not made */
+  readonly without: readonly string[];
 }
 
 /** The whole text. Times are this machine's own, nothing that a price is made of. */
 export function litmusText(
   results: readonly LitmusResult[],
   refused: number,
-  { width, expect, witness }: LitmusTextOptions,
+  { width, expect, witness, without }: LitmusTextOptions,
 ): string {
   const table = testTable(results, expect);
   const parts = results.length > 0 ? [tableText(inRoom(table, width), width)] : [];
   const reasons = results.filter(({ reason }) => reason !== undefined);
   if (reasons.length > 0)
     parts.push(reasons.map((one) => wrapped(`${one.name} is ${one.verdict}: ${one.reason}`, width, "  ")).join(""));
+  const held = results.filter(({ holds }) => holds !== undefined);
+  if (held.length > 0)
+    parts.push(
+      held
+        .map(({ name, quantifier, verdict, holds }) =>
+          wrapped(
+            `${name}: its proposition is ${verdict}, so ${quantifier} ${holds ? "holds" : "does not hold"}`,
+            width,
+            "  ",
+          ),
+        )
+        .join(""),
+    );
   if (witness) for (const one of results) if (one.witness) parts.push(story(one, width));
-  parts.push(wrapped(sentenceOf(summaryOf(results, refused)), width));
+  parts.push(wrapped(sentenceOf(summaryOf(results, refused)), width) + wrapped(assumed(without), width));
   return parts.join("\n");
+}
+
+/** What the verdicts assume, by name; `--json` has the words. */
+function assumed(without: readonly string[]): string {
+  const names = litmusAssumptions(without);
+  const made = names.filter(({ off }) => !off).map(({ name }) => name);
+  return `Assumed: ${made.join(", ")}.${without.length > 0 ? ` Not assumed: ${without.join(", ")}.` : ""}`;
 }
 
 /** The table with names that break where they must, in what its other columns leave of the width. */

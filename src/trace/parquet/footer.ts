@@ -103,7 +103,10 @@ function checkSchema({ schema }: FileMetaData, path: string): void {
   const physical = { text: "BYTE_ARRAY", small: "INT32", wide: "INT64" } as const;
   for (const column of COLUMNS) {
     const [element, ...more] = schema.slice(1).filter(({ name }) => columnNamed(name) === column);
-    if (element === undefined) throw InputError.at(path, 0, `not a trace: it has no column '${column}'`);
+    if (element === undefined) {
+      if (columnOf(column).optional) continue;
+      throw InputError.at(path, 0, `not a trace: it has no column '${column}'`);
+    }
     if (more.length > 0) throw InputError.at(path, 0, `not a trace: it has several columns '${column}'`);
     const type = physical[columnOf(column).holds];
     const text = element.converted_type === "UTF8" || element.logical_type?.type === "STRING";
@@ -123,6 +126,7 @@ const whole = (value: unknown): number =>
 /** The row groups, whose columns stand before byte `end`. */
 function groupsOf(metadata: FileMetaData, end: number, sealed: boolean, path: string): Group[] {
   const leaves = metadata.schema.slice(1).filter(({ type }) => type !== undefined);
+  const present = COLUMNS.filter((column) => leaves.some(({ name }) => columnNamed(name) === column));
   const groups: Group[] = [];
   let start = 0;
   for (const [g, group] of metadata.row_groups.entries()) {
@@ -153,7 +157,7 @@ function groupsOf(metadata: FileMetaData, end: number, sealed: boolean, path: st
         else chunks.set(column, chunk);
       }
     }
-    if (chunks.size !== COLUMNS.length) fail("does not have all columns of a trace");
+    if (chunks.size !== present.length) fail("does not have all columns of a trace");
     const bytes = [...chunks.values()].reduce((sum, chunk) => sum + chunk.end - chunk.start, 0);
     if (bytes > MAX_GROUP_BYTES)
       throw InputError.at(path, 0, `a row group of ${bytes} bytes, expected at most ${MAX_GROUP_BYTES}`);

@@ -43,7 +43,9 @@ export class ParquetTraceFile {
     const end = Math.min(this.footer.rows, from + (part.count ?? Number.POSITIVE_INFINITY));
     const wanted = new Set(part.columns ?? COLUMNS);
     if (wanted.has("name")) wanted.add("kind"); // a name's code depends on the kind
-    const columns = COLUMNS.filter((column) => wanted.has(column));
+    // What an older file does not have stays as an event without it has it.
+    const present = this.footer.groups[0]?.chunks;
+    const columns = COLUMNS.filter((column) => wanted.has(column) && present?.has(column));
     const all = part.columns === undefined;
     let block: Block | undefined;
     const groups = this.footer.groups.filter(({ start, rows }) => start < end && from < start + rows);

@@ -1,0 +1,196 @@
+/**
+ * When a policy's code runs. Who changes tables says what happens to them, one thing after the other; the protocol says which
+ * occasion's code runs then and on which case, and whether what a removal freed may go back yet. Xen's model drives it with
+ * what its p2m does, the prover with the changes that a scenario is about: what is proved is what is priced.
+ */
+import type { Due, Occasion, Policy } from "./policy.js";
+import { Case } from "./program.js";
+
+/** What of a policy says when its code runs. */
+type Timing = Pick<Policy, "due" | "batch" | "ownDomainDies">;
+
+/**
+ * Occasions whose code runs at a moment of a removal, in order. While a domain dies, code that a policy has for that takes the
+ * place of all other.
+ */
+function codeAt({ due, batch, ownDomainDies }: Timing, moment: Due, dying: boolean): readonly Occasion[] {
+  if (dying && ownDomainDies) return moment === "unlock" ? ["domain-dies"] : [];
+  const revoke: readonly Occasion[] = due === moment ? ["revoke"] : [];
+  return moment === "batch-end" && batch ? [...revoke, "batch-end"] : revoke;
+}
+
+/** The moments that come when the p2m's lock is released, one right behind the other: outside a batch a removal is a batch of one. */
+const AT_UNLOCK: Readonly<Record<"alone" | "inBatch", readonly Due[]>> = {
+  alone: ["unlock", "batch-end"],
+  inBatch: ["unlock"],
+};
+
+/** The occasions whose code runs in one piece, the revoke code among it: what a trace shows as one flush. */
+export function runWithRevoke(policy: Timing, inBatch: boolean): readonly Occasion[] {
+  const together = [["at-once"], AT_UNLOCK[inBatch ? "inBatch" : "alone"], ["batch-end"]] as const;
+  const runs = together.map((moments) => moments.flatMap((moment) => codeAt(policy, moment, false)));
+  return runs.find((run) => run.includes("revoke"))!;
+}
+
+const NOTHING = new Case();
+
+/** A moment of removals: whose code runs, and what was removed since the last such moment. */
+class Moment {
+  /** false: no policy has code for it, and nobody need know what was removed */
+  readonly used: boolean;
+  readonly removed: Case;
+
+  /** `codes`: by policy */
+  constructor(readonly codes: readonly (readonly Occasion[])[]) {
+    this.used = codes.some((code) => code.length > 0);
+    this.removed = this.used ? new Case() : NOTHING;
+  }
+}
+
+function momentsOf(policies: readonly Timing[], dying: boolean): Readonly<Record<Due, Moment>> {
+  const at = (due: Due): Moment => new Moment(policies.map((policy) => codeAt(policy, due, dying)));
+  return { "at-once": at("at-once"), unlock: at("unlock"), "batch-end": at("batch-end") };
+}
+
+/** Whose mappings they are: the domain's VMIDs, and the ASID of its guest's mappings. Both may change. */
+interface Owner {
+  readonly vmids: readonly number[];
+  readonly asid: number;
+}
+
+/** Executes the code that the policy of that number has for an occasion; the case is the protocol's again afterwards. */
+export type RunCode = (policy: number, occasion: Occasion, on: Case) => void;
+
+/** The flushes of one p2m, under several policies at once that all have batches or all have none. */
+export class Protocol {
+  private moments: Readonly<Record<Due, Moment>>;
+  private used: readonly Moment[];
+  private readonly one = new Case();
+  private batch = false;
+
+  constructor(
+    private readonly policies: readonly Timing[],
+    private readonly owner: Owner,
+    private readonly run: RunCode,
+  ) {
+    this.moments = momentsOf(policies, false);
+    this.used = Object.values(this.moments).filter(({ used }) => used);
+  }
+
+  /** A VMID is given to the domain (again), or the root of its table was cleared or invalidated. */
+  assigned(): void {
+    this.one.clear();
+    this.forAll("vmid-assigned", this.owner.vmids);
+  }
+
+  /** A vCPU has come in, under this VMID, where another one of the domain ran last: VTTBR_EL2 is written, behind it an ISB. */
+  switched(vmid: number): void {
+    this.one.clear();
+    this.forAll("switch", [vmid]);
+  }
+
+  /** The middle of break-before-make: the entry is invalid, its successor not yet written. Arguments as Case.add's. */
+  broken(gfn: number, pages: number, va: number, step?: number, level?: number): void {
+    this.one.clear();
+    this.one.add(gfn, pages, va, step, level);
+    this.forAll("split", this.owner.vmids);
+  }
+
+  private forAll(occasion: Occasion, vmids: readonly number[]): void {
+    this.one.ownerVmids = vmids;
+    this.one.asid = this.owner.asid;
+    for (let policy = 0; policy < this.policies.length; policy++) this.run(policy, occasion, this.one);
+  }
+
+  /** An entry that was valid to the hardware was removed. Arguments as Case.add's. */
+  removed(gfn: number, pages: number, va: number, step?: number, level?: number): void {
+    for (const moment of this.used) moment.removed.add(gfn, pages, va, step, level);
+    this.pass("at-once");
+  }
+
+  /** The p2m's lock is about to be released. */
+  unlocking(): void {
+    for (const due of AT_UNLOCK[this.batch ? "inBatch" : "alone"]) this.pass(due);
+  }
+
+  /** A table is about to go back to the heap, which the walk caches may hold. In a batch it is kept instead. */
+  freeing(): void {
+    if (!this.batch) this.unlocking();
+  }
+
+  /** A batch of removals begins. */
+  beginBatch(): void {
+    this.batch = true;
+  }
+
+  /** What removals have freed must be kept: until the batch has ended, or given way. */
+  get keeps(): boolean {
+    return this.batch;
+  }
+
+  /** The batch ends or gives way. */
+  endBatch(): void {
+    this.batch = false;
+    this.pass("batch-end");
+  }
+
+  /** From now on every removal is one of a dying domain. Nothing may wait for a flush. */
+  beginDying(): void {
+    this.moments = momentsOf(this.policies, true);
+    this.used = Object.values(this.moments).filter(({ used }) => used);
+  }
+
+  private pass(due: Due): void {
+    const { codes, removed } = this.moments[due];
+    if (removed.count === 0) return;
+    removed.ownerVmids = this.owner.vmids;
+    removed.asid = this.owner.asid;
+    for (let policy = 0; policy < codes.length; policy++)
+      for (const occasion of codes[policy]!) this.run(policy, occasion, removed);
+    removed.clear();
+  }
+}
+
+/** An entry to be removed; see Case.add. */
+export interface Entry {
+  readonly gfn: number;
+  readonly pages: number;
+  readonly va: number;
+  readonly step: number;
+  readonly level: number;
+}
+
+/** What is done around a policy's code. */
+interface RemovalSteps<E extends Entry> {
+  /** the entry's descriptor is cleared */
+  write(entry: E): void;
+  /** what the entries held goes back to the heap */
+  free(entries: readonly E[]): void;
+}
+
+/**
+ * Removals, call after call, each with the p2m's lock held for all its entries: the descriptors that go, the code that runs, the
+ * pages that go back, in order. `batch`: the calls make one batch. `early`: one that frees when a call ends, and leaves it to
+ * the page allocator to flush before the page has its next owner.
+ */
+export function removal<E extends Entry>(
+  protocol: Protocol,
+  calls: readonly (readonly E[])[],
+  steps: RemovalSteps<E>,
+  { batch, early = false }: { readonly batch: boolean; readonly early?: boolean },
+): void {
+  const kept: E[] = [];
+  if (batch) protocol.beginBatch();
+  for (const entries of calls) {
+    for (const entry of entries) {
+      steps.write(entry);
+      protocol.removed(entry.gfn, entry.pages, entry.va, entry.step, entry.level);
+    }
+    protocol.unlocking();
+    if (protocol.keeps && !early) kept.push(...entries);
+    else steps.free(entries);
+  }
+  if (!batch) return;
+  protocol.endBatch();
+  if (kept.length > 0) steps.free(kept);
+}
