@@ -215,6 +215,29 @@ test("files of the user's own work wherever a name does, and a base is sought be
   assert.equal(switching.rows[0]!.tlbi.VMALLS12E1, undefined, "the base's switch is in force: it does not flush");
 });
 
+test("a recorded trace is read by its name, and a wrong one is answered with those that there are", async () => {
+  const [first] = JSON.parse(await output("traces", "--json")) as { name: string }[];
+  const name = first!.name;
+  const path = (await output("traces", name)).trim();
+  assert.equal(await output("show", name, "--json"), await output("show", path, "--json"));
+  const { status, err } = await shootdown("price", "xen-4.21-create");
+  assert.equal(status, 1);
+  assert.match(err, new RegExp(`no trace is named 'xen-4.21-create': expected ${name}, .*or a path to`));
+  assert.match(await output("traces", "--sql"), /^-- Views of a trace/);
+});
+
+test("simulate prices on a list of hosts, as the other commands take it", async () => {
+  const price = async (hosts: string) =>
+    (await json<{ rows: (Row & { host: string })[] }>("simulate", "vcpu-switch", "-p", "xen-today", "-o", "hosts.parquet", "--host", hosts)).rows; // biome-ignore format: one row
+  const both = await price("bare-metal,kvm-nested-7.2");
+  const one = await price("kvm-nested-7.2");
+  assert.deepEqual(
+    both.filter(({ host }) => host === "kvm-nested-7.2"),
+    one,
+  );
+  assert.ok(both.some(({ host }) => host === "bare-metal"));
+});
+
 test("a trace that cannot be read is refused in one sentence", async () => {
   const reasons: [string, RegExp][] = [
     ["missing.parquet", /missing\.parquet: no such file/],
