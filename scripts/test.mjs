@@ -12,6 +12,7 @@ const SLOW = [
   ...["build", "docs", "schema", "fuzz"],
   ...["binary/directmap", "capture/recording", "capture/toolstack", "capture/vitals"],
   ...["catalog/policies", "catalog/simulations"],
+  ...["check/policies", "check/prover", "cli/check"],
   ...[
     "cli/capture",
     "cli/capture.e2e",
