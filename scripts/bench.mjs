@@ -9,7 +9,8 @@ import { Checker } from "../dist/check/index.js";
 import { hostSinks, PhasePrices, runJob } from "../dist/compare/index.js";
 import { isNested } from "../dist/host/index.js";
 import { decideTask, Question } from "../dist/prove/index.js";
-import { EventBuffer, Recorder } from "../dist/trace/index.js";
+import { readTrace } from "../dist/trace/file.js";
+import { EventBuffer, NdjsonTrace, Recorder } from "../dist/trace/index.js";
 import { simulate } from "../dist/xen/index.js";
 
 const MAIN = new URL("../dist/cli/main.js", import.meta.url).pathname;
@@ -160,6 +161,21 @@ try {
       best(3, () => feed(new PhasePrices(hosts, [48], 4))),
     ),
   );
+  const piece = [];
+  const lines = best(3, () => {
+    piece.length = 0;
+    const sink = new NdjsonTrace((bytes) => void piece.push(Buffer.from(bytes)), "bench");
+    for (const block of blocks.slice(0, 100)) sink.events(block, names);
+    sink.finish();
+  });
+  const some = blocks.slice(0, 100).reduce((sum, { length }) => sum + length, 0);
+  line(`writing ${(some / 1e6).toFixed(1)} M events as NDJSON, in memory`, rate(some, lines));
+  const ndjson = join(folder, "some.ndjson");
+  writeFileSync(ndjson, Buffer.concat(piece));
+  const begun = performance.now();
+  await readTrace(ndjson, []);
+  line("reading them again", rate(some, performance.now() - begun));
+  piece.length = 0;
   line(
     "check of the same in memory",
     rate(

@@ -12,6 +12,7 @@ const SLOW = [
   ...["build", "docs", "schema", "fuzz"],
   ...["binary/directmap", "capture/recording", "capture/toolstack", "capture/vitals"],
   ...["catalog/policies", "catalog/simulations"],
+  ...["check/policies", "check/prover", "cli/check"],
   ...[
     "cli/capture",
     "cli/capture.e2e",
@@ -28,7 +29,7 @@ const SLOW = [
   ...["agreement", "prove/herd/convert", "litmus-folder", "bounds", "metamorphic", "model-page"],
   ...["occasion/protocol", "occasion/scenario", "reductions", "sample", "sign-off"],
   ...["html/browser", "html/compare", "report/real", "report/verdict", "report/format", "report/proof"],
-  ...["trace/damage", "trace/duckdb", "trace/file", "trace/form", "trace/hybrid"],
+  ...["trace/damage", "trace/duckdb", "trace/file", "trace/form", "trace/parquet", "trace/views"],
 ].map((name) => `/${name}.test.js`);
 
 const quick = process.argv.includes("--quick");

@@ -126,8 +126,13 @@ for (const document of documents) {
     test(`DuckDB answers ${query!.split("\n")[0]} as ${file} shows`, async () => {
       const duckdb = await (await DuckDBInstance.create()).connect();
       try {
-        const sql = query!.replace(/'([\w-]+\.parquet)'/g, (_, trace: string) => `'${join(folder, trace)}'`);
-        const answer = await duckdb.runAndReadAll(sql);
+        const sql = query!
+          .trimEnd()
+          .replace(/'([\w-]+\.parquet)'/g, (_, trace: string) => `'${join(folder, trace)}'`)
+          .replace(/^\.read ([\w.-]+)$/gm, (_, name: string) => readFileSync(join(folder, name), "utf8"));
+        const last = sql.lastIndexOf(";\n") + 1;
+        if (last > 0) await duckdb.run(sql.slice(0, last));
+        const answer = await duckdb.runAndReadAll(sql.slice(last));
         const row = (cells: readonly unknown[]): string => `| ${cells.map(String).join(" | ")} |\n`;
         const names = answer.columnNames();
         const real = row(names) + row(names.map(() => "---")) + answer.getRows().map(row).join("");

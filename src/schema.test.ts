@@ -59,7 +59,7 @@ before(() => {
 after(() => rmSync(folder, { recursive: true }));
 
 test("policies, hosts and scenarios", () => {
-  for (const shelf of ["policies", "hosts", "scenarios"]) held("listing", shelf);
+  for (const shelf of ["policies", "hosts", "scenarios", "traces"]) held("listing", shelf);
 });
 
 test("compare, with verdicts of each kind and without", () => {

@@ -94,19 +94,28 @@ test("a TTL hint must be right, and its remark says so", () => {
   assert.ok(!says(explain("IPAS2E1IS", 0n).remarks, /TTL needs/));
 });
 
-test("TG = 0 is reserved: no range, and a remark", () => {
-  const { operand, remarks } = explain("RIPAS2E1", 0x40000n);
+test("TG = 0 is reserved: no range, and a finding", () => {
+  const { operand, lint } = explain("RIPAS2E1", 0x40000n);
   assert.equal(operand!.range, undefined);
-  assert.ok(says(remarks, /TG = 0 is reserved/));
+  assert.deepEqual(
+    lint.map((l) => l.name),
+    ["tg-reserved"],
+  );
 });
 
-test("bits that are RES0 and not 0 are remarked, and only those", () => {
-  assert.ok(says(explain("IPAS2E1", 1n << 40n).remarks, /Bits \[43:40\] are RES0 .* hold 0x1/));
-  assert.ok(says(explain("RIPAS2E1", 1n << 63n).remarks, /Bits \[63:48\] are RES0 .*NS in the Secure state/));
-  assert.ok(says(explain("VAAE1", 5n << 48n).remarks, /Bits \[63:48\] are RES0/), "VAA* looks at no ASID");
-  assert.ok(says(explain("ASIDE1", 1n).remarks, /Bits \[47:0\] are RES0/));
-  for (const op of TLBI_OPS) assert.ok(!says(explainTlbi(op, 31).remarks, /RES0/), op.name);
-  assert.ok(!says(explain("VAE1", (1n << 64n) - 1n).remarks, /RES0/));
+test("bits that are RES0 and not 0 are found, and only those", () => {
+  const res0 = (name: string, xt?: bigint, rt = 0) =>
+    explain(name, xt, rt).lint.flatMap((l) => (l.name === "res0" ? [l.sentence] : []));
+  assert.ok(says(res0("IPAS2E1", 1n << 40n), /Bits \[43:40\] are RES0 .* hold 0x1/));
+  assert.ok(says(res0("RIPAS2E1", 1n << 63n), /Bits \[63:48\] are RES0 .*NS in the Secure state/));
+  assert.ok(says(res0("VAAE1", 5n << 48n), /Bits \[63:48\] are RES0/), "VAA* looks at no ASID");
+  assert.ok(says(res0("ASIDE1", 1n), /Bits \[47:0\] are RES0/));
+  for (const op of TLBI_OPS) assert.deepEqual(res0(op.name, undefined, 31), [], op.name);
+  assert.deepEqual(res0("VAE1", (0b0111n << 44n) | ((1n << 44n) - 1n) | (0xffffn << 48n)), [], "4 KiB has no RES0 bit");
+  assert.ok(
+    says(res0("VAE1", (1n << 64n) - 1n), /Bits \[3:0\] are RES0/),
+    "TTL says 64 KiB, VA[15:12] is below a page",
+  );
 });
 
 test("IPAS2* must remove stage-2 entries, and is not required to remove combined ones: a VMALLE1 must follow", () => {

@@ -7,6 +7,7 @@ import { BARRIERS, type BarrierDomain, completes } from "./barrier.js";
 import { ERRATA } from "./errata.js";
 import { type ExplainedOperand, explainOperand, operandRemarks } from "./explain-operand.js";
 import type { Feature } from "./features.js";
+import { type Intent, type Lint, lintOperand } from "./operand-lint.js";
 import { type EntryKind, removesKind } from "./reach.js";
 import { encodeTlbi, type OperandKind, type TlbiOp } from "./tlbi.js";
 import { registerName } from "./word.js";
@@ -41,6 +42,8 @@ export interface Explanation {
   /** the DSBs that complete it on every PE it reaches, the narrowest first */
   readonly completedBy: readonly string[];
   readonly remarks: readonly string[];
+  /** what is wrong with it, or looks so */
+  readonly lint: readonly Lint[];
 }
 
 const REACH: Record<TlbiOp["reach"], string> = {
@@ -53,13 +56,13 @@ const REACH: Record<TlbiOp["reach"], string> = {
 const DOMAINS: readonly BarrierDomain[] = ["NSH", "ISH", "OSH", "SY"];
 
 /**
- * Explains `TLBI op, X<rt>`; `xt` is the register's value if it is known (XZR, rt = 31, is 0 by itself).
- * Throws a RangeError for a register number that does not exist.
+ * Explains `TLBI op, X<rt>`; `xt` is the register's value if it is known (XZR, rt = 31, is 0 by itself), `intent` what it is
+ * for, as far as that is known. Throws a RangeError for a register number that does not exist.
  */
-export function explainTlbi(op: TlbiOp, rt: number, xt?: bigint): Explanation {
+export function explainTlbi(op: TlbiOp, rt: number, xt?: bigint, intent: Intent = {}): Explanation {
   const takesOperand = op.operand !== "none";
   const value = takesOperand && rt === 31 ? 0n : xt;
-  const operand = takesOperand ? explainOperand(op, value) : undefined;
+  const operand = takesOperand ? explainOperand(op, value, intent) : undefined;
   return {
     name: op.name,
     assembly: `TLBI ${op.name}${takesOperand || rt !== 31 ? `, ${registerName(rt)}` : ""}`,
@@ -77,7 +80,8 @@ export function explainTlbi(op: TlbiOp, rt: number, xt?: bigint): Explanation {
     completedBy: DOMAINS.flatMap((domain) =>
       BARRIERS.filter((b) => b.domain === domain && completes(b, op)).map((b) => b.name),
     ),
-    remarks: [...instructionRemarks(op, rt), ...(operand ? operandRemarks(op, operand) : [])],
+    remarks: [...instructionRemarks(op, rt), ...operandRemarks(op, value, intent)],
+    lint: lintOperand(op, value, intent),
   };
 }
 

@@ -3,7 +3,6 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { bigintOf } from "./address.js";
 import {
-  addressOperand,
   decodeOperand,
   encodeOperand,
   type GranuleBits,
@@ -144,58 +143,6 @@ test("the largest encodable range is the largest of all 128 that fit", () => {
   );
   assert.equal(largestRange(1), undefined);
   assert.equal(largestRange(0), undefined);
-});
-
-/** What comes of taking the largest range again and again: a last odd page is left for the single-address form. */
-function coverRange(base: number, pages: number) {
-  const steps: { single: boolean; base: number; pages: number; operand: number }[] = [];
-  for (let at = base, left = pages; left > 0; ) {
-    const range = largestRange(left);
-    if (range === undefined) {
-      steps.push({ single: true, base: at, pages: 1, operand: addressOperand(at) });
-      break;
-    }
-    steps.push({ single: false, base: at, pages: range.granules, operand: rangeOperand(at, range.scale, range.num) });
-    at += range.granules;
-    left -= range.granules;
-  }
-  return steps;
-}
-
-test("a cover is exact, in order, without overlap, and of at most five steps below 2^21 pages", () => {
-  const lengths = fc.oneof(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 2 ** 21 }));
-  fc.assert(
-    fc.property(upTo(36), lengths, (base, pages) => {
-      const steps = coverRange(base, pages);
-      let at = base;
-      for (const step of steps) {
-        assert.equal(step.base, at);
-        const fields = decode(step.single ? "ipa" : "ipa-range", BigInt(step.operand));
-        if (fields.kind === "ipa") assert.deepEqual([fields.page, fields.ttl, step.pages], [at, 0, 1]);
-        else {
-          assert.ok(fields.kind === "ipa-range");
-          assert.deepEqual([fields.base, fields.granules, fields.granuleBits], [at, step.pages, 12]);
-        }
-        at += step.pages;
-      }
-      assert.equal(at, base + pages);
-      assert.ok(steps.length <= 5, `${steps.length} steps for ${pages} pages`);
-      assert.equal(steps.filter((s) => s.single).length, pages % 2);
-    }),
-  );
-});
-
-test("one page is the single form, two pages one range, 8 GiB one range, nothing is nothing", () => {
-  assert.deepEqual(coverRange(0x40000, 1), [
-    { single: true, base: 0x40000, pages: 1, operand: addressOperand(0x40000) },
-  ]);
-  assert.deepEqual(coverRange(0x40001, 2), [
-    { single: false, base: 0x40001, pages: 2, operand: rangeOperand(0x40001, 0, 0) },
-  ]);
-  assert.deepEqual(coverRange(0, 2 ** 21), [
-    { single: false, base: 0, pages: 2 ** 21, operand: rangeOperand(0, 3, 31) },
-  ]);
-  assert.deepEqual(coverRange(5, 0), []);
 });
 
 test("the ranges of Linux's unmap come out: 1 GiB is SCALE 3 NUM 3, 2 MiB is SCALE 1 NUM 7", () => {

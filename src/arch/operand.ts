@@ -14,7 +14,8 @@ const TWO46 = 2 ** 46;
 /** Translation granule: log2 of bytes. */
 export type GranuleBits = 12 | 14 | 16;
 const TG: Record<GranuleBits, number> = { 12: 1, 14: 2, 16: 3 };
-const GRANULE_OF_TG: readonly (GranuleBits | undefined)[] = [undefined, 12, 14, 16];
+/** The granule of a TG field and of TTL[3:2]; 0 has none. */
+export const GRANULE_OF_TG: readonly (GranuleBits | undefined)[] = [undefined, 12, 14, 16];
 
 /** Bits [47:0] of the operand of a TLBI by VA or IPA: 4 KiB page number in [43:0], TTL in [47:44] (0 = no hint). */
 export function addressOperand(page: number, ttl = 0): number {
@@ -36,8 +37,8 @@ const rangeGranules = (scale: number, num: number): number => (num + 1) * 2 ** (
 
 /**
  * Bits [47:0] of a range operand: BaseADDR [36:0] in granules, TTL [38:37], NUM [43:39], SCALE [45:44], TG [47:46].
- * `base` is the first granule's number; bits beyond BaseADDR are not in the operand (the upper half of VAs has them). An IPA
- * beyond 49 bits with 4 KiB, which no hypervisor here has, needs VTCR_EL2.DS = 1 (FEAT_LPA2), where BaseADDR counts 64 KiB.
+ * `base` is the first granule's number; bits beyond BaseADDR are not in the operand (the upper half of VAs has them). With 52-bit
+ * addresses of FEAT_LPA2 (VTCR_EL2.DS = 1, TCR_ELx.DS = 1) it counts 64 KiB, whatever the granule.
  */
 export function rangeOperand(base: number, scale: number, num: number, granuleBits: GranuleBits = 12, ttl = 0): number {
   return (base < TWO37 ? base : base % TWO37) + ttl * TWO37 + num * 2 ** 39 + scale * TWO44 + TG[granuleBits] * TWO46;
@@ -120,6 +121,12 @@ export function decodeOperand(kind: OperandKind, lo: number, hi: number): Operan
       };
     }
   }
+}
+
+/** {@link decodeOperand} of a 64-bit value. */
+export function decodeXt(kind: OperandKind, xt: bigint): OperandFields {
+  const { lo, hi } = halvesOf(xt);
+  return decodeOperand(kind, lo, hi);
 }
 
 /** Xt from its fields: the inverse of {@link decodeOperand} (RES0 bits are 0). */

@@ -4,6 +4,7 @@
  * is all of them.
  */
 import type { OperandFields } from "./operand.js";
+import { isAlignedRange } from "./operand-range.js";
 import type { TlbiOp } from "./tlbi.js";
 
 /** The kinds of cached entry: of one stage, or combined (VA to PA, both stages folded together). */
@@ -51,12 +52,6 @@ export const matchesLevel = (op: TlbiOp, step: boolean): boolean => !op.lastLeve
 
 /** TTL [3:2], the granule: none, so that there is no hint; 4 KiB; others. */
 const TTL_4K = 1;
-/** Pages to which BaseADDR must be aligned where a range's TTL says level 1 or 2. */
-const ALIGNED: readonly number[] = [1, pagesOfEntry(1), pagesOfEntry(2), 1];
-
-/** Is the base of a range of 4 KiB granules aligned as its TTL wants it? */
-export const isAlignedRange = ({ base, ttl }: { readonly base: number; readonly ttl: number }): boolean =>
-  base % ALIGNED[ttl]! === 0;
 
 /**
  * Does a hint of granule and level (TTL, and TG of a range) leave an entry of a 4 KiB table at `level` in? It limits the TLBI
@@ -67,7 +62,7 @@ export function matchesHint(fields: OperandFields, level: number, step: boolean)
   if (!("ttl" in fields)) return true;
   let hinted = fields.ttl;
   if ("granules" in fields) {
-    if (fields.granuleBits !== 12 || !isAlignedRange(fields)) return false;
+    if (fields.granuleBits !== 12 || !isAlignedRange(fields.base, fields.ttl, 12)) return false;
   } else {
     const granule = fields.ttl >> 2;
     hinted = granule === 0 ? 0 : fields.ttl & 3;

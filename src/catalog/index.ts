@@ -1,7 +1,4 @@
-/** What is built in (policies, hosts, scenarios, by name), and files of the user's own wherever a built-in name does. Node only. */
-import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   builtInHost,
   builtInPolicy,
@@ -18,9 +15,8 @@ import { type Policy, parsePolicy } from "../policy/index.js";
 
 export { hostNames, policyNames, type Shelf, scenarioNames } from "../builtin/index.js";
 export { type LitmusFile, litmusFiles } from "./litmus.js";
+export { namesPolicy, traceNames, tracePath, traceViews } from "./traces.js";
 export { allWords, explainWord } from "./words.js";
-
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** True when the user means a file: it has a slash, ends in .toml, or is "-" (standard input). */
 export const isPath = (name: string): boolean => name === "-" || name.includes("/") || name.endsWith(".toml");
@@ -33,15 +29,6 @@ const calledFile = (path: string): string => (path === "-" ? STANDARD_INPUT : pa
 /** The text of a built-in file, to print it; also of a path. Throws an InputError. */
 export const builtInText = (shelf: Shelf, name: string): string =>
   isPath(name) ? readText(name, calledFile(name), "TOML") : namedText(shelf, name, OR_PATH);
-
-/** Paths of the recorded traces that come with the package, by name. */
-export function recordedTraces(): string[] {
-  const folder = join(ROOT, "traces");
-  return readdirSync(folder)
-    .filter((file) => file.endsWith(".parquet"))
-    .sort()
-    .map((file) => join(folder, file));
-}
 
 /** What is built in under a name; where there is none, an InputError says that a path would do too. */
 function named<T>(shelf: Shelf, name: string, builtIn: (name: string) => T): T {

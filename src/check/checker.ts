@@ -34,8 +34,8 @@ export const CHECK_COLUMNS: readonly ColumnName[] = [
   "unknown",
   "site",
   "address",
-  "from",
-  "to",
+  "before",
+  "after",
 ];
 
 /** What came of a check. */

@@ -91,7 +91,7 @@ export class Flushes {
     }
     way.count = kept;
     if (repeatAt > 0 && this.state.repeats) this.repeated(pcpu, repeatAt);
-    this.waste.completed(pcpu);
+    this.waste.completed();
   }
 
   /** The erratum's repeat: entries that wanted one since before this TLBI. */

@@ -59,6 +59,15 @@ export class PageMap {
     this.size--;
   }
 
+  /** True when some key is one of `pages` from `first` on. */
+  hasIn(first: number, pages: number): boolean {
+    if (pages <= this.keys.length) {
+      for (let page = first; page < first + pages; page++) if (this.get(page) >= 0) return true;
+      return false;
+    }
+    return this.keys.some((key) => key >= first && key < first + pages);
+  }
+
   clear(): void {
     if (this.size === 0) return;
     if (this.keys.length > LARGE) {

@@ -12,6 +12,8 @@ import { EL2_STAGE } from "./writes.js";
 /** From here on the column `domain` names no domain that has guests (Xen's special ids). */
 const FIRST_SPECIAL = 0x7ff0;
 const LEVELS = 4;
+/** A guest of which nothing says whose it is. */
+const ANY_DOMAIN = -1;
 
 /** A vCPU that ran last on a PE: which, and when it was last seen there. */
 interface Last {
@@ -26,8 +28,8 @@ export class Runs {
   private readonly lastVcpu = new Map<number, Last>();
   /** by PE: the VMID under which the vCPU there came in */
   private readonly ran = new Uint16Array(256);
-  /** by root: the first VMID under which a guest ran with it */
-  private readonly firstVmid = new Map<number, number>();
+  /** by root: the first VMID under which a guest ran with it, and whose */
+  private readonly firstVmid = new Map<number, { readonly vmid: number; readonly domain: number }>();
 
   constructor(
     private readonly state: State,
@@ -43,7 +45,7 @@ export class Runs {
 
   vttbr(pcpu: number, lo: number, hi: number, site: number): void {
     const { state } = this;
-    const { pes, trees, vmidsOf, rootOf, live } = state;
+    const { pes, trees, vmidsOf, rootOf } = state;
     const vmid = idOf(hi);
     const page = outputPage(lo, hi);
     state.shown.roots = true;
@@ -62,7 +64,6 @@ export class Runs {
     }
     // Loaded within a hypercall it does not run yet; of a trace without marks nothing else tells.
     if (pes.depth[pcpu] === 0) state.makeLive(vmid, pcpu);
-    void live;
   }
 
   /** A VMID gets another root: what its former owner left may still be held. */
@@ -104,11 +105,11 @@ export class Runs {
     if (pes.depth[pcpu] === 0 && of !== "vcpu-switch" && of !== "domain") this.guestRuns(pcpu, domain, vmid, false);
     pes.depth[pcpu]!++;
     pes.synchronised[pcpu] = 1; // taking an exception is a context synchronisation event
-    if (of === "vcpu-switch") this.switches(pcpu, domain, lo);
+    if (of === "vcpu-switch") this.switches(pcpu, lo);
   }
 
   /** A vCPU is to come in: who was the last of its domain here? The one that leaves is seen for the last time. */
-  private switches(pcpu: number, _domain: number, vcpu: number): void {
+  private switches(pcpu: number, vcpu: number): void {
     const { pes, now } = this.state;
     if (pes.vcpu[pcpu]! >= 0) {
       const key = pcpu * 0x1_0000 + pes.domain[pcpu]!;
@@ -132,14 +133,14 @@ export class Runs {
     if (pes.depth[pcpu]! > 0) return;
     pes.synchronised[pcpu] = 1; // so is ERET
     pes.born(pcpu).sweep(stale.serial, (id) => {
-      this.expose(id, domain);
+      this.expose(id);
       return false;
     });
     if (of !== "vcpu-switch" || what !== "") this.guestRuns(pcpu, domain, vmid, of === "vcpu-switch");
   }
 
   /** A removal has returned, and its flush has not come. */
-  private expose(id: number, _domain: number): void {
+  private expose(id: number): void {
     const { state } = this;
     const { stale, owners, domainOf } = state;
     if (stale.rights[id] === 0 && state.left[stale.space[id]!] === id) return;
@@ -216,25 +217,27 @@ export class Runs {
     const { state } = this;
     const { left, domainOf, shown, stale } = state;
     shown.guest = true;
-    if (domain !== NO_DOMAIN) domainOf[vmid] = domain;
+    if (domain !== ANY_DOMAIN) domainOf[vmid] = domain;
     if (left[vmid] !== NIL && stale.told[left[vmid]!] === 0)
       state.accuse("vmid-reused", left[vmid]!, `VMID ${vmid} runs on pCPU ${pcpu}`);
     state.makeLive(vmid, pcpu);
-    if (switched) this.apart(pcpu, vmid);
+    if (switched) this.apart(pcpu, vmid, domain);
   }
 
   /** Guests of one table under several VMIDs. */
-  private apart(pcpu: number, vmid: number): void {
+  private apart(pcpu: number, vmid: number, domain: number): void {
     const { state } = this;
     const root = state.rootOf[vmid]!;
     if (root === NONE) return;
     const first = this.firstVmid.get(root);
-    if (first === undefined || state.live[first] === 0) this.firstVmid.set(root, vmid);
-    else if (first !== vmid)
+    // A root's page may be another domain's by now.
+    const current = first !== undefined && first.domain === domain && state.live[first.vmid] !== 0;
+    if (!current) this.firstVmid.set(root, { vmid, domain });
+    else if (first.vmid !== vmid)
       state.findings.add("vmids-apart", state.index, {
         site: 0,
         detail: () =>
-          `VMIDs ${first} and ${vmid} share the table in page 0x${state.trees.page[root]!.toString(16)}; pCPU ${pcpu}`,
+          `VMIDs ${first.vmid} and ${vmid} share the table in page 0x${state.trees.page[root]!.toString(16)}; pCPU ${pcpu}`,
       });
   }
 
@@ -242,7 +245,8 @@ export class Runs {
   access(pcpu: number, domain: number, vmid: number, ipa: number, pa: number): void {
     const { state } = this;
     const { stale, pes } = state;
-    if (pes.depth[pcpu] === 0) this.guestRuns(pcpu, domain, vmid, false);
+    // Whoever accesses runs, whether the row has a domain or not.
+    if (pes.depth[pcpu] === 0) this.guestRuns(pcpu, domain === NO_DOMAIN ? ANY_DOMAIN : domain, vmid, false);
     if (stale.count === 0 || stale.of[vmid] === 0) return;
     for (let level = 0; level < LEVELS; level++) {
       const base = Math.floor(ipa / pagesAtLevel(level)) * pagesAtLevel(level);

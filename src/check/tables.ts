@@ -157,7 +157,10 @@ export class TableTrees {
 
   /** The level of a table whose trace says it, or which is a root of which nothing is said. */
   learn(table: number, level: number, stage: number): void {
-    if (level >= 0 && this.level[table]! < 0) this.settle(table, level, stage);
+    // Of what hangs nowhere that is known, the trace has the word: its page may have been a table of another level.
+    const hangs = this.parent[table] !== NONE || this.isRoot[table] === 1;
+    if (level >= 0 && (this.level[table]! < 0 || (!hangs && this.level[table] !== level)))
+      this.settle(table, level, stage);
     else if (stage !== 0 && this.stage[table] === 0) this.stage[table] = stage;
   }
 

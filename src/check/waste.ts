@@ -107,7 +107,7 @@ export class Waste {
   }
 
   /** A DSB has completed what was under way on a PE: the flush as a whole. */
-  completed(_pcpu: number): void {
+  completed(): void {
     if (this.count > 0) {
       if (this.count === 1 && this.single !== NIL && IS_WIDE[this.wide] === true) this.tooWide();
       this.extend();
@@ -194,8 +194,7 @@ export class Waste {
 
 function touches(frames: PageMap, page: number, pages: number): boolean {
   for (const size of BLOCKS) if (frames.get(Math.floor(page / size) * size) >= 0) return true;
-  for (let p = page; p < page + pages; p++) if (frames.get(p) >= 0) return true;
-  return false;
+  return frames.hasIn(page, pages);
 }
 
 const bump = <K>(map: Map<K, number>, name: K, n: number): void => void map.set(name, (map.get(name) ?? 0) + n);

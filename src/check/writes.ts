@@ -87,7 +87,7 @@ export class Writes {
     this.discipline.write(pcpu, table, place.root, address, oldLo, newLo, release, site);
     if (stale.count > 0 && ((oldLo | newLo) & VALID) !== 0) this.intoReused(page, (newLo & VALID) !== 0);
     trees.put(table, slot, newLo, newHi, oldLo === 0 && oldHi === 0);
-    const at = this.where(place, vmid, (oldLo & VALID) !== 0);
+    const at = this.where(pcpu, place, vmid, (oldLo & VALID) !== 0);
     if (at !== NIL) this.change(pcpu, table, slot, place, at, oldLo, oldHi, newLo, newHi, site);
     else if ((oldLo & VALID) !== 0) this.unlinked(table, oldLo, oldHi);
     if ((newLo & VALID) !== 0) this.links(table, slot, newLo, newHi);
@@ -107,7 +107,7 @@ export class Writes {
   }
 
   /** Whose tables these are: a VMID, EL2's, or NIL where nothing can be held of them; a root's other VMIDs are {@link others}. */
-  private where(place: Place, vmid: number, removes: boolean): number {
+  private where(pcpu: number, place: Place, vmid: number, removes: boolean): number {
     const { state } = this;
     if (place.root !== NONE) {
       if (place.stage === EL2_STAGE) return EL2_SPACE;
@@ -117,6 +117,8 @@ export class Writes {
     if (place.stage !== 2 || !place.older) return NIL;
     // Of a tree older than the trace: of the VMID in force, where else.
     if (removes) this.withoutTree++;
+    // Where no root is ever told, nothing else tells that the VMID is in use.
+    if (!state.shown.roots) state.makeLive(vmid, pcpu);
     return vmid;
   }
 
@@ -147,7 +149,7 @@ export class Writes {
     e.pcpu = pcpu;
     e.site = site;
     e.rights = false;
-    if (is !== "invalid") this.made(table, slot, space, input, level, newLo, newHi, is);
+    if (is !== "invalid") this.made(table, slot, place.root, space, input, level, newLo, newHi, is);
     if (was === "invalid") return;
     if (is !== "invalid") {
       const change = compare(oldLo, oldHi, newLo, newHi, was, is, place.stage);
@@ -252,6 +254,7 @@ export class Writes {
   private made(
     table: number,
     slot: number,
+    root: number,
     space: number,
     input: number,
     level: number,
@@ -260,32 +263,51 @@ export class Writes {
     is: string,
   ): void {
     const { state, waste } = this;
-    const { stale } = state;
     waste.remade(table, slot);
-    if (stale.count === 0 || stale.of[space] === 0) return;
+    if (state.stale.count === 0) return;
+    const vmids = root === NONE || space === EL2_SPACE ? undefined : state.vmidsOf.get(root);
+    if (vmids === undefined) this.meetsIn(space, table, slot, input, level, lo, hi, is);
+    else for (const vmid of vmids) this.meetsIn(vmid, table, slot, input, level, lo, hi, is);
+  }
+
+  /** The former ones of a space. */
+  private meetsIn(
+    space: number,
+    table: number,
+    slot: number,
+    input: number,
+    level: number,
+    lo: number,
+    hi: number,
+    is: string,
+  ): void {
+    const { stale } = this.state;
+    if (stale.of[space] === 0) return;
     // Above, or the same: at these addresses and levels.
     if (input >= 0)
       for (let l = 0; l <= level; l++) {
         const at = Math.floor(input / pagesAtLevel(l)) * pagesAtLevel(l);
         for (let id = stale.at(at, l); id !== NIL; ) {
           const after = stale.nextAt(id);
-          this.meets(id, table, slot, lo, hi, level, is);
+          if (stale.space[id] === space) this.meets(id, table, slot, lo, hi, level, is);
           id = after;
         }
       }
     // Below, and what only its slot is known of.
-    if (input < 0 || level < 3 || stale.odd[space]! > 0)
-      for (let id = stale.head[space]!; id !== NIL; ) {
-        const after = stale.next[id]!;
-        const inside =
-          stale.level[id]! > level &&
-          input >= 0 &&
-          stale.input[id]! >= input &&
-          stale.input[id]! < input + pagesAtLevel(level);
-        if (inside || (stale.input[id]! < 0 && stale.table[id] === table && stale.slot[id] === slot))
-          this.meets(id, table, slot, lo, hi, level, is);
-        id = after;
-      }
+    if (input >= 0 && level === LEVELS - 1 && stale.odd[space] === 0) return;
+    for (let id = stale.head[space]!; id !== NIL; ) {
+      const after = stale.next[id]!;
+      if (this.isInside(id, table, slot, input, level)) this.meets(id, table, slot, lo, hi, level, is);
+      id = after;
+    }
+  }
+
+  /** True for an entry below a descriptor, or of the same one where addresses are not known. */
+  private isInside(id: number, table: number, slot: number, input: number, level: number): boolean {
+    const { stale } = this.state;
+    const its = stale.input[id]!;
+    if (its < 0) return stale.table[id] === table && stale.slot[id] === slot;
+    return input >= 0 && stale.level[id]! > level && its >= input && its < input + pagesAtLevel(level);
   }
 
   /** A new descriptor meets a former one that may still be held. */
@@ -320,9 +342,18 @@ export class Writes {
     for (let other = stale.head[space]!; other !== NIL; ) {
       const after = stale.next[other]!;
       const inside = stale.input[other]! >= input && stale.input[other]! < input + pages;
-      if (inside && stale.born[other] === born) stale.remove(other);
+      // What was changed in the table meanwhile is not given again.
+      if (inside && stale.born[other] === born && this.isAsBefore(other)) stale.remove(other);
       other = after;
     }
+  }
+
+  /** True when an entry's descriptor stands where it stood. */
+  private isAsBefore(id: number): boolean {
+    const { stale, trees } = this.state;
+    const table = stale.table[id]!;
+    const slot = stale.slot[id]!;
+    return trees.lo(table, slot) === stale.lo[id] && trees.hi(table, slot) === stale.hi[id];
   }
 
   /** A valid descriptor gives pages, or links to a table: former uses of these must be over. */
@@ -339,10 +370,21 @@ export class Writes {
       this.discipline.link(table, slot, page);
       if (stale.count > 0) this.reused(page, 1, root, true);
       this.waste.reused(page, 1);
+      this.retire(page);
       trees.link(table, slot, page);
       return;
     }
     if (stale.count > 0) this.reused(page, pagesAtLevel(level), root, false);
+  }
+
+  /** What was a root is a table of another tree from now on. */
+  private retire(page: number): void {
+    const { trees, vmidsOf, rootOf } = this.state;
+    const table = trees.at(page);
+    if (table === NONE || trees.isRoot[table] === 0) return;
+    trees.isRoot[table] = 0;
+    for (const vmid of vmidsOf.get(table) ?? []) if (rootOf[vmid] === table) rootOf[vmid] = NONE;
+    vmidsOf.delete(table);
   }
 
   private reused(page: number, pages: number, root: number, asTable: boolean): void {

@@ -92,3 +92,10 @@ test("casemate's logs come out as their names say", {
     assert.equal(status, log.startsWith("bad") ? 3 : 0, log);
   }
 });
+
+test("an NDJSON trace that says its CPU behind its events is judged on that one", async () => {
+  const trace = join(folder, "switch.ndjson");
+  await shootdown("simulate", "vcpu-switch", "-p", "xen-today", "--cpu", "neoverse-v2", "-o", trace);
+  const { out } = await shootdown("check", trace, "--host", "bare-metal");
+  assert.match(out, /judged on neoverse-v2:\s+nothing unsafe found/);
+});

@@ -18,6 +18,7 @@ import { register as prove } from "./prove.js";
 import { register as show } from "./show.js";
 import { register as simulate } from "./simulate.js";
 import { register as tlbi } from "./tlbi.js";
+import { register as traces } from "./traces.js";
 
 /**
  * Runs one command, `words` without "shootdown"; resolves with its exit status: 1 for input that cannot be used, 2 for wrong
@@ -60,6 +61,7 @@ function program(): Command {
     tlbi,
     explain,
     listings,
+    traces,
     completion,
   ])
     register(program);

@@ -18,7 +18,7 @@ import {
 } from "../report/index.js";
 import { KINDS, type ReadPart, SUMMARY_COLUMNS, Summing } from "../trace/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { noteUnchecked, partialOption } from "./integrity.js";
+import { noteUnchecked, partialOption, TRACE_ARGUMENT } from "./integrity.js";
 import { outputWidth, print, printJson, printRawJson, quietOnBrokenPipe, terminalWidth } from "./output.js";
 
 /** Lines of a page of events. */
@@ -50,7 +50,7 @@ export function register(program: Command): void {
     .description(
       "summarise a trace: who issued which TLBI, for whom, how often, from where; or page through its events",
     )
-    .argument("<trace>", "a trace: *.parquet, *.ndjson, or - for NDJSON on standard input")
+    .argument("<trace>", TRACE_ARGUMENT)
     .option("--json", "print the summary as JSON, or with --events the events as NDJSON")
     .option("--events", "show the events, one a line")
     .addOption(

@@ -1,4 +1,5 @@
 /** A trace on trial for a command: read, checked on the CPU that it was made on, and what is wasted priced on hosts. */
+import { statSync } from "node:fs";
 import { type CpuProfile, cpuProfile } from "../arch/index.js";
 import { CHECK_COLUMNS, Checker, type CheckResult, type Finding } from "../check/index.js";
 import { cpuOfTrace } from "../compare/index.js";
@@ -55,7 +56,7 @@ export async function checkTrace(trace: string, asked: Asked): Promise<{ checked
   let cpu = cpuOf(known, asked.cpu);
   let { result, info, warnings } = await once(trace, cpu, asked.partial);
   const then = cpuOf(info.recording, asked.cpu);
-  if (trace !== "-" && !sameCpu(then, cpu)) {
+  if (!sameCpu(then, cpu) && isAgain(trace)) {
     cpu = then;
     ({ result, info, warnings } = await once(trace, cpu, asked.partial));
   }
@@ -82,6 +83,9 @@ async function once(
   const { info, warnings } = await readWithProgress(trace, [checker], { columns: CHECK_COLUMNS, partial });
   return { result: checker.finish(), info, warnings };
 }
+
+/** What has been read can be read again: a file, not a pipe. */
+const isAgain = (trace: string): boolean => trace !== "-" && statSync(trace).isFile();
 
 const cpuOf = (recording: TraceRecording | undefined, asked: string | undefined): CpuProfile =>
   recording === undefined && asked === undefined ? cpuProfile(ASSUMED)! : cpuOfTrace(recording, asked);

@@ -16,4 +16,4 @@ export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLin
 export { cpusOf, occasionsOf, questionsOf } from "./questions.js";
 export { readSide, readWithProgress } from "./read.js";
 export { saveScenarios } from "./save.js";
-export { simulateInto } from "./simulate.js";
+export { simulateInto, simulateSide } from "./simulate.js";

@@ -1,5 +1,6 @@
 /** Reading a trace for a command: with a bar on the terminal, and an end at Ctrl-C. */
 
+import { tracePath } from "../catalog/index.js";
 import type { PhasePrices, TraceSide } from "../compare/index.js";
 import { noteStandardInput } from "../files/index.js";
 import { readAnyTrace } from "../import/index.js";
@@ -16,7 +17,7 @@ import {
 import { io } from "./io.js";
 import { interruptible, interruptibleInto, Progress } from "./progress.js";
 
-/** As readTrace; throws an Interrupted after Ctrl-C. `output` is where the sinks write, if they do; `format` says whose log it is, where that is not to be told by its bytes. The sinks get the columns of `part`, and those that the warnings need. */
+/** As readTrace, also by the name of a trace that comes with the package; throws an Interrupted after Ctrl-C. `output` is where the sinks write, if they do; `format` says whose log it is, where that is not to be told by its bytes. The sinks get the columns of `part`, and those that the warnings need. */
 export async function readWithProgress(
   trace: string,
   sinks: readonly TraceSink[],
@@ -27,11 +28,12 @@ export async function readWithProgress(
   const progress = new Progress("events");
   const update = (read: number, of: number | undefined): void => progress.update(read, of ?? 0);
   const losses = new Losses();
+  const path = tracePath(trace);
   const columns = part.columns && [...new Set([...part.columns, ...LOSS_COLUMNS])];
   try {
     const read = (signal: AbortSignal): Promise<ReadResult> =>
       readAnyTrace(
-        trace,
+        path,
         [...sinks, losses],
         {
           ...part,

@@ -143,7 +143,7 @@ test("CPUs that were asked for are named; 'every CPU' is all profiles that there
 test("what a CPU lacks is counted as not applicable and no unknown; an unknown is never a dash", () => {
   const text = proofText(sampleProof(), { width: 200, witness: false });
   assert.match(text, /^needy +- +- +cortex-a72$/m);
-  assert.match(text, /12 verdicts: 8 sound, 2 unsound, 2 not applicable\./);
+  assert.match(text, /12 verdicts: 8 sound, 2 unsound, 2 not applicable\. /);
   const { results, ...proof } = sampleProof();
   const open = results.map((one) => (one.verdict === "not-applicable" ? { ...one, verdict: "unknown" as const } : one));
   assert.match(proofText({ ...proof, results: open }, { width: 200, witness: false }), /^needy +unknown +unknown /m);

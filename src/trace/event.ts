@@ -1,6 +1,7 @@
 /**
  * The events of a trace: what matters to translation, and the marks that say why it happened. One row is one event; the
- * columns mean the same for every event, except `address`, `from` and `to` (64 bits each), whose use the table says:
+ * columns mean the same for every event, except `address`, `from` and `to` (64 bits each; in files `before` and `after`), whose
+ * use the table says:
  *
  * | kind    | name (code)                       | address              | from            | to               |
  * |---------|-----------------------------------|----------------------|-----------------|------------------|
@@ -84,6 +85,12 @@ export const MARKS = {
   fault: "the handling of a fault by the hypervisor",
 } as const;
 export type MarkClass = keyof typeof MARKS;
+/** Which of a mark's two events has a value in `to`, as MARKS says. */
+const MARK_VALUES: Readonly<Partial<Record<string, number>>> = {
+  hypercall: Kind.end,
+  domain: Kind.begin,
+  "vcpu-switch": Kind.begin,
+};
 
 /** No domain (the hypervisor itself, the idle domain), in the `domain` column: Xen's DOMID_INVALID. */
 export const NO_DOMAIN = 0x7ff4;
@@ -144,6 +151,14 @@ export function nameOf(kind: number, code: number, names: Names): string {
     default:
       return WRITES[code]!;
   }
+}
+
+/** False where `to` says nothing at events of this kind and name: a TLBI without operand, a mark without a number. */
+export function saysTo(kind: number, code: number, names: Names): boolean {
+  if (kind === Kind.tlbi) return TLBI_OPS[code]!.operand !== "none";
+  if (kind !== Kind.begin && kind !== Kind.end) return true;
+  const name = names.list[code]!;
+  return MARK_VALUES[name.slice(0, name.indexOf(":"))] === kind;
 }
 
 const HINT_NAMES = Object.keys(HINTS) as readonly (keyof typeof HINTS)[];

@@ -9,7 +9,7 @@ export { Access, codeOf, KINDS, Kind, type MarkClass, Names, NO_DOMAIN, NO_LEVEL
 export { FromPhase } from "./from-phase.js";
 export { incomplete, LOSS_COLUMNS, Losses, lossWarnings, type TraceLosses, traceWarnings } from "./losses.js";
 export { MarkReader, named, OUTSIDE, parseMark, TOTAL } from "./marks.js";
-export { NdjsonTrace } from "./ndjson.js";
+export { NdjsonTrace } from "./ndjson-writer.js";
 export type { Integrity, ReadPart, TraceInfo } from "./read.js";
 export { Recorder } from "./recorder.js";
 export type { TraceRecording } from "./recording.js";

@@ -23,7 +23,7 @@ export interface TraceLosses {
 }
 
 /** Columns that {@link Losses} reads. */
-export const LOSS_COLUMNS = ["kind", "pcpu", "name", "stage", "level", "to", "unknown"] as const;
+export const LOSS_COLUMNS = ["kind", "pcpu", "name", "stage", "level", "after", "unknown"] as const;
 
 const REMOVAL = "hypercall:XENMEM_remove_from_physmap";
 const PCPUS = 256;

@@ -23,7 +23,7 @@ export function proofText(
   else if (unsound.length > 0)
     parts.push(wrapped(`How it fails: shootdown prove ${unsound[0]!.result.policy}, or --witness for all.`, width));
   parts.push(`Assumptions\n${proof.assumptions.map((text) => wrapped(`- ${text}`, width, "  ")).join("")}`);
-  parts.push(wrapped(`${lookedAt(proof)} ${sumOf(proof)}`, width));
+  parts.push(wrapped(lookedAt(proof), width) + wrapped(sumOf(proof), width));
   if (made) parts.push(madeText(made, width));
   return parts.join("\n");
 }

@@ -1,16 +1,16 @@
 /** Reads a trace from a Parquet file, row group by row group and block by block, only the columns and rows that are asked for. */
-import { InputError } from "../input/index.js";
-import { BLOCK_EVENTS, EventError, type TraceSink } from "./buffer.js";
-import { COLUMNS, type ColumnName, columnOf } from "./columns.js";
-import { PRODUCER_KEY, RECORDING_KEY } from "./parquet.js";
-import { Block } from "./parquet-block.js";
-import { sha256 } from "./parquet-digest.js";
-import { type Chunk, type Footer, type Group, readFooter } from "./parquet-footer.js";
-import { type ByteSource, foreignRows } from "./parquet-foreign.js";
-import { PageReader } from "./parquet-page.js";
-import { type ColumnRows, RowError } from "./parquet-rows.js";
-import type { ReadPart, TraceInfo } from "./read.js";
-import { parseRecording } from "./recording.js";
+import { InputError } from "../../input/index.js";
+import { BLOCK_EVENTS, EventError, type TraceSink } from "../buffer.js";
+import { COLUMNS, type ColumnName, columnOf } from "../columns.js";
+import type { ReadPart, TraceInfo } from "../read.js";
+import { parseRecording } from "../recording.js";
+import { Block } from "./block.js";
+import { sha256 } from "./digest.js";
+import { type Chunk, type Footer, type Group, readFooter } from "./footer.js";
+import { type ByteSource, foreignRows } from "./foreign.js";
+import { PRODUCER_KEY, RECORDING_KEY } from "./format.js";
+import { PageReader } from "./page.js";
+import { type ColumnRows, RowError } from "./rows.js";
 
 /** A trace in a Parquet file, opened: the footer is checked. */
 export class ParquetTraceFile {
@@ -46,16 +46,17 @@ export class ParquetTraceFile {
     // What an older file does not have stays as an event without it has it.
     const present = this.footer.groups[0]?.chunks;
     const columns = COLUMNS.filter((column) => wanted.has(column) && present?.has(column));
+    const all = part.columns === undefined;
     let block: Block | undefined;
     const groups = this.footer.groups.filter(({ start, rows }) => start < end && from < start + rows);
     let done = 0;
-    let ahead = groups.length > 0 ? this.fetch(groups[0]!, columns) : undefined;
+    let ahead = groups.length > 0 ? this.fetch(groups[0]!, columns, all) : undefined;
     for (const [g, group] of groups.entries()) {
       part.signal?.throwIfAborted();
       const bytes = await ahead!;
       block ??= new Block(this.path);
       // The next row group is on its way while this one is decoded.
-      ahead = g + 1 < groups.length ? this.fetch(groups[g + 1]!, columns) : undefined;
+      ahead = g + 1 < groups.length ? this.fetch(groups[g + 1]!, columns, all) : undefined;
       const readers = await this.open(block, group, bytes);
       const first = Math.max(from - group.start, 0);
       const last = Math.min(end - group.start, group.rows);
@@ -88,27 +89,39 @@ export class ParquetTraceFile {
     }
   }
 
-  /** The bytes of the chunks that PageReader takes, held against their digest; undefined for the others. */
-  private fetch(group: Group, columns: readonly ColumnName[]): Promise<Fetched[]> {
+  /**
+   * The bytes of the chunks that PageReader takes, held against their digest; undefined for the others. Who asks for `all`
+   * columns has the derived ones checked as well.
+   */
+  private fetch(group: Group, columns: readonly ColumnName[], all: boolean): Promise<Fetched[]> {
     const bytes = Promise.all(
       columns.map(async (column): Promise<Fetched> => {
         const chunk = group.chunks.get(column)!;
-        if (!chunk.paged && chunk.sha256 === undefined) return { chunk, bytes: undefined };
-        const bytes = await this.file.slice(chunk.start, chunk.end);
-        if (chunk.sha256 !== undefined && sha256(new Uint8Array(bytes)) !== chunk.sha256)
-          throw this.unreadable(group.start, column, "its bytes do not match their digest");
-        return { chunk, bytes: chunk.paged ? bytes : undefined };
+        if (!chunk.paged && chunk.sha256 === undefined) return { column, chunk, bytes: undefined };
+        const bytes = await this.checked(group, chunk);
+        return { column, chunk, bytes: chunk.paged ? bytes : undefined };
       }),
-    );
+    ).then(async (fetched) => {
+      if (all) for (const chunk of group.derived) if (chunk.sha256 !== undefined) await this.checked(group, chunk);
+      return fetched;
+    });
     bytes.catch(() => {}); // it is awaited later, or never when an earlier row group fails
+    return bytes;
+  }
+
+  /** The bytes of a chunk, held against its digest if there is one. */
+  private async checked({ start }: Group, chunk: Chunk): Promise<ArrayBuffer> {
+    const bytes = await this.file.slice(chunk.start, chunk.end);
+    if (chunk.sha256 !== undefined && sha256(new Uint8Array(bytes)) !== chunk.sha256)
+      throw this.unreadable(start, chunk.column, "its bytes do not match their digest");
     return bytes;
   }
 
   private async open(block: Block, group: Group, fetched: readonly Fetched[]): Promise<Readers> {
     const readers = new Map<ColumnName, ColumnRows>();
     const { start, rows } = group;
-    for (const { chunk, bytes } of fetched) {
-      const { column, codec, nullable } = chunk;
+    for (const { column, chunk, bytes } of fetched) {
+      const { codec, nullable } = chunk;
       try {
         readers.set(
           column,
@@ -142,12 +155,13 @@ export class ParquetTraceFile {
     return this.unreadable(row, column, error instanceof Error ? error.message : String(error));
   }
 
-  private unreadable(row: number, column: ColumnName, why: string): InputError {
+  private unreadable(row: number, column: Chunk["column"], why: string): InputError {
     return InputError.at(this.path, 0, `row ${row}: column '${column}' cannot be read: ${why}`);
   }
 }
 
 interface Fetched {
+  readonly column: ColumnName;
   readonly chunk: Chunk;
   readonly bytes: ArrayBuffer | undefined;
 }

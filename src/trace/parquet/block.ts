@@ -1,10 +1,10 @@
 /** The block of events that is filled from the columns of a Parquet trace, column by column. */
-import { InputError } from "../input/index.js";
-import { BLOCK_EVENTS, EventBuffer } from "./buffer.js";
-import { COLUMN_TABLE, type ColumnName, columnOf, type SmallColumnName, WIDE_COLUMNS } from "./columns.js";
-import { codeOf, KINDS, Names } from "./event.js";
-import { type ColumnRows, Texts } from "./parquet-rows.js";
-import { unknownName } from "./read.js";
+import { InputError } from "../../input/index.js";
+import { BLOCK_EVENTS, EventBuffer } from "../buffer.js";
+import { COLUMN_TABLE, type ColumnName, columnOf, fieldOf, type SmallColumnName, WIDE_COLUMNS } from "../columns.js";
+import { codeOf, KINDS, Names } from "../event.js";
+import { unknownName } from "../read.js";
+import { type ColumnRows, Texts } from "./rows.js";
 
 /** Columns that are not filled hold what an event without them has. */
 export class Block {
@@ -15,7 +15,7 @@ export class Block {
   private readonly decoded = new Int32Array(BLOCK_EVENTS);
   /** the 64-bit columns of the buffer, into which rows are decoded as they are */
   private readonly wide = new Map<ColumnName, Int32Array>(
-    WIDE_COLUMNS.map((column) => [column, new Int32Array(this.buffer[column].buffer)]),
+    WIDE_COLUMNS.map((column) => [column, new Int32Array(this.buffer[fieldOf(column)].buffer)]),
   );
   /** the row of the file that is event 0 */
   private first = 0;

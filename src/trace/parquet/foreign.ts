@@ -3,9 +3,10 @@
  * group in memory.
  */
 import { type FileMetaData, parquetRead } from "hyparquet";
-import { type ColumnName, columnOf, wordsOf } from "./columns.js";
-import { unpacked } from "./parquet-page.js";
-import { type ColumnRows, RowError, type Texts } from "./parquet-rows.js";
+import { type ColumnName, columnOf, wordsOf } from "../columns.js";
+import { isNullable } from "./nulls.js";
+import { unpacked } from "./page.js";
+import { absentIn, type ColumnRows, RowError, type Texts } from "./rows.js";
 
 /** Bytes of a file from `start` to `end` (exclusive). */
 export interface ByteSource {
@@ -27,14 +28,17 @@ export async function foreignRows(
 ): Promise<ColumnRows> {
   if (rows > MAX_FOREIGN_ROWS)
     throw new Error(`a row group of ${rows} rows in this encoding, expected at most ${MAX_FOREIGN_ROWS}`);
-  const out = new Int32Array(rows * wordsOf(column));
+  const words = wordsOf(column);
+  const out = new Int32Array(rows * words);
   let seen = 0;
   let wrong: RowError | undefined; // what is thrown within onChunk nobody catches
-  const { holds } = columnOf(column);
+  const { holds, former } = columnOf(column);
+  const nil = isNullable(column) ? absentIn(column, texts) : undefined;
+  const named = metadata.schema.some(({ name }) => name === column) ? column : former!;
   await parquetRead({
     file,
     metadata,
-    columns: [column],
+    columns: [named],
     rowStart: start,
     rowEnd: start + rows,
     compressors: { GZIP: (bytes, size) => unpacked("GZIP", bytes, size) },
@@ -50,7 +54,9 @@ export async function foreignRows(
           else if (holds === "wide" && typeof value === "bigint") {
             out[2 * row] = Number(BigInt.asUintN(32, value));
             out[2 * row + 1] = Number(BigInt.asUintN(32, value >> 32n));
-          } else
+          } else if ((value === null || value === undefined) && nil !== undefined)
+            out.fill(nil, words * row, words * (row + 1));
+          else
             wrong = new RowError(row, value === null || value === undefined ? "it is null" : `it is ${String(value)}`);
         } catch (error) {
           wrong = new RowError(row, (error as Error).message);
@@ -60,7 +66,7 @@ export async function foreignRows(
   });
   if (wrong !== undefined) throw wrong;
   if (seen !== rows) throw new Error(`${seen} of ${rows} values`);
-  return new Decoded(out, wordsOf(column));
+  return new Decoded(out, words);
 }
 
 /** Rows that are all decoded. */

@@ -3,16 +3,17 @@
  * counts of the file, of its row groups and of their columns agree, and where do the columns stand.
  */
 import { type ColumnMetaData, type CompressionCodec, type FileMetaData, parquetMetadata } from "hyparquet";
-import { InputError } from "../input/index.js";
-import { COLUMNS, type ColumnName, columnOf } from "./columns.js";
-import { TRACE_VERSION, VERSION_KEY } from "./parquet.js";
-import { CHUNK_KEY, CREATED_BY, isSealed } from "./parquet-digest.js";
-import type { ByteSource } from "./parquet-foreign.js";
-import { isPaged } from "./parquet-page.js";
+import { InputError } from "../../input/index.js";
+import { COLUMNS, type ColumnName, columnNamed, columnOf } from "../columns.js";
+import { DERIVED_COLUMNS, type DerivedColumn } from "./derived.js";
+import { CHUNK_KEY, CREATED_BY, isSealed } from "./digest.js";
+import type { ByteSource } from "./foreign.js";
+import { TRACE_VERSION, VERSION_KEY } from "./format.js";
+import { isPaged } from "./page.js";
 
 /** A column chunk of a row group: bytes [start, end) of the file. */
 export interface Chunk {
-  readonly column: ColumnName;
+  readonly column: ColumnName | DerivedColumn;
   readonly start: number;
   readonly end: number;
   readonly codec: CompressionCodec;
@@ -29,6 +30,8 @@ export interface Group {
   readonly start: number;
   readonly rows: number;
   readonly chunks: ReadonlyMap<ColumnName, Chunk>;
+  /** what nobody reads, and stands under its digest all the same */
+  readonly derived: readonly Chunk[];
 }
 
 export interface Footer {
@@ -99,7 +102,7 @@ function checkVersions(metadata: FileMetaData, trace: string | undefined, path: 
 function checkSchema({ schema }: FileMetaData, path: string): void {
   const physical = { text: "BYTE_ARRAY", small: "INT32", wide: "INT64" } as const;
   for (const column of COLUMNS) {
-    const [element, ...more] = schema.slice(1).filter(({ name }) => name === column);
+    const [element, ...more] = schema.slice(1).filter(({ name }) => columnNamed(name) === column);
     if (element === undefined) {
       if (columnOf(column).optional) continue;
       throw InputError.at(path, 0, `not a trace: it has no column '${column}'`);
@@ -123,7 +126,7 @@ const whole = (value: unknown): number =>
 /** The row groups, whose columns stand before byte `end`. */
 function groupsOf(metadata: FileMetaData, end: number, sealed: boolean, path: string): Group[] {
   const leaves = metadata.schema.slice(1).filter(({ type }) => type !== undefined);
-  const present = COLUMNS.filter((column) => leaves.some(({ name }) => name === column));
+  const present = COLUMNS.filter((column) => leaves.some(({ name }) => columnNamed(name) === column));
   const groups: Group[] = [];
   let start = 0;
   for (const [g, group] of metadata.row_groups.entries()) {
@@ -136,24 +139,29 @@ function groupsOf(metadata: FileMetaData, end: number, sealed: boolean, path: st
       throw InputError.at(path, 0, `a row group of ${rows} rows, expected at most ${MAX_GROUP_ROWS}`);
     if (group.columns.length !== leaves.length) fail(`has ${group.columns.length} columns, expected ${leaves.length}`);
     const chunks = new Map<ColumnName, Chunk>();
+    const derived: Chunk[] = [];
     for (const [i, { meta_data: of }] of group.columns.entries()) {
       const leaf = leaves[i]!;
       const name = of?.path_in_schema.at(-1);
       if (of === undefined || name !== leaf.name) fail(`has the column '${name}' where '${leaf.name}' should stand`);
-      else if (of.path_in_schema.length === 1 && (COLUMNS as readonly string[]).includes(name!)) {
+      else if (of.path_in_schema.length === 1) {
+        const column = columnNamed(name!);
+        const unread = DERIVED_COLUMNS.find((known) => known === name);
+        if (column === undefined && unread === undefined) continue;
         if (whole(of.num_values) !== rows) fail(`has ${rows} rows, its column '${name}' ${of.num_values}`);
         if (of.type !== leaf.type) fail(`has the column '${name}' as ${of.type}, expected ${leaf.type}`);
-        const chunk = chunkOf(of, name as ColumnName, leaf.repetition_type !== "REQUIRED", sealed);
+        const chunk = chunkOf(of, (column ?? unread)!, leaf.repetition_type !== "REQUIRED", sealed);
         if (!(chunk.start >= 4 && chunk.start <= chunk.end && chunk.end <= end))
           throw InputError.at(path, 0, `row ${start}: column '${name}' cannot be read: it is not in the file`);
-        chunks.set(chunk.column, chunk);
+        if (column === undefined) derived.push(chunk);
+        else chunks.set(column, chunk);
       }
     }
     if (chunks.size !== present.length) fail("does not have all columns of a trace");
     const bytes = [...chunks.values()].reduce((sum, chunk) => sum + chunk.end - chunk.start, 0);
     if (bytes > MAX_GROUP_BYTES)
       throw InputError.at(path, 0, `a row group of ${bytes} bytes, expected at most ${MAX_GROUP_BYTES}`);
-    groups.push({ start, rows, chunks });
+    groups.push({ start, rows, chunks, derived });
     start += rows;
   }
   if (whole(metadata.num_rows) !== start)
@@ -162,7 +170,7 @@ function groupsOf(metadata: FileMetaData, end: number, sealed: boolean, path: st
   return groups;
 }
 
-function chunkOf(of: ColumnMetaData, column: ColumnName, nullable: boolean, sealed: boolean): Chunk {
+function chunkOf(of: ColumnMetaData, column: Chunk["column"], nullable: boolean, sealed: boolean): Chunk {
   const start = whole(of.dictionary_page_offset || of.data_page_offset);
   const end = start + whole(of.total_compressed_size);
   // A footer that agrees with its digest has one for each chunk; "" agrees with no bytes.
@@ -173,7 +181,9 @@ function chunkOf(of: ColumnMetaData, column: ColumnName, nullable: boolean, seal
 
 /** No two columns are the same bytes: one of them would be another's. */
 function checkDisjoint(groups: readonly Group[], path: string): void {
-  const all = groups.flatMap(({ chunks }) => [...chunks.values()]).sort((a, b) => a.start - b.start);
+  const all = groups
+    .flatMap(({ chunks, derived }) => [...chunks.values(), ...derived])
+    .sort((a, b) => a.start - b.start);
   for (const [i, chunk] of all.entries())
     if (i > 0 && chunk.start < all[i - 1]!.end)
       throw damaged(path, `the columns '${all[i - 1]!.column}' and '${chunk.column}' stand in the same place`);

@@ -1,4 +1,5 @@
 /** What readers of a column chunk have in common: where its rows go, and what may be wrong with one of them. */
+import { type ColumnName, columnOf } from "../columns.js";
 
 /** The rows of a column chunk, in their order. Each method throws an Error that says what is wrong with the bytes. */
 export interface ColumnRows {
@@ -20,6 +21,12 @@ export class RowError extends Error {
   ) {
     super(message);
   }
+}
+
+/** What stands for null in a column: a text's id, or what an event without it has. */
+export function absentIn(column: ColumnName, texts: Texts): number {
+  const { holds, absent } = columnOf(column);
+  return holds === "text" ? texts.id("") : absent;
 }
 
 /** More than a trace's marks, sites and names of the architecture can be. */

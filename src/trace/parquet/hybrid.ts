@@ -71,6 +71,26 @@ export function encodeHybrid(values: Uint32Array, n: number, width: number, out:
   pack(values, packedFrom, n, width, out);
 }
 
+/** Appends zeros and ones at width 1: one run length if they are all the same, else all of them packed, which gzip shortens. */
+export function encodeBits(bits: Uint8Array, n: number, out: Bytes): void {
+  let ones = 0;
+  for (let i = 0; i < n; i++) ones += bits[i]!;
+  if (ones === 0 || ones === n) {
+    out.varint(n * 2);
+    out.append(Uint8Array.of(ones === 0 ? 0 : 1));
+    return;
+  }
+  const bytes = Math.ceil(n / 8);
+  out.varint(bytes * 2 + 1);
+  out.reserve(bytes);
+  const { data } = out;
+  for (let i = 0; i < n; i += 8) {
+    let byte = 0;
+    for (let bit = Math.min(8, n - i) - 1; bit >= 0; bit--) byte = (byte << 1) | bits[i + bit]!;
+    data[out.length++] = byte;
+  }
+}
+
 /** One packed run of values[from..to), its last group filled up with zeros. */
 function pack(values: Uint32Array, from: number, to: number, width: number, out: Bytes): void {
   if (from >= to) return;

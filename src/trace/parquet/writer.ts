@@ -1,13 +1,15 @@
 /** Writes a trace as a Parquet file, row group by row group, in memory that does not grow with the file. */
 import type { RowGroup } from "hyparquet";
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
-import type { EventBuffer, TraceSink } from "./buffer.js";
-import { COLUMNS, type ColumnName, columnOf, fieldOf, type TextColumn } from "./columns.js";
-import { KINDS, Kind, type Names, nameOf } from "./event.js";
-import { GROUP_ROWS, PRODUCER_KEY, RECORDING_KEY, SCHEMA, TRACE_VERSION, VERSION_KEY } from "./parquet.js";
-import { SmallColumn, WideColumn } from "./parquet-columns.js";
-import { CREATED_BY, FOOTER_KEY, NO_DIGEST, seal } from "./parquet-digest.js";
-import { recordingJson, type TraceRecording } from "./recording.js";
+import type { EventBuffer, TraceSink } from "../buffer.js";
+import { COLUMNS, type ColumnName, columnOf, fieldOf, type TextColumn } from "../columns.js";
+import { KINDS, Kind, type Names, nameOf } from "../event.js";
+import { recordingJson, type TraceRecording } from "../recording.js";
+import { CountColumn, SmallColumn, WideColumn } from "./columns.js";
+import { DERIVED_COLUMNS, type DerivedColumn, PHASE_DOMAIN, PhaseRows } from "./derived.js";
+import { CREATED_BY, FOOTER_KEY, NO_DIGEST, seal } from "./digest.js";
+import { GROUP_ROWS, PRODUCER_KEY, RECORDING_KEY, SCHEMA, TRACE_VERSION, VERSION_KEY } from "./format.js";
+import { isNullable, Presence } from "./nulls.js";
 
 /** "PAR1": the first and the last four bytes of a Parquet file. */
 const MAGIC = Uint8Array.of(0x50, 0x41, 0x52, 0x31);
@@ -18,10 +20,11 @@ const NAME_DOMAIN = 0x2_0000;
 /** The way of a column into the file; `text` is what the values of a text column stand for. */
 function columnWriter(name: ColumnName, text: ((value: number) => string) | undefined): SmallColumn | WideColumn {
   const { holds, array } = columnOf(name);
-  if (holds === "wide") return new WideColumn(name);
-  if (name === "name") return new SmallColumn(name, NAME_DOMAIN, 0, text);
+  const nullable = isNullable(name);
+  if (holds === "wide") return new WideColumn(name, nullable);
+  if (name === "name") return new SmallColumn(name, nullable, NAME_DOMAIN, 0, text);
   const values = 2 ** (8 * array.BYTES_PER_ELEMENT);
-  return new SmallColumn(name, values, array === Int8Array ? -values / 2 : 0, text);
+  return new SmallColumn(name, nullable, values, array === Int8Array ? -values / 2 : 0, text);
 }
 
 /**
@@ -49,9 +52,17 @@ export class ParquetTrace implements TraceSink {
     site: (id) => this.names!.list[id]!,
   };
   private readonly columns = COLUMNS.map((name) => ({
+    name,
     field: fieldOf(name),
     to: columnWriter(name, (this.textOfValue as Partial<Record<ColumnName, (value: number) => string>>)[name]),
   }));
+
+  private readonly presence = new Presence();
+  private readonly phases = new PhaseRows();
+  private readonly derived = {
+    event: new CountColumn("event"),
+    phase: new SmallColumn("phase", true, PHASE_DOMAIN, 0, (mark) => this.phases.text(mark)),
+  } satisfies Record<DerivedColumn, unknown>;
 
   /** what the trace says about its run, set before {@link ParquetTrace.finish} */
   recording: TraceRecording | undefined;
@@ -71,8 +82,15 @@ export class ParquetTrace implements TraceSink {
     const n = buffer.length;
     if (n === 0) return;
     this.names = names;
-    for (const { field, to } of this.columns)
-      to.add(field === "code" ? this.nameColumn(buffer, names) : buffer[field], n);
+    this.phases.fill(buffer, names);
+    this.derived.event.add(this.phases.values, n); // no value of its own: rows are counted
+    this.derived.phase.add(this.phases.values, n, this.phases.levels);
+    for (const { name, field, to } of this.columns)
+      to.add(
+        field === "code" ? this.nameColumn(buffer, names) : buffer[field],
+        n,
+        this.presence.of(name, buffer, names),
+      );
     this.rows += n;
     if (this.rows >= GROUP_ROWS) this.group();
   }
@@ -109,7 +127,8 @@ export class ParquetTrace implements TraceSink {
   private group(): void {
     this.begin();
     const start = this.offset;
-    const columns = this.columns.map(({ to }) => {
+    const derived = DERIVED_COLUMNS.map((name) => this.derived[name]);
+    const columns = [...derived, ...this.columns.map(({ to }) => to)].map((to) => {
       const at = this.offset;
       return { file_offset: BigInt(at), meta_data: to.finish(at, (bytes) => this.put(bytes)) };
     });
@@ -133,7 +152,7 @@ export class ParquetTrace implements TraceSink {
         { key: VERSION_KEY, value: String(TRACE_VERSION) },
         { key: PRODUCER_KEY, value: this.producer },
         ...(this.recording ? [{ key: RECORDING_KEY, value: recordingJson(this.recording) }] : []),
-        // The last one: see parquet-digest.ts.
+        // The last one: see digest.ts.
         { key: FOOTER_KEY, value: NO_DIGEST },
       ],
     });

@@ -1,14 +1,15 @@
 /**
  * Reads the values of one column chunk, page by page and a few rows at a time, so that memory grows neither with the rows of a
  * row group nor with those of a page. It takes what ParquetTrace writes, and what DuckDB and pandas write: PLAIN and dictionary
- * pages, uncompressed, gzipped or Snappy, null allowed (but not there).
+ * pages, uncompressed, gzipped or Snappy. Null is read as what an event without the column has, where a column may be null.
  */
 import { crc32, gunzipSync } from "node:zlib";
 import { type ColumnMetaData, type CompressionCodec, snappyUncompress } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
-import { type ColumnName, columnOf, wordsOf } from "./columns.js";
+import { type ColumnName, columnOf, wordsOf } from "../columns.js";
 import { HybridReader } from "./hybrid.js";
-import { type ColumnRows, RowError, type Texts } from "./parquet-rows.js";
+import { isNullable } from "./nulls.js";
+import { absentIn, type ColumnRows, RowError, type Texts } from "./rows.js";
 
 const CODECS = new Set<CompressionCodec>(["UNCOMPRESSED", "GZIP", "SNAPPY"]);
 const ENCODINGS = new Set(["PLAIN", "RLE", "RLE_DICTIONARY", "PLAIN_DICTIONARY"]);
@@ -43,6 +44,9 @@ let identity = new Int32Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true });
 /** Where values go that nobody wants. */
 const nowhere = new Int32Array(2 * 4096);
+/** Of the rows at hand of any column: which are not null, and their values. */
+const present = new Int32Array(4096);
+const dense = new Int32Array(2 * present.length);
 
 type PageHeader = ReturnType<typeof parquetHeader>;
 type Encoding = "PLAIN" | "INDEXES";
@@ -56,6 +60,11 @@ export class PageReader implements ColumnRows {
   private left = 0;
   private encoding: Encoding = "PLAIN";
   private readonly indexes = new HybridReader();
+  /** of a page with rows that are null: which rows are not */
+  private readonly levels = new HybridReader();
+  private nulls = false;
+  /** what a row that is null is read as; undefined where none may be */
+  private readonly absent: number | undefined;
   /** of a PLAIN page: its bytes, and where the next value stands */
   private body: Uint8Array = new Uint8Array(0);
   private at = 0;
@@ -71,6 +80,7 @@ export class PageReader implements ColumnRows {
     private readonly rows: number,
     private readonly texts: Texts,
   ) {
+    this.absent = isNullable(column) ? absentIn(column, texts) : undefined;
     this.data = new Uint8Array(bytes);
     this.reader = { view: new DataView(bytes), offset: 0 };
   }
@@ -83,7 +93,7 @@ export class PageReader implements ColumnRows {
     for (let done = 0; done < n; ) {
       if (this.left === 0) this.nextPage(0);
       const some = Math.min(n - done, this.left);
-      this.values(some, out, done);
+      this.rowsTo(some, out, done);
       this.left -= some;
       done += some;
     }
@@ -96,7 +106,7 @@ export class PageReader implements ColumnRows {
         continue;
       }
       const some = Math.min(left, this.left, nowhere.length / 2);
-      this.values(some, nowhere, 0);
+      this.rowsTo(some, nowhere, 0);
       this.left -= some;
       left -= some;
     }
@@ -146,12 +156,13 @@ export class PageReader implements ColumnRows {
     const v2 = header.data_page_header_v2;
     let body: Uint8Array;
     let at = 0;
+    let values = n;
     if (v2) {
       // Levels stand in front of what is compressed.
       const levels = v2.definition_levels_byte_length;
       if (v2.repetition_levels_byte_length !== 0 || !(levels >= 0 && levels <= bytes.length))
         throw new Error("a page with levels that no flat column has");
-      if (this.nullable) this.refuseNull(bytes, 0, levels, n);
+      if (this.nullable) values = this.startLevels(bytes, 0, levels, n);
       const codec = v2.is_compressed ? this.codec : "UNCOMPRESSED";
       body = unpacked(codec, bytes.subarray(levels), header.uncompressed_page_size - levels);
     } else {
@@ -161,21 +172,28 @@ export class PageReader implements ColumnRows {
           throw new Error("a page without definition levels in RLE");
         at = 4 + new DataView(body.buffer, body.byteOffset).getUint32(0, true);
         if (at > body.length) throw new Error("a page is too short for its definition levels");
-        this.refuseNull(body, 4, at, n);
+        values = this.startLevels(body, 4, at, n);
       }
     }
-    this.begin((header.data_page_header ?? v2)!.encoding, body, at, n);
+    this.nulls = values < n;
+    this.begin((header.data_page_header ?? v2)!.encoding, body, at, values);
   }
 
-  /** Definition levels in bytes[from..end): 1 for a value, 0 for null. */
-  private refuseNull(bytes: Uint8Array, from: number, end: number, n: number): void {
-    this.indexes.start(bytes, from, end, 1);
+  /** Definition levels in bytes[from..end): 1 for a value, 0 for null. Returns how many rows are not. */
+  private startLevels(bytes: Uint8Array, from: number, end: number, n: number): number {
+    const { levels } = this;
+    let values = 0;
+    levels.start(bytes, from, end, 1);
     for (let i = 0; i < n; i += nowhere.length) {
       const some = Math.min(nowhere.length, n - i);
-      this.indexes.read(some, ZERO_ONE, nowhere, 0);
-      const nil = nowhere.subarray(0, some).indexOf(0);
-      if (nil >= 0) throw new RowError(this.begun - n + i + nil, "it is null");
+      levels.read(some, ZERO_ONE, nowhere, 0);
+      const before = values;
+      for (let k = 0; k < some; k++) values += nowhere[k]!;
+      if (this.absent === undefined && values - before < some)
+        throw new RowError(this.begun - n + i + nowhere.indexOf(0), "it is null");
     }
+    levels.start(bytes, from, end, 1);
+    return values;
   }
 
   /** Begins with the values of a page, from body[at] on. */
@@ -194,7 +212,40 @@ export class PageReader implements ColumnRows {
     } else throw new Error(`a page in the encoding ${encoding}`);
   }
 
-  /** The next `n` values of the page at hand, to out from row `to` on. */
+  /** The next `n` rows of the page at hand, to out from row `to` on. */
+  private rowsTo(n: number, out: Int32Array, to: number): void {
+    if (!this.nulls) {
+      this.values(n, out, to);
+      return;
+    }
+    for (let done = 0; done < n; done += present.length)
+      this.sparse(Math.min(present.length, n - done), out, to + done);
+  }
+
+  /** Rows some of which are null, at most as many as {@link present} holds. */
+  private sparse(n: number, out: Int32Array, to: number): void {
+    const absent = this.absent!;
+    this.levels.read(n, ZERO_ONE, present, 0);
+    let values = 0;
+    for (let i = 0; i < n; i++) values += present[i]!;
+    if (values === n) {
+      this.values(n, out, to);
+      return;
+    }
+    this.values(values, dense, 0);
+    if (wordsOf(this.column) === 1)
+      for (let i = 0, from = 0; i < n; i++) out[to + i] = present[i] === 0 ? absent : dense[from++]!;
+    else
+      for (let i = 0, from = 0; i < n; i++) {
+        const j = 2 * (to + i);
+        const is = present[i]!;
+        out[j] = is === 0 ? absent : dense[from]!;
+        out[j + 1] = is === 0 ? absent : dense[from + 1]!;
+        from += 2 * is;
+      }
+  }
+
+  /** The next `n` values that are not null, to out from row `to` on. */
   private values(n: number, out: Int32Array, to: number): void {
     const words = wordsOf(this.column);
     if (this.encoding === "INDEXES") {
