@@ -29,7 +29,17 @@ const ORDER: Readonly<Record<Shelf, readonly string[]>> = {
     "vmid-per-vcpu",
   ],
   hosts: ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm-nested-skip-holes"],
-  scenarios: ["create-domu", "create-domu-ramdisk", "vcpu-switch", "destroy-domu"],
+  scenarios: [
+    "create-domu",
+    "create-domu-ramdisk",
+    "create-domu-2m",
+    "dom0-vcpus",
+    "vcpu-switch",
+    "balloon-domu",
+    "disk-grants",
+    "log-dirty",
+    "destroy-domu",
+  ],
 };
 
 function names(shelf: Shelf): string[] {

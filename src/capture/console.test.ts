@@ -25,10 +25,12 @@ test("a panic is dom0's, unless dom0 shows the domU's console", () => {
   assert.match(log.tail, /domU: .*Unable to mount root fs/);
 });
 
+const DOMU = { memoryMib: 128, vcpus: 1 };
+
 test("only a domU of the user's own is watched", () => {
   const scenario = captureScenario("create-domu")!;
-  assert.ok(!dom0Init(scenario, { own: [], debian: [] }, false).includes("Kernel panic"));
-  assert.ok(dom0Init(scenario, { own: [], debian: [] }, true).includes("Kernel panic"));
+  assert.ok(!dom0Init(scenario, DOMU, { own: [], debian: [] }, false).includes("Kernel panic"));
+  assert.ok(dom0Init(scenario, DOMU, { own: [], debian: [] }, true).includes("Kernel panic"));
 });
 
 test("a log is kept whole or not at all, and what cannot be kept is not claimed", () => {

@@ -5,7 +5,15 @@ import { readInput } from "../binary/index.js";
 import { InputError } from "../input/index.js";
 import { Cpio } from "./cpio.js";
 import { addModules, driversBeside } from "./own-modules.js";
-import { type CaptureScenario, DOMU_INIT, type DomuOptions, dom0Init, domuConfig } from "./scenario.js";
+import {
+  type CaptureScenario,
+  DISK_MODULES,
+  DISK_SCRIPT,
+  type DomuOptions,
+  dom0Init,
+  domuConfig,
+  domuInit,
+} from "./scenario.js";
 import { addToolstack, follow } from "./toolstack.js";
 
 /** Drivers in the order of their dependencies; a kernel that has them built in refuses these, which is well. */
@@ -18,12 +26,14 @@ function addBusybox(cpio: Cpio, root: string, applets: readonly string[]): void 
   for (const applet of applets) cpio.link(`bin/${applet}`, "busybox");
 }
 
-/** The domU's ramdisk: busybox and an init, and `padding` bytes that stand for a root file system. */
-export function domuRamdisk(root: string, padding = 0): Uint8Array {
+/** The domU's ramdisk: busybox and an init, its drivers, and `padding` bytes that stand for a root file system. */
+export function domuRamdisk(root: string, scenario: CaptureScenario): Uint8Array {
+  const { padding } = scenario;
   const cpio = new Cpio();
   addBusybox(cpio, root, ["sh"]);
   cpio.device("dev/console", 5, 1);
-  cpio.file("init", DOMU_INIT, { program: true });
+  if (scenario.disk !== undefined) addDrivers(cpio, root, DISK_MODULES.domu);
+  cpio.file("init", domuInit(scenario), { program: true });
   if (padding > 0) cpio.file("padding", filler(padding));
   return cpio.finish();
 }
@@ -67,9 +77,9 @@ export function dom0Initramfs(parts: Dom0Parts): Uint8Array {
   cpio.link("lib", "usr/lib");
   cpio.link("var/run", "../run");
   addBusybox(cpio, root, APPLETS);
-  addToolstack(cpio, toolstack);
+  addToolstack(cpio, toolstack, scenario.programs);
   const own = addModules(cpio, parts.dom0Modules);
-  const drivers = driversOf(root);
+  const drivers = join(driversOf(root), "xen");
   const modules: string[] = [];
   for (const name of driversBeside(MODULES, own)) {
     const path = join(drivers, name === "xenfs" ? "xenfs" : "", `${name}.ko.xz`);
@@ -79,15 +89,25 @@ export function dom0Initramfs(parts: Dom0Parts): Uint8Array {
   }
   cpio.file("domu/kernel", domuKernel);
   cpio.file("domu/ramdisk", domuRamdisk);
-  cpio.file("domu/domu.cfg", domuConfig(domu));
-  cpio.file("init", dom0Init(scenario, { own, debian: modules }, ownDomu), { program: true });
+  cpio.file("domu/domu.cfg", domuConfig(domu, scenario));
+  if (scenario.disk !== undefined) {
+    addDrivers(cpio, root, DISK_MODULES.dom0);
+    cpio.folder("etc/xen/scripts");
+    cpio.file("etc/xen/scripts/block", DISK_SCRIPT, { program: true });
+  }
+  cpio.file("init", dom0Init(scenario, domu, { own, debian: modules }, ownDomu), { program: true });
   return cpio.finish();
 }
 
-/** The folder of Xen's drivers for Debian's kernel, of which the packages hold one. */
+/** Files of Debian's kernel below drivers/, into modules/. */
+function addDrivers(cpio: Cpio, root: string, files: readonly string[]): void {
+  for (const file of files) cpio.file(`modules/${basename(file)}`, readInput(join(driversOf(root), file)));
+}
+
+/** The folder of drivers for Debian's kernel, of which the packages hold one. */
 function driversOf(root: string): string {
   const parent = join(root, "usr", "lib", "modules");
   const version = existsSync(parent) ? readdirSync(parent).sort().at(-1) : undefined;
   if (version === undefined) throw InputError.at(parent, 0, "holds no kernel's modules");
-  return join(parent, version, "kernel", "drivers", "xen");
+  return join(parent, version, "kernel", "drivers");
 }

@@ -23,7 +23,12 @@ test("modules of one's own are inserted in the order in which they were given, b
   const own = addModules(cpio, [file("z.ko"), file("a_b-c.ko.xz", "packed"), file("m.ko")]);
   assert.deepEqual(own, ["z.ko", "a_b-c.ko.xz", "m.ko"]);
   assert.deepEqual([...cpioFiles(cpio.finish()).keys()], ["modules", ...own.map((name) => `modules/${name}`)]);
-  const script = dom0Init(captureScenario("create-domu")!, { own, debian: ["xenfs.ko.xz"] }, false);
+  const script = dom0Init(
+    captureScenario("create-domu")!,
+    { memoryMib: 128, vcpus: 1 },
+    { own, debian: ["xenfs.ko.xz"] },
+    false,
+  );
   const inserted = [
     ...script.matchAll(/^insmod \/modules\/(\S+) \|\| fail "dom0's kernel does not take the module \1"$/gm),
   ];

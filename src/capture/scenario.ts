@@ -6,18 +6,39 @@ export interface DomuOptions {
   readonly vcpus: number;
 }
 
+/**
+ * A disk of the domU's: memory of dom0's (brd), served by Linux's own drivers (xen-blkback, xen-blkfront) without persistent
+ * grants, so that dom0 maps and unmaps the grant of each page that is read. The domU reads all of it before it says that it is
+ * up.
+ */
+interface Disk {
+  readonly mib: number;
+}
+
+/** Modules of the disk's drivers: files below the kernel's drivers/, with their parameters. */
+export const DISK_MODULES = {
+  dom0: ["block/brd.ko.xz", "block/xen-blkback/xen-blkback.ko.xz"],
+  domu: ["block/xen-blkfront.ko.xz"],
+} as const;
+
 export interface CaptureScenario {
   readonly name: string;
   readonly title: string;
   /** vCPUs of dom0, when the user does not say */
   readonly dom0Vcpus: number;
+  /** pCPUs of the machine; default 2 */
+  readonly pcpus?: number;
   /** bytes that Debian's busybox ramdisk is made larger by, in place of a root file system */
   readonly padding: number;
+  /** programs of the toolstack's beside those that all scenarios have */
+  readonly programs?: readonly string[];
+  /** a disk of the domU's that dom0 serves */
+  readonly disk?: Disk;
   /**
    * Lines for dom0's shell, run after the toolstack's daemons have started; `say` tells the host what happens. `wait`: those
    * that wait for the domU.
    */
-  script(wait: string): string;
+  script(wait: string, domu: DomuOptions): string;
 }
 
 /** What dom0 prints before words that are meant for the host. */
@@ -56,6 +77,32 @@ until grep -q "${SAYS} up" ${DOMU_LOG} 2>/dev/null; do
 done
 say running
 `;
+/** The id of the only domU. */
+const DOMU_ID = 1;
+/** Tenths of a second of emulated time for which a balloon that has come to rest does nothing. */
+const STILL = 8;
+/**
+ * The target of the domU's balloon, as `xl mem-set` writes it for the domU's driver (xl itself wants more of a configuration
+ * than there is), and the wait until Xen's figure of what the domain has stands still: the driver counts in its own way what
+ * its kernel never had, and stops some MiB away from the target.
+ */
+const memSet = (mib: number): string => `say "the balloon's target is ${mib} MiB"
+xenstore write /local/domain/${DOMU_ID}/memory/target ${mib * 1024} || fail "the balloon's target cannot be written"
+before=; same=0; n=0
+until [ $same -ge ${STILL} ]; do
+  usleep 100000
+  set -- $(xl list domu 2>/dev/null | grep "^domu ")
+  if [ "$3" = "$before" ]; then same=$((same+1)); else same=0; fi
+  before=$3
+  n=$((n+1)); [ $n -lt ${PATIENCE} ] || fail "the domU's balloon does not come to rest"
+done
+say "the domU has $before MiB"
+`;
+/** MiB that the domU gives up and takes back. */
+const BALLOONED = 16;
+const BUSY = `for i in 1 2; do ( n=0; while [ $n -lt 2000 ]; do n=$((n+1)); [ $((n%100)) -ne 0 ] || usleep 1000; done ) & done
+wait
+`;
 const DESTROY = `say destroying
 xl destroy domu || fail "xl destroy failed"
 say destroyed
@@ -82,11 +129,32 @@ export const CAPTURE_SCENARIOS: readonly CaptureScenario[] = [
     title: "the same with a dom0 of two vCPUs, both busy while the domU runs: its vCPUs take turns on the pCPUs",
     dom0Vcpus: 2,
     padding: 0,
-    script: (
-      wait,
-    ) => `${CREATE}${wait}for i in 1 2; do ( n=0; while [ $n -lt 2000 ]; do n=$((n+1)); [ $((n%100)) -ne 0 ] || usleep 1000; done ) & done
-wait
-${DESTROY}`,
+    script: (wait) => CREATE + wait + BUSY + DESTROY,
+  },
+  {
+    name: "shared-pcpu",
+    title: "the same on a machine of one pCPU, which dom0's two vCPUs and the domU share",
+    dom0Vcpus: 2,
+    pcpus: 1,
+    padding: 0,
+    script: (wait) => CREATE + wait + BUSY + DESTROY,
+  },
+  {
+    name: "balloon",
+    title: `the domU's balloon takes ${BALLOONED} MiB out of it and puts them back, as for xl mem-set`,
+    programs: ["xenstore"],
+    dom0Vcpus: 1,
+    padding: 0,
+    script: (wait, { memoryMib }) => CREATE + wait + memSet(memoryMib - BALLOONED) + memSet(memoryMib) + DESTROY,
+  },
+  {
+    name: "disk",
+    title: "the domU reads 4 MiB of a disk that dom0 serves: dom0 maps and unmaps its grants, page by page",
+    dom0Vcpus: 1,
+    padding: 0,
+    programs: ["xenstore"],
+    disk: { mib: 4 },
+    script: (wait) => CREATE + wait + DESTROY,
   },
   {
     name: "destroy",
@@ -108,7 +176,12 @@ interface Modules {
 }
 
 /** dom0's init: mounts, drivers, the toolstack's daemons, the scenario, power off. `watch`: the domU may not come up. */
-export function dom0Init(scenario: CaptureScenario, { own, debian }: Modules, watch: boolean): string {
+export function dom0Init(
+  scenario: CaptureScenario,
+  domu: DomuOptions,
+  { own, debian }: Modules,
+  watch: boolean,
+): string {
   return `#!/bin/busybox sh
 export PATH=/usr/lib/xen/bin:/bin LD_LIBRARY_PATH=/usr/lib
 say() { echo "${SAYS} $*"; }
@@ -128,19 +201,37 @@ xenstored --pid-file /run/xenstored.pid || fail "xenstored does not start"
 xen-init-dom0 || fail "xen-init-dom0 failed: is the toolstack of another version than Xen?"
 xenconsoled --log=guest --log-dir=/var/log/xen/console --pid-file=/run/xenconsoled.pid || fail "xenconsoled does not start"
 say "the toolstack is up"
-${scenario.script(watch ? WATCH : WAIT)}say finished
+${scenario.disk === undefined ? "" : diskDrivers(scenario.disk)}${scenario.script(watch ? WATCH : WAIT, domu)}say finished
 poweroff -f
 `;
 }
 
-/** The domU's init: says that it is up on its console and sleeps, so that the rest of its life is quiet. */
-export const DOMU_INIT = `#!/bin/busybox sh
-/bin/busybox echo "${SAYS} up"
+/** The disk that dom0 serves: a device, and the driver that serves it. */
+const diskDrivers = ({ mib }: Disk): string => `insmod /modules/brd.ko.xz rd_nr=1 rd_size=${mib * 1024} || fail "no brd"
+insmod /modules/xen-blkback.ko.xz feature_persistent=0 || fail "no xen-blkback"
+`;
+
+/** What libxl runs when a disk comes and goes (/etc/xen/scripts/block): names the device to the driver. brd's major is 1. */
+export const DISK_SCRIPT = `#!/bin/busybox sh
+[ "$1" = add ] || exit 0
+xenstore write "$XENBUS_PATH/physical-device" 1:0 "$XENBUS_PATH/hotplug-status" connected
+`;
+
+/** The domU's reading of its disk, all of it once. */
+const READ_DISK = `/bin/busybox mount -t devtmpfs devtmpfs /dev
+/bin/busybox insmod /modules/xen-blkfront.ko.xz
+until [ -b /dev/xvda ]; do /bin/busybox usleep 10000; done
+/bin/busybox dd if=/dev/xvda of=/dev/null bs=64k
+`;
+
+/** The domU's init: reads its disk if it has one, says that it is up on its console and sleeps, so that the rest of its life is quiet. */
+export const domuInit = ({ disk }: CaptureScenario): string => `#!/bin/busybox sh
+${disk === undefined ? "" : READ_DISK}/bin/busybox echo "${SAYS} up"
 while :; do /bin/busybox sleep 1000; done
 `;
 
 /** The domU's configuration in xl's form (xl.cfg(5)). */
-export function domuConfig(domu: DomuOptions): string {
+export function domuConfig(domu: DomuOptions, { disk }: CaptureScenario): string {
   return `name = "domu"
 kernel = "/domu/kernel"
 ramdisk = "/domu/ramdisk"
@@ -149,5 +240,5 @@ vcpus = ${domu.vcpus}
 extra = "console=hvc0 rdinit=/init quiet"
 on_poweroff = "preserve"
 on_crash = "preserve"
-`;
+${disk === undefined ? "" : 'disk = ["format=raw, vdev=xvda, access=ro, backendtype=phy, target=/dev/ram0"]\n'}`;
 }

@@ -83,10 +83,10 @@ export function follow(root: string, path: string): string {
 }
 
 /**
- * Adds the toolstack's programs and, once each, the libraries that they need. Programs come from the first tree; each library
- * from the first that has it. Throws an InputError that names what is missing.
+ * Adds the toolstack's programs, `more` among them, and, once each, the libraries that they need. Programs come from the first
+ * tree; each library from the first that has it. Throws an InputError that names what is missing.
  */
-export function addToolstack(cpio: Cpio, roots: readonly string[]): void {
+export function addToolstack(cpio: Cpio, roots: readonly string[], more: readonly string[] = []): void {
   const trees = roots.map((root) => new Tree(root));
   const anywhere = (name: string, neededBy: string): { file: string; bytes: Uint8Array; tree: Tree } => {
     for (const tree of trees) {
@@ -100,7 +100,7 @@ export function addToolstack(cpio: Cpio, roots: readonly string[]): void {
   const needs = (bytes: Uint8Array, file: string): void => {
     for (const name of new Elf(bytes, file).needed()) queue.push({ name, by: basename(file) });
   };
-  for (const name of PROGRAMS) {
+  for (const name of [...PROGRAMS, ...more]) {
     const elf = trees[0]!.elf(name);
     if (!elf)
       throw InputError.at(

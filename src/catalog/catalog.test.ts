@@ -25,7 +25,17 @@ test("the built-in names are those that scripts rely on, in the order of the dis
     ),
   );
   assert.deepEqual(hostNames(), ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm-nested-skip-holes"]);
-  assert.deepEqual(scenarioNames(), ["create-domu", "create-domu-ramdisk", "vcpu-switch", "destroy-domu"]);
+  assert.deepEqual(scenarioNames(), [
+    "create-domu",
+    "create-domu-ramdisk",
+    "create-domu-2m",
+    "dom0-vcpus",
+    "vcpu-switch",
+    "balloon-domu",
+    "disk-grants",
+    "log-dirty",
+    "destroy-domu",
+  ]);
 });
 
 test("every built-in file bears its own name, a title and a source", () => {

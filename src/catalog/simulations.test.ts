@@ -99,7 +99,7 @@ for (const cpu of ["neoverse-v2", "cortex-a72", "neoverse-v3"])
   });
 
 test("a removal whose VA nobody told is an error under the report's range sequence, not a guess", () => {
-  const bare = { ...loadPolicy("va-ipa-range"), ownDomainDies: false };
+  const bare = { ...loadPolicy("va-ipa-range"), own: [] };
   assert.throws(() => events(scenario(SMALL), [bare]), /policies\/va-ipa-range\.toml:\d+: .*va-known/);
 });
 

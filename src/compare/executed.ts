@@ -12,7 +12,7 @@ import {
   OCCASIONS,
   type Occasion,
   type Policy,
-  runWithRevoke,
+  runTogether,
   type Unrolled,
   unroll,
 } from "../policy/index.js";
@@ -209,6 +209,7 @@ function besidePolicy(flush: Flush, policy: Policy, cpu: CpuProfile, blind: Blin
 /** Why a policy does not flush there at all as the trace does, whatever its code. */
 function notThen(flush: Flush, policy: Policy): string | undefined {
   const { length } = flush.removed;
+  const atOnce = policy.due === "at-once" && !policy.own.includes(flush.occasion);
   switch (flush.occasion) {
     case "switch":
       if (policy.vmidPer === "vcpu" && flush.sameVmid)
@@ -216,6 +217,14 @@ function notThen(flush: Flush, policy: Policy): string | undefined {
       if (policy.vmidPer === "domain" && !flush.sameVmid)
         return "it has one VMID for all vCPUs of a domain; the vCPU before ran under another";
       return undefined;
+    case "domain-dies":
+      return atOnce && length > 1
+        ? `it flushes after each removed entry; ${length} were removed before this flush`
+        : undefined;
+    case "write-protected":
+    case "permission-relaxed":
+      if (atOnce === flush.amid) return undefined;
+      return `it flushes ${atOnce ? "between the invalid entry and its successor" : "whenever the p2m's lock is released"}`;
     case "revoke":
       if (policy.due === "at-once" && length > 1)
         return `it flushes after each removed entry; ${length} were removed before this flush`;
@@ -284,8 +293,23 @@ function namedVas(instructions: readonly Lifted[]): { at(page: number): number; 
 /** What a policy executes in a flush's case: a removal's flush may be of several occasions, one right behind the other. */
 function expectedOf(flush: Flush, policy: Policy, cpu: CpuProfile, on: Case): Lifted[] {
   const { occasion, within } = flush;
-  const occasions = occasion === "revoke" ? runWithRevoke(policy, within === "batch") : [occasion];
+  const change = changeOf(occasion);
+  const occasions = change === undefined ? [occasion] : runTogether(policy, change, within === "batch");
   return occasions.flatMap((name) => unroll(policy.code[name], on, cpu, policy.file).map(liftedOf));
+}
+
+/** What happens to entries on an occasion, where other code than its own may run then. */
+function changeOf(occasion: Occasion): Parameters<typeof runTogether>[1] | undefined {
+  switch (occasion) {
+    case "revoke":
+      return "removed";
+    case "domain-dies":
+    case "write-protected":
+    case "permission-relaxed":
+      return occasion;
+    default:
+      return undefined;
+  }
 }
 
 function liftedOf(x: Unrolled): Lifted {

@@ -32,6 +32,8 @@ export interface Flush {
   readonly within: "single" | "batch" | undefined;
   /** of a flush in a batch: the batch removed more after it */
   readonly goesOn: boolean;
+  /** of a change of permissions: flushed between the invalid entry and its successor */
+  readonly amid: boolean;
   /** of a switch: the vCPU before ran under the same VMID */
   readonly sameVmid: boolean;
   readonly instructions: readonly Lifted[];

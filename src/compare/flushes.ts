@@ -4,12 +4,25 @@
  * call path), never by the TLBIs themselves: so a flush that lacks an instruction, or is missing, is one of that occasion still.
  *
  * - a valid descriptor goes, and what follows at one site is its flush; with a valid descriptor into the same slot right behind
- *   it, it is a break-before-make ("split"). Without any flush to the end of the hypercall, it has none.
+ *   it, on the same way of calls, it is a break-before-make ("split"). Without any flush to the end of the hypercall, it has none.
+ * - of those that go in relinquish_p2m_mapping(), by call path, the domain dies ("domain-dies").
+ * - one that comes back to the same slot, on the same way of calls, with other permissions and nothing else changed, was
+ *   "write-protected" or "permission-relaxed", with a flush in between or not: the type being the same, mem_access did it.
  * - a vCPU comes in where another one of its domain ran last.
  * - Xen gives out a VMID or clears a root (p2m_alloc_vmid, ...), by call path.
  * - in a hypercall that removed something, a second flush with nothing removed in between: the end of a batch.
  */
-import { BARRIERS, descriptorKind, idOf, outputPage, pagesAtLevel, SYSREGS, TLBI_OPS, VALID } from "../arch/index.js";
+import {
+  BARRIERS,
+  descriptorKind,
+  idOf,
+  outputPage,
+  pagesAtLevel,
+  S2AP_W,
+  SYSREGS,
+  TLBI_OPS,
+  VALID,
+} from "../arch/index.js";
 import type { Occasion } from "../policy/index.js";
 import { type EventBuffer, Kind, type Names, type TraceSink } from "../trace/index.js";
 import { type Flush, keyOf, type Lifted, type Removed, reduced } from "./flush.js";
@@ -22,10 +35,17 @@ export interface OtherFlush {
   count: number;
 }
 
+type Permission = "write-protected" | "permission-relaxed";
+
 /** A descriptor: bits [31:0] and [63:32]. */
 type Words = readonly [number, number];
 
 interface Entry extends Removed {
+  /** the descriptor that went, and what became of it or of its domain */
+  readonly words: Words;
+  /** the way of calls to its write */
+  readonly site: number;
+  occasion: "revoke" | "domain-dies" | Permission;
   readonly table: number;
   readonly slot: number;
   readonly root: number | undefined;
@@ -69,6 +89,8 @@ const VTTBR = SYSREGS.indexOf("VTTBR_EL2");
 // 4.17 clears a root in p2m_teardown itself, and invalidates one inline at the first unpausing.
 const VMID_ASSIGNED =
   /\b(p2m_init|p2m_alloc_table|p2m_alloc_vmid|p2m_clear_root_pages|p2m_invalidate_root|p2m_force_tlb_flush_sync < p2m_teardown|p2m_write_unlock < domain_unpause_by_systemcontroller)\b/;
+/** The function in which a dying domain's mappings go. */
+const RELINQUISHES = /\brelinquish_p2m_mapping\b/;
 /** Those that flush on occasions that no policy has. */
 const XENS_OWN =
   /\b(scrub_free_pages|alloc_heap_pages|populate_physmap|do_trap_stage2_abort_guest|p2m_resolve_translation_fault|p2m_flush_vm|vmid_rollover)\b/;
@@ -161,12 +183,18 @@ export class Flushes implements TraceSink {
     const last = p.held?.removed.at(-1);
     const isValid = (to[0] & VALID) !== 0;
     const removes = (from[0] & VALID) !== 0 && this.isRemoval(table, level, slot, from, to);
-    this.settle(p, last !== undefined && isValid && last.table === table && last.slot === slot, removes);
+    const isBehind = (entry: Entry): boolean =>
+      isValid && entry.table === table && entry.slot === slot && entry.site === b.site[i];
+    const isSplit = last !== undefined && isBehind(last);
+    this.settle(p, isSplit, removes, isSplit ? permissionChange(last.words, to) : undefined);
     p.wrote = b.site[i]!;
+    const pending = p.removed.at(-1);
+    if (pending !== undefined && isBehind(pending))
+      pending.occasion = permissionChange(pending.words, to) ?? pending.occasion;
     if (removes) {
       if (level < 0) this.unplaced++;
       else {
-        const entry = this.entry(table, level, slot, from);
+        const entry = this.entry(table, level, slot, from, b.site[i]!);
         p.removed.push(entry);
         p.sinceBegin.push(entry);
       }
@@ -184,13 +212,14 @@ export class Flushes implements TraceSink {
     return outputPage(...from) !== outputPage(...to) || descriptorKind(from[0], level) !== descriptorKind(to[0], level);
   }
 
-  private entry(table: number, level: number, slot: number, from: Words): Entry {
+  private entry(table: number, level: number, slot: number, from: Words, site: number): Entry {
     const { gfn, root, modulus } = this.places.place(table, level, slot);
     const pages = pagesAtLevel(level);
     const isTable = descriptorKind(from[0], level) === "table";
     const step = isTable ? this.places.smallestLeaf(outputPage(...from), level) : pages;
     const ofRoot = isTable && root !== undefined && modulus === 512 * pages;
-    return { gfn, pages, step, table, slot, root, modulus, ofRoot };
+    const occasion = RELINQUISHES.test(this.names!.list[site]!) ? "domain-dies" : "revoke";
+    return { gfn, pages, step, words: from, site, occasion, table, slot, root, modulus, ofRoot };
   }
 
   private begin(p: Pcpu, mark: string, to: number): void {
@@ -260,7 +289,7 @@ export class Flushes implements TraceSink {
   /** Removed and never flushed; a root that was cleared is another occasion. */
   private unflushed(p: Pcpu, removed: readonly Entry[]): void {
     const pages = removed.filter(({ ofRoot }) => !ofRoot);
-    if (pages.length > 0) this.put("revoke", nothingAt(p), pages, this.owners(pages), p);
+    if (pages.length > 0) this.put(occasionOf(pages), nothingAt(p), pages, this.owners(pages), p);
   }
 
   private owners(removed: readonly Entry[]): number[] {
@@ -310,17 +339,17 @@ export class Flushes implements TraceSink {
   }
 
   /** What was held is a break-before-make, or it is not. */
-  private settle(p: Pcpu, split: boolean, goesOn = false): void {
+  private settle(p: Pcpu, split: boolean, goesOn = false, change?: Permission): void {
     const { held } = p;
     if (held === undefined) return;
     p.held = undefined;
-    if (!split) this.put("revoke", held.run, held.removed, this.owners(held.removed), p, { goesOn });
+    if (!split) this.put(occasionOf(held.removed), held.run, held.removed, this.owners(held.removed), p, { goesOn });
     else {
       // What was removed before it still waits for its own flush.
       const [entry, before] = [held.removed.slice(-1), held.removed.slice(0, -1)];
       p.removed.unshift(...before);
       p.sinceBegin = p.sinceBegin.filter((e) => e !== entry[0]);
-      this.put("split", held.run, entry, this.owners(entry), p);
+      this.put(change ?? "split", held.run, entry, this.owners(entry), p, { amid: change !== undefined });
     }
   }
 
@@ -348,7 +377,7 @@ export class Flushes implements TraceSink {
     removed: readonly Entry[],
     owners: readonly number[],
     p: Pcpu,
-    around: { readonly sameVmid?: boolean; readonly goesOn?: boolean } = {},
+    around: { readonly sameVmid?: boolean; readonly goesOn?: boolean; readonly amid?: boolean } = {},
   ): void {
     const bySlot = removed.some(({ root }) => root === undefined);
     const modulus = bySlot ? Math.min(...removed.map((e) => e.modulus)) : 0;
@@ -357,7 +386,8 @@ export class Flushes implements TraceSink {
     const within = withinOf(p.marks);
     const sameVmid = around.sameVmid === true;
     const goesOn = within === "batch" && around.goesOn === true;
-    const tags = `${occasion} ${bySlot} ${within} ${sameVmid} ${goesOn}`;
+    const amid = around.amid === true;
+    const tags = `${occasion} ${bySlot} ${within} ${sameVmid} ${goesOn} ${amid}`;
     const key = keyOf(tags, run.currentVmid, owners, entries, instructions);
     const caller = run.list.length === 0 ? "" : this.names!.list[run.site]!;
     let flush = this.known.get(key);
@@ -378,6 +408,7 @@ export class Flushes implements TraceSink {
         within,
         sameVmid,
         goesOn,
+        amid,
         instructions,
         count: 0,
         callers,
@@ -398,6 +429,15 @@ export class Flushes implements TraceSink {
       this.unfinished += p.removed.length;
     }
   }
+}
+
+/** The occasion of a flush: what happened to the last of its entries. */
+const occasionOf = (removed: readonly Entry[]): Occasion => removed.at(-1)!.occasion;
+
+/** What a descriptor that came back to its slot says, when it differs in what may be written at most; else undefined. */
+function permissionChange(was: Words, is: Words): Permission | undefined {
+  const differs = was[1] !== is[1] || ((was[0] ^ is[0]) & ~S2AP_W) !== 0;
+  return differs ? undefined : (is[0] & S2AP_W) === 0 ? "write-protected" : "permission-relaxed";
 }
 
 /** No instruction where a flush was due. */

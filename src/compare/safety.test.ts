@@ -41,7 +41,7 @@ test("the end of a domain is put to nobody, and makes what is not unsound unknow
   assert.deepEqual(
     result.notes.filter((note) => note.includes("domain-dies")),
     [
-      "In destroy-domu, a domain dies: nothing proves that occasion (domain-dies) yet, so a policy that is not unsound there is unknown.",
+      "Nothing proves these occasions yet, so a policy that is not unsound there is unknown: destroy-domu (domain-dies).",
     ],
   );
 });

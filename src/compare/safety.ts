@@ -70,7 +70,10 @@ export function withVerdicts(
       ...(reason === undefined ? {} : { reason }),
     }),
   );
-  const open = scenarios.filter((scenario) => unprovedOccasions(scenario).length > 0).map(({ name }) => name);
-  const notes = open.length === 0 ? [] : [`In ${open.join(", ")}, a domain dies: nothing proves that occasion (domain-dies) yet, so a policy that is not unsound there is unknown.`]; // biome-ignore format: one sentence
+  const open = scenarios.flatMap((scenario) => {
+    const occasions = unprovedOccasions(scenario);
+    return occasions.length === 0 ? [] : [`${scenario.name} (${occasions.join(", ")})`];
+  });
+  const notes = open.length === 0 ? [] : [`Nothing proves these occasions yet, so a policy that is not unsound there is unknown: ${open.join("; ")}.`]; // biome-ignore format: one sentence
   return { ...result, rows, notes: [...result.notes, ...notes], proof: { results, assumptions: assumptions(SETTING) } };
 }

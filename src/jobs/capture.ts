@@ -157,11 +157,11 @@ function captureOptions(options: CaptureAsked, scenario: CaptureScenario): Captu
     domu: { memoryMib: options.memory, vcpus: options.vcpus },
     domuKernel: options.domuKernel ?? debian.kernel,
     domuRamdisk:
-      options.domuRamdisk === undefined ? domuRamdisk(debian.root, scenario.padding) : readInput(options.domuRamdisk),
+      options.domuRamdisk === undefined ? domuRamdisk(debian.root, scenario) : readInput(options.domuRamdisk),
     ownDomu: options.domuKernel !== undefined || options.domuRamdisk !== undefined,
     dom0Vcpus: options.dom0Vcpus ?? scenario.dom0Vcpus,
     cpu: options.cpu,
-    pcpus: PCPUS,
+    pcpus: scenario.pcpus ?? PCPUS,
     memoryOps: options.memoryOp ?? new Map(),
     timeout: options.timeout,
     consoleLog: options.output === "-" ? undefined : options.output.replace(/(\.\w+)?$/, ".console.log"),

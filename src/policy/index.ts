@@ -2,6 +2,7 @@
 export { allocatorFlush } from "./allocator.js";
 export { explainPolicy } from "./explain.js";
 export {
+  fallsBack,
   missingFeature,
   OCCASIONS,
   type Occasion,
@@ -10,6 +11,6 @@ export {
   policyOn,
 } from "./policy.js";
 export { Case, type Executor, levelOfLeaf, type Sequence, specialise } from "./program.js";
-export { type Entry, Protocol, type RunCode, removal, runWithRevoke } from "./protocol.js";
+export { type Entry, Protocol, type RunCode, removal, runTogether } from "./protocol.js";
 export { Runner, type Unrolled, unroll } from "./runner.js";
 export { thresholdsOf, withThresholds } from "./thresholds.js";

@@ -204,12 +204,12 @@ test("a policy with a batch-end part wants batches on every CPU, also where that
 test("domain-dies is a policy's own, or its base's, or the revoke code", () => {
   const end = '[domain-dies]\ncode = """\nfor entry\nisb\nend\n"""\n';
   const plain = parse("isb");
-  assert.deepEqual([plain.ownDomainDies, plain.code["domain-dies"]], [false, []]);
+  assert.deepEqual([plain.own, plain.code["domain-dies"]], [[], []]);
   const own = parsePolicy(`${fileOf("isb")}${end}`, "mine.toml", noBase);
-  assert.ok(own.ownDomainDies && own.code["domain-dies"].length === 1 && !own.batch);
+  assert.deepEqual([own.own, own.code["domain-dies"].length, own.batch], [["domain-dies"], 1, false]);
   const child = 'name = "child"\ntitle = "t"\nsource = "s"\nbase = "mine"\n[switch]\ncode = ""\n';
   assert.deepEqual(parsePolicy(child, "child.toml", () => own).code["domain-dies"], own.code["domain-dies"]);
-  assert.ok(parsePolicy(child, "child.toml", () => own).ownDomainDies);
+  assert.deepEqual(parsePolicy(child, "child.toml", () => own).own, ["domain-dies"]);
   const nothing = parsePolicy(`${child}[domain-dies]\ncode = ""\n`, "child.toml", () => plain);
-  assert.deepEqual([nothing.ownDomainDies, nothing.code["domain-dies"]], [true, []], "none, and said so");
+  assert.deepEqual([nothing.own, nothing.code["domain-dies"]], [["domain-dies"], []], "none, and said so");
 });

@@ -12,6 +12,8 @@ interface OccasionRow {
   readonly optional?: true;
   /** it is about a whole VMID: its code has no pages to loop over */
   readonly whole?: true;
+  /** a policy without code of its own for it executes other code then: the protocol says which */
+  readonly falls?: true;
 }
 
 /** The occasions. When in the course of things the code of each runs, the protocol says. */
@@ -32,10 +34,24 @@ export const OCCASIONS = {
   "domain-dies": {
     when: "all mappings of a domain that will never run again are removed, some at a time; in place of the revoke and batch-end code",
     optional: true,
+    falls: true,
+  },
+  "write-protected": {
+    when: "pages that were mapped may not be written any more, and nothing else of their entries changes; in place of the revoke and batch-end code",
+    optional: true,
+    falls: true,
+  },
+  "permission-relaxed": {
+    when: "pages that were mapped may be written again, and nothing else of their entries changes; in place of the same code",
+    optional: true,
+    falls: true,
   },
 } as const satisfies Record<string, OccasionRow>;
 export type Occasion = keyof typeof OCCASIONS;
 const ROWS = Object.entries(OCCASIONS) as readonly (readonly [Occasion, OccasionRow])[];
+
+/** True for an occasion on which a policy without code of its own for it executes other code. */
+export const fallsBack = (occasion: Occasion): boolean => (OCCASIONS[occasion] as OccasionRow).falls === true;
 
 /** When the revoke code runs: after each removed entry, when the p2m's lock is released, or when a batch ends. */
 const DUE = ["at-once", "unlock", "batch-end"] as const;
@@ -66,8 +82,8 @@ export interface Policy {
   readonly due: Due;
   /** true when removals go in batches: XENMEM_remove_from_physmap_batch in place of one call a page. The same on every CPU */
   readonly batch: boolean;
-  /** true when it has domain-dies code of its own: without, the end of a domain is removals like any other */
-  readonly ownDomainDies: boolean;
+  /** occasions with code of its own, of those for which a policy without executes other code */
+  readonly own: readonly Occasion[];
   /** an occasion without code does nothing */
   readonly code: Readonly<Record<Occasion, Sequence>>;
   /** where that code stands; absent for an occasion that no file has */
@@ -127,7 +143,9 @@ export function parsePolicy(text: string, file: string, base: (name: string, lin
     requires,
     vmidPer,
     due,
-    ownDomainDies: value["domain-dies"] !== undefined || from?.ownDomainDies === true,
+    own: ROWS.flatMap(([name]) =>
+      fallsBack(name) && (value[name] !== undefined || from?.own.includes(name)) ? [name] : [],
+    ),
     batch: due === "batch-end" || code["batch-end"].length > 0,
     code,
     places,

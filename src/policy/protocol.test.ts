@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Policy } from "./index.js";
-import { type Entry, Protocol, removal, runWithRevoke } from "./protocol.js";
+import { type Entry, Protocol, removal, runTogether } from "./protocol.js";
 
-type Timing = Pick<Policy, "due" | "batch" | "ownDomainDies">;
+type Timing = Pick<Policy, "due" | "batch" | "own">;
 const timing = (due: Policy["due"], more: Partial<Timing> = {}): Timing => ({
   due,
   batch: due === "batch-end",
-  ownDomainDies: false,
+  own: [],
   ...more,
 });
 
@@ -97,7 +97,7 @@ test("a removal outside a batch is a batch of one", () => {
 
 test("code of its own for a dying domain takes the place of revoke and batch-end code, at each unlock", () => {
   for (const due of ["at-once", "unlock", "batch-end"] as const) {
-    const { protocol, done } = protocolOf(timing(due, { batch: true, ownDomainDies: true }), timing(due));
+    const { protocol, done } = protocolOf(timing(due, { batch: true, own: ["domain-dies"] }), timing(due));
     protocol.beginDying();
     protocol.removed(3, 1, -1);
     protocol.removed(4, 1, -1);
@@ -106,6 +106,33 @@ test("code of its own for a dying domain takes the place of revoke and batch-end
     assert.deepEqual(own, ["0: domain-dies 3,4"]);
     const other = done.filter((step) => step.startsWith("1: revoke"));
     assert.deepEqual(other, due === "at-once" ? ["1: revoke 3", "1: revoke 4"] : ["1: revoke 3,4"]);
+  }
+});
+
+test("a change of permissions is a removal to a policy without code for it, and its own code's affair at the unlock to one with", () => {
+  for (const due of ["at-once", "unlock", "batch-end"] as const) {
+    const { protocol, done } = protocolOf(timing(due, { own: ["write-protected"] }), timing(due));
+    protocol.permissionChanged("write-protected", 3, 1, -1);
+    protocol.permissionChanged("write-protected", 4, 1, -1);
+    protocol.unlocking();
+    const each = due === "at-once" ? ["1: revoke 3", "1: revoke 4"] : ["1: revoke 3,4"];
+    const own = done.filter((step) => step.startsWith("0: "));
+    assert.deepEqual(own, ["0: write-protected 3,4"]);
+    assert.deepEqual(
+      done.filter((step) => step.startsWith("1: revoke")),
+      each,
+    );
+    done.length = 0;
+    protocol.permissionChanged("permission-relaxed", 3, 1, -1);
+    protocol.unlocking();
+    assert.deepEqual(
+      done.filter((step) => step.endsWith("revoke 3")),
+      ["0: revoke 3", "1: revoke 3"],
+      "the other change has no code of its own",
+    );
+    done.length = 0;
+    protocol.unlocking();
+    assert.deepEqual(done, []);
   }
 });
 
@@ -143,9 +170,9 @@ test("where no policy has code at a moment, none runs: an unlock without a remov
 
 test("batch-end code runs right behind the revoke code, but for a batch whose revoke code is not due at its end", () => {
   const both = ["revoke", "batch-end"];
-  assert.deepEqual(runWithRevoke(timing("unlock"), false), ["revoke"]);
-  assert.deepEqual(runWithRevoke(timing("unlock", { batch: true }), false), both);
-  assert.deepEqual(runWithRevoke(timing("unlock", { batch: true }), true), ["revoke"]);
-  assert.deepEqual(runWithRevoke(timing("at-once", { batch: true }), false), ["revoke"]);
-  for (const inBatch of [false, true]) assert.deepEqual(runWithRevoke(timing("batch-end"), inBatch), both);
+  assert.deepEqual(runTogether(timing("unlock"), "removed", false), ["revoke"]);
+  assert.deepEqual(runTogether(timing("unlock", { batch: true }), "removed", false), both);
+  assert.deepEqual(runTogether(timing("unlock", { batch: true }), "removed", true), ["revoke"]);
+  assert.deepEqual(runTogether(timing("at-once", { batch: true }), "removed", false), ["revoke"]);
+  for (const inBatch of [false, true]) assert.deepEqual(runTogether(timing("batch-end"), "removed", inBatch), both);
 });

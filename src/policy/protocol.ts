@@ -7,14 +7,18 @@ import type { Due, Occasion, Policy } from "./policy.js";
 import { Case } from "./program.js";
 
 /** What of a policy says when its code runs. */
-type Timing = Pick<Policy, "due" | "batch" | "ownDomainDies">;
+type Timing = Pick<Policy, "due" | "batch" | "own">;
+
+/** What happens to entries that were valid to the hardware; but for the first, an occasion that a policy may have code for. */
+type Change = "removed" | "domain-dies" | Permission;
+type Permission = "write-protected" | "permission-relaxed";
 
 /**
- * Occasions whose code runs at a moment of a removal, in order. While a domain dies, code that a policy has for that takes the
- * place of all other.
+ * Occasions whose code runs at a moment of a change, in order. Code that a policy has for the end of a domain, or for a change
+ * of permissions, takes the place of all other, when the lock is released. Without such, either is removals like any other.
  */
-function codeAt({ due, batch, ownDomainDies }: Timing, moment: Due, dying: boolean): readonly Occasion[] {
-  if (dying && ownDomainDies) return moment === "unlock" ? ["domain-dies"] : [];
+function codeAt({ due, batch, own }: Timing, moment: Due, change: Change): readonly Occasion[] {
+  if (change !== "removed" && own.includes(change)) return moment === "unlock" ? [change] : [];
   const revoke: readonly Occasion[] = due === moment ? ["revoke"] : [];
   return moment === "batch-end" && batch ? [...revoke, "batch-end"] : revoke;
 }
@@ -25,16 +29,19 @@ const AT_UNLOCK: Readonly<Record<"alone" | "inBatch", readonly Due[]>> = {
   inBatch: ["unlock"],
 };
 
-/** The occasions whose code runs in one piece, the revoke code among it: what a trace shows as one flush. */
-export function runWithRevoke(policy: Timing, inBatch: boolean): readonly Occasion[] {
+/**
+ * The occasions whose code runs in one piece for a change, that which the policy has in place of all other or the revoke code
+ * among it: what a trace shows as one flush.
+ */
+export function runTogether(policy: Timing, change: Change, inBatch: boolean): readonly Occasion[] {
   const together = [["at-once"], AT_UNLOCK[inBatch ? "inBatch" : "alone"], ["batch-end"]] as const;
-  const runs = together.map((moments) => moments.flatMap((moment) => codeAt(policy, moment, false)));
-  return runs.find((run) => run.includes("revoke"))!;
+  const runs = together.map((moments) => moments.flatMap((moment) => codeAt(policy, moment, change)));
+  return runs.find((run) => run.some((occasion) => occasion !== "batch-end"))!;
 }
 
 const NOTHING = new Case();
 
-/** A moment of removals: whose code runs, and what was removed since the last such moment. */
+/** A moment of changes of one kind: whose code runs, and what was changed since the last such moment. */
 class Moment {
   /** false: no policy has code for it, and nobody need know what was removed */
   readonly used: boolean;
@@ -47,9 +54,32 @@ class Moment {
   }
 }
 
-function momentsOf(policies: readonly Timing[], dying: boolean): Readonly<Record<Due, Moment>> {
-  const at = (due: Due): Moment => new Moment(policies.map((policy) => codeAt(policy, due, dying)));
-  return { "at-once": at("at-once"), unlock: at("unlock"), "batch-end": at("batch-end") };
+/** Changes of one kind. What one lock covers is of one kind: Xen's need_flush would be one flush for several. */
+class Changes {
+  private readonly moments: Readonly<Record<Due, Moment>>;
+  private readonly used: readonly Moment[];
+
+  constructor(policies: readonly Timing[], change: Change) {
+    const at = (due: Due): Moment => new Moment(policies.map((policy) => codeAt(policy, due, change)));
+    this.moments = { "at-once": at("at-once"), unlock: at("unlock"), "batch-end": at("batch-end") };
+    this.used = Object.values(this.moments).filter(({ used }) => used);
+  }
+
+  /** One more. Arguments as Case.add's. */
+  add(gfn: number, pages: number, va: number, step?: number, level?: number): void {
+    for (const moment of this.used) moment.removed.add(gfn, pages, va, step, level);
+  }
+
+  /** A moment has come. */
+  pass(due: Due, owner: Owner, run: RunCode): void {
+    const { codes, removed } = this.moments[due];
+    if (removed.count === 0) return;
+    removed.ownerVmids = owner.vmids;
+    removed.asid = owner.asid;
+    for (let policy = 0; policy < codes.length; policy++)
+      for (const occasion of codes[policy]!) run(policy, occasion, removed);
+    removed.clear();
+  }
 }
 
 /** Whose mappings they are: the domain's VMIDs, and the ASID of its guest's mappings. Both may change. */
@@ -63,8 +93,8 @@ export type RunCode = (policy: number, occasion: Occasion, on: Case) => void;
 
 /** The flushes of one p2m, under several policies at once that all have batches or all have none. */
 export class Protocol {
-  private moments: Readonly<Record<Due, Moment>>;
-  private used: readonly Moment[];
+  private removals: Changes;
+  private readonly permissions = new Map<Permission, Changes>();
   private readonly one = new Case();
   private batch = false;
 
@@ -73,8 +103,7 @@ export class Protocol {
     private readonly owner: Owner,
     private readonly run: RunCode,
   ) {
-    this.moments = momentsOf(policies, false);
-    this.used = Object.values(this.moments).filter(({ used }) => used);
+    this.removals = new Changes(policies, "removed");
   }
 
   /** A VMID is given to the domain (again), or the root of its table was cleared or invalidated. */
@@ -104,8 +133,16 @@ export class Protocol {
 
   /** An entry that was valid to the hardware was removed. Arguments as Case.add's. */
   removed(gfn: number, pages: number, va: number, step?: number, level?: number): void {
-    for (const moment of this.used) moment.removed.add(gfn, pages, va, step, level);
-    this.pass("at-once");
+    this.removals.add(gfn, pages, va, step, level);
+    this.removals.pass("at-once", this.owner, this.run);
+  }
+
+  /** Nothing but permissions of an entry changes: it is invalid, its successor not yet written. The others as Case.add's. */
+  permissionChanged(change: Permission, gfn: number, pages: number, va: number): void {
+    const changes = this.permissions.get(change) ?? new Changes(this.policies, change);
+    this.permissions.set(change, changes);
+    changes.add(gfn, pages, va);
+    changes.pass("at-once", this.owner, this.run);
   }
 
   /** The p2m's lock is about to be released. */
@@ -136,18 +173,12 @@ export class Protocol {
 
   /** From now on every removal is one of a dying domain. Nothing may wait for a flush. */
   beginDying(): void {
-    this.moments = momentsOf(this.policies, true);
-    this.used = Object.values(this.moments).filter(({ used }) => used);
+    this.removals = new Changes(this.policies, "domain-dies");
   }
 
   private pass(due: Due): void {
-    const { codes, removed } = this.moments[due];
-    if (removed.count === 0) return;
-    removed.ownerVmids = this.owner.vmids;
-    removed.asid = this.owner.asid;
-    for (let policy = 0; policy < codes.length; policy++)
-      for (const occasion of codes[policy]!) this.run(policy, occasion, removed);
-    removed.clear();
+    this.removals.pass(due, this.owner, this.run);
+    for (const changes of this.permissions.values()) changes.pass(due, this.owner, this.run);
   }
 }
 

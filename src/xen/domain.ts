@@ -1,7 +1,8 @@
 /** Domains: their making, running and end (xen/common/domain.c, xen/arch/arm/domain.c, domain_build; Xen's domctls). */
-import { NO_DOMAIN } from "../trace/index.js";
+import { Access, NO_DOMAIN } from "../trace/index.js";
 import { EBUSY, ENOMEM, ESRCH } from "./errno.js";
 import type { Machine } from "./machine.js";
+import { writeFault } from "./mem-access.js";
 import { INVALID_MFN, P2mTable } from "./p2m.js";
 import { P2m } from "./types.js";
 
@@ -252,11 +253,18 @@ export class Xen {
     recorder.end(pcpu, mark);
   }
 
-  /** A guest access by what runs on the executing pCPU, through its p2m; false when it faults (nothing mapped). */
+  /**
+   * A guest access by what runs on the executing pCPU, through its p2m; false when nothing is mapped there. A write to what
+   * may not be written faults, and Xen lets it be written (p2m_mem_access_check).
+   */
   access(domain: Domain, access: number, va: number, frame: number): boolean {
     const { p2m } = domain;
     if (p2m.invalidated && !p2m.resolveTranslationFault(frame)) return false;
     if (!p2m.lookup(frame)) return false;
+    if (access === Access.write && !p2m.foundWritable && p2m.memAccessEnabled) {
+      writeFault(p2m, frame);
+      p2m.lookup(frame);
+    }
     this.machine.recorder.access(this.machine.here, access, p2m.foundLevel, va, frame, p2m.foundMfn);
     return true;
   }

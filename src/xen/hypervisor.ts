@@ -16,13 +16,23 @@ export const XEN = {
   withNumbers: withOthers,
   frameOf,
   possibleOccasions,
-  /** A domain of one vCPU has one VMID in any case; relinquish_p2m_mapping() removes in pieces larger than a page. */
-  showsOf({ dom0, domu, destroy, lives }: Scenario) {
-    return { vmids: dom0.vcpus > 1 || domu.some(({ vcpus }) => vcpus > 1), ranges: destroy || lives > 1 };
+  /**
+   * A domain of one vCPU has one VMID in any case; relinquish_p2m_mapping(), XENMEM_access_op and a toolstack that maps blocks
+   * change more than a page at a time.
+   */
+  showsOf({ dom0, domu, toolstack, destroy, lives }: Scenario) {
+    const ranges =
+      destroy || lives > 1 || toolstack["mapping-order"] > 0 || domu.some((d) => d["log-dirty"] !== undefined);
+    return { vmids: dom0.vcpus > 1 || domu.some(({ vcpus }) => vcpus > 1), ranges };
   },
-  /** Pages copied, and pages touched. */
+  /** Pages copied, given up, granted and protected, and pages touched. */
   workOf({ domu, run, machine, lives }: Scenario) {
-    const segments = domu.flatMap((d) => d.segment.map((s) => 15 * s.pages));
+    const segments = domu.map(
+      (d) =>
+        d.segment.reduce((sum, s) => sum + 15 * s.pages, 0) +
+        5 * (512 * d["balloon-mib"] + 3 * d["disk-pages"]) +
+        2 * (d["log-dirty"]?.rounds ?? 0) * 256 * d["memory-mib"],
+    );
     const slots = run["time-us"] / run["slice-us"];
     const touched = Math.max(...domu.map((d) => d["working-set"] + d["shared-set"]));
     return lives * (segments.reduce((a, b) => a + b, 0) + slots * machine.pcpus * touched);

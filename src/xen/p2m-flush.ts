@@ -49,6 +49,15 @@ export class P2mFlushes {
     this.protocol.removed(gfn, pagesAtLevel(level), va, step);
   }
 
+  /**
+   * Nothing but the permissions of an entry that was valid to the hardware changes: need_flush. The entry is invalid now, its
+   * successor not yet written.
+   */
+  permissionChanged(gfn: number, level: number, va: number, writable: boolean): void {
+    this.site = this.setEntrySite;
+    this.protocol.permissionChanged(writable ? "permission-relaxed" : "write-protected", gfn, pagesAtLevel(level), va);
+  }
+
   /** p2m_write_unlock, with the lock still held. */
   atUnlock(): void {
     this.site = this.unlockSite;

@@ -2,7 +2,7 @@
  * A domain's stage-2 table, in Xen's words its p2m: real radix tables in simulated memory, with Xen's rules of when a
  * change needs a flush (xen/arch/arm/mmu/p2m.c; the C function is named at each method).
  */
-import { outputPage, pagesAtLevel, type Stage2Geometry, VALID } from "../arch/index.js";
+import { outputPage, pagesAtLevel, S2AP_W, type Stage2Geometry, VALID } from "../arch/index.js";
 import { NO_DOMAIN } from "../trace/index.js";
 import { ENOMEM } from "./errno.js";
 import type { Machine } from "./machine.js";
@@ -45,6 +45,8 @@ export class P2mTable {
   invalidated = false;
   /** ASID of the guest's mappings, told to policies that flush by VA */
   asid = 0;
+  /** mem_access_enabled: permissions have been changed page by page, so nothing is mapped by blocks any more */
+  memAccessEnabled = false;
   /** stats.mappings by level, stats.shattered by level */
   readonly mappings = [0, 0, 0, 0];
   readonly shattered = [0, 0, 0, 0];
@@ -52,6 +54,7 @@ export class P2mTable {
   foundLevel = 0;
   foundMfn = 0;
   foundType: P2mType = Type.invalid;
+  foundWritable = false;
 
   private readonly roots: number[] = [];
   private readonly tablesInUse = new Set<number>();
@@ -241,8 +244,8 @@ export class P2mTable {
   }
 
   /** p2m_mapping_order: the largest step that gfn, mfn (when mapping) and nr are all aligned to, as a level. */
-  private static stepLevel(gfn: number, page: number, nr: number): number {
-    if (nr === 1) return 3;
+  private stepLevel(gfn: number, page: number, nr: number): number {
+    if (nr === 1 || this.memAccessEnabled) return 3;
     const aligned = (pages: number): boolean =>
       gfn % pages === 0 && nr % pages === 0 && (page === INVALID_MFN || page % pages === 0);
     return aligned(pagesAtLevel(1)) ? 1 : aligned(pagesAtLevel(2)) ? 2 : 3;
@@ -250,18 +253,20 @@ export class P2mTable {
 
   /**
    * p2m_set_entry: maps `nr` pages at gfn to `page`, or removes them (INVALID_MFN). `va` is the page of the guest's VA, for
-   * policies that want it. Returns 0 or -ENOMEM. The lock must be held.
+   * policies that want it; `writable`: false takes from the pages what their type lets be written. Returns 0 or -ENOMEM. The lock
+   * must be held.
    */
-  setEntry(gfn: number, nr: number, page: number, type: P2mType, va = UNKNOWN_VA): number {
+  setEntry(gfn: number, nr: number, page: number, type: P2mType, va = UNKNOWN_VA, writable = true): number {
     if (!this.locked) throw new Error("p2m_set_entry without the p2m's lock");
     for (let done = 0; done < nr; ) {
-      const level = P2mTable.stepLevel(gfn + done, page === INVALID_MFN ? page : page + done, nr - done);
+      const level = this.stepLevel(gfn + done, page === INVALID_MFN ? page : page + done, nr - done);
       const rc = this.setOne(
         gfn + done,
         level,
         page === INVALID_MFN ? page : page + done,
         type,
         va === UNKNOWN_VA ? va : va + done,
+        writable,
       );
       if (rc !== 0) return rc;
       done += pagesAtLevel(level);
@@ -270,7 +275,7 @@ export class P2mTable {
   }
 
   /** __p2m_set_entry: one entry at a target level. */
-  private setOne(gfn: number, target: number, page: number, type: P2mType, va: number): number {
+  private setOne(gfn: number, target: number, page: number, type: P2mType, va: number, writable: boolean): number {
     const removing = page === INVALID_MFN;
     const { tables } = this.machine;
     let level = this.startOfWalk(gfn, target);
@@ -291,7 +296,7 @@ export class P2mTable {
       }
     }
     this.walks.remember(gfn, table, level);
-    this.replaceEntry(gfn, table, level, page, type, va);
+    this.replaceEntry(gfn, table, level, page, type, va, writable);
     return 0;
   }
 
@@ -308,7 +313,15 @@ export class P2mTable {
     return true;
   }
 
-  private replaceEntry(gfn: number, table: number, level: number, page: number, type: P2mType, va: number): void {
+  private replaceEntry(
+    gfn: number,
+    table: number,
+    level: number,
+    page: number,
+    type: P2mType,
+    va: number,
+    writable: boolean,
+  ): void {
     const { tables } = this.machine;
     const slot = this.slot(gfn, level);
     const i = 512 * table + slot;
@@ -322,8 +335,16 @@ export class P2mTable {
     if (removing) {
       if (wasValid) this.flushes.entryRemoved(gfn, level, va, step);
     } else {
-      if (wasValid) this.flushes.force(gfn, level, va, step);
-      this.writeEntry(table, level, slot, entryLo(page, level, type), entryHi(page, type));
+      const full = entryLo(page, level, type);
+      const lo = writable ? full : (full & ~S2AP_W) >>> 0;
+      const hi = entryHi(page, type);
+      if (wasValid) {
+        // P2M_CLEAR_PERM of both is the same: nothing but permissions changes, and the flush may wait (need_flush).
+        const sameButPermission = this.memAccessEnabled && ((lo ^ oldLo) & ~S2AP_W) === 0 && hi === oldHi;
+        if (sameButPermission) this.flushes.permissionChanged(gfn, level, va, writable);
+        else this.flushes.force(gfn, level, va, step);
+      }
+      this.writeEntry(table, level, slot, lo, hi);
       this.mappings[level]!++;
     }
     if (isPresent(oldHi) && outputPage(oldLo, oldHi) !== page) this.freeEntry(oldLo, oldHi, level);
@@ -358,10 +379,11 @@ export class P2mTable {
       this.walks.forget();
       if (this.flushes.keeps) this.deferredTables.push(table);
       else heap.putAllocRef(tables.destroy(table));
-    } else if (level === 3 && isForeign(typeOf(hi))) {
-      const page = outputPage(lo, hi);
-      if (this.flushes.keeps) this.deferredPages.push(page);
-      else this.putForeign(page);
+    } else if (isForeign(typeOf(hi))) {
+      const first = outputPage(lo, hi);
+      for (let page = first; page < first + pagesAtLevel(level); page++)
+        if (this.flushes.keeps) this.deferredPages.push(page);
+        else this.putForeign(page);
     }
   }
 
@@ -384,6 +406,7 @@ export class P2mTable {
         this.walks.remember(gfn, table, level);
         this.foundMfn = outputPage(lo, hi) + (gfn & (pagesAtLevel(level) - 1));
         this.foundType = typeOf(hi);
+        this.foundWritable = (lo & S2AP_W) !== 0;
         return true;
       }
     }

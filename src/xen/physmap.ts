@@ -2,6 +2,7 @@
  * The hypercalls that change a domain's memory and physmap (xen/common/memory.c: do_memory_op and its helpers), and the one
  * that is proposed: XENMEM_remove_from_physmap_batch.
  */
+import { pagesAtLevel } from "../arch/index.js";
 import type { Domain, Xen } from "./domain.js";
 import { EDOM, EFAULT, EILSEQ, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP, EPERM, ESRCH } from "./errno.js";
 import { INVALID_MFN, UNKNOWN_VA } from "./p2m.js";
@@ -36,6 +37,8 @@ interface AddBatch {
   readonly idxs: GuestArray;
   readonly gpfns: GuestArray;
   readonly errs: GuestArray;
+  /** not in the ABI: each gfn is that of a block of 2^order pages */
+  readonly order?: number;
 }
 
 /** struct xen_remove_from_physmap_batch: its sibling without the indexes. */
@@ -46,6 +49,8 @@ interface RemoveBatch {
   readonly errs: GuestArray;
   /** not in the ABI: page numbers of the guest's VAs, for policies that are told them */
   readonly vas?: GuestArray;
+  /** not in the ABI: each gfn is that of a block of 2^order pages */
+  readonly order?: number;
   /** not in the ABI: items after which each go gives way, in place of `preemptAfter` (a record's) */
   readonly goes?: readonly number[];
 }
@@ -67,6 +72,15 @@ interface BatchCall<B extends BatchArgs> {
   readonly item: (domain: Domain, batch: B, item: number) => number;
   readonly enter: (domain: Domain) => void;
   readonly leave: (domain: Domain) => void;
+}
+
+/** guest_physmap_remove_page, of 2^order pages under one lock: -ENOENT when nothing is mapped there. */
+export function removePage(domain: Domain, gpfn: number, va: number, order = 0): number {
+  if (!domain.p2m.lookup(gpfn)) return -ENOENT;
+  domain.p2m.lock();
+  const rc = domain.p2m.setEntry(gpfn, 2 ** order, INVALID_MFN, P2m.invalid, va);
+  domain.p2m.unlock();
+  return rc;
 }
 
 /** Physmap hypercalls. `preemptAfter`: items after which hypercall_preempt_check() finds something pending. */
@@ -135,7 +149,7 @@ export class Physmap {
   }
 
   /** xenmem_add_to_physmap_one, for the spaces that this model has: not gmfn_range and dev_mmio. */
-  private addOne(domain: Domain, space: number, foreignDomid: number, idx: number, gpfn: number): number {
+  private addOne(domain: Domain, space: number, foreignDomid: number, idx: number, gpfn: number, order = 0): number {
     const { machine } = this.xen;
     if (!domain.p2m.holds(gpfn)) return -EINVAL;
     if (space === MapSpace.gmfn) {
@@ -160,12 +174,19 @@ export class Physmap {
     if (!foreign.p2m.lookup(idx)) return -EINVAL;
     const { foundType, foundMfn } = foreign.p2m;
     if (foundType !== P2m.ram_rw && foundType !== P2m.ram_ro) return -EINVAL;
-    if (!machine.heap.get(foundMfn)) return -EINVAL;
-    domain.p2m.lock();
-    const type = foundType === P2m.ram_rw ? P2m.map_foreign_rw : P2m.map_foreign_ro;
-    const rc = domain.p2m.setEntry(gpfn, 1, foundMfn, type);
-    domain.p2m.unlock();
-    if (rc !== 0 && machine.heap.putPage(foundMfn)) this.xen.pageFreed(foundMfn, foreignDomid);
+    if (2 ** order > pagesAtLevel(foreign.p2m.foundLevel)) return -EINVAL;
+    let got = 0;
+    while (got < 2 ** order && machine.heap.get(foundMfn + got)) got++;
+    let rc = -EINVAL;
+    if (got === 2 ** order) {
+      domain.p2m.lock();
+      const type = foundType === P2m.ram_rw ? P2m.map_foreign_rw : P2m.map_foreign_ro;
+      rc = domain.p2m.setEntry(gpfn, got, foundMfn, type);
+      domain.p2m.unlock();
+    }
+    if (rc !== 0)
+      for (let page = foundMfn; page < foundMfn + got; page++)
+        if (machine.heap.putPage(page)) this.xen.pageFreed(page, foreignDomid);
     return rc;
   }
 
@@ -212,29 +233,6 @@ export class Physmap {
     return rc;
   }
 
-  /** GNTTABOP_map_grant_ref (create_grant_host_mapping): a page of another domain, granted, at a gfn; a new mapping. */
-  mapGrant(domid: number, foreignDomid: number, idx: number, gpfn: number): number {
-    return this.xen.hypercall("hypercall:GNTTABOP_map_grant_ref", () => {
-      const domain = this.xen.domain(domid);
-      const foreign = this.xen.domain(foreignDomid);
-      if (!domain || !foreign) return -ESRCH;
-      if (!domain.p2m.holds(gpfn) || !foreign.p2m.lookup(idx)) return -EINVAL;
-      const page = foreign.p2m.foundMfn;
-      domain.p2m.lock();
-      const rc = domain.p2m.setEntry(gpfn, 1, page, P2m.grant_map_rw);
-      domain.p2m.unlock();
-      return rc;
-    });
-  }
-
-  /** GNTTABOP_unmap_grant_ref (replace_grant_host_mapping): guest_physmap_remove_page, with its flush. */
-  unmapGrant(domid: number, gpfn: number): number {
-    return this.xen.hypercall("hypercall:GNTTABOP_unmap_grant_ref", () => {
-      const domain = this.xen.domain(domid);
-      return domain ? this.removeOne(domain, gpfn, UNKNOWN_VA) : -ESRCH;
-    });
-  }
-
   /** XENMEM_add_to_physmap_batch: item by item, errors into errs; gives way after `preemptAfter` items. */
   addToPhysmapBatch(batch: AddBatch): number {
     return this.batched(this.addCall, batch);
@@ -244,27 +242,22 @@ export class Physmap {
     name: "hypercall:XENMEM_add_to_physmap_batch",
     handles: (batch) => [batch.idxs, batch.gpfns, batch.errs],
     check: (batch) => (batch.space === MapSpace.gmfn_range ? -EOPNOTSUPP : 0),
-    item: (domain, batch, i) => this.addOne(domain, batch.space, batch.foreignDomid, batch.idxs![i]!, batch.gpfns![i]!),
+    item: (domain, batch, i) =>
+      this.addOne(domain, batch.space, batch.foreignDomid, batch.idxs![i]!, batch.gpfns![i]!, batch.order),
     enter: () => {},
     leave: () => {},
   };
 
-  /** XENMEM_remove_from_physmap: one page, one lock, one flush. `va` is for policies that are told it. */
-  removeFromPhysmap(domid: number, gpfn: number, va = UNKNOWN_VA): number {
+  /**
+   * XENMEM_remove_from_physmap: one page, one lock, one flush. `va` is for policies that are told it. `order`: a block of 2^order
+   * pages, which the ABI does not have (guest_physmap_remove_page does).
+   */
+  removeFromPhysmap(domid: number, gpfn: number, va = UNKNOWN_VA, order = 0): number {
     const { recorder, here } = this.xen.machine;
     recorder.begin(here, this.removeMark);
     const domain = this.xen.domain(domid);
-    const rc = domain ? this.removeOne(domain, gpfn, va) : -ESRCH;
+    const rc = domain ? removePage(domain, gpfn, va, order) : -ESRCH;
     recorder.end(here, this.removeMark, rc);
-    return rc;
-  }
-
-  /** guest_physmap_remove_page: -ENOENT when nothing is mapped there. */
-  private removeOne(domain: Domain, gpfn: number, va: number): number {
-    if (!domain.p2m.lookup(gpfn)) return -ENOENT;
-    domain.p2m.lock();
-    const rc = domain.p2m.setEntry(gpfn, 1, INVALID_MFN, P2m.invalid, va);
-    domain.p2m.unlock();
     return rc;
   }
 
@@ -280,7 +273,7 @@ export class Physmap {
     name: "hypercall:XENMEM_remove_from_physmap_batch",
     handles: (batch) => [batch.gpfns, batch.errs],
     check: () => 0,
-    item: (domain, batch, i) => this.removeOne(domain, batch.gpfns![i]!, batch.vas?.[i] ?? UNKNOWN_VA),
+    item: (domain, batch, i) => removePage(domain, batch.gpfns![i]!, batch.vas?.[i] ?? UNKNOWN_VA, batch.order),
     enter: (domain) => domain.p2m.beginBatch(),
     leave: (domain) => domain.p2m.endBatch(),
   };
@@ -335,8 +328,11 @@ export class Physmap {
     return rc;
   }
 
-  /** XENMEM_decrease_reservation: pages leave the domain for good (guest_remove_page each, one flush a page). */
-  decreaseReservation(domid: number, frames: readonly number[]): number {
+  /**
+   * XENMEM_decrease_reservation: pages leave the domain for good (guest_remove_page each, one flush a page). `va`: of the first,
+   * for policies that are told it; a guest has side by side what is.
+   */
+  decreaseReservation(domid: number, frames: readonly number[], va = UNKNOWN_VA): number {
     return this.xen.hypercall("hypercall:XENMEM_decrease_reservation", () => {
       const domain = this.xen.domain(domid);
       if (!domain) return -ESRCH;
@@ -347,7 +343,7 @@ export class Physmap {
         const { foundMfn, foundType } = domain.p2m;
         if (foundType !== P2m.ram_rw) break;
         if (heap.owner[foundMfn] !== domid) return -EPERM;
-        if (this.removeOne(domain, frame, UNKNOWN_VA) === -ENOMEM) break;
+        if (removePage(domain, frame, va === UNKNOWN_VA ? va : va + frame - frames[0]!) === -ENOMEM) break;
         if (heap.putAllocRef(foundMfn)) this.xen.pageFreed(foundMfn, domid);
         done++;
       }

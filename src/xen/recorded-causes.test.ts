@@ -14,6 +14,7 @@ const known = (version: string | undefined, more: Partial<Known> = {}): Known =>
   version: version === undefined ? undefined : (xenVersion(version) as XenVersion),
   repeatsTlbis: false,
   continued: {},
+  grants: 0,
   scrubs: 0,
   ...more,
 });
@@ -43,6 +44,15 @@ test("scrubbing explains no more flushes than the domU left pages", () => {
   const is = phase("ALLE1IS", { [SCRUB]: 500 });
   assert.deepEqual(explained(is, 0, known("4.20.4+63", { scrubs: 32_774 })), { counts: [500], unexplained: 0 });
   assert.deepEqual(explained(is, 0, known("4.20.4+63", { scrubs: 499 })), { counts: [499], unexplained: 1 });
+});
+
+test("grants that a backend unmaps explain what the model has not of them, and a balloon's pages all", () => {
+  const lock = "p2m_force_tlb_flush_sync < p2m_tlb_flush_sync < p2m_remove_mapping < guest_physmap_remove_page <";
+  const grants = phase("VMALLS12E1IS", { [`${lock} replace_grant_host_mapping < unmap_common`]: 1058, elsewhere: 2 });
+  assert.deepEqual(explained(grants, 2, known("4.20.4+63")), { counts: [1058], unexplained: 0 });
+  assert.deepEqual(explained(grants, 2, known("4.20.4+63", { grants: 2 })), { counts: [1056], unexplained: 2 });
+  const balloon = phase("VMALLS12E1IS", { [`${lock} guest_remove_page < do_memory_op`]: 40, elsewhere: 2 });
+  assert.deepEqual(explained(balloon, 2, known("4.20.4+63")), { counts: [40], unexplained: 0 });
 });
 
 test("a remedy that is the same TLBI again doubles every one, those with another cause too", () => {

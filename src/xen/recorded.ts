@@ -154,13 +154,14 @@ function scenarioOf(run: RecordedRun, ipaBits: number): Scenario {
       "ipa-bits": SIZES.find((size) => size === ipaBits) ?? 48,
     },
     xen: { version: run.version ?? CAPTURED_VERSION },
-    dom0: { "memory-mib": DOM0_MIB, vcpus: run.dom0Vcpus, "working-set": 0 },
+    dom0: { "memory-mib": DOM0_MIB, vcpus: run.dom0Vcpus, "working-set": 0, "busy-vcpus": 0 },
     toolstack: {
       "special-pages": 0,
       "magic-pages": MAGIC_PAGES,
       "grant-frames": GRANT_FRAMES,
       "removal-batch": PRIVCMD_BATCH,
       "preempt-after": 2 ** 30,
+      "mapping-order": 0,
     },
     domu: [
       {
@@ -170,6 +171,10 @@ function scenarioOf(run: RecordedRun, ipaBits: number): Scenario {
         "working-set": 0,
         "shared-set": 0,
         linux: true,
+        "balloon-mib": 0,
+        "balloon-batch": 512,
+        "disk-pages": 0,
+        "grant-batch": 32,
       },
     ],
     run: { scheduler: "credit2", "time-us": 0, "slice-us": 10_000 },
@@ -220,7 +225,8 @@ export function recordedRows(
   return REPLAYED.flatMap((phase) => {
     const [is, was] = [recorded.phases[phase], predicted.phases[phase]];
     if (!is || !was) return [];
-    const known = { version, repeatsTlbis, continued: continued[phase] ?? {}, scrubs };
+    const grants = was.hypercalls.GNTTABOP_unmap_grant_ref ?? 0;
+    const known = { version, repeatsTlbis, continued: continued[phase] ?? {}, grants, scrubs };
     const tlbis = Object.keys({ ...was.tlbi, ...is.tlbi }).map((what) => rowOf(phase, what, is, was, known));
     const calls = Object.keys({ ...was.hypercalls, ...is.hypercalls })
       .filter((what) => (Object.hasOwn(was.hypercalls, what) ? what.startsWith("XENMEM_") : CALLED.test(what)))

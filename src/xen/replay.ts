@@ -7,6 +7,7 @@ import type { Policy } from "../policy/index.js";
 import { policyOn } from "../policy/index.js";
 import { Recorder, type TraceSink } from "../trace/index.js";
 import { Xen } from "./domain.js";
+import { Grants } from "./grants.js";
 import { RINGS, startLinux } from "./guest.js";
 import { Machine } from "./machine.js";
 import { Physmap } from "./physmap.js";
@@ -67,6 +68,7 @@ export function replay(
   );
   const xen = new Xen(machine, scenario.machine["ipa-bits"]);
   const physmap = new Physmap(xen, scenario.toolstack["preempt-after"], scenario.toolstack["populate-preempt-after"]);
+  const grants = new Grants(xen);
   const { dom0, base } = finish(bootDom0(xen, scenario));
   // dom0's vCPU 0 asks for everything; which pCPU it runs on does not change what is flushed.
   const askDom0 = (): void => {
@@ -87,7 +89,7 @@ export function replay(
     create() {
       run(switches.create);
       finish(toolstack.build(DOMU, scenario.domu[0]!));
-      for (let i = 0; i < rings(); i++) physmap.mapGrant(dom0.id, DOMU, MAGIC_GFN + i, RING_GFN + i);
+      for (const ring of rings()) grants.map(dom0.id, DOMU, [MAGIC_GFN + ring], [RING_GFN + ring]);
     },
     run() {
       // A record's phase begins when the domU is unpaused; one that never is has no such phase.
@@ -102,10 +104,10 @@ export function replay(
     destroy() {
       run(switches.destroy);
       xen.destroy(DOMU, scenario.toolstack["preempt-after"]);
-      for (let i = 0; i < rings(); i++) physmap.unmapGrant(dom0.id, RING_GFN + i);
+      for (const ring of rings()) grants.unmap(dom0.id, [RING_GFN + ring]);
     },
   };
-  const rings = (): number => Math.min(RINGS, scenario.toolstack["magic-pages"]);
+  const rings = (): number[] => Array.from({ length: Math.min(RINGS, scenario.toolstack["magic-pages"]) }, (_, i) => i);
   for (const phase of REPLAYED) {
     if (!phases.includes(phase)) continue;
     const mark = recorder.names.id(`phase:${phase}`);

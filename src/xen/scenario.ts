@@ -16,6 +16,15 @@ const segment = v.strictObject({
   pages: whole(1, 2 ** 22),
 });
 
+const affinity = v.optional(v.array(v.pipe(v.array(whole(0, 254)), v.minLength(1))));
+
+/** Rounds of a migration's copying, each with all RAM write-protected anew; what the domU writes meanwhile faults, page by page. */
+const logDirty = v.strictObject({
+  rounds: whole(1, 1000),
+  /** pages that it writes in each round */
+  pages: whole(0, 2 ** 22),
+});
+
 const domu = v.strictObject({
   "memory-mib": mib,
   vcpus: v.optional(whole(1, 128), 1),
@@ -27,7 +36,16 @@ const domu = v.strictObject({
   /** Linux, that maps its shared info page and its grant table and uses its rings when it runs first (xen_guest_init) */
   linux: v.optional(v.boolean(), false),
   /** pCPUs that each vCPU may run on (hard affinity); needed by scheduler = "affinity" */
-  affinity: v.optional(v.array(v.pipe(v.array(whole(0, 254)), v.minLength(1)))),
+  affinity,
+  /** what its balloon gives up while it runs, and takes back */
+  "balloon-mib": v.optional(whole(0, 65_536), 0),
+  /** frames of one call of its balloon's: what Linux's frame_list, a page of xen_pfn_t, holds */
+  "balloon-batch": v.optional(whole(1, MAX_BATCH), 512),
+  /** pages of a disk that it reads while it runs: the backend in dom0 maps the grant of each, fills it, and unmaps it */
+  "disk-pages": v.optional(pages, 0),
+  /** grants that the backend maps, or unmaps, in one call: segments of a request */
+  "grant-batch": v.optional(whole(1, 4096), 32),
+  "log-dirty": v.optional(logDirty),
 });
 
 const toolstack = v.strictObject({
@@ -37,6 +55,11 @@ const toolstack = v.strictObject({
   "magic-pages": v.optional(whole(0, 16), 0),
   /** grant-table frames that dom0 maps by XENMEM_acquire_resource to enter the rings (xc_dom_set_gnttab_entry), and unmaps: 1 */
   "grant-frames": v.optional(whole(0, 64), 0),
+  /**
+   * order of the extents by which dom0 maps images and unmaps them: 0, 4 KiB, as Xen's calls and Linux's privcmd have it; 9, 2 MiB
+   * wherever gfns of both and the length are aligned, is a what-if
+   */
+  "mapping-order": v.optional(v.picklist([0, 9]), 0),
   /** gfns that dom0 hands to one XENMEM_remove_from_physmap_batch, where the policy has it */
   "removal-batch": v.optional(whole(1, MAX_BATCH), MAX_BATCH),
   /** extents after which populate_physmap finds something else to do and returns a continuation; default: never */
@@ -86,6 +109,15 @@ const schema = v.strictObject({
      * all RAM
      */
     "foreign-gfn": v.optional(whole(0, 2 ** 36 - 1)),
+    /**
+     * hypercalls of the toolstack's after which another vCPU of dom0 has a turn on its pCPU, the next one each time; default:
+     * never, each vCPU has a pCPU of its own
+     */
+    "switch-after": v.optional(whole(1, 2 ** 30)),
+    /** vCPUs of dom0 that compete with the domUs' for pCPUs while these run */
+    "busy-vcpus": v.optional(whole(0, 128), 0),
+    /** pCPUs that each of these may run on; needed by scheduler = "affinity" */
+    affinity,
   }),
   toolstack: v.optional(toolstack, {}),
   domu: v.pipe(v.array(domu), v.minLength(1), v.maxLength(64)),
@@ -121,6 +153,7 @@ function checked(parsed: TomlFile<v.InferOutput<typeof schema>>): Scenario {
   const { file } = parsed;
   refuseOverlaps(parsed);
   refuseRepeats(parsed);
+  refuseTooMuch(parsed);
   const { "time-us": time, "slice-us": slice } = parsed.value.run;
   if (time / slice > MAX_SLOTS)
     throw InputError.at(file, parsed.lineOf(["run", "time-us"]), `run.time-us: ${time} us in slices of ${slice} us, expected at most ${MAX_SLOTS} slices`); // biome-ignore format: one row
@@ -142,14 +175,43 @@ function refuseOverlaps({ value, file, lineOf }: TomlFile<v.InferOutput<typeof s
 
 /** A vCPU stands once in the queue of a pCPU, and each list is of one vCPU. */
 function refuseRepeats({ value, file, lineOf }: TomlFile<v.InferOutput<typeof schema>>): void {
-  value.domu.forEach(({ affinity = [], vcpus }, d) => {
+  const { dom0 } = value;
+  const lists = [
+    { affinity: dom0.affinity, vcpus: dom0.vcpus, path: ["dom0", "affinity"] },
+    ...value.domu.map(({ affinity, vcpus }, d) => ({ affinity, vcpus, path: ["domu", d, "affinity"] })),
+  ];
+  for (const { affinity = [], vcpus, path } of lists) {
     const refuse = (message: string): never => {
-      throw InputError.at(file, lineOf(["domu", d, "affinity"]), `domu.${d}.affinity: ${message}`);
+      throw InputError.at(file, lineOf(path), `${path.join(".")}: ${message}`);
     };
     if (affinity.length > vcpus) refuse(`${affinity.length} lists of pCPUs, expected one for each of ${vcpus} vCPUs`);
     affinity.forEach((list, vcpu) => {
       const twice = list.find((pcpu, i) => list.indexOf(pcpu) < i);
       if (twice !== undefined) refuse(`vCPU ${vcpu} has pCPU ${twice} twice`);
     });
+  }
+}
+
+/** dom0 has no more vCPUs that do something than it has vCPUs, and a domU gives up and writes no more than it has. */
+function refuseTooMuch({ value, file, lineOf }: TomlFile<v.InferOutput<typeof schema>>): void {
+  const refuse = (path: (string | number)[], message: string): never => {
+    throw InputError.at(file, lineOf(path), `${path.join(".")}: ${message}`);
+  };
+  const { vcpus, "busy-vcpus": busy, "switch-after": turns } = value.dom0;
+  if (busy > vcpus) refuse(["dom0", "busy-vcpus"], `${busy} of ${vcpus} vCPUs, expected no more than there are`);
+  if (turns !== undefined && vcpus === 1)
+    refuse(["dom0", "switch-after"], "dom0 has no other vCPU, expected dom0.vcpus of 2 or more");
+  value.domu.forEach(({ "memory-mib": mib, "balloon-mib": balloon, "log-dirty": dirty, "disk-pages": read }, d) => {
+    if (balloon >= mib) refuse(["domu", d, "balloon-mib"], `${balloon} of ${mib} MiB, expected less than memory-mib`);
+    if (dirty && dirty.pages > mib * 256)
+      refuse(
+        ["domu", d, "log-dirty", "pages"],
+        `${dirty.pages} pages, expected at most the ${mib * 256} of memory-mib`,
+      );
+    if (read > 0 && read < value.domu[d]!["grant-batch"])
+      refuse(
+        ["domu", d, "disk-pages"],
+        `${read}, expected at least the grant-batch of ${value.domu[d]!["grant-batch"]}`,
+      );
   });
 }

@@ -71,19 +71,31 @@ class Rotation {
 }
 
 /** Runs the domains for the scenario's time; yields now and then so that the caller may stop it or show progress. */
-export function* schedule(xen: Xen, scenario: Scenario, running: readonly Running[]): Generator<void> {
+export function* schedule(
+  xen: Xen,
+  scenario: Scenario,
+  running: readonly Running[],
+  dom0: Domain,
+  dom0Touches: () => void,
+): Generator<void> {
   const { pcpus } = scenario.machine;
   const slots = Math.floor(scenario.run["time-us"] / scenario.run["slice-us"]);
-  const vcpus = running.flatMap(({ domain }) => domain.vcpus);
+  const busy = dom0.vcpus.slice(0, scenario.dom0["busy-vcpus"]);
+  const vcpus = [...busy, ...running.flatMap(({ domain }) => domain.vcpus)];
   if (slots === 0 || vcpus.length === 0) return;
   const of = new Map(running.map((r) => [r.domain, r]));
   const rotation = new Rotation(
     scenario.run.scheduler,
     vcpus,
     pcpus,
-    (vcpu) => of.get(vcpu.domain)!.spec.affinity?.[vcpu.id],
+    (vcpu) => (of.get(vcpu.domain)?.spec ?? scenario.dom0).affinity?.[vcpu.id],
     scenario.file,
   );
+  const touchAll = (vcpu: Vcpu): void => {
+    const domu = of.get(vcpu.domain);
+    if (domu) touch(xen, domu, vcpu);
+    else dom0Touches();
+  };
   const here: (Vcpu | undefined)[] = new Array(pcpus).fill(undefined);
   const { machine } = xen;
   /** TLBIs executed when the vCPU on a pCPU touched its pages last, by lane */
@@ -96,15 +108,15 @@ export function* schedule(xen: Xen, scenario: Scenario, running: readonly Runnin
         xen.run(pcpu, vcpu);
         here[pcpu] = vcpu;
         touched[pcpu]!.set(machine.tlbis);
-        touch(xen, of.get(vcpu.domain)!, vcpu);
-      } else machine.whereFlushed(touched[pcpu]!, () => touch(xen, of.get(vcpu.domain)!, vcpu));
+        touchAll(vcpu);
+      } else machine.whereFlushed(touched[pcpu]!, () => touchAll(vcpu));
     });
     if (slot % 16 === 15) yield;
   }
 }
 
 /** The vCPU touches its own working set, then what all its domain's vCPUs share. */
-function touch(xen: Xen, { domain, spec, base }: Running, vcpu: Vcpu): void {
+export function touch(xen: Xen, { domain, spec, base }: Running, vcpu: Vcpu): void {
   const own = spec["working-set"];
   const shared = spec["shared-set"];
   const first = base + shared + vcpu.id * own;

@@ -3,12 +3,14 @@ import type { CpuProfile } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { type Occasion, type Policy, policyOn } from "../policy/index.js";
 import { Recorder, type TraceSink } from "../trace/index.js";
+import { logDirty, serveDisk } from "./dom0-work.js";
 import { type Domain, Xen } from "./domain.js";
-import { startLinux } from "./guest.js";
+import { Grants } from "./grants.js";
+import { balloon, startLinux } from "./guest.js";
 import { Machine } from "./machine.js";
 import { Physmap } from "./physmap.js";
-import type { Scenario } from "./scenario.js";
-import { type Running, schedule } from "./scheduler.js";
+import type { DomuSpec, Scenario } from "./scenario.js";
+import { type Running, schedule, touch } from "./scheduler.js";
 import { GUEST_RAM_GFN, Toolstack } from "./toolstack.js";
 import { P2m } from "./types.js";
 import { xenVersion } from "./versions.js";
@@ -32,6 +34,10 @@ interface Lane {
   readonly sinks: readonly TraceSink[];
 }
 
+/** What a domU does beside being scheduled. */
+const works = (domu: DomuSpec): boolean =>
+  domu["balloon-mib"] > 0 || domu["disk-pages"] > 0 || domu["log-dirty"] !== undefined;
+
 /**
  * The occasions that a scenario can bring up, whatever the policy: those of a removal where anything is mapped and unmapped;
  * domain-dies where a domain is destroyed (then also where a policy has no code of its own for it, and its revoke code runs);
@@ -44,13 +50,17 @@ export function possibleOccasions(scenario: Scenario): Occasion[] {
     scenario.toolstack["special-pages"] > 0 ||
     scenario.toolstack["magic-pages"] > 0 ||
     scenario.toolstack["grant-frames"] > 0 ||
-    scenario.domu.some((domu) => domu.segment.length > 0);
+    scenario.domu.some((domu) => domu.segment.length > 0 || domu["balloon-mib"] > 0 || domu["disk-pages"] > 0);
+  const protects = scenario.domu.some((domu) => domu["log-dirty"] !== undefined);
+  const switches = scenario.run["time-us"] > 0 || scenario.dom0["switch-after"] !== undefined;
   return [
     "vmid-assigned",
-    ...(removes ? (["revoke", "batch-end"] as const) : []),
-    ...(removes || scenario.domu.some(({ linux }) => linux) ? (["split"] as const) : []),
+    // Without code of its own for a change of permissions, a policy executes that of a removal.
+    ...(removes || protects ? (["revoke", "batch-end"] as const) : []),
+    ...(removes || protects || scenario.domu.some(({ linux }) => linux) ? (["split"] as const) : []),
+    ...(protects ? (["write-protected", "permission-relaxed"] as const) : []),
     ...(dies ? (["domain-dies"] as const) : []),
-    ...(scenario.run["time-us"] > 0 ? (["switch"] as const) : []),
+    ...(switches ? (["switch"] as const) : []),
   ];
 }
 
@@ -98,11 +108,13 @@ export function* simulation(
   const { dom0, base } = yield* phase("boot", bootDom0(xen, scenario));
   recorder.pause(false);
   const toolstack = new Toolstack(xen, physmap, dom0, base, scenario);
+  const grants = new Grants(xen);
   let next = 1;
   for (let life = 1; life <= scenario.lives; life++) {
     const running: Running[] = [];
     yield* phase("create", createAll());
-    if (scenario.run["time-us"] > 0 || scenario.domu.some(({ linux }) => linux)) yield* phase("run", runAll());
+    if (scenario.run["time-us"] > 0 || scenario.domu.some((domu) => domu.linux || works(domu)))
+      yield* phase("run", runAll());
     if (life < scenario.lives || scenario.destroy) {
       yield* phase("destroy", destroyAll());
       yield* phase("scrub", scrubAll());
@@ -120,8 +132,27 @@ export function* simulation(
           xen.run(pcpus - 1, domain.vcpus[0]!);
           startLinux(xen, physmap, domain);
         }
-      yield* schedule(xen, scenario, running);
+      yield* schedule(xen, scenario, running, dom0, toolstack.touchWorkingSet);
+      for (const one of running) if (works(one.spec)) yield* work(one);
       xen.run(0, dom0.vcpus[0]!);
+    }
+    /** A domU's own work, by its last vCPU on the last pCPU, and dom0's for it, on pCPU 0. */
+    function* work(one: Running): Generator<void> {
+      const { domain, spec } = one;
+      const vcpu = domain.vcpus.at(-1)!;
+      if (spec["balloon-mib"] > 0) {
+        xen.run(pcpus - 1, vcpu);
+        for (const _ of balloon(physmap, domain, spec, scenario.file)) {
+          touch(xen, one, vcpu);
+          yield;
+        }
+      }
+      if (spec["disk-pages"] > 0) {
+        xen.run(pcpus - 1, vcpu);
+        xen.run(0, dom0.vcpus[0]!);
+        yield* serveDisk(xen, grants, toolstack, dom0, domain, spec);
+      }
+      yield* logDirty(xen, toolstack, dom0, domain, spec, pcpus - 1);
     }
     function* scrubAll(): Generator<void> {
       machine.here = pcpus - 1; // one that has nothing else to do: not dom0's, where there is another

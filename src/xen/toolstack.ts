@@ -61,7 +61,11 @@ export class Toolstack {
   /** TLBIs executed when dom0 touched its working set last, by lane */
   private readonly touchedAt: Float64Array;
   private readonly workingSet: readonly { page: number; level: number; mfn: number }[];
-  private readonly foreignGfn: number;
+  /** first gfn for mappings of other domains' pages */
+  readonly foreignGfn: number;
+  /** hypercalls so far, and the vCPU of dom0 that had the last turn beside this one */
+  private calls = 0;
+  private other = 0;
 
   constructor(
     private readonly xen: Xen,
@@ -78,12 +82,28 @@ export class Toolstack {
     this.touchedAt = new Float64Array(xen.machine.policies.length).fill(-1);
   }
 
-  /** What dom0 touches between two hypercalls; recorded only when a TLBI came since it did so last. */
-  private touch(): void {
+  /**
+   * What dom0 does between two hypercalls: it touches its working set, recorded only when a TLBI came since it did so last; and
+   * now and then another of its vCPUs has a turn on this pCPU.
+   */
+  touch(): void {
+    const after = this.scenario.dom0["switch-after"];
+    if (after !== undefined && ++this.calls % after === 0) this.turn();
     this.xen.machine.whereFlushed(this.touchedAt, this.touchWorkingSet);
   }
 
-  private readonly touchWorkingSet = (): void => {
+  /** The next one of dom0's other vCPUs comes in on this pCPU, touches the kernel's pages as well, and goes. */
+  private turn(): void {
+    const { xen, dom0 } = this;
+    const { here } = xen.machine;
+    this.other = (this.other % (dom0.vcpus.length - 1)) + 1;
+    xen.run(here, dom0.vcpus[this.other]!);
+    xen.machine.whereFlushed(this.touchedAt, this.touchWorkingSet);
+    xen.run(here, dom0.vcpus[0]!);
+  }
+
+  /** What dom0 touches of its own memory when it runs, on the executing pCPU. */
+  readonly touchWorkingSet = (): void => {
     const { recorder, here } = this.xen.machine;
     for (const { page, level, mfn } of this.workingSet)
       recorder.access(here, Access.read, level, LINEAR_VA + page, page, mfn);
@@ -114,8 +134,11 @@ export class Toolstack {
     const { pages: ram } = xen.machine.heap;
     if (told === undefined) return 2 ** (xen.ipaBits - 12) > FOREIGN_GFN && ram <= FOREIGN_GFN ? FOREIGN_GFN : ram;
     const most = Math.max(...scenario.domu.map(({ segment }) => segment.reduce((sum, { pages }) => sum + pages, 0)));
-    const grant = scenario.toolstack["grant-frames"];
-    const pages = Math.max(most + 1, grant);
+    const grants = scenario.domu.map((domu) => (domu["disk-pages"] > 0 ? domu["grant-batch"] : 0));
+    // Between two images at most a block less a page is left free, so that gfns of both sides are aligned alike.
+    const gaps =
+      scenario.toolstack["mapping-order"] === 0 ? 0 : Math.max(...scenario.domu.map((d) => d.segment.length)) * BLOCK;
+    const pages = Math.max(most + gaps + 1, scenario.toolstack["grant-frames"], ...grants);
     let at = told;
     for (const { page, order } of [...dom0.extents].sort((a, b) => a.page - b.page))
       if (page < at + pages && page + 2 ** order > at) at = page + 2 ** order;
@@ -145,7 +168,9 @@ export class Toolstack {
     this.populate(id, spec);
     const mapped: Mapping[] = [];
     let at = 0;
+    const blocks = this.scenario.toolstack["mapping-order"] > 0;
     for (const { name, gfn: first, pages } of spec.segment) {
+      if (blocks) at += (((first - this.foreignGfn - at) % BLOCK) + BLOCK) % BLOCK;
       const segment = { name, gfn: first, pages, at };
       at += pages;
       yield* this.map(id, segment);
@@ -211,6 +236,19 @@ export class Toolstack {
     yield* this.unmap(pages);
   }
 
+  /**
+   * The extents by which a mapping is made and removed: [first page, order]. The domU's own memory is mapped by blocks where
+   * it is aligned to them, so that an aligned part of an image lies in one.
+   */
+  private *extents({ gfn, pages }: Mapping): Generator<readonly [number, number]> {
+    const most = this.scenario.toolstack["mapping-order"];
+    for (let i = 0; i < pages; ) {
+      const order = most > 0 && (gfn + i) % 2 ** most === 0 && i + 2 ** most <= pages ? most : 0;
+      yield [i, order];
+      i += 2 ** order;
+    }
+  }
+
   /** privcmd maps page by page: XENMEM_add_to_physmap_batch of one page, space gmfn_foreign. */
   private *map(id: number, segment: Mapping): Generator<void> {
     if (!this.dom0.p2m.holds(this.foreignGfn + segment.at + segment.pages - 1))
@@ -227,10 +265,12 @@ export class Toolstack {
       idxs: new Float64Array(1),
       gpfns: new Float64Array(1),
       errs: new Int32Array(1),
+      order: 0,
     };
-    for (let i = 0; i < segment.pages; i++) {
+    for (const [i, order] of this.extents(segment)) {
       one.idxs[0] = segment.gfn + i;
       one.gpfns[0] = this.foreignGfn + segment.at + i;
+      one.order = order;
       const rc = this.physmap.addToPhysmapBatch(one);
       if (rc < 0 || one.errs[0]! < 0)
         throw InputError.at(
@@ -260,15 +300,16 @@ export class Toolstack {
       yield* this.unmapBatched(segment);
       return;
     }
-    const { pages, at } = segment;
-    for (let i = 0; i < pages; i++) {
-      this.physmap.removeFromPhysmap(this.dom0.id, this.foreignGfn + at + i, MAPPING_VA + at + i);
+    const { at } = segment;
+    for (const [i, order] of this.extents(segment)) {
+      this.physmap.removeFromPhysmap(this.dom0.id, this.foreignGfn + at + i, MAPPING_VA + at + i, order);
       this.touch();
       if (i % YIELD_PAGES === YIELD_PAGES - 1) yield;
     }
   }
 
-  private *unmapBatched({ pages, at }: Mapping): Generator<void> {
+  private *unmapBatched(segment: Mapping): Generator<void> {
+    const { pages, at } = segment;
     const most = this.scenario.toolstack["removal-batch"];
     if (pages === 1 && this.recorded) {
       // privcmd with a batch call hands on a single page as before.
@@ -276,21 +317,33 @@ export class Toolstack {
       this.touch();
       return;
     }
-    for (let done = 0; done < pages; done += most) {
-      const size = Math.min(most, pages - done);
-      const goes = this.recorded?.take(size);
-      const list = (first: number): Float64Array =>
-        Float64Array.from({ length: size }, (_, i) => first + at + done + i);
-      this.physmap.removeFromPhysmapBatch({
-        domid: this.dom0.id,
-        size,
-        gpfns: list(this.foreignGfn),
-        vas: list(MAPPING_VA),
-        errs: new Int32Array(size),
-        ...(goes ? { goes } : {}),
-      });
-      this.touch();
-      yield;
+    let list: number[] = [];
+    let listed = 0;
+    for (const [i, order] of this.extents(segment)) {
+      // A call has extents of one order.
+      if (list.length > 0 && (order !== listed || list.length === most)) {
+        this.removeBatch(list, at, listed);
+        list = [];
+        yield;
+      }
+      list.push(i);
+      listed = order;
     }
+    if (list.length > 0) this.removeBatch(list, at, listed);
+  }
+
+  /** One XENMEM_remove_from_physmap_batch: extents of 2^order pages, by their first pages of the mapping at `at`. */
+  private removeBatch(list: readonly number[], at: number, order: number): void {
+    const goes = this.recorded?.take(list.length);
+    this.physmap.removeFromPhysmapBatch({
+      domid: this.dom0.id,
+      size: list.length,
+      gpfns: Float64Array.from(list, (i) => this.foreignGfn + at + i),
+      vas: Float64Array.from(list, (i) => MAPPING_VA + at + i),
+      errs: new Int32Array(list.length),
+      order,
+      ...(goes ? { goes } : {}),
+    });
+    this.touch();
   }
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CPU_PROFILES } from "../arch/index.js";
 import { EINVAL, ESRCH } from "./errno.js";
+import { Grants } from "./grants.js";
 import { MapSpace } from "./physmap.js";
 import { replay } from "./replay.js";
 import { parseScenario, type Scenario } from "./scenario.js";
@@ -39,15 +40,27 @@ test("grant-table frames of another domain are mapped without a flush, and remov
   assert.equal(w.physmap.acquireGrantFrames(0, 1, 2 ** 28, 1), -EINVAL);
 });
 
-test("a grant is mapped without a flush and unmapped with one", () => {
+test("grants are mapped without a flush, and unmapped with one each; a granted page outlives its owner until then", () => {
   const w = world();
+  const grants = new Grants(w.xen);
   w.domain(0, 0);
   w.domain(1, 4);
-  assert.equal(w.physmap.mapGrant(0, 1, 3, 0x500), 0);
-  assert.equal(w.physmap.mapGrant(0, 1, 99, 0x501), -EINVAL, "nothing there to be granted");
+  assert.equal(grants.map(0, 1, [3, 2], [0x500, 0x501]), 0);
+  assert.equal(grants.map(0, 1, [99], [0x502]), -EINVAL, "nothing there to be granted");
   assert.deepEqual(tlbisOf(w.take()), []);
-  assert.equal(w.physmap.unmapGrant(0, 0x500), 0);
-  assert.deepEqual(tlbisOf(w.take()), ["VMALLS12E1IS"]);
+  assert.equal(grants.unmap(0, [0x500, 0x501]), 0);
+  const events = w.take();
+  assert.deepEqual(tlbisOf(events), ["VMALLS12E1IS", "VMALLS12E1IS"]);
+  assert.equal(events.filter(({ kind, name }) => kind === "begin" && name.startsWith("hypercall:")).length, 1);
+  assert.equal(grants.unmap(0, [0x500]), -EINVAL, "no grant is mapped there any more");
+  assert.equal(grants.map(0, 1, [3], [0x500]), 0);
+  w.xen.destroy(1, 4096);
+  const free = w.machine.heap.freePages;
+  w.take();
+  assert.equal(grants.unmap(0, [0x500]), 0);
+  assert.deepEqual(orderOf(w.take()), ["clear", "VMALLS12E1IS", "owner"], "freed behind its flush");
+  assert.equal(w.machine.heap.freePages, free + 1);
+  assert.equal(grants.unmap(9, [0x500]), -ESRCH);
 });
 
 const scenario = (toolstack: string): Scenario =>
