@@ -29,7 +29,7 @@ const SLOW = [
   ...["agreement", "prove/herd/convert", "litmus-folder", "bounds", "metamorphic", "model-page"],
   ...["occasion/protocol", "occasion/scenario", "reductions", "sample", "sign-off"],
   ...["html/browser", "html/compare", "report/real", "report/verdict", "report/format", "report/proof"],
-  ...["trace/damage", "trace/duckdb", "trace/file", "trace/form", "trace/parquet", "trace/views"],
+  ...["trace/damage", "trace/duckdb", "trace/file", "trace/form", "parquet/hybrid", "trace/views"],
 ].map((name) => `/${name}.test.js`);
 
 const quick = process.argv.includes("--quick");
