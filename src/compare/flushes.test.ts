@@ -1,15 +1,15 @@
 /** Which occasion a flush is lifted as, by what stands around it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { barrierIndex, leafHi, leafLo, sysregIndex, tlbiIndex, vttbr } from "../arch/index.js";
+import { barrierIndex, leafHi, leafLo, S2AP_W, sysregIndex, tlbiIndex, vttbr } from "../arch/index.js";
 import { Recorder } from "../trace/index.js";
 import { Flushes } from "./flushes.js";
 
 const ROOT = 0x100;
 const [LO, HI] = [leafLo(0x4000, 3, 0), leafHi(0x4000, 0)];
 
-/** The occasions of a trace in which one pCPU, under VMID 1, clears a descriptor, flushes and writes it again, on these ways. */
-function lifted(clears: string, sets: string): string[] {
+/** The occasions of a trace in which one pCPU, under VMID 1, clears a descriptor, flushes and writes it (or `now`) again, on these ways. */
+function lifted(clears: string, sets: string, now = leafLo(0x5000, 3, 0)): string[] {
   const flushes = new Flushes();
   const recorder = new Recorder(1, [flushes]);
   const on = (site: string, body: () => void): void => {
@@ -26,7 +26,7 @@ function lifted(clears: string, sets: string): string[] {
     recorder.tlbi(0, tlbiIndex("vmalls12e1is")!, 0, 0);
     recorder.barrier(0, barrierIndex("dsb ish")!);
   });
-  on(sets, () => recorder.write(0, ROOT, 2, 3, 7, 0, 0, leafLo(0x5000, 3, 0), HI));
+  on(sets, () => recorder.write(0, ROOT, 2, 3, 7, 0, 0, now, HI));
   recorder.flush();
   flushes.finish();
   return flushes.list.map(({ occasion, count }) => `${occasion} ${count}`);
@@ -45,4 +45,9 @@ test("what goes in relinquish_p2m_mapping() goes because the domain dies", () =>
     "domain-dies 1",
   ]);
   assert.deepEqual(lifted("not_relinquish_p2m_mapping_at_all", MAP), ["revoke 1"]);
+});
+
+test("a descriptor that comes back as it was, behind a flush, was broken and made: its permissions are the same", () => {
+  assert.deepEqual(lifted(MAP, MAP, LO), ["split 1"]);
+  assert.deepEqual(lifted(MAP, MAP, (LO ^ S2AP_W) >>> 0), ["write-protected 1"]);
 });

@@ -434,10 +434,11 @@ export class Flushes implements TraceSink {
 /** The occasion of a flush: what happened to the last of its entries. */
 const occasionOf = (removed: readonly Entry[]): Occasion => removed.at(-1)!.occasion;
 
-/** What a descriptor that came back to its slot says, when it differs in what may be written at most; else undefined. */
+/** What a descriptor that came back to its slot says, when it differs in what may be written and in nothing else; else undefined. */
 function permissionChange(was: Words, is: Words): Permission | undefined {
-  const differs = was[1] !== is[1] || ((was[0] ^ is[0]) & ~S2AP_W) !== 0;
-  return differs ? undefined : (is[0] & S2AP_W) === 0 ? "write-protected" : "permission-relaxed";
+  // The same once more is none: Xen breaks such an entry as it does any other.
+  if (was[1] !== is[1] || (was[0] ^ is[0]) >>> 0 !== S2AP_W) return undefined;
+  return (is[0] & S2AP_W) === 0 ? "write-protected" : "permission-relaxed";
 }
 
 /** No instruction where a flush was due. */
