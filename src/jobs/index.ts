@@ -5,6 +5,7 @@ export { priceCaptures } from "./captures.js";
 export { compareInThreads, comparingThreads } from "./compare.js";
 export { type Converted, convertLitmus, FORMS, type Form } from "./convert.js";
 export { proveInThreads } from "./decide.js";
+export { coverOf, type IntentOptions, intentOf, parseInstruction, parseXt, type TypedTlbi } from "./instruction.js";
 export { argv, type Io, io, PROCESS, talkingTo } from "./io.js";
 export { decideLitmus } from "./litmus.js";
 export type { LitmusResult } from "./litmus-worker.js";

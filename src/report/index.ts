@@ -7,7 +7,7 @@ export { compareTable, notesOf, scenarioTables } from "./compare-tables.js";
 export { csv } from "./csv.js";
 export { differenceTable } from "./diff-view.js";
 export { count } from "./format.js";
-export { explanationJson, litmusJson, signOffJson, tlbiListJson } from "./json.js";
+export { coverJson, explanationJson, litmusJson, signOffJson, tlbiListJson } from "./json.js";
 export { isUnexpected, litmusTable, testTable } from "./litmus-view.js";
 export { markdown, markdownList, type Titled, titledMarkdown } from "./markdown.js";
 export { priceTable, SIMULATED } from "./price-view.js";
@@ -28,7 +28,7 @@ export { priceText } from "./terminal/price.js";
 export { proofText } from "./terminal/proof.js";
 export { showText } from "./terminal/show.js";
 export { warningText } from "./terminal/text.js";
-export { explanationText, tlbiListText, tlbiPriceText } from "./terminal/tlbi.js";
+export { coverText, explanationText, tlbiListText, tlbiPriceText } from "./terminal/tlbi.js";
 
 /** The report of a proof as one HTML file; `command` is the line that makes it again. */
 export async function renderProofReport(proof: Proof, command: string): Promise<string> {
