@@ -3,12 +3,14 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cpuProfile } from "../dist/arch/index.js";
+import { barrierIndex, cpuProfile, leafLo, sysregIndex, tlbiIndex, vttbr } from "../dist/arch/index.js";
 import { builtInText, hostNames, loadHost, loadPolicy, loadScenario } from "../dist/catalog/index.js";
+import { Checker } from "../dist/check/index.js";
 import { hostSinks, PhasePrices, runJob } from "../dist/compare/index.js";
 import { isNested } from "../dist/host/index.js";
 import { decideTask, Question } from "../dist/prove/index.js";
-import { EventBuffer } from "../dist/trace/index.js";
+import { readTrace } from "../dist/trace/file.js";
+import { EventBuffer, NdjsonTrace, Recorder } from "../dist/trace/index.js";
 import { simulate } from "../dist/xen/index.js";
 
 const MAIN = new URL("../dist/cli/main.js", import.meta.url).pathname;
@@ -46,6 +48,46 @@ function command(...args) {
   if (run.status !== 0) throw new Error(`shootdown ${args.join(" ")}: ${run.stderr}`);
   output = run.stdout;
   return { milliseconds: performance.now() - begun, megabytes: `${Math.round(Number(run.stderr) / 1024)} MB` };
+}
+
+/** Keeps a trace in memory. */
+class Kept {
+  blocks = [];
+  events(buffer, names) {
+    const block = new EventBuffer(buffer.length);
+    block.append(buffer, 0, buffer.length);
+    this.blocks.push(block);
+    this.names = names;
+  }
+}
+
+/** How fast a check is where `n` pages are mapped, removed and then flushed at once, a million events long. */
+function waiting(n) {
+  const kept = new Kept();
+  const recorder = new Recorder(1, [kept]);
+  const root = vttbr(1, 0x100);
+  recorder.sysreg(0, sysregIndex("vttbr_el2"), { lo: 0, hi: 0 }, root);
+  recorder.context(0, 1, 1);
+  const table = (page) => leafLo(page, 3, 0);
+  recorder.write(0, 0x100, 2, 0, 0, 0, 0, table(0x101), 0);
+  recorder.write(0, 0x101, 2, 1, 0, 0, 0, table(0x102), 0);
+  for (let t = 0; t < 8; t++) recorder.write(0, 0x102, 2, 2, t, 0, 0, table(0x200 + t), 0);
+  const [dsb, done, flush] = [barrierIndex("dsb ishst"), barrierIndex("dsb ish"), tlbiIndex("vmalls12e1is")];
+  const leaf = (page) => leafLo(page, 3, 0x7fc);
+  while (recorder.total() < 1e6) {
+    for (let i = 0; i < n; i++) recorder.write(0, 0x200 + (i >> 9), 2, 3, i & 511, 0, 0, leaf(0x1000 + i), 0);
+    for (let i = 0; i < n; i++) recorder.write(0, 0x200 + (i >> 9), 2, 3, i & 511, leaf(0x1000 + i), 0, 0, 0);
+    recorder.barrier(0, dsb);
+    recorder.tlbi(0, flush, 0, 0);
+    recorder.barrier(0, done);
+  }
+  recorder.flush();
+  const check = () => {
+    const checker = new Checker(cpuProfile("cortex-a72"));
+    for (const block of kept.blocks) checker.events(block, kept.names);
+    if (checker.finish().findings.some((one) => one.class === "unsafe")) throw new Error("the trace is safe");
+  };
+  return rate(recorder.total(), best(3, check));
 }
 
 try {
@@ -119,6 +161,30 @@ try {
       best(3, () => feed(new PhasePrices(hosts, [48], 4))),
     ),
   );
+  const piece = [];
+  const lines = best(3, () => {
+    piece.length = 0;
+    const sink = new NdjsonTrace((bytes) => void piece.push(Buffer.from(bytes)), "bench");
+    for (const block of blocks.slice(0, 100)) sink.events(block, names);
+    sink.finish();
+  });
+  const some = blocks.slice(0, 100).reduce((sum, { length }) => sum + length, 0);
+  line(`writing ${(some / 1e6).toFixed(1)} M events as NDJSON, in memory`, rate(some, lines));
+  const ndjson = join(folder, "some.ndjson");
+  writeFileSync(ndjson, Buffer.concat(piece));
+  const begun = performance.now();
+  await readTrace(ndjson, []);
+  line("reading them again", rate(some, performance.now() - begun));
+  piece.length = 0;
+  line(
+    "check of the same in memory",
+    rate(
+      events,
+      best(3, () => feed(new Checker(cpu))),
+    ),
+  );
+  line("  of 4,096 removals that wait for one flush, again and again", waiting(4096));
+  line("  of removals that are flushed one by one", waiting(1));
   blocks.length = 0;
 
   const long = join(folder, "long.toml");
@@ -139,6 +205,11 @@ try {
   line(
     "diff that file with itself on every host",
     `${seconds(same.milliseconds)}, ${rate(2 * total, same.milliseconds)}, ${same.megabytes}`,
+  );
+  const checked = command("check", trace, "--host", "bare-metal", "--json");
+  line(
+    "check that file",
+    `${seconds(checked.milliseconds)}, ${rate(total, checked.milliseconds)}, ${checked.megabytes}`,
   );
   for (const host of ["bare-metal", "kvm-nested-7.2"]) {
     const priced = command("price", trace, "--host", host, "--json");

@@ -1,7 +1,18 @@
 // Compiles into a folder beside dist, then moves file by file what has changed, and removes what no source makes any more. A
 // command or another build that runs meanwhile never finds a file missing or half written; after an error dist is as it was.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -24,6 +35,24 @@ function removeLeftovers() {
     const pid = /^dist\.(\d+)$/.exec(name)?.[1];
     if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(ROOT, name), { recursive: true, force: true });
   }
+}
+
+/** Folders of files that are built in as texts, and where the module of them goes, whose types the sources have. */
+const SHELVES = ["policies", "hosts", "scenarios"];
+const TEXTS = "builtin/texts";
+
+/** Makes the module of texts, so that a program has what is built in without files. */
+function writeTexts() {
+  const types = join(ROOT, "src", `${TEXTS}.d.ts`);
+  if (!existsSync(types)) return;
+  const textsOf = (shelf) =>
+    readdirSync(join(ROOT, shelf))
+      .filter((file) => file.endsWith(".toml"))
+      .sort()
+      .map((file) => [file.replace(/\.toml$/, ""), readFileSync(join(ROOT, shelf, file), "utf8")]);
+  const all = Object.fromEntries(SHELVES.map((shelf) => [shelf, Object.fromEntries(textsOf(shelf))]));
+  writeFileSync(join(BESIDE, `${TEXTS}.js`), `export const TEXTS = ${JSON.stringify(all, null, 2)};\n`);
+  copyFileSync(types, join(BESIDE, `${TEXTS}.d.ts`));
 }
 
 function moveIntoPlace() {
@@ -52,5 +81,8 @@ for (const [signal, number] of [
 process.on("exit", () => rmSync(BESIDE, { recursive: true, force: true }));
 if (process.platform === "linux") removeLeftovers();
 const tsc = spawnSync(process.execPath, [TSC, "--project", ROOT, "--outDir", BESIDE], { stdio: "inherit" });
-if (tsc.status === 0) moveIntoPlace();
+if (tsc.status === 0) {
+  writeTexts();
+  moveIntoPlace();
+}
 process.exitCode = tsc.status ?? 1;

@@ -12,6 +12,7 @@ const SLOW = [
   ...["build", "docs", "schema", "fuzz"],
   ...["binary/directmap", "capture/recording", "capture/toolstack", "capture/vitals"],
   ...["catalog/policies", "catalog/simulations"],
+  ...["check/policies", "check/prover", "cli/check"],
   ...[
     "cli/capture",
     "cli/capture.e2e",
@@ -23,12 +24,12 @@ const SLOW = [
     "cli/held",
   ],
   ...["cli/integrity", "cli/litmus", "cli/package", "cli/process", "cli/prove"],
-  ...["cli/show", "jobs/pool"],
-  ...["compare/compare", "compare/executed", "compare/phases", "compare/whole-stack", "xen/recorded"],
+  ...["cli/show", "cli/completion", "cli/sweep", "cli/terminal", "jobs/pool"],
+  ...["compare/compare", "compare/executed", "compare/phases", "compare/sweep", "compare/whole-stack", "xen/recorded"],
   ...["agreement", "prove/herd/convert", "litmus-folder", "bounds", "metamorphic", "model-page"],
   ...["occasion/protocol", "occasion/scenario", "reductions", "sample", "sign-off"],
   ...["html/browser", "html/compare", "report/real", "report/verdict", "report/format", "report/proof"],
-  ...["trace/damage", "trace/duckdb", "trace/file", "trace/form", "trace/hybrid"],
+  ...["trace/damage", "trace/duckdb", "trace/file", "trace/form", "trace/parquet", "trace/views"],
 ].map((name) => `/${name}.test.js`);
 
 const quick = process.argv.includes("--quick");

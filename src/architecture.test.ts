@@ -21,9 +21,11 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   binary: ["arch", "input", "files"],
   capture: ["arch", "input", "files", "binary", "trace"],
   import: ["arch", "input", "trace"],
+  check: ["arch", "input", "trace"],
   prove: ["arch", "input", "policy"],
   compare: ["arch", "input", "policy", "trace", "hypervisor", "host", "prove"],
-  catalog: ["input", "files", "policy", "hypervisor", "host"],
+  builtin: ["input", "policy", "hypervisor", "host"],
+  catalog: ["arch", "input", "files", "policy", "hypervisor", "host", "prove", "builtin"],
   jobs: [
     "arch",
     "input",
@@ -37,8 +39,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "prove",
     "capture",
     "import",
+    "check",
   ],
-  report: ["arch", "input", "trace", "hypervisor", "host", "compare", "prove", "capture", "jobs"],
+  report: ["arch", "input", "trace", "hypervisor", "host", "check", "compare", "prove", "capture", "jobs"],
   cli: [
     "arch",
     "input",
@@ -53,7 +56,11 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "report",
     "capture",
     "jobs",
+    "import",
+    "check",
   ],
+  // The package's own door.
+  "index.ts": ["arch", "input", "policy", "hypervisor", "host", "prove", "compare", "builtin"],
 };
 /** Wings of the report: neither knows the other; what both show stands beside them. */
 const REPORT_WINGS = ["terminal", "html"];
@@ -73,12 +80,24 @@ const WORDS_OF_WINGS = ["cpu", "program", "rules"];
 /** Lines of a room without its tests; a wing counts as a room. */
 const BUDGET = 4_000;
 /** The command line is thin: what is words stands in report, what is work in jobs and below. */
-const CLI_BUDGET = 1_500;
+const CLI_BUDGET = 2_000;
 
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set(["trace/file.js"]);
 /** Rooms whose engine must run in a browser: no Node imports, but for the files behind a side door. */
-const PURE = ["arch", "input", "policy", "xen", "hypervisor", "host", "compare", "prove"];
+const PURE = [
+  "arch",
+  "input",
+  "policy",
+  "xen",
+  "hypervisor",
+  "host",
+  "check",
+  "compare",
+  "prove",
+  "builtin",
+  "index.ts",
+];
 
 const source = join(dirname(fileURLToPath(import.meta.url)), "..", "src");
 const files = existsSync(source)
@@ -197,7 +216,7 @@ test("no files import each other in a circle, types included", () => {
 test("no room is above its budget of lines", () => {
   const lines = new Map<string, number>();
   for (const file of files) {
-    const room = /^(prove|report)\/.+\//.test(file) ? dirname(file) : file.split("/")[0]!;
+    const room = /^(prove|report|trace)\/.+\//.test(file) ? dirname(file) : file.split("/")[0]!;
     const { length } = readFileSync(join(source, file), "utf8").split("\n");
     lines.set(room, (lines.get(room) ?? 0) + length - 1);
   }

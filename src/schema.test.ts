@@ -59,7 +59,7 @@ before(() => {
 after(() => rmSync(folder, { recursive: true }));
 
 test("policies, hosts and scenarios", () => {
-  for (const shelf of ["policies", "hosts", "scenarios"]) held("listing", shelf);
+  for (const shelf of ["policies", "hosts", "scenarios", "traces"]) held("listing", shelf);
 });
 
 test("compare, with verdicts of each kind and without", () => {
@@ -67,6 +67,14 @@ test("compare, with verdicts of each kind and without", () => {
   held("compare", "compare", "vcpu-switch", ...kinds, "--cpu", "cortex-a72");
   held("compare", "compare", "vcpu-switch", "destroy-domu", "-p", "xen-today,switch-vmalle1", "--no-prove");
   held("compare", "compare", "create-domu", "-p", "remove-batch", "--host", "kvm-nested-7.2", "--no-prove");
+});
+
+test("sweeps and tornados, of compare and of price", () => {
+  const small = ["compare", "vcpu-switch", "-p", "xen-today", "--host", "bare-metal,kvm-nested-7.2"];
+  held("sweep", ...small, "--set", "run.slice-us=10000,20000", "--set", "prices.broadcast=1", "--set", "ipa-bits=40");
+  held("tornado", ...small, "--no-prove", "--tornado");
+  held("sweep", "price", at("today.parquet"), "--set", "prices.exit=1,2");
+  held("tornado", "price", at("today.parquet"), "--tornado");
 });
 
 test("simulate, with prices and without", () => {
@@ -95,6 +103,16 @@ test("diff, of traces that differ, that are the same, and that have other phases
   held("diff", "diff", at("today.parquet"), CAPTURED, "--host", "bare-metal,kvm-nested-7.2");
 });
 
+test("check, of a trace with findings of each class, and import of a log", () => {
+  const examples = ["stale-access", "double-use", "late"].map((kind) =>
+    join(ROOT, "examples", "check", `${kind}.bad.ndjson`),
+  );
+  const traces = [at("today.parquet"), ...examples];
+  holds("check", JSON.parse(output(["check", ...traces, "--host", "bare-metal,kvm-nested-7.2", "--json"], [3])));
+  writeFileSync(at("some.log"), '(barrier (id 0) (tid 0) isb (src "a.c:1"))\n');
+  held("import", "import", at("some.log"), "-o", at("imported.ndjson"));
+});
+
 test("prove, with verdicts of each kind", () => {
   const on = ["--occasion", "switch", "--cpu", "cortex-a72"];
   held("prove", "prove", "xen-today", "switch-no-flush", "va-ipa-range", ...on);
@@ -120,6 +138,13 @@ test("tlbi: one instruction with each kind of operand, its findings, its price, 
   held("tlbi-range", "tlbi", "rvale1os", "--range", "va:0xffff800010000000+1024", "--ttl", "2", "--asid", "5");
   held("tlbi", "tlbi", "vmalls12e1is", "--host", "kvm-nested-7.2", "--shadow-leaves", "2");
   held("tlbi", "tlbi", "vmalle1", "--host", "bare-metal");
+});
+
+test("explain: all words, one of two meanings, and a policy with a CPU and without", () => {
+  held("explain", "explain");
+  held("explain", "explain", "revoke");
+  held("explain-policy", "explain", "kvm-ipa-range");
+  held("explain-policy", "explain", "va-ipa-range", "--cpu", "neoverse-v3");
 });
 
 test("capture: what one has printed", () => {

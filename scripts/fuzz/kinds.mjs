@@ -5,11 +5,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CPU_PROFILES, explainTlbi, TLBI_OPS } from "../../dist/arch/index.js";
-import { Elf } from "../../dist/capture/elf.js";
+import { Elf } from "../../dist/binary/elf.js";
 import { ExecutionLog } from "../../dist/capture/log.js";
 import { builtInText, hostNames, loadHost, loadPolicy, policyNames, scenarioNames } from "../../dist/catalog/index.js";
 import { shadowOf } from "../../dist/cli/shadow.js";
-import { PhasePrices } from "../../dist/compare/index.js";
+import { PhasePrices, parseSetting } from "../../dist/compare/index.js";
 import { parseHost, priceTlbi } from "../../dist/host/index.js";
 import { InputError } from "../../dist/input/index.js";
 import decideLitmus from "../../dist/jobs/litmus-worker.js";
@@ -133,7 +133,16 @@ async function readAll(path) {
   return digest.digest();
 }
 
+const SETTINGS = ["run.slice-us=1000..16000*2", "prices.exit=5.8,14.3,22.8", "ipa-bits=40..48+4", "lives=1_0,0x10"];
+
 export const KINDS = {
+  setting: {
+    make: (r) => damageText(r, r.pick(SETTINGS), SETTINGS),
+    try(text) {
+      const setting = answered(() => parseSetting(text));
+      holds("a value is none", setting === undefined || (setting.values.length > 0 && finite(setting.values)));
+    },
+  },
   policy: {
     make: (r) => damageText(r, r.pick(policies), policies),
     try(text, r) {
@@ -265,6 +274,8 @@ export const KINDS = {
         "--expect",
         "--partial",
         "--xt",
+        "--set",
+        "--tornado",
       ];
       const args = Array.from({ length: r.below(4) }, () =>
         r.chance(60) ? r.pick(flags) : r.pick(r.chance(50) ? NUMBERS : WORDS),

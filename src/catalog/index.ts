@@ -1,99 +1,54 @@
-/** What is built in (policies, hosts, scenarios), and files of the user's own wherever a built-in name does. Node only. */
-import { readdirSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { readText } from "../files/index.js";
+import { dirname, join } from "node:path";
+import {
+  builtInHost,
+  builtInPolicy,
+  builtInScenario,
+  builtInText as namedText,
+  oneOf,
+  type Shelf,
+} from "../builtin/index.js";
+import { noteBytes, readText, STANDARD_INPUT } from "../files/index.js";
 import { type Host, parseHost } from "../host/index.js";
 import { parseScenario, type Scenario } from "../hypervisor/index.js";
 import { InputError } from "../input/index.js";
 import { type Policy, parsePolicy } from "../policy/index.js";
 
+export { hostNames, policyNames, type Shelf, scenarioNames } from "../builtin/index.js";
 export { type LitmusFile, litmusFiles } from "./litmus.js";
+export { namesPolicy, traceNames, tracePath, traceViews } from "./traces.js";
+export { allWords, explainWord } from "./words.js";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+/** True when the user means a file: it has a slash, ends in .toml, or is "-" (standard input). */
+export const isPath = (name: string): boolean => name === "-" || name.includes("/") || name.endsWith(".toml");
+/** What may be named in place of something built in. */
+const OR_PATH = ", or a path to a .toml file (-: standard input)";
 
-/** Folders of the package that hold built-in files. */
-export type Shelf = "policies" | "hosts" | "scenarios";
+/** What a file is called in errors. */
+const calledFile = (path: string): string => (path === "-" ? STANDARD_INPUT : path);
 
-/** Built-in names of a shelf, in the order in which they are shown: `first` in front, the others by name. */
-function names(shelf: Shelf, first: readonly string[]): string[] {
-  const all = readdirSync(join(ROOT, shelf))
-    .filter((file) => file.endsWith(".toml"))
-    .map((file) => basename(file, ".toml"))
-    .sort();
-  return [...first.filter((name) => all.includes(name)), ...all.filter((name) => !first.includes(name))];
-}
-
-// The order of the discussion: what is, what the report tried, what the review asked, the series, what KVM does, and beyond.
-const POLICY_ORDER = [
-  "xen-today",
-  "xen-4.17",
-  "remove-no-flush",
-  "remove-batch",
-  "va-ipa-range",
-  "switch-no-flush",
-  "switch-vmalle1",
-  "series-v1",
-  "series-v3-patch1",
-  "series-v3-patch2",
-  "kvm-ipa",
-  "kvm-ipa-no-ttl",
-  "kvm-ipa-range",
-  "batch-range",
-  "vmid-per-vcpu",
-];
-const HOST_ORDER = ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm-nested-skip-holes"];
-
-export const policyNames = (): string[] => names("policies", POLICY_ORDER);
-export const hostNames = (): string[] => names("hosts", HOST_ORDER);
-export const scenarioNames = (): string[] =>
-  names("scenarios", ["create-domu", "create-domu-ramdisk", "vcpu-switch", "destroy-domu"]);
-
-const KNOWN: Record<Shelf, () => string[]> = { policies: policyNames, hosts: hostNames, scenarios: scenarioNames };
-
-/** True when the user means a file: it has a slash or ends in .toml. */
-const isPath = (name: string): boolean => name.includes("/") || name.endsWith(".toml");
-
-/** The text of a built-in or of the user's own file, and how to name it in errors. */
-function text(shelf: Shelf, name: string): { text: string; file: string } {
-  const builtIn = !isPath(name);
-  if (builtIn && !KNOWN[shelf]().includes(name)) throw new InputError(unknown(shelf, name));
-  const path = builtIn ? join(ROOT, shelf, `${name}.toml`) : name;
-  const file = builtIn ? `${shelf}/${name}.toml` : name;
-  return { text: readText(path, file, "TOML"), file };
-}
-
-const unknown = (shelf: Shelf, name: string): string =>
-  `no ${singular[shelf]} is named '${name}': expected ${KNOWN[shelf]().join(", ")}, or a path to a .toml file`;
-
-const singular: Record<Shelf, string> = { policies: "policy", hosts: "host", scenarios: "scenario" };
 /** The text of a built-in file, to print it; also of a path. Throws an InputError. */
-export function builtInText(shelf: Shelf, name: string): string {
-  return text(shelf, name).text;
+export const builtInText = (shelf: Shelf, name: string): string =>
+  isPath(name) ? readText(name, calledFile(name), "TOML") : namedText(shelf, name, OR_PATH);
+
+/** What is built in under a name; where there is none, an InputError says that a path would do too. */
+function named<T>(shelf: Shelf, name: string, builtIn: (name: string) => T): T {
+  noteBuiltIn(shelf, name);
+  return builtIn(name);
 }
 
-/** Paths of the recorded traces that come with the package, by name. */
-export function recordedTraces(): string[] {
-  const folder = join(ROOT, "traces");
-  return readdirSync(folder)
-    .filter((file) => file.endsWith(".parquet"))
-    .sort()
-    .map((file) => join(folder, file));
+/** Notes the text as an input of this command, and those of its bases. */
+function noteBuiltIn(shelf: Shelf, name: string): void {
+  const text = builtInText(shelf, name);
+  noteBytes(`${shelf}/${name}.toml`, Buffer.from(text));
+  const base = /^base\s*=\s*"([^"]+)"/m.exec(text)?.[1];
+  if (base !== undefined) noteBuiltIn(shelf, base);
 }
 
 /** A policy by built-in name or path; its base may be either too, a path from the file's folder. Throws an InputError. */
-export function loadPolicy(name: string): Policy {
-  return fromBases("policies", name, [], parsePolicy, builtInPolicies);
-}
+export const loadPolicy = (name: string): Policy => fromBases("policies", name, [], parsePolicy, builtInPolicy);
 
 /** A host by built-in name or path; its base as of a policy. Throws an InputError. */
-export function loadHost(name: string): Host {
-  return fromBases("hosts", name, [], parseHost, builtInHosts);
-}
-
-/** Built-in ones read so far: most policies, and hosts, are the base of others. */
-const builtInPolicies = new Map<string, Policy>();
-const builtInHosts = new Map<string, Host>();
+export const loadHost = (name: string): Host => fromBases("hosts", name, [], parseHost, builtInHost);
 
 /** Reads a file and those that it names as its base, which may name others; `chain` has those that lead here. */
 function fromBases<T>(
@@ -101,25 +56,27 @@ function fromBases<T>(
   name: string,
   chain: readonly string[],
   parse: (text: string, file: string, base: (name: string, line?: number) => T) => T,
-  builtIn: Map<string, T>,
+  builtIn: (name: string) => T,
 ): T {
-  const known = builtIn.get(name);
-  if (known) return known;
-  const { text: toml, file } = text(shelf, name);
-  const read = parse(toml, file, (base, line) => {
-    const from = isPath(base) && isPath(name) ? join(dirname(name), base) : base;
+  if (!isPath(name)) return named(shelf, name, builtIn);
+  const file = calledFile(name);
+  return parse(builtInText(shelf, name), file, (base, line) => {
+    const from = isPath(base) ? join(dirname(name), base) : base;
     const those = [...chain, name];
     if (those.includes(from))
-      throw InputError.at(file, line, `${singular[shelf]} ${from} is its own base: ${[...those, from].join(" -> ")}`);
-    if (!isPath(from) && !KNOWN[shelf]().includes(from)) throw InputError.at(file, line, unknown(shelf, from));
-    return fromBases(shelf, from, those, parse, builtIn);
+      throw InputError.at(file, line, `${oneOf(shelf)} ${from} is its own base: ${[...those, from].join(" -> ")}`);
+    try {
+      return fromBases(shelf, from, those, parse, builtIn);
+    } catch (error) {
+      // A name that there is not is this file's mistake, and stands in its line.
+      if (isPath(from) || !(error instanceof InputError)) throw error;
+      throw InputError.at(file, line, error.message);
+    }
   });
-  if (!isPath(name)) builtIn.set(name, read);
-  return read;
 }
 
 /** A scenario by built-in name or path. Throws an InputError. */
-export function loadScenario(name: string): Scenario {
-  const { text: toml, file } = text("scenarios", name);
-  return parseScenario(toml, file);
-}
+export const loadScenario = (name: string): Scenario =>
+  isPath(name)
+    ? parseScenario(builtInText("scenarios", name), calledFile(name))
+    : named("scenarios", name, builtInScenario);

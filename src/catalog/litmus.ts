@@ -2,6 +2,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { STANDARD_INPUT } from "../files/index.js";
 import { fileReason, InputError } from "../input/index.js";
 
 /** The folder of the project's own litmus tests. */
@@ -39,6 +40,7 @@ function testFilesIn(folder: string): string[] {
 
 /** The tests at a path, in order: the file itself, the .toml and .litmus files of a folder and those below it, or built-in ones. */
 function testsAt(path: string): LitmusFile[] {
+  if (path === "-") return [{ path, file: STANDARD_INPUT }];
   try {
     if (!statSync(path).isDirectory()) return [{ path, file: path }];
     const found = testFilesIn(path).map((file) => join(path, file));

@@ -76,8 +76,30 @@ interface Row {
   readonly refaults: number;
 }
 
+interface Answer {
+  readonly host: string;
+  readonly ipaBits: number | null;
+  readonly cheapest: readonly string[];
+  readonly timesLess: number;
+  readonly against: { readonly policy: string };
+}
+
+test("compare --expect sound: status 3 where a policy is unsound in the scenario, and it needs verdicts", async () => {
+  const expecting = ["compare", "vcpu-switch", "--host", "bare-metal", "--expect", "sound", "-p"];
+  assert.equal((await shootdown(...expecting, "xen-today")).status, 0);
+  const { status, out, err } = await shootdown(...expecting, "xen-today,vmid-per-vcpu");
+  assert.deepEqual(
+    [status, err],
+    [3, "shootdown: expected sound: vmid-per-vcpu is unsound for switch in vcpu-switch\n"],
+  );
+  assert.match(out, /The answer: the cheapest policy that is sound/, "the answer all the same");
+  const { status: wrong, err: why } = await shootdown(...expecting, "xen-today", "--no-prove");
+  assert.equal(wrong, 2);
+  assert.match(why, /'--no-prove' cannot be used with option '--expect/);
+});
+
 test("compare --json keeps its contract", async () => {
-  const { rows, checks } = await json<{ rows: Row[]; checks: Record<string, unknown>[] }>(
+  const { rows, checks, answers } = await json<{ rows: Row[]; checks: Record<string, unknown>[]; answers: Answer[] }>(
     ...["compare", "create-domu", "-p", "xen-today,remove-batch", "--host", "bare-metal", "--host", "kvm-nested-7.2"],
   );
   assert.equal(rows.length, 2 * 2 * 3);
@@ -87,6 +109,14 @@ test("compare --json keeps its contract", async () => {
     const parts = Object.values(row.parts).reduce((a, b) => a + b, 0);
     assert.ok(Math.abs(parts - row.microseconds) <= 1e-9 * row.microseconds, "parts sum up to the price");
     for (const key of ["trap", "walk", "flush", "refault"]) assert.equal(typeof row.parts[key], "number");
+  }
+  assert.equal(answers.length, 1 + 3, "bare metal once, each IPA size of the other");
+  for (const { host, ipaBits, cheapest, timesLess, against } of answers) {
+    const price = (policy: string): number =>
+      rows.find((row) => row.policy === policy && row.host === host && row.ipaBits === (ipaBits ?? 48))!.microseconds;
+    // One flush for up to 1024 pages in place of one a page: no host makes that dearer.
+    assert.deepEqual([cheapest, against.policy], [["remove-batch"], "xen-today"]);
+    assert.equal(timesLess, price("xen-today") / price("remove-batch"));
   }
   const today = rows.find((row) => row.policy === "xen-today" && row.host === "kvm-nested-7.2" && row.ipaBits === 48)!;
   assert.equal(today.scenario, "create-domu");
@@ -213,6 +243,29 @@ test("files of the user's own work wherever a name does, and a base is sought be
     "48",
   );
   assert.equal(switching.rows[0]!.tlbi.VMALLS12E1, undefined, "the base's switch is in force: it does not flush");
+});
+
+test("a recorded trace is read by its name, and a wrong one is answered with those that there are", async () => {
+  const [first] = JSON.parse(await output("traces", "--json")) as { name: string }[];
+  const name = first!.name;
+  const path = (await output("traces", name)).trim();
+  assert.equal(await output("show", name, "--json"), await output("show", path, "--json"));
+  const { status, err } = await shootdown("price", "xen-4.21-create");
+  assert.equal(status, 1);
+  assert.match(err, new RegExp(`no trace is named 'xen-4.21-create': expected ${name}, .*or a path to`));
+  assert.match(await output("traces", "--sql"), /^-- Views of a trace/);
+});
+
+test("simulate prices on a list of hosts, as the other commands take it", async () => {
+  const price = async (hosts: string) =>
+    (await json<{ rows: (Row & { host: string })[] }>("simulate", "vcpu-switch", "-p", "xen-today", "-o", "hosts.parquet", "--host", hosts)).rows; // biome-ignore format: one row
+  const both = await price("bare-metal,kvm-nested-7.2");
+  const one = await price("kvm-nested-7.2");
+  assert.deepEqual(
+    both.filter(({ host }) => host === "kvm-nested-7.2"),
+    one,
+  );
+  assert.ok(both.some(({ host }) => host === "bare-metal"));
 });
 
 test("a trace that cannot be read is refused in one sentence", async () => {

@@ -25,15 +25,19 @@ export interface Given {
   /** what COLUMNS says */
   readonly columns?: number;
   readonly stdin?: string | Uint8Array;
+  readonly env?: Readonly<Record<string, string>>;
+  /** standard output is a terminal */
+  readonly terminal?: boolean;
 }
 
 type Writes = Io["stdout"];
 
-/** A pipe that takes everything. */
+/** A pipe that takes everything; or a terminal that does not say how wide it is. */
 class Pipe implements Writes {
-  readonly isTTY = false;
   readonly columns = undefined;
   private readonly pieces: Uint8Array[] = [];
+
+  constructor(readonly isTTY = false) {}
 
   write(bytes: Uint8Array): void {
     this.pieces.push(bytes);
@@ -49,11 +53,15 @@ class Pipe implements Writes {
 }
 
 /** Runs a command in this process and its working folder, with pipes on all sides; jobs for threads are done in this one. */
-export async function shootdown(args: readonly string[], { columns, stdin = "" }: Given = {}): Promise<Done> {
-  const [stdout, stderr] = [new Pipe(), new Pipe()];
-  const env = columns === undefined ? {} : { COLUMNS: String(columns) };
-  const input = (): Readable => Readable.from([Buffer.from(stdin)]);
-  const status = await run(args, { stdout, stderr, stdin: input, env, threads: 0 });
+export async function shootdown(
+  args: readonly string[],
+  { columns, stdin = "", env: given = {}, terminal = false }: Given = {},
+): Promise<Done> {
+  const [stdout, stderr] = [new Pipe(terminal), new Pipe()];
+  const bytes = Buffer.from(stdin);
+  const input = { stdin: (): Readable => Readable.from([bytes]), stdinWhole: (): Uint8Array => bytes };
+  const env = { ...given, ...(columns === undefined ? {} : { COLUMNS: String(columns) }) };
+  const status = await run(args, { stdout, stderr, ...input, env, threads: 0 });
   return { status, out: stdout.text(), err: stderr.text() };
 }
 

@@ -1,23 +1,24 @@
 /** `shootdown compare`: every scenario under every policy on every host, as tables, as JSON and as an HTML report. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { hostNames, loadHost, loadPolicy, loadScenario, policyNames, scenarioNames } from "../catalog/index.js";
-import type { Comparison, PricedCapture } from "../compare/index.js";
+import type { CompareResult, Comparison, PricedCapture } from "../compare/index.js";
 import { writeWhole } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
-import { compareInThreads, comparingThreads, interruptible, interruptibleInto, priceCaptures } from "../jobs/index.js";
-import { compareTable, compareTables, notesOf, renderReport, scenarioTables } from "../report/index.js";
-import { type FormOptions, printForm, withForms } from "./forms.js";
-import { collect, cpuOn, cpuOption, ipaBitsOption, loadAll, repeatOption, withRepeat } from "./options.js";
-import { outputWidth, print, printJson } from "./output.js";
+import { compareInThreads, comparingThreads, interruptible, interruptibleInto, made, priceCaptures } from "../jobs/index.js"; // biome-ignore format: one row
+import { compareForms, compareJson, compareTables, notSound, renderReport } from "../report/index.js";
+import { printForm, withForms } from "./forms.js";
+import { collect, cpuOn, cpuOption, expectOption, ipaBitsOption, loadAll, repeatOption, withRepeat } from "./options.js"; // biome-ignore format: one row
+import { expectSound, outputWidth, print, printJson } from "./output.js";
+import { isSwept, type SweepOptions, sweepComparison, sweepOptions } from "./sweep.js";
 
-interface CompareOptions extends FormOptions {
+interface CompareOptions extends SweepOptions {
   readonly policy?: readonly string[];
   readonly host?: readonly string[];
   readonly ipaBits: readonly number[];
   readonly cpu?: string;
   readonly repeatTlbi?: boolean;
-  readonly report?: string;
   readonly prove: boolean;
+  readonly expect?: "sound";
 }
 
 export function register(program: Command): void {
@@ -34,10 +35,13 @@ export function register(program: Command): void {
     .addOption(ipaBitsOption([40, 44, 48]))
     .addOption(cpuOption())
     .addOption(repeatOption())
-    .option("--no-prove", "prices only: do not ask whether the policies are safe")
+    .addOption(expectOption())
+    .addOption(new Option("--no-prove", "prices only: do not ask whether the policies are safe").conflicts("expect"))
     .option("--json", "print JSON")
     .option("--report <file>", "also write one self-contained HTML file");
+  for (const option of sweepOptions()) command.addOption(option);
   withForms(command, "a row for each price").action(async (scenarios: string[], options: CompareOptions) => {
+    if (isSwept(options)) return sweepComparison(comparisonOf(scenarios, options), options.prove, options);
     // What is built in takes long enough that the threads may load meanwhile, and cannot be refused.
     const builtIn = scenarios.length === 0 && options.policy === undefined && options.host === undefined;
     const early = builtIn ? comparingThreads(options.prove) : undefined;
@@ -47,22 +51,20 @@ export function register(program: Command): void {
     if (report !== undefined) {
       // Recorded runs belong to the whole report, not to a question about one scenario.
       const captures = scenarios.length > 0 ? [] : await capturesOn(comparison);
-      await interruptibleInto(report, async () => writeWhole(report, await renderReport(result, captures)));
+      await interruptibleInto(report, async () => writeWhole(report, await renderReport(result, captures, made())));
     }
-    if (
-      printForm(options, {
-        csv: () => compareTable(result),
-        markdown: () => scenarioTables(result),
-        notes: notesOf(result),
-      })
-    )
-      return;
-    if (options.json) printJson(result);
-    else {
-      print(compareTables(result, outputWidth()));
-      if (report !== undefined) print(`\nThe report stands in ${visibleLine(report)}\n`);
-    }
+    printResult(result, options);
+    if (options.expect !== undefined) expectSound(notSound(result));
   });
+}
+
+function printResult(result: CompareResult, options: CompareOptions): void {
+  if (printForm(options, compareForms(result, made()))) return;
+  if (options.json) printJson(compareJson(result, made()));
+  else {
+    print(compareTables(result, outputWidth(), made()));
+    if (options.report !== undefined) print(`\nThe report stands in ${visibleLine(options.report)}\n`);
+  }
 }
 
 async function capturesOn({ hosts, ipaBits }: Comparison): Promise<PricedCapture[]> {

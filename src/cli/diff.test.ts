@@ -181,3 +181,35 @@ test("what cannot be compared is refused in one sentence, and nothing is printed
     assert.deepEqual({ status, out }, { status: 2, out: "" });
   }
 });
+
+test("policies are compared by their simulation as their traces are, and a policy with a trace", async () => {
+  const made = await json("xen-today", "remove-batch", "--host", "kvm-nested-7.2");
+  const read = await json("today.parquet", "batch.parquet", "--host", "kvm-nested-7.2", "--vcpus", "2");
+  assert.deepEqual(made, {
+    ...read,
+    before: { ...read.before, trace: "xen-today" },
+    after: { ...read.after, trace: "remove-batch" },
+  });
+  assert.ok((await json("today.parquet", "xen-today", "--host", "bare-metal")).identical);
+});
+
+test("policies are simulated in the scenario asked for, or in that of the trace beside them", async () => {
+  const asked = await json("xen-today", "switch-vmalle1", "--scenario", "vcpu-switch", "--host", "bare-metal");
+  assert.match(asked.before.producer, /^shootdown simulate vcpu-switch --policy xen-today /);
+  await output(["simulate", "vcpu-switch", "-p", "xen-today", "-o", "switch.parquet"]);
+  assert.ok((await json("switch.parquet", "xen-today", "--host", "bare-metal")).identical);
+  const { status, err } = await shootdown(["diff", "today.parquet", "batch.parquet", "--scenario", "vcpu-switch"]);
+  assert.deepEqual([status, /--scenario goes with a policy/.test(err)], [2, true]);
+});
+
+test("hosts of two CPUs are no one simulation", async () => {
+  writeFileSync(
+    join(folder, "a76.toml"),
+    'name = "a76"\ntitle = "t"\nsource = "s"\nbase = "bare-metal"\ncpu = "cortex-a76"\n',
+  );
+  const args = ["diff", "xen-today", "remove-batch", "--host", "bare-metal,./a76.toml"];
+  const { status, err } = await shootdown(args);
+  assert.equal(status, 1);
+  assert.match(err, /host bare-metal is a neoverse-v2, host a76 a cortex-a76: expected hosts of one CPU, or --cpu/);
+  assert.equal((await shootdown([...args, "--cpu", "neoverse-v2"])).status, 0);
+});

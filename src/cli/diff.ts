@@ -1,15 +1,22 @@
-/** `shootdown diff BEFORE AFTER`: what a change has made of a trace: TLBIs by call path, and what each run would cost. */
+/**
+ * `shootdown diff BEFORE AFTER`: what a change has made of a trace: TLBIs by call path, and what each run would cost. A policy
+ * stands for the trace of its simulation.
+ */
 import type { Command } from "commander";
-import { hostNames, loadHost } from "../catalog/index.js";
+import { hostNames, loadPolicy, loadScenario, namesPolicy, scenarioNames } from "../catalog/index.js";
 import { differenceOf, PhasePrices, phaseNames, type TraceSide } from "../compare/index.js";
 import type { Host } from "../host/index.js";
 import { InputError } from "../input/index.js";
-import { readSide } from "../jobs/index.js";
+import { readSide, simulateSide } from "../jobs/index.js";
 import { differenceTable, differenceText, SIMULATED } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { noteUnchecked, partialOption } from "./integrity.js";
-import { collect, ipaBitsOption, ranOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
+import { cpuOfAll, hostsNamed, hostsOption } from "./hosts.js";
+import { noteUnchecked, partialOption, TRACE_ARGUMENT } from "./integrity.js";
+import { collect, cpuOption, ipaBitsOption, ranOption, repeatOption, vcpusOption } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
+
+/** The report's own: a domain is created. */
+const SCENARIO = "create-domu";
 
 interface DiffOptions extends FormOptions {
   readonly host?: readonly string[];
@@ -20,15 +27,24 @@ interface DiffOptions extends FormOptions {
   readonly ran?: readonly number[];
   readonly partial?: boolean;
   readonly all?: boolean;
+  readonly scenario?: string;
+  readonly cpu?: string;
 }
 
 export function register(program: Command): void {
   const command = program
     .command("diff")
-    .description("compare two traces: what differs in what they do, by call path, and in what that costs on each host")
-    .argument("<before>", "a trace: *.parquet, *.ndjson, or - for NDJSON on standard input")
+    .description(
+      "compare two traces, or policies by their simulation: what differs in what they do, by call path, and in what that costs",
+    )
+    .argument("<before>", `${TRACE_ARGUMENT}; or a policy, built-in or a .toml file`)
     .argument("<after>", "another one")
-    .option("--host <host>", "a built-in host or a .toml file; may be repeated (default: all built in)", collect)
+    .option(
+      "--scenario <scenario>",
+      `what policies are simulated in: a built-in scenario or a .toml file (default: that of a simulated trace, or ${SCENARIO})`,
+    )
+    .addOption(cpuOption())
+    .addOption(hostsOption())
     .addOption(ipaBitsOption([48]))
     .option("--phase <phase>", "only this phase; may be repeated (default: all)", collect)
     .addOption(repeatOption())
@@ -40,15 +56,17 @@ export function register(program: Command): void {
   withForms(command, "what differs, counts and prices,").action(
     async (before: string, after: string, options: DiffOptions, command: Command) => {
       if (before === "-" && after === "-") command.error("error: only one of the traces can be standard input");
+      for (const name of ["scenario", "cpu"] as const)
+        if (options[name] !== undefined && ![before, after].some(namesPolicy))
+          command.error(`error: --${name} goes with a policy`);
       await quietOnBrokenPipe(() => run(before, after, options));
     },
   );
 }
 
 async function run(before: string, after: string, options: DiffOptions): Promise<void> {
-  const hosts = (options.host ?? hostNames()).map(loadHost).map((host) => withRepeat(host, options.repeatTlbi));
-  const a = await side(before, hosts, options);
-  const b = await side(after, hosts, options);
+  const hosts = hostsNamed(options.host ?? hostNames(), options.repeatTlbi);
+  const [a, b] = await sides([before, after], hosts, options);
   refuseUnknown(options.phase ?? [], phaseNames(a.summary, b.summary));
   const difference = differenceOf(a, b, options.phase);
   const warnings = [a, b].flatMap((of) => of.warnings.map((sentence) => `${of.trace}: ${sentence}`));
@@ -60,12 +78,36 @@ async function run(before: string, after: string, options: DiffOptions): Promise
   else print(differenceText(difference, outputWidth(), options.all));
 }
 
-/** Reads one of the traces. */
+/** Reads the traces; then makes those of policies, of the scenario that a simulated one is of, if there is no other wish. */
+async function sides(
+  names: readonly [string, string],
+  hosts: readonly Host[],
+  options: DiffOptions,
+): Promise<readonly [TraceSide, TraceSide]> {
+  const read = new Map<string, TraceSide>();
+  for (const name of names) if (!namesPolicy(name) && !read.has(name)) read.set(name, await side(name, hosts, options));
+  const of = [...read.values()][0]?.recording;
+  const same = of?.source === "simulation" && scenarioNames().includes(of.scenario ?? "") ? of.scenario : undefined;
+  const scenario = options.scenario ?? same ?? SCENARIO;
+  const take = async (name: string): Promise<TraceSide> =>
+    read.get(name) ?? (await made(name, scenario, hosts, options));
+  return [await take(names[0]), await take(names[1])];
+}
+
+/** Reads a trace. */
 async function side(trace: string, hosts: readonly Host[], options: DiffOptions): Promise<TraceSide> {
   const { ipaBits, vcpus, ran, partial } = options;
   const { side: read, info } = await readSide(trace, new PhasePrices(hosts, ipaBits, vcpus, ran), partial === true);
   noteUnchecked(trace, info);
   return read;
+}
+
+/** Simulates a policy. */
+function made(policy: string, name: string, hosts: readonly Host[], options: DiffOptions): Promise<TraceSide> {
+  const scenario = loadScenario(name);
+  const vcpus = Math.min(options.vcpus, scenario.machine.pcpus);
+  const prices = new PhasePrices(hosts, options.ipaBits, vcpus, options.ran);
+  return simulateSide(scenario, loadPolicy(policy), cpuOfAll(hosts, options.cpu), prices);
 }
 
 function refuseUnknown(asked: readonly string[], known: readonly string[]): void {

@@ -1,7 +1,7 @@
 /** `--csv` and `--markdown`: the table of a command, for programs and for mails. */
 import { type Command, Option } from "commander";
 import { csv, markdown, markdownList, type Table, type Titled, titledMarkdown } from "../report/index.js";
-import { print, printFile, say } from "./output.js";
+import { printFile, say } from "./output.js";
 
 /** The forms, of which at most one is asked for. */
 export interface FormOptions {
@@ -39,7 +39,7 @@ export function printForm(
   else {
     const shown = words();
     const list = notes.length > 0 ? `\n${markdownList(notes)}` : "";
-    print(("rows" in shown ? markdown(shown) : titledMarkdown(shown)) + list);
+    printFile(("rows" in shown ? markdown(shown) : titledMarkdown(shown)) + list);
   }
   return true;
 }

@@ -1,7 +1,11 @@
-/** Traces that do not vouch for themselves: the option that takes them, and what is said of them aside. */
+/** Traces that are read: how they are named, and those that do not vouch for themselves: the option that takes them, and what is said of them aside. */
 import { Option } from "commander";
 import type { TraceInfo } from "../trace/index.js";
 import { say } from "./output.js";
+
+/** What a command that reads a trace takes. */
+export const TRACE_ARGUMENT =
+  "a trace: *.parquet, *.ndjson, - for NDJSON on standard input, or a recorded one by name (shootdown traces)";
 
 /** `--partial`, of commands that read traces. */
 export const partialOption = (): Option =>

@@ -15,7 +15,7 @@ import {
   testTable,
 } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { positive, withoutOption } from "./options.js";
+import { positive, UNEXPECTED, withoutOption } from "./options.js";
 import { ExitStatus, outputWidth, print, printFile, printJson, quietOnBrokenPipe, say } from "./output.js";
 
 interface LitmusOptions extends FormOptions {
@@ -30,9 +30,6 @@ interface LitmusOptions extends FormOptions {
   readonly maxStates: number;
   readonly timeout: number;
 }
-
-/** Exit status when `--expect` asks and a verdict is another one. */
-const UNEXPECTED = 3;
 
 export function register(program: Command): void {
   const command = program

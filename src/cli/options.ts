@@ -116,3 +116,10 @@ export function vcpusOption(): Option {
       return n;
     });
 }
+
+/** Exit status when `--expect` asks and a verdict is another one. */
+export const UNEXPECTED = 3;
+
+/** `--expect sound`: for scripts that must notice. */
+export const expectOption = (): Option =>
+  new Option("--expect <verdict>", `exit with status ${UNEXPECTED} unless every policy is sound wherever it can run`).choices(["sound"]); // biome-ignore format: one row

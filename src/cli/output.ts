@@ -1,6 +1,8 @@
 /** What all commands share at their edge: where words go, how wide it is there, and which status is left to give. */
 import { fileError, visibleJson, visibleText } from "../input/index.js";
 import { io, ProgressLine } from "../jobs/index.js";
+import { coloured } from "../report/index.js";
+import { UNEXPECTED } from "./options.js";
 
 /** Thrown when all has been said and only the exit status is left to give. */
 export class ExitStatus extends Error {
@@ -19,8 +21,21 @@ export function terminalWidth(least = 1): number | undefined {
 /** Columns to fill: 80 on a pipe unless COLUMNS says otherwise. */
 export const outputWidth = (): number => terminalWidth(20) ?? 80;
 
-/** Prints a text; what its names (of users' files) would have a terminal do is made visible. */
-export const print = (text: string): void => put(visibleText(text));
+/**
+ * True where standard output has colours: a terminal that can, unless NO_COLOR says otherwise (no-color.org). FORCE_COLOR goes
+ * before both, as in Node.js: any value but 0 is yes.
+ */
+function hasColours(): boolean {
+  const { env, stdout } = io();
+  if (env.FORCE_COLOR) return env.FORCE_COLOR !== "0";
+  return stdout.isTTY && env.TERM !== "dumb" && !env.NO_COLOR;
+}
+
+/** Prints words for people; what names (of users' files) would have a terminal do is made visible before anything is coloured. */
+export function print(text: string): void {
+  const visible = visibleText(text);
+  put(hasColours() ? coloured(visible) : visible);
+}
 
 /** Prints JSON that is made already. */
 export const printRawJson = (json: string): void => put(visibleJson(json));
@@ -28,7 +43,7 @@ export const printRawJson = (json: string): void => put(visibleJson(json));
 /** Prints a JSON value. */
 export const printJson = (value: unknown): void => printRawJson(`${JSON.stringify(value, null, 2)}\n`);
 
-/** Prints a file as it is; on a terminal, only what is visible of it. */
+/** Prints a file, or what becomes one, as it is; on a terminal, only what is visible of it. */
 export const printFile = (text: string): void => put(io().stdout.isTTY ? visibleText(text) : text);
 
 /**
@@ -53,11 +68,10 @@ export function say(text: string): void {
   } catch {}
 }
 
-/** A word for a shell to read as it is. */
-export function shellWord(text: string): string {
-  if (/^[\w./:@%+=,-]+$/.test(text)) return text;
-  if (!/[\p{Cc}\p{Bidi_C}\u2028\u2029]/u.test(text)) return `'${text.replaceAll("'", "'\\''")}'`;
-  return `$'${text.replace(/['\\]/g, "\\$&").replace(/[\p{Cc}\p{Bidi_C}\u2028\u2029]/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)}'`;
+/** What `--expect sound` comes to: nothing where everything is; else it is said what is not, and the status tells. */
+export function expectSound(others: readonly string[]): void {
+  for (const other of others) say(`shootdown: expected sound: ${other}\n`);
+  if (others.length > 0) throw new ExitStatus(UNEXPECTED);
 }
 
 /** For a command that writes a trace to standard output: a reader that has seen enough (`| head`) is no error. */

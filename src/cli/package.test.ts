@@ -20,6 +20,35 @@ const sh = (command: string, args: readonly string[], cwd: string): Done => {
   return { status, out: stdout, err: stderr };
 };
 
+/** As strict as TypeScript gets. */
+const STRICT = {
+  compilerOptions: {
+    ...{ target: "es2022", lib: ["es2022", "dom"], module: "nodenext", types: [], skipLibCheck: false },
+    ...{ strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true },
+    ...{ noPropertyAccessFromIndexSignature: true, noImplicitOverride: true, noImplicitReturns: true },
+    ...{ noUnusedLocals: true, noUnusedParameters: true, verbatimModuleSyntax: true, isolatedModules: true },
+  },
+  files: ["library.ts"],
+};
+
+/** A program that asks all three questions by the package's own door. */
+const LIBRARY = `import { builtInHost, builtInPolicy, builtInScenario, compare, type CompareRow, cpuProfile, InputError, parsePolicy, Question, type SignOff, signOff } from "shootdown";
+const cpu = cpuProfile("neoverse-v2");
+if (cpu === undefined) throw new Error("no such CPU");
+const policy = builtInPolicy("xen-today");
+const rows: readonly CompareRow[] = compare({ scenarios: [builtInScenario("vcpu-switch")], policies: [policy], hosts: [builtInHost("bare-metal")], ipaBits: [48], cpuOf: () => cpu }).rows;
+const answers: readonly SignOff[] = signOff([new Question(policy, "switch", cpu, { fb: true })], { maxStates: 1e6, timeoutMs: 60_000 });
+if (rows[0]?.tlbi["VMALLS12E1"] !== 198 || answers[0]?.verdict !== "sound") throw new Error("another answer");
+try {
+  parsePolicy("name = 1", "mine.toml", builtInPolicy);
+  throw new Error("taken");
+} catch (error) {
+  if (!(error instanceof InputError && error.message.startsWith("mine.toml:1: "))) throw error;
+}
+// @ts-expect-error: types are resolved, so a wrong one is an error
+export const wrong: number = policy.name;
+`;
+
 test("the packed package installs into an empty folder and runs there, and programs get its types", {
   timeout: 2 * PATIENCE,
 }, async (t) => {
@@ -87,4 +116,16 @@ console.log(name, policy.name);
   assert.deepEqual({ status: tsc.status, out: tsc.out }, { status: 0, out: "" });
   assert.ok(existsSync(join(user, "program.js")));
   assert.equal(sh(process.execPath, ["program.js"], user).out, "VMALLS12E1IS xen-today\n");
+
+  // The package's own door, in a project for browsers that lets nothing pass; the types of libraries are checked too.
+  writeFileSync(join(user, "library.ts"), LIBRARY);
+  writeFileSync(join(user, "tsconfig.json"), JSON.stringify(STRICT));
+  const strict = sh(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "--project", user], user);
+  assert.deepEqual({ status: strict.status, out: strict.out }, { status: 0, out: "" });
+  assert.equal(sh(process.execPath, ["library.js"], user).status, 0);
+  // Examples come with the package, and find it by its name.
+  for (const name of ["library.mjs", "break-even.mjs"]) {
+    const example = sh(process.execPath, [join("node_modules/shootdown/examples", name)], user);
+    assert.deepEqual([example.status, example.err], [0, ""], name);
+  }
 });

@@ -1,20 +1,22 @@
 /** `shootdown price TRACE`: what a trace costs on hosts, phase by phase. */
-import type { Command } from "commander";
-import { hostNames, loadHost } from "../catalog/index.js";
+import { type Command, Option } from "commander";
+import { hostNames } from "../catalog/index.js";
 import { PhasePrices, priceRows } from "../compare/index.js";
-import { ipaNotes } from "../host/index.js";
+import { type Host, ipaNotes } from "../host/index.js";
 import { readWithProgress } from "../jobs/index.js";
 import { priceTable, priceText, SIMULATED, warningText } from "../report/index.js";
 import type { ColumnName } from "../trace/index.js";
-import { type FormOptions, printForm, withForms } from "./forms.js";
-import { noteUnchecked, partialOption } from "./integrity.js";
-import { collect, ipaBitsOption, ranOption, repeatOption, vcpusOption, withRepeat } from "./options.js";
+import { printForm, withForms } from "./forms.js";
+import { hostsNamed, hostsOption } from "./hosts.js";
+import { noteUnchecked, partialOption, TRACE_ARGUMENT } from "./integrity.js";
+import { ipaBitsOption, ranOption, repeatOption, vcpusOption } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
+import { isSwept, type SweepOptions, sweepOptions, sweepPrices } from "./sweep.js";
 
 /** Columns of a trace that a price depends on. */
-const COLUMNS: readonly ColumnName[] = ["kind", "pcpu", "name", "domain", "vmid", "level", "from", "to"];
+const COLUMNS: readonly ColumnName[] = ["kind", "pcpu", "name", "domain", "vmid", "level", "before", "after"];
 
-interface PriceOptions extends FormOptions {
+interface PriceOptions extends SweepOptions {
   readonly host?: readonly string[];
   readonly ipaBits: readonly number[];
   readonly repeatTlbi?: boolean;
@@ -27,28 +29,36 @@ export function register(program: Command): void {
   const command = program
     .command("price")
     .description("price a trace on hosts, phase by phase")
-    .argument("<trace>", "a trace: *.parquet, *.ndjson, or - for NDJSON on standard input")
-    .option("--host <host>", "a built-in host or a .toml file; may be repeated (default: all built in)", collect)
+    .argument("<trace>", TRACE_ARGUMENT)
+    .addOption(hostsOption())
     .addOption(ipaBitsOption([48]))
     .addOption(repeatOption())
     .addOption(vcpusOption())
     .addOption(ranOption())
     .addOption(partialOption())
     .option("--json", "print JSON");
+  for (const option of [
+    ...sweepOptions(),
+    new Option("--report <file>", "with --set or --tornado: also write one self-contained HTML file"),
+  ])
+    command.addOption(option);
   withForms(command, "the prices of each phase").action((trace: string, options: PriceOptions) =>
     quietOnBrokenPipe(() => run(trace, options)),
   );
 }
 
 async function run(trace: string, options: PriceOptions): Promise<void> {
-  const hosts = (options.host ?? hostNames()).map(loadHost).map((host) => withRepeat(host, options.repeatTlbi));
-  const sink = new PhasePrices(hosts, options.ipaBits, options.vcpus, options.ran);
-  const part = { columns: COLUMNS, partial: options.partial === true };
-  const { info, warnings } = await readWithProgress(trace, [sink], part);
-  const { integrity } = info;
-  noteUnchecked(trace, info);
+  const hosts = hostsNamed(options.host ?? hostNames(), options.repeatTlbi);
+  const read = async (on: readonly Host[], ipaBits: readonly number[]) => {
+    const sink = new PhasePrices(on, ipaBits, options.vcpus, options.ran);
+    const part = { columns: COLUMNS, partial: options.partial === true };
+    const { info, warnings } = await readWithProgress(trace, [sink], part);
+    noteUnchecked(trace, info);
+    return { sink, warnings, integrity: info.integrity, rows: priceRows(sink) };
+  };
+  if (isSwept(options)) return sweepPrices(hosts, options.ipaBits, options, read);
+  const { sink, warnings, integrity, rows } = await read(hosts, options.ipaBits);
   const [events, vmidsRun, notes] = [sink.seen, sink.vmidsRun(), ipaNotes(hosts, options.ipaBits)];
-  const rows = priceRows(sink);
   if (printForm(options, { csv: () => priceTable(rows), notes: [SIMULATED, ...notes], warnings })) return;
   if (options.json) printJson({ trace, events, vmidsRun, notes, integrity, warnings, rows });
   else {

@@ -1,17 +1,20 @@
 /** `shootdown prove`, as a user has it: verdicts, JSON, his own policy, bounds, wrong usage, saved scenarios, the report. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { type Done, ENV, listening, MAIN, shootdown } from "./command.fixture.js";
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-prove-"));
 after(() => rmSync(folder, { recursive: true }));
 process.chdir(folder);
 
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const prove = (...args: string[]): Promise<Done> => shootdown(["prove", ...args]);
 
 interface Result {
@@ -36,19 +39,76 @@ test("--json has the keys that scripts rely on", async () => {
   const [sound, unsound] = results;
   assert.equal(results.length, 2);
   assert.deepEqual(Object.keys(sound!).sort(), [...keys].sort());
-  assert.deepEqual(Object.keys(unsound!).sort(), [...keys, "unsound", "scenario", "witness"].sort());
+  assert.deepEqual(Object.keys(unsound!).sort(), [...keys, "unsound", "scenario", "witness", "culprits"].sort());
   assert.deepEqual([sound!.policy, sound!.occasion, sound!.cpu, sound!.verdict], ["xen-today", "revoke", "neoverse-v2", "sound"]); // biome-ignore format: one row
   assert.equal(unsound!.verdict, "unsound");
   for (const key of ["scenarios", "timelines", "states", "milliseconds"])
     assert.ok((sound![key] as number) > 0 && Number.isFinite(sound![key]), key);
-  const witness = unsound!.witness as { time: number; who: string; what: string; rule?: string; to?: string }[];
+  const witness = unsound!.witness as {
+    time: number;
+    who: string;
+    what: string;
+    rule?: string;
+    to?: string;
+    file?: string;
+  }[];
+  const known = [
+    "time",
+    "kind",
+    "pcpu",
+    "who",
+    "what",
+    "rule",
+    "to",
+    "stale",
+    "entry",
+    "instruction",
+    "file",
+    "line",
+    "code",
+  ];
   for (const step of witness) {
     assert.ok(Number.isInteger(step.time) && /^pCPU \d$/.test(step.who) && step.what.length > 3);
-    for (const key of Object.keys(step)) assert.ok(["time", "who", "what", "rule", "to", "stale"].includes(key), key);
+    for (const key of Object.keys(step)) assert.ok(known.includes(key), key);
   }
   assert.ok(witness.some(({ rule }) => rule !== undefined) && witness.some(({ to }) => to === "pCPU 1"));
   assert.deepEqual(Object.keys(unsound!.scenario as object).sort(), ["cast", "meaning", "name", "title"]);
   assert.ok(assumptions.length >= 5 && assumptions.every((text) => text.length > 20));
+});
+
+test("--expect sound: status 3 where something is unsound or unknown, and a line that says what; what cannot run is no fault", async () => {
+  const expecting = async (...args: string[]): Promise<[number | undefined, string]> => {
+    const { status, err } = await prove(...args, "--occasion", "revoke", "--expect", "sound", "--json");
+    return [status as number, err];
+  };
+  assert.deepEqual(await expecting("xen-today", "--cpu", "neoverse-v2"), [0, ""]);
+  // va-ipa-range requires FEAT_TLBIRANGE, which Cortex-A72 (Armv8.0) lacks.
+  assert.deepEqual(await expecting("va-ipa-range", "--cpu", "cortex-a72"), [0, ""]);
+  assert.deepEqual(await expecting("xen-today", "remove-no-flush", "--cpu", "neoverse-v2"), [
+    3,
+    "shootdown: expected sound: remove-no-flush is unsound for revoke on neoverse-v2\n",
+  ]);
+  assert.deepEqual(await expecting("xen-today", "--cpu", "neoverse-v2", "--max-states", "3"), [
+    3,
+    "shootdown: expected sound: xen-today is unknown for revoke on neoverse-v2\n",
+  ]);
+});
+
+test("the result says what it was made from: version, command line, and every file that was read, bases too", async () => {
+  const { out } = await prove("series-v3-patch1", "--cpu", "neoverse-v2", "--occasion", "vmid-assigned", "--json");
+  const { made } = JSON.parse(out) as {
+    made: { version: string; command: string; inputs: { file: string; sha256: string }[] };
+  };
+  assert.equal(made.command, "shootdown prove series-v3-patch1 --cpu neoverse-v2 --occasion vmid-assigned --json");
+  assert.deepEqual(
+    made.inputs,
+    ["policies/series-v3-patch1.toml", "policies/xen-today.toml"].map((file) => ({
+      file,
+      sha256: createHash("sha256")
+        .update(readFileSync(join(ROOT, file)))
+        .digest("hex"),
+    })),
+  );
 });
 
 test("the same result from run to run, but for the time it took", async () => {

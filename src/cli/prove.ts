@@ -3,23 +3,12 @@ import { type Command, Option } from "commander";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
-import {
-  argv,
-  cpusOf,
-  FORMS,
-  type Form,
-  interruptible,
-  interruptibleInto,
-  occasionsOf,
-  proveInThreads,
-  questionsOf,
-  saveScenarios,
-} from "../jobs/index.js";
-import { assumptions, DEFAULT_MAX_STATES, PROVED, rulesWithout, type Setting } from "../prove/index.js"; // biome-ignore format: one row
-import { proofTable, proofText, refusedText, renderProofReport, signOffJson, verdictTable } from "../report/index.js";
+import { cpusOf, FORMS, type Form, interruptible, interruptibleInto, made, occasionsOf, proveInThreads, questionsOf, saveScenarios } from "../jobs/index.js"; // biome-ignore format: one row
+import { assumptions, DEFAULT_MAX_STATES, PROVED, type Proof, rulesWithout, type Setting } from "../prove/index.js"; // biome-ignore format: one row
+import { proofForms, proofText, refusedText, renderProofReport, signOffJson, unexpected } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { collect, loadAll, positive, withoutOption } from "./options.js";
-import { outputWidth, print, printJson, quietOnBrokenPipe, say, shellWord } from "./output.js";
+import { collect, expectOption, loadAll, positive, withoutOption } from "./options.js";
+import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 
 interface ProveOptions extends FormOptions {
   readonly cpu?: readonly string[];
@@ -32,6 +21,7 @@ interface ProveOptions extends FormOptions {
   readonly without?: readonly string[];
   readonly maxStates: number;
   readonly timeout: number;
+  readonly expect?: "sound";
 }
 
 export function register(program: Command): void {
@@ -45,6 +35,7 @@ export function register(program: Command): void {
     .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
     .addOption(withoutOption())
     .option("--witness", "tell every story, also of many policies")
+    .addOption(expectOption())
     .option("--json", "print JSON")
     .option("--report <file>", "also write one self-contained HTML file, with every story")
     .option("--save <folder>", "also write every scenario as a litmus test, for `shootdown litmus` and other tools")
@@ -86,17 +77,19 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
   const proof = { results, policies, cpus, assumptions: assumptions(setting, options.without) };
   if (options.report !== undefined) {
     const { report } = options;
-    await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, commandLine())));
+    await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, made())));
   }
-  if (printForm(options, { csv: () => proofTable(proof), markdown: () => verdictTable(proof) })) return;
-  if (options.json)
-    printJson({ results: results.map(signOffJson), assumptions: assumptions(setting, options.without) });
+  printProof(proof, options);
+  if (options.expect !== undefined) expectSound(unexpected(results));
+}
+
+function printProof(proof: Proof, options: ProveOptions): void {
+  const { results, policies, assumptions: assumed } = proof;
+  if (printForm(options, proofForms(proof, made()))) return;
+  if (options.json) printJson({ results: results.map(signOffJson), assumptions: assumed, made: made() });
   else {
     const witness = options.witness === true || policies.length === 1;
-    print(proofText(proof, { width: outputWidth(), witness }));
+    print(proofText(proof, { width: outputWidth(), witness, made: made() }));
     if (options.report !== undefined) print(`\nThe report stands in ${visibleLine(options.report)}\n`);
   }
 }
-
-/** What was typed, for a shell to repeat. */
-const commandLine = (): string => ["shootdown", ...argv().map(shellWord)].join(" ");

@@ -1,12 +1,15 @@
 /** The command line as a function. One file per command; this one only dispatches and turns errors into one sentence and a status. */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { oneCommand } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
-import { INTERRUPTED, Interrupted, type Io, io, PROCESS, talkingTo } from "../jobs/index.js";
+import { INTERRUPTED, Interrupted, type Io, io, PROCESS, talkingTo, version } from "../jobs/index.js";
 import { register as capture } from "./capture.js";
+import { register as check } from "./check.js";
 import { register as compare } from "./compare.js";
+import { register as completion } from "./completion.js";
 import { register as diff } from "./diff.js";
+import { register as explain } from "./explain.js";
+import { register as importLog } from "./import.js";
 import { register as listings } from "./listing.js";
 import { register as litmus } from "./litmus.js";
 import { ExitStatus, outputWidth, print, say } from "./output.js";
@@ -15,6 +18,7 @@ import { register as prove } from "./prove.js";
 import { register as show } from "./show.js";
 import { register as simulate } from "./simulate.js";
 import { register as tlbi } from "./tlbi.js";
+import { register as traces } from "./traces.js";
 
 /**
  * Runs one command, `words` without "shootdown"; resolves with its exit status: 1 for input that cannot be used, 2 for wrong
@@ -23,7 +27,7 @@ import { register as tlbi } from "./tlbi.js";
  */
 export const run = (words: readonly string[], to: Io = PROCESS): Promise<number> =>
   talkingTo(to, words, async () => {
-    oneCommand();
+    oneCommand(to.stdinWhole);
     try {
       refuseWithoutFolder();
       await program().parseAsync(words, { from: "user" });
@@ -34,19 +38,32 @@ export const run = (words: readonly string[], to: Io = PROCESS): Promise<number>
   });
 
 function program(): Command {
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
   const program = new Command("shootdown")
     .description(
       "A laboratory for TLB maintenance on Arm64 hypervisors: what a way of flushing does and what it costs.",
     )
-    .version(version)
+    .version(version())
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut: print, writeErr: say, getOutHelpWidth: outputWidth, getErrHelpWidth: outputWidth })
     .exitOverride()
     .showHelpAfterError("(add --help for the options)");
-  for (const register of [compare, prove, simulate, capture, price, show, diff, litmus, tlbi, listings])
+  for (const register of [
+    compare,
+    prove,
+    simulate,
+    capture,
+    check,
+    price,
+    show,
+    diff,
+    importLog,
+    litmus,
+    tlbi,
+    explain,
+    listings,
+    traces,
+    completion,
+  ])
     register(program);
   return program;
 }

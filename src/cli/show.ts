@@ -2,13 +2,15 @@
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { CPU_PROFILES } from "../arch/index.js";
-import { loadPolicy, policyNames } from "../catalog/index.js";
+import { loadHost, loadPolicy, policyNames } from "../catalog/index.js";
 import { cpuOfTrace, Holding, refuseWithout } from "../compare/index.js";
-import { readWithProgress } from "../jobs/index.js";
+import { visibleLine } from "../input/index.js";
+import { perfettoInto, priceOfTlbi, readWithProgress, shellWord } from "../jobs/index.js";
 import {
   EventJson,
   EventLines,
   EventPage,
+  foldedText,
   heldTraceText,
   showText,
   summaryTable,
@@ -16,11 +18,13 @@ import {
 } from "../report/index.js";
 import { KINDS, type ReadPart, SUMMARY_COLUMNS, Summing } from "../trace/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { noteUnchecked, partialOption } from "./integrity.js";
-import { outputWidth, print, printJson, printRawJson, quietOnBrokenPipe, shellWord, terminalWidth } from "./output.js";
+import { noteUnchecked, partialOption, TRACE_ARGUMENT } from "./integrity.js";
+import { outputWidth, print, printJson, printRawJson, quietOnBrokenPipe, terminalWidth } from "./output.js";
 
 /** Lines of a page of events. */
 const PAGE_LINES = 40;
+/** IPA bits of a nested host at which folded stacks are priced. */
+const FOLDED_BITS = 48;
 
 /** Options of `shootdown show`, parsed. */
 interface ShowOptions extends FormOptions {
@@ -32,6 +36,9 @@ interface ShowOptions extends FormOptions {
   /** most events to show */
   readonly limit?: number;
   readonly partial?: boolean;
+  readonly perfetto?: string;
+  readonly folded?: boolean;
+  readonly host?: string;
   /** hold the trace against it */
   readonly policy?: string;
   readonly cpu?: string;
@@ -43,7 +50,7 @@ export function register(program: Command): void {
     .description(
       "summarise a trace: who issued which TLBI, for whom, how often, from where; or page through its events",
     )
-    .argument("<trace>", "a trace: *.parquet, *.ndjson, or - for NDJSON on standard input")
+    .argument("<trace>", TRACE_ARGUMENT)
     .option("--json", "print the summary as JSON, or with --events the events as NDJSON")
     .option("--events", "show the events, one a line")
     .addOption(
@@ -56,6 +63,9 @@ export function register(program: Command): void {
       ),
     )
     .addOption(partialOption())
+    .option("--perfetto <file>", "write it for Perfetto's UI (*.json.gz): marks, TLBIs, and what check finds")
+    .option("--folded", "print the TLBIs as folded stacks, for flame-graph tools")
+    .option("--host <host>", "with --folded: weigh each TLBI by its price on this host, in ns at 48 bits")
     .option(
       "-p, --policy <policy>",
       "hold the trace against this policy: its figures beside the model's, and its flushes instruction by instruction",
@@ -63,19 +73,22 @@ export function register(program: Command): void {
     .addOption(
       new Option(
         "--cpu <profile>",
-        "with --policy: the CPU that it was made on (default: what the trace says)",
+        "with --policy and --perfetto: the CPU that it was made on (default: what the trace says)",
       ).choices(CPU_PROFILES.map((profile) => profile.name)),
     );
   withForms(command, "the counts of each phase").action(
     async (trace: string, options: ShowOptions, command: Command) => {
       for (const name of ["kind", "skip", "limit"] as const)
         if (options[name] !== undefined && !options.events) command.error(`error: --${name} goes with --events`);
-      if (options.cpu !== undefined && options.policy === undefined) command.error("error: --cpu goes with --policy");
+      if (options.cpu !== undefined && options.policy === undefined && options.perfetto === undefined)
+        command.error("error: --cpu goes with --policy or --perfetto");
       for (const form of ["csv", "markdown"] as const)
         if (options[form] && (options.events || options.policy !== undefined))
           command.error(`error: --${form} goes with neither --events nor --policy`);
       if (options.policy !== undefined && options.events) command.error("error: --policy does not go with --events");
+      if (options.host !== undefined && !options.folded) command.error("error: --host goes with --folded");
       await quietOnBrokenPipe(() => {
+        if (options.perfetto !== undefined) return showPerfetto(trace, options.perfetto, options);
         if (options.events) return showEvents(trace, options);
         return options.policy === undefined ? showSummary(trace, options) : showHeld(trace, options.policy, options);
       });
@@ -103,10 +116,20 @@ async function showSummary(trace: string, options: ShowOptions): Promise<void> {
   noteUnchecked(trace, info);
   const summary = summing.summary();
   const { recording } = info;
+  if (options.folded) {
+    const host = options.host === undefined ? undefined : loadHost(options.host);
+    print(foldedText(summary, host && ((op) => priceOfTlbi(op, host, FOLDED_BITS) * 1000)));
+    return;
+  }
   if (printForm(options, { csv: () => summaryTable(summary), warnings })) return;
   if (options.json)
     printJson({ integrity: info.integrity, ...{ ...summary, ...(recording ? { recording } : {}) }, warnings });
   else print(warningText(warnings, terminalWidth()) + showText(basename(trace), info, summary, terminalWidth()));
+}
+
+async function showPerfetto(trace: string, file: string, { cpu, partial = false }: ShowOptions): Promise<void> {
+  await perfettoInto(trace, file, cpu, partial);
+  print(`${visibleLine(file)} is for https://ui.perfetto.dev\n`);
 }
 
 /** Holds the trace against a policy. */

@@ -7,12 +7,13 @@ import { visibleLine } from "../input/index.js";
 import { simulateInto } from "../jobs/index.js";
 import { count, priceTable, priceText, SIMULATED, simulationTable, type Table } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { cpuOn, cpuOption, ipaBitsOption, repeatOption, withRepeat } from "./options.js";
+import { cpuOfAll, hostsNamed, hostsOption } from "./hosts.js";
+import { cpuOption, ipaBitsOption, repeatOption } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 
 interface SimulateOptions extends FormOptions {
   readonly policy: string;
-  readonly host?: string;
+  readonly host?: readonly string[];
   readonly ipaBits: readonly number[];
   readonly cpu?: string;
   readonly repeatTlbi?: boolean;
@@ -32,7 +33,7 @@ export function register(program: Command): void {
       "-o, --output <file>",
       "where the trace goes: *.parquet, *.ndjson, or - for NDJSON on standard output",
     )
-    .option("--host <host>", "also price the trace on this host, and take its CPU")
+    .addOption(hostsOption("also price the trace on this host, and take its CPU", "none"))
     .addOption(ipaBitsOption([48]))
     .addOption(cpuOption())
     .addOption(repeatOption())
@@ -45,8 +46,8 @@ export function register(program: Command): void {
 async function run(name: string, options: SimulateOptions): Promise<void> {
   const scenario = loadScenario(name);
   const policy = loadPolicy(options.policy);
-  const cpu = cpuOn(loadHost(options.host ?? DEFAULT_HOST), options.cpu);
-  const hosts = options.host === undefined ? [] : [withRepeat(loadHost(options.host), options.repeatTlbi)];
+  const hosts = hostsNamed(options.host ?? [], options.repeatTlbi);
+  const cpu = cpuOfAll(hosts.length > 0 ? hosts : [loadHost(DEFAULT_HOST)], options.cpu);
   const prices = new PhasePrices(hosts, options.ipaBits, scenario.machine.pcpus);
   const sinks = hosts.length > 0 ? [prices] : [];
   const events = await simulateInto(options.output, scenario, policy, cpu, sinks);

@@ -36,3 +36,6 @@ export type {
   WithoutTlbi,
 } from "./result.js";
 export { questionsOf, withVerdicts } from "./safety.js";
+export { parseSetting, type Setting } from "./setting.js";
+export { type Numbers, Sweep, type SweptKey } from "./sweep.js";
+export { type Bar, type Tornado, Tornados } from "./tornado.js";

@@ -67,6 +67,10 @@ export interface Hypervisor {
   readonly title: string;
   /** Reads a scenario file; an InputError names file, line, key and what was expected. */
   parseScenario(toml: string, file: string): Scenario;
+  /** Dotted keys of a scenario's numbers ("run.slice-us", "domu.0.segment.0.pages"), those that it leaves out too. */
+  numbersOf(scenario: Scenario): string[];
+  /** The scenario with other numbers under such keys; an InputError where they cannot be. */
+  withNumbers(scenario: Scenario, numbers: Readonly<Record<string, number>>): Scenario;
   /** What of a policy one simulation of several must have in common, beside its code. */
   frameOf(policy: Policy): { readonly batch: boolean; readonly vmidPer: Policy["vmidPer"] };
   /** The occasions that a scenario can bring up, whatever the policy. */

@@ -2,14 +2,27 @@
 import type { Readable } from "node:stream";
 import { type ReadResult, readTrace, type StreamForm } from "../trace/file.js";
 import type { ReadPart, TraceSink } from "../trace/index.js";
+import { CASEMATE } from "./casemate.js";
+import { KVM_TRACE } from "./kvm-trace.js";
 
-/** Forms of other tools' logs, each told by its first bytes; there is none so far. */
-const IMPORTERS: readonly StreamForm[] = [];
+/** Forms of other tools' logs by name, each told by its first bytes. */
+const FORMS: Readonly<Record<string, StreamForm>> = { casemate: CASEMATE, kvm: KVM_TRACE };
+const IMPORTERS = Object.values(FORMS);
 
-/** As readTrace of the trace room, of Shootdown's own traces and of whatever can be imported. */
+/** Names of the forms that can be imported. */
+export const IMPORT_FORMATS = Object.keys(FORMS);
+
+/**
+ * As readTrace of the trace room, of Shootdown's own traces and of whatever can be imported. `format` (of
+ * {@link IMPORT_FORMATS}) takes the file for that tool's log, whatever its first bytes are.
+ */
 export const readAnyTrace = (
   path: string,
   sinks: readonly TraceSink[],
   part: ReadPart = {},
   stdin?: () => Readable,
-): Promise<ReadResult> => readTrace(path, sinks, part, IMPORTERS, stdin);
+  format?: string,
+): Promise<ReadResult> => {
+  const form = format === undefined ? undefined : FORMS[format];
+  return readTrace(path, sinks, part, form === undefined ? IMPORTERS : [{ ...form, begins: () => true }], stdin);
+};

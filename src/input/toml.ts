@@ -22,6 +22,20 @@ export function parseToml<T>(text: string, file: string, schema: v.GenericSchema
   if (text.trim() === "") throw InputError.at(file, 0, "the file is empty, expected TOML");
   const { raw, lines } = new Contents(text, file);
   const lineOf = (path: KeyPath): number | undefined => lines.get(keyOf(path))?.key;
+  return checked(raw, file, schema, lineOf, (path) => lines.get(keyOf(path))?.text);
+}
+
+/** The same of a value that was made, not read: `file` is what to call it in errors, which have no lines. */
+export const checkValue = <T>(raw: unknown, file: string, schema: v.GenericSchema<unknown, T>): TomlFile<T> =>
+  checked(raw, file, schema, () => undefined, () => undefined); // biome-ignore format: one row
+
+function checked<T>(
+  raw: unknown,
+  file: string,
+  schema: v.GenericSchema<unknown, T>,
+  lineOf: TomlFile<T>["lineOf"],
+  textLineOf: TomlFile<T>["textLineOf"],
+): TomlFile<T> {
   const result = v.safeParse(schema, raw, { abortEarly: true });
   if (!result.success) {
     const issue = result.issues[0];
@@ -30,7 +44,7 @@ export function parseToml<T>(text: string, file: string, schema: v.GenericSchema
     const line = nearestLine(lineOf, path);
     throw InputError.at(file, line, issue.expected === "never" ? `unknown key '${name}'` : `${name}: ${saying(issue)}`);
   }
-  return { file, value: result.output, lineOf, textLineOf: (path) => lines.get(keyOf(path))?.text };
+  return { file, value: result.output, lineOf, textLineOf };
 }
 
 /** An issue in words: what was expected, or that the key is missing. */

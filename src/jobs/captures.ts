@@ -1,7 +1,7 @@
 /** The recorded traces that come with the package, priced for the report. */
-import { basename } from "node:path";
-import { recordedTraces } from "../catalog/index.js";
+import { traceNames, tracePath } from "../catalog/index.js";
 import { PhasePrices, type PricedCapture, priceRows } from "../compare/index.js";
+import { noteInput } from "../files/index.js";
 import type { Host } from "../host/index.js";
 import { readTrace } from "../trace/file.js";
 import { TOTAL } from "../trace/index.js";
@@ -16,12 +16,14 @@ export async function priceCaptures(
   signal: AbortSignal,
 ): Promise<PricedCapture[]> {
   const captures: PricedCapture[] = [];
-  for (const path of recordedTraces()) {
+  for (const name of traceNames()) {
     const sink = new PhasePrices(hosts, ipaBits, PCPUS);
+    const path = tracePath(name);
+    noteInput(path, `traces/${name}.parquet`);
     const { info } = await readTrace(path, [sink], { signal });
     const rows = priceRows(sink).filter(({ phase }) => phase !== TOTAL);
     captures.push({
-      name: basename(path, ".parquet"),
+      name,
       producer: info.producer,
       phases: [...new Set(rows.map(({ phase }) => phase))].map((phase) => {
         const own = rows

@@ -13,7 +13,7 @@ import {
   usualForm,
   type Wanted,
 } from "../arch/index.js";
-import { InputError } from "../input/index.js";
+import { didYouMean, InputError } from "../input/index.js";
 
 /** A TLBI with its register: X<rt>, 31 = XZR or none. */
 export interface TypedTlbi {
@@ -125,24 +125,5 @@ function told<T>(before: string, make: () => T): T {
 }
 
 /** "; did you mean ...?" with the names nearest to a wrong one, or where the list is. */
-function suggestion(name: string): string {
-  const wanted = name.toUpperCase();
-  const near = TLBI_OPS.map((op) => ({ name: op.name.toLowerCase(), distance: editDistance(wanted, op.name) }))
-    .filter(({ distance }) => distance <= 2)
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, 3);
-  if (near.length === 0) return "; 'shootdown tlbi' lists them all";
-  return `; did you mean ${near.map((n) => n.name).join(", ")}?`;
-}
-
-/** Levenshtein's distance. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length]!;
-}
+const suggestion = (name: string): string =>
+  didYouMean(name.toLowerCase(), TLBI_OPS.map((op) => op.name.toLowerCase())) || "; 'shootdown tlbi' lists them all"; // biome-ignore format: one row

@@ -21,6 +21,8 @@ export interface Io {
   readonly stderr: Output;
   /** what "-" stands for where a trace is read; asked for where it is needed, for it is opened by that */
   readonly stdin: () => Readable & { readonly isTTY?: boolean };
+  /** what "-" stands for where a text is read: all bytes of standard input; without it, those of the process */
+  readonly stdinWhole?: () => Uint8Array;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** most worker threads; with 0 jobs are done in this one, and a signal is heard only between two */
   readonly threads: number;

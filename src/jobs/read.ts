@@ -1,6 +1,8 @@
 /** Reading a trace for a command: with a bar on the terminal, and an end at Ctrl-C. */
 
+import { tracePath } from "../catalog/index.js";
 import type { PhasePrices, TraceSide } from "../compare/index.js";
+import { noteStandardInput } from "../files/index.js";
 import { readAnyTrace } from "../import/index.js";
 import { type ReadResult, traceDigest } from "../trace/file.js";
 import {
@@ -15,21 +17,23 @@ import {
 import { io } from "./io.js";
 import { interruptible, interruptibleInto, Progress } from "./progress.js";
 
-/** As readTrace; throws an Interrupted after Ctrl-C. `output` is where the sinks write, if they do. The sinks get the columns of `part`, and those that the warnings need. */
+/** As readTrace, also by the name of a trace that comes with the package; throws an Interrupted after Ctrl-C. `output` is where the sinks write, if they do; `format` says whose log it is, where that is not to be told by its bytes. The sinks get the columns of `part`, and those that the warnings need. */
 export async function readWithProgress(
   trace: string,
   sinks: readonly TraceSink[],
   part: ReadPart = {},
   output?: string,
+  format?: string,
 ): Promise<ReadResult & { readonly warnings: readonly string[] }> {
   const progress = new Progress("events");
   const update = (read: number, of: number | undefined): void => progress.update(read, of ?? 0);
   const losses = new Losses();
+  const path = tracePath(trace);
   const columns = part.columns && [...new Set([...part.columns, ...LOSS_COLUMNS])];
   try {
     const read = (signal: AbortSignal): Promise<ReadResult> =>
       readAnyTrace(
-        trace,
+        path,
         [...sinks, losses],
         {
           ...part,
@@ -37,7 +41,11 @@ export async function readWithProgress(
           signal: part.signal ? AbortSignal.any([part.signal, signal]) : signal,
           progress: update,
         },
-        () => io().stdin(),
+        () => {
+          noteStandardInput();
+          return io().stdin();
+        },
+        format,
       );
     const result = await (output === undefined ? interruptible(read) : interruptibleInto(output, read));
     return { ...result, warnings: traceWarnings(result.info.producer, losses.losses()) };

@@ -1,7 +1,7 @@
 /** Scenarios of a proof, as files. */
 import { join } from "node:path";
 import { writeWhole } from "../files/index.js";
-import { type Question, taskText } from "../prove/index.js";
+import type { Question } from "../prove/index.js";
 import { type Converted, FORMS, type Form, inForm, makeFolder } from "./convert.js";
 
 /**
@@ -10,14 +10,14 @@ import { type Converted, FORMS, type Form, inForm, makeFolder } from "./convert.
  */
 export function saveScenarios(questions: readonly Question[], folder: string, form: Form): Converted[] {
   const refused: Converted[] = [];
-  for (const { policy, cpu, tasks } of questions) {
+  for (const question of questions) {
+    const { policy, cpu, tasks } = question;
     if (tasks.length === 0) continue;
     const into = join(folder, cpu.name, policy.name);
     makeFolder(into);
-    for (const task of tasks) {
-      const made =
-        form === "isla" ? { file: task.name, text: taskText(task) } : inForm(form, taskText(task), task.name);
-      if ("text" in made) writeWhole(join(into, `${task.name}${FORMS[form]}`), made.text);
+    for (const { name, text } of question.texts()) {
+      const made = form === "isla" ? { file: name, text } : inForm(form, text, name);
+      if ("text" in made) writeWhole(join(into, `${name}${FORMS[form]}`), made.text);
       else refused.push(made);
     }
   }

@@ -111,7 +111,7 @@ class Line {
       case "with":
         if (rest.toLowerCase() !== "owner-vmid")
           this.fail(`unknown directive 'with ${rest}', expected 'with owner-vmid'`);
-        this.open({ assumes: [], elseAssumes: [] }, undefined, (body) => ({ kind: "with-owner", body }));
+        this.withOwner();
         break;
       case "for":
         this.loop(rest.toLowerCase());
@@ -134,12 +134,17 @@ class Line {
     }
   }
 
+  private withOwner(): void {
+    const { line } = this;
+    this.open({ assumes: [], elseAssumes: [] }, undefined, (body) => ({ kind: "with-owner", body, line }));
+  }
+
   private barrier(): void {
     const barrier = barrierIndex(this.source);
     if (barrier === undefined)
       this.fail(`unknown barrier '${this.source}', expected e.g. 'dsb ish', 'dsb nshst' or 'isb'`);
     if (this.source.toLowerCase().endsWith("nxs")) this.need("FEAT_XS", this.source);
-    this.body.push({ kind: "barrier", barrier });
+    this.body.push({ kind: "barrier", barrier, line: this.line });
   }
 
   private need(feature: Feature, what: string): void {
@@ -150,13 +155,14 @@ class Line {
 
   private tlbi(rest: string): Statement {
     const [name = "", ...operands] = rest.split(",").map((part) => part.trim());
+    const { line } = this;
     const index = tlbiIndex(name);
     if (index === undefined) this.fail(`unknown TLBI operation '${name}'`);
     const op = TLBI_OPS[index]!;
     for (const feature of op.needs) this.need(feature, `tlbi ${name}`);
     if (op.operand === "none") {
       if (operands.length > 0) this.fail(`tlbi ${name} takes no operand, found '${operands.join(", ")}'`);
-      return { kind: "tlbi", op: index, single: -1, operand: "none", ttl: false };
+      return { kind: "tlbi", op: index, single: -1, operand: "none", ttl: false, line };
     }
     const [operand, hint] = operands.map((word) => word.toLowerCase());
     if (operand === undefined || operands.length > 2 || (hint !== undefined && hint !== "ttl"))
@@ -165,14 +171,14 @@ class Line {
     if (hint !== undefined && operand !== "ipa")
       this.fail(`'ttl' after '${operand}': it is the level of the stage-2 entry, expected only after ipa`);
     const single = singleFormOf(op);
-    if (operand === "xzr") return { kind: "tlbi", op: index, single: -1, operand: "zero", ttl: false };
+    if (operand === "xzr") return { kind: "tlbi", op: index, single: -1, operand: "zero", ttl: false, line };
     const wanted = op.operand.startsWith("ipa") ? "ipa" : op.operand.startsWith("va") ? "va" : "xzr";
     if (operand !== wanted)
       this.fail(
         `tlbi ${name} cannot have the operand '${operand}', expected ${wanted}${wanted === "xzr" ? "" : " or xzr"}`,
       );
     this.checkBinding(name, operand, op.operand.endsWith("-range"));
-    return { kind: "tlbi", op: index, single, operand: "loop", ttl: hint !== undefined };
+    return { kind: "tlbi", op: index, single, operand: "loop", ttl: hint !== undefined, line };
   }
 
   /** The operand must come from a loop of its kind: range forms from a range loop, single forms from a page or entry loop. */
@@ -186,7 +192,7 @@ class Line {
   private msr(rest: string): Statement {
     const match = /^vttbr_el2\s*,\s*(owner|current)$/i.exec(rest);
     if (!match) this.fail(`unknown 'msr ${rest}', expected 'msr vttbr_el2, owner' or 'msr vttbr_el2, current'`);
-    return { kind: "msr-vttbr", value: match[1]!.toLowerCase() as "owner" | "current" };
+    return { kind: "msr-vttbr", value: match[1]!.toLowerCase() as "owner" | "current", line: this.line };
   }
 
   private open(

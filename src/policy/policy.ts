@@ -41,6 +41,18 @@ const ROWS = Object.entries(OCCASIONS) as readonly (readonly [Occasion, Occasion
 const DUE = ["at-once", "unlock", "batch-end"] as const;
 export type Due = (typeof DUE)[number];
 
+/** Where the code of an occasion stands: in the policy's own file, or in that of a base. */
+interface CodePlace {
+  /** the policy whose file it is */
+  readonly policy: string;
+  readonly file: string;
+  /** line of the section, from 1 */
+  readonly section: number;
+  /** line of the first line of the code */
+  readonly line: number;
+  readonly text: string;
+}
+
 export interface Policy {
   readonly name: string;
   readonly title: string;
@@ -58,6 +70,8 @@ export interface Policy {
   readonly ownDomainDies: boolean;
   /** an occasion without code does nothing */
   readonly code: Readonly<Record<Occasion, Sequence>>;
+  /** where that code stands; absent for an occasion that no file has */
+  readonly places: Readonly<Partial<Record<Occasion, CodePlace>>>;
 }
 
 const text = v.pipe(v.string(), v.nonEmpty());
@@ -85,20 +99,24 @@ export function parsePolicy(text: string, file: string, base: (name: string, lin
   const requires = [...new Set([...(from?.requires ?? []), ...(value.requires ?? [])])];
   const vmidPer = value["vmid-per"] ?? from?.vmidPer ?? "domain";
   const code = {} as Record<Occasion, Sequence>;
+  const places: Partial<Record<Occasion, CodePlace>> = { ...from?.places };
   for (const [name, { when, optional, whole }] of ROWS) {
     const section = value[name];
     if (section === undefined) {
       if (from === undefined && !optional)
         throw InputError.at(file, 0, `[${name}] is missing: say what happens when ${when}, or name a base`);
       code[name] = from?.code[name] ?? [];
-    } else
+    } else {
+      const line = toml.textLineOf([name, "code"]) ?? 1;
+      places[name] = { policy: value.name, file, section: toml.lineOf([name]) ?? line, line, text: section.code };
       code[name] = parseCode(section.code, {
         file,
-        line: toml.textLineOf([name, "code"]) ?? 1,
+        line,
         requires,
         ranges: !whole,
         vmids: vmidPer === "vcpu",
       });
+    }
   }
   const due = value.revoke?.due ?? from?.due ?? "unlock";
   return {
@@ -112,6 +130,7 @@ export function parsePolicy(text: string, file: string, base: (name: string, lin
     ownDomainDies: value["domain-dies"] !== undefined || from?.ownDomainDies === true,
     batch: due === "batch-end" || code["batch-end"].length > 0,
     code,
+    places,
   };
 }
 

@@ -13,7 +13,7 @@ export type Condition =
 
 /** A statement. `op`, `single` and `barrier` are indexes in TLBI_OPS and BARRIERS; `line` counts from 1 in the file. */
 export type Statement =
-  | { readonly kind: "barrier"; readonly barrier: number }
+  | { readonly kind: "barrier"; readonly barrier: number; readonly line: number }
   | {
       readonly kind: "tlbi";
       readonly op: number;
@@ -21,9 +21,10 @@ export type Statement =
       readonly operand: "none" | "zero" | "loop";
       /** the operand gives the level of the leaf entry, where that is known and the CPU has FEAT_TTL */
       readonly ttl: boolean;
+      readonly line: number;
     }
-  | { readonly kind: "msr-vttbr"; readonly value: "owner" | "current" }
-  | { readonly kind: "with-owner"; readonly body: Sequence }
+  | { readonly kind: "msr-vttbr"; readonly value: "owner" | "current"; readonly line: number }
+  | { readonly kind: "with-owner"; readonly body: Sequence; readonly line: number }
   | { readonly kind: "for"; readonly over: LoopOver; readonly body: Sequence; readonly line: number }
   | { readonly kind: "if"; readonly condition: Condition; readonly body: Sequence; readonly otherwise: Sequence };
 

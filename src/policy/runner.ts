@@ -84,13 +84,13 @@ function step(does: Do, rest: Partial<Compiled> = {}): Compiled {
 function stepOf(s: Statement): Compiled {
   switch (s.kind) {
     case "barrier":
-      return step(Do.barrier, { a: s.barrier });
+      return step(Do.barrier, { a: s.barrier, line: s.line });
     case "tlbi":
-      return step(s.operand === "loop" ? Do.tlbiOfLoop : Do.tlbi, { a: s.op, b: s.single, ttl: s.ttl });
+      return step(s.operand === "loop" ? Do.tlbiOfLoop : Do.tlbi, { a: s.op, b: s.single, ttl: s.ttl, line: s.line });
     case "msr-vttbr":
-      return step(s.value === "owner" ? Do.vttbrOwner : Do.vttbrCurrent);
+      return step(s.value === "owner" ? Do.vttbrOwner : Do.vttbrCurrent, { line: s.line });
     case "with-owner":
-      return step(Do.withOwner, { body: stepsOf(s.body) });
+      return step(Do.withOwner, { body: stepsOf(s.body), line: s.line });
     case "if":
       return step(Do.choose, { condition: s.condition, body: stepsOf(s.body), otherwise: stepsOf(s.otherwise) });
     case "for": {
@@ -117,6 +117,8 @@ export class Runner {
   private single = 0;
   /** what TTL adds to the operand for the level of the loop's entries; 0 where that is not known */
   private hint = 0;
+  /** line of the file on which the instruction stands that the executor is given */
+  line = 0;
 
   constructor(
     program: Sequence,
@@ -139,6 +141,7 @@ export class Runner {
     const { executor } = this;
     for (let i = 0; i < steps.length; i++) {
       const s = steps[i]!;
+      this.line = s.line;
       switch (s.does) {
         case Do.barrier:
           executor.barrier(s.a);
@@ -194,6 +197,7 @@ export class Runner {
     }
     this.body(s.body);
     if (elsewhere) {
+      this.line = s.line;
       this.vttbr(before);
       this.executor.barrier(ISB);
     }
@@ -252,8 +256,9 @@ export class Runner {
   }
 }
 
-/** One instruction of an unrolled program. */
-export type Unrolled =
+/** One instruction of an unrolled program, and the line of the policy's file that it comes from. */
+export type Unrolled = { readonly line: number } & UnrolledKind;
+type UnrolledKind =
   | { readonly kind: "barrier"; readonly barrier: number; readonly text: string }
   | { readonly kind: "tlbi"; readonly op: number; readonly operand: bigint; readonly text: string }
   | { readonly kind: "vttbr"; readonly vmid: number; readonly text: string };
@@ -261,18 +266,19 @@ export type Unrolled =
 /** The flat list of instructions that a program executes on a CPU in a concrete case. */
 export function unroll(program: Sequence, on: Case, cpu: CpuProfile, file = "policy"): Unrolled[] {
   const list: Unrolled[] = [];
-  const runner = new Runner(
+  const runner: Runner = new Runner(
     specialise(program, cpu),
     {
-      barrier: (barrier) => list.push({ kind: "barrier", barrier, text: BARRIERS[barrier]!.name.toLowerCase() }),
+      barrier: (barrier) =>
+        list.push({ kind: "barrier", barrier, text: BARRIERS[barrier]!.name.toLowerCase(), line: runner.line }),
       tlbi(op, low, asid) {
         const { lo, hi } = operandHalves(low, asid);
         const operand = (BigInt(hi) << 32n) | BigInt(lo);
         const name = TLBI_OPS[op]!.name.toLowerCase();
         const text = TLBI_OPS[op]!.operand === "none" ? `tlbi ${name}` : `tlbi ${name}, 0x${operand.toString(16)}`;
-        list.push({ kind: "tlbi", op, operand, text });
+        list.push({ kind: "tlbi", op, operand, text, line: runner.line });
       },
-      vttbr: (vmid) => list.push({ kind: "vttbr", vmid, text: `msr vttbr_el2, vmid ${vmid}` }),
+      vttbr: (vmid) => list.push({ kind: "vttbr", vmid, text: `msr vttbr_el2, vmid ${vmid}`, line: runner.line }),
     },
     file,
   );

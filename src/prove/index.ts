@@ -10,5 +10,6 @@ export { PROVED, type ProvedOccasion, type Setting } from "./occasion/index.js";
 export * from "./program.js";
 export * from "./rules.js";
 export * from "./sign-off.js";
-export type { Step } from "./story/index.js";
+export type { Executed, Step } from "./story/index.js";
 export { LimitReached } from "./thread/index.js";
+export type { Culprit, PolicyLine, TracedStep } from "./traced.js";

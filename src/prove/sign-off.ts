@@ -8,10 +8,19 @@ import { missingFeature, type Policy, specialise } from "../policy/index.js";
 import { type Cpu, proverCpu } from "./cpu.js";
 import { type Decision, explore } from "./explore.js";
 import { parseLitmus } from "./litmus/index.js";
-import { litmusText, PROVED, type ProvedOccasion, programOf, type Scenario, type Setting } from "./occasion/index.js";
+import {
+  litmusText,
+  originsOf,
+  PROVED,
+  type ProvedOccasion,
+  programOf,
+  type Scenario,
+  type Setting,
+  withoutOrigins,
+} from "./occasion/index.js";
 import { type Program, Unsupported } from "./program.js";
 import type { Rule } from "./rules.js";
-import type { Step } from "./story/index.js";
+import { type Culprit, culpritsOf, type TracedStep, tracedSteps } from "./traced.js";
 
 /** One scenario to decide, and the CPU. Plain data. */
 export interface Task {
@@ -23,10 +32,9 @@ export interface Task {
 
 const scenarioOf = (task: Task): Scenario => JSON.parse(task.scenario);
 
-/** A task as a litmus test in the form of the isla tool, for people and other tools. */
-export const taskText = (task: Task): string => litmusText(scenarioOf(task));
+const taskText = (task: Task): string => litmusText(scenarioOf(task));
 
-/** A task as the prover takes it. Throws an InputError, with the line of {@link taskText}, where the code is too long. */
+/** A task as the prover takes it. Throws an InputError, with the line of its text as a litmus test, where the code is too long. */
 export function taskProgram(task: Task): Program {
   try {
     return programOf(scenarioOf(task));
@@ -48,8 +56,7 @@ export interface Told {
   readonly text: string;
 }
 
-function told(task: Task): Told {
-  const scenario = scenarioOf(task);
+function told(scenario: Scenario): Told {
   const { name, title, pcpus, meaning } = scenario;
   return { name, title, cast: pcpus.map((pcpu) => pcpu.title), meaning, text: litmusText(scenario) };
 }
@@ -82,18 +89,23 @@ export interface SignOff {
   readonly unsound?: readonly string[];
   /** the scenario that the witness tells */
   readonly scenario?: Told;
-  readonly witness?: readonly Step[];
+  readonly witness?: readonly TracedStep[];
+  /** the lines of the policy that let it happen, in their order; empty where something is missing instead */
+  readonly culprits?: readonly Culprit[];
 }
 
 /** All that was asked and found: what tables and reports are made from. */
 export interface Proof {
   readonly results: readonly SignOff[];
-  readonly policies: readonly { readonly name: string; readonly title: string; readonly source: string }[];
+  readonly policies: readonly Pick<Policy, "name" | "title" | "source" | "places">[];
   readonly cpus: readonly { readonly name: string; readonly title: string }[];
   readonly assumptions: readonly string[];
 }
 
-type Unplaced = Omit<Task, "cpu">;
+/** A task without its CPU, and its scenario with the lines of the policy that its instructions come from. */
+interface Unplaced extends Omit<Task, "cpu"> {
+  readonly traced: Scenario;
+}
 /** Scenarios of a policy, by all that they depend on besides: CPUs that run the same code have the same ones. */
 const made = new WeakMap<Policy, Map<string, readonly Unplaced[]>>();
 
@@ -104,7 +116,10 @@ function scenariosOf(policy: Policy, occasion: ProvedOccasion, cpu: CpuProfile, 
   const key = JSON.stringify([occasion, setting, [...cpu.errata].sort(), code]);
   const list =
     known.get(key) ??
-    PROVED[occasion].scenarios(policy, cpu, setting).map((one) => ({ name: one.name, scenario: JSON.stringify(one) }));
+    PROVED[occasion].scenarios(policy, cpu, setting).map((traced) => ({
+      ...{ name: traced.name, traced },
+      scenario: JSON.stringify(withoutOrigins(traced)),
+    }));
   known.set(key, list);
   return list;
 }
@@ -112,6 +127,7 @@ function scenariosOf(policy: Policy, occasion: ProvedOccasion, cpu: CpuProfile, 
 /** A policy for an occasion on a CPU: what to decide, and then what follows. */
 export class Question {
   readonly tasks: readonly Task[];
+  private readonly traced: readonly Scenario[];
   private readonly missing: string | undefined;
 
   constructor(
@@ -122,7 +138,14 @@ export class Question {
   ) {
     this.missing = missingFeature(policy, cpu);
     const facts = proverCpu(cpu);
-    this.tasks = this.missing ? [] : scenariosOf(policy, occasion, cpu, setting).map((one) => ({ ...one, cpu: facts }));
+    const own = this.missing ? [] : scenariosOf(policy, occasion, cpu, setting);
+    this.tasks = own.map(({ name, scenario }) => ({ name, scenario, cpu: facts }));
+    this.traced = own.map(({ traced }) => traced);
+  }
+
+  /** The scenarios as litmus tests in the form of the isla tool, with the policy's lines in remarks. */
+  texts(): readonly { readonly name: string; readonly text: string }[] {
+    return this.traced.map((scenario) => ({ name: scenario.name, text: litmusText(scenario) }));
   }
 
   /** The verdict out of the findings of {@link tasks}, in their order; undefined = not decided, as one bad state is enough. */
@@ -147,11 +170,14 @@ export class Question {
       milliseconds: sum((f) => f.milliseconds),
     } as const;
     if (shortest !== undefined) {
+      const traced = this.traced[shortest]!;
+      const witness = tracedSteps(findings[shortest]!.witness!, policy, originsOf(traced));
       return {
         ...base,
         unsound: bad.map((i) => this.tasks[i]!.name),
-        scenario: told(this.tasks[shortest]!),
-        witness: findings[shortest]!.witness!,
+        scenario: told(traced),
+        witness,
+        culprits: culpritsOf(witness),
       };
     }
     if (missing) return { ...base, reason: `requires ${missing}, which the CPU does not have` };

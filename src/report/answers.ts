@@ -1,109 +1,222 @@
-/** The answer in a few sentences, computed from a comparison. */
+/** The answer of a comparison: at each place the cheapest policy that is sound, and what it saves against the one of today. */
 import type { CompareResult, CompareRow } from "../compare/index.js";
-import { count, duration, durationRange, factor, list } from "./format.js";
-import { grouped, isProved, type ScenarioView, scenarioViews, silentPolicies, unsoundSentence } from "./view.js";
+import { count, duration, factor, list } from "./format.js";
+import type { Titled } from "./markdown.js";
+import { type ColumnOf, type Table, tableOf } from "./table.js";
+import { grouped, isProved, type ScenarioView, scenarioViews, UNSAFE } from "./view.js";
 
-const PRICES_SHOWN = 3;
+/** What others are held against, where it is among the policies; else the first of them. */
+const TODAY = "xen-today";
 
-/** A few sentences of plain text about one subject. */
-interface Answer {
-  readonly subject: string;
-  readonly text: string;
+/** A price in microseconds of simulated time, and the same with every elementary price at its low and at its high end. */
+interface Price {
+  readonly microseconds: number;
+  readonly microsecondsRange: readonly [number, number];
 }
 
-/** Where nobody has asked. */
-const UNPROVED: Answer = {
-  subject: "safety",
-  text: "cheap is not safe. This report says nothing about whether a policy leaves stale translations behind; one may be cheap because it leaves out a flush that is needed.",
-};
+/** The answer for a scenario on a host at an IPA size. */
+export interface Answer {
+  readonly scenario: string;
+  readonly host: string;
+  /** null where it changes nothing */
+  readonly ipaBits: number | null;
+  /** the sound policies that cost least, to three digits; empty where no policy is known to be sound */
+  readonly cheapest: readonly string[];
+  readonly price: Price | null;
+  /** sound policies that cost less than those where every elementary price is at its low, or at its high end */
+  readonly contested: readonly string[];
+  /** what it is held against */
+  readonly against: { readonly policy: string; readonly verdict: string | null; readonly price: Price };
+  /** by how much less; null where nothing is left, or there is no price */
+  readonly timesLess: number | null;
+  readonly timesLessRange: readonly [number, number] | null;
+  /** how many policies are unsound there, and of how many nobody knows */
+  readonly unsound: number;
+  readonly unknown: number;
+}
 
-/** One answer a scenario, one on the checks, and one on safety where no verdicts are in the others. */
-export function answers(result: CompareResult): readonly Answer[] {
+/** One for each scenario, host and IPA size; empty where nobody asked whether the policies are sound. */
+export const answersOf = (result: CompareResult): readonly Answer[] =>
+  scenarioViews(result)
+    .filter(isProved)
+    .flatMap((view) => [
+      ...view.native.flatMap(({ name }) => answerAt(view, name, null)),
+      ...view.nested.flatMap(({ name }) => view.ipaBits.flatMap((bits) => answerAt(view, name, bits))),
+    ]);
+
+function answerAt(view: ScenarioView, host: string, ipaBits: number | null): readonly Answer[] {
+  const rows = view.policies.flatMap((policy) => view.row(policy, host, ipaBits ?? undefined) ?? []);
+  const against = rows.find(({ policy }) => policy === TODAY) ?? rows[0];
+  if (against === undefined) return [];
+  const sound = rows.filter(({ verdict }) => verdict === "sound");
+  const cheapest = lowest(sound, (row) => row.microseconds);
+  const [first] = cheapest;
+  const atEnds = [0, 1].flatMap((end) => lowest(sound, (row) => row.microsecondsRange[end]!));
+  const contested = first === undefined ? [] : atEnds.filter((row) => !cheapest.includes(row) && beats(row, cheapest));
   return [
-    ...scenarioViews(result).flatMap(scenarioAnswer),
-    ...checksAnswer(result),
-    ...(result.proof ? [] : [UNPROVED]),
+    {
+      ...{ scenario: view.scenario.name, host, ipaBits },
+      cheapest: cheapest.map(({ policy }) => policy),
+      price: first ? priceOf(first) : null,
+      contested: [...new Set(contested.map(({ policy }) => policy))],
+      against: { policy: against.policy, verdict: against.verdict ?? null, price: priceOf(against) },
+      ...savings(first, against),
+      unsound: rows.filter(({ verdict }) => verdict === "unsound").length,
+      unknown: rows.filter(({ verdict }) => verdict === "unknown").length,
+    },
   ];
 }
 
-/** The first policy (Xen today, unless the user chose otherwise) on the first nested host, what bare metal pays, and the cheapest. */
-function scenarioAnswer(view: ScenarioView): readonly Answer[] {
-  const host = view.nested[0] ?? view.native[0];
-  const policy = view.policies[0];
-  const row = host && policy && view.row(policy, host.name);
-  if (!row) return [];
-  const where = host.nested ? `${host.name} at ${row.ipaBits} IPA bits` : host.name;
-  const prices = [`${policy} costs ${priceOf(row)} on ${where}`, ...(host.nested ? elsewhere(view, row) : [])];
-  const text = [`${prices.join("; ")}.`, ...cheapest(view, row), ...silent(view, row), ...unsafe(view)].join(" ");
-  return [{ subject: view.scenario.name, text }];
+const priceOf = ({ microseconds, microsecondsRange }: CompareRow): Price => ({ microseconds, microsecondsRange });
+
+/** The rows with the lowest figure, as it is shown. */
+function lowest(rows: readonly CompareRow[], of: (row: CompareRow) => number): readonly CompareRow[] {
+  const least = duration(Math.min(...rows.map(of)));
+  return rows.filter((row) => duration(of(row)) === least);
 }
 
-function elsewhere(view: ScenarioView, row: CompareRow): readonly string[] {
-  const places: string[] = [];
-  const smallest = view.row(row.policy, row.host, view.ipaBits[0]!);
-  if (smallest && smallest.ipaBits !== row.ipaBits) {
-    const less = row.microseconds / smallest.microseconds;
-    const by = less > 1 && Number.isFinite(less) ? ` (${factor(less)} times less)` : "";
-    places.push(`${duration(smallest.microseconds)} at ${smallest.ipaBits} bits${by}`);
-  }
-  for (const { name } of view.native) {
-    const native = view.row(row.policy, name);
-    if (native) places.push(`${duration(native.microseconds)} on ${name}`);
-  }
-  return places;
+/** True where a row costs less than each of the others at one end of its range. */
+const beats = (row: CompareRow, others: readonly CompareRow[]): boolean =>
+  [0, 1].some((end) => others.every((other) => row.microsecondsRange[end]! < other.microsecondsRange[end]!));
+
+function savings(row: CompareRow | undefined, today: CompareRow): Pick<Answer, "timesLess" | "timesLessRange"> {
+  if (row === undefined) return { timesLess: null, timesLessRange: null };
+  const times = (from: number, to: number): number => (from === to ? 1 : from / to);
+  const ends = [0, 1].map((end) => times(today.microsecondsRange[end]!, row.microsecondsRange[end]!));
+  const timesLess = times(today.microseconds, row.microseconds);
+  const [low, high] = [Math.min(timesLess, ...ends), Math.max(timesLess, ...ends)];
+  return Number.isFinite(timesLess + high) ? { timesLess, timesLessRange: [low, high] } : { timesLess: null, timesLessRange: null }; // biome-ignore format: one row
 }
 
-/** The lowest prices on the same host, each with all the policies that have it; not of those that are cheap by doing nothing. */
-function cheapest(view: ScenarioView, row: CompareRow): readonly string[] {
-  const others = view.policies.flatMap((policy) => view.row(policy, row.host) ?? []).filter((other) => other !== row);
-  const cheaper = others
-    .filter((other) => other.microseconds < row.microseconds)
-    .sort((a, b) => a.microseconds - b.microseconds);
-  if (others.length === 0) return [];
-  if (cheaper.length === 0) return ["No other policy is cheaper there."];
-  const silent = new Set(silentPolicies(view).flatMap(({ policies }) => policies));
-  const proved = isProved(view);
-  const flushing = cheaper.filter(({ policy, verdict }) => (proved ? verdict === "sound" : !silent.has(policy)));
-  const lowest = grouped(flushing, (other) => duration(other.microseconds))
-    .slice(0, PRICES_SHOWN)
-    .map(({ text, names }) => `${text} under ${list(names.map((other) => other.policy))}`);
-  const which = proved ? "that are sound" : "that flush";
-  const ofWhich = flushing.length < cheaper.length ? `the lowest of those ${which}` : "the lowest";
-  const those = lowest.length > 0 ? `; ${ofWhich}: ${lowest.join("; ")}` : "";
-  const costLess = `${count(cheaper.length)} ${cheaper.length === 1 ? "costs" : "cost"} less there`;
-  return [`Of the other ${count(others.length)} policies ${costLess}${those}.`];
+/** Answers that read alike at several IPA sizes. */
+type Alike = readonly Answer[];
+
+/** Hangs on a price whose policy is not the cheapest over the whole range. */
+const CONTESTED = "~";
+
+/** Columns of the answers; `today` is the policy that they are held against. */
+const columnsFor = (today: string) =>
+  ({
+    scenario: { head: "scenario", kind: "words", once: true, of: ([first]) => first!.scenario },
+    host: { head: "host", kind: "words", once: true, of: ([first]) => first!.host },
+    bits: {
+      ...{ head: "IPA bits", kind: "words", right: true },
+      of: (alike) => (alike[0]!.ipaBits === null ? null : alike.map(({ ipaBits }) => ipaBits).join("/")),
+      text: (alike) => alike.map(({ ipaBits }) => ipaBits ?? "any").join("/"),
+    },
+    today: {
+      ...{ head: today, kind: "time" },
+      of: ([first]) => first!.against.price.microseconds,
+      mark: ([first]) => (first!.against.verdict === "unsound" ? UNSAFE : ""),
+    },
+    cheapest: {
+      ...{ head: "cheapest", kind: "time" },
+      of: ([first]) => first!.price?.microseconds ?? null,
+      mark: ([first]) => (first!.contested.length > 0 ? CONTESTED : ""),
+    },
+    times: {
+      head: "times less",
+      kind: "factor",
+      of: ([first]) => first!.timesLess,
+      text: ([first]) => timesLess(first!),
+    },
+    range: { head: "range", kind: "factors", of: ([first]) => first!.timesLessRange },
+    under: {
+      ...{ head: "under", kind: "words" },
+      of: ([first]) => first!.cheapest.join(", "),
+      text: ([first]) => namesInShort(first!.cheapest),
+      tone: () => "good",
+    },
+  }) satisfies Record<string, ColumnOf<Alike>>;
+
+/** What is shown, by the room that there is. */
+const SHOWN = {
+  wide: ["scenario", "host", "bits", "today", "cheapest", "times", "range", "under"],
+  narrow: ["host", "bits", "today", "cheapest", "times", "under"],
+  least: ["host", "bits", "cheapest", "times", "under"],
+} as const;
+type Room = keyof typeof SHOWN;
+
+/** The answers for people: those that read alike share a row. */
+function tableFor(all: readonly Answer[], room: Room): Table {
+  const answers = all.filter(({ price }) => price !== null);
+  const known = columnsFor(list(heldAgainst(answers)));
+  const columns = SHOWN[room].map((key): ColumnOf<Alike> => known[key]);
+  const alike = grouped(answers, (answer) => JSON.stringify([answer.scenario, tableOf(columns, [[{ ...answer, ipaBits: null }]]).rows])); // biome-ignore format: one row
+  return tableOf(columns, alike.map(({ names }) => names)); // biome-ignore format: one row
 }
 
-/** Who is cheap because nothing is done, with the price of what is left. */
-function silent(view: ScenarioView, { host }: CompareRow): readonly string[] {
-  return silentPolicies(view).flatMap(({ when, policies }) => {
-    const named = policies.flatMap((policy) => {
-      const row = view.row(policy, host);
-      return row ? [`${policy} (${duration(row.microseconds)})`] : [];
-    });
-    if (named.length === 0) return [];
-    const [execute, they] = named.length === 1 ? ["executes", "it does"] : ["execute", "they do"];
-    return [`${list(named)} ${execute} no TLBI ${when}: cheap because ${they} nothing there.`];
+const heldAgainst = (answers: readonly Answer[]): string[] => [
+  ...new Set(answers.map(({ against }) => against.policy)),
+];
+
+const timesLess = ({ timesLess: times }: Answer): string => (times === null ? "all of it" : factor(times));
+
+/** So many names are said in full. */
+const NAMED = 2;
+const namesInShort = (names: readonly string[]): string =>
+  names.length > NAMED ? `${names[0]} (+${names.length - 1})` : names.join(", ");
+
+/** All answers in one table. */
+export const answerTable = (answers: readonly Answer[]): Table => tableFor(answers, "wide");
+
+/** The answers of each scenario, for who has less room; "least": without the price that they are held against. */
+export const answerTables = (answers: readonly Answer[], room: Exclude<Room, "wide">): readonly Titled[] =>
+  [...new Set(answers.filter(({ price }) => price !== null).map(({ scenario }) => scenario))].map((scenario) => ({
+    title: scenario,
+    table: tableFor(answers.filter((answer) => answer.scenario === scenario), room), // biome-ignore format: one row
+    below: [],
+  }));
+
+/** What stands over the answers. */
+export function answerTitle(answers: readonly Answer[]): string {
+  return `The answer: the cheapest policy that is sound, and how many times less it costs than ${list(heldAgainst(answers))}`;
+}
+
+/** What must be known to read the answers. */
+export function answerNotes(result: CompareResult, answers: readonly Answer[]): readonly string[] {
+  if (result.proof === undefined)
+    return ["No answer: nobody asked which policies are sound, and cheap is not safe. A policy may be cheap because it leaves out a flush that is needed."]; // biome-ignore format: one sentence
+  const contested = answers.filter((answer) => answer.contested.length > 0);
+  const others = [...new Set(contested.flatMap((answer) => answer.contested))];
+  return [
+    ...(contested.length > 0
+      ? [`${CONTESTED} The range decides: with every elementary price at its low or at its high end, ${list(others)} ${others.length === 1 ? "costs" : "cost"} less.`] // biome-ignore format: one sentence
+      : []),
+    ...(answers.some(({ against }) => against.verdict === "unsound")
+      ? [`${UNSAFE} What is saved is counted from a policy that is unsound.`]
+      : []),
+    ...manyNames(answers),
+    ...noneSound(answers),
+  ];
+}
+
+/** Who costs the same, to three digits, where it is too many to be named in place. */
+function manyNames(answers: readonly Answer[]): readonly string[] {
+  const many = grouped(answers.filter(({ cheapest }) => cheapest.length > NAMED), ({ cheapest }) => JSON.stringify(cheapest)); // biome-ignore format: one row
+  return many.map(({ names: [first] }) => `${namesInShort(first!.cheapest)}: ${list(first!.cheapest.slice(1))} cost the same, to three digits.`); // biome-ignore format: one row
+}
+
+/** Where no policy is known to be sound, and why. */
+function noneSound(answers: readonly Answer[]): readonly string[] {
+  const groups = grouped(answers.filter(({ price }) => price === null), ({ scenario, unsound, unknown }) => JSON.stringify([scenario, unsound, unknown])); // biome-ignore format: one row
+  return groups.map(({ names: [first, ...rest] }) => {
+    const { scenario, unsound, unknown } = first!;
+    const hosts = [...new Set([first!, ...rest].map(({ host }) => host))];
+    const parts = [unsound > 0 ? `${count(unsound)} unsound` : "", unknown > 0 ? `${count(unknown)} unknown` : ""];
+    return `${scenario}: no policy is known to be sound (${parts.filter((part) => part !== "").join(", ")}) on ${list(hosts)}.`;
   });
 }
 
-/** Who is not safe, where somebody has asked. */
-function unsafe(view: ScenarioView): readonly string[] {
-  if (!isProved(view)) return [];
-  return [unsoundSentence(view) || "No policy here is unsound."];
-}
-
-const priceOf = ({ microseconds, microsecondsRange: [low, high] }: CompareRow): string =>
-  low === high ? duration(microseconds) : `${duration(microseconds)} (${durationRange(low, high, "–")})`;
-
-function checksAnswer({ checks }: CompareResult): readonly Answer[] {
+/** How many predictions agree with measurements; "" without any. */
+export function checksSentence({ checks }: CompareResult): string {
   const real = checks.filter((check) => !check.calibration);
-  if (real.length === 0) return [];
+  if (real.length === 0) return "";
   const differing = real.filter((check) => !check.agrees).map((check) => check.name);
   const calibrated = checks.length - real.length;
   const agreeing = `${count(real.length - differing.length)} of ${count(real.length)} predictions agree with what others measured`;
   const but = differing.length > 0 ? `; these do not: ${list(differing)}` : "";
   const rest =
     calibrated > 0 ? ` Not counted: what a price was calibrated on (${count(calibrated)}), which is no check.` : "";
-  return [{ subject: "checks", text: `${agreeing}${but}.${rest}` }];
+  return `${agreeing}${but}.${rest}`;
 }

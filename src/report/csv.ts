@@ -1,7 +1,8 @@
 /** A table for programs: RFC 4180, raw numbers, units in the names of the columns. */
 import { type Column, type Kind, keyOf, type Table, type Value } from "./table.js";
 
-type Field = string | number | null;
+/** A raw value. */
+export type Field = string | number | null;
 
 /** What a column is in CSV. */
 interface Fields {
@@ -12,6 +13,7 @@ interface Fields {
 /** How values of a kind become fields. */
 const FIELDS: Readonly<Record<Exclude<Kind, "tally">, (key: string) => Fields>> = {
   words: (key) => single(key),
+  names: (key) => ({ names: [key], of: (value) => [(value as readonly string[]).join(" ")] }),
   id: (key) => single(key),
   count: (key) => single(key),
   factor: (key) => single(key),
@@ -33,19 +35,28 @@ function tallied(key: string, values: readonly Value[]): Fields {
   };
 }
 
-/** The table; its first line names the columns, and what there is none of is empty. */
-export function csv({ columns, rows }: Table): string {
-  const fields = columns.map((column, i) => fieldsOf(column, rows.map((row) => row[i]!.value))); // biome-ignore format: one row
+/** The table as programs take it: a name for each field, and rows of raw values; what there is none of is null. */
+export function fieldsOf({ columns, rows }: Table): {
+  readonly names: readonly string[];
+  readonly rows: readonly (readonly Field[])[];
+} {
+  const fields = columns.map((column, i) => columnFields(column, rows.map((row) => row[i]!.value))); // biome-ignore format: one row
   const lines = rows.map((row) =>
     fields.flatMap(({ names, of }, i) => {
       const { value } = row[i]!;
       return value === null ? names.map(() => null) : of(value);
     }),
   );
-  return [fields.flatMap(({ names }) => names), ...lines].map((line) => `${line.map(quoted).join(",")}\r\n`).join("");
+  return { names: fields.flatMap(({ names }) => names), rows: lines };
 }
 
-const fieldsOf = (column: Column, values: readonly Value[]): Fields =>
+/** The table; its first line names the columns, and what there is none of is empty. */
+export function csv(table: Table): string {
+  const { names, rows } = fieldsOf(table);
+  return [names, ...rows].map((line) => `${line.map(quoted).join(",")}\r\n`).join("");
+}
+
+const columnFields = (column: Column, values: readonly Value[]): Fields =>
   column.kind === "tally" ? tallied(keyOf(column), values) : FIELDS[column.kind](keyOf(column));
 
 function quoted(field: Field): string {

@@ -1,7 +1,9 @@
 /** What `--json` prints where it is not a value as it is found: these shapes are a contract, see docs/schema. */
 import { type AddressRange, type Cover, type Explanation, encodeTlbi, TLBI_OPS } from "../arch/index.js";
-import type { LitmusResult } from "../jobs/index.js";
-import { litmusAssumptions, type SignOff } from "../prove/index.js";
+import type { CompareResult } from "../compare/index.js";
+import type { LitmusResult, Made } from "../jobs/index.js";
+import { type Executed, litmusAssumptions, type PolicyLine, type SignOff, type TracedStep } from "../prove/index.js";
+import { answersOf } from "./answers.js";
 import { hex } from "./format.js";
 import { summaryOf } from "./litmus-view.js";
 
@@ -64,7 +66,7 @@ export function litmusJson(
         ...(expect === undefined ? {} : { expect }),
         ...(expected === undefined ? {} : { expected }),
         ...(finals === undefined ? {} : { finals }),
-        ...(witness && steps ? { witness: steps } : {}),
+        ...(witness && steps ? { witness: steps.map((step) => stepJson(step)) } : {}),
       };
     }),
     summary: summaryOf(results, refused.length),
@@ -73,8 +75,29 @@ export function litmusJson(
   };
 }
 
+/** A comparison with its answers in front, and what it is made from. */
+export const compareJson = (result: CompareResult, made: Made): object => ({ answers: answersOf(result), ...result, made }); // biome-ignore format: one row
+
+/**
+ * A step of a story; `line` is that of the policy's file, where the instruction is a policy's, and that of the test where the
+ * step is a test's own.
+ */
+function stepJson({ at, from, despite, despiteOf, ...step }: TracedStep, own = true): object {
+  const placed = (executed: Executed, line: PolicyLine | undefined): object => ({
+    instruction: executed.text,
+    ...(line ? { file: line.file, line: line.line, code: line.code } : own && { line: executed.line }),
+  });
+  return { ...step, ...(at && placed(at, from)), ...(despite && { despite: placed(despite, despiteOf) }) };
+}
+
 /** A verdict of the prover: without its scenario's text, times to a tenth of a millisecond. */
-export function signOffJson({ milliseconds, scenario, ...rest }: SignOff): object {
+export function signOffJson({ milliseconds, scenario, witness, culprits, ...rest }: SignOff): object {
   const { text: _, ...told } = scenario ?? {};
-  return { ...rest, milliseconds: Math.round(milliseconds * 10) / 10, ...(scenario && { scenario: told }) };
+  return {
+    ...rest,
+    milliseconds: Math.round(milliseconds * 10) / 10,
+    ...(culprits && { culprits: culprits.map(({ policy: _base, ...culprit }) => culprit) }),
+    ...(scenario && { scenario: told }),
+    ...(witness && { witness: witness.map((step) => stepJson(step, false)) }),
+  };
 }

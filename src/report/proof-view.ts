@@ -1,6 +1,11 @@
 /** The sign-off of policies, arranged for reading: results that read alike on several CPUs once. */
+
+import type { Made } from "../jobs/index.js";
 import { EVERY_CPU, type Proof, type ProvedOccasion, type SignOff } from "../prove/index.js";
+import { count } from "./format.js";
+import { madeSentences } from "./made.js";
 import { type ColumnOf, type Table, tableOf } from "./table.js";
+import { grouped, toneOf } from "./view.js";
 
 /** A policy on CPUs on which its verdicts are the same. */
 interface VerdictRow {
@@ -11,7 +16,7 @@ interface VerdictRow {
 }
 
 /** The occasions of a proof. */
-export const occasionsOf = ({ results }: Proof): readonly ProvedOccasion[] => [
+const occasionsOf = ({ results }: Proof): readonly ProvedOccasion[] => [
   ...new Set(results.map(({ occasion }) => occasion)),
 ];
 
@@ -40,15 +45,29 @@ export const verdictTable = (proof: Proof): Table =>
     [
       { head: "policy", kind: "words", once: true, of: (row) => row.policy },
       ...occasionsOf(proof).map(
-        (head, i): ColumnOf<VerdictRow> => ({ head, kind: "words", of: ({ cells }) => verdictWord(cells[i]![0]!) }),
+        (head, i): ColumnOf<VerdictRow> => ({
+          ...{ head, kind: "words" },
+          of: ({ cells }) => verdictWord(cells[i]![0]!),
+          note: ({ cells }) => lookedNote(cells[i]!),
+          tone: ({ cells }) => toneOf(cells[i]![0]!.verdict),
+        }),
       ),
       { head: "on", kind: "words", of: ({ cpus }) => onWhich(cpus) },
     ],
     verdictRows(proof),
   );
 
+/** What a verdict looked at, on each CPU of its row. */
+function lookedNote(results: readonly SignOff[]): string {
+  const [first] = results;
+  if (first!.verdict === "not-applicable") return "";
+  if (first!.verdict === "unsound") return `${failsOf(results)} scenarios fail`;
+  const of = (figure: (result: SignOff) => number, what: string): string => `${between(results.map(figure))} ${what}`;
+  return [of((r) => r.scenarios, "scenarios"), of((r) => r.timelines, "timelines"), of((r) => r.states, "states")].join(", "); // biome-ignore format: one row
+}
+
 /** All that was decided: a row for each policy, occasion and CPU. */
-export const proofTable = ({ results }: Proof): Table =>
+const proofTable = ({ results }: Proof): Table =>
   tableOf<SignOff>(
     [
       { head: "policy", kind: "words", of: (row) => row.policy },
@@ -67,7 +86,7 @@ export const proofTable = ({ results }: Proof): Table =>
   );
 
 /** A verdict in a table: a dash where the policy cannot run on the CPU. */
-export const verdictWord = ({ verdict }: Pick<SignOff, "verdict">): string =>
+const verdictWord = ({ verdict }: Pick<SignOff, "verdict">): string =>
   verdict === "unsound" ? "UNSOUND" : verdict === "not-applicable" ? "-" : verdict;
 
 /** "every CPU" for all profiles that there are, or their names. */
@@ -80,6 +99,24 @@ export const everyCpu = (proof: Proof): string =>
     ? `Every CPU: each of the ${EVERY_CPU.length} profiles, ${EVERY_CPU.join(", ")}.`
     : "";
 
+/** What the verdicts looked at: how many scenarios of each occasion, on how many CPUs. */
+export function lookedAt({ results, cpus }: Proof): string {
+  const decided = results.filter(({ verdict }) => verdict !== "not-applicable");
+  const kinds = grouped(decided, ({ occasion }) => occasion).map(({ text, names }) => `${text} ${between(names.map(({ scenarios }) => scenarios))}`); // biome-ignore format: one row
+  if (kinds.length === 0) return "Nothing was looked at: no CPU can run this.";
+  return `Each verdict looked at every scenario of its occasion, made from the policy's own code: ${kinds.join(", ")}; on ${cpus.length === 1 ? cpus[0]!.name : `each of ${count(cpus.length)} CPU profiles`}.`;
+}
+
+/** "54", or "52 to 54". */
+const between = (numbers: readonly number[]): string => {
+  const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
+  return low === high ? count(low) : `${count(low)} to ${count(high)}`;
+};
+
+/** "19 of 54", or "19 to 21 of 54" where CPUs differ: how many scenarios fail. */
+export const failsOf = (results: readonly SignOff[]): string =>
+  `${between(results.map(({ unsound = [] }) => unsound.length))} of ${between(results.map(({ scenarios }) => scenarios))}`;
+
 /** Why verdicts are unknown or not applicable, a sentence each. */
 export function reasonsOf({ results }: Proof): readonly string[] {
   const byReason = new Map<string, SignOff[]>();
@@ -91,6 +128,24 @@ export function reasonsOf({ results }: Proof): readonly string[] {
   return [...byReason.values()].map((same) => {
     const cpus = [...new Set(same.map(({ cpu }) => cpu))].join(", ");
     return `${same[0]!.policy} on ${cpus}: ${same[0]!.reason}.`;
+  });
+}
+
+/** A proof for who asks for CSV or for Markdown. */
+export const proofForms = (proof: Proof, made: Made) => ({
+  csv: () => proofTable(proof),
+  markdown: () => verdictTable(proof),
+  notes: [lookedAt(proof), ...madeSentences(made)],
+});
+
+/** What is not as `--expect sound` has it, a line for each policy: what cannot run anywhere is no fault, what is unknown is. */
+export function unexpected(
+  results: readonly Pick<SignOff, "policy" | "occasion" | "cpu" | "verdict">[],
+): readonly string[] {
+  const not = results.filter(({ verdict }) => verdict === "unsound" || verdict === "unknown");
+  return grouped(not, ({ policy }) => policy).map(({ text, names }) => {
+    const kinds = grouped(names, ({ verdict, occasion }) => `${verdict} for ${occasion}`);
+    return `${text} is ${kinds.map((kind) => `${kind.text} on ${onWhich(kind.names.map(({ cpu }) => cpu))}`).join("; ")}`;
   });
 }
 

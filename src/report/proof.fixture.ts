@@ -1,24 +1,41 @@
 /** A made-up proof with the shapes of a real one, for the tests of this room. */
-import type { Proof, SignOff, Step } from "../prove/index.js";
+import type { PolicyLine, Proof, SignOff, TracedStep } from "../prove/index.js";
 
-const STEPS: readonly Step[] = [
-  { time: 0, who: "pCPU 1", what: "walks x and holds its combined entry x -> pa1 (VMID 1, ASID 0)" },
-  { time: 1, who: "pCPU 0", what: "writes 0 (invalid) to stage-2 level-3 descriptor of ipa1" },
+const CODE = "  dsb ishst\n  for page\n    tlbi ipas2e1is, ipa\n  end\n  dsb ish\n";
+const LINE: PolicyLine = { policy: "unsafe", occasion: "revoke", line: 9, file: "./unsafe.toml", code: "tlbi ipas2e1is, ipa" }; // biome-ignore format: one row
+
+const STEPS: readonly TracedStep[] = [
   {
-    time: 2,
-    who: "pCPU 0",
+    time: 0,
+    kind: "fill",
+    pcpu: 1,
+    who: "pCPU 1",
+    what: "walks x and holds its combined entry x -> pa1 (VMID 1, ASID 0)",
+  },
+  { time: 1, kind: "write", pcpu: 0, who: "pCPU 0", what: "writes 0 (invalid) to stage-2 level-3 descriptor of ipa1" },
+  {
+    ...{ time: 2, kind: "invalidation", pcpu: 0, who: "pCPU 0" },
+    from: LINE,
     what: "TLBI IPAS2E1IS, ipa1 arrives at pCPU 1: its combined entry may stay",
     rule: "IPAS2E1 is not required to apply to combined entries (D8.17)",
     to: "pCPU 1",
   },
-  { time: 2, who: "pCPU 0", what: "DSB ISH: its TLBIs are complete" },
-  { time: 3, who: "pCPU 1", what: "reads 1 from pa1, which the tables do not give any more", stale: true },
+  { time: 2, kind: "barrier", pcpu: 0, who: "pCPU 0", what: "DSB ISH: its TLBIs are complete" },
+  {
+    time: 3,
+    kind: "read",
+    pcpu: 1,
+    who: "pCPU 1",
+    what: "reads 1 from pa1, which the tables do not give any more",
+    stale: true,
+  },
 ];
 
 const POLICIES = ["safe", "unsafe", "needy"].map((name) => ({
   name,
   title: `The policy ${name}`,
   source: "made up for this test",
+  places: { revoke: { policy: name, file: `./${name}.toml`, section: 5, line: 7, text: CODE } },
 }));
 const CPUS = ["cortex-a72", "neoverse-v2"].map((name) => ({ name, title: `The CPU ${name}` }));
 
@@ -44,8 +61,16 @@ function result(policy: string, occasion: SignOff["occasion"], cpu: string): Sig
       text: 'arch = "AArch64"\n# <the test>\n',
     },
     witness: STEPS,
+    culprits: [{ ...LINE, time: 2, why: STEPS[2]!.what }],
   };
 }
+
+/** How it was made. */
+export const sampleMade = {
+  version: "1.2.3",
+  command: "shootdown prove safe unsafe needy --report it.html",
+  inputs: [{ file: "./unsafe.toml", sha256: `0123456789abcdef${"0".repeat(48)}` }],
+};
 
 /** Three policies, two occasions, two CPUs: one sound, one unsound for revoke, one that a CPU cannot run. */
 export function sampleProof(): Proof {

@@ -5,7 +5,7 @@ import { CPU_PROFILES } from "../arch/index.js";
 import type { Proof } from "../prove/index.js";
 import { assertGolden } from "./golden.fixture.js";
 import { proofText, renderProofReport } from "./index.js";
-import { sampleProof } from "./proof.fixture.js";
+import { sampleMade, sampleProof } from "./proof.fixture.js";
 
 /** What the tests use of the DOM; the project compiles without its types. */
 interface Node {
@@ -16,19 +16,19 @@ interface Node {
   querySelectorAll(selector: string): Iterable<Node>;
 }
 
-const COMMAND = "shootdown prove safe unsafe needy --report it.html";
+const { command: COMMAND } = sampleMade;
 const parse = (html: string): Node => parseHTML(html).document as unknown as Node;
 const all = (node: Node, selector: string): readonly Node[] => [...node.querySelectorAll(selector)];
-const html = await renderProofReport(sampleProof(), COMMAND);
+const html = await renderProofReport(sampleProof(), sampleMade);
 const page = parse(html);
 
 test("a proof reads well on 80 columns", () => {
-  assertGolden("proof-80.txt", proofText(sampleProof(), { width: 80, witness: true }));
+  assertGolden("proof-80.txt", proofText(sampleProof(), { width: 80, witness: true, made: sampleMade }));
 });
 
 test("no line of a proof is longer than the terminal is wide", () => {
   for (const width of [80, 100, 140])
-    for (const line of proofText(sampleProof(), { width, witness: true }).split("\n"))
+    for (const line of proofText(sampleProof(), { width, witness: true, made: sampleMade }).split("\n"))
       assert.ok(line.length <= width, `${width}: ${line}`);
 });
 
@@ -47,13 +47,12 @@ test("the report needs nothing from elsewhere: no link leaves it and nothing is 
 
 test("CPUs with the same verdicts share a row, and what cannot run is a dash", () => {
   const rows = all(page, ".verdicts tbody tr").map((tr) => [...tr.children].map((cell) => cell.textContent));
-  const explored = "16 scenarios2,400 timelines68,000 states";
-  const once = "8 scenarios1,200 timelines34,000 states";
+  const explored = "8 scenarios, 1,200 timelines, 34,000 states";
   assert.deepEqual(rows, [
     ["safe", `sound${explored}`, `sound${explored}`, "cortex-a72, neoverse-v2"],
     ["unsafe", "UNSOUND1 to 2 of 8 scenarios fail", `sound${explored}`, "cortex-a72, neoverse-v2"],
-    ["needy", "–", "–", "cortex-a72"],
-    ["needy", `sound${once}`, `sound${once}`, "neoverse-v2"],
+    ["needy", "-", "-", "cortex-a72"],
+    ["needy", `sound${explored}`, `sound${explored}`, "neoverse-v2"],
   ]);
 });
 
@@ -71,20 +70,52 @@ test("a verdict of unsound leads to its story", () => {
 });
 
 test("the story has every step of the witness: its time, who, what and the rule, in its lane", () => {
-  const [, ...rows] = all(page, ".timeline li");
+  const rows = all(page, ".timeline tbody tr");
   const { witness } = sampleProof().results.find(({ verdict }) => verdict === "unsound")!;
   assert.deepEqual(
     rows.map((row) => [row.querySelector(".time")!.textContent, row.querySelector(".step")!.textContent]),
-    witness!.map(({ time, who, what, rule }) => [String(time), `${who}: ${what}${rule ?? ""}`]),
+    witness!.map(({ time, who, what, rule, from }) => [
+      String(time),
+      `${who}: ${what}${from ? " unsafe:9" : ""}${rule ?? ""}`,
+    ]),
   );
-  const columns = rows.map((row) => row.querySelector(".step")!.getAttribute("style")!.replace(/;$/, ""));
-  assert.deepEqual(
-    columns,
-    ["3 / 4", "2 / 3", "2 / 4", "2 / 3", "3 / 4"].map((lane) => `grid-column:${lane}`),
+  const lanes = rows.map((row) =>
+    all(row, "td").map((cell) => `${cell.querySelector(".step") ? "step" : "-"} ${cell.getAttribute("colspan") ?? 1}`),
   );
+  assert.deepEqual(lanes, [["- 1", "step 1"], ["step 1", "- 1"], ["step 2"], ["step 1", "- 1"], ["- 1", "step 1"]]);
   assert.deepEqual(
     rows.map((row) => row.querySelector(".step")!.getAttribute("class")),
     ["step", "step", "step rightwards", "step", "step stale"],
+  );
+});
+
+test("a story's head is in the head of its table, which is printed again on every page that it goes on to", () => {
+  assert.deepEqual(
+    all(page, ".timeline thead th").map((th) => th.textContent),
+    ["unsafe, revoke: the former owner reads what the page's next owner wrote", "time", "pCPU 0", "pCPU 1"],
+  );
+});
+
+test("a story names the policy's file and line, and shows its code with that line marked", () => {
+  const text = proofText(sampleProof(), { width: 100, witness: true });
+  assert.match(text, /^To blame: \.\/unsafe\.toml:9 \(tlbi ipas2e1is, ipa\)\.$/m);
+  assert.match(text, /^\.\/unsafe\.toml:5, \[revoke\]\n/m);
+  assert.match(text, /^ {3}8 {10}for page\n {3}9> {4}2 {6}tlbi ipas2e1is, ipa\n {2}10 {10}end$/m);
+  const rows = all(page, ".listing tbody tr").map((tr) => [...tr.children].map((cell) => cell.textContent.trim()));
+  assert.deepEqual(rows[2], ["9>", "2", "tlbi ipas2e1is, ipa"]);
+  assert.deepEqual(
+    rows.map(([line]) => line),
+    ["7", "8", "9>", "10", "11"],
+  );
+});
+
+test("a verdict says what it looked at, and a footer what it was made from", () => {
+  const text = proofText(sampleProof(), { width: 1000, witness: false, made: sampleMade });
+  assert.match(text, /its occasion, made from the policy's own code: revoke 8, switch 8; on each of 2 CPU profiles\./);
+  assert.match(text, /\nMade by shootdown 1\.2\.3: shootdown prove safe unsafe needy --report it\.html\nFrom \(SHA-256, 12 digits\): \.\/unsafe\.toml 0123456789ab\n$/); // biome-ignore format: one row
+  assert.deepEqual(
+    all(page, ".inputs tbody tr").map((tr) => tr.textContent),
+    ["./unsafe.toml0123456789ab"],
   );
 });
 
@@ -106,7 +137,7 @@ test("CPUs that were asked for are named; 'every CPU' is all profiles that there
   const text = proofText(all, { width: 200, witness: true });
   assert.match(text, /^safe +sound +sound +every CPU$/m);
   assert.match(text, new RegExp(`^Every CPU: each of the 7 profiles, ${CPU_PROFILES.map(({ name }) => name).join(", ")}\\.$`, "m")); // biome-ignore format: one row
-  assert.match(await renderProofReport(all, COMMAND), /on every CPU that can run it: safe\./);
+  assert.match(await renderProofReport(all, sampleMade), /on every CPU that can run it: safe\./);
 });
 
 test("what a CPU lacks is counted as not applicable and no unknown; an unknown is never a dash", () => {
@@ -133,7 +164,7 @@ test("ids occur once, tables have captions and heads scopes", () => {
   assert.equal(new Set(ids).size, ids.length);
   for (const table of all(page, "table")) {
     assert.ok(table.querySelector("caption")!.textContent.length > 0);
-    for (const th of all(table, "th")) assert.match(th.getAttribute("scope") ?? "", /^(row|col)$/);
+    for (const th of all(table, "th")) assert.match(th.getAttribute("scope") ?? "", /^(row|col|colgroup)$/);
   }
 });
 
@@ -144,7 +175,7 @@ test("hostile names and titles are text", async () => {
       .replaceAll('"unsafe"', JSON.stringify(hostile))
       .replaceAll("The policy unsafe", JSON.stringify(hostile).slice(1, -1)),
   ) as Proof;
-  const document = parse(await renderProofReport(named, `shootdown prove '${hostile}'`));
+  const document = parse(await renderProofReport(named, { ...sampleMade, command: `shootdown prove '${hostile}'` }));
   assert.equal(all(document, "script, img, [onerror]").length, 0);
   assert.ok(all(document, "th").some((th) => th.textContent === hostile));
   assert.ok(all(document, "td").some((td) => td.textContent === hostile));
@@ -153,11 +184,13 @@ test("hostile names and titles are text", async () => {
 test("where everything is sound there are no stories", async () => {
   const proof = sampleProof();
   const results = proof.results.filter(({ policy }) => policy === "safe");
-  const document = parse(await renderProofReport({ ...proof, results, policies: proof.policies.slice(0, 1) }, COMMAND));
+  const document = parse(
+    await renderProofReport({ ...proof, results, policies: proof.policies.slice(0, 1) }, sampleMade),
+  );
   assert.equal(all(document, ".story, #stories").length, 0);
   assert.match(document.querySelector(".answers")!.textContent, /^Sound for every occasion/);
 });
 
 test("the same proof gives the same bytes", async () => {
-  assert.equal(await renderProofReport(sampleProof(), COMMAND), html);
+  assert.equal(await renderProofReport(sampleProof(), sampleMade), html);
 });

@@ -10,6 +10,8 @@ type Ends = readonly [low: number, high: number];
 /** What the values of a column are, by its kind; null stands for "there is none" in each. */
 interface ValueOf {
   words: string;
+  /** names that share the row */
+  names: readonly string[];
   /** numbers that count nothing: a VMID, IPA bits */
   id: number;
   count: number;
@@ -40,11 +42,19 @@ export interface Column {
   readonly right?: boolean;
 }
 
-/** A value and its words. `mark` hangs on them, as a warning, and is no part of the value. */
+/** How a cell stands out, where there are colours. */
+export type Tone = "good" | "bad";
+
+/**
+ * A value and its words. `mark` hangs on them, as a warning, and is no part of the value; nor is `note`, what is said below the
+ * words where there is room for small print.
+ */
 export interface Cell {
   readonly value: Value;
   readonly text: string;
   readonly mark?: string;
+  readonly note?: string;
+  readonly tone?: Tone;
 }
 
 export interface Table {
@@ -59,11 +69,14 @@ export type ColumnOf<Row> = {
     of(row: Row): ValueOf[K] | null;
     text?(row: Row): string;
     mark?(row: Row): string;
+    note?(row: Row): string;
+    tone?(row: Row): Tone | undefined;
   };
 }[Kind];
 
 const WORDS: { readonly [K in Kind]: (value: ValueOf[K]) => string } = {
   words: (value) => value,
+  names: (value) => value.join(", "),
   id: String,
   count,
   time: duration,
@@ -76,7 +89,7 @@ const WORDS: { readonly [K in Kind]: (value: ValueOf[K]) => string } = {
 /** The table of some rows. */
 export function tableOf<Row>(columns: readonly ColumnOf<Row>[], rows: readonly Row[]): Table {
   return {
-    columns: columns.map(({ of: _, text: _text, mark: _mark, ...column }) => column),
+    columns: columns.map(({ of: _, text: _text, mark: _mark, note: _note, tone: _tone, ...column }) => column),
     rows: rows.map((row) => columns.map((column) => cellOf(column, row))),
   };
 }
@@ -85,8 +98,8 @@ function cellOf<Row>(column: ColumnOf<Row>, row: Row): Cell {
   const value = column.of(row);
   const words = WORDS[column.kind] as (of: NonNullable<Value>) => string;
   const text = column.text?.(row) ?? (value === null ? "-" : words(value));
-  const mark = column.mark?.(row) ?? "";
-  return { value, text, ...(mark === "" ? {} : { mark }) };
+  const [mark, note, tone] = [column.mark?.(row) ?? "", column.note?.(row) ?? "", column.tone?.(row)];
+  return { value, text, ...(mark && { mark }), ...(note && { note }), ...(tone && { tone }) };
 }
 
 /** A table of nothing but words; a head alone is a column at the left side. */
@@ -97,11 +110,17 @@ export function wordTable(heads: readonly (string | Column)[], rows: readonly (r
   };
 }
 
+/** True for names that share a row: those who have the room show them below one another. */
+export const isNames = (value: Value): value is readonly string[] =>
+  Array.isArray(value) && typeof value[0] === "string";
+
 /** A column of figures in words. */
 export const right = (head: string): Column => ({ head, kind: "words", right: true });
 
+const LEFT: ReadonlySet<Kind> = new Set(["words", "names", "tally"]);
+
 /** Words at whose end figures stand below one another. */
-export const isRight = ({ kind, right: asked }: Column): boolean => asked === true || (kind !== "words" && kind !== "tally"); // biome-ignore format: one row
+export const isRight = ({ kind, right: asked }: Column): boolean => asked === true || !LEFT.has(kind); // biome-ignore format: one row
 
 /** What programs call a column. */
 export const keyOf = ({ key, head }: Column): string =>

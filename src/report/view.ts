@@ -1,6 +1,8 @@
 /** A comparison, arranged for reading: one view a scenario, what differs only in name put together. */
 import type { CompareResult, CompareRow, HostDescription, ScenarioDescription, WithoutTlbi } from "../compare/index.js";
+import type { Verdict } from "../prove/index.js";
 import { list } from "./format.js";
+import type { Tone } from "./table.js";
 
 /** One scenario of a comparison. Lists are in the comparison's own order and hold only what has rows. */
 export interface ScenarioView {
@@ -15,11 +17,20 @@ export interface ScenarioView {
   row(policy: string, host: string, ipaBits?: number): CompareRow | undefined;
 }
 
+/** Hangs on the price of an unsound policy. */
+export const UNSAFE = "!";
+
+/** How a verdict stands out. */
+export const toneOf = (verdict: Verdict | undefined): Tone | undefined =>
+  verdict === "sound" ? "good" : verdict === "unsound" ? "bad" : undefined;
+
 /** Policies that cannot be told apart in what they cost, on any nested host and at any IPA size. */
 export interface PriceGroup {
   /** A, B, C, ... from the dearest on the first nested host at the largest IPA size */
   readonly letter: string;
   readonly policies: readonly string[];
+  /** of all of them, on every CPU in view; undefined where nobody asked */
+  readonly verdict: Exclude<Verdict, "not-applicable"> | undefined;
 }
 
 /** Prices this much apart (as a factor) are one line in a picture. */
@@ -48,20 +59,21 @@ function scenarioView(result: CompareResult, scenario: ScenarioDescription): Sce
 
 const keyOf = (...parts: readonly (string | number)[]): string => parts.join("\0");
 
-/** The policies of a view, grouped by equal prices (within SAME_PRICE of the group's first) on every nested host. */
+/** The policies of a view, grouped by verdicts and by equal prices (within SAME_PRICE of the group's first) on every nested host. */
 export function priceGroups(view: ScenarioView): readonly PriceGroup[] {
-  const groups: { prices: readonly number[]; policies: string[] }[] = [];
+  const groups: { prices: readonly number[]; policies: string[]; verdict: PriceGroup["verdict"] }[] = [];
   for (const policy of view.policies) {
     const prices = view.nested.flatMap(({ name }) =>
       [...view.ipaBits].reverse().map((bits) => view.row(policy, name, bits)?.microseconds ?? Number.NaN),
     );
-    const group = groups.find((g) => g.prices.every((price, i) => samePrice(price, prices[i]!)));
+    const verdict = verdictOf(view, policy);
+    const group = groups.find((g) => g.verdict === verdict && g.prices.every((price, i) => samePrice(price, prices[i]!))); // biome-ignore format: one row
     if (group) group.policies.push(policy);
-    else groups.push({ prices, policies: [policy] });
+    else groups.push({ prices, policies: [policy], verdict });
   }
   // dearest first; the sort is stable, so ties keep the comparison's order
   groups.sort((a, b) => (b.prices[0] || 0) - (a.prices[0] || 0));
-  return groups.map(({ policies }, i) => ({ letter: letterOf(i), policies }));
+  return groups.map(({ policies, verdict }, i) => ({ letter: letterOf(i), policies, verdict }));
 }
 
 const samePrice = (a: number, b: number): boolean =>
@@ -96,7 +108,7 @@ const OCCASIONS: readonly (readonly [WithoutTlbi["occasion"], string])[] = [
 ];
 
 /** Which policies of a view are cheap because they do nothing, by occasion. */
-export function silentPolicies({ scenario, policies }: ScenarioView): readonly Silent[] {
+function silentPolicies({ scenario, policies }: ScenarioView): readonly Silent[] {
   return OCCASIONS.flatMap(([occasion, when]) => {
     const those = scenario.withoutTlbi.filter((of) => of.occasion === occasion).map(({ policy }) => policy);
     const silent = policies.filter((policy) => those.includes(policy));
@@ -142,6 +154,12 @@ export function verdictsOf(view: ScenarioView, policy: string): readonly (Compar
       .map(({ name }) => view.row(policy, name))
       .find((row) => row?.verdict !== undefined),
   );
+}
+
+/** The verdict on a policy over all CPUs in view: the worst; undefined where nobody asked. */
+export function verdictOf(view: ScenarioView, policy: string): PriceGroup["verdict"] {
+  const verdicts = verdictsOf(view, policy).flatMap((row) => row?.verdict ?? []);
+  return (["unsound", "unknown", "sound"] as const).find((verdict) => verdicts.includes(verdict));
 }
 
 /** A policy that is unsound in a view, with the occasions, on any CPU. */

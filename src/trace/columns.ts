@@ -2,7 +2,7 @@
  * The columns of a trace, each in one place: what it holds, in which typed array, and what an event without it has. The
  * buffer, both forms of file and the digest go through this table; event.ts says what the columns mean.
  */
-import { NO_DOMAIN, NO_LEVEL } from "./event.js";
+import { Kind, NO_DOMAIN, NO_LEVEL } from "./event.js";
 
 /** What a column holds: text (in the buffer its code or id), a whole number from `min` to `max`, or 64 bits. */
 type Column =
@@ -19,10 +19,19 @@ interface InBuffer<T> {
   /** the array of the buffer, which bears the column's name but where `field` says another */
   readonly array: T;
   readonly field?: string;
+  /** its name in files of version 1, which are read as well */
+  readonly former?: string;
   /** what an event without it has; NDJSON leaves it out then */
   readonly absent: number;
   /** every source writes it for every event: a buffer is emptied without it */
   readonly always: boolean;
+  /**
+   * Kinds of event of which `absent` too is a value (a descriptor of 0, slot 0). Where it says nothing a Parquet file has null;
+   * without this list the column is never null. Of `after` saysTo (event.ts) has the last word.
+   */
+  readonly of?: readonly number[];
+  /** a file may be without it, as older ones are */
+  readonly optional?: boolean;
 }
 
 const small = <T extends Uint8ArrayConstructor | Uint16ArrayConstructor | Int8ArrayConstructor>(
@@ -34,28 +43,35 @@ const small = <T extends Uint8ArrayConstructor | Uint16ArrayConstructor | Int8Ar
 const text = <T extends Uint8ArrayConstructor | Uint16ArrayConstructor>(array: T) =>
   ({ holds: "text", array, absent: 0, always: true }) as const;
 const WIDE = { holds: "wide", array: Uint32Array, absent: 0, always: false } as const;
+const { write, tlbi, sysreg, access, owner, fault, begin, end, lock, hint } = Kind;
 
-/** The table; its order is that of a file's columns. */
+/**
+ * The table; its order is that of a file's columns. A name is no reserved word of SQL, which would have to be quoted in each
+ * query: so `before` and `after` for what the buffer calls `from` and `to`, as version 1 did.
+ */
 export const COLUMN_TABLE = {
   kind: text(Uint8Array),
   pcpu: small(Uint8Array, true, 0xff),
   name: { ...text(Uint16Array), field: "code" },
-  domain: small(Uint16Array, true, 0xffff, { absent: NO_DOMAIN }),
+  domain: { ...small(Uint16Array, true, 0xffff, { absent: NO_DOMAIN }), of: [] },
   vmid: small(Uint16Array, true, 0xffff),
-  stage: small(Uint8Array, false, 2),
-  level: small(Int8Array, false, 3, { min: -1, absent: NO_LEVEL }),
-  slot: small(Uint16Array, false, 0xffff),
-  site: text(Uint16Array),
-  address: WIDE,
-  from: WIDE,
-  to: WIDE,
+  stage: { ...small(Uint8Array, false, 2), of: [] },
+  level: { ...small(Int8Array, false, 3, { min: -1, absent: NO_LEVEL }), of: [] },
+  slot: { ...small(Uint16Array, false, 0xffff), of: [write] },
+  site: { ...text(Uint16Array), of: [] },
+  address: { ...WIDE, of: [write, access, owner, fault, lock, hint] },
+  before: { ...WIDE, field: "from", former: "from", of: [write, sysreg, access, owner, fault] },
+  after: { ...WIDE, field: "to", former: "to", of: [write, tlbi, sysreg, access, owner, begin, end, hint] },
+  unknown: { ...small(Uint8Array, false, 3), optional: true },
+  time: { ...WIDE, optional: true, of: [] },
+  took: { ...WIDE, optional: true, of: [] },
 } as const satisfies Readonly<Record<string, Column>>;
 
 export type ColumnName = keyof typeof COLUMN_TABLE;
 type Holding<H> = { [C in ColumnName]: (typeof COLUMN_TABLE)[C] extends { holds: H } ? C : never }[ColumnName];
 export type TextColumn = Holding<"text">;
 export type SmallColumnName = Holding<"small">;
-export type WideColumnName = Holding<"wide">;
+type WideColumnName = Holding<"wide">;
 
 /** The name of a column's array in the buffer. */
 type FieldOf<C extends ColumnName> = C extends ColumnName
@@ -74,8 +90,9 @@ export const COLUMNS = Object.keys(COLUMN_TABLE) as readonly ColumnName[];
 
 /** A column by name. */
 export const columnOf = (name: ColumnName): Column => COLUMN_TABLE[name];
-/** True when there is a column of that name. */
-export const isColumn = (name: string): name is ColumnName => Object.hasOwn(COLUMN_TABLE, name);
+const BY_NAME = new Map(COLUMNS.flatMap((name) => [name, columnOf(name).former ?? name].map((known) => [known, name])));
+/** The column of that name, also by its former one; undefined where there is none. */
+export const columnNamed = (name: string): ColumnName | undefined => BY_NAME.get(name);
 export const fieldOf = <C extends ColumnName>(name: C): FieldOf<C> => (columnOf(name).field ?? name) as FieldOf<C>;
 /** Elements of the array for each event, and 32-bit words for each row of a file. */
 export const wordsOf = (name: ColumnName): 1 | 2 => (columnOf(name).holds === "wide" ? 2 : 1);

@@ -6,8 +6,8 @@ import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { InputError } from "../input/index.js";
 import { Kind, NO_DOMAIN } from "./event.js";
 import { Collected, feed, type PlainEvent } from "./events.testing.js";
-import { ParquetTraceFile } from "./parquet-reader.js";
-import { ParquetTrace } from "./parquet-writer.js";
+import { ParquetTraceFile } from "./parquet/reader.js";
+import { ParquetTrace } from "./parquet/writer.js";
 import type { TraceInfo } from "./read.js";
 
 const event = (i: number): PlainEvent => ({
@@ -20,7 +20,8 @@ const event = (i: number): PlainEvent => ({
   level: -1,
   slot: i % 5,
   site: `f${i % 4}`,
-  words: [i, 1, 2, i, 3 * i, 5],
+  unknown: i % 4,
+  words: [i, 1, 2, i, 3 * i, 5, i, 0, 0, i],
 });
 const EVENTS = Array.from({ length: 40 }, (_, i) => event(i));
 
@@ -145,6 +146,10 @@ test("a tool that copies the metadata, the digest with it, makes an unchecked tr
   assert.deepEqual([events, info.integrity], [EVENTS, "unchecked"]);
 });
 
+/** A column of the only row group. */
+const column = (m: Mutable<FileMetaData>, name: string) =>
+  m.row_groups[0]!.columns.find(({ meta_data }) => meta_data!.path_in_schema[0] === name)!.meta_data!;
+
 test("without digests too, the counts of file, row groups, columns and pages are held against each other", async () => {
   const refused = (edit: (metadata: Mutable<FileMetaData>) => void, message: RegExp, createdBy?: string) =>
     assert.rejects(read(withFooter(edit, createdBy)), (error) => {
@@ -152,7 +157,6 @@ test("without digests too, the counts of file, row groups, columns and pages are
       assert.match(error.message, message);
       return true;
     });
-  const column = (m: Mutable<FileMetaData>, i: number) => m.row_groups[0]!.columns[i]!.meta_data!;
   const rows = (m: Mutable<FileMetaData>, n: bigint): void => {
     m.num_rows = n;
     m.row_groups[0]!.num_rows = n;
@@ -169,29 +173,29 @@ test("without digests too, the counts of file, row groups, columns and pages are
   }, /the file has 40 rows, its row groups together 0$/);
   await refused((m) => {
     m.row_groups[0]!.num_rows = 32n;
-  }, /row group 0 has 32 rows, its column 'kind' 40$/);
+  }, /row group 0 has 32 rows, its column 'event' 40$/);
   await refused((m) => {
-    column(m, 4).num_values = 41n;
+    column(m, "vmid").num_values = 41n;
   }, /row group 0 has 40 rows, its column 'vmid' 41$/);
   await refused((m) => rows(m, 32n), /row 0: column 'kind' cannot be read: a page with more rows than its row group$/);
   await refused((m) => rows(m, 48n), /row 40: column 'kind' cannot be read: it has fewer rows than its row group$/);
-  await refused((m) => void m.row_groups[0]!.columns.pop(), /row group 0 has 11 columns, expected 12$/);
+  await refused((m) => void m.row_groups[0]!.columns.pop(), /row group 0 has 16 columns, expected 17$/);
   await refused(
     (m) => void m.row_groups[0]!.columns.reverse(),
-    /row group 0 has the column 'to' where 'kind' should stand$/,
+    /row group 0 has the column 'took' where 'event' should stand$/,
   );
   await refused(
-    (m) => void Object.assign(column(m, 9), { ...column(m, 10), path_in_schema: ["address"] }),
-    /the columns 'address' and 'from' stand in the same place$/,
+    (m) => void Object.assign(column(m, "address"), { ...column(m, "before"), path_in_schema: ["address"] }),
+    /the columns 'address' and 'before' stand in the same place$/,
   );
   await refused((m) => {
-    column(m, 9).type = "INT32";
+    column(m, "address").type = "INT32";
   }, /has the column 'address' as INT32, expected INT64$/);
   await refused((m) => {
-    column(m, 11).total_compressed_size += 5000n;
-  }, /column 'to' cannot be read: it is not in/);
+    column(m, "took").total_compressed_size += 5000n;
+  }, /column 'took' cannot be read: it is not in/);
   await refused((m) => {
-    column(m, 11).total_compressed_size -= 1n;
+    column(m, "took").total_compressed_size -= 1n;
   }, /a page reaches beyond its column$/);
   await refused(
     (m) => {
@@ -201,11 +205,11 @@ test("without digests too, the counts of file, row groups, columns and pages are
     "shootdown",
   );
   await refused((m) => {
-    m.key_value_metadata![0]!.value = "2";
-  }, /format version 2, expected at most 1$/);
+    m.key_value_metadata![0]!.value = "3";
+  }, /format version 3, expected at most 2$/);
   await refused((m) => {
     m.key_value_metadata![0]!.value = "0";
-  }, /format version 0, expected at most 1$/);
+  }, /format version 0, expected at most 2$/);
 });
 
 test("an encoding or a codec other than that of the pages is no other trace", async () => {
@@ -213,13 +217,13 @@ test("an encoding or a codec other than that of the pages is no other trace", as
     await assert.rejects(
       read(
         withFooter((m) => {
-          m.row_groups[0]!.columns[2]!.meta_data!.codec = codec;
+          column(m, "name").codec = codec;
         }),
       ),
       /row 0: column 'name' cannot be read/,
     );
   const other = withFooter((m) => {
-    m.row_groups[0]!.columns[2]!.meta_data!.encodings = ["DELTA_BYTE_ARRAY"];
+    column(m, "name").encodings = ["DELTA_BYTE_ARRAY"];
   });
   assert.deepEqual((await read(other)).events, EVENTS, "read through hyparquet, which goes by the pages");
 });

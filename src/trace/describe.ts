@@ -19,7 +19,7 @@ import {
   XN_HI,
 } from "../arch/index.js";
 import type { EventBuffer } from "./buffer.js";
-import { Kind, type Names, NO_DOMAIN, NO_LEVEL, nameOf } from "./event.js";
+import { Kind, type Names, NO_DOMAIN, NO_LEVEL, nameOf, Unknown } from "./event.js";
 
 const address = (page: number): string => hex(pageLo(page), pageHi(page));
 const count = (n: number): string => n.toLocaleString("en");
@@ -40,9 +40,11 @@ export function describeEvent(b: EventBuffer, i: number, names: Names): string {
     case Kind.write: {
       const stage = b.stage[i]!;
       const before = describeDescriptor(b.from[2 * i]!, b.from[2 * i + 1]!, stage, b.level[i]!);
-      return `S${stage}${level}[${b.slot[i]!}] ${at}: ${before} -> ${describeDescriptor(toLo, toHi, stage, b.level[i]!)}`;
+      const release = b.code[i] === 0 ? "" : ", release";
+      return `S${stage}${level}[${b.slot[i]!}] ${at}: ${before} -> ${describeDescriptor(toLo, toHi, stage, b.level[i]!)}${release}`;
     }
     case Kind.tlbi:
+      if ((b.unknown[i]! & Unknown.operand) !== 0) return `TLBI ${name} operand unknown`;
       return `TLBI ${name}${describeOperand(b.code[i]!, toLo, toHi)}`;
     case Kind.sysreg: {
       const id = name === "VTTBR_EL2" ? "VMID" : /^TTBR._EL1$/.test(name) ? "ASID" : undefined;
@@ -57,6 +59,10 @@ export function describeEvent(b: EventBuffer, i: number, names: Names): string {
     case Kind.begin:
     case Kind.end:
       return `${kind === Kind.begin ? "{" : "}"} ${name.replace(":", " ")}${describeMark(kind, name, toLo, toHi)}`;
+    case Kind.lock:
+      return `${name} ${at}`;
+    case Kind.hint:
+      return `${name} ${at}${toLo === 0 && toHi === 0 ? "" : ` ${to}`}`;
     default:
       return name;
   }

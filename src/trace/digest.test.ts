@@ -34,7 +34,8 @@ test("a name counts by its text, whatever came before it", () => {
     level: -1,
     slot: 0,
     site: "f",
-    words: [0, 0, 0, 0, 0, 0],
+    unknown: 0,
+    words: new Array(10).fill(0),
   });
   assert.notEqual(digestOf([mark("phase:a"), mark("phase:b")]), digestOf([mark("phase:b"), mark("phase:a")]));
   assert.notEqual(digestOf([mark("phase:a")]), digestOf([mark("phase:b")]));
@@ -49,7 +50,7 @@ test("a change of any column of any event, an event more or two that change plac
     (e) => ({ ...e, level: e.level === 3 ? -1 : e.level + 1 }),
     (e) => ({ ...e, slot: e.slot ^ 0x8000 }),
     (e) => ({ ...e, site: `${e.site}x` }),
-    ...[0, 1, 2, 3, 4, 5].map((at) => (e: PlainEvent) => ({
+    ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((at) => (e: PlainEvent) => ({
       ...e,
       words: e.words.map((word, i) => (i === at ? (word ^ 0x8000_0000) >>> 0 : word)),
     })),
@@ -99,6 +100,12 @@ function bytesOf(events: readonly PlainEvent[]): Buffer {
     of(2, (e) => e.slot);
     of(4, (e) => texts.indexOf(e.site));
     for (const first of [0, 2, 4])
+      put(
+        4,
+        chunk.flatMap((e) => e.words.slice(first, first + 2)),
+      );
+    of(1, (e) => e.unknown);
+    for (const first of [6, 8])
       put(
         4,
         chunk.flatMap((e) => e.words.slice(first, first + 2)),

@@ -8,7 +8,7 @@ import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { barrierIndex, tlbiIndex } from "../arch/index.js";
 import { Collected } from "./events.testing.js";
 import { readTrace, writeTrace } from "./file.js";
-import { GROUP_ROWS } from "./parquet.js";
+import { GROUP_ROWS } from "./parquet/format.js";
 import { Recorder } from "./recorder.js";
 import { Summing } from "./summary.js";
 
@@ -43,6 +43,8 @@ after(() => {
 test("DuckDB opens a Parquet trace: strings as strings, 64 bits unsigned", async () => {
   const types = await rows(`SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM '${path}')`);
   assert.deepEqual(Object.fromEntries(types as [string, string][]), {
+    event: "BIGINT",
+    phase: "VARCHAR",
     kind: "VARCHAR",
     pcpu: "UTINYINT",
     name: "VARCHAR",
@@ -53,9 +55,66 @@ test("DuckDB opens a Parquet trace: strings as strings, 64 bits unsigned", async
     slot: "USMALLINT",
     site: "VARCHAR",
     address: "UBIGINT",
-    from: "UBIGINT",
-    to: "UBIGINT",
+    before: "UBIGINT",
+    after: "UBIGINT",
+    unknown: "UTINYINT",
+    time: "UBIGINT",
+    took: "UBIGINT",
   });
+});
+
+test("no column's name must be quoted in a query: none is a reserved word", async () => {
+  const found = await rows(
+    `SELECT column_name FROM (DESCRIBE SELECT * FROM '${path}') JOIN duckdb_keywords() ON keyword_name = column_name
+     WHERE keyword_category IN ('reserved', 'type_function')`,
+  );
+  assert.deepEqual(found, []);
+});
+
+test("rows are numbered, across row groups, in the trace's order", async () => {
+  const [[first, last, different, total]] = (await rows(
+    `SELECT min(event), max(event), count(DISTINCT event), count(*) FROM '${path}'`,
+  )) as [bigint[]];
+  assert.deepEqual([first, last! + 1n, different], [0n, total, total]);
+  const pcpus = await rows(`SELECT pcpu FROM '${path}' WHERE event % 4 = 0 ORDER BY event LIMIT 6`);
+  assert.deepEqual(pcpus.flat(), [0, 1, 2, 3, 0, 1]);
+});
+
+test("a column is null where it does not apply, and not where it holds zero", async () => {
+  const marked = join(folder, "marked.parquet");
+  const file = await writeTrace(marked);
+  const r = new Recorder(1, [file]);
+  r.begin(0, r.names.id("phase:p"));
+  r.begin(0, r.names.id("domain:create"), 0);
+  r.write(0, 0, 2, 3, 0, 5, 0, 0, 0);
+  r.tlbi(0, tlbiIndex("vmalls12e1is")!, 0, 0);
+  r.tlbi(0, tlbiIndex("ipas2e1is")!, 0, 0);
+  r.sysreg(0, 0, { lo: 0, hi: 0 }, { lo: 0, hi: 0 });
+  r.owner(0, 0, 0, 0);
+  r.barrier(0, 0);
+  r.end(0, r.names.id("domain:create"));
+  r.end(0, r.names.id("phase:p"));
+  r.barrier(0, 0);
+  r.flush();
+  file.close();
+  assert.deepEqual(
+    await rows(
+      `SELECT phase, kind, domain, stage, level, slot, site, address, before, after FROM '${marked}' ORDER BY event`,
+    ),
+    [
+      ["p", "begin", null, null, null, null, null, null, null, null],
+      ["p", "begin", null, null, null, null, null, null, null, 0n],
+      ["p", "write", null, 2, 3, 0, null, 0n, 5n, 0n],
+      ["p", "tlbi", null, null, null, null, null, null, null, null],
+      ["p", "tlbi", null, null, null, null, null, null, null, 0n],
+      ["p", "sysreg", null, null, null, null, null, null, 0n, 0n],
+      ["p", "owner", null, null, 3, null, null, 0n, 0n, 0n],
+      ["p", "barrier", null, null, null, null, null, null, null, null],
+      ["p", "end", null, null, null, null, null, null, null, null],
+      ["p", "end", null, null, null, null, null, null, null, null],
+      [null, "barrier", null, null, null, null, null, null, null, null],
+    ],
+  );
 });
 
 test("DuckDB's GROUP BY counts the TLBIs as the summary does", async () => {
@@ -80,7 +139,7 @@ const byText = (a: readonly unknown[], b: readonly unknown[]): number => (a.join
 
 test("64-bit values keep their high bits in DuckDB", async () => {
   const [row] = await rows(
-    `SELECT min(address), max("from"), max("to") FROM '${path}' WHERE kind = 'write' AND slot = 1`,
+    `SELECT min(address), max(before), max(after) FROM '${path}' WHERE kind = 'write' AND slot = 1`,
   );
   const last = Math.floor(((GROUP_ROWS * 3) / 8 - 1 - 1) / 512) * 512 + 1;
   assert.deepEqual(row, [
@@ -88,7 +147,7 @@ test("64-bit values keep their high bits in DuckDB", async () => {
     (0x8000_0000n << 32n) | BigInt(last),
     (0xffff_ffffn << 32n) | BigInt(last),
   ]);
-  assert.deepEqual(await rows(`SELECT DISTINCT "to" FROM '${path}' WHERE kind = 'tlbi'`), [[2n ** 64n - 1n]]);
+  assert.deepEqual(await rows(`SELECT DISTINCT after FROM '${path}' WHERE kind = 'tlbi'`), [[2n ** 64n - 1n]]);
 });
 
 test("what DuckDB reads is compressed", async () => {
@@ -145,7 +204,7 @@ test("DuckDB reads back who made the trace", async () => {
   assert.deepEqual(pairs, [
     ["shootdown.producer", "a test"],
     ["shootdown.sha256", String(pairs[1]![1])],
-    ["shootdown.trace", "1"],
+    ["shootdown.trace", "2"],
   ]);
   assert.match(String(pairs[1]![1]), /^[0-9a-f]{64}$/);
 });

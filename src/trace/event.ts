@@ -1,10 +1,11 @@
 /**
  * The events of a trace: what matters to translation, and the marks that say why it happened. One row is one event; the
- * columns mean the same for every event, except `address`, `from` and `to` (64 bits each), whose use the table says:
+ * columns mean the same for every event, except `address`, `from` and `to` (64 bits each; in files `before` and `after`), whose
+ * use the table says:
  *
  * | kind    | name (code)                       | address              | from            | to               |
  * |---------|-----------------------------------|----------------------|-----------------|------------------|
- * | write   | "PTE"                             | PA of the descriptor | old descriptor  | new descriptor   |
+ * | write   | "PTE", "PTE release" (STLR)       | PA of the descriptor | old descriptor  | new descriptor   |
  * | tlbi    | the TLBI (index in TLBI_OPS)      | -                    | -               | operand Xt       |
  * | barrier | the barrier (index in BARRIERS)   | -                    | -               | -                |
  * | sysreg  | the register (index in SYSREGS)   | -                    | old value       | new value        |
@@ -13,15 +14,30 @@
  * | fault   | "translation", "permission", ...  | VA                   | IPA             | -                |
  * | begin   | a mark: "class:what"              | -                    | -               | a number: see MARKS |
  * | end     | the same mark                     | -                    | -               | a result         |
+ * | lock    | "lock", "trylock", "unlock"       | of the lock          | -               | -                |
+ * | hint    | what the code says: see HINTS     | of a page, a table   | -               | a value          |
  *
  * `stage` and `level` say which table (writes) or at which stage-2 level the page was mapped (accesses); `slot` is the
- * descriptor's index in its table. `vmid` is the VMID in force (VTTBR_EL2) on the pCPU; `domain` the domain whose vCPU or
+ * descriptor's index in its table; `unknown` says what a row does not know (see Unknown), `time` when it happened and `took` how
+ * long it took, in nanoseconds, of logs that say so. `vmid` is the VMID in force (VTTBR_EL2) on the pCPU; `domain` the domain whose vCPU or
  * hypercall runs there; `site` the function that issued it, of a recorded trace as far as it is certain with those that
  * called it, innermost first: "p2m_force_tlb_flush_sync < p2m_set_entry < do_memory_op".
  */
 import { BARRIERS, SYSREGS, TLBI_OPS } from "../arch/index.js";
 
-export const KINDS = ["write", "tlbi", "barrier", "sysreg", "access", "owner", "fault", "begin", "end"] as const;
+export const KINDS = [
+  "write",
+  "tlbi",
+  "barrier",
+  "sysreg",
+  "access",
+  "owner",
+  "fault",
+  "begin",
+  "end",
+  "lock",
+  "hint",
+] as const;
 
 /** Codes of the kinds: indexes in {@link KINDS}. */
 export const Kind = {
@@ -34,7 +50,25 @@ export const Kind = {
   fault: 6,
   begin: 7,
   end: 8,
+  lock: 9,
+  hint: 10,
 } as const;
+
+/** Codes of descriptor writes: a plain store, or one that is a release. */
+const WRITES = ["PTE", "PTE release"] as const;
+/** Codes of what is done with a lock; a "trylock" is one that succeeded. */
+const LOCKS = ["lock", "trylock", "unlock"] as const;
+/** What the code says about its tables and memory, and the use of `to`; the names are casemate's. */
+const HINTS = {
+  set_root_lock: "the lock of the root at `address`",
+  set_owner_root: "the root of the tree that the page at `address` is to be in",
+  release_table: "the table at `address`, and all below it, is in no tree any more",
+  set_pte_thread_owner: "the thread that alone may write the descriptor at `address`",
+  "mem-init": "bytes of zeroed memory from `address` on",
+  "mem-free": "bytes from `address` on that are given back",
+} as const;
+/** Bits of the column `unknown`: what the row does not know, and therefore holds 0 for. */
+export const Unknown = { operand: 1, vmid: 2 } as const;
 
 /** Codes of accesses. */
 export const ACCESSES = ["read", "write", "execute"] as const;
@@ -51,6 +85,12 @@ export const MARKS = {
   fault: "the handling of a fault by the hypervisor",
 } as const;
 export type MarkClass = keyof typeof MARKS;
+/** Which of a mark's two events has a value in `to`, as MARKS says. */
+const MARK_VALUES: Readonly<Partial<Record<string, number>>> = {
+  hypercall: Kind.end,
+  domain: Kind.begin,
+  "vcpu-switch": Kind.begin,
+};
 
 /** No domain (the hypervisor itself, the idle domain), in the `domain` column: Xen's DOMID_INVALID. */
 export const NO_DOMAIN = 0x7ff4;
@@ -104,10 +144,24 @@ export function nameOf(kind: number, code: number, names: Names): string {
       return names.list[code]!;
     case Kind.owner:
       return "owner";
+    case Kind.lock:
+      return LOCKS[code]!;
+    case Kind.hint:
+      return HINT_NAMES[code]!;
     default:
-      return "PTE";
+      return WRITES[code]!;
   }
 }
+
+/** False where `to` says nothing at events of this kind and name: a TLBI without operand, a mark without a number. */
+export function saysTo(kind: number, code: number, names: Names): boolean {
+  if (kind === Kind.tlbi) return TLBI_OPS[code]!.operand !== "none";
+  if (kind !== Kind.begin && kind !== Kind.end) return true;
+  const name = names.list[code]!;
+  return MARK_VALUES[name.slice(0, name.indexOf(":"))] === kind;
+}
+
+const HINT_NAMES = Object.keys(HINTS) as readonly (keyof typeof HINTS)[];
 
 const codes: Partial<Record<number, ReadonlyMap<string, number>>> = {
   [Kind.tlbi]: new Map(TLBI_OPS.map((op, i) => [op.name, i])),
@@ -116,7 +170,9 @@ const codes: Partial<Record<number, ReadonlyMap<string, number>>> = {
   [Kind.access]: new Map(ACCESSES.map((a, i) => [a, i])),
   [Kind.fault]: new Map(FAULTS.map((f, i) => [f, i])),
   [Kind.owner]: new Map([["owner", 0]]),
-  [Kind.write]: new Map([["PTE", 0]]),
+  [Kind.write]: new Map(WRITES.map((w, i) => [w, i])),
+  [Kind.lock]: new Map(LOCKS.map((l, i) => [l, i])),
+  [Kind.hint]: new Map(HINT_NAMES.map((h, i) => [h, i])),
 };
 
 /** The code of a name for a kind; undefined when that kind has no such name (any "class:what" is a mark's). */

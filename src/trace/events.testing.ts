@@ -4,7 +4,7 @@ import { BARRIERS, SYSREGS, TLBI_OPS } from "../arch/index.js";
 import { EventBuffer, type TraceSink } from "./buffer.js";
 import { ACCESSES, FAULTS, KINDS, Kind, MARKS, Names, nameOf } from "./event.js";
 
-/** An event as plain values; `words` are the halves of address, from and to. */
+/** An event as plain values; `words` are the halves of address, from, to, time and took. */
 export interface PlainEvent {
   readonly kind: number;
   readonly name: string;
@@ -15,6 +15,7 @@ export interface PlainEvent {
   readonly level: number;
   readonly slot: number;
   readonly site: string;
+  readonly unknown: number;
   readonly words: readonly number[];
 }
 
@@ -28,7 +29,9 @@ const mark = fc
   .map(([cls, what]) => `${cls}:${what}`);
 
 const NAMES: Readonly<Record<number, readonly string[]>> = {
-  [Kind.write]: ["PTE"],
+  [Kind.write]: ["PTE", "PTE release"],
+  [Kind.lock]: ["lock", "trylock", "unlock"],
+  [Kind.hint]: ["set_root_lock", "set_owner_root", "release_table", "set_pte_thread_owner", "mem-init", "mem-free"],
   [Kind.tlbi]: TLBI_OPS.map((op) => op.name),
   [Kind.barrier]: BARRIERS.map((b) => b.name),
   [Kind.sysreg]: SYSREGS,
@@ -50,7 +53,8 @@ export const anyEvent: fc.Arbitrary<PlainEvent> = fc.integer({ min: 0, max: KIND
       level: fc.integer({ min: -1, max: 3 }),
       slot: u16,
       site: fc.oneof(fc.constant(""), fc.string({ unit: "grapheme", maxLength: 20 })),
-      words: fc.array(half, { minLength: 6, maxLength: 6 }),
+      unknown: fc.integer({ min: 0, max: 3 }),
+      words: fc.array(half, { minLength: 10, maxLength: 10 }),
     },
     { noNullPrototype: true },
   ),
@@ -74,6 +78,9 @@ export function feed(events: readonly PlainEvent[], sink: TraceSink, capacity = 
     b.address.set(e.words.slice(0, 2), 2 * i);
     b.from.set(e.words.slice(2, 4), 2 * i);
     b.to.set(e.words.slice(4, 6), 2 * i);
+    b.time.set(e.words.slice(6, 8), 2 * i);
+    b.took.set(e.words.slice(8, 10), 2 * i);
+    b.unknown[i] = e.unknown;
     if (b.length === capacity) {
       sink.events(b, names);
       b.length = 0;
@@ -98,7 +105,8 @@ export class Collected implements TraceSink {
         level: b.level[i]!,
         slot: b.slot[i]!,
         site: names.list[b.site[i]!]!,
-        words: [b.address, b.from, b.to].flatMap((column) => [...column.subarray(2 * i, 2 * i + 2)]),
+        unknown: b.unknown[i]!,
+        words: [b.address, b.from, b.to, b.time, b.took].flatMap((column) => [...column.subarray(2 * i, 2 * i + 2)]),
       });
   }
 }

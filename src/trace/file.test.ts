@@ -3,17 +3,18 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { asyncBufferFromFile, parquetMetadataAsync } from "hyparquet";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { InputError } from "../input/index.js";
 import { BLOCK_EVENTS, EventError } from "./buffer.js";
-import { COLUMNS } from "./columns.js";
-import { Kind, NO_DOMAIN } from "./event.js";
+import { COLUMNS, type ColumnName, columnOf } from "./columns.js";
+import { KINDS, Kind, NO_DOMAIN } from "./event.js";
 import { anyEvent, Collected, feed, type PlainEvent } from "./events.testing.js";
-import { readTrace, writeTrace } from "./file.js";
-import { GROUP_ROWS, SCHEMA } from "./parquet.js";
+import { readTrace, traceDigest, writeTrace } from "./file.js";
+import { GROUP_ROWS, SCHEMA } from "./parquet/format.js";
 import type { ReadPart } from "./read.js";
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-trace-"));
@@ -54,11 +55,12 @@ const EVENT: PlainEvent = {
   level: -1,
   slot: 0,
   site: "p2m_flush_tlb",
-  words: [0, 0, 0, 0, 0xffff_fffe, 0x8000_0001],
+  unknown: 0,
+  words: [0, 0, 0, 0, 0xffff_fffe, 0x8000_0001, 0, 0, 0, 0],
 };
 /** `n` events that differ in their slot and operand. */
 const many = (n: number): PlainEvent[] =>
-  Array.from({ length: n }, (_, i) => ({ ...EVENT, slot: i % 512, words: [0, 0, 0, 0, i, i % 3] }));
+  Array.from({ length: n }, (_, i) => ({ ...EVENT, slot: i % 512, words: [0, 0, 0, 0, i, i % 3, 0, 0, 0, 0] }));
 
 for (const ending of ["parquet", "ndjson"])
   test(`any events come back from a .${ending} as they were written`, async () => {
@@ -96,13 +98,13 @@ test("columns that are not asked for hold what an event without them has", async
   const path = file("columns.parquet");
   await write(path, [EVENT]);
   const [event] = await read(path, { columns: ["name", "vmid"] });
-  assert.deepEqual(event, { ...EVENT, pcpu: 0, domain: NO_DOMAIN, site: "", words: [0, 0, 0, 0, 0, 0] });
+  assert.deepEqual(event, { ...EVENT, pcpu: 0, domain: NO_DOMAIN, site: "", words: new Array(10).fill(0) });
 });
 
 test("values that do not repeat are written too, beyond what a dictionary holds", async () => {
   const events = Array.from({ length: 70_000 }, (_, i) => ({
     ...EVENT,
-    words: [Math.imul(i, 0x9e37_79b1) >>> 0, i, i, 0, 0, 0],
+    words: [Math.imul(i, 0x9e37_79b1) >>> 0, i, i, 0, 0, 0, 0, 0, 0, 0],
   }));
   const path = file("plain.parquet");
   await write(path, events, 32_768);
@@ -114,8 +116,8 @@ test("a .ndjson trace is a header, one object an event and an end line, with not
   await write(path, [EVENT]);
   assert.equal(
     readFileSync(path, "utf8"),
-    `{"shootdown":"trace","version":1,"producer":"a test"}
-{"kind":"tlbi","name":"VMALLS12E1IS","pcpu":1,"vmid":7,"site":"p2m_flush_tlb","to":"0x80000001fffffffe"}
+    `{"shootdown":"trace","version":2,"producer":"a test"}
+{"kind":"tlbi","name":"VMALLS12E1IS","pcpu":1,"vmid":7,"site":"p2m_flush_tlb","after":"0x80000001fffffffe"}
 {"end":true,"events":1}
 `,
   );
@@ -203,13 +205,16 @@ test("a damaged page is named with its first row and its column", async () => {
     damage(bytes);
     writeFileSync(path, bytes);
   };
-  const gzip = whole.indexOf(Uint8Array.of(0x1f, 0x8b)); // the first page's body
+  const { row_groups } = await parquetMetadataAsync(await asyncBufferFromFile(path));
+  const kind = row_groups[0]!.columns.find(({ meta_data }) => meta_data!.path_in_schema[0] === "kind")!.meta_data!;
+  const at = Number(kind.dictionary_page_offset);
+  const gzip = whole.indexOf(Uint8Array.of(0x1f, 0x8b), at); // its first page's body
   put((bytes) => bytes.writeUInt8(bytes[gzip + 12]! ^ 1, gzip + 12));
   await refused(path, /row 0: column 'kind' cannot be read: a page's checksum does not match its bytes/);
   // The page's header says its size uncompressed in its fourth byte, zigzag.
-  put((bytes) => bytes.writeUInt8(bytes[7]! + 2, 7));
+  put((bytes) => bytes.writeUInt8(bytes[at + 3]! + 2, at + 3));
   await refused(path, /row 0: column 'kind' cannot be read: a page of \d+ bytes, expected \d+/);
-  put((bytes) => bytes.writeUInt8(bytes[7]! - 2, 7));
+  put((bytes) => bytes.writeUInt8(bytes[at + 3]! - 2, at + 3));
   await refused(path, /row 0: column 'kind' cannot be read: a page cannot be decompressed/);
 });
 
@@ -237,8 +242,8 @@ test("a Parquet file that is no trace, and a trace of a newer version, are refus
   await refused(path, /not a trace: it has no column 'kind'/);
   put([{ name: "kind", data: [1, 2] }]);
   await refused(path, /not a trace: column 'kind' is INT32, expected strings/);
-  put(foreign([EVENT]), "2");
-  await refused(path, /format version 2, expected at most 1/);
+  put(foreign([EVENT]), "3");
+  await refused(path, /format version 3, expected at most 2/);
   put(foreign([EVENT, { ...EVENT, name: "VMALLS13" }]));
   await refused(path, /row 1: 'VMALLS13' is no name of the kind 'tlbi', expected a TLBI/);
   put(foreign([EVENT, { ...EVENT, pcpu: 256 }]));
@@ -249,7 +254,7 @@ test("a Parquet file that is no trace, and a trace of a newer version, are refus
   await refused(path, /row 1: unknown kind 'flush', expected write, tlbi/);
 });
 
-/** The columns as another tool would write them: Snappy, null allowed, its own encodings. */
+/** The columns as another tool, or an older version, would write them: Snappy, null allowed, its own encodings. */
 function foreign(
   events: readonly PlainEvent[],
 ): { name: string; type: "STRING" | "INT32" | "INT64"; data: unknown[] }[] {
@@ -288,15 +293,29 @@ test("a trace that another tool has written, compressed and with its columns in 
   assert.deepEqual(await read(path, { from: 1690, count: 20 }), events.slice(1690, 1710));
 });
 
+/** The schema of version 1, in which no column could be null. */
+const REQUIRED = [
+  { ...SCHEMA[0]!, num_children: COLUMNS.length },
+  ...SCHEMA.slice(-COLUMNS.length).map((column) => ({
+    ...column,
+    name: columnOf(column.name as ColumnName).former ?? column.name,
+    repetition_type: "REQUIRED" as const,
+  })),
+];
+/** 5,000 rows of a column that older files are without. */
+const none = (name: string): unknown[] => new Array(5000).fill(name === "unknown" ? 0 : 0n);
+
 for (const codec of ["UNCOMPRESSED", "SNAPPY", "GZIP"] as const)
-  for (const schema of [SCHEMA, undefined])
+  for (const schema of [REQUIRED, undefined])
     test(`a trace with ${schema ? "required" : "nullable"} columns in the codec ${codec} is read`, async () => {
       const path = file(`${codec}.parquet`);
       const events = many(5000);
       const columnData = foreign(events);
       const compressors = { GZIP: (bytes: Uint8Array) => gzipSync(bytes) };
       const columns = schema
-        ? COLUMNS.map((name) => ({ name, data: columnData.find((column) => column.name === name)!.data }))
+        ? schema
+            .slice(1)
+            .map(({ name }) => ({ name, data: columnData.find((column) => column.name === name)?.data ?? none(name) }))
         : columnData;
       const parquet = parquetWriteBuffer({
         columnData: columns,
@@ -309,6 +328,28 @@ for (const codec of ["UNCOMPRESSED", "SNAPPY", "GZIP"] as const)
       assert.equal(row_groups[0]!.columns[0]!.meta_data!.codec, codec);
       assert.deepEqual(await read(path), events);
     });
+
+test("a trace of version 1 is read as it was, from either form, and is the same trace when it is written again", async () => {
+  const former = (ending: string): string =>
+    fileURLToPath(new URL(`../../src/testdata/trace-v1.${ending}`, import.meta.url));
+  const events = await read(former("ndjson"));
+  const kinds = [...new Set(events.map(({ kind }) => KINDS[kind]))].sort();
+  assert.deepEqual(kinds, ["access", "barrier", "begin", "end", "owner", "sysreg", "tlbi", "write"]);
+  assert.match(
+    readFileSync(former("ndjson"), "utf8"),
+    /^{"shootdown":"trace","version":1.*[\s\S]*"from":"0x.*"to":"0x/,
+  );
+  assert.deepEqual(await read(former("parquet")), events);
+  const digest = async (path: string): Promise<string> => {
+    const sink = traceDigest();
+    assert.equal((await readTrace(path, [sink])).info.integrity, "checked");
+    return sink.digest();
+  };
+  for (const ending of ["parquet", "ndjson"]) {
+    await write(file(`again.${ending}`), events);
+    assert.equal(await digest(file(`again.${ending}`)), await digest(former(ending)));
+  }
+});
 
 test("errors in NDJSON say the line and what was expected", async () => {
   const path = file("bad.ndjson");
@@ -335,6 +376,10 @@ test("errors in NDJSON say the line and what was expected", async () => {
   await line3('{"kind":"barrier","name":"ISB","site":1}', /site: expected a string/);
   await line3('{"kind":"barrier","name":"ISB","to":4096}', /to: 4096, expected 64 bits as a hex string/);
   await line3('{"kind":"barrier","name":"ISB","to":"0x10000000000000000"}', /to: "0x1.*expected 64 bits/);
+  await line3(
+    '{"kind":"owner","name":"owner","from":"0x1","before":"0x1"}',
+    /'from' is what 'before' was called, expected one of them/,
+  );
   await line3(`{"kind":"barrier","name":"ISB","site":"${"x".repeat(70_000)}"}`, /a line of more than 65536 characters/);
 });
 
@@ -346,7 +391,7 @@ test("NDJSON without its header, of a newer version, empty, cut off or not text 
   };
   await put("", /the file is empty/);
   await put('{"kind":"barrier","name":"ISB"}\n', /:1: not a trace: expected the header/);
-  await put('{"shootdown":"trace","version":2}\n', /:1: a trace of format version 2, expected at most 1/);
+  await put('{"shootdown":"trace","version":3}\n', /:1: a trace of format version 3, expected at most 2/);
   await put('{"shootdown":"trace"}\n', /:1: a trace of format version undefined/);
   await put('{"shootdown":"trace","version":1}\n{"kind":"barr', /:2: the last line is cut off/);
   await put(Buffer.from([0x50, 0x41, 0x52, 0x33, 0xff, 0xfe]), /not UTF-8 text|not valid JSON/);

@@ -18,9 +18,10 @@ import {
   type StreamForm,
   type TraceForm,
 } from "./form.js";
-import { NdjsonTrace, readNdjson } from "./ndjson.js";
-import type { ByteSource } from "./parquet-foreign.js";
-import type { ParquetTrace } from "./parquet-writer.js";
+import { readNdjson } from "./ndjson.js";
+import { NdjsonTrace } from "./ndjson-writer.js";
+import type { ByteSource } from "./parquet/foreign.js";
+import type { ParquetTrace } from "./parquet/writer.js";
 import type { ReadPart } from "./read.js";
 import type { TraceRecording } from "./recording.js";
 import { Rows } from "./rows.js";
@@ -31,7 +32,7 @@ const PARQUET: SeekableForm = {
   async seekable(path, sinks, part) {
     const file = await openSeekable(path, REGULAR);
     try {
-      const { ParquetTraceFile } = await import("./parquet-reader.js");
+      const { ParquetTraceFile } = await import("./parquet/reader.js");
       const source = await byteSource(file);
       const trace = await ParquetTraceFile.open(source, path);
       return { info: trace.info, read: await trace.read(sinks, part) };
@@ -75,7 +76,7 @@ export interface TraceWriter extends TraceSink {
 export async function writeTrace(path: string, producer = ""): Promise<TraceWriter> {
   const form = formOfPath(OWN, path, NDJSON);
   // Parquet's libraries take longer to load than most commands take to run: only who writes such a file waits for them.
-  const parquet = form === PARQUET ? await import("./parquet-writer.js") : undefined;
+  const parquet = form === PARQUET ? await import("./parquet/writer.js") : undefined;
   const file = OutputFile.open(path);
   const sink = parquet
     ? new parquet.ParquetTrace((bytes) => file.write(bytes), producer)
@@ -84,10 +85,10 @@ export async function writeTrace(path: string, producer = ""): Promise<TraceWrit
 }
 
 /** A terminal gets JSON that it cannot take for commands. */
-const ndjsonTo = (file: OutputFile, path: string): ((text: string) => void) =>
+const ndjsonTo = (file: OutputFile, path: string): ((bytes: Uint8Array) => void) =>
   path === "-" && isatty(1)
-    ? (text) => file.write(Buffer.from(visibleJson(text)))
-    : (text) => file.write(Buffer.from(text));
+    ? (bytes) => file.write(Buffer.from(visibleJson(new TextDecoder().decode(bytes))))
+    : (bytes) => file.write(bytes);
 
 class FileWriter implements TraceWriter {
   constructor(

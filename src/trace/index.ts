@@ -2,15 +2,16 @@
  * The trace: its events in columns, how sources write them, and a summary. All of it is pure; files are read and written
  * through the room's second door, file.ts, which needs Node.
  */
-export { EventBuffer, type TraceSink } from "./buffer.js";
+export { BLOCK_EVENTS, EventBuffer, EventError, type TraceSink } from "./buffer.js";
 export type { ColumnName } from "./columns.js";
 export { describeEvent, domainName } from "./describe.js";
-export { Access, KINDS, Kind, Names, NO_DOMAIN, NO_LEVEL } from "./event.js";
+export { Access, codeOf, KINDS, Kind, type MarkClass, Names, NO_DOMAIN, NO_LEVEL, nameOf, Unknown } from "./event.js";
 export { FromPhase } from "./from-phase.js";
 export { incomplete, LOSS_COLUMNS, Losses, lossWarnings, type TraceLosses, traceWarnings } from "./losses.js";
 export { MarkReader, named, OUTSIDE, parseMark, TOTAL } from "./marks.js";
-export { NdjsonTrace } from "./ndjson.js";
+export { NdjsonTrace } from "./ndjson-writer.js";
 export type { Integrity, ReadPart, TraceInfo } from "./read.js";
 export { Recorder } from "./recorder.js";
 export type { TraceRecording } from "./recording.js";
 export { type CallerCount, type PhaseSummary, SUMMARY_COLUMNS, type Summary, Summing } from "./summary.js";
+export { type EventNote, TraceEvents } from "./trace-event.js";

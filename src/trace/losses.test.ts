@@ -64,6 +64,8 @@ test("writes and flushes count on their own pCPU, a removal only from its begin 
     flushesWithoutWrite: 1,
     writes: 2,
     writesWithoutTable: 0,
+    withoutOperand: 0,
+    withoutVmid: 0,
   });
 });
 

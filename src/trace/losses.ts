@@ -4,7 +4,7 @@
  */
 import { TLBI_OPS } from "../arch/index.js";
 import type { EventBuffer, TraceSink } from "./buffer.js";
-import { Kind, type Names, NO_LEVEL } from "./event.js";
+import { Kind, type Names, NO_LEVEL, Unknown } from "./event.js";
 
 /** Counts over the whole trace. */
 export interface TraceLosses {
@@ -17,10 +17,13 @@ export interface TraceLosses {
   /** stage-2 writes; and those into what no known table links to */
   readonly writes: number;
   readonly writesWithoutTable: number;
+  /** TLBIs whose operand, or whose VMID, the log does not say */
+  readonly withoutOperand: number;
+  readonly withoutVmid: number;
 }
 
 /** Columns that {@link Losses} reads. */
-export const LOSS_COLUMNS = ["kind", "pcpu", "name", "stage", "level", "to"] as const;
+export const LOSS_COLUMNS = ["kind", "pcpu", "name", "stage", "level", "after", "unknown"] as const;
 
 const REMOVAL = "hypercall:XENMEM_remove_from_physmap";
 const PCPUS = 256;
@@ -36,6 +39,8 @@ export class Losses implements TraceSink {
   private flushesWithoutWrite = 0;
   private writes = 0;
   private writesWithoutTable = 0;
+  private withoutOperand = 0;
+  private withoutVmid = 0;
   /** by pCPU: in a removal (1), in which a descriptor was made invalid (2); a descriptor was written since the last mark */
   private readonly removing = new Uint8Array(PCPUS);
   private readonly wrote = new Uint8Array(PCPUS);
@@ -54,6 +59,8 @@ export class Losses implements TraceSink {
           if (this.removing[pcpu] !== 0 && (b.to[2 * i]! & 1) === 0) this.removing[pcpu] = 2;
           break;
         case Kind.tlbi:
+          if ((b.unknown[i]! & Unknown.operand) !== 0) this.withoutOperand++;
+          if ((b.unknown[i]! & Unknown.vmid) !== 0) this.withoutVmid++;
           if (!FLUSHES[b.code[i]!]) break;
           this.flushes++;
           if (this.wrote[pcpu] === 0) this.flushesWithoutWrite++;
@@ -84,7 +91,9 @@ export class Losses implements TraceSink {
 
   losses(): TraceLosses {
     const { removals, removalsWithoutWrite, flushes, flushesWithoutWrite, writes, writesWithoutTable } = this;
-    return { removals, removalsWithoutWrite, flushes, flushesWithoutWrite, writes, writesWithoutTable };
+    const { withoutOperand, withoutVmid } = this;
+    const tlbis = { flushes, flushesWithoutWrite, withoutOperand, withoutVmid };
+    return { removals, removalsWithoutWrite, writes, writesWithoutTable, ...tlbis };
   }
 }
 
@@ -118,5 +127,9 @@ export function lossWarnings(losses: TraceLosses): string[] {
     list.push(
       `${count(writesWithoutTable)} of ${count(writes)} stage-2 descriptor writes are into no known table: their level is unknown`,
     );
+  const { withoutOperand, withoutVmid } = losses;
+  if (withoutOperand > 0)
+    list.push(`${count(withoutOperand)} TLBIs have no operand in the log: a price takes the page 0 for theirs`);
+  if (withoutVmid > 0) list.push(`${count(withoutVmid)} TLBIs have no VMID in the log: they stand under VMID 0`);
   return list;
 }

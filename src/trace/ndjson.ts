@@ -3,114 +3,26 @@
  * line with the number of events, without which a stream may have been cut off. Small numbers are numbers, 64-bit values are
  * hex strings; what an event without the column has (columns.ts: 0, NO_DOMAIN, NO_LEVEL) is left out.
  *
- * {"shootdown":"trace","version":1,"producer":"..."}
- * {"kind":"write","name":"PTE","domain":0,"vmid":1,"stage":2,"level":3,"slot":5,"site":"p2m_set_entry","address":"0x90000028","to":"0x4000000407ff"}
+ * {"shootdown":"trace","version":2,"producer":"..."}
+ * {"kind":"write","name":"PTE","domain":0,"vmid":1,"stage":2,"level":3,"slot":5,"site":"p2m_set_entry","address":"0x90000028","after":"0x4000000407ff"}
  * {"end":true,"events":1}
  * {"shootdown":"recording","recording":{...}}   (where there is one: see recording.ts)
  */
-import { hex } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { BLOCK_EVENTS, EventBuffer, EventError, type TraceSink } from "./buffer.js";
-import {
-  COLUMN_TABLE,
-  COLUMNS,
-  type ColumnArrays,
-  isColumn,
-  SMALL_COLUMNS,
-  type SmallColumnName,
-  type TextColumn,
-  WIDE_COLUMNS,
-  type WideColumnName,
-} from "./columns.js";
-import { codeOf, KINDS, Names, nameOf } from "./event.js";
-import { TRACE_VERSION } from "./parquet.js";
+import { COLUMNS, type ColumnName, columnOf, fieldOf, wordsOf } from "./columns.js";
+import { codeOf, KINDS, Names } from "./event.js";
+import { TRACE_VERSION } from "./parquet/format.js";
 import { type Integrity, type ReadPart, type TraceInfo, unknownName } from "./read.js";
-import { readRecording, recordingJson, type TraceRecording } from "./recording.js";
+import { readRecording, type TraceRecording } from "./recording.js";
 
 /** Longest line that a reader takes, in characters. */
 const MAX_LINE = 65_536;
-/** Text is handed on in pieces of about this many characters. */
-const PIECE = 65_536;
 
-const endLine = (events: number): string => JSON.stringify({ end: true, events });
+/** The last line of a trace of so many events. */
+export const endLine = (events: number): string => JSON.stringify({ end: true, events });
 /** How an end line begins, for lines that are not parsed. */
 const END = /^\s*\{\s*"end"/;
-
-const keyOf = (column: string): string => `,"${column}":`;
-/** What a small column has when it is left out, and how those of a line begin. */
-const ABSENT = SMALL_COLUMNS.map((column) => COLUMN_TABLE[column].absent);
-const SMALL_KEYS = SMALL_COLUMNS.map(keyOf);
-const WIDE_KEYS = WIDE_COLUMNS.map(keyOf);
-
-/** Writes events as lines to `out`. The header goes out with the first piece. */
-export class NdjsonTrace implements TraceSink {
-  private text: string;
-  private written = 0;
-  /** JSON of a name by kind and code, and of a site by id with its key, each made once */
-  private readonly names = KINDS.map((): string[] => []);
-  private readonly sites: string[] = [];
-  /** arrays of the block at hand: of the small columns, and of the wide ones */
-  private small: readonly ColumnArrays[SmallColumnName][] = [];
-  private wide: readonly Uint32Array[] = [];
-  /** what the trace says about its run, set before {@link NdjsonTrace.finish} */
-  recording: TraceRecording | undefined;
-
-  constructor(
-    private readonly out: (text: string) => void,
-    producer: string,
-  ) {
-    this.text = `${JSON.stringify({ shootdown: "trace", version: TRACE_VERSION, ...(producer ? { producer } : {}) })}\n`;
-  }
-
-  events(b: EventBuffer, names: Names): void {
-    this.small = SMALL_COLUMNS.map((column) => b[column]);
-    this.wide = WIDE_COLUMNS.map((column) => b[column]);
-    for (let i = 0; i < b.length; i++) {
-      this.text += this.line(b, i, names);
-      if (this.text.length >= PIECE) this.flush();
-    }
-    this.written += b.length;
-  }
-
-  private line(b: EventBuffer, i: number, names: Names): string {
-    const kind = b.kind[i]!;
-    const code = b.code[i]!;
-    const known = this.names[kind]!;
-    known[code] ??= `{"kind":"${KINDS[kind]!}","name":${JSON.stringify(nameOf(kind, code, names))}`;
-    let line = known[code];
-    const { small, wide } = this;
-    for (let c = 0; c < small.length; c++) {
-      const value = small[c]![i]!;
-      if (value !== ABSENT[c]) line += `${SMALL_KEYS[c]!}${value}`;
-    }
-    const site = b.site[i]!;
-    if (site !== 0) {
-      this.sites[site] ??= `,"site":${JSON.stringify(names.list[site]!)}`;
-      line += this.sites[site];
-    }
-    for (let c = 0; c < wide.length; c++) line += wideText(WIDE_KEYS[c]!, wide[c]!, i);
-    return `${line}}\n`;
-  }
-
-  private flush(): void {
-    const text = this.text;
-    this.text = "";
-    if (text !== "") this.out(text);
-  }
-
-  /** The end line, and what is left. */
-  finish(): void {
-    if (this.recording) this.text += `{"shootdown":"recording","recording":${recordingJson(this.recording)}}\n`;
-    this.text += `${endLine(this.written)}\n`;
-    this.flush();
-  }
-}
-
-function wideText(key: string, words: Uint32Array, i: number): string {
-  const lo = words[2 * i]!;
-  const hi = words[2 * i + 1]!;
-  return lo === 0 && hi === 0 ? "" : `${key}"${hex(lo, hi)}"`;
-}
 
 /**
  * Feeds the events of an NDJSON trace to the sinks, in blocks; `path` names it in errors. Rows before `part.from` are
@@ -156,6 +68,32 @@ export async function readNdjson(
   return reader.finish();
 }
 
+const HEX = /^0x[0-9a-f]{1,16}$/i;
+
+/** A column of the buffer that is filled. */
+interface Place {
+  readonly column: ColumnName;
+  readonly holds: "text" | "small" | "wide";
+  readonly array: { [index: number]: number };
+  readonly words: 1 | 2;
+  readonly absent: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** The columns of a buffer by their names, and by their former ones. */
+function placesIn(buffer: EventBuffer): Map<string, Place> {
+  const places = new Map<string, Place>();
+  for (const column of COLUMNS) {
+    const of = columnOf(column);
+    const { min, max } = of.holds === "small" ? of : { min: 0, max: 0 };
+    const { holds, absent, former = column } = of;
+    const place = { column, holds, array: buffer[fieldOf(column)], words: wordsOf(column), absent, min, max };
+    places.set(column, place).set(former, place);
+  }
+  return places;
+}
+
 /** Takes the lines one after the other and fills blocks. */
 class LineReader {
   private number = 0;
@@ -167,6 +105,10 @@ class LineReader {
   private recording: TraceRecording | undefined;
   private readonly names = new Names();
   private readonly buffer = new EventBuffer(BLOCK_EVENTS);
+  /** where the value of a key goes */
+  private readonly places: ReadonlyMap<string, Place> = placesIn(this.buffer);
+  /** the columns of numbers among them, each once */
+  private readonly numbers = [...new Set(this.places.values())].filter(({ holds }) => holds !== "text");
   private readonly from: number;
   private readonly count: number;
 
@@ -246,53 +188,53 @@ class LineReader {
   }
 
   private event(value: Record<string, unknown>): void {
-    const b = this.buffer;
-    for (const key in value)
-      if (!isColumn(key)) throw this.error(`unknown key '${key}', expected ${COLUMNS.join(", ")}`);
-    const { kind: kindName, name } = value;
+    const { buffer: b, names } = this;
+    const { kind: kindName, name, site = "" } = value;
     const kind = (KINDS as readonly unknown[]).indexOf(kindName);
     if (kind < 0) throw this.error(`kind: unknown kind ${JSON.stringify(kindName)}, expected ${KINDS.join(", ")}`);
     if (typeof name !== "string") throw this.error("name: expected a string");
+    if (typeof site !== "string") throw this.error("site: expected a string");
     const i = b.length;
     try {
-      const code = codeOf(kind, name, this.names);
+      const code = codeOf(kind, name, names);
       if (code === undefined) throw this.error(`name: ${unknownName(kind, name)}`);
       b.code[i] = code;
-      b.site[i] = this.names.id(this.text(value, "site"));
+      b.site[i] = names.id(site);
     } catch (error) {
       throw error instanceof RangeError ? this.error(error.message) : error;
     }
     b.kind[i] = kind;
-    for (const column of SMALL_COLUMNS) b[column][i] = this.small(value, column);
-    for (const column of WIDE_COLUMNS) this.wide(value, column, b[column]);
+    for (const { array, absent, words } of this.numbers) {
+      array[words * i] = absent;
+      if (words === 2) array[2 * i + 1] = absent;
+    }
+    for (const key in value) {
+      const place = this.places.get(key);
+      if (place === undefined) this.refuse(key);
+      if (place.holds === "small") this.small(value[key], key, place, i);
+      else if (place.holds === "wide") this.wide(value[key], key, place.array, i);
+      if (key !== place.column && Object.hasOwn(value, place.column))
+        throw this.error(`'${key}' is what '${place.column}' was called, expected one of them`);
+    }
     b.length++;
   }
 
-  private text(value: Record<string, unknown>, key: TextColumn): string {
-    const text = value[key] ?? "";
-    if (typeof text !== "string") throw this.error(`${key}: expected a string`);
-    return text;
+  private refuse(key: string): never {
+    throw this.error(`unknown key '${key}', expected ${COLUMNS.join(", ")}`);
   }
 
-  private small(value: Record<string, unknown>, key: SmallColumnName): number {
-    const { absent, min, max } = COLUMN_TABLE[key];
-    if (!Object.hasOwn(value, key)) return absent;
-    const number = value[key];
-    if (typeof number === "number" && Number.isInteger(number) && number >= min && number <= max) return number;
-    throw this.error(`${key}: ${JSON.stringify(number)}, expected a whole number from ${min} to ${max}`);
+  private small(number: unknown, key: string, { array, min, max }: Place, i: number): void {
+    if (!(typeof number === "number" && Number.isInteger(number) && number >= min && number <= max))
+      throw this.error(`${key}: ${JSON.stringify(number)}, expected a whole number from ${min} to ${max}`);
+    array[i] = number;
   }
 
-  private wide(value: Record<string, unknown>, key: WideColumnName, out: Uint32Array): void {
-    const j = 2 * this.buffer.length;
-    out[j] = 0;
-    out[j + 1] = 0;
-    if (!Object.hasOwn(value, key)) return;
-    const text = value[key];
-    if (typeof text !== "string" || !/^0x[0-9a-f]{1,16}$/i.test(text))
+  private wide(text: unknown, key: string, out: Place["array"], i: number): void {
+    if (typeof text !== "string" || !HEX.test(text))
       throw this.error(`${key}: ${JSON.stringify(text)}, expected 64 bits as a hex string, such as "0x40000000"`);
-    const digits = text.slice(2);
-    out[j] = Number.parseInt(digits.slice(-8), 16);
-    if (digits.length > 8) out[j + 1] = Number.parseInt(digits.slice(0, -8), 16);
+    const low = Math.max(2, text.length - 8);
+    out[2 * i] = Number.parseInt(text.slice(low), 16);
+    if (low > 2) out[2 * i + 1] = Number.parseInt(text.slice(2, low), 16);
   }
 
   private flush(): void {

@@ -48,7 +48,9 @@ export function unknownName(kind: number, name: string): string {
 }
 
 const EXAMPLES: Readonly<Record<number, string>> = {
-  [Kind.write]: "'PTE'",
+  [Kind.write]: "'PTE' or 'PTE release'",
+  [Kind.lock]: "'lock', 'trylock' or 'unlock'",
+  [Kind.hint]: "a hint, such as 'set_root_lock'",
   [Kind.tlbi]: "a TLBI, such as 'VMALLS12E1IS'",
   [Kind.barrier]: "a barrier, such as 'DSB ISH'",
   [Kind.sysreg]: "a system register, such as 'VTTBR_EL2'",

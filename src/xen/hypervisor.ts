@@ -4,7 +4,7 @@ import type { Policy } from "../policy/index.js";
 import type { Summary, TraceRecording } from "../trace/index.js";
 import { frameOf } from "./machine.js";
 import { predictRun, type RecordedRow, RunFacts, recordedRows } from "./recorded.js";
-import { parseScenario, type Scenario } from "./scenario.js";
+import { numbersOf, parseScenario, type Scenario, withOthers } from "./scenario.js";
 import { possibleOccasions, simulate, simulation } from "./simulate.js";
 import { nearestVersion, versionOfBanner } from "./versions.js";
 
@@ -12,6 +12,8 @@ export const XEN = {
   name: "xen",
   title: "Xen",
   parseScenario,
+  numbersOf,
+  withNumbers: withOthers,
   frameOf,
   possibleOccasions,
   /** A domain of one vCPU has one VMID in any case; relinquish_p2m_mapping() removes in pieces larger than a page. */

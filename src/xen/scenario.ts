@@ -1,6 +1,6 @@
 /** A scenario file: the machine, the domains, and the work that they do. */
 import * as v from "valibot";
-import { InputError, parseToml, type TomlFile } from "../input/index.js";
+import { checkValue, InputError, numberKeys, parseToml, type TomlFile, withNumbers } from "../input/index.js";
 import { MAX_BATCH } from "./physmap.js";
 import { DEFAULT_VERSION, XEN_VERSIONS } from "./versions.js";
 
@@ -104,7 +104,21 @@ export type DomuSpec = Scenario["domu"][number];
 
 /** Reads a scenario file; throws an InputError with file, line, key and what was expected. */
 export function parseScenario(toml: string, file: string): Scenario {
-  const parsed = parseToml(toml, file, schema);
+  return checked(parseToml(toml, file, schema));
+}
+
+/** Dotted keys of a scenario's numbers, those that it leaves out too. */
+export const numbersOf = (scenario: Scenario): string[] => numberKeys(schema, scenario);
+
+/** The scenario with other numbers under such keys, checked as a file is; it is called so in errors. */
+export function withOthers({ file, ...own }: Scenario, numbers: Readonly<Record<string, number>>): Scenario {
+  const settings = Object.entries(numbers).map(([key, n]) => `${key}=${n}`);
+  return checked(checkValue(withNumbers(own, numbers), `${file} with ${settings.join(", ")}`, schema));
+}
+
+/** What no schema says. */
+function checked(parsed: TomlFile<v.InferOutput<typeof schema>>): Scenario {
+  const { file } = parsed;
   refuseOverlaps(parsed);
   refuseRepeats(parsed);
   const { "time-us": time, "slice-us": slice } = parsed.value.run;

@@ -12,6 +12,7 @@ import {
   unroll,
 } from "../../policy/index.js";
 import { ASID } from "./domains.js";
+import { originRemark } from "./origin.js";
 import type { Pcpu } from "./scenario.js";
 import { pageOf, plus, type Term } from "./terms.js";
 
@@ -67,7 +68,11 @@ export function policyLines(
   const run: RunCode = (_, occasion, on) => {
     if (range !== undefined && on.base[0]! >= GFN + range.looked) return;
     on.currentVmid = flusher.currentVmid;
-    for (const one of unroll(policy.code[occasion], on, cpu, policy.file)) lines.push(...codeLine(one, flusher, pcpu));
+    const place = policy.places[occasion];
+    for (const one of unroll(policy.code[occasion], on, cpu, policy.file)) {
+      const remark = place ? originRemark({ policy: place.policy, occasion, line: one.line }) : "";
+      lines.push(...codeLine(one, flusher, pcpu).map((line) => line + remark));
+    }
   };
   drive(new Protocol([policy], { vmids: flusher.ownerVmids, asid: ASID }, run), lines);
   return lines;

@@ -12,6 +12,7 @@ import { vmidScenarios } from "./vmid.js";
 
 export type { Setting } from "./domains.js";
 export { litmusText } from "./litmus-text.js";
+export { type Origin, originsOf, withoutOrigins } from "./origin.js";
 export { programOf } from "./program.js";
 export type { Scenario } from "./scenario.js";
 

@@ -2,7 +2,7 @@
 import type { Instruction } from "../program.js";
 import type { AccessTrail, Trail, Walked, World } from "../thread/index.js";
 import { C_LEAF, CONTEXT, type Context, EL10, INVALIDATE, isStep, KINDS, NOBODY, WRITE } from "../tlb/index.js";
-import { EVENT, type Steps } from "./step.js";
+import { ARRIVAL, CHANGE, STORED, type Steps } from "./step.js";
 import type { Translations } from "./translations.js";
 import type { Words } from "./words.js";
 
@@ -37,17 +37,19 @@ export class Events {
       this.update(t, cell, where);
       return;
     }
+    const at = this.origin(t);
     if (record === undefined || record.walk.entry < 0) {
-      this.steps.add(t, EVENT, pe, `writes ${value} to ${where}`);
+      this.steps.add(t, STORED, pe, `writes ${value} to ${where}`, undefined, { at });
       return;
     }
     this.translations.fill(pe, record.walk);
     const removed = this.removal(pe, record.walk, t);
+    const entry = this.words.entry(record.walk.entry);
     if (removed <= t)
-      this.steps.add(t, EVENT, pe, `its write of ${value} to ${where}, made through ${this.words.entry(record.walk.entry)} before time ${removed}, is observed only now`, "repeat-tlbi", { stale: true }); // biome-ignore format: one call
+      this.steps.add(t, STORED, pe, `its write of ${value} to ${where}, made through ${entry} before time ${removed}, is observed only now`, "repeat-tlbi", { stale: true, at, entry, despite: this.origin(removed) }); // biome-ignore format: one call
     else {
       const { words, rule, ...stale } = this.translations.through(pe, record.walk, t);
-      this.steps.add(t, EVENT, pe, `writes ${value} to ${where} ${words}`, rule, stale);
+      this.steps.add(t, STORED, pe, `writes ${value} to ${where} ${words}`, rule, { ...stale, at });
     }
   }
 
@@ -60,7 +62,7 @@ export class Events {
     const what = dirty ? "makes writable what was clean" : "sets the access flag";
     const ahead = timeline.thread[t] === NOBODY ? ", ahead of any access" : "";
     const rule = dirty ? "hardware-dirty" : "hardware-flag";
-    this.steps.add(t, EVENT, timeline.pe[t]! - 1, `its walk ${what} in ${where}${ahead}`, rule);
+    this.steps.add(t, STORED, timeline.pe[t]! - 1, `its walk ${what} in ${where}${ahead}`, rule);
   }
 
   /** The time, up to `t`, at which the entry of a walk was removed; Infinity = it was not. */
@@ -92,16 +94,16 @@ export class Events {
     const to = pe === by ? "its own PE" : this.words.who(pe);
     const early = this.overtaken(t);
     const text = `TLBI ${this.words.tlbi(invalidation)} arrives at ${to}${early ? `, before the ${early.text.trim().replace(/,.*/, "")} in front of it` : ""}: ${removes}`;
-    const far = pe === by ? {} : { to };
-    if (early) this.steps.add(t, EVENT, by, text, "tlbi-unordered", far);
+    const far = { at: this.origin(t), ...(pe === by ? {} : { to }) };
+    if (early) this.steps.add(t, ARRIVAL, by, text, "tlbi-unordered", far);
     else if (onlyStage2 && stays.length > 0)
-      this.steps.add(t, EVENT, by, `${text}; ${stays.length === 1 ? this.words.entry(stays[0]!) : "combined entries"} may stay`, "combined-entries", far); // biome-ignore format: one call
+      this.steps.add(t, ARRIVAL, by, `${text}; ${stays.length === 1 ? this.words.entry(stays[0]!) : "combined entries"} may stay`, "combined-entries", far); // biome-ignore format: one call
     else {
       // Another leaf entry that somebody there goes on using: the TLBI is for another ASID, or not for global ones.
       const kept = stays.find((e) => this.usedLater(pe, e, t) && catalogue.entries[e]!.vmid === invalidation.vmid);
       const spared = kept !== undefined && invalidation.op.matchesAsid !== "any";
-      if (spared) this.steps.add(t, EVENT, by, `${text}; ${this.words.entry(kept)} may stay`, "asid-match", far);
-      else this.steps.add(t, EVENT, by, text, undefined, far);
+      if (spared) this.steps.add(t, ARRIVAL, by, `${text}; ${this.words.entry(kept)} may stay`, "asid-match", far);
+      else this.steps.add(t, ARRIVAL, by, text, undefined, far);
     }
   }
 
@@ -136,15 +138,16 @@ export class Events {
     const el10 = (list: readonly Context[]): readonly Context[] => list.filter((c) => c.regime === EL10);
     const now = el10(cache.live(timeline.what[t]!));
     const before = el10(cache.liveAt(pe, t - 1));
-    const text = this.origin(t).text.trim();
+    const at = this.origin(t);
+    const text = at.text.trim();
     if (now.length > 0) {
       const words = now.map((c) => `${this.words.table(c.root0)}, VMID ${c.vmid}, ASID ${c.asid}`).join(" or ");
-      this.steps.add(t, EVENT, pe, `${text}: may walk for EL1&0 from now on (${words})`);
+      this.steps.add(t, CHANGE, pe, `${text}: may walk for EL1&0 from now on (${words})`, undefined, { at });
     } else if (before.length > 0)
-      this.steps.add(t, EVENT, pe, `${text}: comes to EL2, and does not walk for EL1&0 from now on`, "out-of-context");
+      this.steps.add(t, CHANGE, pe, `${text}: comes to EL2, and does not walk for EL1&0 from now on`, "out-of-context", { at }); // biome-ignore format: one call
     else {
       const words = cache.live(timeline.what[t]!).map((c) => this.words.table(c.root0));
-      this.steps.add(t, EVENT, pe, `${text}: may walk for EL2 from now on (${words.join(" or ")})`);
+      this.steps.add(t, CHANGE, pe, `${text}: may walk for EL2 from now on (${words.join(" or ")})`, undefined, { at });
     }
   }
 }

@@ -1,7 +1,8 @@
 /** What a thread did besides its events, in words: reads, faults, barriers, TLBIs that missed somebody. */
 import { BARRIERS, completesTlbi } from "../../arch/index.js";
+import type { Rule } from "../rules.js";
 import type { AccessTrail, Trail, World } from "../thread/index.js";
-import { ACCESS, BARRIER, type Steps } from "./step.js";
+import { BARRIER, FAULT, LOADED, MISS, type Steps } from "./step.js";
 import type { Translations } from "./translations.js";
 import type { Words } from "./words.js";
 
@@ -25,7 +26,9 @@ export class Records {
         if (record.read) this.read(pe, record);
         break;
       case "fault":
-        this.steps.add(record.view, ACCESS, pe, `${record.at.text.trim()}: ${record.what}`);
+        this.steps.add(record.view, FAULT, pe, `${record.at.text.trim()}: ${record.what}`, undefined, {
+          at: record.at,
+        });
         break;
       case "barrier":
         this.barrier(pe, record);
@@ -42,13 +45,13 @@ export class Records {
     const where = this.words.cell(cells.pa[record.cell]!);
     const from = record.time === 0 ? "" : `, written at time ${record.time}`;
     if (record.walk.entry < 0) {
-      this.steps.add(record.view, ACCESS, pe, `${record.at.text.trim()}: reads ${value} from ${where}${from}`);
+      this.steps.add(record.view, LOADED, pe, `${record.at.text.trim()}: reads ${value} from ${where}${from}`, undefined, { at: record.at }); // biome-ignore format: one call
       return;
     }
     this.translations.fill(pe, record.walk);
     const { words, rule, ...stale } = this.translations.through(pe, record.walk, record.view);
     const text = `${record.at.text.trim()}: reads ${value} from ${where}${from}, ${words}`;
-    this.steps.add(record.view, ACCESS, pe, text, rule, stale);
+    this.steps.add(record.view, LOADED, pe, text, rule, { ...stale, at: record.at });
   }
 
   /** A TLBI that does not come to a PE which goes on using what it was meant to remove. */
@@ -64,7 +67,7 @@ export class Records {
       const local = record.local && other !== pe;
       const why = local ? "it is local" : `it is for VMID ${invalidation.vmid}`;
       const what = `TLBI ${this.words.tlbi(invalidation)}: removes nothing on ${this.words.who(other)}, ${why}`;
-      this.steps.add(record.view, BARRIER, pe, what, local ? "broadcast" : "vmid-match");
+      this.steps.add(record.view, MISS, pe, what, local ? "broadcast" : "vmid-match", { at: record.at });
     });
   }
 
@@ -74,13 +77,11 @@ export class Records {
     const completes = completesTlbi(barrier) !== "none";
     if (record.tlbis <= (this.completed.get(pe) ?? 0)) return;
     if (record.view >= record.tlbis && completes) this.completed.set(pe, record.tlbis);
-    if (record.view >= record.tlbis)
-      this.steps.add(record.view, BARRIER, pe, `${barrier.name}: its TLBIs are complete`);
-    else if (!completes)
-      this.steps.add(record.view, BARRIER, pe, `${barrier.name} after a TLBI: does not wait for it`, "tlbi-completion");
-    else if (barrier.nXS)
-      this.steps.add(record.view, BARRIER, pe, `${barrier.name}: does not wait for a TLBI that has no nXS (FEAT_XS)`);
-    else
-      this.steps.add(record.view, BARRIER, pe, `${barrier.name}: does not wait for a TLBI that reaches further`, "dsb-domain"); // biome-ignore format: one call
+    const add = (what: string, rule?: Rule): void =>
+      this.steps.add(record.view, BARRIER, pe, `${barrier.name}${what}`, rule, { at: record.at });
+    if (record.view >= record.tlbis) add(": its TLBIs are complete");
+    else if (!completes) add(" after a TLBI: does not wait for it", "tlbi-completion");
+    else if (barrier.nXS) add(": does not wait for a TLBI that has no nXS (FEAT_XS)");
+    else add(": does not wait for a TLBI that reaches further", "dsb-domain");
   }
 }

@@ -33,14 +33,15 @@ export class Translations {
     this.told.add(key);
     const entry = catalogue.entries[walk.entry]!;
     const what = `walks ${this.words.va(entry.page)} and holds ${this.words.entry(walk.entry)}`;
-    if (t === 0) this.steps.add(t, FILL, pe, what);
-    else if (this.fromTables(pe, entry, t)) this.steps.add(t, FILL, pe, what, "speculative-fill");
+    const add = (words: string, rule?: Rule): void =>
+      this.steps.add(t, FILL, pe, words, rule, { entry: this.words.entry(walk.entry) });
+    if (t === 0) add(what);
+    else if (this.fromTables(pe, entry, t)) add(what, "speculative-fill");
     else {
       const held = this.world.cache.outOfHeld(pe, walk.context, entry.page, t).includes(walk.entry);
       const old = held ? this.heldPart(pe, entry, t) : undefined;
-      if (old) this.steps.add(t, FILL, pe, `${what}, out of the ${old} that it still holds`, "speculative-fill");
-      else
-        this.steps.add(t, FILL, pe, `${what}, out of a former descriptor in a physical translation cache`, "physical-caches"); // biome-ignore format: one call
+      if (old) add(`${what}, out of the ${old} that it still holds`, "speculative-fill");
+      else add(`${what}, out of a former descriptor in a physical translation cache`, "physical-caches");
     }
   }
 
@@ -71,14 +72,19 @@ export class Translations {
   }
 
   /** Words for an access through a cached entry, and the rule that lets it. */
-  through(pe: number, walk: Walked, t: number): { words: string; rule: Rule | undefined; stale?: true } {
+  through(
+    pe: number,
+    walk: Walked,
+    t: number,
+  ): { words: string; rule: Rule | undefined; entry?: string; stale?: true } {
     if (walk.update) return { words: "by this walk", rule: undefined };
-    const name = `through ${this.words.entry(walk.entry)}`;
-    if (!this.isStale(pe, walk, t)) return { words: name, rule: undefined };
+    const entry = this.words.entry(walk.entry);
+    const name = `through ${entry}`;
+    if (!this.isStale(pe, walk, t)) return { words: name, rule: undefined, entry };
     const { asid, regime } = this.world.catalogue.entries[walk.entry]!;
     const written = this.descriptorWritten(t);
     const words = `${name}, which ${written ? "the tables do not give any more" : "the present tables do not give"}`;
-    return { stale: true, words, rule: written || asid < 0 || regime !== EL10 ? undefined : "asid-match" };
+    return { stale: true, words, entry, rule: written || asid < 0 || regime !== EL10 ? undefined : "asid-match" };
   }
 
   private descriptorWritten(t: number): boolean {

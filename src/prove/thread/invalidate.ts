@@ -53,7 +53,7 @@ export function executeTlbi(run: Run, regimes: Regimes, s: State, at: Tlbi): boo
     const invalidation = world.catalogue.invalidation(at.tlbi, operand, vmid);
     const { id } = invalidation;
     const targets = world.targets(invalidation, local ? run.index : undefined);
-    const record = { kind: "tlbi", invalidation: id, local, targets, view: after } as const;
+    const record = { kind: "tlbi", at, invalidation: id, local, targets, view: after } as const;
     const deliver = (state: State, i: number): boolean => {
       if (i === targets.length) {
         const next = i === 0 ? state.slice() : state;

@@ -235,7 +235,7 @@ export class ThreadRun implements Run {
         const barrier = BARRIERS[at.barrier]!;
         if (barrier.kind === "ISB") return regimes.synchronise(s, at);
         orderBy(this.world, s, barrier);
-        this.log?.push({ kind: "barrier", barrier: at.barrier, view: s[VDSB]!, tlbis: latestTlbi(s) });
+        this.log?.push({ kind: "barrier", at, barrier: at.barrier, view: s[VDSB]!, tlbis: latestTlbi(s) });
         return barrier.kind === "DSB" && barrier.type === "full" ? regimes.drain(s, at) : undefined;
       }
       case "msr":

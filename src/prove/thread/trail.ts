@@ -27,13 +27,20 @@ export type Trail =
   /** a TLBI with the PEs at which it arrives as an event; it comes after `view` */
   | {
       readonly kind: "tlbi";
+      readonly at: Instruction;
       readonly invalidation: number;
       readonly local: boolean;
       readonly targets: readonly number[];
       readonly view: number;
     }
   /** `view` is what a DSB has waited for, `tlbis` the latest arrival of a TLBI before it (0 = none) */
-  | { readonly kind: "barrier"; readonly barrier: number; readonly view: number; readonly tlbis: number };
+  | {
+      readonly kind: "barrier";
+      readonly at: Instruction;
+      readonly barrier: number;
+      readonly view: number;
+      readonly tlbis: number;
+    };
 
 /** A load, store or atomic that was done. */
 export type AccessTrail = Extract<Trail, { kind: "access" }>;

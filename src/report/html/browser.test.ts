@@ -6,7 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { renderProofReport, renderReport } from "../index.js";
-import { sampleProof } from "../proof.fixture.js";
+import { sampleMade, sampleProof } from "../proof.fixture.js";
 import { provedResult } from "../sample.fixture.js";
 
 const CHROMIUM = "/usr/bin/chromium";
@@ -23,8 +23,8 @@ describe("the report in a browser", { skip }, () => {
   let browser: Browser;
 
   before(async () => {
-    writeFileSync(join(folder, "report.html"), await renderReport(provedResult()));
-    writeFileSync(join(folder, "proof.html"), await renderProofReport(sampleProof(), "shootdown prove"));
+    writeFileSync(join(folder, "report.html"), await renderReport(provedResult(), [], sampleMade));
+    writeFileSync(join(folder, "proof.html"), await renderProofReport(sampleProof(), sampleMade));
     browser = await chromium.launch({ executablePath: CHROMIUM, args: [...ARGS, ...QUIET], timeout: 0 });
   });
   after(async () => {
@@ -32,7 +32,7 @@ describe("the report in a browser", { skip }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  for (const width of [420, 1280])
+  for (const width of [360, 1280])
     for (const [colorScheme, what] of [
       ["light", url],
       ["dark", url],
@@ -74,7 +74,7 @@ describe("the report in a browser", { skip }, () => {
     for (const width of [420, 1280]) {
       const page = await browser.newPage({ viewport: { width, height: 900 } });
       await page.goto(proofUrl, { timeout: 0 });
-      const script = `[".rightwards", ".stale", ".lanes b:last-child"].map((s) => document.querySelector(".timeline " + s).getBoundingClientRect()).map(({ left, right }) => [left, right])`;
+      const script = `[".rightwards", ".stale", "thead tr:last-child th:last-child"].map((s) => document.querySelector(".timeline " + s).getBoundingClientRect()).map(({ left, right }) => [left, right])`;
       const [arrow, stale, lane] = (await page.evaluate(script)) as [number, number][];
       if (width === 420) assert.deepEqual([arrow![0], lane![1]], [stale![0], 0]);
       else

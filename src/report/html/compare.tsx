@@ -2,20 +2,28 @@
 import type { ComponentChildren } from "preact";
 import { renderToString } from "preact-render-to-string";
 import type { CompareResult, PricedCapture } from "../../compare/index.js";
-import { answers } from "../answers.js";
-import { NO_BREAK } from "../format.js";
+import type { Made } from "../../jobs/index.js";
+import { answerNotes, answersOf, answerTables, answerTitle, checksSentence } from "../answers.js";
 import { scenarioViews } from "../view.js";
 import { Captures } from "./captures-section.js";
+import { DataTable } from "./data-table.js";
+import { MadeFrom } from "./made-section.js";
 import { Scenario } from "./scenario-section.js";
 import { Checks, Hosts, Policies, Proof } from "./source-sections.js";
 import { STYLE } from "./style.js";
 
 /** The whole file. The same comparison gives the same bytes. */
-export function htmlReport(result: CompareResult, captures: readonly PricedCapture[] = []): string {
-  return `<!doctype html>\n${renderToString(<Report result={result} captures={captures} />)}\n`;
+export function htmlReport(result: CompareResult, captures: readonly PricedCapture[], made: Made | undefined): string {
+  return `<!doctype html>\n${renderToString(<Report result={result} captures={captures} made={made} />)}\n`;
 }
 
-function Report({ result, captures }: { readonly result: CompareResult; readonly captures: readonly PricedCapture[] }) {
+interface Props {
+  readonly result: CompareResult;
+  readonly captures: readonly PricedCapture[];
+  readonly made: Made | undefined;
+}
+
+function Report({ result, captures, made }: Props) {
   const views = scenarioViews(result);
   return (
     <html lang="en">
@@ -28,6 +36,23 @@ function Report({ result, captures }: { readonly result: CompareResult; readonly
       <body>
         <header>
           <h1>What each way of flushing costs{result.proof && ", and whether it is safe"}</h1>
+          <Answers result={result} />
+          <nav aria-label="Sections">
+            <ul>
+              {views.map(({ scenario }) => (
+                <li>
+                  <a href={`#scenario-${scenario.name}`}>{scenario.name}</a>
+                </li>
+              ))}
+              {captures.length > 0 && <Entry id="captures">Captures</Entry>}
+              {result.checks.length > 0 && <Entry id="checks">Checks</Entry>}
+              <Entry id="policies">Policies</Entry>
+              <Entry id="hosts">Hosts</Entry>
+              {result.proof && <Entry id="proof">Proof</Entry>}
+              {result.notes.length > 0 && <Entry id="notes">Notes</Entry>}
+              {made && <Entry id="again">To check it</Entry>}
+            </ul>
+          </nav>
           <p class="soft">
             TLB maintenance of Xen on Arm64, on bare metal and nested under KVM, simulated by Shootdown with the
             features of the CPU profile <span class="name">{result.cpu}</span>: pieces of work (scenarios), each under
@@ -44,28 +69,6 @@ function Report({ result, captures }: { readonly result: CompareResult; readonly
               </li>
             ))}
           </ul>
-          <ul class="answers">
-            {answers(result).map(({ subject, text }) => (
-              <li>
-                <b>{subject}</b>: {unbroken(text)}
-              </li>
-            ))}
-          </ul>
-          <nav aria-label="Sections">
-            <ul>
-              {views.map(({ scenario }) => (
-                <li>
-                  <a href={`#scenario-${scenario.name}`}>{scenario.name}</a>
-                </li>
-              ))}
-              {captures.length > 0 && <Entry id="captures">Captures</Entry>}
-              {result.checks.length > 0 && <Entry id="checks">Checks</Entry>}
-              <Entry id="policies">Policies</Entry>
-              <Entry id="hosts">Hosts</Entry>
-              {result.proof && <Entry id="proof">Proof</Entry>}
-              {result.notes.length > 0 && <Entry id="notes">Notes</Entry>}
-            </ul>
-          </nav>
         </header>
         <main>
           {views.map((view, i) => (
@@ -77,14 +80,42 @@ function Report({ result, captures }: { readonly result: CompareResult; readonly
           <Hosts hosts={result.hosts} />
           {result.proof && <Proof proof={result.proof} />}
           <Notes notes={result.notes} />
+          {made && (
+            <section id="again">
+              <h2>To check it</h2>
+              <MadeFrom made={made} />
+            </section>
+          )}
         </main>
       </body>
     </html>
   );
 }
 
-/** Figures stay on the line of their unit. */
-const unbroken = (text: string): string => text.replaceAll(/(?<=\d) (?=(ns|us|ms|s|min|h|d)\b)/g, NO_BREAK);
+/** What people came for, and what is not to be forgotten with it. */
+function Answers({ result }: { readonly result: CompareResult }) {
+  const answers = answersOf(result);
+  const sentences = [...answerNotes(result, answers), checksSentence(result)].filter((text) => text !== "");
+  return (
+    <>
+      {answers.some(({ price }) => price !== null) && (
+        <>
+          <p>{answerTitle(answers)}.</p>
+          <div class="places">
+            {answerTables(answers, "narrow").map(({ title, table }) => (
+              <DataTable table={table} caption={title} kind="answer" />
+            ))}
+          </div>
+        </>
+      )}
+      <ul class="answers">
+        {sentences.map((text) => (
+          <li>{text}</li>
+        ))}
+      </ul>
+    </>
+  );
+}
 
 function Entry({ id, children }: { readonly id: string; readonly children: ComponentChildren }) {
   return (

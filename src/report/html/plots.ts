@@ -2,9 +2,9 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom/worker";
 import type { PriceParts } from "../../compare/index.js";
-import { duration } from "../format.js";
-import type { PriceGroup, ScenarioView } from "../view.js";
-import { groupColour, PART_COLOURS, PARTS } from "./style.js";
+import { duration, durationRange } from "../format.js";
+import { type PriceGroup, type ScenarioView, verdictOf } from "../view.js";
+import { colourOf, PART_COLOURS, PARTS, VERDICT_COLOURS } from "./style.js";
 
 /** What is used of an SVG element; the project compiles without the DOM's types. */
 interface Svg {
@@ -18,14 +18,14 @@ interface Page {
 }
 
 /** An accessible picture: `id` is unique in the page. */
-interface Caption {
+export interface Caption {
   readonly id: string;
   readonly title: string;
   readonly description: string;
 }
 
 const SVG = "http://www.w3.org/2000/svg";
-const FONT = 12;
+export const FONT = 12;
 
 /** Ticks of an axis of time in microseconds: powers of ten up to a second, then the units of a clock. */
 const TICKS: ReadonlyMap<number, string> = new Map([
@@ -48,9 +48,10 @@ const TICKS: ReadonlyMap<number, string> = new Map([
   [400 * 86_400e6, "400 d"],
 ]);
 
-const { document } = parseHTML("<html></html>") as unknown as { document: Page };
+/** Where pictures are drawn. */
+export const { document } = parseHTML("<html></html>") as unknown as { document: Page };
 
-/** Price against IPA bits on one nested host, one line a group, its letter at the end of the line. */
+/** Price against IPA bits on one nested host, one line a group in a band from low to high, its letter at the end of the line. */
 export function pricePlot(
   view: ScenarioView,
   groups: readonly PriceGroup[],
@@ -64,14 +65,18 @@ export function pricePlot(
   const step = Math.max(last - first, 1) / 10;
   const lines = groups.flatMap((group, i) => {
     const points = view.ipaBits.flatMap((bits) => {
-      const price = view.row(group.policies[0]!, host, bits)?.microseconds;
-      return price ? [{ bits, price, colour: groupColour(i), name: group.policies.join(", ") }] : [];
+      const row = view.row(group.policies[0]!, host, bits);
+      if (!row?.microseconds) return [];
+      const [low, high] = row.microsecondsRange;
+      return [
+        { bits, price: row.microseconds, low, high, colour: colourOf(group, i), name: group.policies.join(", ") },
+      ];
     });
     return points.length > 0
-      ? [{ ...group, colour: groupColour(i), points, end: points[points.length - 1]!.price }]
+      ? [{ ...group, colour: colourOf(group, i), points, end: points[points.length - 1]!.price }]
       : [];
   });
-  const ticks = [...TICKS.keys()].filter((tick) => tick >= domain[0] && tick <= domain[1]);
+  const ticks = priceTicks(...domain);
   const labelled = apart(lines, (line) => Math.log(line.end) / perPixel, FONT + 1).map(({ item, at }) => ({
     letter: item.letter,
     colour: item.colour,
@@ -101,7 +106,7 @@ export function pricePlot(
       y: { type: "log", domain: [...domain], label: null },
       marks: [
         Plot.gridY(ticks, { stroke: "var(--rule)", strokeOpacity: 1 }),
-        Plot.axisY(ticks, { text: (price: number) => TICKS.get(price), tickSize: 0 }),
+        Plot.axisY(ticks, { text: tickText, tickSize: 0 }),
         Plot.link(labelled, {
           x1: last,
           x2: last + step * 0.9,
@@ -111,13 +116,29 @@ export function pricePlot(
           strokeWidth: 0.75,
           strokeOpacity: 0.7,
         }),
-        Plot.line(points, { x: "bits", y: "price", z: "name", stroke: "colour", strokeWidth: 1.75 }),
+        first === last
+          ? Plot.ruleX(points, {
+              x: "bits",
+              y1: "low",
+              y2: "high",
+              stroke: "colour",
+              strokeWidth: 3,
+              strokeOpacity: 0.3,
+            })
+          : Plot.areaY(points, { x: "bits", y1: "low", y2: "high", z: "name", fill: "colour", fillOpacity: 0.09 }),
+        ...[false, true].map((unsound) =>
+          Plot.line(
+            lines.filter(({ verdict }) => (verdict === "unsound") === unsound).flatMap((line) => line.points),
+            { x: "bits", y: "price", z: "name", stroke: "colour", strokeWidth: 1.75, strokeDasharray: unsound ? "5 3" : "none" }, // biome-ignore format: one row
+          ),
+        ),
         Plot.dot(points, {
           x: "bits",
           y: "price",
           fill: "colour",
           r: 2.75,
-          title: ({ name, bits, price }: (typeof points)[number]) => `${name}: ${duration(price)} at ${bits} bits`,
+          title: ({ name, bits, price, low, high }: (typeof points)[number]) =>
+            `${name}: ${duration(price)} (${durationRange(low, high, "–")}) at ${bits} bits`,
         }),
         Plot.text(labelled, {
           x: last + step,
@@ -133,6 +154,11 @@ export function pricePlot(
     caption,
   );
 }
+
+/** Ticks of an axis of prices, and what stands at one. */
+export const priceTicks = (least: number, most: number): number[] =>
+  [...TICKS.keys()].filter((tick) => tick >= least && tick <= most);
+export const tickText = (price: number): string | undefined => TICKS.get(price);
 
 /** A range for the price axes of several pictures, in microseconds: around all prices that are not 0. */
 export function priceDomain(prices: readonly number[]): readonly [low: number, high: number] | undefined {
@@ -166,7 +192,7 @@ export function partsPlot(view: ScenarioView, host: string, caption: Caption): s
       marginRight: 64,
       style: { fontSize: `${FONT}px` },
       x: { domain: [0, 1], ticks: [0, 0.5, 1], tickFormat: (share: number) => `${share * 100} %`, label: null },
-      y: { domain: rows.map(({ policy }) => policy), label: null, tickSize: 0, padding: 0.22 },
+      y: { domain: rows.map(({ policy }) => policy), axis: null, padding: 0.22 },
       color: { domain: PARTS.map(({ part }) => part), range: PARTS.map(({ part }) => PART_COLOURS[part]) },
       marks: [
         Plot.barX(shares, {
@@ -176,6 +202,18 @@ export function partsPlot(view: ScenarioView, host: string, caption: Caption): s
           insetRight: 0.5,
           title: ({ policy, label, time, share }: (typeof shares)[number]) =>
             `${policy}, ${label}: ${duration(time)} (${(share * 100).toPrecision(3)} %)`,
+        }),
+        ...rows.map((row) => {
+          const verdict = verdictOf(view, row.policy);
+          const fill = verdict === undefined ? "currentColor" : VERDICT_COLOURS[verdict];
+          return Plot.text([row], {
+            frameAnchor: "left",
+            dx: -6,
+            textAnchor: "end",
+            y: "policy",
+            text: "policy",
+            fill,
+          });
         }),
         Plot.text(rows, {
           frameAnchor: "right",
@@ -217,7 +255,7 @@ function apart<T>(items: readonly T[], placeOf: (item: T) => number, gap: number
 }
 
 /** The drawing as text, named for those who do not see it. */
-function finished(plot: unknown, { id, title, description }: Caption): string {
+export function finished(plot: unknown, { id, title, description }: Caption): string {
   const svg = plot as Svg;
   const element = (name: string, elementId: string, text: string): Svg => {
     const child = document.createElementNS(SVG, name);

@@ -1,27 +1,30 @@
 /** The sign-off of policies as one HTML file that needs nothing else, not even scripts, to be read. */
 import { renderToString } from "preact-render-to-string";
+import type { Made } from "../../jobs/index.js";
 import type { Proof, SignOff } from "../../prove/index.js";
-import { count, list } from "../format.js";
+import { list } from "../format.js";
 import {
   everyCpu,
   type Failure,
   failuresOf,
-  occasionsOf,
+  lookedAt,
   onWhich,
   reasonsOf,
   verdictRows,
-  verdictWord,
+  verdictTable,
 } from "../proof-view.js";
+import { DataTable } from "./data-table.js";
+import { MadeFrom } from "./made-section.js";
 import { Policies } from "./source-sections.js";
-import { failsOf, Story } from "./story-section.js";
+import { Story } from "./story-section.js";
 import { STYLE } from "./style.js";
 
-/** The whole file; `command` is the line that makes it again. The same proof gives the same bytes. */
-export function proofReport(proof: Proof, command: string): string {
-  return `<!doctype html>\n${renderToString(<Report proof={proof} command={command} />)}\n`;
+/** The whole file. The same proof gives the same bytes. */
+export function proofReport(proof: Proof, made: Made): string {
+  return `<!doctype html>\n${renderToString(<Report proof={proof} made={made} />)}\n`;
 }
 
-function Report({ proof, command }: { readonly proof: Proof; readonly command: string }) {
+function Report({ proof, made }: { readonly proof: Proof; readonly made: Made }) {
   const failures = failuresOf(proof);
   const reasons = reasonsOf(proof);
   return (
@@ -61,6 +64,7 @@ function Report({ proof, command }: { readonly proof: Proof; readonly command: s
           <section id="verdicts">
             <h2>Verdicts</h2>
             <VerdictTable proof={proof} failures={failures} />
+            <p>{lookedAt(proof)}</p>
             {everyCpu(proof) !== "" && <p>{everyCpu(proof)}</p>}
             {reasons.map((reason) => (
               <p>{reason}</p>
@@ -76,7 +80,7 @@ function Report({ proof, command }: { readonly proof: Proof; readonly command: s
                 marked.
               </p>
               {failures.map((failure, i) => (
-                <Story failure={failure} id={storyId(i)} />
+                <Story proof={proof} failure={failure} id={storyId(i)} />
               ))}
             </section>
           )}
@@ -84,8 +88,7 @@ function Report({ proof, command }: { readonly proof: Proof; readonly command: s
           <Policies policies={proof.policies} />
           <section id="again">
             <h2>To check it</h2>
-            <p>This page is what the following command made; it gives the same verdicts and stories each time:</p>
-            <pre>{command}</pre>
+            <MadeFrom made={made} />
             <p>
               With <code>--save FOLDER</code> it writes every scenario, also those of the sound verdicts, as a litmus
               test in the TOML form of the isla tool; the final assertion is the bad state, which is forbidden where the
@@ -128,70 +131,20 @@ function answersOf({ results, policies, cpus }: Proof): readonly string[] {
   ];
 }
 
+/** CPUs with the same verdicts share a row; an unsound one leads to its story. */
 function VerdictTable({ proof, failures }: { readonly proof: Proof; readonly failures: readonly Failure[] }) {
+  const rows = verdictRows(proof);
+  const story = (row: number, column: number): string | undefined => {
+    const first = rows[row]!.cells[column - 1]?.[0];
+    return first?.verdict === "unsound" ? `#${storyId(failures.findIndex(({ results }) => results.includes(first)))}` : undefined; // biome-ignore format: one row
+  };
   return (
-    <div class="scroll">
-      <table class="verdicts">
-        <caption>
-          Policy, occasion and CPU; CPUs with the same verdicts share a row. Small: scenarios, and the timelines and
-          states explored, summed over the CPUs of the row. A dash: the policy cannot run there.
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col">policy</th>
-            {occasionsOf(proof).map((occasion) => (
-              <th scope="col" class="starts">
-                {occasion}
-              </th>
-            ))}
-            <th scope="col" class="starts">
-              on
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {verdictRows(proof).map(({ policy, cells, cpus }) => (
-            <tr>
-              <th scope="row">{policy}</th>
-              {cells.map((results) => (
-                <Verdict results={results} failures={failures} />
-              ))}
-              <td class="starts cpus">{onWhich(cpus)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
-function Verdict({
-  results,
-  failures,
-}: {
-  readonly results: readonly SignOff[];
-  readonly failures: readonly Failure[];
-}) {
-  const first = results[0]!;
-  const word = verdictWord(first);
-  if (word === "-") return <td class="starts">–</td>;
-  if (first.verdict === "unsound") {
-    const story = failures.findIndex((failure) => failure.results.includes(first));
-    return (
-      <td class="starts bad">
-        <a href={`#${storyId(story)}`}>UNSOUND</a>
-        <small>{failsOf(results)} scenarios fail</small>
-      </td>
-    );
-  }
-  const sum = (of: (result: SignOff) => number): string => count(results.reduce((total, one) => total + of(one), 0));
-  return (
-    <td class={first.verdict === "sound" ? "starts good" : "starts"}>
-      {word}
-      <small>{sum((r) => r.scenarios)} scenarios</small>
-      <small>{sum((r) => r.timelines)} timelines</small>
-      <small>{sum((r) => r.states)} states</small>
-    </td>
+    <DataTable
+      table={verdictTable(proof)}
+      caption="Policy, occasion and CPU; CPUs with the same verdicts share a row. Small: what was looked at on each of them. A dash: the policy cannot run there."
+      kind="verdicts"
+      href={story}
+    />
   );
 }
 

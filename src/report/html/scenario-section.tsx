@@ -1,10 +1,22 @@
 /** One scenario in the report: its prices, how they grow with the IPA size, where the time goes, and what was executed. */
 import type { CompareRow } from "../../compare/index.js";
+import { scenarioTable } from "../compare-tables.js";
 import { count, duration, list, sentence, tally } from "../format.js";
-import { grouped, type PriceGroup, priceGroups, type ScenarioView, silentSentences, unsoundPolicies } from "../view.js";
+import {
+  cpusOf,
+  grouped,
+  isProved,
+  type PriceGroup,
+  priceGroups,
+  type ScenarioView,
+  silentSentences,
+  UNSAFE,
+  unsoundPolicies,
+  unsoundSentence,
+} from "../view.js";
+import { DataTable } from "./data-table.js";
 import { partsPlot, priceDomain, pricePlot } from "./plots.js";
-import { PriceTable, Unsound } from "./price-table.js";
-import { groupColour, PART_COLOURS, PARTS } from "./style.js";
+import { colourOf, PART_COLOURS, PARTS } from "./style.js";
 
 interface ViewProps {
   readonly view: ScenarioView;
@@ -22,7 +34,7 @@ export function Scenario({ view, id }: ViewProps & { readonly id: string }) {
       <p class="soft">
         Source: {sentence(scenario.source)} {count(scenario.events)} events in its longest trace.
       </p>
-      <PriceTable view={view} />
+      <DataTable table={scenarioTable(view, false)} caption={captionOf(view)} kind="prices" />
       <Unsound view={view} />
       {silentSentences(view).map((text) => (
         <p class="silent">{text}</p>
@@ -34,12 +46,31 @@ export function Scenario({ view, id }: ViewProps & { readonly id: string }) {
   );
 }
 
+const captionOf = (view: ScenarioView): string =>
+  [
+    "Price of the TLB maintenance and of the refaults that it causes; below it, small, the range with every elementary price at its low and at its high end. Policies that are the same in all columns share a row.",
+    ...(isProved(view) ? ["The verdict is on the policy for the occasions that this scenario has."] : []),
+    ...(cpusOf(view).length > 1 ? ["Hosts have several CPUs: a verdict for each."] : []),
+  ].join(" ");
+
+/** Which policies are unsound, for what, and where the story is told. */
+function Unsound({ view }: ViewProps) {
+  const [first] = unsoundPolicies(view);
+  if (!first) return null;
+  return (
+    <p class="silent">
+      <b>{unsoundSentence(view)}</b> <span class="bad">{UNSAFE}</span> marks the price of an unsound policy; how it
+      fails: <code>shootdown prove {first.policy}</code>
+    </p>
+  );
+}
+
 function PriceFigures({ view, id }: ViewProps & { readonly id: string }) {
   const groups = priceGroups(view);
-  const unsound = new Set(unsoundPolicies(view).map(({ policy }) => policy));
-  const isUnsound = (policy: string): boolean => unsound.has(policy);
   const prices = view.nested.flatMap(({ name }) =>
-    groups.flatMap(({ policies }) => view.ipaBits.map((bits) => view.row(policies[0]!, name, bits)?.microseconds ?? 0)),
+    groups.flatMap(({ policies }) =>
+      view.ipaBits.flatMap((bits) => view.row(policies[0]!, name, bits)?.microsecondsRange ?? []),
+    ),
   );
   const domain = priceDomain(prices);
   if (!domain) return null;
@@ -47,8 +78,10 @@ function PriceFigures({ view, id }: ViewProps & { readonly id: string }) {
     <div class="together">
       <h3>Price against IPA size</h3>
       <p class="soft">
-        Time is on a logarithmic scale, the same in all pictures. Policies with equal prices share a line; its letter is
-        explained below, with the price on {view.nested[0]!.name} at {view.ipaBits[view.ipaBits.length - 1]} bits.
+        Time is on a logarithmic scale, the same in all pictures; a band reaches from the low to the high end of a
+        price. {isProved(view) && "Sound is green, unsound red and dashed, unknown grey. "}
+        Policies with equal prices share a line; its letter is explained below, with the price on {view.nested[0]!.name}{" "}
+        at {view.ipaBits[view.ipaBits.length - 1]} bits.
       </p>
       <div class="figures">
         {view.nested.map(({ name }, i) => (
@@ -67,8 +100,9 @@ function PriceFigures({ view, id }: ViewProps & { readonly id: string }) {
       <ol class="key" aria-label="Lines of the pictures">
         {groups.map((group, i) => (
           <li>
-            <b style={{ color: groupColour(i) }}>{group.letter}</b>
-            {list(group.policies.map((policy) => (isUnsound(policy) ? `${policy} (unsound)` : policy)))}
+            <b style={{ color: colourOf(group, i) }}>{group.letter}</b>
+            {list(group.policies)}
+            {group.verdict !== undefined && ` (${group.verdict})`}
             <span class="soft"> {endOfLine(view, group)}</span>
           </li>
         ))}

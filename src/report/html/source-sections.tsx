@@ -2,52 +2,19 @@
 import type { Check, CompareProof, Described, HostDescription, PriceLine } from "../../compare/index.js";
 import { measured, predicted, verdict } from "../checks.js";
 import { count, list, sentence } from "../format.js";
+import { type ColumnOf, tableOf, wordTable } from "../table.js";
+import { DataTable } from "./data-table.js";
 
 export function Checks({ checks }: { readonly checks: readonly Check[] }) {
   if (checks.length === 0) return null;
   return (
     <section id="checks">
       <h2>Checks against measurements</h2>
-      <div class="scroll">
-        <table class="stacked">
-          <caption>
-            Predictions, with their range in brackets, beside what others measured. A calibration is no check: an
-            elementary price was derived from this very measurement, so that it agrees says nothing.
-          </caption>
-          <thead>
-            <tr>
-              <th scope="col">what</th>
-              <th scope="col" class="number">
-                predicted
-              </th>
-              <th scope="col" class="number">
-                measured
-              </th>
-              <th scope="col">verdict</th>
-              <th scope="col">how they are compared, source of the measurement</th>
-            </tr>
-          </thead>
-          <tbody>
-            {checks.map((check) => (
-              <tr>
-                <th scope="row" class="text">
-                  {check.name}
-                </th>
-                <td class="number" data-label="predicted">
-                  {predicted(check, "–")}
-                </td>
-                <td class="number" data-label="measured">
-                  {measured(check, "–")}
-                </td>
-                <td class={check.calibration ? "soft" : check.agrees ? "good" : "bad"}>{VERDICTS[verdict(check)]}</td>
-                <td class="text">
-                  {sentence(check.rule)} <span class="soft">{check.source}</span>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <DataTable
+        table={tableOf(CHECK_COLUMNS, checks)}
+        caption="Predictions, with their range in brackets, beside what others measured. A calibration is no check: an elementary price was derived from this very measurement, so that it agrees says nothing."
+        kind="stacked"
+      />
     </section>
   );
 }
@@ -58,33 +25,32 @@ const VERDICTS: Readonly<Record<ReturnType<typeof verdict>, string>> = {
   calibration: "calibration, no check",
 };
 
+const CHECK_COLUMNS: readonly ColumnOf<Check>[] = [
+  { head: "what", kind: "words", of: ({ name }) => name },
+  { head: "predicted", kind: "words", right: true, of: (check) => predicted(check, "–") },
+  { head: "measured", kind: "words", right: true, of: (check) => measured(check, "–") },
+  {
+    ...{ head: "verdict", kind: "words" },
+    of: (check) => VERDICTS[verdict(check)],
+    tone: ({ calibration, agrees }) => (calibration ? undefined : agrees ? "good" : "bad"),
+  },
+  {
+    ...{ head: "how they are compared, source of the measurement", kind: "words" },
+    of: ({ rule }) => sentence(rule),
+    note: ({ source }) => source,
+  },
+];
+
 export function Policies({ policies }: { readonly policies: readonly Described[] }) {
+  const rows = policies.map(({ name, title, source }) => [name, title, source]);
   return (
     <section id="policies">
       <h2>Policies</h2>
-      <div class="scroll">
-        <table class="stacked">
-          <caption>What each policy does, and where it comes from.</caption>
-          <thead>
-            <tr>
-              <th scope="col">policy</th>
-              <th scope="col">what it does</th>
-              <th scope="col">source</th>
-            </tr>
-          </thead>
-          <tbody>
-            {policies.map(({ name, title, source }) => (
-              <tr>
-                <th scope="row">{name}</th>
-                <td class="text">{title}</td>
-                <td class="text" data-label="source">
-                  {source}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <DataTable
+        table={wordTable(["policy", "what it does", "source"], rows)}
+        caption="What each policy does, and where it comes from."
+        kind="stacked"
+      />
     </section>
   );
 }
@@ -182,52 +148,22 @@ function Host({ host, like }: { readonly host: HostDescription; readonly like: L
 }
 
 function Prices({ host, prices }: { readonly host: string; readonly prices: readonly PriceLine[] }) {
-  return (
-    <div class="scroll">
-      <table>
-        <caption>Elementary prices of {host}.</caption>
-        <thead>
-          <tr>
-            <th scope="col">price</th>
-            <th scope="col" class="number">
-              value
-            </th>
-            <th scope="col" class="number">
-              low
-            </th>
-            <th scope="col" class="number">
-              high
-            </th>
-            <th scope="col">unit</th>
-            <th scope="col">of what</th>
-            <th scope="col">source</th>
-          </tr>
-        </thead>
-        <tbody>
-          {prices.map((price) => (
-            <tr>
-              <th scope="row">{price.key}</th>
-              <td class="number">{amount(price.value)}</td>
-              <td class="number">{amount(price.low)}</td>
-              <td class="number">{amount(price.high)}</td>
-              <td>{price.unit}</td>
-              <td class="text">{price.meaning}</td>
-              <td class="text">
-                {price.source}
-                {price.calibratedOn !== undefined && (
-                  <>
-                    {" "}
-                    <b class="calibrated">Calibrated on {price.calibratedOn}.</b>
-                  </>
-                )}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
+  return <DataTable table={tableOf(PRICE_COLUMNS, prices)} caption={`Elementary prices of ${host}.`} />;
 }
 
 /** As it stands in the host's file, in groups of three digits. */
 const amount = (n: number): string => (Number.isInteger(n) ? count(n) : String(n));
+
+const PRICE_COLUMNS: readonly ColumnOf<PriceLine>[] = [
+  { head: "price", kind: "words", of: ({ key }) => key },
+  { head: "value", kind: "count", of: ({ value }) => value, text: ({ value }) => amount(value) },
+  { head: "low", kind: "count", of: ({ low }) => low, text: ({ low }) => amount(low) },
+  { head: "high", kind: "count", of: ({ high }) => high, text: ({ high }) => amount(high) },
+  { head: "unit", kind: "words", of: ({ unit }) => unit },
+  { head: "of what", kind: "words", of: ({ meaning }) => meaning ?? "" },
+  {
+    ...{ head: "source", kind: "words" },
+    of: ({ source }) => source,
+    note: ({ calibratedOn }) => (calibratedOn === undefined ? "" : `Calibrated on ${calibratedOn}.`),
+  },
+];

@@ -1,10 +1,20 @@
 /** How an unsound policy fails: who is who, and what happens in time, one lane for each pCPU. */
-import type { Step } from "../../prove/index.js";
-import { count, list, sentence } from "../format.js";
-import { type Failure, onWhich } from "../proof-view.js";
+import type { Proof, TracedStep } from "../../prove/index.js";
+import { list, sentence } from "../format.js";
+import { GUILTY, guiltySentence, listingsOf, listingTable } from "../guilty-lines.js";
+import { type Failure, failsOf, onWhich } from "../proof-view.js";
+import { DataTable } from "./data-table.js";
 
 /** `id` is unique in the page. */
-export function Story({ failure, id }: { readonly failure: Failure; readonly id: string }) {
+export function Story({
+  proof,
+  failure,
+  id,
+}: {
+  readonly proof: Proof;
+  readonly failure: Failure;
+  readonly id: string;
+}) {
   const { result, cpus } = failure;
   const { scenario, witness = [] } = result;
   if (!scenario) return null;
@@ -23,7 +33,23 @@ export function Story({ failure, id }: { readonly failure: Failure; readonly id:
           <li>{who}</li>
         ))}
       </ul>
-      <Timeline steps={witness} lanes={scenario.cast.map((who) => who.replace(/,.*/, ""))} />
+      <Timeline
+        steps={witness}
+        lanes={scenario.cast.map((who) => who.replace(/,.*/, ""))}
+        title={`${result.policy}, ${result.occasion}: ${scenario.meaning}`}
+      />
+      <p>{guiltySentence(result)}</p>
+      {listingsOf(proof, result).map((listing) =>
+        listing.lines.length > 0 ? (
+          <DataTable
+            table={listingTable(listing)}
+            caption={`${listing.title}; ${GUILTY} marks what is to blame.`}
+            kind="listing"
+          />
+        ) : (
+          <p class="soft">{listing.title}: no code.</p>
+        ),
+      )}
       <Failing failure={failure} />
       <details>
         <summary>
@@ -62,59 +88,80 @@ function Failing({ failure: { results } }: { readonly failure: Failure }) {
   );
 }
 
-/** "19 of 54", or "19 to 21 of 54" where CPUs differ. */
-export function failsOf(results: Failure["results"]): string {
-  const fails = results.map(({ unsound = [] }) => unsound.length);
-  const all = results.map(({ scenarios }) => scenarios);
-  return `${between(fails)} of ${between(all)}`;
+interface TimelineProps {
+  readonly steps: readonly TracedStep[];
+  readonly lanes: readonly string[];
+  /** said again on every page that the story goes on to */
+  readonly title: string;
 }
 
-const between = (numbers: readonly number[]): string => {
-  const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
-  return low === high ? count(low) : `${count(low)} to ${count(high)}`;
-};
-
 /** Time runs downwards. An invalidation that arrives elsewhere reaches from its issuer's lane to that of its target. */
-function Timeline({ steps, lanes }: { readonly steps: readonly Step[]; readonly lanes: readonly string[] }) {
+function Timeline({ steps, lanes, title }: TimelineProps) {
   return (
-    <ol class="timeline" style={{ "--lanes": lanes.length }} aria-label={`Timeline of ${list(lanes)}`}>
-      <li class="lanes" aria-hidden="true">
-        <span class="time">time</span>
-        {lanes.map((lane, i) => (
-          <b style={{ gridColumn: i + 2 }}>{lane}</b>
+    <table class="timeline">
+      <caption class="unseen">Timeline of {list(lanes)}</caption>
+      <colgroup>
+        <col class="times" />
+        {lanes.map(() => (
+          <col />
         ))}
-      </li>
-      {steps.map((step, i) => (
-        <Row step={step} lanes={lanes} again={steps[i - 1]?.time === step.time} />
-      ))}
-    </ol>
+      </colgroup>
+      <thead>
+        <tr class="title">
+          <th scope="colgroup" colSpan={lanes.length + 1}>
+            {title}
+          </th>
+        </tr>
+        <tr>
+          <th scope="col" class="time">
+            time
+          </th>
+          {lanes.map((lane) => (
+            <th scope="col">{lane}</th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {steps.map((step, i) => (
+          <Row step={step} lanes={lanes} again={steps[i - 1]?.time === step.time} />
+        ))}
+      </tbody>
+    </table>
   );
 }
 
-function Row({
-  step,
-  lanes,
-  again,
-}: {
-  readonly step: Step;
+interface RowProps {
+  readonly step: TracedStep;
   readonly lanes: readonly string[];
   readonly again: boolean;
-}) {
+}
+
+function Row({ step, lanes, again }: RowProps) {
   const from = Math.max(0, lanes.indexOf(step.who));
   const to = step.to === undefined ? from : Math.max(0, lanes.indexOf(step.to));
   const [first, last] = [Math.min(from, to), Math.max(from, to)];
   const arrow = to > from ? " rightwards" : to < from ? " leftwards" : "";
+  const lane = () => <td class="lane" />;
   return (
-    <li class={again ? "again" : ""}>
-      <span class="time">{again ? <span class="unseen">{step.time}</span> : step.time}</span>
-      {lanes.map((_, i) => (
-        <span class="lane" style={{ gridColumn: i + 2 }} aria-hidden="true" />
-      ))}
-      <div class={`step${arrow}${step.stale ? " stale" : ""}`} style={{ gridColumn: `${first + 2} / ${last + 3}` }}>
-        <b class="who">{step.who}: </b>
-        {step.what}
-        {step.rule !== undefined && <small>{step.rule}</small>}
-      </div>
-    </li>
+    <tr class={again ? "again" : undefined}>
+      <th scope="row" class="time">
+        {again ? <span class="unseen">{step.time}</span> : step.time}
+      </th>
+      {lanes.slice(0, first).map(lane)}
+      <td colSpan={last - first + 1} class={first === last ? "lane" : undefined}>
+        <div class={`step${arrow}${step.stale ? " stale" : ""}`}>
+          <b class="who">{step.who}: </b>
+          {step.what}
+          {step.from && (
+            <span class="from">
+              {" "}
+              {step.from.policy}:{step.from.line}
+            </span>
+          )}
+          {step.rule !== undefined && <small>{step.rule}</small>}
+        </div>
+      </td>
+      {lanes.slice(last + 1).map(lane)}
+    </tr>
   );
 }

@@ -1,5 +1,6 @@
 /** The report's style sheet and its colours: light, dark, and printed on A4. */
 import type { PriceParts } from "../../compare/index.js";
+import type { PriceGroup } from "../view.js";
 
 /** Parts of a price in the order in which they are stacked, with the words for them. */
 export const PARTS: readonly { readonly part: keyof PriceParts; readonly label: string; readonly meaning: string }[] = [
@@ -31,16 +32,27 @@ const LINES: readonly (readonly [light: string, dark: string])[] = [
   ["#455a64", "#b0bec5"],
 ];
 
-/** The colour of the nth line; they repeat after eleven, the letters do not. */
-export const groupColour = (n: number): string => `var(--line${n % LINES.length})`;
+/** Colours of verdicts, the same in tables and pictures. */
+export const VERDICT_COLOURS: Readonly<Record<NonNullable<PriceGroup["verdict"]>, string>> = {
+  sound: "var(--good)",
+  unsound: "var(--bad)",
+  unknown: "var(--soft)",
+};
+
+/** The colour of a group, the nth: its verdict's; where nobody asked, one of eleven that repeat, as the letters do not. */
+export const colourOf = ({ verdict }: PriceGroup, n: number): string =>
+  verdict === undefined ? lineColour(n) : VERDICT_COLOURS[verdict];
+
+/** One of eleven colours of lines, which repeat. */
+export const lineColour = (n: number): string => `var(--line${n % LINES.length})`;
 
 const lineColours = (mode: 0 | 1): string => LINES.map((pair, i) => `--line${i}: ${pair[mode]};`).join(" ");
 
-const LIGHT = `color-scheme: light; --paper: #fff; --ink: #1c1e21; --soft: #5b626b; --rule: #dfe2e6; --band: #f4f6f8;
-  --link: #0b57d0; --good: #1b6e2a; --bad: #b3261e; --arrow: #e3ecf7; --trap: #3b6fb6; --walk: #e0952b; --flush: #3f9b6c; --refault: #b2578f;
+const LIGHT = `color-scheme: light; --paper: #fff; --ink: #1c1e21; --soft: #5b626b; --rule: #dfe2e6; --band: #f4f6f8; --stripe: #1c2e4010;
+  --link: #0b57d0; --good: #1b6e2a; --bad: #b3261e; --arrow: #e3ecf7; --shade: #0003; --trap: #3b6fb6; --walk: #e0952b; --flush: #3f9b6c; --refault: #b2578f;
   ${lineColours(0)}`;
-const DARK = `color-scheme: dark; --paper: #15181c; --ink: #e4e7eb; --soft: #a3acb8; --rule: #343a42; --band: #1d2228;
-  --link: #8ab4f8; --good: #81c995; --bad: #ff8a80; --arrow: #24364d; --trap: #6f9fe0; --walk: #e3a54c; --flush: #5cb88a; --refault: #d285b4;
+const DARK = `color-scheme: dark; --paper: #15181c; --ink: #e4e7eb; --soft: #a3acb8; --rule: #343a42; --band: #1d2228; --stripe: #ffffff0d;
+  --link: #8ab4f8; --good: #81c995; --bad: #ff8a80; --arrow: #24364d; --shade: #0009; --trap: #6f9fe0; --walk: #e3a54c; --flush: #5cb88a; --refault: #d285b4;
   ${lineColours(1)}`;
 
 export const STYLE = `
@@ -63,26 +75,34 @@ p { margin: .5rem 0; }
 .hosts li { padding-left: 1.2rem; text-indent: -1.2rem; }
 .mark { display: inline-block; width: 0; font-size: 1rem; line-height: 1; }
 .prices:has(.mark) td:last-child { padding-right: .8rem; }
+.listing td, .listing th, .inputs td, .inputs th { border: 0; padding: .05rem .6rem; font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+.listing tbody tr:nth-child(even) > *, .scroll > .listing > tbody > tr:nth-child(even) > th:first-child { background: var(--paper); }
+.listing th { text-align: right; } .listing th:last-child { text-align: left; } .listing caption { white-space: nowrap; }
+.places { display: flex; flex-wrap: wrap; gap: 0 2.5rem; } .places .scroll { max-width: 100%; margin-bottom: .5rem; }
+.answer td { white-space: nowrap; } .answer caption { font-weight: 600; color: var(--ink); }
+.bad small, .good small { font-weight: 400; color: var(--soft); }
 .prices .bad small { font-weight: 400; white-space: normal; color: inherit; }
 .calibrated { font-weight: 600; }
 .soft, caption, figcaption, small { color: var(--soft); }
 a { color: var(--link); }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; margin: 1rem 0 0; }
 code, .name { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .92em; }
-.scroll { overflow-x: auto; margin: .75rem 0 1.25rem; }
+.scroll { overflow-x: auto; margin: .75rem 0 1.25rem; scrollbar-width: thin; scrollbar-color: var(--soft) var(--band);
+  background: linear-gradient(to left, var(--paper) 1.5rem, transparent) right / 4rem 100% no-repeat local,
+    linear-gradient(to left, var(--shade), transparent) right / 1.5rem 100% no-repeat scroll; }
 table { border-collapse: collapse; font-size: .875rem; line-height: 1.35; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: 0 0 .4rem; max-width: min(46rem, 100vw - 2.5rem); position: sticky; left: 0; }
 th, td { padding: .3rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
 thead th { border-bottom: 1px solid var(--soft); vertical-align: bottom; }
 tbody th { font-weight: 500; white-space: nowrap; }
-tbody tr:nth-child(even) > * { background: var(--band); }
+tbody tr:nth-child(even) > * { background: var(--stripe); }
 .number { text-align: right; white-space: nowrap; }
 th.span { text-align: center; }
 .starts { border-left: 1px solid var(--rule); }
 .prices th, .prices td { padding: .25rem .35rem; }
 .prices small { display: block; font-size: .6875rem; white-space: nowrap; }
-.prices tbody th { position: sticky; left: 0; background: var(--paper); }
-.prices tbody tr:nth-child(even) > th { background: var(--band); }
+.scroll > table > tbody > tr > th:first-child, .scroll > table > thead > tr:first-child > th:first-child { position: sticky; left: 0; z-index: 1; background: var(--paper); }
+.scroll > table > tbody > tr:nth-child(even) > th:first-child { background: linear-gradient(var(--stripe), var(--stripe)), var(--paper); }
 .counts td { min-width: 9rem; }
 .items { list-style: none; margin: 0; padding: 0; }
 .items li { white-space: nowrap; }
@@ -108,17 +128,20 @@ details { margin: .4rem 0; font-size: .9rem; }
 summary { cursor: pointer; }
 pre { font: .8125rem/1.4 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; background: var(--band);
   padding: .6rem .8rem; margin: .5rem 0; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
-.timeline { list-style: none; margin: .75rem 0 1rem; padding: 0; font-size: .875rem; line-height: 1.35; max-width: 72rem; }
-.timeline li { display: grid; grid-template-columns: 2.6rem repeat(var(--lanes), minmax(0, 1fr)); border-top: 1px solid var(--rule); }
-.timeline li.again { border-top-color: transparent; }
-.timeline li.lanes { border: 0; }
-.timeline .lanes b { text-align: center; padding-bottom: .2rem; }
-.time { grid-column: 1; color: var(--soft); text-align: right; padding: .4rem .6rem 0 0; font-variant-numeric: tabular-nums; }
-.lanes .time { padding-top: 0; }
+.timeline { width: 100%; max-width: 72rem; table-layout: fixed; margin: .75rem 0 1rem; }
+.timeline .times { width: 2.9rem; }
+.timeline th, .timeline td { padding: .25rem .4rem; border: 0; background: none; }
+.timeline tbody tr > * { background: none; border-top: 1px solid var(--rule); }
+.timeline tbody tr.again > * { border-top-color: transparent; }
+.timeline thead th { text-align: center; }
+.timeline .title { display: none; }
+.timeline .time { color: var(--soft); font-weight: 400; text-align: right; padding: .55rem .6rem 0 0; }
+.timeline tbody td.lane { background: linear-gradient(var(--soft), var(--soft)) center / 1px 100% no-repeat; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-.lane { grid-row: 1; width: 1px; justify-self: center; background: var(--soft); opacity: .45; }
-.step { grid-row: 1; z-index: 1; margin: .25rem .4rem; padding: .3rem .6rem; background: var(--band); border: 1px solid var(--rule); border-radius: 4px; }
+.step { padding: .3rem .6rem; background: var(--band); border: 1px solid var(--rule); border-radius: 4px; }
+.from { font: .75rem ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; color: var(--soft); white-space: nowrap; }
 .step small { display: block; margin-top: .15rem; font-size: .75rem; font-style: italic; }
+.timeline td { position: relative; }
 .step .who { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .step.stale { border: 2px solid var(--bad); }
 .step.rightwards, .step.leftwards { border: 0; border-radius: 0; background: var(--arrow); padding: .4rem 1.6rem; margin-left: 15%; margin-right: 15%; }
@@ -139,10 +162,12 @@ footer { margin-top: 3rem; padding-bottom: 2rem; font-size: .875rem; }
   .stacked [data-label]::before { content: attr(data-label) ": "; color: var(--soft); }
 }
 @media (max-width: 40rem) {
-  .timeline li { display: block; position: relative; padding-left: 2rem; }
-  .timeline .lanes, .lane { display: none; }
-  .timeline .lanes { padding: 0; }
-  .time { position: absolute; left: 0; width: 1.5rem; padding-right: .4rem; }
+  .timeline, .timeline tbody, .timeline td { display: block; }
+  .timeline thead, .timeline td.lane:not(:has(.step)), .timeline colgroup { display: none; }
+  .timeline tr { display: block; position: relative; padding-left: 2rem; border-top: 1px solid var(--rule); }
+  .timeline tr.again { border-top-color: transparent; }
+  .timeline tbody tr > *, .timeline tbody td.lane { border: 0; background: none; padding: 0; }
+  .timeline .time { position: absolute; left: 0; top: .5rem; width: 1.5rem; padding-right: .4rem; }
   .step, .step.rightwards, .step.leftwards { margin: .2rem 0; padding: .3rem .6rem; clip-path: none; border-radius: 4px; }
   .step .who { position: static; width: auto; height: auto; clip-path: none; }
 }
@@ -158,10 +183,13 @@ footer { margin-top: 3rem; padding-bottom: 2rem; font-size: .875rem; }
   h2 { margin-top: 1.5rem; }
   h2, h3, h2 + p, h3 + p, p:has(+ .scroll), caption { break-after: avoid; }
   section.scenario { break-before: page; }
-  .scroll { overflow: visible; break-inside: avoid; }
+  .scroll { overflow: visible; break-inside: avoid; background: none; }
   table { width: 100%; }
   th, td { padding: .2rem .4rem; }
-  .prices tbody th, caption { position: static; }
+  .scroll > table > tbody > tr > th:first-child, .scroll > table > thead > tr:first-child > th:first-child, caption { position: static; }
+  .timeline .title { display: table-row; }
+  .timeline .title th { font-weight: 400; text-align: left; color: var(--soft); }
+  .timeline { break-inside: auto; }
   .text { min-width: 0; }
   tr, .together { break-inside: avoid; }
   figure { max-width: 20rem; }

@@ -1,7 +1,9 @@
 /** What `shootdown compare` prints: a table of prices a scenario, what was executed, notes and checks. */
 import type { Check, CompareResult, CompareRow } from "../../compare/index.js";
+import type { Made } from "../../jobs/index.js";
+import { answerNotes, answersOf, answerTable, answerTables, answerTitle } from "../answers.js";
 import { measured, predicted, verdict } from "../checks.js";
-import { notesOf, POLICY, rowOf, scenarioBlocks, UNSAFE } from "../compare-tables.js";
+import { type Alike, notesOf, POLICY, rowOf, scenarioBlocks, scenarioRows } from "../compare-tables.js";
 import { duration, durationRange, factor, NO_BREAK, tally } from "../format.js";
 import { type ColumnOf, right, type Table, tableOf, wordTable } from "../table.js";
 import {
@@ -10,17 +12,23 @@ import {
   scenarioViews,
   silentSentences,
   spread,
+  UNSAFE,
   unsoundPolicies,
   unsoundSentence,
 } from "../view.js";
-import { indented, tableText, wrapped } from "./text.js";
+import { fits, indented, madeText, tableText, wrapped } from "./text.js";
 
-/** The whole comparison as text for a terminal of `width` columns (80 or more read well). Ends with a newline. */
-export function compareTables(result: CompareResult, width: number): string {
+/**
+ * The whole comparison as text for a terminal of `width` columns (80 or more read well), the answer last: there a reader stands
+ * when the command has ended. Ends with a newline.
+ */
+export function compareTables(result: CompareResult, width: number, made?: Made): string {
   return [
     ...scenarioViews(result).map((view) => scenarioText(view, width)),
     notesText(result, width),
     checksText(result.checks, width),
+    made ? madeText(made, width) : "",
+    answersText(result, width),
   ]
     .filter((part) => part !== "")
     .join("\n");
@@ -41,21 +49,22 @@ function scenarioText(view: ScenarioView, width: number): string {
     .join("\n");
 }
 
-/** As many tables as the width asks for, each beginning with the policy. */
+/** As many tables as the width asks for, each beginning with the policies. */
 function priceTables(view: ScenarioView, width: number): readonly string[] {
-  const policyWidth = Math.max(...view.policies.map((name) => name.length), POLICY.head.length);
-  const tables: ColumnOf<string>[][] = [];
+  const rows = scenarioRows(view);
+  const nameWidth = Math.max(...rows.flatMap((names) => names.map((name, i) => name.length + Math.min(i, 1))), POLICY.head.length); // biome-ignore format: one row
+  const tables: ColumnOf<Alike>[][] = [];
   let room = 0;
   for (const block of scenarioBlocks(view)) {
-    const needs = blockWidth(tableOf(block, view.policies));
+    const needs = blockWidth(tableOf(block, rows));
     if (tables.length === 0 || needs > room) {
       tables.push([]);
-      room = width - policyWidth - (unsoundPolicies(view).length > 0 ? UNSAFE.length : 0);
+      room = width - nameWidth - (unsoundPolicies(view).length > 0 ? UNSAFE.length : 0);
     }
     tables[tables.length - 1]!.push(...block);
     room -= needs;
   }
-  return tables.map((columns) => tableText(tableOf([POLICY, ...columns], view.policies), width));
+  return tables.map((columns) => tableText(tableOf([POLICY, ...columns], rows), width));
 }
 
 /** Characters that columns under one heading take, the gaps before them included. */
@@ -125,6 +134,23 @@ function restText(view: ScenarioView, width: number): string {
   };
   const head = "Rest of the work when nested, in no price above: hypercall round trips and first faults";
   return executedText(view, width, wrapped(head, width).trimEnd(), restOf);
+}
+
+/** What people came for. */
+function answersText(result: CompareResult, width: number): string {
+  const answers = answersOf(result);
+  const notes = answerNotes(result, answers).map((note) => wrapped(note, width, "  "));
+  if (answers.length === 0) return notes.join("");
+  if (answers.every(({ price }) => price === null)) return notes.join("");
+  const tables = [tableText(answerTable(answers), width), ...(["narrow", "least"] as const).map(byScenario)];
+  const table = tables.find((text) => fits(text, width)) ?? tables[tables.length - 1]!;
+  return [wrapped(`${answerTitle(answers)}.`, width), table, ...(notes.length > 0 ? [notes.join("")] : [])].join("\n");
+
+  function byScenario(room: "narrow" | "least"): string {
+    return answerTables(answers, room)
+      .map(({ title, table }) => wrapped(title, width) + tableText(table, width))
+      .join("\n");
+  }
 }
 
 const notesText = (result: CompareResult, width: number): string =>

@@ -2,7 +2,7 @@
 import { visibleLine } from "../../input/index.js";
 import {
   describeEvent,
-  EventBuffer,
+  type EventBuffer,
   Kind,
   type Names,
   NdjsonTrace,
@@ -67,16 +67,14 @@ export class EventPage implements TraceSink {
 /** Events as NDJSON, without a head. */
 export class EventJson implements EventForm {
   private readonly json: NdjsonTrace;
-  private readonly single = new EventBuffer(1);
 
   constructor(print: (text: string) => void) {
-    this.json = new NdjsonTrace(print, "");
+    const decoder = new TextDecoder();
+    this.json = new NdjsonTrace((bytes) => print(decoder.decode(bytes)), "");
   }
 
   event(b: EventBuffer, i: number, _row: number, names: Names): void {
-    this.single.length = 0;
-    this.single.append(b, i, 1);
-    this.json.events(this.single, names);
+    this.json.event(b, i, names);
   }
 
   blockEnd(): void {}

@@ -1,14 +1,17 @@
 /** The sign-off of policies for a terminal: a table of verdicts, stories of the unsound ones, and what was assumed. */
+
+import type { Made } from "../../jobs/index.js";
 import type { Proof, SignOff } from "../../prove/index.js";
 import { count, duration } from "../format.js";
-import { everyCpu, type Failure, failuresOf, onWhich, reasonsOf, verdictTable } from "../proof-view.js";
+import { guiltySentence, type Listing, listingsOf, listingTable } from "../guilty-lines.js";
+import { everyCpu, type Failure, failuresOf, lookedAt, onWhich, reasonsOf, verdictTable } from "../proof-view.js";
 import { right, wordTable } from "../table.js";
-import { tableText, wrapped } from "./text.js";
+import { madeText, tableText, wrapped } from "./text.js";
 
 /** The whole text; `witness` = with the stories. */
 export function proofText(
   proof: Proof,
-  { width, witness }: { readonly width: number; readonly witness: boolean },
+  { width, witness, made }: { readonly width: number; readonly witness: boolean; readonly made?: Made },
 ): string {
   const parts = [tableText(verdictTable(proof), width)];
   const all = everyCpu(proof);
@@ -16,20 +19,21 @@ export function proofText(
   const reasons = reasonsOf(proof);
   if (reasons.length > 0) parts.push(reasons.map((reason) => wrapped(reason, width, "  ")).join(""));
   const unsound = failuresOf(proof);
-  if (witness) for (const group of unsound) parts.push(story(group, width));
+  if (witness) for (const group of unsound) parts.push(story(proof, group, width));
   else if (unsound.length > 0)
     parts.push(wrapped(`How it fails: shootdown prove ${unsound[0]!.result.policy}, or --witness for all.`, width));
   parts.push(`Assumptions\n${proof.assumptions.map((text) => wrapped(`- ${text}`, width, "  ")).join("")}`);
-  parts.push(wrapped(sumOf(proof), width));
+  parts.push(wrapped(lookedAt(proof), width) + wrapped(sumOf(proof), width));
+  if (made) parts.push(madeText(made, width));
   return parts.join("\n");
 }
 
-function story({ result, cpus }: Failure, width: number): string {
+function story(proof: Proof, { result, cpus }: Failure, width: number): string {
   const { scenario, witness = [], unsound = [] } = result;
   const on = onWhich(cpus);
   const told = cpus.length > 1 ? ` On ${cpus[0]} it goes so:` : "";
-  const rows = witness.flatMap(({ time, who, what, rule }) => [
-    [String(time), who, what],
+  const rows = witness.flatMap(({ time, who, what, rule, from }) => [
+    [String(time), who, from ? `${what} (${from.policy}:${from.line})` : what],
     ...(rule === undefined ? [] : [["", "", `[${rule}]`]]),
   ]);
   return [
@@ -41,7 +45,15 @@ function story({ result, cpus }: Failure, width: number): string {
     ...scenario!.cast.map((who) => wrapped(`- ${who}`, width, "  ")),
     "\n",
     tableText(wordTable([right("time"), "who", "what"], rows), width),
+    "\n",
+    wrapped(guiltySentence(result), width, "  "),
+    ...listingsOf(proof, result).map((listing) => listingText(listing, width)),
   ].join("");
+}
+
+function listingText(listing: Listing, width: number): string {
+  const head = wrapped(`${listing.title}${listing.lines.length > 0 ? "" : ": no code"}`, width);
+  return head + (listing.lines.length > 0 ? tableText(listingTable(listing), width) : "");
 }
 
 function sumOf({ results }: Proof): string {
@@ -50,5 +62,5 @@ function sumOf({ results }: Proof): string {
     .map((verdict) => [results.filter((r) => r.verdict === verdict).length, verdict] as const)
     .filter(([n]) => n > 0)
     .map(([n, verdict]) => `${count(n)} ${verdict.replace("-", " ")}`);
-  return `${count(results.length)} ${results.length === 1 ? "verdict" : "verdicts"}: ${verdicts.join(", ")}. ${count(sum((r) => r.scenarios))} scenarios, ${count(sum((r) => r.timelines))} timelines, ${count(sum((r) => r.states))} states; ${duration(sum((r) => r.milliseconds) * 1000)} of one core, scenarios that several verdicts share counted for each.`;
+  return `${count(results.length)} ${results.length === 1 ? "verdict" : "verdicts"}: ${verdicts.join(", ")}. ${count(sum((r) => r.timelines))} timelines, ${count(sum((r) => r.states))} states; ${duration(sum((r) => r.milliseconds) * 1000)} of one core, scenarios that several verdicts share counted for each.`;
 }

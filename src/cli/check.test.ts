@@ -1,0 +1,101 @@
+/** `shootdown check` and `import` as a user types them. */
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { type Done, shootdown as run } from "./command.fixture.js";
+
+const shootdown = (...args: string[]): Promise<Done> => run(args);
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const example = (name: string): string => join(ROOT, "examples", "check", `${name}.ndjson`);
+const folder = mkdtempSync(join(tmpdir(), "shootdown-check-"));
+after(() => rmSync(folder, { recursive: true }));
+
+test("what is unsafe or against a discipline is status 3, unless it is allowed; what is late or wasteful is not", async () => {
+  const status = async (...words: string[]): Promise<number | null> => (await shootdown("check", ...words)).status;
+  assert.equal(await status(example("stale-access.bad")), 3);
+  assert.equal(await status(example("table-unlocked.bad")), 3);
+  assert.equal(await status(example("broken-bbm.bad"), "--allow", "broken-bbm"), 0);
+  assert.equal(await status(example("late.bad"), example("too-wide.bad")), 0);
+  assert.equal(await status(example("late.bad"), example("stale-access.bad")), 3);
+});
+
+test("a kind that there is not, a CPU that there is not: wrong usage", async () => {
+  for (const words of [
+    ["--allow", "slow"],
+    ["--cpu", "m1"],
+  ]) {
+    const { status, err } = await shootdown("check", example("late.bad"), ...words);
+    assert.equal(status, 2);
+    assert.match(err, /expected|allowed/i);
+  }
+});
+
+test("the CPU decides: a flush without the erratum's repeat is enough on one CPU and not on another", async () => {
+  const { out } = await shootdown("check", example("reuse-before-flush.good"), "--cpu", "neoverse-v2");
+  assert.match(out, /UNSAFE reuse-before-flush/);
+  assert.match(out, /CVE-2025-10263/);
+});
+
+test("the report page has each finding with its rule and its events, and the command", async () => {
+  const page = join(folder, "page.html");
+  await shootdown("check", example("broken-bbm.bad"), "--report", page);
+  const html = readFileSync(page, "utf8");
+  for (const part of ["broken-bbm", "D8.16.1", "<svg", "TLBI VMALLS12E1IS"]) assert.ok(html.includes(part), part);
+  assert.doesNotMatch(html, /<script|https?:\/\/(?!www\.w3)/);
+});
+
+test("three captures of Debian's Xen 4.20 have nothing unsafe", async () => {
+  const traces = readdirSync(join(ROOT, "traces")).map((name) => join(ROOT, "traces", name));
+  const { status, out } = await shootdown("check", ...traces, "--json", "--host", "bare-metal");
+  assert.equal(status, 0);
+  const { traces: checked } = JSON.parse(out) as {
+    traces: { findings: { kind: string; class: string; count: number; waste: { saved: Record<string, number> } }[] }[];
+  };
+  assert.equal(checked.length, 3);
+  for (const { findings } of checked) {
+    assert.deepEqual(
+      findings.filter((one) => one.class !== "wasteful"),
+      [],
+    );
+    assert.ok(findings.some(({ kind, count }) => kind === "mergeable" && count > 9_000));
+  }
+});
+
+test("the report's finding comes out of the report's scenario: of 7,459 flushes 7,458 would be saved", async () => {
+  const trace = join(folder, "create.parquet");
+  await shootdown("simulate", "create-domu", "-p", "xen-today", "--cpu", "cortex-a72", "-o", trace);
+  const { out } = await shootdown("check", trace, "--json", "--host", "kvm-nested-7.2");
+  const { findings } = (JSON.parse(out) as { traces: { findings: { kind: string; waste: { saved: object } }[] }[] })
+    .traces[0]!;
+  assert.deepEqual(findings.find(({ kind }) => kind === "mergeable")!.waste.saved, { VMALLS12E1IS: 7458 });
+});
+
+test("show writes a trace for Perfetto, with what check finds, and folded stacks", async () => {
+  const file = join(folder, "p.json.gz");
+  await shootdown("show", example("stale-access.bad"), "--perfetto", file);
+  const { traceEvents } = JSON.parse(gunzipSync(readFileSync(file)).toString()) as { traceEvents: { name?: string }[] };
+  assert.ok(traceEvents.some(({ name }) => name === "stale-access"));
+  const { out } = await shootdown("show", join(ROOT, "traces", "xen-4.20-create-small.parquet"), "--folded");
+  assert.match(out, /^create;do_memory_op;guest_physmap_remove_page;.*;VMALLS12E1IS 9701$/m);
+});
+
+const CASES = join(ROOT, "..", "shared", "casemate");
+test("casemate's logs come out as their names say", {
+  skip: existsSync(CASES) ? false : "shared/casemate is not here",
+}, async () => {
+  for (const log of readdirSync(CASES).filter((name) => name.endsWith(".log"))) {
+    const { status } = await shootdown("check", join(CASES, log));
+    assert.equal(status, log.startsWith("bad") ? 3 : 0, log);
+  }
+});
+
+test("an NDJSON trace that says its CPU behind its events is judged on that one", async () => {
+  const trace = join(folder, "switch.ndjson");
+  await shootdown("simulate", "vcpu-switch", "-p", "xen-today", "--cpu", "neoverse-v2", "-o", trace);
+  const { out } = await shootdown("check", trace, "--host", "bare-metal");
+  assert.match(out, /judged on neoverse-v2:\s+nothing unsafe found/);
+});

@@ -1,0 +1,39 @@
+/** `shootdown explain [WORD|POLICY]`: what a word means, or what a policy does, line by line. */
+import { type Command, Option } from "commander";
+import { CPU_PROFILES, cpuProfile } from "../arch/index.js";
+import { allWords, explainWord, isPath, loadPolicy, policyNames } from "../catalog/index.js";
+import { explainPolicy, policyOn } from "../policy/index.js";
+import { policyText, wordListText, wordText } from "../report/index.js";
+import { outputWidth, print, printJson } from "./output.js";
+
+export function register(program: Command): void {
+  program
+    .command("explain")
+    .description("what a word of Shootdown, the Arm manual or Xen means; or a policy, line by line")
+    .argument("[word|policy...]", "a word, a built-in policy or a .toml file; without, the words that there are")
+    .addOption(new Option("--cpu <profile>", "of a policy, only what runs on this CPU profile").choices(CPU_PROFILES.map(({ name }) => name))) // biome-ignore format: one row
+    .option("--json", "print JSON")
+    .action((words: string[], options: { readonly cpu?: string; readonly json?: boolean }) => {
+      const name = words.join(" ");
+      if (name === "") list(options.json);
+      else if (isPath(name) || policyNames().includes(name)) explain(name, options);
+      else {
+        const meanings = explainWord(name, policyNames());
+        if (options.json) printJson(meanings);
+        else print(wordText(meanings, outputWidth()));
+      }
+    });
+}
+
+function list(json: boolean | undefined): void {
+  if (json) printJson(allWords());
+  else print(wordListText(allWords(), outputWidth()));
+}
+
+function explain(name: string, { cpu, json }: { readonly cpu?: string; readonly json?: boolean }): void {
+  const policy = loadPolicy(name);
+  const code = explainPolicy(cpu === undefined ? policy : policyOn(policy, cpuProfile(cpu)!));
+  if (json)
+    printJson({ policy: policy.name, title: policy.title, source: policy.source, ...(cpu === undefined ? {} : { cpu }), due: policy.due, vmidPer: policy.vmidPer, requires: policy.requires, occasions: code }); // biome-ignore format: one row
+  else print(policyText(policy, code, cpu, outputWidth()));
+}

@@ -1,0 +1,189 @@
+/**
+ * A policy line by line, for people: what each instruction reaches, removes and waits for, out of what the architecture says of it
+ * (the arch room) and where it stands in the code; nothing is written for single policies.
+ */
+import {
+  BARRIERS,
+  type Barrier,
+  CPU_PROFILES,
+  type CpuProfile,
+  completes,
+  ERRATA,
+  explainTlbi,
+  FEATURES,
+  type Removal,
+  TLBI_OPS,
+  type TlbiOp,
+} from "../arch/index.js";
+import { OCCASIONS, type Occasion, type Policy } from "./policy.js";
+import type { Condition, LoopOver, Sequence, Statement } from "./program.js";
+
+/** A line of the code as it is parsed: `depth` blocks stand around it; an `end` and an `else` may say nothing. */
+interface ExplainedLine {
+  readonly depth: number;
+  readonly code: string;
+  readonly says: readonly string[];
+}
+
+/** The code of an occasion. */
+interface ExplainedOccasion {
+  readonly occasion: Occasion;
+  /** when that is */
+  readonly when: string;
+  readonly lines: readonly ExplainedLine[];
+}
+
+/** All occasions of a policy; those without code have no lines. */
+export const explainPolicy = (policy: Policy): ExplainedOccasion[] =>
+  (Object.keys(OCCASIONS) as Occasion[]).map((occasion) => {
+    const lines: ExplainedLine[] = [];
+    new Explaining(lines).body(policy.code[occasion], 0, new Set());
+    return { occasion, when: OCCASIONS[occasion].when, lines };
+  });
+
+/** TLBIs before a place that no DSB has completed yet, by their index in TLBI_OPS. */
+type Pending = ReadonlySet<number>;
+
+class Explaining {
+  constructor(private readonly lines: ExplainedLine[]) {}
+
+  private say(depth: number, code: string, ...says: string[]): void {
+    this.lines.push({ depth, code, says });
+  }
+
+  /** Explains a body, and tells what is pending behind it. */
+  body(program: Sequence, depth: number, before: Pending): Pending {
+    return program.reduce((pending, s) => this.statement(s, depth, pending), before);
+  }
+
+  private statement(s: Statement, depth: number, pending: Pending): Pending {
+    switch (s.kind) {
+      case "barrier": {
+        const barrier = BARRIERS[s.barrier]!;
+        this.say(depth, barrier.name.toLowerCase(), ...barrierSays(barrier, pending));
+        return new Set([...pending].filter((op) => !completes(barrier, TLBI_OPS[op]!)));
+      }
+      case "tlbi":
+        this.say(depth, tlbiCode(s), ...tlbiSays(s));
+        return new Set([...pending, s.op, ...(s.single >= 0 ? [s.single] : [])]);
+      case "msr-vttbr":
+        this.say(depth, `msr vttbr_el2, ${s.value}`, s.value === "owner" ? "VTTBR_EL2 := the owner's table and VMID; certain to count only after an ISB" : "VTTBR_EL2 := what was in force before; certain to count only after an ISB"); // biome-ignore format: one row
+        return pending;
+      case "with-owner":
+        return this.block(depth, "with owner-vmid", "where the owner is not current: VTTBR_EL2 := its table and VMID, ISB; and after the end back again, ISB", s.body, pending); // biome-ignore format: one row
+      case "for":
+        return new Set([...pending, ...this.block(depth, `for ${s.over}`, LOOPS[s.over], s.body, pending)]);
+      case "if":
+        return this.choice(s, depth, pending);
+    }
+  }
+
+  private block(depth: number, code: string, says: string, body: Sequence, pending: Pending): Pending {
+    this.say(depth, code, says);
+    const after = this.body(body, depth + 1, pending);
+    this.say(depth, "end");
+    return after;
+  }
+
+  /** What is pending behind it may come by either way. */
+  private choice(s: Extract<Statement, { kind: "if" }>, depth: number, pending: Pending): Pending {
+    const { code, says, otherwise } = conditionSays(s.condition);
+    this.say(depth, `if ${code}`, says);
+    const held = this.body(s.body, depth + 1, pending);
+    if (s.otherwise.length > 0) this.say(depth, "else", otherwise);
+    const not = this.body(s.otherwise, depth + 1, pending);
+    this.say(depth, "end");
+    return new Set([...held, ...not]);
+  }
+}
+
+const LOOPS: Readonly<Record<LoopOver, string>> = {
+  page: "once for each 4 KiB page that was removed: ipa is its address",
+  entry: "once for each descriptor that was removed, a block once: ipa is its first address",
+  range: "once for each piece of the removed pages that an operand of a range form can say: ipa is the piece; an odd page is given to the single form", // biome-ignore format: one row
+  "va-page": "once for each page that was removed, by the guest's VA, where the hypervisor knows it",
+  "va-range": "once for each piece that a range form can say, by the guest's VA, where the hypervisor knows it",
+  vmid: "once for each VMID of the owner, one for each vCPU; `with owner-vmid` inside means that one",
+};
+
+const nameOf = (op: number): string => `TLBI ${TLBI_OPS[op]!.name}`;
+const WHOSE = { NSH: "this PE", ISH: "the Inner Shareable domain", OSH: "the Outer Shareable domain", SY: "the whole system" }; // biome-ignore format: one row
+
+function barrierSays(barrier: Barrier, pending: Pending): string[] {
+  const { kind, domain, type } = barrier;
+  if (kind === "ISB" || domain === undefined)
+    return ["context synchronisation: what follows is fetched and translated anew, under VTTBR_EL2 as it is now"];
+  const whose = WHOSE[domain];
+  if (kind === "DMB") return [`orders accesses before and after it, as ${whose} sees them; completes no TLBI`];
+  const accesses = type === "ST" ? "writes" : type === "LD" ? "reads" : "reads and writes";
+  const waits = `waits until the ${accesses} before it are there for ${whose}${type === "LD" ? "" : ", descriptors for walks too"}`;
+  const done = [...pending].filter((op) => completes(barrier, TLBI_OPS[op]!));
+  const left = [...pending].filter((op) => !done.includes(op));
+  return [
+    waits,
+    ...(done.length > 0 ? [`completes ${done.map(nameOf).join(", ")}: the entries are gone wherever it reaches, and accesses by way of them are over`] : []), // biome-ignore format: one row
+    ...(left.length > 0 ? [`does not complete ${left.map(nameOf).join(", ")}: ${whyNot(barrier)}`] : []),
+  ];
+}
+
+const whyNot = ({ type, nXS }: Barrier): string => {
+  if (type !== "full") return "that takes a DSB of reads and writes";
+  return nXS ? "a DSB nXS waits for TLBIs with nXS only" : "that reaches farther than this barrier";
+};
+
+type TlbiStatement = Extract<Statement, { kind: "tlbi" }>;
+
+function tlbiCode({ op, operand, ttl }: TlbiStatement): string {
+  const { name, operand: kind } = TLBI_OPS[op]!;
+  const word = operand === "zero" ? "xzr" : kind.startsWith("ipa") ? "ipa" : "va";
+  return `tlbi ${name.toLowerCase()}${operand === "none" ? "" : `, ${word}`}${ttl ? ", ttl" : ""}`;
+}
+
+function tlbiSays({ op: index, operand, ttl, single }: TlbiStatement): string[] {
+  const op: TlbiOp = TLBI_OPS[index]!;
+  const { reach, removes, completedBy, needs } = explainTlbi(op, operand === "none" ? 31 : 0);
+  const kinds = [["stage-1", removes.stage1], ["stage-2", removes.stage2], ["combined", removes.combined]] as const; // biome-ignore format: one row
+  return [
+    `reaches ${reach}`,
+    ...(op.regime === "EL2" ? ["of the hypervisor's own regime (EL2), no guest's"] : []),
+    ...removedSays(kinds),
+    ...(operand === "zero" ? ["its operand is 0: of what it removes nothing is wanted"] : []),
+    ...(single >= 0 ? [`an odd page by ${TLBI_OPS[single]!.name}`] : []),
+    ...(ttl ? [`on a CPU with FEAT_TTL the operand tells the level of the entry, where no table went with it; ${withAndWithout(({ features }) => features.has("FEAT_TTL"))}`] : []), // biome-ignore format: one row
+    ...(needs.length > 0 ? [`needs ${needs.join(", ")}`] : []),
+    `complete after ${completedBy.filter((name) => !name.includes("nXS") || op.nXS).join(", or ")}`,
+  ];
+}
+
+/** Kinds of entries with equal lots in one sentence. */
+function removedSays(kinds: readonly (readonly [string, Removal])[]): string[] {
+  const there = kinds.filter(([, { status }]) => status !== "absent");
+  const lots = new Map<string, string[]>();
+  for (const [name, { status, matches }] of there) {
+    const lot = status === "yes" ? `removed: ${matches}` : status === "not required" ? "may stay (not required to apply to them)" : "may stay"; // biome-ignore format: one row
+    lots.set(lot, [...(lots.get(lot) ?? []), name]);
+  }
+  return [...lots].map(([lot, names]) => `${names.join(" and ")} entries ${lot}`);
+}
+
+/** Which CPUs that is, and which not. */
+function withAndWithout(has: (cpu: CpuProfile) => boolean): string {
+  const list = (cpus: readonly CpuProfile[]): string => cpus.map(({ name }) => name).join(", ") || "no CPU here";
+  return `with it: ${list(CPU_PROFILES.filter(has))}; without: ${list(CPU_PROFILES.filter((cpu) => !has(cpu)))}`;
+}
+
+function conditionSays(c: Condition): { readonly code: string; readonly says: string; readonly otherwise: string } {
+  const not = c.not ? "not " : "";
+  switch (c.test) {
+    case "feature":
+      return { code: `${not}${c.feature}`, says: `only on CPUs ${c.not ? "without" : "with"} ${c.feature}, ${FEATURES[c.feature]}; ${withAndWithout(({ features }) => features.has(c.feature))}`, otherwise: `on CPUs ${c.not ? "with" : "without"} ${c.feature}` }; // biome-ignore format: one row
+    case "erratum":
+      return { code: `${not}${c.erratum}`, says: `only on CPUs ${c.not ? "without" : "with"} the ${ERRATA[c.erratum].title} erratum (${ERRATA[c.erratum].id}): ${ERRATA[c.erratum].symptom}; ${withAndWithout(({ errata }) => errata.has(c.erratum))}`, otherwise: `on CPUs ${c.not ? "with" : "without"} the erratum` }; // biome-ignore format: one row
+    case "owner-current":
+      return { code: `${not}owner-current`, says: `only where the owner's VMID is ${c.not ? "not " : ""}the one in VTTBR_EL2`, otherwise: `where it is${c.not ? "" : " not"}` }; // biome-ignore format: one row
+    case "va-known":
+      return { code: `${not}va-known`, says: `only where the hypervisor ${c.not ? "does not know" : "knows"} the guest's VA of every removed page`, otherwise: `where it does${c.not ? "" : " not"}` }; // biome-ignore format: one row
+    case "pages":
+      return { code: `pages ${c.not ? "<=" : ">"} ${c.above}`, says: `only for ${c.not ? "at most" : "more than"} ${c.above} pages of 4 KiB`, otherwise: `for ${c.not ? "more" : "no more"} than that` }; // biome-ignore format: one row
+  }
+}
