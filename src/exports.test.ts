@@ -17,8 +17,6 @@ const NOT_YET = ["prove/"];
 
 /** What doors offer to programs of others, and no other room takes: tables, and the other way round of what rooms do take. */
 const OFFERED = new Set([
-  "arch/tlbi#encodeTlbi",
-  "arch/tlbi#tlbiOp",
   "arch/operand#encodeOperand",
   "arch/reach#mustGo",
   "arch/reach#CachedEntry",

@@ -128,11 +128,14 @@ test("litmus, with verdicts and witnesses, limits, and a file that cannot be use
   holds("litmus", JSON.parse(some));
 });
 
-test("tlbi: one instruction with each kind of operand, its price, and the list", () => {
+test("tlbi: one instruction with each kind of operand, its findings, its price, a range, and the list", () => {
   held("tlbi-list", "tlbi");
   for (const instruction of ["vmalle1is", "vale2is, xzr", "aside1is, x3", "ipas2le1, x0"])
     held("tlbi", "tlbi", instruction);
   held("tlbi", "tlbi", "ripas2e1is, x0", "--xt", "0x5f8000040000");
+  held("tlbi", "tlbi", "ipas2e1is, x0", "--xt", "0x40000000", "--range", "0x40000000+1", "--el", "1");
+  held("tlbi-range", "tlbi", "--range", "0x40000000+513", "--lpa2", "--el", "1");
+  held("tlbi-range", "tlbi", "rvale1os", "--range", "va:0xffff800010000000+1024", "--ttl", "2", "--asid", "5");
   held("tlbi", "tlbi", "vmalls12e1is", "--host", "kvm-nested-7.2", "--shadow-leaves", "2");
   held("tlbi", "tlbi", "vmalle1", "--host", "bare-metal");
 });

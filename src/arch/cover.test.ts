@@ -9,11 +9,11 @@ import {
   type GranuleBits,
   operandRange,
   parseRange,
-  type Tables,
   tlbiOp,
   usualForm,
   type Wanted,
 } from "./index.js";
+import type { Tables } from "./operand-range.js";
 
 /** The bits of Xt. */
 const bits = (xt: bigint, high: number, low: number): bigint => BigInt.asUintN(high - low + 1, xt >> BigInt(low));

@@ -3,8 +3,10 @@
  * encodes, as Linux's __flush_tlb_range_op takes them, and the single-address form for what is left. An edge of the program:
  * addresses are bigints.
  */
+import { explainTlbi } from "./explain.js";
 import { levelShift } from "./geometry.js";
 import { encodeOperand, type GranuleBits, largestRange, singleFormOf } from "./operand.js";
+import { type Intent, type Lint, lintOperand } from "./operand-lint.js";
 import { type AddressRange, baseShift, GRANULE_NAME, hasLeaf, type Tables } from "./operand-range.js";
 import { TLBI_OPS, type TlbiOp } from "./tlbi.js";
 
@@ -17,6 +19,21 @@ export interface CoverStep extends AddressRange {
 /** A range to be covered. */
 export interface Wanted extends AddressRange {
   readonly kind: "ipa" | "va";
+}
+
+/** A cover, explained. */
+export interface Cover {
+  readonly range: Wanted;
+  readonly tables: Tables & { readonly granuleBits: GranuleBits };
+  readonly asid?: number;
+  readonly steps: readonly CoverStep[];
+  /** FEAT_ names of what they and their operands need */
+  readonly needs: readonly string[];
+  /** the DSBs that complete them on every PE they reach, the narrowest first */
+  readonly completedBy: readonly string[];
+  /** what is easily got wrong with the form, its operand apart */
+  readonly remarks: readonly string[];
+  readonly lint: readonly Lint[];
 }
 
 /** More single-address TLBIs than these are no plan: Linux itself flushes everything long before (MAX_DVM_OPS). */
@@ -129,6 +146,26 @@ function nextRange(
   const base = Number(BigInt.asUintN(37, at >> unit));
   const xt = encodeOperand({ kind, asid, granuleBits, ...range, ttl: level ?? 0, base });
   return { op, xt, start: at, end: at + (BigInt(range.granules) << BigInt(granuleBits)) };
+}
+
+/** {@link coverRange}, with what is to be known of the instructions; for the EL, tables and ASID of the intent (4 KiB by itself). */
+export function explainCover(op: TlbiOp, range: Wanted, intent: Omit<Intent, "range"> = {}): Cover {
+  const { granuleBits = 12, level, lpa2, asid } = intent;
+  const tables = { granuleBits, ...(level !== undefined && { level }), ...(lpa2 && { lpa2 }) };
+  const steps = coverRange(op, range, tables, asid);
+  const used = [...new Set(steps.map((step) => step.op))];
+  const { completedBy, remarks } = explainTlbi(op, 0);
+  return {
+    ...{ range, tables, ...(asid !== undefined && { asid }), steps },
+    needs: [
+      ...new Set([
+        ...used.flatMap((one) => one.needs),
+        ...(level === undefined ? [] : ["FEAT_TTL"]),
+        ...(lpa2 ? ["FEAT_LPA2"] : []),
+      ]),
+    ],
+    ...{ completedBy, remarks, lint: used.flatMap((one) => lintOperand(one, undefined, intent)) },
+  };
 }
 
 /**

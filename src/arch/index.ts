@@ -9,7 +9,7 @@ export {
   completes,
   completesTlbi,
 } from "./barrier.js";
-export { type CoverStep, coverRange, parseRange, usualForm, type Wanted } from "./cover.js";
+export { type Cover, type CoverStep, coverRange, explainCover, parseRange, usualForm, type Wanted } from "./cover.js";
 export { CPU_PROFILES, type CpuProfile, cpuProfile, withErratum } from "./cpu.js";
 export {
   AF,
@@ -59,9 +59,9 @@ export {
   singleFormOf,
   ttl4k,
 } from "./operand.js";
-export type { Intent, Lint, LintName } from "./operand-lint.js";
+export type { Intent, Lint } from "./operand-lint.js";
 export { lintOperand } from "./operand-lint.js";
-export { type AddressRange, GRANULE_NAME, operandRange, type Tables } from "./operand-range.js";
+export { type AddressRange, GRANULE_NAME, operandRange } from "./operand-range.js";
 export {
   type CachedEntry,
   type EntryKind,

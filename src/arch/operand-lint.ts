@@ -40,7 +40,7 @@ const PLACE = {
 } as const;
 
 /** The name of a finding, as documents and `--json` have it. */
-export type LintName = keyof typeof PLACE;
+type LintName = keyof typeof PLACE;
 
 /** A finding. */
 export interface Lint {
@@ -80,12 +80,13 @@ export function lintOperand(op: TlbiOp, xt: bigint | undefined, intent: Intent =
     );
   if (xt === undefined || op.operand === "none") return found;
   const fields = decodeXt(op.operand, xt);
+  // What an address in the wrong place spoils comes behind it.
+  lintAddress(xt, fields, intent, say);
   lintRes0(op, xt, fields, intent, say);
   lintGranule(fields, intent, say);
   lintTtl(fields, intent, say);
   if (intent.asid !== undefined && "asid" in fields && op.matchesAsid !== "any" && fields.asid !== intent.asid)
     say("asid-differs", `The operand says ASID ${fields.asid}, and ASID ${intent.asid} was meant.`);
-  lintAddress(xt, fields, intent, say);
   return found;
 }
 

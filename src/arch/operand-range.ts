@@ -32,7 +32,7 @@ const LPA2_SHIFT = 16;
 export const baseShift = (granuleBits: GranuleBits, lpa2 = false): number => (lpa2 ? LPA2_SHIFT : granuleBits);
 
 /** What a TTL field says: the granule and level of the leaf entry, no hint, or a value that is treated as no hint. */
-export type Ttl =
+type Ttl =
   | { readonly hint: false; readonly why: string; readonly reserved?: true }
   | { readonly hint: true; readonly level: number; readonly granuleBits: GranuleBits; readonly onlyWith?: "FEAT_LPA2" };
 

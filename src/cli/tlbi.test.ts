@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { encodeTlbi, TLBI_OPS } from "../arch/index.js";
+import { parseInstruction } from "../jobs/index.js";
 import { shootdown } from "./command.fixture.js";
-import { parseInstruction } from "./instruction.js";
 
 interface Options {
   readonly xt?: string;
@@ -183,4 +184,64 @@ test("--json gives words, values and addresses in hex, as strings", async () => 
     meaning: "4 KiB granule, leaf at level 2",
   });
   assert.deepEqual(operand.range, { start: "0x40200000", end: "0x40400000" });
+});
+
+test("a range is covered by its TLBIs with their operands, as text and as JSON, and each reads back as its part", async () => {
+  const range = ["--range", "0x40000000+513"];
+  const text = await output(range);
+  assert.match(text, /^2 TLBIs cover IPAs \[0x40000000, 0x40201000\): 2,052 KiB, 513 pages of 4 KiB$/m);
+  assert.match(text, /^RIPAS2E1IS +0x538000040000 +0x40000000 +2 MiB\nIPAS2E1IS +0x40200 +0x40200000 +4 KiB$/m);
+  const json = JSON.parse(await output(range, { json: true })) as {
+    instructions: { name: string; word: string; xt: string; range: object }[];
+  };
+  for (const { name, word, xt, range } of json.instructions)
+    for (const instruction of [`${name}, x0`, word]) {
+      const back = JSON.parse(await output(instruction, { xt, json: true })) as Record<string, unknown>;
+      assert.deepEqual([back.name, (back.operand as { range: object }).range, back.lint], [name, range, []]);
+    }
+});
+
+test("the form of a range is an instruction's name, with or without a register; granule, level, ASID and FEAT_LPA2 are options", async () => {
+  for (const form of ["rvale1os", "tlbi RVALE1OS, x3"])
+    assert.match(
+      await output([form, "--range", "va:0xffff800010000000+2560", "--ttl", "2", "--asid", "5"]),
+      // 2,560 pages are four leaves of 2 MiB in SCALE 2, NUM 0, and one more.
+      /^RVALE1OS .* 8 MiB\nVALE1OS .* 2 MiB$/m,
+    );
+  assert.match(await output(["--range", "0+3", "--granule", "64K"]), /^RIPAS2E1IS .* 128 KiB\nIPAS2E1IS .* 64 KiB$/m);
+  // Fifteen pages before the first 64 KiB, and one behind it.
+  assert.match(await output(["--range", "0x1000+16", "--lpa2"]), /^16 TLBIs cover/);
+  const many = await output(["ipas2e1is", "--range", "0+100"]);
+  assert.match(many, /^\.\.\. +60 more$/m, "a long list is shortened, and says by how much");
+});
+
+test("what is wrong with an operand is told by name and section, first of all the address in the wrong place", async () => {
+  const text = await output(["ipas2e1is, x0", "--range", "0x40000000+1", "--el", "1"], { xt: "0x40000000" });
+  assert.match(text, /^WRONG +why \(DDI 0487\)\nel-may-not /m);
+  assert.match(text, /^unshifted-address +The field holds 0x40000000, the address itself/m);
+  const kernel = await output("vae1is, x0", { xt: "0xffff800010000000" });
+  assert.match(kernel, /^WRONG +why \(DDI 0487\)\nunshifted-address\? (.*\n)*ttl-reserved /m);
+  const looks = await output("ipas2e1is, x0", { xt: "0x40000000" });
+  assert.match(looks, /^wrong\? +why \(DDI 0487\)\nunshifted-address\? /m, "it only looks so");
+  assert.doesNotMatch(await output("ipas2e1is, x0", { xt: "0x40000" }), /wrong/i);
+});
+
+test("a range that cannot be, and options that lead nowhere, are refused in a sentence", async () => {
+  await refused(["--range", "nonsense"], /^--range: expected IPA\+PAGES or va:ADDR\+PAGES/);
+  await refused(["vmalle1is", "--range", "0+1"], /^--range: VMALLE1IS takes no IPA$/);
+  await refused(["vae1is, x0", "--range", "0+1"], /^--range: VAE1IS takes no IPA$/, { xt: "1" });
+  await refused(["vae1is", "--range", "va:0+1"], /^--range: VAE1IS needs an ASID$/);
+  await refused(["--range", "0+1", "--asid", "65536"], /^--asid '65536': expected 0 to 65535$/);
+  await refused(["--range", "0+1", "--host", "bare-metal"], /^--host: expected one instruction/);
+  for (const option of ["granule=4K", "ttl=1", "lpa2", "asid=1", "el=1"])
+    await refused([`--${option}`], new RegExp(`^--${option.split("=")[0]}: expected an instruction`));
+});
+
+test("each finding that the contract names is explained in the commands' page", () => {
+  const page = readFileSync(new URL("../../docs/commands.md", import.meta.url), "utf8");
+  const parts = JSON.parse(readFileSync(new URL("../../docs/schema/parts.json", import.meta.url), "utf8")) as {
+    $defs: { lint: { items: { properties: { name: { enum: string[] } } } } };
+  };
+  for (const name of parts.$defs.lint.items.properties.name.enum)
+    assert.match(page, new RegExp(`^\\|(?: .*,)? ${name}(?:,.*)? \\| .* \\|$`, "m"));
 });

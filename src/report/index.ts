@@ -11,7 +11,7 @@ export { csv } from "./csv.js";
 export { differenceTable } from "./diff-view.js";
 export { foldedText } from "./folded.js";
 export { count } from "./format.js";
-export { compareJson, explanationJson, litmusJson, signOffJson, tlbiListJson } from "./json.js";
+export { compareJson, coverJson, explanationJson, litmusJson, signOffJson, tlbiListJson } from "./json.js";
 export { isUnexpected, litmusTable, testTable } from "./litmus-view.js";
 export { markdown, markdownList, type Titled, titledMarkdown } from "./markdown.js";
 export { tableParquet } from "./parquet.js";
@@ -38,7 +38,7 @@ export { proofText } from "./terminal/proof.js";
 export { showText } from "./terminal/show.js";
 export { sweepText, tornadoText } from "./terminal/sweep.js";
 export { coloured, warningText } from "./terminal/text.js";
-export { explanationText, tlbiListText, tlbiPriceText } from "./terminal/tlbi.js";
+export { coverText, explanationText, tlbiListText, tlbiPriceText } from "./terminal/tlbi.js";
 
 /** The report of a proof as one HTML file. */
 export async function renderProofReport(proof: Proof, made: Made): Promise<string> {

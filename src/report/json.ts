@@ -1,5 +1,5 @@
 /** What `--json` prints where it is not a value as it is found: these shapes are a contract, see docs/schema. */
-import { type Explanation, TLBI_OPS } from "../arch/index.js";
+import { type AddressRange, type Cover, type Explanation, encodeTlbi, TLBI_OPS } from "../arch/index.js";
 import type { CompareResult } from "../compare/index.js";
 import type { LitmusResult, Made } from "../jobs/index.js";
 import { type Executed, litmusAssumptions, type PolicyLine, type SignOff, type TracedStep } from "../prove/index.js";
@@ -21,6 +21,20 @@ export function explanationJson(e: Explanation): object {
         ...(operand.range && { range: { start: hex(operand.range.start), end: hex(operand.range.end) } }),
       },
     }),
+  };
+}
+
+/** A cover of a range: its TLBIs with their operands, addresses in hex, as strings. */
+export function coverJson({ range, tables, steps, ...rest }: Cover): object {
+  const { granuleBits, level, lpa2 = false } = tables;
+  const bytes = ({ start, end }: AddressRange) => ({ start: hex(start), end: hex(end) });
+  return {
+    range: { kind: range.kind, ...bytes(range) },
+    tables: { granuleBytes: 2 ** granuleBits, ...(level !== undefined && { level }), lpa2 },
+    instructions: steps.map((step) => ({
+      ...{ name: step.op.name, word: hex(encodeTlbi(step.op, 0)), xt: hex(step.xt), range: bytes(step) },
+    })),
+    ...rest,
   };
 }
 

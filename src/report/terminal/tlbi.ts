@@ -1,7 +1,11 @@
 /** What `shootdown tlbi` prints: what one TLBI is, what it costs, or the list of them all. */
 import {
+  type Cover,
+  type CoverStep,
   type ExplainedOperand,
   type Explanation,
+  GRANULE_NAME,
+  type Lint,
   type OperandField,
   type OperandKind,
   type Removal,
@@ -21,7 +25,6 @@ export function explanationText(e: Explanation, terminal: number): string {
   const width = Math.min(terminal, WIDEST);
   const { op1, CRn, CRm, op2, Rt } = e.encoding;
   const { stage1, stage2, combined } = e.removes;
-  const dsbs = e.completedBy.map((name) => name.replace("DSB ", "")).join(", ");
   const rows = [
     ["word", `${hex(e.word)} = SYS #${op1}, C${CRn}, C${CRm}, #${op2}, Rt ${Rt}`],
     ["regime", e.regime],
@@ -34,13 +37,60 @@ export function explanationText(e: Explanation, terminal: number): string {
           ["stage-2", removal(stage2)],
           ["combined", removal(combined)],
         ]),
-    ["completion", `a later DSB of loads and stores: ${dsbs}; not one of stores only (ST) or loads only (LD)`],
+    completion(e.completedBy),
   ];
   const sections = [tableText(wordTable(["TLBI", e.assembly.replace("TLBI ", "")], rows), width)];
   if (e.operand) sections.push(operandText(e.operand, width));
-  if (e.remarks.length > 0) sections.push(e.remarks.map((remark) => wrapped(`- ${remark}`, width, "  ")).join(""));
+  if (e.lint.length > 0) sections.push(lintText(e.lint, width));
+  if (e.remarks.length > 0) sections.push(remarksText(e.remarks, width));
   return sections.join("\n");
 }
+
+const completion = (dsbs: readonly string[]): string[] => [
+  "completion",
+  `a later DSB of loads and stores: ${dsbs.map((name) => name.replace("DSB ", "")).join(", ")}; not one of stores only (ST) or loads only (LD)`,
+];
+
+const remarksText = (remarks: readonly string[], width: number): string =>
+  remarks.map((remark) => wrapped(`- ${remark}`, width, "  ")).join("");
+
+/** What is wrong, by name, with its section of the manual. */
+function lintText(lint: readonly Lint[], width: number): string {
+  const rows = lint.map(({ name, certain, sentence, section }) => [
+    certain ? name : `${name}?`,
+    `${sentence} (${section})`,
+  ]);
+  const head = lint.some(({ certain }) => certain) ? "WRONG" : "wrong?";
+  return tableText(wordTable([head, "why (DDI 0487)"], rows), width);
+}
+
+/** Rows of a cover that are shown; of more the first and the last. */
+const MOST_ROWS = 40;
+
+/** The TLBIs that cover a range, with their operands, as text. Ends with a newline. */
+export function coverText(cover: Cover, terminal: number): string {
+  const width = Math.min(terminal, WIDEST);
+  const { range, tables, steps, needs } = cover;
+  const pages = (range.end - range.start) >> BigInt(tables.granuleBits);
+  const head = [
+    `${count(steps.length)} ${steps.length === 1 ? "TLBI covers" : "TLBIs cover"} ${range.kind.toUpperCase()}s [${hex(range.start)}, ${hex(range.end)}):`,
+    `${size(range.end - range.start)}, ${count(Number(pages))} ${pages === 1n ? "page" : "pages"} of ${GRANULE_NAME[tables.granuleBits]}`,
+    tables.level === undefined ? "" : `, leaves at level ${tables.level}`,
+    cover.asid === undefined ? "" : `, ASID ${cover.asid}`,
+  ];
+  const hidden = steps.length - MOST_ROWS;
+  const shown = hidden > 0 ? [...steps.slice(0, MOST_ROWS - 1), undefined, steps.at(-1)!] : steps;
+  const rows = shown.map((step) => (step ? stepRow(step) : ["...", `${count(hidden)} more`, "", ""]));
+  const sections = [
+    wrapped(`${head[0]} ${head.slice(1).join("")}`, width, "  "),
+    tableText(wordTable(["TLBI", "Xt", "from", "bytes"], rows), width),
+    tableText(wordTable(["needs", needs.join(", ") || "nothing optional"], [completion(cover.completedBy)]), width),
+  ];
+  if (cover.lint.length > 0) sections.push(lintText(cover.lint, width));
+  return [...sections, remarksText(cover.remarks, width)].join("\n");
+}
+
+const stepRow = ({ op, xt, start, end }: CoverStep): string[] => [op.name, hex(xt), hex(start), size(end - start)];
 
 function operandText({ value, fields, range }: ExplainedOperand, width: number): string {
   if (value === undefined) {

@@ -1,5 +1,18 @@
-/** The instruction that a user names on the command line, and the value of its operand register. */
-import { decodeTlbi, nameOtherWord, TLBI_OPS, type TlbiOp, tlbiIndex } from "../arch/index.js";
+/** The TLBI that a user names on the command line, the value of its operand register, and what it is for. */
+import {
+  type Cover,
+  decodeTlbi,
+  explainCover,
+  type Intent,
+  nameOtherWord,
+  parseRange,
+  TLBI_OPS,
+  type TlbiOp,
+  tlbiIndex,
+  tlbiOp,
+  usualForm,
+  type Wanted,
+} from "../arch/index.js";
 import { didYouMean, InputError } from "../input/index.js";
 
 /** A TLBI with its register: X<rt>, 31 = XZR or none. */
@@ -10,9 +23,9 @@ export interface TypedTlbi {
 
 /**
  * Reads "ripas2e1is, x0", "tlbi vmalls12e1is" or an instruction word ("0xd50c83df", or as objdump prints it, "d50c83df").
- * Throws an InputError when it is no TLBI of EL1&0 or EL2, or its register is missing, unwanted or malformed.
+ * Throws an InputError when it is no TLBI of EL1&0 or EL2, or its register is missing (unless it need not be there), unwanted or malformed.
  */
-export function parseInstruction(text: string): TypedTlbi {
+export function parseInstruction(text: string, needsRegister = true): TypedTlbi {
   const trimmed = text.trim();
   if (/^(0x[0-9a-f]*|[0-9a-f]{8})$/i.test(trimmed)) return parseWord(trimmed);
   const [, name = "", comma, register = ""] = /^(?:tlbi\s+)?([^\s,]*)\s*(,?)\s*(.*)$/i.exec(trimmed)!;
@@ -26,6 +39,7 @@ export function parseInstruction(text: string): TypedTlbi {
       throw new InputError(`'${trimmed}': ${op.name} takes no operand register, expected '${spelt}'`);
     return { op, rt: 31 };
   }
+  if (!needsRegister && comma + register === "") return { op, rt: 0 };
   if (register === "") throw new InputError(`'${trimmed}': ${op.name} needs an operand register, as in '${spelt}, x0'`);
   const rt = registerNumber(register);
   if (rt === undefined || comma === "")
@@ -58,6 +72,56 @@ export function parseXt(text: string, { op, rt }: TypedTlbi): bigint {
   if (op.operand === "none") throw new InputError(`--xt: ${op.name} takes no operand`);
   if (rt === 31 && value !== 0n) throw new InputError(`--xt '${text}': the operand register is XZR, which reads as 0`);
   return value;
+}
+
+/** What an instruction is for, as options say it. */
+export interface IntentOptions {
+  readonly range?: string;
+  readonly granule?: "4K" | "16K" | "64K";
+  readonly ttl?: string;
+  readonly lpa2?: true;
+  readonly asid?: string;
+  readonly el?: "1" | "2";
+}
+
+const GRANULE = { "4K": 12, "16K": 14, "64K": 16 } as const;
+
+/** The options as what is meant, of a TLBI whose operand must name such a range; where there is one, the tables have 4 KiB unless they say otherwise. Throws an InputError. */
+export function intentOf(
+  { range, granule, ttl, lpa2, asid, el }: IntentOptions,
+  op?: TlbiOp,
+): Intent & { range?: Wanted } {
+  if (asid !== undefined && (!/^(0x[0-9a-f]+|\d+)$/i.test(asid) || Number(asid) > 0xffff))
+    throw new InputError(`--asid '${asid}': expected 0 to 65535`);
+  const granuleBits = granule ? GRANULE[granule] : range === undefined ? undefined : GRANULE["4K"];
+  const wanted = range === undefined ? undefined : told("--range: ", () => parseRange(range, granuleBits));
+  if (wanted && op && !op.operand.startsWith(wanted.kind))
+    throw new InputError(`--range: ${op.name} takes no ${wanted.kind.toUpperCase()}`);
+  return {
+    ...(granuleBits && { granuleBits }),
+    ...(wanted && { range: wanted }),
+    ...(ttl !== undefined && { level: Number(ttl) }),
+    ...(lpa2 && { lpa2 }),
+    ...(asid !== undefined && { asid: Number(asid) }),
+    ...(el && { el: el === "1" ? 1 : 2 }),
+  };
+}
+
+/** The TLBIs of a form that cover the range of the options: of the usual form where none is named. Throws an InputError. */
+export function coverOf(form: string, options: IntentOptions): Cover {
+  const { range, ...intent } = intentOf(options);
+  if (range === undefined) throw new InputError("--range: expected IPA+PAGES or va:ADDR+PAGES");
+  const op = form === "" ? tlbiOp(usualForm(range.kind, intent.asid)) : parseInstruction(form, false).op;
+  return told("--range: ", () => explainCover(op, range, intent));
+}
+
+/** What `make` gives; what it says of a value that cannot be, as an InputError. */
+function told<T>(before: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw error instanceof RangeError ? new InputError(before + error.message) : error;
+  }
 }
 
 /** "; did you mean ...?" with the names nearest to a wrong one, or where the list is. */
