@@ -14,6 +14,8 @@ export const RULES = {
   "walk-caches": "a TLB may hold table descriptors of the walk, and go on walking from them (D8.16)",
   "physical-caches":
     "without FEAT_nTLBPA a walk may take a former valid value of a descriptor's location (ID_AA64MMFR1_EL1.nTLBPA)",
+  "physical-refill":
+    "a physical translation cache is filled by walks: it has a former value only if its PE could walk for the regime while memory had it, after the last TLBI that removes it (D8.1, D8.16)",
   "not-cached-invalid":
     "an entry that would give a Translation, Address size or Access flag fault is not held in a TLB (D8.16)",
   "vmid-match": "an entry of the EL1&0 regime is used, and invalidated, under its VMID only (D8.16)",

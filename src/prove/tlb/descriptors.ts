@@ -2,7 +2,7 @@
 import { AF, CONTIG_HI, outputPage, TABLE_OR_PAGE, VALID } from "../../arch/index.js";
 import { Unsupported } from "../program.js";
 import type { Cells } from "./cells.js";
-import { C_LEAF, C_STEP, type Catalogue, type Context, S2_LEAF, S2_STEP } from "./entry.js";
+import { C_LEAF, C_STEP, type Catalogue, type Context, type Regime, S2_LEAF, S2_STEP } from "./entry.js";
 import type { Knowledge } from "./knowledge.js";
 import { INVALIDATE, type Timeline } from "./timeline.js";
 import type { Values } from "./values.js";
@@ -90,6 +90,8 @@ export class Descriptors {
     private readonly catalogue: Catalogue,
     private readonly knowledge: Knowledge,
     private readonly physicalCaches: boolean,
+    /** whether a PE could walk for a regime at one of the times from `from` to `to` */
+    private readonly walks: (pe: number, regime: Regime, from: number, to: number) => boolean,
   ) {}
 
   /** True when a walk has read the cell as a descriptor. */
@@ -165,8 +167,10 @@ export class Descriptors {
       const former = this.decode(before === 0 ? this.cells.initial[cell]! : timeline.value[before]!);
       if (isUsable(former, level) && (isTable(former, level) || former.af)) {
         const probe = this.probe(walk, former, page, level);
-        if (this.invalidated(walk.pe, probe, w, t)) break;
-        if (former !== memory && !cached.includes(former)) cached.push(former);
+        const emptied = this.invalidated(walk.pe, probe, before, t);
+        if (emptied >= w) break;
+        const filled = this.walks(walk.pe, walk.context.regime, emptied, w - 1);
+        if (filled && former !== memory && !cached.includes(former)) cached.push(former);
       }
       w = before;
     }
@@ -180,12 +184,12 @@ export class Descriptors {
     return this.catalogue.entry(kind, context.regime, context.vmid, asid, page, level, PROBE, -1);
   }
 
-  /** True when a TLBI that removes the entry reaches the PE at a time from `from` to `to`. */
-  private invalidated(pe: number, entry: number, from: number, to: number): boolean {
+  /** When the last TLBI that removes the entry reaches the PE after `from` and not after `to`; `from` where there is none. */
+  private invalidated(pe: number, entry: number, from: number, to: number): number {
     const { timeline } = this;
-    for (let i = from; i <= to; i++)
+    for (let i = to; i > from; i--)
       if (timeline.kind[i] === INVALIDATE && timeline.pe[i] === pe && this.catalogue.matches(timeline.what[i]!, entry))
-        return true;
-    return false;
+        return i;
+    return from;
   }
 }
