@@ -43,7 +43,7 @@ const ASSUMPTIONS = {
   },
   "one-domain": {
     words:
-      "TLBs are private to a PE (no CnP); all PEs are in one Inner Shareable domain; memory is Normal, cacheable and coherent.",
+      "TLBs are private to a PE (no CnP); all PEs are in one Inner Shareable domain; memory is Normal, cacheable and coherent, but for the XS attribute where MAIR_ELx is set.",
   },
   "software-updates": {
     words:

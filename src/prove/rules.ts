@@ -63,6 +63,7 @@ export const RULES = {
   "fault-order":
     "dependencies and release order what a store writes, not its walk and not its fault; barriers and acquires order a fault too (B2.3)",
   ets2: "FEAT_ETS2: a walk that gives a Translation or Access flag fault comes after every access before it in program order; any walk comes after what a DSB before it covers (B2.3, D8.2)",
+  xs: "neither a TLBI with nXS nor a DSB with nXS waits for accesses of memory with the XS attribute, such as Device memory (FEAT_XS, C5.5, B2.3)",
   "repeat-tlbi":
     "CVE-2025-10263: a broadcast TLBI and its DSB may complete before another PE's writes through the entry are observed; one more broadcast TLBI and DSB wait for them",
   "hardware-flag":

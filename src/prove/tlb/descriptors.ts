@@ -18,6 +18,8 @@ export interface Decoded {
   readonly table: boolean;
   readonly page: number;
   readonly ap: number;
+  /** AttrIndx of stage 1 */
+  readonly attributes: number;
   /** APTable is not 0, if this is a table descriptor */
   readonly apTable: boolean;
   readonly af: boolean;
@@ -44,6 +46,11 @@ export function isUsable(d: Decoded, level: number): boolean {
 }
 /** A leaf of stage 1 that is read-only until the first write makes it writable (D8.5). */
 export const isClean = (d: Decoded, { hd }: Context): boolean => hd && d.dbm && (d.ap & 2) !== 0;
+
+/** What counts of a leaf of stage 1 besides its output address: AP + 4 * clean + 8 * XS. */
+export const payloadOf = (ap: number, clean: boolean, xs: boolean): number => ap + (clean ? 4 : 0) + (xs ? 8 : 0);
+/** The XS attribute that MAIR_ELx gives a leaf of stage 1. */
+export const hasXs = (attributes: number, { xs }: Context): boolean => ((xs >> attributes) & 1) !== 0;
 
 /** The page of an output address: the leaf's base and the rest of the input page. */
 export const within = (base: number, page: number, level: number): number => {
@@ -120,6 +127,7 @@ export class Descriptors {
         table: (lo & TABLE_OR_PAGE) !== 0,
         page: outputPage(lo, hi),
         ap: (lo >>> 6) & 3,
+        attributes: (lo >>> 2) & 7,
         apTable: ((hi >>> 29) & 3) !== 0,
         af: (lo & AF) !== 0,
         contiguous: (hi & CONTIG_HI) !== 0,
