@@ -54,7 +54,8 @@ export class Translations {
       const seen = new Map<number, number>();
       const tried: (Update & { readonly removed: number })[] = [];
       for (let t = Math.min(earliest, faultFrom); t <= timeline.n; t++) {
-        const { entries, faults, updates } = cache.results(index, context, page, t);
+        const { entries, faults, updates, conflict } = cache.results(index, context, page, t);
+        if (conflict && t >= earliest) this.run.amalgamated(s, page, conflict);
         if (t >= earliest)
           for (const entry of entries) {
             // Held since an earlier time that serves as well, and not removed since: nothing new.

@@ -4,7 +4,7 @@ import { Unsupported } from "../program.js";
 import type { Cells } from "./cells.js";
 import { C_LEAF, C_STEP, type Catalogue, type Context, type Regime, S2_LEAF, S2_STEP } from "./entry.js";
 import type { Knowledge } from "./knowledge.js";
-import { INVALIDATE, type Timeline } from "./timeline.js";
+import { INVALIDATE, type Timeline, WRITE } from "./timeline.js";
 import type { Values } from "./values.js";
 
 const NG = 1n << 11n;
@@ -109,6 +109,21 @@ export class Descriptors {
   /** True when walks read the cell, and a thread writes it. */
   changes(cell: number): boolean {
     return this.known.has(cell) && this.knowledge.written.has(this.cells.pa[cell]!);
+  }
+
+  /** True when by then a thread has written a valid descriptor where another was. */
+  replaced(t: number): boolean {
+    const { timeline, cells } = this;
+    for (let i = t; i > 0; i--) {
+      const cell = timeline.what[i]!;
+      if (timeline.kind[i] !== WRITE || !this.known.has(cell) || !this.decode(timeline.value[i]!).valid) continue;
+      for (let k = i - 1; k >= 0; k--) {
+        if (k > 0 && (timeline.kind[k] !== WRITE || timeline.what[k] !== cell)) continue;
+        const former = k > 0 ? timeline.value[k]! : cells.initial[cell]!;
+        if (former !== timeline.value[i] && this.decode(former).valid) return true;
+      }
+    }
+    return false;
   }
 
   /** The id of a descriptor's value with its access flag set, and, if `dirty`, writable. */

@@ -28,7 +28,13 @@ export interface Result {
   readonly faults: readonly WalkFault[];
   /** ways through a leaf descriptor that the walk itself changes */
   readonly updates: readonly { readonly update: Update; readonly leaf: Leaf }[];
+  /** two of the entries that may not be held together: their output address, their size, or an attribute differs */
+  readonly conflict: readonly [Leaf, Leaf] | undefined;
 }
+
+/** True where going from one leaf to the other takes break-before-make (D8.16). */
+const conflicting = (a: Leaf, b: Leaf): boolean =>
+  a.page !== b.page || a.xs !== b.xs || a.level !== b.level || a.level2 !== b.level2;
 
 /** Ways to hide own writes from a walk; over this many the test is unsupported. */
 const MAX_HIDDEN = 256;
@@ -184,10 +190,19 @@ export class MayCache {
     if (result === undefined) {
       const walk = this.walk(pe, context, t, bits.slice());
       walk.fill(vaPage);
-      result = { entries: walk.leaves(vaPage), faults: walk.faults, updates: walk.updates };
+      const entries = walk.leaves(vaPage);
+      result = { entries, faults: walk.faults, updates: walk.updates, conflict: this.conflict(entries, t) };
       results.set(key, result);
     }
     return result;
+  }
+
+  private conflict(entries: readonly number[], t: number): Result["conflict"] {
+    if (entries.length < 2 || !this.descriptors.replaced(t)) return undefined;
+    const { catalogue } = this;
+    const [first, ...others] = entries.map((id) => catalogue.leaves[catalogue.entries[id]!.payload]!);
+    const other = others.find((leaf) => conflicting(first!, leaf));
+    return other && [first!, other];
   }
 
   /** The access flags that walks of the PE for its live contexts may set at a time, be it ahead of any access. */
