@@ -46,6 +46,7 @@ export const RULES = {
   "context-sync":
     "a change of VTTBR_EL2 or TTBRn_EL1 is certain to be seen only after a context synchronisation event (D19, B2.3)",
   "isb-order": "after a context synchronisation event instructions, and their walks, begin anew (B2.3)",
+  cnp: "TTBRn_EL1.CnP = 1 lets a PE share entries with every PE that has it too (D8.16, D19): with one such PE it says nothing, several are unsupported",
   "stage1-off":
     "after SCTLR_ELx.M = 0 and a context synchronisation event no entry is used that was filled while stage 1 was on (D8.2)",
   "out-of-context": "while a PE executes at EL2, it does not walk for EL1&0: that regime is out of context (D8.1)",

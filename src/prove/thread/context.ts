@@ -78,8 +78,6 @@ const FIELDS: Readonly<Partial<Record<string, readonly Field[]>>> = {
     field("DS", 32),
   ],
   TCR_EL2: [field("T0SZ", 0, 6, 16), field("TG0", 14, 2), field("HA", 21), field("HD", 22), field("DS", 32)],
-  TTBR0_EL1: [CNP],
-  TTBR1_EL1: [CNP],
   VTTBR_EL2: [CNP],
   TTBR0_EL2: [CNP],
 };
@@ -93,6 +91,10 @@ export function refuseFields(register: string, value: bigint): void {
     if (found !== modelled) throw new Unsupported(`${register}.${name} = ${found}${means ? `: ${means}` : ""}`);
   }
 }
+
+/** True when a register and its value let the PE share entries of stage 1 with every other PE that has CnP = 1 there. */
+export const sharesEntries = (register: string, value: bigint): boolean =>
+  (register === "TTBR0_EL1" || register === "TTBR1_EL1") && (value & 1n) !== 0n;
 
 /** The page of a TTBR's or VTTBR's table. */
 const pageOfTable = (ttbr: bigint): number => Number((ttbr & 0xffff_ffff_ffffn) >> 12n);

@@ -9,7 +9,6 @@ import { Accesses } from "./access.js";
 import { latestTlbi, orderBy } from "./barriers.js";
 import { Code } from "./code.js";
 import { compute } from "./compute.js";
-import { refuseFields } from "./context.js";
 import { leastEl, UNDEFINED } from "./exception.js";
 import { executeTlbi } from "./invalidate.js";
 import { Regimes } from "./regime.js";
@@ -125,7 +124,7 @@ export class ThreadRun implements Run {
     s[EL] = thread.el;
     s[SP] = thread.sp;
     for (const [r, value] of Object.entries(thread.registers)) setReg(s, Number(r), world.values.id(value), 0);
-    for (const [name, value] of Object.entries(thread.sysregs)) refuseFields(name, value);
+    for (const [name, value] of Object.entries(thread.sysregs)) world.takes(this.index, name, value);
     ALL_SYSREGS.forEach((name, place) => {
       setSysreg(s, place, world.values.id(initialSysreg(thread, name)), 0);
     });

@@ -16,7 +16,15 @@ import {
   Timeline,
   Values,
 } from "../tlb/index.js";
-import { EL2_REGISTERS, EL10_REGISTERS, el2Context, el10Context, vmidOf } from "./context.js";
+import {
+  EL2_REGISTERS,
+  EL10_REGISTERS,
+  el2Context,
+  el10Context,
+  refuseFields,
+  sharesEntries,
+  vmidOf,
+} from "./context.js";
 import { MAX_SLOTS, sysregPlace } from "./state.js";
 
 /** What ends an exploration early. */
@@ -72,6 +80,8 @@ export class World {
   private readonly el10: Made[] = [];
   private readonly el2: Made[] = [];
   private readonly slots = new Map<number, number>();
+  /** PEs that have had CnP = 1 in a TTBRn_EL1 */
+  private readonly sharing = new Set<number>();
 
   constructor(
     readonly program: Program,
@@ -128,6 +138,15 @@ export class World {
     const alone = [this.catalogue.context(make(ids))] as const;
     list.push({ ids, alone });
     return alone;
+  }
+
+  /** A PE has a value in a register. Throws {@link Unsupported} when that says what is not modelled. */
+  takes(pe: number, register: string, value: bigint): void {
+    refuseFields(register, value);
+    if (!sharesEntries(register, value)) return;
+    this.sharing.add(pe);
+    if (this.sharing.size > 1 && this.model.cnp)
+      throw new Unsupported(`${register}.CnP = 1 on several PEs, which share TLB entries`);
   }
 
   /** The slot of a memory location in the threads' states. */
