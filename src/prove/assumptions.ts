@@ -1,6 +1,6 @@
 /**
  * What every verdict takes for given besides the rules: named, and said beside the verdicts. Those that a rule of the model
- * stands for can be switched off, to see what hangs on them.
+ * stands for can be switched off, to see what hangs on them; of the others it is said that they cannot.
  */
 import type { Setting } from "./occasion/index.js";
 import type { Rule } from "./rules.js";
@@ -43,7 +43,7 @@ const ASSUMPTIONS = {
   },
   "one-domain": {
     words:
-      "TLBs are private to a PE (no CnP); all PEs are in one Inner Shareable domain; memory is Normal, cacheable and coherent.",
+      "TLBs are private to a PE (no two have CnP = 1 in a TTBR); all PEs are in one Inner Shareable domain; memory is Normal, cacheable and coherent, but for the XS attribute where MAIR_ELx is set.",
   },
   "software-updates": {
     words:
@@ -77,7 +77,11 @@ interface Told {
 const told = (without: readonly string[], of: readonly (readonly [Name, Assumption])[]): Told[] =>
   of.map(([name, { words, rule }]) => {
     const off = without.includes(name);
-    const how = rule !== undefined && !off ? ` (--without ${name} shows what hangs on that.)` : "";
+    const how = off
+      ? ""
+      : rule !== undefined
+        ? ` (--without ${name} shows what hangs on that.)`
+        : " (It cannot be switched off.)";
     return { name, off, text: `${off ? "Not assumed: " : ""}${words}${how}` };
   });
 

@@ -101,6 +101,10 @@ export function finalStates(program: Program, observed: readonly Observed[], opt
   return verdict === "unknown" || verdict === "unsupported" ? { rows, incomplete: { verdict, reason } } : { rows };
 }
 
+/** Each mask of the one with each of the others. */
+const joined = (masks: ReadonlySet<number>, others: readonly number[]): Set<number> =>
+  new Set([...masks].flatMap((a) => others.map((b) => a | b)));
+
 class Search {
   readonly world: World;
   timelines = 0;
@@ -109,6 +113,8 @@ class Search {
   private best: readonly Step[] | undefined;
   private bestScore = Number.POSITIVE_INFINITY;
   private satisfying = 0;
+  /** an access on which a satisfying execution may hang, had it used an amalgam of two entries */
+  private amalgam: World["amalgam"];
 
   constructor(
     program: Program,
@@ -154,6 +160,7 @@ class Search {
   finals(): readonly (readonly bigint[])[] {
     for (const thread of this.threads) thread.begin();
     this.node([]);
+    this.refuseAmalgams();
     const { values } = this.world;
     return [...this.met].map((key) => {
       const [outcomes, memory] = key.split(";").map((part) => part.split(",").map(Number));
@@ -197,9 +204,23 @@ class Search {
     this.node([]);
     const { states } = this.world;
     const { timelines } = this;
-    return this.best
-      ? { verdict: "allowed", states, timelines, witness: this.best }
-      : { verdict: "forbidden", states, timelines };
+    if (this.best) return { verdict: "allowed", states, timelines, witness: this.best };
+    this.refuseAmalgams();
+    return { verdict: "forbidden", states, timelines };
+  }
+
+  /** What an access gives that uses an amalgam of two entries is not known: then that nothing was found does not count. */
+  private refuseAmalgams(): void {
+    if (this.amalgam === undefined) return;
+    const { program } = this.world;
+    const { pe, page, leaves } = this.amalgam;
+    const name = (names: ReadonlyMap<number, string>, at: number): string =>
+      names.get(at * 4096) ?? `0x${(at * 4096).toString(16)}`;
+    const [one, other] = leaves.map((leaf) => name(program.names.physical, leaf.page));
+    const how = one === other ? `two kinds of entries of ${one}` : `entries of ${one} and of ${other}`;
+    throw new Unsupported(
+      `break-before-make violation: for ${name(program.names.virtual, page)} thread ${program.threads[pe]!.name} may hold ${how} and use an amalgam`,
+    );
   }
 
   /** One timeline, as it stands: is it complete, and what may come next? `before` are the runs without its last event. */
@@ -211,9 +232,11 @@ class Search {
         ? (this.unseen(i, before[i]) ?? thread.run(this.world.reduces ? before[i] : undefined))
         : undefined,
     );
-    if (runs.every((run) => run === undefined || run.outcomes.size > 0)) {
-      this.judge(this.threads.map((thread, i) => (runs[i] ?? thread.run()).outcomes));
+    if (runs.every((run) => run === undefined || run.outcomes.size + run.amalgams.size > 0)) {
+      const all = this.threads.map((thread, i) => runs[i] ?? thread.run());
+      if (runs.every((run) => run === undefined || run.outcomes.size > 0)) this.judge(all.map((run) => run.outcomes));
       if (this.satisfying >= COMPARED) return;
+      this.judgeAmalgams(all);
     }
     for (const candidates of [...runs.map((run) => run?.candidates ?? []), this.flags()])
       for (const c of candidates) {
@@ -276,11 +299,7 @@ class Search {
       return;
     }
     let masks = new Set<number>([0]);
-    for (const set of outcomes) {
-      const next = new Set<number>();
-      for (const a of masks) for (const b of set) next.add(a | b);
-      masks = next;
-    }
+    for (const set of outcomes) masks = joined(masks, [...set]);
     const memory = this.memoryMask();
     for (const mask of masks)
       if (this.condition.holds(mask, memory)) {
@@ -288,6 +307,18 @@ class Search {
         this.witness(outcomes, mask);
         return;
       }
+  }
+
+  /** Could the condition hold here if whatever may come of accesses through amalgams came of them? */
+  private judgeAmalgams(runs: readonly Runs[]): void {
+    if (this.amalgam !== undefined || runs.every((run) => run.amalgams.size === 0)) return;
+    const memory = this.memoryMask();
+    for (const one of runs) {
+      let masks = one.amalgams;
+      for (const other of runs) if (other !== one) masks = joined(masks, [...other.outcomes, ...other.amalgams]);
+      for (const mask of masks)
+        if (this.observed || this.condition.holds(mask, memory)) this.amalgam = this.world.amalgam;
+    }
   }
 
   private memoryMask(): number {

@@ -202,6 +202,8 @@ export interface Program {
   readonly memory: InitialMemory;
   readonly names: Names;
   readonly final: Condition;
+  /** true: a change of a valid descriptor without break-before-make is one like others, as herd's model has it */
+  readonly ordinaryChanges?: true;
 }
 
 /** What the tool does not model; the verdict is `unsupported`. */

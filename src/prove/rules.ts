@@ -14,6 +14,8 @@ export const RULES = {
   "walk-caches": "a TLB may hold table descriptors of the walk, and go on walking from them (D8.16)",
   "physical-caches":
     "without FEAT_nTLBPA a walk may take a former valid value of a descriptor's location (ID_AA64MMFR1_EL1.nTLBPA)",
+  "physical-refill":
+    "a physical translation cache is filled by walks: it has a former value only if its PE could walk for the regime while memory had it, after the last TLBI that removes it (D8.1, D8.16)",
   "not-cached-invalid":
     "an entry that would give a Translation, Address size or Access flag fault is not held in a TLB (D8.16)",
   "vmid-match": "an entry of the EL1&0 regime is used, and invalidated, under its VMID only (D8.16)",
@@ -22,6 +24,8 @@ export const RULES = {
     "ASIDs have 8 bits unless TCR_EL1.AS = 1, VMIDs unless VTCR_EL2.VS = 1: the upper ones are ignored (D8.16, D19)",
   "asid-select": "TCR_EL1.A1 says which TTBRn_EL1 the ASID comes from (D19, TCR_EL1)",
   "address-match": "a TLBI by address applies to the entries of that address only (C5.5)",
+  "break-before-make":
+    "where a valid descriptor is changed without break-before-make, an access may use an amalgam of the old and the new entry: what would be forbidden is unsupported (D8.16)",
   "ttl-hint":
     "a TLBI with a hint (TTL, TG) of another granule or level than the entry's, or with a range not aligned to its hint, need not remove it (C5.5)",
   "last-level": "VAL*, IPAS2L*: only entries of the last level need go (C5.5)",
@@ -42,6 +46,7 @@ export const RULES = {
   "context-sync":
     "a change of VTTBR_EL2 or TTBRn_EL1 is certain to be seen only after a context synchronisation event (D19, B2.3)",
   "isb-order": "after a context synchronisation event instructions, and their walks, begin anew (B2.3)",
+  cnp: "TTBRn_EL1.CnP = 1 lets a PE share entries with every PE that has it too (D8.16, D19): with one such PE it says nothing, several are unsupported",
   "stage1-off":
     "after SCTLR_ELx.M = 0 and a context synchronisation event no entry is used that was filled while stage 1 was on (D8.2)",
   "out-of-context": "while a PE executes at EL2, it does not walk for EL1&0: that regime is out of context (D8.1)",
@@ -61,6 +66,7 @@ export const RULES = {
   "fault-order":
     "dependencies and release order what a store writes, not its walk and not its fault; barriers and acquires order a fault too (B2.3)",
   ets2: "FEAT_ETS2: a walk that gives a Translation or Access flag fault comes after every access before it in program order; any walk comes after what a DSB before it covers (B2.3, D8.2)",
+  xs: "neither a TLBI with nXS nor a DSB with nXS waits for accesses of memory with the XS attribute, such as Device memory (FEAT_XS, C5.5, B2.3)",
   "repeat-tlbi":
     "CVE-2025-10263: a broadcast TLBI and its DSB may complete before another PE's writes through the entry are observed; one more broadcast TLBI and DSB wait for them",
   "hardware-flag":

@@ -94,7 +94,9 @@ test("in herd's form a test has the verdict that it has in isla's; stage 2, EL2,
       reasons.add(error.message.replace(/, which herd's form cannot say$/, ""));
       continue;
     }
-    assert.equal(verdict(there, file), verdict(text, file), `${file}\n${there}`);
+    // What hangs on an amalgam of two entries is ordinary in herd's form: nothing else makes it allowed.
+    const here = verdict(text, file);
+    assert.equal(verdict(there, file), here === "unsupported" ? "forbidden" : here, `${file}\n${there}`);
     same++;
   }
   assert.ok(same >= 50, `${same} tests have both forms`);

@@ -96,7 +96,7 @@ class Translation {
       else this.fault(shown.fault, shown.line);
     const final: Condition = filter ? { kind: "and", of: [passes, condition] } : condition;
     return {
-      program: { name, threads, memory, names, final },
+      program: { name, threads, memory, names, final, ordinaryChanges: true },
       proposition: condition,
       filter: passes,
       looks: this.looks(),

@@ -17,6 +17,7 @@ import {
   FAULTS,
   MONITOR,
   MONITOR_TIME,
+  NO_XS,
   PC,
   raise,
   reg,
@@ -145,6 +146,12 @@ export class Accesses {
     return cell;
   }
 
+  /** What a DSB waits for of an access, by VRD or VWR: one with nXS not for that of memory with the XS attribute. */
+  private waitedFor(next: State, place: number, view: number, { leaf }: Walked): void {
+    raise(next, place, view);
+    if (!leaf!.xs || !this.run.world.model.xs) raise(next, place + NO_XS, view);
+  }
+
   /** The access is done: on from its state, with what happened for stories. */
   private goOn(next: State, done: Omit<AccessTrail, "kind">): boolean {
     return this.run.noted({ kind: "access", ...done }, () => this.run.explore(next));
@@ -161,7 +168,7 @@ export class Accesses {
       if (view >= walk.deadline) return;
       const next = s.slice();
       setReg(next, at.rt, this.moved(value, at.size), picked(deps, allOf(address.pick)));
-      raise(next, VRD, view);
+      this.waitedFor(next, VRD, view, walk);
       if (at.acquire !== "none" && world.model["acquire-release"]) raise(next, VACQ, view);
       raise(next, VSPEC, Math.max(address.pick, translated));
       accessed(world, next, cell, view);
@@ -211,7 +218,7 @@ export class Accesses {
         }
         const from = Math.max(address.view, dataView(data));
         handOn(world, next, cell, time, handed(from, data, at.status !== undefined));
-        this.written(next, at, cell, time, Math.max(address.pick, translated));
+        this.written(next, at, cell, time, Math.max(address.pick, translated), walk);
         return this.goOn(next, { at, read: false, value: value, va: address.va, cell, time, view: time, walk });
       },
     );
@@ -228,8 +235,8 @@ export class Accesses {
   }
 
   /** A write has its place in the timeline; `decided` are its address and its translation. */
-  private written(next: State, at: Store | Atomic, cell: number, time: number, decided: number): void {
-    raise(next, VWR, time);
+  private written(next: State, at: Store | Atomic, cell: number, time: number, decided: number, walk: Walked): void {
+    this.waitedFor(next, VWR, time, walk);
     raise(next, VSPEC, decided);
     accessed(this.run.world, next, cell, time);
     if (at.release) raise(next, VREL, time);
@@ -250,7 +257,7 @@ export class Accesses {
       const access = { at, va: address.va, cell, walk };
       if (value === undefined) {
         const next = s.slice();
-        this.atomicRead(next, at, cell, old, view, resultDeps(world, s, at, read, false));
+        this.atomicRead(next, at, cell, old, view, resultDeps(world, s, at, read, false), walk);
         raise(next, VSPEC, Math.max(address.pick, translated));
         next[PC] = this.run.code.next(at);
         if (this.goOn(next, { ...access, read: true, value: old, time: t, view })) kept = true;
@@ -263,10 +270,10 @@ export class Accesses {
       const event = { at, kind: WRITE, pe: 0, what: cell, value: what, after, before: walk.deadline };
       const placed = this.run.placeEvent(s, event, (next, time) => {
         if (writtenBetween(world, cell, t, time)) return false;
-        this.atomicRead(next, at, cell, old, view, resultDeps(world, s, at, read, true));
+        this.atomicRead(next, at, cell, old, view, resultDeps(world, s, at, read, true), walk);
         const from = Math.max(address.view, dataView(writes.registers));
         handOn(world, next, cell, time, handed(from, writes.value, true));
-        this.written(next, at, cell, time, Math.max(address.pick, translated));
+        this.written(next, at, cell, time, Math.max(address.pick, translated), walk);
         // Acquire and release together order what is before with what is behind.
         if (at.acquire && at.release && world.model["acquire-release"]) raise(next, VACQ, time);
         return this.goOn(next, { ...access, read: false, value: what, time, view: time });
@@ -277,10 +284,10 @@ export class Accesses {
   }
 
   /** An atomic has read. */
-  private atomicRead(next: State, at: Atomic, cell: number, old: number, view: number, deps: Deps): void {
+  private atomicRead(next: State, at: Atomic, cell: number, old: number, view: number, deps: Deps, walk: Walked): void {
     const { model } = this.run.world;
     setReg(next, at.kind === "cas" ? at.rs : at.rt, old, deps);
-    if (!returnsNothing(at) || !model["no-return"]) raise(next, VRD, view);
+    if (!returnsNothing(at) || !model["no-return"]) this.waitedFor(next, VRD, view, walk);
     if (at.acquire && model["acquire-release"]) raise(next, VACQ, view);
     accessed(this.run.world, next, cell, view);
   }

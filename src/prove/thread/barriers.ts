@@ -3,6 +3,7 @@ import { type Barrier, type BarrierDomain, completesTlbi } from "../../arch/inde
 import {
   EL,
   EPOCH,
+  NO_XS,
   NXS,
   raise,
   type State,
@@ -29,7 +30,8 @@ export const latestTlbi = (s: State): number => Math.max(s[TLBI_OWN]!, s[TLBI_OT
 /** Raises the views that a DMB or DSB binds. */
 export function orderBy(world: World, s: State, barrier: Barrier): void {
   const { model } = world;
-  const accesses = barrier.type === "ST" ? s[VWR]! : barrier.type === "LD" ? s[VRD]! : Math.max(s[VRD]!, s[VWR]!);
+  const [reads, writes] = barrier.nXS ? [s[VRD + NO_XS]!, s[VWR + NO_XS]!] : [s[VRD]!, s[VWR]!];
+  const accesses = barrier.type === "ST" ? writes : barrier.type === "LD" ? reads : Math.max(reads, writes);
   const domain = domainOf(world, s, barrier.domain!);
   const own = domain === "NSH" && model["dsb-domain"];
   if (barrier.kind === "DSB" && model["dsb-order"]) raise(s, own ? VOWN : VDSB, accesses);
@@ -37,7 +39,7 @@ export function orderBy(world: World, s: State, barrier: Barrier): void {
   else if (!own && model["dmb-order"]) raise(s, barrier.type === "ST" ? VDMB_ST : VDMB, accesses);
   if (barrier.kind !== "DSB") return;
   if (barrier.type === "full" && model["update-completion"]) raise(s, own ? VOWN : VDSB, s[VHU]!);
-  if (barrier.type !== "LD") raise(s, VSEEN, s[VWR]!);
+  if (barrier.type !== "LD") raise(s, VSEEN, writes);
   completeTlbis(world, s, barrier, own);
 }
 

@@ -4,6 +4,26 @@ import type { Action, Instruction } from "../program.js";
 /** Instructions that may place an event in the timeline. */
 const ISSUES = new Set<Action["op"]>(["store", "atomic", "tlbi", "msr", "hvc", "eret"]);
 
+const JUMPS = new Set<Action["op"]>(["branch", "cbz", "svc", "hvc", "eret"]);
+
+/** True when the instruction may write a general-purpose register. */
+function writes(at: Action, reg: number): boolean {
+  switch (at.op) {
+    case "load":
+    case "mrs":
+      return at.rt === reg;
+    case "store":
+      return at.status === reg;
+    case "atomic":
+      return at.rs === reg || at.rt === reg;
+    case "alu":
+    case "csel":
+      return at.rd === reg;
+    default:
+      return false;
+  }
+}
+
 export class Code {
   private readonly places = new Map<number, number>();
   /** by place: can an ERET be reached? */
@@ -41,6 +61,12 @@ export class Code {
       ({ address }) => address >= base && address < base + 0x800 && !this.places.has(address - 4),
     );
     return starts.length === 1 ? this.place(starts[0]!.address) : -1;
+  }
+
+  /** True when an instruction that may yet be reached from a place writes a register; where the code jumps, any may. */
+  mayWrite(from: number, reg: number): boolean {
+    const jumps = this.instructions.some(({ op }) => JUMPS.has(op));
+    return this.instructions.some((at, i) => (jumps || i >= from) && writes(at, reg));
   }
 
   /** True when an ERET can be reached from a place. */

@@ -15,8 +15,9 @@ export const EL10_REGISTERS = [
   "SCTLR_EL1",
   "TCR_EL1",
   "VTCR_EL2",
+  "MAIR_EL1",
 ] as const;
-export const EL2_REGISTERS = ["TTBR0_EL2", "SCTLR_EL2"] as const;
+export const EL2_REGISTERS = ["TTBR0_EL2", "SCTLR_EL2", "MAIR_EL2"] as const;
 
 const bit = (n: number): bigint => 1n << BigInt(n);
 /** HCR_EL2.VM; SCTLR_ELx.M; TCR_EL1.A1, AS, HA and HD; VTCR_EL2.VS. */
@@ -77,8 +78,6 @@ const FIELDS: Readonly<Partial<Record<string, readonly Field[]>>> = {
     field("DS", 32),
   ],
   TCR_EL2: [field("T0SZ", 0, 6, 16), field("TG0", 14, 2), field("HA", 21), field("HD", 22), field("DS", 32)],
-  TTBR0_EL1: [CNP],
-  TTBR1_EL1: [CNP],
   VTTBR_EL2: [CNP],
   TTBR0_EL2: [CNP],
 };
@@ -93,6 +92,10 @@ export function refuseFields(register: string, value: bigint): void {
   }
 }
 
+/** True when a register and its value let the PE share entries of stage 1 with every other PE that has CnP = 1 there. */
+export const sharesEntries = (register: string, value: bigint): boolean =>
+  (register === "TTBR0_EL1" || register === "TTBR1_EL1") && (value & 1n) !== 0n;
+
 /** The page of a TTBR's or VTTBR's table. */
 const pageOfTable = (ttbr: bigint): number => Number((ttbr & 0xffff_ffff_ffffn) >> 12n);
 
@@ -104,6 +107,25 @@ export function vmidOf(model: Model, vttbr: bigint, vtcr: bigint): number {
   return model["vmid-match"] ? idField(vttbr, (vtcr & VS) !== 0n || !model["id-size"]) : 0;
 }
 
+/** Fields of MAIR_ELx that are memory with XS = 0 besides Write-Back: Non-cacheable and Write-Through made for it, Tagged Normal. */
+const NO_XS = new Set([0x40, 0xa0, 0xf0]);
+/** Write-Back of a half of a field of MAIR_ELx: 0b01RW with RW not 0, 0b11RW. */
+const isWriteBack = (half: number): boolean => (half & 4) !== 0 && half !== 4;
+
+/** The XS attribute of a field of MAIR_ELx (D19, MAIR_EL1): of Device memory 0b0000dd01 is without it. */
+function attributeHasXs(field: number): boolean {
+  if (field < 0x10) return (field & 1) === 0;
+  return !NO_XS.has(field) && !(isWriteBack(field >> 4) && isWriteBack(field & 15));
+}
+
+/** Which of the eight memory types have the XS attribute, as bits; where stage 1 is off all is Device memory (D8.2). */
+function xsOf(mair: bigint, stage1: boolean): number {
+  if (!stage1) return 0xff;
+  let bits = 0;
+  for (let n = 0; n < 8; n++) if (attributeHasXs(Number((mair >> BigInt(8 * n)) & 0xffn))) bits |= 1 << n;
+  return bits;
+}
+
 /** What the registers of the EL1&0 regime say; `value` gives each. */
 export function el10Context(
   model: Model,
@@ -113,10 +135,11 @@ export function el10Context(
   const ttbr1 = value("TTBR1_EL1");
   const vttbr = value("VTTBR_EL2");
   const tcr = value("TCR_EL1");
+  const stage1 = (value("SCTLR_EL1") & M) !== 0n;
   const second = (tcr & A1) !== 0n && model["asid-select"];
   return {
     regime: EL10,
-    stage1: (value("SCTLR_EL1") & M) !== 0n,
+    stage1,
     stage2: (value("HCR_EL2") & VM) !== 0n,
     root0: pageOfTable(ttbr0),
     root1: pageOfTable(ttbr1),
@@ -125,6 +148,7 @@ export function el10Context(
     vmid: vmidOf(model, vttbr, value("VTCR_EL2")),
     ha: (tcr & HA) !== 0n && model["hardware-flag"],
     hd: (tcr & HA) !== 0n && (tcr & HD) !== 0n && model["hardware-dirty"],
+    xs: xsOf(value("MAIR_EL1"), stage1),
   };
 }
 
@@ -132,14 +156,16 @@ export function el10Context(
 export function el2Context(value: (register: (typeof EL2_REGISTERS)[number]) => bigint): Omit<Context, "id"> {
   const root = pageOfTable(value("TTBR0_EL2"));
   const roots = { root0: root, root1: root, stage2Root: 0 };
+  const stage1 = (value("SCTLR_EL2") & M) !== 0n;
   return {
     regime: EL2,
-    stage1: (value("SCTLR_EL2") & M) !== 0n,
+    stage1,
     stage2: false,
     asid: 0,
     vmid: 0,
     ha: false,
     hd: false,
+    xs: xsOf(value("MAIR_EL2"), stage1),
     ...roots,
   };
 }

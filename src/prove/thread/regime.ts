@@ -5,7 +5,6 @@
 
 import { type Instruction, Unsupported } from "../program.js";
 import { CONTEXT, type Context, EL2, EL10, type Regime } from "../tlb/index.js";
-import { refuseFields } from "./context.js";
 import { allOf, type Deps, pickView } from "./deps.js";
 import { VECTOR_CURRENT_SP0, VECTOR_CURRENT_SPX, VECTOR_LOWER } from "./exception.js";
 import type { Run } from "./run.js";
@@ -67,7 +66,7 @@ export class Regimes {
 
   msr(s: State, at: Instruction, place: number, value: number, deps: Deps): boolean | undefined {
     const { world } = this.run;
-    refuseFields(ALL_SYSREGS[place]!, world.values.big(value));
+    world.takes(this.run.index, ALL_SYSREGS[place]!, world.values.big(value));
     if (!CONTEXT_REGISTERS.has(place) || !world.model["context-sync"]) {
       const before = this.live(s);
       setSysreg(s, place, value, deps);

@@ -66,8 +66,10 @@ export const VSEEN = 27;
 export const VHU = 28;
 /** 1: at EL2, where walks for EL1&0 from before the exception may be under way yet */
 export const IN_FLIGHT = 29;
+/** {@link VRD} and {@link VWR} of accesses with XS = 0, which are all that a DSB nXS waits for, stand this much further: 30, 31 */
+export const NO_XS = 25;
 /** pending writes of translation registers: how many, then (register's place, value id) */
-export const PENDING = 30;
+export const PENDING = 32;
 /** faults taken so far that the condition speaks of: bits of its atoms */
 export const FAULTS = PENDING + 1 + 2 * MAX_PENDING;
 const REGS = FAULTS + 1;

@@ -4,12 +4,11 @@
  */
 import { BARRIERS } from "../../arch/index.js";
 import type { Action, Faults, FaultType, Instruction, Observed, Thread, ThreadSysreg } from "../program.js";
-import { MAX_EVENTS } from "../tlb/index.js";
+import { type Leaf, MAX_EVENTS } from "../tlb/index.js";
 import { Accesses } from "./access.js";
 import { latestTlbi, orderBy } from "./barriers.js";
 import { Code } from "./code.js";
 import { compute } from "./compute.js";
-import { refuseFields } from "./context.js";
 import { leastEl, UNDEFINED } from "./exception.js";
 import { executeTlbi } from "./invalidate.js";
 import { Regimes } from "./regime.js";
@@ -57,6 +56,8 @@ export interface Runs {
   readonly candidates: readonly Candidate[];
   /** masks of the thread's atoms at its end, for executions that need no further event */
   readonly outcomes: ReadonlySet<number>;
+  /** masks that it may end with after an access through an amalgam of two entries */
+  readonly amalgams: ReadonlySet<number>;
   /** cells that it may access on the way */
   readonly touched: ReadonlySet<number>;
   /**
@@ -92,6 +93,7 @@ export class ThreadRun implements Run {
   base = 0;
   private candidates = new Map<string, Candidate>();
   private outcomes = new Set<number>();
+  private amalgams = new Set<number>();
   private touched = new Set<number>();
   /** true as long as there was nothing to choose; then `checkpoint` follows the state, instruction by instruction */
   private linear = false;
@@ -122,7 +124,7 @@ export class ThreadRun implements Run {
     s[EL] = thread.el;
     s[SP] = thread.sp;
     for (const [r, value] of Object.entries(thread.registers)) setReg(s, Number(r), world.values.id(value), 0);
-    for (const [name, value] of Object.entries(thread.sysregs)) refuseFields(name, value);
+    for (const [name, value] of Object.entries(thread.sysregs)) world.takes(this.index, name, value);
     ALL_SYSREGS.forEach((name, place) => {
       setSysreg(s, place, world.values.id(initialSysreg(thread, name)), 0);
     });
@@ -152,6 +154,7 @@ export class ThreadRun implements Run {
     this.base = timeline.n;
     this.candidates = new Map();
     this.outcomes = new Set();
+    this.amalgams = new Set();
     this.touched = new Set(before?.touched);
     this.visited = new Map();
     let start: State;
@@ -163,7 +166,8 @@ export class ThreadRun implements Run {
     this.checkpoint = start;
     this.explore(start.slice());
     this.linear = false;
-    return { candidates: [...this.candidates.values()], outcomes: this.outcomes, touched: this.touched, checkpoint: this.checkpoint }; // biome-ignore format: one row
+    const { outcomes, amalgams, touched, checkpoint } = this;
+    return { candidates: [...this.candidates.values()], outcomes, amalgams, touched, checkpoint };
   }
 
   choose(): void {
@@ -302,6 +306,21 @@ export class ThreadRun implements Run {
     for (const atom of this.atoms) if (this.holds(s, atom)) mask |= 1 << atom.bit;
     this.outcomes.add(mask);
     if (this.log && mask === this.wanted) this.found = [...this.log];
+  }
+
+  amalgamated(s: State, page: number, leaves: readonly [Leaf, Leaf]): void {
+    const { world, base, index, atoms } = this;
+    if (world.timeline.n !== base || world.program.ordinaryChanges || !world.model["break-before-make"]) return;
+    world.amalgam = { pe: index, page, leaves };
+    let masks = [s[FAULTS]!];
+    for (const atom of atoms) {
+      const bit = 1 << atom.bit;
+      // What no instruction behind the access writes is as it is.
+      if ("reg" in atom && !this.code.mayWrite(s[PC]!, atom.reg))
+        masks = this.holds(s, atom) ? masks.map((mask) => mask | bit) : masks;
+      else masks = masks.flatMap((mask) => (mask & bit ? [mask] : [mask, mask | bit]));
+    }
+    for (const mask of masks) this.amalgams.add(mask);
   }
 
   /** True when an atom about the end holds; faults have set their bits. */

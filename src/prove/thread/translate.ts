@@ -54,7 +54,8 @@ export class Translations {
       const seen = new Map<number, number>();
       const tried: (Update & { readonly removed: number })[] = [];
       for (let t = Math.min(earliest, faultFrom); t <= timeline.n; t++) {
-        const { entries, faults, updates } = cache.results(index, context, page, t);
+        const { entries, faults, updates, conflict } = cache.results(index, context, page, t);
+        if (conflict && t >= earliest) this.run.amalgamated(s, page, conflict);
         if (t >= earliest)
           for (const entry of entries) {
             // Held since an earlier time that serves as well, and not removed since: nothing new.
@@ -100,11 +101,18 @@ export class Translations {
     return ets2 || timeline.thread[i] !== this.run.index || !isDone(s, i);
   }
 
-  /** The time after `t` at which an invalidation removes the entry from this PE; Infinity = never. */
+  /** True when the event is an invalidation that removes the entry and waits for accesses through it: one with nXS not where XS = 1. */
+  private ends(s: State, i: number, entry: number): boolean {
+    const { timeline, catalogue, model } = this.run.world;
+    if (!this.strikes(s, i) || !catalogue.matches(timeline.what[i]!, entry)) return false;
+    const { op } = catalogue.invalidations[timeline.what[i]!]!;
+    return !op.nXS || !catalogue.leaves[catalogue.entries[entry]!.payload]!.xs || !model.xs;
+  }
+
+  /** The time after `t` at which an invalidation ends accesses through the entry on this PE; Infinity = never. */
   private removal(s: State, entry: number, t: number): number {
-    const { timeline, catalogue } = this.run.world;
-    for (let i = t + 1; i <= timeline.n; i++)
-      if (this.strikes(s, i) && catalogue.matches(timeline.what[i]!, entry)) return i;
+    const { timeline } = this.run.world;
+    for (let i = t + 1; i <= timeline.n; i++) if (this.ends(s, i, entry)) return i;
     return Number.POSITIVE_INFINITY;
   }
 
@@ -113,13 +121,13 @@ export class Translations {
    * next broadcast that the PE which executed a broadcast removing the entry issued behind a DSB of its own.
    */
   private deadline(s: State, entry: number, t: number, write: boolean): number {
-    const { timeline, catalogue, cpu, model } = this.run.world;
+    const { timeline, cpu, model } = this.run.world;
     if (!model["access-completion"]) return Number.POSITIVE_INFINITY;
     const removed = this.removal(s, entry, t);
     if (!write || !cpu.errata["repeat-tlbi"] || !model["repeat-tlbi"] || removed > timeline.n) return removed;
     let earliest = Number.POSITIVE_INFINITY;
     for (let i = removed; i <= timeline.n && i < earliest; i++) {
-      if (!this.strikes(s, i) || !catalogue.matches(timeline.what[i]!, entry)) continue;
+      if (!this.ends(s, i, entry)) continue;
       earliest = Math.min(earliest, this.repeated(i));
     }
     return earliest;

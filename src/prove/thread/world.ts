@@ -10,12 +10,21 @@ import {
   EL10,
   type Invalidation,
   type Knowledge,
+  type Leaf,
   MayCache,
   peKey,
   Timeline,
   Values,
 } from "../tlb/index.js";
-import { EL2_REGISTERS, EL10_REGISTERS, el2Context, el10Context, vmidOf } from "./context.js";
+import {
+  EL2_REGISTERS,
+  EL10_REGISTERS,
+  el2Context,
+  el10Context,
+  refuseFields,
+  sharesEntries,
+  vmidOf,
+} from "./context.js";
 import { MAX_SLOTS, sysregPlace } from "./state.js";
 
 /** What ends an exploration early. */
@@ -34,8 +43,10 @@ const CLOCK_MASK = 0xfff;
 /** HCR_EL2.FB. */
 const HCR_FB = 1n << 9n;
 
+/** MAIR_ELx where every AttrIndx stands for Normal Write-Back memory. */
+const WRITE_BACK = 0xffff_ffff_ffff_ffffn;
 /** Both stages on. */
-const DEFAULTS: Partial<Record<ThreadSysreg, bigint>> = { HCR_EL2: 1n, SCTLR_EL1: 1n, SCTLR_EL2: 1n };
+const DEFAULTS: Partial<Record<ThreadSysreg, bigint>> = { HCR_EL2: 1n, SCTLR_EL1: 1n, SCTLR_EL2: 1n, MAIR_EL1: WRITE_BACK, MAIR_EL2: WRITE_BACK }; // biome-ignore format: a table
 
 /** The initial value of a thread's system register. */
 export const initialSysreg = (thread: Thread, name: ThreadSysreg): bigint =>
@@ -62,11 +73,15 @@ export class World {
   readonly ets2: boolean;
   /** thread states met so far */
   states = 0;
+  /** the last access of a PE to a VA's page that may use an amalgam of two entries, which break-before-make would have kept apart */
+  amalgam: { readonly pe: number; readonly page: number; readonly leaves: readonly [Leaf, Leaf] } | undefined;
   /** true when the time limit ended the exploration */
   late = false;
   private readonly el10: Made[] = [];
   private readonly el2: Made[] = [];
   private readonly slots = new Map<number, number>();
+  /** PEs that have had CnP = 1 in a TTBRn_EL1 */
+  private readonly sharing = new Set<number>();
 
   constructor(
     readonly program: Program,
@@ -123,6 +138,15 @@ export class World {
     const alone = [this.catalogue.context(make(ids))] as const;
     list.push({ ids, alone });
     return alone;
+  }
+
+  /** A PE has a value in a register. Throws {@link Unsupported} when that says what is not modelled. */
+  takes(pe: number, register: string, value: bigint): void {
+    refuseFields(register, value);
+    if (!sharesEntries(register, value)) return;
+    this.sharing.add(pe);
+    if (this.sharing.size > 1 && this.model.cnp)
+      throw new Unsupported(`${register}.CnP = 1 on several PEs, which share TLB entries`);
   }
 
   /** The slot of a memory location in the threads' states. */

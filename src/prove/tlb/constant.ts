@@ -1,7 +1,7 @@
 /** Translations that nothing changes: no descriptor on their walk is ever written, and nobody else has their tags. */
 
 import type { Cells } from "./cells.js";
-import { type Descriptors, isClean, isTable, isUsable, within } from "./descriptors.js";
+import { type Descriptors, hasXs, isClean, isTable, isUsable, within } from "./descriptors.js";
 import { type Catalogue, type Context, type Leaf, nameOf, type WalkFault } from "./entry.js";
 import { type Knowledge, LEARNED, peKey } from "./knowledge.js";
 
@@ -129,6 +129,7 @@ export class Constants {
   /** A walk through memory as it is at the beginning; undefined where the walk itself changes it. */
   private walkConstant(context: Context, vaPage: number, touched: number[]): Fixed | undefined {
     let [ipa, ap, level1] = [vaPage, 1, 3];
+    let xs = hasXs(0, context);
     let table = context.stage1 ? rootOf(context, vaPage) : -1;
     for (let level = 0; table >= 0; level++) {
       const at = this.walkStage2(context, table, true, touched);
@@ -138,6 +139,7 @@ export class Constants {
       else if (isUsable(d, level) && ((context.ha && !d.af) || isClean(d, context))) return undefined;
       else if (isUsable(d, level) && d.af) {
         [ipa, ap, level1] = [within(d.page, vaPage, level), d.ap, level];
+        xs = hasXs(d.attributes, context);
         table = -1;
       } else
         return {
@@ -161,6 +163,7 @@ export class Constants {
         level: level1,
         level2: end.level,
         clean: false,
+        xs,
       }),
     };
   }

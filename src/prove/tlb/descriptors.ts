@@ -2,9 +2,9 @@
 import { AF, CONTIG_HI, outputPage, TABLE_OR_PAGE, VALID } from "../../arch/index.js";
 import { Unsupported } from "../program.js";
 import type { Cells } from "./cells.js";
-import { C_LEAF, C_STEP, type Catalogue, type Context, S2_LEAF, S2_STEP } from "./entry.js";
+import { C_LEAF, C_STEP, type Catalogue, type Context, type Regime, S2_LEAF, S2_STEP } from "./entry.js";
 import type { Knowledge } from "./knowledge.js";
-import { INVALIDATE, type Timeline } from "./timeline.js";
+import { INVALIDATE, type Timeline, WRITE } from "./timeline.js";
 import type { Values } from "./values.js";
 
 const NG = 1n << 11n;
@@ -18,6 +18,8 @@ export interface Decoded {
   readonly table: boolean;
   readonly page: number;
   readonly ap: number;
+  /** AttrIndx of stage 1 */
+  readonly attributes: number;
   /** APTable is not 0, if this is a table descriptor */
   readonly apTable: boolean;
   readonly af: boolean;
@@ -44,6 +46,11 @@ export function isUsable(d: Decoded, level: number): boolean {
 }
 /** A leaf of stage 1 that is read-only until the first write makes it writable (D8.5). */
 export const isClean = (d: Decoded, { hd }: Context): boolean => hd && d.dbm && (d.ap & 2) !== 0;
+
+/** What counts of a leaf of stage 1 besides its output address: AP + 4 * clean + 8 * XS. */
+export const payloadOf = (ap: number, clean: boolean, xs: boolean): number => ap + (clean ? 4 : 0) + (xs ? 8 : 0);
+/** The XS attribute that MAIR_ELx gives a leaf of stage 1. */
+export const hasXs = (attributes: number, { xs }: Context): boolean => ((xs >> attributes) & 1) !== 0;
 
 /** The page of an output address: the leaf's base and the rest of the input page. */
 export const within = (base: number, page: number, level: number): number => {
@@ -90,6 +97,8 @@ export class Descriptors {
     private readonly catalogue: Catalogue,
     private readonly knowledge: Knowledge,
     private readonly physicalCaches: boolean,
+    /** whether a PE could walk for a regime at one of the times from `from` to `to` */
+    private readonly walks: (pe: number, regime: Regime, from: number, to: number) => boolean,
   ) {}
 
   /** True when a walk has read the cell as a descriptor. */
@@ -100,6 +109,21 @@ export class Descriptors {
   /** True when walks read the cell, and a thread writes it. */
   changes(cell: number): boolean {
     return this.known.has(cell) && this.knowledge.written.has(this.cells.pa[cell]!);
+  }
+
+  /** True when by then a thread has written a valid descriptor where another was. */
+  replaced(t: number): boolean {
+    const { timeline, cells } = this;
+    for (let i = t; i > 0; i--) {
+      const cell = timeline.what[i]!;
+      if (timeline.kind[i] !== WRITE || !this.known.has(cell) || !this.decode(timeline.value[i]!).valid) continue;
+      for (let k = i - 1; k >= 0; k--) {
+        if (k > 0 && (timeline.kind[k] !== WRITE || timeline.what[k] !== cell)) continue;
+        const former = k > 0 ? timeline.value[k]! : cells.initial[cell]!;
+        if (former !== timeline.value[i] && this.decode(former).valid) return true;
+      }
+    }
+    return false;
   }
 
   /** The id of a descriptor's value with its access flag set, and, if `dirty`, writable. */
@@ -118,6 +142,7 @@ export class Descriptors {
         table: (lo & TABLE_OR_PAGE) !== 0,
         page: outputPage(lo, hi),
         ap: (lo >>> 6) & 3,
+        attributes: (lo >>> 2) & 7,
         apTable: ((hi >>> 29) & 3) !== 0,
         af: (lo & AF) !== 0,
         contiguous: (hi & CONTIG_HI) !== 0,
@@ -165,8 +190,10 @@ export class Descriptors {
       const former = this.decode(before === 0 ? this.cells.initial[cell]! : timeline.value[before]!);
       if (isUsable(former, level) && (isTable(former, level) || former.af)) {
         const probe = this.probe(walk, former, page, level);
-        if (this.invalidated(walk.pe, probe, w, t)) break;
-        if (former !== memory && !cached.includes(former)) cached.push(former);
+        const emptied = this.invalidated(walk.pe, probe, before, t);
+        if (emptied >= w) break;
+        const filled = this.walks(walk.pe, walk.context.regime, emptied, w - 1);
+        if (filled && former !== memory && !cached.includes(former)) cached.push(former);
       }
       w = before;
     }
@@ -180,12 +207,12 @@ export class Descriptors {
     return this.catalogue.entry(kind, context.regime, context.vmid, asid, page, level, PROBE, -1);
   }
 
-  /** True when a TLBI that removes the entry reaches the PE at a time from `from` to `to`. */
-  private invalidated(pe: number, entry: number, from: number, to: number): boolean {
+  /** When the last TLBI that removes the entry reaches the PE after `from` and not after `to`; `from` where there is none. */
+  private invalidated(pe: number, entry: number, from: number, to: number): number {
     const { timeline } = this;
-    for (let i = from; i <= to; i++)
+    for (let i = to; i > from; i--)
       if (timeline.kind[i] === INVALIDATE && timeline.pe[i] === pe && this.catalogue.matches(timeline.what[i]!, entry))
-        return true;
-    return false;
+        return i;
+    return from;
   }
 }

@@ -42,11 +42,13 @@ export interface Context {
   /** walks set the access flag (HA), and the dirty state for writes (HD) */
   readonly ha: boolean;
   readonly hd: boolean;
+  /** bit n is set where AttrIndx n stands for memory with the XS attribute; all are where stage 1 is off */
+  readonly xs: number;
 }
 
 /** All that a context is, as a text. */
 export const nameOf = (c: Omit<Context, "id">): string =>
-  `${c.regime}.${c.stage1}.${c.stage2}.${c.root0}.${c.root1}.${c.asid}.${c.stage2Root}.${c.vmid}.${c.ha}.${c.hd}`;
+  `${c.regime}.${c.stage1}.${c.stage2}.${c.root0}.${c.root1}.${c.asid}.${c.stage2Root}.${c.vmid}.${c.ha}.${c.hd}.${c.xs}`;
 
 /** ASID of entries of a regime whose stage 1 is off: translations by no table, which no ASID keeps apart. */
 export const NO_STAGE1 = -2;
@@ -78,7 +80,7 @@ export interface Entry {
   readonly page: number;
   /** level of the descriptor it came from; -1 for the root of stage 1 */
   readonly level: number;
-  /** step: page of the next table; stage-1: AP + 4 * clean; stage-2: output page * 4 + S2AP; combined: the leaf's id; -1: only asked about */
+  /** step: page of the next table; stage-1: AP + 4 * clean + 8 * XS; stage-2: output page * 4 + S2AP; combined: the leaf's id; -1: only asked about */
   readonly payload: number;
   /** stage-1 and combined entries: the page of the IPA that the descriptor gave; else -1 */
   readonly ipa: number;
@@ -99,6 +101,8 @@ export interface Leaf {
   readonly level2: number;
   /** AP says read-only, and the walk of a write makes it writable (DBM, with HD) */
   readonly clean: boolean;
+  /** the XS attribute, by MAIR_ELx: Device memory, and Normal memory that is not Write-Back (FEAT_XS) */
+  readonly xs: boolean;
 }
 
 /** What the walk of an access writes to the leaf descriptor that it read from memory, so that the access may go through it. */
@@ -208,7 +212,7 @@ export class Catalogue {
   }
 
   leaf(l: Omit<Leaf, "id">): Leaf {
-    const key = `l${l.page}.${l.ipa}.${l.ap}.${l.s2ap}.${l.level}.${l.level2}.${l.clean}`;
+    const key = `l${l.page}.${l.ipa}.${l.ap}.${l.s2ap}.${l.level}.${l.level2}.${l.clean}.${l.xs}`;
     return this.intern(this.leaves, key, (id) => ({ id, ...l }));
   }
 

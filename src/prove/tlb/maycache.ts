@@ -9,7 +9,7 @@ import type { Model } from "../rules.js";
 import type { Cells } from "./cells.js";
 import { Constants, PAGES } from "./constant.js";
 import { Descriptors } from "./descriptors.js";
-import { type Catalogue, type Context, isStep, type Leaf, type Update, type WalkFault } from "./entry.js";
+import { type Catalogue, type Context, isStep, type Leaf, type Regime, type Update, type WalkFault } from "./entry.js";
 import { forEachHeld, type Held, nothingHeld, remove } from "./held.js";
 import { type Knowledge, peKey } from "./knowledge.js";
 import { CONTEXT, INVALIDATE, type Timeline, WRITE } from "./timeline.js";
@@ -28,7 +28,13 @@ export interface Result {
   readonly faults: readonly WalkFault[];
   /** ways through a leaf descriptor that the walk itself changes */
   readonly updates: readonly { readonly update: Update; readonly leaf: Leaf }[];
+  /** two of the entries that may not be held together: their output address, their size, or an attribute differs */
+  readonly conflict: readonly [Leaf, Leaf] | undefined;
 }
+
+/** True where going from one leaf to the other takes break-before-make (D8.16). */
+const conflicting = (a: Leaf, b: Leaf): boolean =>
+  a.page !== b.page || a.xs !== b.xs || a.level !== b.level || a.level2 !== b.level2;
 
 /** Ways to hide own writes from a walk; over this many the test is unsupported. */
 const MAX_HIDDEN = 256;
@@ -40,6 +46,8 @@ export class MayCache {
   private readonly moments: Moment[][] = [];
   /** ids of the live sets at the start, by PE */
   private readonly initialLive: number[] = [];
+  /** contexts that were live before the story, by PE */
+  private readonly formerLive: (readonly Context[])[] = [];
   private readonly liveSets: (readonly Context[])[] = [];
   private readonly liveIds = new Map<string, number>();
 
@@ -54,7 +62,8 @@ export class MayCache {
     named: readonly number[],
     reduces: boolean,
   ) {
-    this.descriptors = new Descriptors(timeline, cells, values, catalogue, knowledge, physicalCaches);
+    const walks = this.walks.bind(this);
+    this.descriptors = new Descriptors(timeline, cells, values, catalogue, knowledge, physicalCaches, walks);
     this.constants = new Constants(this.descriptors, cells, catalogue, knowledge, named, reduces);
   }
 
@@ -81,6 +90,7 @@ export class MayCache {
    */
   begin(pe: number, former: readonly Context[], live: readonly Context[]): void {
     this.initialLive[pe] = this.liveSet(live);
+    this.formerLive[pe] = former;
     const bits = nothingHeld();
     this.close(pe, 0, bits, [...former, ...live]);
     this.moments[pe] = [{ bits, results: new Map() }];
@@ -103,6 +113,16 @@ export class MayCache {
     for (let i = t; i > 0; i--)
       if (timeline.kind[i] === CONTEXT && timeline.pe[i] === pe) return this.live(timeline.what[i]!);
     return this.live(this.initialLive[pe]!);
+  }
+
+  /** True when a walk for the regime may have read memory on the PE at one of the times from `from` to `to`. */
+  private walks(pe: number, regime: Regime, from: number, to: number): boolean {
+    if (!this.model["physical-refill"] || (from === 0 && this.formerLive[pe]!.some((c) => c.regime === regime)))
+      return true;
+    for (let t = from; t <= to; t++)
+      if ((t === from || this.timeline.kind[t] === CONTEXT) && this.liveAt(pe, t).some((c) => c.regime === regime))
+        return true;
+    return false;
   }
 
   private next(pe: number, t: number, before: Moment): Moment {
@@ -170,10 +190,19 @@ export class MayCache {
     if (result === undefined) {
       const walk = this.walk(pe, context, t, bits.slice());
       walk.fill(vaPage);
-      result = { entries: walk.leaves(vaPage), faults: walk.faults, updates: walk.updates };
+      const entries = walk.leaves(vaPage);
+      result = { entries, faults: walk.faults, updates: walk.updates, conflict: this.conflict(entries, t) };
       results.set(key, result);
     }
     return result;
+  }
+
+  private conflict(entries: readonly number[], t: number): Result["conflict"] {
+    if (entries.length < 2 || !this.descriptors.replaced(t)) return undefined;
+    const { catalogue } = this;
+    const [first, ...others] = entries.map((id) => catalogue.leaves[catalogue.entries[id]!.payload]!);
+    const other = others.find((leaf) => conflicting(first!, leaf));
+    return other && [first!, other];
   }
 
   /** The access flags that walks of the PE for its live contexts may set at a time, be it ahead of any access. */

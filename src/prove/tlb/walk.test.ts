@@ -81,6 +81,7 @@ const context = (regime: typeof EL10 | typeof EL2, stage2: boolean): Omit<Contex
   stage2Root: 2,
   vmid: 0,
   ha: false,
+  xs: 0,
   hd: false,
 });
 

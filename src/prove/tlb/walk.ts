@@ -4,9 +4,11 @@ import {
   type Decoded,
   type DescriptorRead,
   type Descriptors,
+  hasXs,
   isClean,
   isTable,
   isUsable,
+  payloadOf,
   type Walker,
   within,
 } from "./descriptors.js";
@@ -55,7 +57,7 @@ export class Walk implements Walker {
   fill(va: number): boolean {
     this.changed = false;
     const { context } = this;
-    if (!context.stage1) this.combine(va, NO_STAGE1, 3, va, 1);
+    if (!context.stage1) this.combine(va, NO_STAGE1, 3, va, payloadOf(1, false, hasXs(0, context)));
     else {
       this.table(rootOf(context, va), va, -1, false);
       for (let level = 0; level <= 3; level++) this.level(va, level);
@@ -131,7 +133,8 @@ export class Walk implements Walker {
     for (const dirty of [false, true]) {
       if (dirty ? !clean : d.af) continue;
       const value = this.descriptors.updated(cell, at, dirty);
-      for (const leaf of this.leavesOf(level, ipa, dirty ? d.ap & ~2 : d.ap, clean && !dirty)) {
+      const payload = payloadOf(dirty ? d.ap & ~2 : d.ap, clean && !dirty, hasXs(d.attributes, context));
+      for (const leaf of this.leavesOf(level, ipa, payload)) {
         const entry = catalogue.entry(C_LEAF, context.regime, context.vmid, asid, va, level, leaf.id, ipa);
         this.updates.push({ update: { cell, read: at, value, flag: !d.af, dirty, entry }, leaf });
       }
@@ -148,8 +151,7 @@ export class Walk implements Walker {
     } else {
       const ipa = within(d.page, va, level);
       const asid = d.global ? -1 : context.asid;
-      // The payload of a stage-1 leaf is all that counts of it besides the IPA.
-      const payload = d.ap + (isClean(d, context) ? 4 : 0);
+      const payload = payloadOf(d.ap, isClean(d, context), hasXs(d.attributes, context));
       if (context.stage2) this.add(S1_LEAF, asid, va, level, payload, ipa);
       this.combine(va, asid, level, ipa, payload);
     }
@@ -157,16 +159,16 @@ export class Walk implements Walker {
 
   /** A combined entry for each PA that stage 2 may give an IPA; `payload` is that of a stage-1 leaf. */
   private combine(va: number, asid: number, level: number, ipa: number, payload: number): void {
-    for (const leaf of this.leavesOf(level, ipa, payload & 3, payload >= 4))
-      this.add(C_LEAF, asid, va, level, leaf.id, ipa);
+    for (const leaf of this.leavesOf(level, ipa, payload)) this.add(C_LEAF, asid, va, level, leaf.id, ipa);
   }
 
   /** Where an IPA that stage 1 gave at `level` may lead. */
-  private leavesOf(level: number, ipa: number, ap: number, clean: boolean): Leaf[] {
+  private leavesOf(level: number, ipa: number, payload: number): Leaf[] {
     const { catalogue, context } = this;
-    if (!context.stage2) return [catalogue.leaf({ page: ipa, ipa, ap, s2ap: 3, level, level2: 3, clean })];
-    return this.stage2(ipa, false).map((s2) =>
-      catalogue.leaf({ page: s2.page, ipa, ap, s2ap: s2.ap, level, level2: s2.level, clean }),
+    const stage1 = { ipa, level, ap: payload & 3, clean: (payload & 4) !== 0, xs: (payload & 8) !== 0 };
+    if (!context.stage2) return [catalogue.leaf({ ...stage1, page: ipa, s2ap: 3, level2: 3 })];
+    return this.stage2(ipa, false).map(({ page, ap, level }) =>
+      catalogue.leaf({ ...stage1, page, s2ap: ap, level2: level }),
     );
   }
 
