@@ -101,7 +101,10 @@ function takenOutside(): Taken[] {
       ([, braces, from]) => {
         const path = /(?:^|\/)dist\/(.+)\.js$/.exec(from!)?.[1];
         const room = /^shootdown\/(.+)$/.exec(from!)?.[1];
-        const at = path ?? (room === undefined || room.includes("/") ? room : `${room}/index`) ?? (from === "shootdown" ? PACKAGE : undefined); // biome-ignore format: one row
+        const at =
+          path ??
+          (room === undefined || room.includes("/") ? room : `${room}/index`) ??
+          (from === "shootdown" ? PACKAGE : undefined);
         return at === undefined ? [] : namesIn(braces!).map(({ name }) => ({ from: at, name }));
       },
     ),

@@ -33,7 +33,7 @@ test("what is built in, as a text, is what the folders of the package have", () 
   ] as const) {
     // biome-ignore format: one row
     const files = readdirSync(join(ROOT, shelf)).filter((file) => file.endsWith(".toml"));
-    assert.deepEqual(names.map((name) => `${name}.toml`).sort(), files.sort()); // biome-ignore format: one row
+    assert.deepEqual(names.map((name) => `${name}.toml`).sort(), files.sort());
     for (const name of names)
       assert.equal(door.builtInText(shelf, name), readFileSync(join(ROOT, shelf, `${name}.toml`), "utf8"));
   }

@@ -30,7 +30,12 @@ const leafBits = ({ granuleBits = 12, level }: Tables): number =>
 /** What C5.5 says that an operand names, read from its bits anew: the size from the fields, the start modulo 2^bits of its base. */
 function readAnew({ op, xt }: CoverStep, tables: Tables): { size: bigint; start: bigint; bits: number } {
   const { granuleBits = 12, lpa2 } = tables;
-  if (!op.operand.endsWith("-range")) return { size: 1n << BigInt(leafBits(tables)), start: bits(xt, op.operand === "va" ? 43 : 39, 0) << 12n, bits: op.operand === "va" ? 56 : 52 }; // biome-ignore format: a row
+  if (!op.operand.endsWith("-range"))
+    return {
+      size: 1n << BigInt(leafBits(tables)),
+      start: bits(xt, op.operand === "va" ? 43 : 39, 0) << 12n,
+      bits: op.operand === "va" ? 56 : 52,
+    };
   const unit = BigInt(lpa2 ? 16 : granuleBits);
   assert.equal(bits(xt, 47, 46), { 12: 1n, 14: 2n, 16: 3n }[granuleBits], "TG");
   const size = (bits(xt, 43, 39) + 1n) << (5n * bits(xt, 45, 44) + 1n + BigInt(granuleBits));

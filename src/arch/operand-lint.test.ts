@@ -27,7 +27,13 @@ const KERNEL = 0xffff_8000_1000_0000n;
 const KERNEL_PAGE = 0xff8_0001_0000n;
 
 test("what a cover is made of has no finding, held against its own range, tables and ASID", () => {
-  const tables: Intent[] = [{ granuleBits: 12 }, { granuleBits: 12, level: 2 }, { granuleBits: 12, level: 3, lpa2: true }, { granuleBits: 14 }, { granuleBits: 16, level: 3 }]; // biome-ignore format: a row
+  const tables: Intent[] = [
+    { granuleBits: 12 },
+    { granuleBits: 12, level: 2 },
+    { granuleBits: 12, level: 3, lpa2: true },
+    { granuleBits: 14 },
+    { granuleBits: 16, level: 3 },
+  ];
   fc.assert(
     fc.property(
       fc.constantFrom(...tables),
@@ -130,7 +136,13 @@ test("a TTL or TG of another granule or level than the tables' is found", () => 
 
 test("a base that is not aligned to the level of its TTL is found, in the manual's list of bits for each granule", () => {
   // C5.5: BaseADDR[20:12] and [29:12] with 4 KiB, [24:14] with 16 KiB, [28:16] and [41:16] with 64 KiB must be 0.
-  const lists = [[12, 2, 9], [12, 1, 18], [14, 2, 11], [16, 2, 13], [16, 1, 26]] as const; // biome-ignore format: a row
+  const lists = [
+    [12, 2, 9],
+    [12, 1, 18],
+    [14, 2, 11],
+    [16, 2, 13],
+    [16, 1, 26],
+  ] as const;
   for (const [granuleBits, ttl, zeros] of lists) {
     const at = (base: number): string[] => found("RIPAS2E1IS", BigInt(rangeOperand(base, 1, 7, granuleBits, ttl)));
     assert.deepEqual(at(2 ** zeros), [], `${granuleBits} ${ttl}`);

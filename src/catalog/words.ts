@@ -34,9 +34,18 @@ function glossary(): Word[] {
 
 /** Without the marks of Markdown; a link is its text. */
 const plain = (text: string): string =>
-  text.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/\\_/g, "_").replace(/\s+/g, " "); // biome-ignore format: one row
+  text
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+    .replace(/\\_/g, "_")
+    .replace(/\s+/g, " ");
 
-const row = (kind: string, word: string, text: string, source?: string): Word => ({ word, aliases: [], kind, text, ...(source === undefined ? {} : { source }) }); // biome-ignore format: one row
+const row = (kind: string, word: string, text: string, source?: string): Word => ({
+  word,
+  aliases: [],
+  kind,
+  text,
+  ...(source === undefined ? {} : { source }),
+});
 const entries = <T>(table: Readonly<Record<string, T>>): [string, T][] => Object.entries(table);
 
 /** What the tables of the engine say of their own words. */
@@ -44,10 +53,14 @@ function tabled(): Word[] {
   const prices = hostNames().flatMap((name) => Object.values(builtInHost(name).prices));
   return [
     ...entries(FEATURES).map(([name, text]) => row("optional feature", name, text, "DDI 0487, A2")),
-    ...entries(ERRATA).map(([name, { id, symptom, remedy, source }]) => row("erratum", name, `${id}: ${symptom}; remedy: ${remedy}`, source)), // biome-ignore format: one row
+    ...entries(ERRATA).map(([name, { id, symptom, remedy, source }]) =>
+      row("erratum", name, `${id}: ${symptom}; remedy: ${remedy}`, source),
+    ),
     ...entries(OCCASIONS).map(([name, { when }]) => row("occasion of a policy", name, when)),
     ...entries(RULES).map(([name, text]) => row("rule of the model", name, text)),
-    ...CPU_PROFILES.map(({ name, title, features }) => row("CPU profile", name, `${title}; features: ${[...features].join(", ") || "none"}`)), // biome-ignore format: one row
+    ...CPU_PROFILES.map(({ name, title, features }) =>
+      row("CPU profile", name, `${title}; features: ${[...features].join(", ") || "none"}`),
+    ),
     ...prices.map(({ key, meaning, unit }) => row("elementary price", key, `${meaning}, in ${unit}`)),
     ...hostNames().map((name) => row("host", name, builtInHost(name).title, builtInHost(name).source)),
     ...scenarioNames().map((name) => row("scenario", name, builtInScenario(name).title, builtInScenario(name).source)),
@@ -72,9 +85,18 @@ export function explainWord(name: string, others: readonly string[]): Word[] {
   if (op !== undefined) {
     const { name: own, operand } = TLBI_OPS[op]!;
     const { reach } = explainTlbi(TLBI_OPS[op]!, operand === "none" ? 31 : 0);
-    return [row("TLBI", own, `Reaches ${reach}; shootdown tlbi ${own.toLowerCase()} says what it removes, and the rest.`)]; // biome-ignore format: one row
+    return [
+      row("TLBI", own, `Reaches ${reach}; shootdown tlbi ${own.toLowerCase()} says what it removes, and the rest.`),
+    ];
   }
   const names = [...new Set([...all.flatMap(({ word, aliases }) => [word, ...aliases]), ...others])];
-  const near = didYouMean(name, names) || didYouMean(name.toLowerCase(), names.map((one) => one.toLowerCase())); // biome-ignore format: one row
-  throw new InputError(`nothing is called '${name}'${near || "; shootdown explain lists the words, and a policy may be named, or a path to one"}`); // biome-ignore format: one row
+  const near =
+    didYouMean(name, names) ||
+    didYouMean(
+      name.toLowerCase(),
+      names.map((one) => one.toLowerCase()),
+    );
+  throw new InputError(
+    `nothing is called '${name}'${near || "; shootdown explain lists the words, and a policy may be named, or a path to one"}`,
+  );
 }

@@ -258,7 +258,18 @@ test("a recorded trace is read by its name, and a wrong one is answered with tho
 
 test("simulate prices on a list of hosts, as the other commands take it", async () => {
   const price = async (hosts: string) =>
-    (await json<{ rows: (Row & { host: string })[] }>("simulate", "vcpu-switch", "-p", "xen-today", "-o", "hosts.parquet", "--host", hosts)).rows; // biome-ignore format: one row
+    (
+      await json<{ rows: (Row & { host: string })[] }>(
+        "simulate",
+        "vcpu-switch",
+        "-p",
+        "xen-today",
+        "-o",
+        "hosts.parquet",
+        "--host",
+        hosts,
+      )
+    ).rows;
   const both = await price("bare-metal,kvm-nested-7.2");
   const one = await price("kvm-nested-7.2");
   assert.deepEqual(

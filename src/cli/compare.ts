@@ -4,10 +4,26 @@ import { hostNames, loadHost, loadPolicy, loadScenario, policyNames, scenarioNam
 import type { CompareResult, Comparison, PricedCapture } from "../compare/index.js";
 import { writeWhole } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
-import { compareInThreads, comparingThreads, interruptible, interruptibleInto, made, priceCaptures } from "../jobs/index.js"; // biome-ignore format: one row
+import {
+  compareInThreads,
+  comparingThreads,
+  interruptible,
+  interruptibleInto,
+  made,
+  priceCaptures,
+} from "../jobs/index.js";
 import { compareForms, compareJson, compareTables, notSound, renderReport } from "../report/index.js";
 import { printForm, withForms } from "./forms.js";
-import { collect, cpuOn, cpuOption, expectOption, ipaBitsOption, loadAll, repeatOption, withRepeat } from "./options.js"; // biome-ignore format: one row
+import {
+  collect,
+  cpuOn,
+  cpuOption,
+  expectOption,
+  ipaBitsOption,
+  loadAll,
+  repeatOption,
+  withRepeat,
+} from "./options.js";
 import { expectSound, outputWidth, print, printJson } from "./output.js";
 import { isSwept, type SweepOptions, sweepComparison, sweepOptions } from "./sweep.js";
 

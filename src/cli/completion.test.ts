@@ -44,7 +44,11 @@ _describe() { local row; for row in \${(P)2}; do [[ $row == $PREFIX* ]] && print
 _files() { local file; for file in *(N); do [[ $file == $PREFIX* ]] && print -r -- $file; done; true }
 `;
 const zsh: Complete = (line) =>
-  ran("zsh", ["-f", "-c", `${ZSH}; . ./zsh; words=(${words(line)}); CURRENT=${line.length}; PREFIX='${line.at(-1)}'; _shootdown`]); // biome-ignore format: one row
+  ran("zsh", [
+    "-f",
+    "-c",
+    `${ZSH}; . ./zsh; words=(${words(line)}); CURRENT=${line.length}; PREFIX='${line.at(-1)}'; _shootdown`,
+  ]);
 
 /** fish completes for who asks it; a tab divides what it offers from its description. */
 const fish: Complete = (line) =>

@@ -15,7 +15,15 @@ const PLACEHOLDERS: Readonly<Record<string, { words?: () => readonly string[]; f
   profile: { words: () => CPU_PROFILES.map(({ name }) => name) },
   occasion: { words: () => Object.keys(PROVED) },
   instruction: { words: () => TLBI_OPS.map(({ name }) => name.toLowerCase()) },
-  "word|policy": { words: () => [...policyNames(), ...allWords().map(({ word }) => word).filter((word) => !word.includes(" "))], files: true }, // biome-ignore format: one row
+  "word|policy": {
+    words: () => [
+      ...policyNames(),
+      ...allWords()
+        .map(({ word }) => word)
+        .filter((word) => !word.includes(" ")),
+    ],
+    files: true,
+  },
   "file|dir": { words: litmusNames, files: true },
   trace: { files: true },
   before: { files: true },
@@ -32,9 +40,11 @@ function litmusNames(): string[] {
 export function register(program: Command): void {
   program
     .command("completion")
-    .description("print a script that completes commands, options and built-in names: eval it in the shell's start-up file")
+    .description(
+      "print a script that completes commands, options and built-in names: eval it in the shell's start-up file",
+    )
     .addArgument(new Argument("<shell>", "the shell").choices(SHELLS))
-    .action((shell: string) => printFile(completionScript(shell, program.commands.map(definitionOf)))); // biome-ignore format: one row
+    .action((shell: string) => printFile(completionScript(shell, program.commands.map(definitionOf))));
 }
 
 function definitionOf(command: Command): CommandDefinition {

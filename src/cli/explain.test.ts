@@ -14,14 +14,21 @@ interface Word {
   readonly text: string;
   readonly source?: string;
 }
-const words = async (...name: string[]): Promise<Word[]> => JSON.parse((await shootdown(["explain", ...name, "--json"])).out) as Word[]; // biome-ignore format: one row
+const words = async (...name: string[]): Promise<Word[]> =>
+  JSON.parse((await shootdown(["explain", ...name, "--json"])).out) as Word[];
 
 test("every bold paragraph of the glossary is a term, with a source, under names that no other term has", async () => {
   const terms = (await words()).filter(({ kind }) => kind === "term");
-  assert.deepEqual(terms.map(({ word }) => word), [...PAGE.matchAll(/^\*\*([^*]+)\*\*/gm)].map(([, word]) => word)); // biome-ignore format: one row
+  assert.deepEqual(
+    terms.map(({ word }) => word),
+    [...PAGE.matchAll(/^\*\*([^*]+)\*\*/gm)].map(([, word]) => word),
+  );
   assert.ok(terms.length > 50);
   const names = terms.flatMap(({ word, aliases }) => [word, ...aliases]).map((name) => name.toLowerCase());
-  assert.deepEqual(names.filter((name, i) => names.indexOf(name) < i), []); // biome-ignore format: one row
+  assert.deepEqual(
+    names.filter((name, i) => names.indexOf(name) < i),
+    [],
+  );
   for (const { word, text, source } of terms) {
     assert.match(source ?? "", /DDI 0487|Xen: |KVM: |Shootdown: |CVE-/, word);
     assert.match(text, /[.?]$/, word);
@@ -41,7 +48,7 @@ test("a word is found by its other names, in any case, and with blanks", async (
 
 test("a word that nothing is called is refused with the nearest ones", async () => {
   const { status, err } = await shootdown(["explain", "combned"]);
-  assert.deepEqual([status, err], [1, "shootdown: nothing is called 'combned'; did you mean combined entry?\n"]); // biome-ignore format: one row
+  assert.deepEqual([status, err], [1, "shootdown: nothing is called 'combned'; did you mean combined entry?\n"]);
   assert.match((await shootdown(["explain", "xen-tody"])).err, /did you mean xen-today\?/);
 });
 

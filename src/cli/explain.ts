@@ -11,7 +11,11 @@ export function register(program: Command): void {
     .command("explain")
     .description("what a word of Shootdown, the Arm manual or Xen means; or a policy, line by line")
     .argument("[word|policy...]", "a word, a built-in policy or a .toml file; without, the words that there are")
-    .addOption(new Option("--cpu <profile>", "of a policy, only what runs on this CPU profile").choices(CPU_PROFILES.map(({ name }) => name))) // biome-ignore format: one row
+    .addOption(
+      new Option("--cpu <profile>", "of a policy, only what runs on this CPU profile").choices(
+        CPU_PROFILES.map(({ name }) => name),
+      ),
+    )
     .option("--json", "print JSON")
     .action((words: string[], options: { readonly cpu?: string; readonly json?: boolean }) => {
       const name = words.join(" ");
@@ -34,6 +38,15 @@ function explain(name: string, { cpu, json }: { readonly cpu?: string; readonly 
   const policy = loadPolicy(name);
   const code = explainPolicy(cpu === undefined ? policy : policyOn(policy, cpuProfile(cpu)!));
   if (json)
-    printJson({ policy: policy.name, title: policy.title, source: policy.source, ...(cpu === undefined ? {} : { cpu }), due: policy.due, vmidPer: policy.vmidPer, requires: policy.requires, occasions: code }); // biome-ignore format: one row
+    printJson({
+      policy: policy.name,
+      title: policy.title,
+      source: policy.source,
+      ...(cpu === undefined ? {} : { cpu }),
+      due: policy.due,
+      vmidPer: policy.vmidPer,
+      requires: policy.requires,
+      occasions: code,
+    });
   else print(policyText(policy, code, cpu, outputWidth()));
 }

@@ -149,7 +149,10 @@ test("litmus: a row for each test; statuses are as without", async () => {
 test("simulate: its summary, or its prices on a host", async () => {
   const args = ["simulate", "vcpu-switch", "-p", "switch-vmalle1", "-o", at("made.parquet")];
   const rows = await csvRows(...args);
-  assert.deepEqual(rows.map(({ scenario, policy }) => [scenario, policy]), [["vcpu-switch", "switch-vmalle1"]]); // biome-ignore format: one row
+  assert.deepEqual(
+    rows.map(({ scenario, policy }) => [scenario, policy]),
+    [["vcpu-switch", "switch-vmalle1"]],
+  );
   const prices = await output(...args, "--host", "bare-metal", "--markdown");
   assert.match(
     prices,

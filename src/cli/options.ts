@@ -122,4 +122,7 @@ export const UNEXPECTED = 3;
 
 /** `--expect sound`: for scripts that must notice. */
 export const expectOption = (): Option =>
-  new Option("--expect <verdict>", `exit with status ${UNEXPECTED} unless every policy is sound wherever it can run`).choices(["sound"]); // biome-ignore format: one row
+  new Option(
+    "--expect <verdict>",
+    `exit with status ${UNEXPECTED} unless every policy is sound wherever it can run`,
+  ).choices(["sound"]);

@@ -3,8 +3,19 @@ import { type Command, Option } from "commander";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
-import { cpusOf, FORMS, type Form, interruptible, interruptibleInto, made, occasionsOf, proveInThreads, questionsOf, saveScenarios } from "../jobs/index.js"; // biome-ignore format: one row
-import { assumptions, DEFAULT_MAX_STATES, PROVED, type Proof, rulesWithout, type Setting } from "../prove/index.js"; // biome-ignore format: one row
+import {
+  cpusOf,
+  FORMS,
+  type Form,
+  interruptible,
+  interruptibleInto,
+  made,
+  occasionsOf,
+  proveInThreads,
+  questionsOf,
+  saveScenarios,
+} from "../jobs/index.js";
+import { assumptions, DEFAULT_MAX_STATES, PROVED, type Proof, rulesWithout, type Setting } from "../prove/index.js";
 import { proofForms, proofText, refusedText, renderProofReport, signOffJson, unexpected } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { collect, expectOption, loadAll, positive, withoutOption } from "./options.js";

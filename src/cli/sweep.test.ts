@@ -11,7 +11,16 @@ const folder = mkdtempSync(join(tmpdir(), "shootdown-sweep-"));
 after(() => rmSync(folder, { recursive: true }));
 process.chdir(folder);
 
-const COMPARE = ["compare", "vcpu-switch", "-p", "xen-today,kvm-ipa", "--host", "kvm-nested-skip-holes", "--ipa-bits", "40"]; // biome-ignore format: one row
+const COMPARE = [
+  "compare",
+  "vcpu-switch",
+  "-p",
+  "xen-today,kvm-ipa",
+  "--host",
+  "kvm-nested-skip-holes",
+  "--ipa-bits",
+  "40",
+];
 const QUICK = ["compare", "vcpu-switch", "-p", "xen-today", "--host", "bare-metal,kvm-nested-7.2", "--no-prove"];
 
 const refused = ({ status, out, err }: Done): string => {
@@ -42,9 +51,13 @@ test("a sweep has a row for each value, and a CSV and a Parquet file have the sa
 test("a terminal gets the table, and which policy is the cheapest", async () => {
   const { out } = await shootdown([...COMPARE, "--no-prove", "--set", "prices.broadcast=0.001,2.7,1000"]);
   assert.match(out, /^vcpu-switch on kvm-nested-skip-holes at 40 bits\n {2}policy +prices\.broadcast +price +range$/m);
-  assert.deepEqual(out.split("\n").filter((line) => line.length > 80), []); // biome-ignore format: one row
+  assert.deepEqual(
+    out.split("\n").filter((line) => line.length > 80),
+    [],
+  );
   // A whole flush drops leaves that fault in again, a TLBI for one page does not: whatever a broadcast costs.
-  const cheapest = "kvm-nested-skip-holes at 40 bits: the cheapest by prices.broadcast (us) is kvm-ipa from 0.001 to 1,000."; // biome-ignore format: one sentence
+  const cheapest =
+    "kvm-nested-skip-holes at 40 bits: the cheapest by prices.broadcast (us) is kvm-ipa from 0.001 to 1,000.";
   assert.ok(out.replaceAll(/\s+/g, " ").includes(cheapest));
 });
 

@@ -6,7 +6,21 @@ import { writeWhole } from "../files/index.js";
 import { type Host, ipaNotes } from "../host/index.js";
 import { InputError, visibleLine } from "../input/index.js";
 import { compareInThreads, interruptible, interruptibleInto, made } from "../jobs/index.js";
-import { csv, renderSweep, renderTornado, type SweepFound, type SweepResult, sweepTable, sweepText, type Table, type TornadoPrice, tableParquet, tornadoTable, tornadoText, warningText } from "../report/index.js"; // biome-ignore format: one row
+import {
+  csv,
+  renderSweep,
+  renderTornado,
+  type SweepFound,
+  type SweepResult,
+  sweepTable,
+  sweepText,
+  type Table,
+  type TornadoPrice,
+  tableParquet,
+  tornadoTable,
+  tornadoText,
+  warningText,
+} from "../report/index.js";
 import { type FormOptions, printForm } from "./forms.js";
 import { outputWidth, print, printJson } from "./output.js";
 
@@ -91,13 +105,19 @@ async function sayFound(
   if (output !== undefined)
     await interruptibleInto(output, async () => writeWhole(output, fileOf(output, table(true))));
   if (report !== undefined)
-    await interruptibleInto(report, async () => writeWhole(report, await (swept ? renderSweep(found, made()) : renderTornado(found, made())))); // biome-ignore format: one row
+    await interruptibleInto(report, async () =>
+      writeWhole(report, await (swept ? renderSweep(found, made()) : renderTornado(found, made()))),
+    );
   if (printForm(options, { csv: () => table(true), markdown: () => table(false), notes: found.notes, warnings }))
     return;
   if (options.json) return printJson(warnings.length > 0 ? { ...found, warnings } : found);
   if (warnings.length > 0) print(warningText(warnings, outputWidth()));
   print(swept ? sweepText(found, outputWidth()) : tornadoText(found, outputWidth()));
-  for (const [what, file] of [["table", output], ["report", report]] as const) if (file !== undefined) print(`\nThe ${what} stands in ${visibleLine(file)}\n`); // biome-ignore format: one row
+  for (const [what, file] of [
+    ["table", output],
+    ["report", report],
+  ] as const)
+    if (file !== undefined) print(`\nThe ${what} stands in ${visibleLine(file)}\n`);
 }
 
 /** The table in the form that a file's ending asks for. */

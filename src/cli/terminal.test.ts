@@ -19,7 +19,10 @@ test("on a terminal the verdict UNSOUND and its marked prices are red, and nothi
   assert.ok(!plain.out.includes(ESCAPE), "a pipe");
   const { out } = await shootdown(UNSOUND, { terminal: true });
   assert.equal(out.replaceAll(RED, "").replaceAll(PLAIN, ""), plain.out);
-  const red = out.split(RED).slice(1).map((text) => text.split(PLAIN)[0]!); // biome-ignore format: one row
+  const red = out
+    .split(RED)
+    .slice(1)
+    .map((text) => text.split(PLAIN)[0]!);
   assert.ok(red.includes("UNSOUND"));
   const prices = red.filter((text) => text.endsWith("!"));
   assert.equal(prices.length, 1, red.join());
@@ -28,7 +31,9 @@ test("on a terminal the verdict UNSOUND and its marked prices are red, and nothi
 
 test("NO_COLOR and a dumb terminal have no colours; FORCE_COLOR has them on a pipe too, and goes before NO_COLOR", async () => {
   const help = async (terminal: boolean, env: Record<string, string>): Promise<boolean> =>
-    (await shootdown(["prove", "switch-no-flush", "--occasion", "switch", "--cpu", "cortex-a72"], { terminal, env })).out.includes(RED); // biome-ignore format: one row
+    (
+      await shootdown(["prove", "switch-no-flush", "--occasion", "switch", "--cpu", "cortex-a72"], { terminal, env })
+    ).out.includes(RED);
   assert.equal(await help(true, {}), true);
   assert.equal(await help(true, { NO_COLOR: "1" }), false);
   assert.equal(await help(true, { NO_COLOR: "" }), true, "empty: as if it were not there");
@@ -71,7 +76,10 @@ test("'-' is standard input for a policy, a host, a scenario and a litmus test",
   const { status, out } = await shootdown(["litmus", "-", "--json"], { stdin: fileOf("examples/litmus.toml") });
   assert.equal(status, 0);
   const { results } = JSON.parse(out) as { results: { file: string; verdict: string }[] };
-  assert.deepEqual(results.map(({ file, verdict }) => [file, verdict]), [["standard input", "forbidden"]]); // biome-ignore format: one row
+  assert.deepEqual(
+    results.map(({ file, verdict }) => [file, verdict]),
+    [["standard input", "forbidden"]],
+  );
 });
 
 test("it is called standard input where it is wrong, with the line", async () => {

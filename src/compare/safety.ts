@@ -74,6 +74,9 @@ export function withVerdicts(
     const occasions = unprovedOccasions(scenario);
     return occasions.length === 0 ? [] : [`${scenario.name} (${occasions.join(", ")})`];
   });
-  const notes = open.length === 0 ? [] : [`Nothing proves these occasions yet, so a policy that is not unsound there is unknown: ${open.join("; ")}.`]; // biome-ignore format: one sentence
+  const notes =
+    open.length === 0
+      ? []
+      : [`Nothing proves these occasions yet, so a policy that is not unsound there is unknown: ${open.join("; ")}.`];
   return { ...result, rows, notes: [...result.notes, ...notes], proof: { results, assumptions: assumptions(SETTING) } };
 }

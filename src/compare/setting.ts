@@ -28,7 +28,9 @@ export function parseSetting(text: string): Setting {
     if (to < from) refuse(`'${word}' goes down, expected FROM to be the smaller`);
     if (times ? by <= 1 || from <= 0 : by <= 0)
       refuse(`'${word}' goes nowhere, expected ${times ? "a factor above 1, from above 0 on" : "a step above 0"}`);
-    return stepsOf(from, to, times ? (n) => from * by ** n : (n) => from + by * n, () => refuse(`'${word}' has more than ${MOST_VALUES} values`)); // biome-ignore format: one row
+    return stepsOf(from, to, times ? (n) => from * by ** n : (n) => from + by * n, () =>
+      refuse(`'${word}' has more than ${MOST_VALUES} values`),
+    );
   });
   if (values.length > MOST_VALUES) refuse(`has more than ${MOST_VALUES} values`);
   return { key, values: [...new Set(values)] };

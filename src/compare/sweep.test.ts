@@ -66,23 +66,42 @@ test("a number of a scenario that is set is that of a file that says it", () => 
   assert.match(text, /^slice-us = \S+/m);
   const other = parseScenario(text.replace(/^slice-us = \S+/m, "slice-us = 20_000"), "other.toml");
   const rows = swept(comparison(), "run.slice-us=10000,20000");
-  assert.deepEqual(rows.map(({ set, scenario }) => [set, scenario]), [[{ "run.slice-us": 10_000 }, "vcpu-switch"], [{ "run.slice-us": 20_000 }, "vcpu-switch"]]); // biome-ignore format: one row
+  assert.deepEqual(
+    rows.map(({ set, scenario }) => [set, scenario]),
+    [
+      [{ "run.slice-us": 10_000 }, "vcpu-switch"],
+      [{ "run.slice-us": 20_000 }, "vcpu-switch"],
+    ],
+  );
   assert.deepEqual(rows.map(found), [only({}), only({ scenarios: [other] })]);
   assert.notDeepEqual(found(rows[0]!), found(rows[1]!));
 });
 
 test("an elementary price that is set is that of a file that gives it without a range", () => {
-  const text = builtInText("hosts", "kvm-nested-7.2").replace(/(\[prices\.exit\]\n)value = .*\nlow = .*\nhigh = .*\n/, "$1value = 7\n"); // biome-ignore format: one row
+  const text = builtInText("hosts", "kvm-nested-7.2").replace(
+    /(\[prices\.exit\]\n)value = .*\nlow = .*\nhigh = .*\n/,
+    "$1value = 7\n",
+  );
   const other = parseHost(text, "other.toml", builtInHost);
   assert.deepEqual([other.prices.exit!.low, other.prices.exit!.high], [7, 7]);
   const rows = swept(comparison({ hosts: [HOST, BARE] }), "prices.exit=7");
-  assert.deepEqual(rows.map(({ host, set }) => [host, set]), [["kvm-nested-7.2", { "prices.exit": 7 }], ["bare-metal", {}]]); // biome-ignore format: one row
+  assert.deepEqual(
+    rows.map(({ host, set }) => [host, set]),
+    [
+      ["kvm-nested-7.2", { "prices.exit": 7 }],
+      ["bare-metal", {}],
+    ],
+  );
   assert.deepEqual(found(rows[0]!), only({ hosts: [other] }));
 });
 
 /** As examples/policy.toml, which a batch of removals asks for one page at a time up to so many. */
 const threshold = (pages: number) =>
-  parsePolicy(`name = "mine"\ntitle = "t"\nsource = "s"\nbase = "xen-today"\n[revoke]\ndue = "batch-end"\ncode = """\nwith owner-vmid\ndsb ishst\nif pages <= ${pages}\nfor page\ntlbi ipas2e1is, ipa\nend\ndsb ish\ntlbi vmalle1is\nelse\ntlbi vmalls12e1is\nend\ndsb ish\nisb\nend\n"""\n`, "mine.toml", builtInPolicy); // biome-ignore format: one row
+  parsePolicy(
+    `name = "mine"\ntitle = "t"\nsource = "s"\nbase = "xen-today"\n[revoke]\ndue = "batch-end"\ncode = """\nwith owner-vmid\ndsb ishst\nif pages <= ${pages}\nfor page\ntlbi ipas2e1is, ipa\nend\ndsb ish\ntlbi vmalle1is\nelse\ntlbi vmalls12e1is\nend\ndsb ish\nisb\nend\n"""\n`,
+    "mine.toml",
+    builtInPolicy,
+  );
 
 test("a threshold of a policy that is set is that of a file that says it; every combination has a row", () => {
   const create = parseScenario(
@@ -91,7 +110,15 @@ test("a threshold of a policy that is set is that of a file that says it; every 
   );
   const of = { scenarios: [create], hosts: [BARE] };
   const rows = swept(comparison({ ...of, policies: [threshold(512)] }), "revoke.pages=8,4096", "prices.local=0.1,1");
-  assert.deepEqual(rows.map(({ set }) => [set["revoke.pages"], set["prices.local"]]), [[8, 0.1], [8, 1], [4096, 0.1], [4096, 1]]); // biome-ignore format: one row
+  assert.deepEqual(
+    rows.map(({ set }) => [set["revoke.pages"], set["prices.local"]]),
+    [
+      [8, 0.1],
+      [8, 1],
+      [4096, 0.1],
+      [4096, 1],
+    ],
+  );
   const [few, many] = [8, 4096].map((pages) => compare(comparison({ ...of, policies: [threshold(pages)] })).rows[0]!);
   assert.deepEqual(
     rows.map(({ tlbi }) => tlbi),
@@ -102,7 +129,14 @@ test("a threshold of a policy that is set is that of a file that says it; every 
 
 test("IPA sizes may be swept, and a host without them stands once", () => {
   const rows = swept(comparison({ hosts: [HOST, BARE] }), "ipa-bits=40..44+4");
-  assert.deepEqual(rows.map(({ host, set }) => [host, set["ipa-bits"]]), [["kvm-nested-7.2", 40], ["kvm-nested-7.2", 44], ["bare-metal", undefined]]); // biome-ignore format: one row
+  assert.deepEqual(
+    rows.map(({ host, set }) => [host, set["ipa-bits"]]),
+    [
+      ["kvm-nested-7.2", 40],
+      ["kvm-nested-7.2", 44],
+      ["bare-metal", undefined],
+    ],
+  );
 });
 
 test("a key that nothing has, a value that cannot be, and too many combinations are refused", () => {

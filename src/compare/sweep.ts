@@ -109,7 +109,9 @@ export class Sweep {
     if (runs > MOST_SCENARIOS)
       throw new InputError(`--set: makes ${runs} scenarios, expected at most ${MOST_SCENARIOS}: name fewer values`);
     if (prices > MOST_PRICES)
-      throw new InputError(`--set: makes ${prices} prices, expected at most ${MOST_PRICES}: name fewer values, policies or hosts`); // biome-ignore format: one row
+      throw new InputError(
+        `--set: makes ${prices} prices, expected at most ${MOST_PRICES}: name fewer values, policies or hosts`,
+      );
   }
 
   private all<T extends { readonly name: string }>(kind: Kind<T>, originals: readonly T[]): T[] {
@@ -204,7 +206,9 @@ function sweptKey({ scenarios, policies, hosts }: Swept, { key, values }: Settin
     ...hosts.flatMap(HOSTS.keysOf),
   ];
   const near = didYouMean(key, [...new Set(all)]);
-  throw new InputError(`--set ${key}: no scenario, policy or host here has such a number${near || `, expected one of ${[...new Set(all)].join(", ")}`}`); // biome-ignore format: one row
+  throw new InputError(
+    `--set ${key}: no scenario, policy or host here has such a number${near || `, expected one of ${[...new Set(all)].join(", ")}`}`,
+  );
 }
 
 /** Every choice of a value for each key; one of nothing where there are no keys. */

@@ -27,7 +27,13 @@ export function parseToml<T>(text: string, file: string, schema: v.GenericSchema
 
 /** The same of a value that was made, not read: `file` is what to call it in errors, which have no lines. */
 export const checkValue = <T>(raw: unknown, file: string, schema: v.GenericSchema<unknown, T>): TomlFile<T> =>
-  checked(raw, file, schema, () => undefined, () => undefined); // biome-ignore format: one row
+  checked(
+    raw,
+    file,
+    schema,
+    () => undefined,
+    () => undefined,
+  );
 
 function checked<T>(
   raw: unknown,

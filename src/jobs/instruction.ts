@@ -126,4 +126,7 @@ function told<T>(before: string, make: () => T): T {
 
 /** "; did you mean ...?" with the names nearest to a wrong one, or where the list is. */
 const suggestion = (name: string): string =>
-  didYouMean(name.toLowerCase(), TLBI_OPS.map((op) => op.name.toLowerCase())) || "; 'shootdown tlbi' lists them all"; // biome-ignore format: one row
+  didYouMean(
+    name.toLowerCase(),
+    TLBI_OPS.map((op) => op.name.toLowerCase()),
+  ) || "; 'shootdown tlbi' lists them all";

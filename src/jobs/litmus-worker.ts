@@ -1,6 +1,17 @@
 /** Decides one litmus test in a worker thread. */
 import { InputError } from "../input/index.js";
-import { type Cpu, decideTest, type FinalStates, finalsOf, LimitReached, type LitmusTest, type Options, readTest, type TestDecision, Unsupported } from "../prove/index.js"; // biome-ignore format: one row
+import {
+  type Cpu,
+  decideTest,
+  type FinalStates,
+  finalsOf,
+  LimitReached,
+  type LitmusTest,
+  type Options,
+  readTest,
+  type TestDecision,
+  Unsupported,
+} from "../prove/index.js";
 
 /** A file to decide. */
 export interface LitmusJob {

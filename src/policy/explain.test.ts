@@ -4,12 +4,19 @@ import { cpuProfile } from "../arch/index.js";
 import { builtInPolicy, policyNames } from "../builtin/index.js";
 import { explainPolicy, type Occasion, type Policy, parsePolicy, policyOn } from "./index.js";
 
-const lines = (policy: Policy, occasion: Occasion) => explainPolicy(policy).find((one) => one.occasion === occasion)!.lines; // biome-ignore format: one row
+const lines = (policy: Policy, occasion: Occasion) =>
+  explainPolicy(policy).find((one) => one.occasion === occasion)!.lines;
 /** What is said of each line with that code, in order. */
 const said = (policy: Policy, occasion: Occasion, code: string): string[] =>
-  lines(policy, occasion).filter((line) => line.code === code).map(({ says }) => says.join("; ")); // biome-ignore format: one row
+  lines(policy, occasion)
+    .filter((line) => line.code === code)
+    .map(({ says }) => says.join("; "));
 const withRevoke = (code: string): Policy =>
-  parsePolicy(`name = "p"\ntitle = "t"\nsource = "s"\nbase = "xen-today"\n[revoke]\ndue = "unlock"\ncode = """\n${code}"""\n`, "p.toml", builtInPolicy); // biome-ignore format: one row
+  parsePolicy(
+    `name = "p"\ntitle = "t"\nsource = "s"\nbase = "xen-today"\n[revoke]\ndue = "unlock"\ncode = """\n${code}"""\n`,
+    "p.toml",
+    builtInPolicy,
+  );
 
 test("a DSB completes the TLBIs before it that its domain covers, and says which it does not", () => {
   // DDI 0487, B2.3 and D8.17: only a DSB of reads and writes completes a TLBI, on the PEs of its domain.
@@ -50,10 +57,14 @@ test("a condition on a feature names the CPUs on either side, and on one CPU it 
 test("the code of every built-in policy, written down from its explanation, is the same code", () => {
   for (const name of policyNames()) {
     const policy = builtInPolicy(name);
-    const sections = explainPolicy(policy).map(({ occasion, lines: code }) => `[${occasion}]\n${occasion === "revoke" ? `due = "${policy.due}"\n` : ""}code = """\n${code.map((line) => `${"  ".repeat(line.depth)}${line.code}\n`).join("")}"""\n`); // biome-ignore format: one row
+    const sections = explainPolicy(policy).map(
+      ({ occasion, lines: code }) =>
+        `[${occasion}]\n${occasion === "revoke" ? `due = "${policy.due}"\n` : ""}code = """\n${code.map((line) => `${"  ".repeat(line.depth)}${line.code}\n`).join("")}"""\n`,
+    );
     const head = `name = "${name}"\ntitle = "t"\nsource = "s"\nvmid-per = "${policy.vmidPer}"\nrequires = ${JSON.stringify(policy.requires)}\n`;
     const again = parsePolicy(head + sections.join(""), "again.toml", builtInPolicy);
-    const bare = (code: Policy["code"]): unknown => JSON.parse(JSON.stringify(code, (key, value) => (key === "line" ? undefined : value))); // biome-ignore format: one row
+    const bare = (code: Policy["code"]): unknown =>
+      JSON.parse(JSON.stringify(code, (key, value) => (key === "line" ? undefined : value)));
     assert.deepEqual(bare(again.code), bare(policy.code), name);
     for (const { says, code } of explainPolicy(policy).flatMap(({ lines: all }) => all))
       if (code !== "end" && code !== "else") assert.ok(says.length > 0, `${name}: ${code}`);

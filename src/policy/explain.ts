@@ -67,10 +67,22 @@ class Explaining {
         this.say(depth, tlbiCode(s), ...tlbiSays(s));
         return new Set([...pending, s.op, ...(s.single >= 0 ? [s.single] : [])]);
       case "msr-vttbr":
-        this.say(depth, `msr vttbr_el2, ${s.value}`, s.value === "owner" ? "VTTBR_EL2 := the owner's table and VMID; certain to count only after an ISB" : "VTTBR_EL2 := what was in force before; certain to count only after an ISB"); // biome-ignore format: one row
+        this.say(
+          depth,
+          `msr vttbr_el2, ${s.value}`,
+          s.value === "owner"
+            ? "VTTBR_EL2 := the owner's table and VMID; certain to count only after an ISB"
+            : "VTTBR_EL2 := what was in force before; certain to count only after an ISB",
+        );
         return pending;
       case "with-owner":
-        return this.block(depth, "with owner-vmid", "where the owner is not current: VTTBR_EL2 := its table and VMID, ISB; and after the end back again, ISB", s.body, pending); // biome-ignore format: one row
+        return this.block(
+          depth,
+          "with owner-vmid",
+          "where the owner is not current: VTTBR_EL2 := its table and VMID, ISB; and after the end back again, ISB",
+          s.body,
+          pending,
+        );
       case "for":
         return new Set([...pending, ...this.block(depth, `for ${s.over}`, LOOPS[s.over], s.body, pending)]);
       case "if":
@@ -100,14 +112,20 @@ class Explaining {
 const LOOPS: Readonly<Record<LoopOver, string>> = {
   page: "once for each 4 KiB page that was removed: ipa is its address",
   entry: "once for each descriptor that was removed, a block once: ipa is its first address",
-  range: "once for each piece of the removed pages that an operand of a range form can say: ipa is the piece; an odd page is given to the single form", // biome-ignore format: one row
+  range:
+    "once for each piece of the removed pages that an operand of a range form can say: ipa is the piece; an odd page is given to the single form",
   "va-page": "once for each page that was removed, by the guest's VA, where the hypervisor knows it",
   "va-range": "once for each piece that a range form can say, by the guest's VA, where the hypervisor knows it",
   vmid: "once for each VMID of the owner, one for each vCPU; `with owner-vmid` inside means that one",
 };
 
 const nameOf = (op: number): string => `TLBI ${TLBI_OPS[op]!.name}`;
-const WHOSE = { NSH: "this PE", ISH: "the Inner Shareable domain", OSH: "the Outer Shareable domain", SY: "the whole system" }; // biome-ignore format: one row
+const WHOSE = {
+  NSH: "this PE",
+  ISH: "the Inner Shareable domain",
+  OSH: "the Outer Shareable domain",
+  SY: "the whole system",
+};
 
 function barrierSays(barrier: Barrier, pending: Pending): string[] {
   const { kind, domain, type } = barrier;
@@ -121,7 +139,11 @@ function barrierSays(barrier: Barrier, pending: Pending): string[] {
   const left = [...pending].filter((op) => !done.includes(op));
   return [
     waits,
-    ...(done.length > 0 ? [`completes ${done.map(nameOf).join(", ")}: the entries are gone wherever it reaches, and accesses by way of them are over`] : []), // biome-ignore format: one row
+    ...(done.length > 0
+      ? [
+          `completes ${done.map(nameOf).join(", ")}: the entries are gone wherever it reaches, and accesses by way of them are over`,
+        ]
+      : []),
     ...(left.length > 0 ? [`does not complete ${left.map(nameOf).join(", ")}: ${whyNot(barrier)}`] : []),
   ];
 }
@@ -142,14 +164,22 @@ function tlbiCode({ op, operand, ttl }: TlbiStatement): string {
 function tlbiSays({ op: index, operand, ttl, single }: TlbiStatement): string[] {
   const op: TlbiOp = TLBI_OPS[index]!;
   const { reach, removes, completedBy, needs } = explainTlbi(op, operand === "none" ? 31 : 0);
-  const kinds = [["stage-1", removes.stage1], ["stage-2", removes.stage2], ["combined", removes.combined]] as const; // biome-ignore format: one row
+  const kinds = [
+    ["stage-1", removes.stage1],
+    ["stage-2", removes.stage2],
+    ["combined", removes.combined],
+  ] as const;
   return [
     `reaches ${reach}`,
     ...(op.regime === "EL2" ? ["of the hypervisor's own regime (EL2), no guest's"] : []),
     ...removedSays(kinds),
     ...(operand === "zero" ? ["its operand is 0: of what it removes nothing is wanted"] : []),
     ...(single >= 0 ? [`an odd page by ${TLBI_OPS[single]!.name}`] : []),
-    ...(ttl ? [`on a CPU with FEAT_TTL the operand tells the level of the entry, where no table went with it; ${withAndWithout(({ features }) => features.has("FEAT_TTL"))}`] : []), // biome-ignore format: one row
+    ...(ttl
+      ? [
+          `on a CPU with FEAT_TTL the operand tells the level of the entry, where no table went with it; ${withAndWithout(({ features }) => features.has("FEAT_TTL"))}`,
+        ]
+      : []),
     ...(needs.length > 0 ? [`needs ${needs.join(", ")}`] : []),
     `complete after ${completedBy.filter((name) => !name.includes("nXS") || op.nXS).join(", or ")}`,
   ];
@@ -160,7 +190,12 @@ function removedSays(kinds: readonly (readonly [string, Removal])[]): string[] {
   const there = kinds.filter(([, { status }]) => status !== "absent");
   const lots = new Map<string, string[]>();
   for (const [name, { status, matches }] of there) {
-    const lot = status === "yes" ? `removed: ${matches}` : status === "not required" ? "may stay (not required to apply to them)" : "may stay"; // biome-ignore format: one row
+    const lot =
+      status === "yes"
+        ? `removed: ${matches}`
+        : status === "not required"
+          ? "may stay (not required to apply to them)"
+          : "may stay";
     lots.set(lot, [...(lots.get(lot) ?? []), name]);
   }
   return [...lots].map(([lot, names]) => `${names.join(" and ")} entries ${lot}`);
@@ -176,14 +211,34 @@ function conditionSays(c: Condition): { readonly code: string; readonly says: st
   const not = c.not ? "not " : "";
   switch (c.test) {
     case "feature":
-      return { code: `${not}${c.feature}`, says: `only on CPUs ${c.not ? "without" : "with"} ${c.feature}, ${FEATURES[c.feature]}; ${withAndWithout(({ features }) => features.has(c.feature))}`, otherwise: `on CPUs ${c.not ? "with" : "without"} ${c.feature}` }; // biome-ignore format: one row
+      return {
+        code: `${not}${c.feature}`,
+        says: `only on CPUs ${c.not ? "without" : "with"} ${c.feature}, ${FEATURES[c.feature]}; ${withAndWithout(({ features }) => features.has(c.feature))}`,
+        otherwise: `on CPUs ${c.not ? "with" : "without"} ${c.feature}`,
+      };
     case "erratum":
-      return { code: `${not}${c.erratum}`, says: `only on CPUs ${c.not ? "without" : "with"} the ${ERRATA[c.erratum].title} erratum (${ERRATA[c.erratum].id}): ${ERRATA[c.erratum].symptom}; ${withAndWithout(({ errata }) => errata.has(c.erratum))}`, otherwise: `on CPUs ${c.not ? "with" : "without"} the erratum` }; // biome-ignore format: one row
+      return {
+        code: `${not}${c.erratum}`,
+        says: `only on CPUs ${c.not ? "without" : "with"} the ${ERRATA[c.erratum].title} erratum (${ERRATA[c.erratum].id}): ${ERRATA[c.erratum].symptom}; ${withAndWithout(({ errata }) => errata.has(c.erratum))}`,
+        otherwise: `on CPUs ${c.not ? "with" : "without"} the erratum`,
+      };
     case "owner-current":
-      return { code: `${not}owner-current`, says: `only where the owner's VMID is ${c.not ? "not " : ""}the one in VTTBR_EL2`, otherwise: `where it is${c.not ? "" : " not"}` }; // biome-ignore format: one row
+      return {
+        code: `${not}owner-current`,
+        says: `only where the owner's VMID is ${c.not ? "not " : ""}the one in VTTBR_EL2`,
+        otherwise: `where it is${c.not ? "" : " not"}`,
+      };
     case "va-known":
-      return { code: `${not}va-known`, says: `only where the hypervisor ${c.not ? "does not know" : "knows"} the guest's VA of every removed page`, otherwise: `where it does${c.not ? "" : " not"}` }; // biome-ignore format: one row
+      return {
+        code: `${not}va-known`,
+        says: `only where the hypervisor ${c.not ? "does not know" : "knows"} the guest's VA of every removed page`,
+        otherwise: `where it does${c.not ? "" : " not"}`,
+      };
     case "pages":
-      return { code: `pages ${c.not ? "<=" : ">"} ${c.above}`, says: `only for ${c.not ? "at most" : "more than"} ${c.above} pages of 4 KiB`, otherwise: `for ${c.not ? "more" : "no more"} than that` }; // biome-ignore format: one row
+      return {
+        code: `pages ${c.not ? "<=" : ">"} ${c.above}`,
+        says: `only for ${c.not ? "at most" : "more than"} ${c.above} pages of 4 KiB`,
+        otherwise: `for ${c.not ? "more" : "no more"} than that`,
+      };
   }
 }

@@ -6,7 +6,11 @@ import type { Sequence } from "./program.js";
 function thresholdsIn(program: Sequence): number[] {
   const all = program.flatMap((s): number[] => {
     if (s.kind === "if")
-      return [...(s.condition.test === "pages" ? [s.condition.above] : []), ...thresholdsIn(s.body), ...thresholdsIn(s.otherwise)]; // biome-ignore format: one row
+      return [
+        ...(s.condition.test === "pages" ? [s.condition.above] : []),
+        ...thresholdsIn(s.body),
+        ...thresholdsIn(s.otherwise),
+      ];
     return s.kind === "for" || s.kind === "with-owner" ? thresholdsIn(s.body) : [];
   });
   return [...new Set(all)];

@@ -49,10 +49,18 @@ function strongerTlbis(index: number, el: number): number[] {
   const [, stem = "", reach = ""] = /^(.*?)(IS|OS)?$/.exec(whole) ?? [];
   const wider = reach === "" ? "IS" : "OS";
   const more: Record<string, string> = {
-    ...{ VALE1: "VAE1", VAE1: "VAAE1", VALE2: "VAE2", VAE2: "ALLE2", VAALE1: "VAAE1", VAAE1: "VMALLE1", ASIDE1: "VMALLE1" },
+    ...{
+      VALE1: "VAE1",
+      VAE1: "VAAE1",
+      VALE2: "VAE2",
+      VAE2: "ALLE2",
+      VAALE1: "VAAE1",
+      VAAE1: "VMALLE1",
+      ASIDE1: "VMALLE1",
+    },
     ...{ RVALE1: "RVAE1", RVAE1: "RVAAE1", RVAALE1: "RVAAE1", IPAS2LE1: "IPAS2E1", RIPAS2LE1: "RIPAS2E1" },
     ...(el === 2 ? { VMALLE1: "VMALLS12E1", IPAS2E1: "VMALLS12E1", VMALLS12E1: "ALLE1" } : {}),
-  }; // biome-ignore format: tables
+  };
   return [stem + wider + nXS, (more[stem] ?? stem) + reach + nXS]
     .map((other) => tlbiIndex(other))
     .filter((other) => other !== undefined && other !== index) as number[];

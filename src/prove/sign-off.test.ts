@@ -231,10 +231,17 @@ test("a page of a batch may be handed out before the batch has flushed, as the a
 
 test("VTTBR_EL2 left at the owner's: unsound for every occasion about another domain, which is current and goes on", () => {
   const left = "msr vttbr_el2, owner\nisb\ndsb ishst\ntlbi vmalls12e1is\ndsb ish\nisb\n";
-  for (const [more, expected] of [["", "unsound"], ["msr vttbr_el2, current\n", "sound"]] as const) // biome-ignore format: a table
+  for (const [more, expected] of [
+    ["", "unsound"],
+    ["msr vttbr_el2, current\n", "sound"],
+  ] as const)
     for (const occasion of ["revoke", "split", "vmid-assigned"] as const) {
       const code = `[${occasion}]\n${occasion === "revoke" ? `due = "unlock"\n` : ""}code = """\n${left}${more}"""\n`;
-      const policy = parsePolicy(`name = "left"\ntitle = "t"\nsource = "s"\nbase = "xen-today"\n${code}`, "left.toml", builtinPolicy); // biome-ignore format: one row
+      const policy = parsePolicy(
+        `name = "left"\ntitle = "t"\nsource = "s"\nbase = "xen-today"\n${code}`,
+        "left.toml",
+        builtinPolicy,
+      );
       const found = verdict(policy, occasion, A72);
       assert.equal(found.verdict, expected, `${occasion}: ${told(found)}`);
       if (expected === "unsound") assert.ok(found.unsound!.every((name) => name.includes("caller-goes-on")));

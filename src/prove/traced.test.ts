@@ -25,7 +25,11 @@ code = ""
 `;
 const base = parsePolicy(BASE, "base.toml", () => assert.fail());
 const policy = (code: string): Policy =>
-  parsePolicy(`name = "own"\ntitle = "t"\nsource = "s"\nbase = "base"\n[revoke]\ndue = "at-once"\ncode = """\n${code}"""\n`, "own.toml", () => base); // biome-ignore format: one row
+  parsePolicy(
+    `name = "own"\ntitle = "t"\nsource = "s"\nbase = "base"\n[revoke]\ndue = "at-once"\ncode = """\n${code}"""\n`,
+    "own.toml",
+    () => base,
+  );
 
 const cpu = cpuProfile("cortex-a72")!;
 const decided = (of: Policy, fb = true): SignOff =>

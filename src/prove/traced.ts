@@ -54,7 +54,8 @@ export function culpritsOf(steps: readonly TracedStep[]): readonly Culprit[] {
       found.push({ ...line, time, why });
   };
   for (const step of steps) {
-    if (step.kind === "miss" || (step.kind === "invalidation" && step.rule !== undefined)) blame(step.from, step, step.what); // biome-ignore format: one row
+    if (step.kind === "miss" || (step.kind === "invalidation" && step.rule !== undefined))
+      blame(step.from, step, step.what);
     const late = step.kind === "invalidation" ? overtakenWrite(step, steps) : undefined;
     if (late) blame(step.from, step, `takes effect before the write in front of it, of time ${late.time}`);
     if (step.despiteOf) blame(step.despiteOf, step, step.what);
@@ -70,5 +71,11 @@ const ORDER = Object.keys(OCCASIONS) as Occasion[];
 /** A write of the same PE that stands in front of an invalidation in the code, and comes after it in time. */
 const overtakenWrite = ({ time, pcpu, at }: Step, steps: readonly Step[]): Step | undefined =>
   steps.find(
-    (other) => other.kind === "write" && other.pcpu === pcpu && other.time > time && at !== undefined && other.at !== undefined && other.at.address < at.address, // biome-ignore format: one condition
+    (other) =>
+      other.kind === "write" &&
+      other.pcpu === pcpu &&
+      other.time > time &&
+      at !== undefined &&
+      other.at !== undefined &&
+      other.at.address < at.address,
   );

@@ -85,7 +85,9 @@ function savings(row: CompareRow | undefined, today: CompareRow): Pick<Answer, "
   const ends = [0, 1].map((end) => times(today.microsecondsRange[end]!, row.microsecondsRange[end]!));
   const timesLess = times(today.microseconds, row.microseconds);
   const [low, high] = [Math.min(timesLess, ...ends), Math.max(timesLess, ...ends)];
-  return Number.isFinite(timesLess + high) ? { timesLess, timesLessRange: [low, high] } : { timesLess: null, timesLessRange: null }; // biome-ignore format: one row
+  return Number.isFinite(timesLess + high)
+    ? { timesLess, timesLessRange: [low, high] }
+    : { timesLess: null, timesLessRange: null };
 }
 
 /** Answers that read alike at several IPA sizes. */
@@ -142,8 +144,13 @@ function tableFor(all: readonly Answer[], room: Room): Table {
   const answers = all.filter(({ price }) => price !== null);
   const known = columnsFor(list(heldAgainst(answers)));
   const columns = SHOWN[room].map((key): ColumnOf<Alike> => known[key]);
-  const alike = grouped(answers, (answer) => JSON.stringify([answer.scenario, tableOf(columns, [[{ ...answer, ipaBits: null }]]).rows])); // biome-ignore format: one row
-  return tableOf(columns, alike.map(({ names }) => names)); // biome-ignore format: one row
+  const alike = grouped(answers, (answer) =>
+    JSON.stringify([answer.scenario, tableOf(columns, [[{ ...answer, ipaBits: null }]]).rows]),
+  );
+  return tableOf(
+    columns,
+    alike.map(({ names }) => names),
+  );
 }
 
 const heldAgainst = (answers: readonly Answer[]): string[] => [
@@ -164,7 +171,10 @@ export const answerTable = (answers: readonly Answer[]): Table => tableFor(answe
 export const answerTables = (answers: readonly Answer[], room: Exclude<Room, "wide">): readonly Titled[] =>
   [...new Set(answers.filter(({ price }) => price !== null).map(({ scenario }) => scenario))].map((scenario) => ({
     title: scenario,
-    table: tableFor(answers.filter((answer) => answer.scenario === scenario), room), // biome-ignore format: one row
+    table: tableFor(
+      answers.filter((answer) => answer.scenario === scenario),
+      room,
+    ),
     below: [],
   }));
 
@@ -176,12 +186,16 @@ export function answerTitle(answers: readonly Answer[]): string {
 /** What must be known to read the answers. */
 export function answerNotes(result: CompareResult, answers: readonly Answer[]): readonly string[] {
   if (result.proof === undefined)
-    return ["No answer: nobody asked which policies are sound, and cheap is not safe. A policy may be cheap because it leaves out a flush that is needed."]; // biome-ignore format: one sentence
+    return [
+      "No answer: nobody asked which policies are sound, and cheap is not safe. A policy may be cheap because it leaves out a flush that is needed.",
+    ];
   const contested = answers.filter((answer) => answer.contested.length > 0);
   const others = [...new Set(contested.flatMap((answer) => answer.contested))];
   return [
     ...(contested.length > 0
-      ? [`${CONTESTED} The range decides: with every elementary price at its low or at its high end, ${list(others)} ${others.length === 1 ? "costs" : "cost"} less.`] // biome-ignore format: one sentence
+      ? [
+          `${CONTESTED} The range decides: with every elementary price at its low or at its high end, ${list(others)} ${others.length === 1 ? "costs" : "cost"} less.`,
+        ]
       : []),
     ...(answers.some(({ against }) => against.verdict === "unsound")
       ? [`${UNSAFE} What is saved is counted from a policy that is unsound.`]
@@ -193,13 +207,22 @@ export function answerNotes(result: CompareResult, answers: readonly Answer[]): 
 
 /** Who costs the same, to three digits, where it is too many to be named in place. */
 function manyNames(answers: readonly Answer[]): readonly string[] {
-  const many = grouped(answers.filter(({ cheapest }) => cheapest.length > NAMED), ({ cheapest }) => JSON.stringify(cheapest)); // biome-ignore format: one row
-  return many.map(({ names: [first] }) => `${namesInShort(first!.cheapest)}: ${list(first!.cheapest.slice(1))} cost the same, to three digits.`); // biome-ignore format: one row
+  const many = grouped(
+    answers.filter(({ cheapest }) => cheapest.length > NAMED),
+    ({ cheapest }) => JSON.stringify(cheapest),
+  );
+  return many.map(
+    ({ names: [first] }) =>
+      `${namesInShort(first!.cheapest)}: ${list(first!.cheapest.slice(1))} cost the same, to three digits.`,
+  );
 }
 
 /** Where no policy is known to be sound, and why. */
 function noneSound(answers: readonly Answer[]): readonly string[] {
-  const groups = grouped(answers.filter(({ price }) => price === null), ({ scenario, unsound, unknown }) => JSON.stringify([scenario, unsound, unknown])); // biome-ignore format: one row
+  const groups = grouped(
+    answers.filter(({ price }) => price === null),
+    ({ scenario, unsound, unknown }) => JSON.stringify([scenario, unsound, unknown]),
+  );
   return groups.map(({ names: [first, ...rest] }) => {
     const { scenario, unsound, unknown } = first!;
     const hosts = [...new Set([first!, ...rest].map(({ host }) => host))];

@@ -11,7 +11,12 @@ export const isGrave = ({ class: of, allowed }: PricedFinding): boolean =>
 /** What a trace came out as, in a sentence. */
 export function verdictOf({ findings }: Checked): string {
   const of = (name: string): number => findings.filter((f) => f.class === name).reduce((sum, f) => sum + f.count, 0);
-  const [unsafe, discipline, late, wasteful] = ["unsafe", "discipline", "late", "wasteful"].map(of) as [number, number, number, number]; // biome-ignore format: one row
+  const [unsafe, discipline, late, wasteful] = ["unsafe", "discipline", "late", "wasteful"].map(of) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   const parts = [
     ...(unsafe > 0 ? [`${count(unsafe)} unsafe`] : []),
     ...(discipline > 0 ? [`${count(discipline)} against the code's own discipline`] : []),

@@ -148,8 +148,10 @@ export const compareForms = (result: CompareResult, made: Made) => ({
 export function notSound({ rows }: CompareResult): readonly string[] {
   const not = rows.filter(({ verdict }) => verdict !== "sound");
   return grouped(not, ({ policy }) => policy).map(({ text, names }) => {
-    const kinds = grouped(names, ({ verdict = "unknown", unsound = [] }) => unsound.length > 0 ? `${verdict} for ${list(unsound)}` : verdict); // biome-ignore format: one row
-    return `${text} is ${kinds.map((kind) => `${kind.text} in ${list([...new Set(kind.names.map(({ scenario }) => scenario))])}`).join("; ")}`; // biome-ignore format: one row
+    const kinds = grouped(names, ({ verdict = "unknown", unsound = [] }) =>
+      unsound.length > 0 ? `${verdict} for ${list(unsound)}` : verdict,
+    );
+    return `${text} is ${kinds.map((kind) => `${kind.text} in ${list([...new Set(kind.names.map(({ scenario }) => scenario))])}`).join("; ")}`;
   });
 }
 

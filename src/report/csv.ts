@@ -40,7 +40,12 @@ export function fieldsOf({ columns, rows }: Table): {
   readonly names: readonly string[];
   readonly rows: readonly (readonly Field[])[];
 } {
-  const fields = columns.map((column, i) => columnFields(column, rows.map((row) => row[i]!.value))); // biome-ignore format: one row
+  const fields = columns.map((column, i) =>
+    columnFields(
+      column,
+      rows.map((row) => row[i]!.value),
+    ),
+  );
   const lines = rows.map((row) =>
     fields.flatMap(({ names, of }, i) => {
       const { value } = row[i]!;

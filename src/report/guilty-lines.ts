@@ -48,7 +48,8 @@ function listing(
   const texts = place.text.replace(/\s+$/, "").split("\n");
   const lines = texts.map((code, i): CodeLine => {
     const number = place.line + i;
-    const here = (line: { occasion: string; line: number } | undefined): boolean => line?.occasion === occasion && line.line === number; // biome-ignore format: one row
+    const here = (line: { occasion: string; line: number } | undefined): boolean =>
+      line?.occasion === occasion && line.line === number;
     const times = witness.filter(({ from }) => here(from)).map(({ time }) => time);
     return { number, code: code.trimEnd(), times: [...new Set(times)], guilty: culprits.some(here) };
   });

@@ -76,7 +76,11 @@ export function litmusJson(
 }
 
 /** A comparison with its answers in front, and what it is made from. */
-export const compareJson = (result: CompareResult, made: Made): object => ({ answers: answersOf(result), ...result, made }); // biome-ignore format: one row
+export const compareJson = (result: CompareResult, made: Made): object => ({
+  answers: answersOf(result),
+  ...result,
+  made,
+});
 
 /**
  * A step of a story; `line` is that of the policy's file, where the instruction is a policy's, and that of the test where the

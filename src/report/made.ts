@@ -9,5 +9,8 @@ export const shortened = ({ sha256 }: Input): string => sha256.slice(0, SHOWN);
 /** In sentences: version and command, and the inputs. */
 export function madeSentences({ version, command, inputs }: Made): readonly string[] {
   const files = inputs.map((input) => `${input.file}${NO_BREAK}${shortened(input)}`).join(", ");
-  return [`Made by shootdown ${version}: ${command}`, ...(files === "" ? [] : [`From (SHA-256, ${SHOWN} digits): ${files}`])]; // biome-ignore format: one row
+  return [
+    `Made by shootdown ${version}: ${command}`,
+    ...(files === "" ? [] : [`From (SHA-256, ${SHOWN} digits): ${files}`]),
+  ];
 }

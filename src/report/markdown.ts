@@ -9,7 +9,9 @@ const LEAST = 3;
 /** The table; a heading over columns becomes part of each. */
 export function markdown({ columns, rows }: Table): string {
   const head = columns.map(({ head: own, under = "" }) => (under === "" ? own : `${under}, ${own}`));
-  const cells = [head, ...rows.map((row) => row.map(({ text, mark = "" }) => text + mark))].map((row) => row.map(escaped)); // biome-ignore format: one row
+  const cells = [head, ...rows.map((row) => row.map(({ text, mark = "" }) => text + mark))].map((row) =>
+    row.map(escaped),
+  );
   const widths = columns.map((_, i) => Math.max(LEAST, ...cells.map((row) => row[i]!.length)));
   const line = (row: readonly string[]): string => `| ${row.join(" | ")} |\n`;
   const [first, ...rest] = cells.map((row) =>

@@ -12,7 +12,10 @@ type PricedColumn = (typeof PRICED)[number]["head"];
 /** The prices, host by host, so that phases add up to their total; those of the columns that are asked for by head. */
 export function priceTable(rows: readonly PriceRow[], heads?: readonly PricedColumn[]): Table {
   const priced = PRICED.filter(({ head }) => heads === undefined || heads.includes(head));
-  return tableOf<PriceRow>([...hostColumns<PriceRow>(isNestedRow), ...priced, ...(heads ? [] : EXECUTED)], byHost(rows, isNestedRow)); // biome-ignore format: one row
+  return tableOf<PriceRow>(
+    [...hostColumns<PriceRow>(isNestedRow), ...priced, ...(heads ? [] : EXECUTED)],
+    byHost(rows, isNestedRow),
+  );
 }
 
 /** What the hypervisor executed is the same on every host. */

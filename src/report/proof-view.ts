@@ -63,7 +63,9 @@ function lookedNote(results: readonly SignOff[]): string {
   if (first!.verdict === "not-applicable") return "";
   if (first!.verdict === "unsound") return `${failsOf(results)} scenarios fail`;
   const of = (figure: (result: SignOff) => number, what: string): string => `${between(results.map(figure))} ${what}`;
-  return [of((r) => r.scenarios, "scenarios"), of((r) => r.timelines, "timelines"), of((r) => r.states, "states")].join(", "); // biome-ignore format: one row
+  return [of((r) => r.scenarios, "scenarios"), of((r) => r.timelines, "timelines"), of((r) => r.states, "states")].join(
+    ", ",
+  );
 }
 
 /** All that was decided: a row for each policy, occasion and CPU. */
@@ -102,7 +104,9 @@ export const everyCpu = (proof: Proof): string =>
 /** What the verdicts looked at: how many scenarios of each occasion, on how many CPUs. */
 export function lookedAt({ results, cpus }: Proof): string {
   const decided = results.filter(({ verdict }) => verdict !== "not-applicable");
-  const kinds = grouped(decided, ({ occasion }) => occasion).map(({ text, names }) => `${text} ${between(names.map(({ scenarios }) => scenarios))}`); // biome-ignore format: one row
+  const kinds = grouped(decided, ({ occasion }) => occasion).map(
+    ({ text, names }) => `${text} ${between(names.map(({ scenarios }) => scenarios))}`,
+  );
   if (kinds.length === 0) return "Nothing was looked at: no CPU can run this.";
   return `Each verdict looked at every scenario of its occasion, made from the policy's own code: ${kinds.join(", ")}; on ${cpus.length === 1 ? cpus[0]!.name : `each of ${count(cpus.length)} CPU profiles`}.`;
 }

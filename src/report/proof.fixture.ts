@@ -2,7 +2,13 @@
 import type { PolicyLine, Proof, SignOff, TracedStep } from "../prove/index.js";
 
 const CODE = "  dsb ishst\n  for page\n    tlbi ipas2e1is, ipa\n  end\n  dsb ish\n";
-const LINE: PolicyLine = { policy: "unsafe", occasion: "revoke", line: 9, file: "./unsafe.toml", code: "tlbi ipas2e1is, ipa" }; // biome-ignore format: one row
+const LINE: PolicyLine = {
+  policy: "unsafe",
+  occasion: "revoke",
+  line: 9,
+  file: "./unsafe.toml",
+  code: "tlbi ipas2e1is, ipa",
+};
 
 const STEPS: readonly TracedStep[] = [
   {

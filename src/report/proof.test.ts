@@ -112,7 +112,10 @@ test("a story names the policy's file and line, and shows its code with that lin
 test("a verdict says what it looked at, and a footer what it was made from", () => {
   const text = proofText(sampleProof(), { width: 1000, witness: false, made: sampleMade });
   assert.match(text, /its occasion, made from the policy's own code: revoke 8, switch 8; on each of 2 CPU profiles\./);
-  assert.match(text, /\nMade by shootdown 1\.2\.3: shootdown prove safe unsafe needy --report it\.html\nFrom \(SHA-256, 12 digits\): \.\/unsafe\.toml 0123456789ab\n$/); // biome-ignore format: one row
+  assert.match(
+    text,
+    /\nMade by shootdown 1\.2\.3: shootdown prove safe unsafe needy --report it\.html\nFrom \(SHA-256, 12 digits\): \.\/unsafe\.toml 0123456789ab\n$/,
+  );
   assert.deepEqual(
     all(page, ".inputs tbody tr").map((tr) => tr.textContent),
     ["./unsafe.toml0123456789ab"],

@@ -27,8 +27,10 @@ export interface SweepResult extends SweepFound<SweptPrice> {
 export type TornadoPrice = Tornado<Omit<SweptPrice, "set">>;
 
 /** Prices of which nothing but the swept numbers differ are sentences of their own. */
-export const SWEPT = "Prices are simulated time, not measurements. A price that was set has no range: it is taken as known. Whole numbers are rounded."; // biome-ignore format: one sentence
-export const MOVED = "Each elementary price is moved alone through its range, all the others stay at their values. Prices are simulated time, not measurements."; // biome-ignore format: one sentence
+export const SWEPT =
+  "Prices are simulated time, not measurements. A price that was set has no range: it is taken as known. Whole numbers are rounded.";
+export const MOVED =
+  "Each elementary price is moved alone through its range, all the others stay at their values. Prices are simulated time, not measurements.";
 
 type Place = Omit<SweptPrice, "set">;
 
@@ -42,7 +44,9 @@ const PLACES: readonly (ColumnOf<Place> & { readonly in: keyof Place })[] = [
 ];
 
 const placesOf = (rows: readonly Place[]): ColumnOf<Place>[] =>
-  PLACES.filter(({ in: part }) => rows.some((row) => row[part] !== undefined)).map(({ in: _, ...column }) => column as ColumnOf<Place>); // biome-ignore format: one row
+  PLACES.filter(({ in: part }) => rows.some((row) => row[part] !== undefined)).map(
+    ({ in: _, ...column }) => column as ColumnOf<Place>,
+  );
 
 /** The number that a row has under a key; null where its scenario, policy or host has none. */
 const setColumn = ({ key }: SweptKey): ColumnOf<SweptPrice> => ({

@@ -120,7 +120,7 @@ export const right = (head: string): Column => ({ head, kind: "words", right: tr
 const LEFT: ReadonlySet<Kind> = new Set(["words", "names", "tally"]);
 
 /** Words at whose end figures stand below one another. */
-export const isRight = ({ kind, right: asked }: Column): boolean => asked === true || !LEFT.has(kind); // biome-ignore format: one row
+export const isRight = ({ kind, right: asked }: Column): boolean => asked === true || !LEFT.has(kind);
 
 /** What programs call a column. */
 export const keyOf = ({ key, head }: Column): string =>

@@ -92,7 +92,11 @@ test("what a cheap unsound policy would save is no answer; where no policy is so
 
 test("a policy that costs least only in the middle of its range is marked, and who costs less at an end is named", () => {
   const full = provedResult();
-  const rows = full.rows.map((row) => (row.policy === "batch-range" ? { ...row, microsecondsRange: [row.microseconds, row.microseconds * 1e6] as const } : row)); // biome-ignore format: one row
+  const rows = full.rows.map((row) =>
+    row.policy === "batch-range"
+      ? { ...row, microsecondsRange: [row.microseconds, row.microseconds * 1e6] as const }
+      : row,
+  );
   const [answer] = answersOf({ ...full, rows }).filter(({ cheapest }) => cheapest.includes("batch-range"));
   assert.ok(answer!.contested.length > 0);
   assert.match(

@@ -67,7 +67,9 @@ export function priceGroups(view: ScenarioView): readonly PriceGroup[] {
       [...view.ipaBits].reverse().map((bits) => view.row(policy, name, bits)?.microseconds ?? Number.NaN),
     );
     const verdict = verdictOf(view, policy);
-    const group = groups.find((g) => g.verdict === verdict && g.prices.every((price, i) => samePrice(price, prices[i]!))); // biome-ignore format: one row
+    const group = groups.find(
+      (g) => g.verdict === verdict && g.prices.every((price, i) => samePrice(price, prices[i]!)),
+    );
     if (group) group.policies.push(policy);
     else groups.push({ prices, policies: [policy], verdict });
   }

@@ -26,7 +26,11 @@ test("a form is told by what stands in it, comments before it or not", () => {
 });
 
 test("a descriptor has the bits of the architecture, and what is not said has herd's default", () => {
-  const { program } = read("0:X1=PTE(x); 0:X2=(oa:PA(y),valid:0,af:0,db:0,dbm:1,el0:0); 0:X3=(oa:phy_x); x=0; y=0;", "P0;\nNOP;", "exists true"); // biome-ignore format: one row
+  const { program } = read(
+    "0:X1=PTE(x); 0:X2=(oa:PA(y),valid:0,af:0,db:0,dbm:1,el0:0); 0:X3=(oa:phy_x); x=0; y=0;",
+    "P0;\nNOP;",
+    "exists true",
+  );
   const { 1: pte, 2: odd, 3: plain } = program.threads[0]!.registers;
   assert.equal(program.memory.read(Number(pte)), plain, "PTE(x) maps x to its own page by default");
   // VALID, AP[2] (read-only), AP[1] (EL0), AF, DBM: DDI 0487, D8.3.1.2
@@ -49,10 +53,11 @@ test("TTHM sets TCR_EL1.HA and HD of the threads that it names, HD with HA", () 
 test("what Variant asks for is obeyed, or refused by its name", () => {
   const code = "P0;\nNOP;";
   assert.deepEqual(read("", code, "exists true", "Variant=vmsa,ETS2").asks, { ets2: true });
-  for (const [
-    word,
-    why,
-  ] of [["mte", /memory tags .* \(Variant=mte\)/], ["ifetch", /instruction fetch .*\(Variant=ifetch\)/], ["odd", /Variant=odd/]] as const) // biome-ignore format: a table
+  for (const [word, why] of [
+    ["mte", /memory tags .* \(Variant=mte\)/],
+    ["ifetch", /instruction fetch .*\(Variant=ifetch\)/],
+    ["odd", /Variant=odd/],
+  ] as const)
     assert.throws(() => read("0:X1=NOP;", code, "exists true", `Variant=${word}`), { reason: why });
 });
 
@@ -67,13 +72,17 @@ test("a fault ends its thread, is taken again or is skipped, as Variant says", (
     ["Variant=skip", true],
     ["Variant=faultToNext", true],
   ] as const) {
-    // biome-ignore format: a table
     assert.equal(of(variant, `exists ${fault} /\\ 0:X3=1`), goesOn ? "allowed" : "forbidden", variant);
     assert.equal(of(variant, `exists ${fault} /\\ 0:X2=7`), "allowed", variant);
   }
   // A descriptor that somebody makes valid in between: only who tries again sees it.
   const again = (variant: string): string =>
-    verdict("PTE(x)=(valid:0); 0:X1=x; 1:X1=(oa:PA(x)); 1:X2=PTE(x); x=5;", "P0|P1;\nL0: LDR W2,[X1] | STR X1,[X2];", "exists fault(P0:L0) /\\ 0:X2=5", variant); // biome-ignore format: one row
+    verdict(
+      "PTE(x)=(valid:0); 0:X1=x; 1:X1=(oa:PA(x)); 1:X2=PTE(x); x=5;",
+      "P0|P1;\nL0: LDR W2,[X1] | STR X1,[X2];",
+      "exists fault(P0:L0) /\\ 0:X2=5",
+      variant,
+    );
   assert.deepEqual(["Variant=handled", "Variant=fatal"].map(again), ["allowed", "forbidden"]);
 });
 
@@ -86,9 +95,21 @@ test("a handler of the test's own runs, and both pieces of code know each other'
 
 test("a fault has a thread, a label, an address and a kind, each of which may be left out", () => {
   const of = (final: string): string => verdict("0:X2=PTE(x); 0:X1=(valid:0); 1:X3=x; y=0;", UNMAP, `exists ${final}`);
-  for (const right of ["fault(P1)", "Fault(P1:L0)", "fault(P1,x)", "fault(P1:L0,x,MMU:Translation)", "fault(P1,MMU:Translation)"]) // biome-ignore format: one row
+  for (const right of [
+    "fault(P1)",
+    "Fault(P1:L0)",
+    "fault(P1,x)",
+    "fault(P1:L0,x,MMU:Translation)",
+    "fault(P1,MMU:Translation)",
+  ])
     assert.equal(of(right), "allowed", right);
-  for (const wrong of ["fault(P0)", "fault(P1,y)", "fault(P1,PTE(x))", "fault(P1:L0,x,MMU:Permission)", "fault(P1,MMU:AccessFlag)"]) // biome-ignore format: one row
+  for (const wrong of [
+    "fault(P0)",
+    "fault(P1,y)",
+    "fault(P1,PTE(x))",
+    "fault(P1:L0,x,MMU:Permission)",
+    "fault(P1,MMU:AccessFlag)",
+  ])
     assert.equal(of(wrong), "forbidden", wrong);
   assert.throws(() => of("fault(P1:L1)"), /no label 'L1' in the code of P1/);
   assert.throws(() => of("fault(P1,TagCheck)"), { reason: "faults of the kind 'TagCheck'" });
@@ -135,7 +156,10 @@ test("=> binds more strongly than /\\, and that more than \\/", () => {
 test("variables have the size of their type, arrays lie in one page", () => {
   const array = "int x[3]={1,2,3}; 0:X1=x; int64_t y=0x123456789; 0:X2=y;";
   const code = "P0;\nLDR W3,[X1,#8];\nMOV W4,#9;\nSTR W4,[X1,#4];\nLDR X5,[X2];";
-  assert.equal(verdict(array, code, "exists 0:X3=3 /\\ x[1]=9 /\\ x={1,9,3} /\\ y=0x123456789 /\\ 0:X5=4886718345"), "allowed"); // biome-ignore format: one row
+  assert.equal(
+    verdict(array, code, "exists 0:X3=3 /\\ x[1]=9 /\\ x={1,9,3} /\\ y=0x123456789 /\\ 0:X5=4886718345"),
+    "allowed",
+  );
   assert.equal(verdict(array, code, "exists x[0]=9 \\/ x[2]=9"), "forbidden");
 });
 

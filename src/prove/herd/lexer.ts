@@ -49,7 +49,11 @@ function tokens({ text, file, line }: Passage): readonly Token[] {
     }
     let kind: Token["kind"] = "number";
     let found = match(NUMBER);
-    for (const [next, pattern] of [["name", NAME], ["name", TEXT], ["sign", SIGN]] as const) // biome-ignore format: a table
+    for (const [next, pattern] of [
+      ["name", NAME],
+      ["name", TEXT],
+      ["sign", SIGN],
+    ] as const)
       if (found === undefined) {
         kind = next;
         found = match(pattern);

@@ -3,7 +3,16 @@ import type { Passage, Reader } from "../litmus/lexer.js";
 import { readerOf } from "./lexer.js";
 import { askedBy } from "./settings.js";
 import { split } from "./split.js";
-import { FAULT_KINDS, type FaultAt, type First, type HerdTest, type Place, type Proposition, type Quantifier, type Shown } from "./syntax.js"; // biome-ignore format: one row
+import {
+  FAULT_KINDS,
+  type FaultAt,
+  type First,
+  type HerdTest,
+  type Place,
+  type Proposition,
+  type Quantifier,
+  type Shown,
+} from "./syntax.js";
 import { readIndex, readPlace, readValue } from "./values.js";
 
 /** Parses; throws an InputError or UnsupportedInTest with the line. */

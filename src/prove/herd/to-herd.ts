@@ -82,7 +82,15 @@ class ToHerd {
     );
     if (managed.length > 0) settings.push({ key: "TTHM", value: managed.join(" "), line: 0 });
     const proposition = this.proposition(program.final);
-    return herdText({ name: this.test.name, settings, first: [...this.first, ...first], columns, shown: [], quantifier, proposition }); // biome-ignore format: one row
+    return herdText({
+      name: this.test.name,
+      settings,
+      first: [...this.first, ...first],
+      columns,
+      shown: [],
+      quantifier,
+      proposition,
+    });
   }
 
   private mapping(page: number, name: string): void {
@@ -96,7 +104,13 @@ class ToHerd {
   }
 
   private invalid(name: string | undefined): Descriptor {
-    return { kind: "descriptor", ...(name === undefined ? {} : { oa: { of: "pa", name } }), fields: new Map([["valid", 0]]), attributes: [], line: 0 }; // biome-ignore format: one row
+    return {
+      kind: "descriptor",
+      ...(name === undefined ? {} : { oa: { of: "pa", name } }),
+      fields: new Map([["valid", 0]]),
+      attributes: [],
+      line: 0,
+    };
   }
 
   private data(page: number, name: string): void {
@@ -129,7 +143,13 @@ class ToHerd {
     const fields = fieldsOf(bits);
     if (fields === undefined) this.refuse(`the descriptor 0x${bits.toString(16)}`);
     if (name === undefined && output !== 0) this.refuse(`a mapping to 0x${output.toString(16)}`);
-    return { kind: "descriptor", ...(name === undefined ? {} : { oa: { of: "pa", name } }), fields, attributes: [], line: 0 }; // biome-ignore format: one row
+    return {
+      kind: "descriptor",
+      ...(name === undefined ? {} : { oa: { of: "pa", name } }),
+      fields,
+      attributes: [],
+      line: 0,
+    };
   }
 
   /** A register's value: an address, a descriptor's address, a descriptor, or a number. */

@@ -5,7 +5,7 @@
 import { entryOf, labelsOf } from "../litmus/assembler.js";
 import { UnsupportedInTest } from "../litmus/unsupported.js";
 import { descriptorFields, namesOf } from "./memory.js";
-import type { Column, Descriptor, FaultAt, FaultKind, First, HerdTest, Place, Proposition, Value } from "./syntax.js"; // biome-ignore format: one row
+import type { Column, Descriptor, FaultAt, FaultKind, First, HerdTest, Place, Proposition, Value } from "./syntax.js";
 import { AFTER_FAULT, FROM_EL0, FROM_EL1, sysregsOf, vectorsOf } from "./translate.js";
 
 const TABLE = "page_table_base";
@@ -13,7 +13,11 @@ const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 const pa = (name: string): string => `pa_${name}`;
 
 /** DFSC of faults at level 3 (DDI 0487, D19, ESR_EL1): the descriptors that herd knows stand there. */
-const STATUS: Readonly<Record<FaultKind, number>> = { "MMU:Translation": 0b000111, "MMU:AccessFlag": 0b001011, "MMU:Permission": 0b001111 }; // biome-ignore format: one row
+const STATUS: Readonly<Record<FaultKind, number>> = {
+  "MMU:Translation": 0b000111,
+  "MMU:AccessFlag": 0b001011,
+  "MMU:Permission": 0b001111,
+};
 
 /** Registers in which a thread's handler leaves what a fault was: ELR_EL1, FAR_EL1 as a page, and DFSC. */
 interface Trace {

@@ -46,7 +46,14 @@ export class Events {
     const removed = this.removal(pe, record.walk, t);
     const entry = this.words.entry(record.walk.entry);
     if (removed <= t)
-      this.steps.add(t, STORED, pe, `its write of ${value} to ${where}, made through ${entry} before time ${removed}, is observed only now`, "repeat-tlbi", { stale: true, at, entry, despite: this.origin(removed) }); // biome-ignore format: one call
+      this.steps.add(
+        t,
+        STORED,
+        pe,
+        `its write of ${value} to ${where}, made through ${entry} before time ${removed}, is observed only now`,
+        "repeat-tlbi",
+        { stale: true, at, entry, despite: this.origin(removed) },
+      );
     else {
       const { words, rule, ...stale } = this.translations.through(pe, record.walk, t);
       this.steps.add(t, STORED, pe, `writes ${value} to ${where} ${words}`, rule, { ...stale, at });
@@ -97,7 +104,14 @@ export class Events {
     const far = { at: this.origin(t), ...(pe === by ? {} : { to }) };
     if (early) this.steps.add(t, ARRIVAL, by, text, "tlbi-unordered", far);
     else if (onlyStage2 && stays.length > 0)
-      this.steps.add(t, ARRIVAL, by, `${text}; ${stays.length === 1 ? this.words.entry(stays[0]!) : "combined entries"} may stay`, "combined-entries", far); // biome-ignore format: one call
+      this.steps.add(
+        t,
+        ARRIVAL,
+        by,
+        `${text}; ${stays.length === 1 ? this.words.entry(stays[0]!) : "combined entries"} may stay`,
+        "combined-entries",
+        far,
+      );
     else {
       // Another leaf entry that somebody there goes on using: the TLBI is for another ASID, or not for global ones.
       const kept = stays.find((e) => this.usedLater(pe, e, t) && catalogue.entries[e]!.vmid === invalidation.vmid);
@@ -144,7 +158,14 @@ export class Events {
       const words = now.map((c) => `${this.words.table(c.root0)}, VMID ${c.vmid}, ASID ${c.asid}`).join(" or ");
       this.steps.add(t, CHANGE, pe, `${text}: may walk for EL1&0 from now on (${words})`, undefined, { at });
     } else if (before.length > 0)
-      this.steps.add(t, CHANGE, pe, `${text}: comes to EL2, and does not walk for EL1&0 from now on`, "out-of-context", { at }); // biome-ignore format: one call
+      this.steps.add(
+        t,
+        CHANGE,
+        pe,
+        `${text}: comes to EL2, and does not walk for EL1&0 from now on`,
+        "out-of-context",
+        { at },
+      );
     else {
       const words = cache.live(timeline.what[t]!).map((c) => this.words.table(c.root0));
       this.steps.add(t, CHANGE, pe, `${text}: may walk for EL2 from now on (${words.join(" or ")})`, undefined, { at });

@@ -45,7 +45,14 @@ export class Records {
     const where = this.words.cell(cells.pa[record.cell]!);
     const from = record.time === 0 ? "" : `, written at time ${record.time}`;
     if (record.walk.entry < 0) {
-      this.steps.add(record.view, LOADED, pe, `${record.at.text.trim()}: reads ${value} from ${where}${from}`, undefined, { at: record.at }); // biome-ignore format: one call
+      this.steps.add(
+        record.view,
+        LOADED,
+        pe,
+        `${record.at.text.trim()}: reads ${value} from ${where}${from}`,
+        undefined,
+        { at: record.at },
+      );
       return;
     }
     this.translations.fill(pe, record.walk);

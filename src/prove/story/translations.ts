@@ -22,7 +22,12 @@ export class Translations {
     let t = walk.time;
     if (walk.update) {
       const { page } = catalogue.entries[walk.entry]!;
-      this.steps.add(t, FILL, pe, `walks ${this.words.va(page)} to ${this.words.pa(walk.leaf!.page)}, and will update the descriptor`); // biome-ignore format: one call
+      this.steps.add(
+        t,
+        FILL,
+        pe,
+        `walks ${this.words.va(page)} to ${this.words.pa(walk.leaf!.page)}, and will update the descriptor`,
+      );
       return;
     }
     const removedAt = (i: number): boolean =>

@@ -35,7 +35,7 @@ export class Words {
     const { catalogue } = this.world;
     const e = catalogue.entries[id]!;
     const kind = KINDS[e.kind]!;
-    const tag = e.regime === 0 ? `VMID ${e.vmid}${e.kind >= C_STEP ? this.asid(e.asid) : ""}` : "EL2"; // biome-ignore format: one row
+    const tag = e.regime === 0 ? `VMID ${e.vmid}${e.kind >= C_STEP ? this.asid(e.asid) : ""}` : "EL2";
     if (e.kind === S2_LEAF)
       return `${kind} entry ${this.ipa(e.page)} -> ${this.pa(Math.floor(e.payload / 4))} (${tag})`;
     if (e.kind === C_LEAF) {

@@ -71,7 +71,17 @@ export class Translations {
             if (update.dirty && !write) continue;
             const removed = this.removal(s, update.entry, t);
             // The same descriptor, read later: nothing new.
-            if (tried.some((u) => u.cell === update.cell && u.read === update.read && u.value === update.value && u.entry === update.entry && u.removed === removed)) continue; // biome-ignore format: one row
+            if (
+              tried.some(
+                (u) =>
+                  u.cell === update.cell &&
+                  u.read === update.read &&
+                  u.value === update.value &&
+                  u.entry === update.entry &&
+                  u.removed === removed,
+              )
+            )
+              continue;
             tried.push({ ...update, removed });
             const deadline = this.deadline(s, update.entry, t, write);
             list.push({ context, entry: update.entry, leaf, fault: undefined, update, time: t, removed, deadline });

@@ -26,7 +26,15 @@ export function placeUpdate(
   cache.constants.write(cell);
   const decided = dirty && model["dirty-decided"] ? Math.max(s[VSPEC]!, address) : 0;
   const pe = byWalk(run.index);
-  const event = { at, kind: WRITE, pe, what: cell, value, after: Math.max(walked, decided), before: Number.POSITIVE_INFINITY }; // biome-ignore format: one row
+  const event = {
+    at,
+    kind: WRITE,
+    pe,
+    what: cell,
+    value,
+    after: Math.max(walked, decided),
+    before: Number.POSITIVE_INFINITY,
+  };
   return run.placeEvent(s, event, (next, time) => {
     // Own writes behind the base stand there for a try: they may yet come after this.
     const until = time > run.base && read <= run.base ? run.base : time - 1;

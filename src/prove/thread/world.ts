@@ -46,7 +46,13 @@ const HCR_FB = 1n << 9n;
 /** MAIR_ELx where every AttrIndx stands for Normal Write-Back memory. */
 const WRITE_BACK = 0xffff_ffff_ffff_ffffn;
 /** Both stages on. */
-const DEFAULTS: Partial<Record<ThreadSysreg, bigint>> = { HCR_EL2: 1n, SCTLR_EL1: 1n, SCTLR_EL2: 1n, MAIR_EL1: WRITE_BACK, MAIR_EL2: WRITE_BACK }; // biome-ignore format: a table
+const DEFAULTS: Partial<Record<ThreadSysreg, bigint>> = {
+  HCR_EL2: 1n,
+  SCTLR_EL1: 1n,
+  SCTLR_EL2: 1n,
+  MAIR_EL1: WRITE_BACK,
+  MAIR_EL2: WRITE_BACK,
+};
 
 /** The initial value of a thread's system register. */
 export const initialSysreg = (thread: Thread, name: ThreadSysreg): bigint =>

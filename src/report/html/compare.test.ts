@@ -81,7 +81,10 @@ test("the page begins with the answer: the cheapest sound policy of each place, 
   const rows = all(first, "tbody tr").map((tr) => [...tr.children].map(({ textContent }) => textContent));
   // as the rows of xen-today and batch-range at 48 bits have them
   const price = (policy: string): number =>
-    sample.rows.find((row) => row.scenario === "create-domu" && row.host === "kvm-nested-7.2" && row.ipaBits === 48 && row.policy === policy)!.microseconds; // biome-ignore format: one row
+    sample.rows.find(
+      (row) =>
+        row.scenario === "create-domu" && row.host === "kvm-nested-7.2" && row.ipaBits === 48 && row.policy === policy,
+    )!.microseconds;
   const [today, cheapest] = [price("xen-today"), price("batch-range")];
   assert.deepEqual(
     rows.find(([host, bits]) => host === "kvm-nested-7.2" && bits === "48"),

@@ -136,7 +136,9 @@ function VerdictTable({ proof, failures }: { readonly proof: Proof; readonly fai
   const rows = verdictRows(proof);
   const story = (row: number, column: number): string | undefined => {
     const first = rows[row]!.cells[column - 1]?.[0];
-    return first?.verdict === "unsound" ? `#${storyId(failures.findIndex(({ results }) => results.includes(first)))}` : undefined; // biome-ignore format: one row
+    return first?.verdict === "unsound"
+      ? `#${storyId(failures.findIndex(({ results }) => results.includes(first)))}`
+      : undefined;
   };
   return (
     <DataTable

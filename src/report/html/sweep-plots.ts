@@ -13,11 +13,18 @@ const MANY = 8;
 
 /** Price against a swept number: a line for each policy with its range as a band; unsound ones are dashed. */
 export function sweepPlot({ key, curves }: Picture, caption: Caption): string {
-  const points = curves.flatMap(
-    ({ name, unsound, points: own }, i) =>
+  const points = curves.flatMap(({ name, unsound, points: own }, i) =>
     own
       .filter(({ row }) => row.microseconds > 0)
-      .map(({ x, row: { microseconds, microsecondsRange: [low, high] } }) => ({ x, price: microseconds, low, high, name, unsound, colour: curveColour(i) })), // biome-ignore format: one row
+      .map(
+        ({
+          x,
+          row: {
+            microseconds,
+            microsecondsRange: [low, high],
+          },
+        }) => ({ x, price: microseconds, low, high, name, unsound, colour: curveColour(i) }),
+      ),
   );
   const ends = points.flatMap(({ low, high }) => [low, high]).filter((price) => price > 0);
   const [least, most] = [Math.min(...ends) / 1.5, Math.max(...ends) * 1.5];
@@ -42,9 +49,18 @@ export function sweepPlot({ key, curves }: Picture, caption: Caption): string {
       marks: [
         Plot.gridY(ticks, { stroke: "var(--rule)", strokeOpacity: 1 }),
         Plot.axisY(ticks, { text: tickText, tickSize: 0 }),
-        Plot.areaY(points.filter(({ low, high }) => low > 0 && low < high), { x: "x", y1: "low", y2: "high", z: "name", fill: "colour", fillOpacity: 0.12 }), // biome-ignore format: one row
-        Plot.line(points.filter(({ unsound }) => !unsound), { x: "x", y: "price", z: "name", stroke: "colour", strokeWidth: 1.75 }), // biome-ignore format: one row
-        Plot.line(points.filter(({ unsound }) => unsound), { x: "x", y: "price", z: "name", stroke: "colour", strokeWidth: 1.75, strokeDasharray: "4 3" }), // biome-ignore format: one row
+        Plot.areaY(
+          points.filter(({ low, high }) => low > 0 && low < high),
+          { x: "x", y1: "low", y2: "high", z: "name", fill: "colour", fillOpacity: 0.12 },
+        ),
+        Plot.line(
+          points.filter(({ unsound }) => !unsound),
+          { x: "x", y: "price", z: "name", stroke: "colour", strokeWidth: 1.75 },
+        ),
+        Plot.line(
+          points.filter(({ unsound }) => unsound),
+          { x: "x", y: "price", z: "name", stroke: "colour", strokeWidth: 1.75, strokeDasharray: "4 3" },
+        ),
         Plot.dot(points, {
           ...{ x: "x", y: "price", fill: "colour", r: 2.5 },
           title: ({ name, x, price, low, high }: (typeof points)[number]) =>
@@ -59,8 +75,16 @@ export function sweepPlot({ key, curves }: Picture, caption: Caption): string {
 
 /** What each elementary price, moved alone, makes of a price: the longest bar on top, the price itself as a line. */
 export function tornadoPlot({ bars, microseconds }: TornadoPrice, caption: Caption): string {
-  const rows = bars.map(({ key, low, high, unit, microseconds: [a, b] }) => ({ key, from: Math.min(a, b), to: Math.max(a, b), title: `${key} from ${count(low)} to ${count(high)} ${unit}: ${durationRange(Math.min(a, b), Math.max(a, b))}` })); // biome-ignore format: one row
-  const [least, most] = [Math.min(microseconds, ...rows.map(({ from }) => from)), Math.max(microseconds, ...rows.map(({ to }) => to))]; // biome-ignore format: one row
+  const rows = bars.map(({ key, low, high, unit, microseconds: [a, b] }) => ({
+    key,
+    from: Math.min(a, b),
+    to: Math.max(a, b),
+    title: `${key} from ${count(low)} to ${count(high)} ${unit}: ${durationRange(Math.min(a, b), Math.max(a, b))}`,
+  }));
+  const [least, most] = [
+    Math.min(microseconds, ...rows.map(({ from }) => from)),
+    Math.max(microseconds, ...rows.map(({ to }) => to)),
+  ];
   const room = (most - least || most) * 0.04;
   const axis = [least, (least + most) / 2, most];
   return finished(

@@ -2,7 +2,18 @@
 import { renderToString } from "preact-render-to-string";
 import type { Made } from "../../jobs/index.js";
 import { duration } from "../format.js";
-import { MOVED, type Picture, pictures, reignSentence, SWEPT, type SweepFound, type SweepResult, sweepTable, type TornadoPrice, tornadoTable } from "../sweep-view.js"; // biome-ignore format: one row
+import {
+  MOVED,
+  type Picture,
+  pictures,
+  reignSentence,
+  SWEPT,
+  type SweepFound,
+  type SweepResult,
+  sweepTable,
+  type TornadoPrice,
+  tornadoTable,
+} from "../sweep-view.js";
 import type { Table } from "../table.js";
 import { DataTable } from "./data-table.js";
 import { MadeFrom } from "./made-section.js";
@@ -16,14 +27,30 @@ const MOST_PICTURES = 60;
 export function sweepReport(result: SweepResult, made: Made): string {
   const all = pictures(result);
   const shown = all.slice(0, MOST_PICTURES);
-  return page("What it costs, as numbers change", made, result.notes, [SWEPT], sweepTable(result), all.length, shown.map((picture, i) => <Curves picture={picture} id={`p${i}`} />)); // biome-ignore format: one row
+  return page(
+    "What it costs, as numbers change",
+    made,
+    result.notes,
+    [SWEPT],
+    sweepTable(result),
+    all.length,
+    shown.map((picture, i) => <Curves picture={picture} id={`p${i}`} />),
+  );
 }
 
 /** The same of a tornado. */
 export function tornadoReport(found: SweepFound<TornadoPrice>, made: Made): string {
   const all = found.rows.filter(({ bars }) => bars.length > 0);
   const shown = all.slice(0, MOST_PICTURES);
-  return page("Which elementary price decides", made, found.notes, [MOVED], tornadoTable(found), all.length, shown.map((row, i) => <Bars row={row} id={`t${i}`} />)); // biome-ignore format: one row
+  return page(
+    "Which elementary price decides",
+    made,
+    found.notes,
+    [MOVED],
+    tornadoTable(found),
+    all.length,
+    shown.map((row, i) => <Bars row={row} id={`t${i}`} />),
+  );
 }
 
 function page(
@@ -77,7 +104,9 @@ function page(
 
 function Curves({ picture, id }: { readonly picture: Picture; readonly id: string }) {
   const { key, of, curves } = picture;
-  const described = curves.map(({ name, points }) => `${name}: ${points.map(({ x, row }) => `${duration(row.microseconds)} at ${x}`).join(", ")}.`); // biome-ignore format: one row
+  const described = curves.map(
+    ({ name, points }) => `${name}: ${points.map(({ x, row }) => `${duration(row.microseconds)} at ${x}`).join(", ")}.`,
+  );
   const plot = sweepPlot(picture, { id, title: `${of}: price against ${key.key}`, description: described.join(" ") });
   return (
     <figure>

@@ -52,7 +52,10 @@ function scenarioText(view: ScenarioView, width: number): string {
 /** As many tables as the width asks for, each beginning with the policies. */
 function priceTables(view: ScenarioView, width: number): readonly string[] {
   const rows = scenarioRows(view);
-  const nameWidth = Math.max(...rows.flatMap((names) => names.map((name, i) => name.length + Math.min(i, 1))), POLICY.head.length); // biome-ignore format: one row
+  const nameWidth = Math.max(
+    ...rows.flatMap((names) => names.map((name, i) => name.length + Math.min(i, 1))),
+    POLICY.head.length,
+  );
   const tables: ColumnOf<Alike>[][] = [];
   let room = 0;
   for (const block of scenarioBlocks(view)) {

@@ -30,7 +30,13 @@ function meaningText({ word, aliases, kind, text, source }: Meaning, width: numb
 /** All words, by what they are words for. */
 export function wordListText(words: readonly Meaning[], width: number): string {
   const kinds = [...new Set(words.map(({ kind }) => kind))];
-  const rows = kinds.map((kind) => [kind, words.filter((one) => one.kind === kind).map(({ word }) => word).join(", ")]); // biome-ignore format: one row
+  const rows = kinds.map((kind) => [
+    kind,
+    words
+      .filter((one) => one.kind === kind)
+      .map(({ word }) => word)
+      .join(", "),
+  ]);
   return tableText(wordTable(["of kind", "shootdown explain WORD"], rows), width);
 }
 
@@ -63,9 +69,11 @@ export function policyText(
   const head = [
     `${name}: ${title}`,
     `source: ${source}`,
-    `A ${vmidPer} has a VMID. The revoke code is due: ${due}.${requires.length > 0 ? ` It requires ${requires.join(", ")}.` : ""}${cpu === undefined ? "" : ` Shown is what runs on ${cpu}.`}`, // biome-ignore format: one sentence
+    `A ${vmidPer} has a VMID. The revoke code is due: ${due}.${requires.length > 0 ? ` It requires ${requires.join(", ")}.` : ""}${cpu === undefined ? "" : ` Shown is what runs on ${cpu}.`}`,
   ];
-  return [head.map((line) => wrapped(line, width, "  ")).join(""), ...code.map((one) => occasionText(one, width))].join("\n"); // biome-ignore format: one row
+  return [head.map((line) => wrapped(line, width, "  ")).join(""), ...code.map((one) => occasionText(one, width))].join(
+    "\n",
+  );
 }
 
 function occasionText({ occasion, when, lines }: ExplainedCode, width: number): string {

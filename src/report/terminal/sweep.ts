@@ -1,6 +1,17 @@
 /** What sweeps and tornados print. */
 import { visibleLine } from "../../input/index.js";
-import { MOVED, pictures, reignSentence, SWEPT, type SweepFound, type SweepResult, sections, sweepTable, type TornadoPrice, tornadoTable } from "../sweep-view.js"; // biome-ignore format: one row
+import {
+  MOVED,
+  pictures,
+  reignSentence,
+  SWEPT,
+  type SweepFound,
+  type SweepResult,
+  sections,
+  sweepTable,
+  type TornadoPrice,
+  tornadoTable,
+} from "../sweep-view.js";
 import { indented, tableText, wrapped } from "./text.js";
 
 /** Elementary prices that move a price by less than this share of it are not shown. */
@@ -13,7 +24,9 @@ const notesText = (notes: readonly string[], width: number): string =>
 
 /** The prices, and where another policy becomes the cheapest. */
 export function sweepText(result: SweepResult, width: number): string {
-  const cheapest = pictures(result).map(reignSentence).filter((sentence) => sentence !== ""); // biome-ignore format: one row
+  const cheapest = pictures(result)
+    .map(reignSentence)
+    .filter((sentence) => sentence !== "");
   return [
     ...sections(result.rows, result.keys).map(({ title, rows }) =>
       section(title, tableText(sweepTable({ ...result, rows }, { places: false }), width)),

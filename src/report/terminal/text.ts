@@ -24,7 +24,7 @@ const ENDS = /^[^\S\u00a0]+|[^\S\u00a0]+$/g;
 export function tableText(table: Table, width: number): string {
   const { columns, rows } = table;
   const heads = columns.map(({ head }) => shown({ value: null, text: head }));
-  const cells = [heads, ...rows.map((row, r) => row.map((cell, i) => (isSaid(table, r, i) ? UNSAID : shown(cell))))]; // biome-ignore format: one row
+  const cells = [heads, ...rows.map((row, r) => row.map((cell, i) => (isSaid(table, r, i) ? UNSAID : shown(cell))))];
   const widths = columns.map((_, i) => Math.max(...cells.flatMap((row) => row[i]!.lines.map((line) => line.length))));
   const over = spansOf(table);
   widen(widths, over);
@@ -93,7 +93,9 @@ export const coloured = (text: string): string => text.replace(LOUD, (loud) => `
 
 /** What a result is made from, for who wants to make it again. */
 export const madeText = (made: Made, width: number): string =>
-  madeSentences(made).map((sentence) => wrapped(sentence, width, "  ")).join(""); // biome-ignore format: one row
+  madeSentences(made)
+    .map((sentence) => wrapped(sentence, width, "  "))
+    .join("");
 
 /** What must be told before the figures of a trace are believed; "" when there is nothing. Without a width nothing wraps. */
 export function warningText(warnings: readonly string[], width = Number.POSITIVE_INFINITY): string {
