@@ -249,7 +249,9 @@ test("every built-in name in a table exists, and every policy is in one", () => 
   const named = documents.flatMap(({ text }) =>
     [...text.matchAll(/^\| `([a-z0-9.-]+-[a-z0-9.-]+)` \|/gm)].map((match) => match[1]!),
   );
-  for (const name of named) assert.ok(known.has(name), name);
+  // Keys of scenario files have rows too: "section.key".
+  const isKey = (name: string): boolean => /^(?:machine|xen|dom0|toolstack|domu|run)\./.test(name);
+  for (const name of named) assert.ok(known.has(name) || isKey(name), name);
   for (const name of policies!) assert.ok(named.includes(name), `no table has the policy ${name}`);
 });
 
