@@ -49,7 +49,9 @@ test("the report page has each finding with its rule and its events, and the com
 });
 
 test("three captures of Debian's Xen 4.20 have nothing unsafe", async () => {
-  const traces = readdirSync(join(ROOT, "traces")).map((name) => join(ROOT, "traces", name));
+  const traces = readdirSync(join(ROOT, "traces"))
+    .filter((name) => name.endsWith(".parquet"))
+    .map((name) => join(ROOT, "traces", name));
   const { status, out } = await shootdown("check", ...traces, "--json", "--host", "bare-metal");
   assert.equal(status, 0);
   const { traces: checked } = JSON.parse(out) as {

@@ -204,12 +204,12 @@ test("policies are simulated in the scenario asked for, or in that of the trace 
 
 test("hosts of two CPUs are no one simulation", async () => {
   writeFileSync(
-    join(folder, "a76.toml"),
-    'name = "a76"\ntitle = "t"\nsource = "s"\nbase = "bare-metal"\ncpu = "cortex-a76"\n',
+    join(folder, "a72.toml"),
+    'name = "a72"\ntitle = "t"\nsource = "s"\nbase = "bare-metal"\ncpu = "cortex-a72"\n',
   );
-  const args = ["diff", "xen-today", "remove-batch", "--host", "bare-metal,./a76.toml"];
+  const args = ["diff", "xen-today", "remove-batch", "--host", "bare-metal,./a72.toml"];
   const { status, err } = await shootdown(args);
   assert.equal(status, 1);
-  assert.match(err, /host bare-metal is a neoverse-v2, host a76 a cortex-a76: expected hosts of one CPU, or --cpu/);
+  assert.match(err, /host bare-metal is a neoverse-v2, host a72 a cortex-a72: expected hosts of one CPU, or --cpu/);
   assert.equal((await shootdown([...args, "--cpu", "neoverse-v2"])).status, 0);
 });
