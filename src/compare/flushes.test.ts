@@ -49,5 +49,5 @@ test("what goes in relinquish_p2m_mapping() goes because the domain dies", () =>
 
 test("a descriptor that comes back as it was, behind a flush, was broken and made: its permissions are the same", () => {
   assert.deepEqual(lifted(MAP, MAP, LO), ["split 1"]);
-  assert.deepEqual(lifted(MAP, MAP, (LO ^ S2AP_W) >>> 0), ["write-protected 1"]);
+  assert.deepEqual(lifted(MAP, MAP, (LO ^ S2AP_W) >>> 0), ["permission-relaxed 1"]);
 });

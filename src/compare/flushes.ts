@@ -186,7 +186,7 @@ export class Flushes implements TraceSink {
     const isBehind = (entry: Entry): boolean =>
       isValid && entry.table === table && entry.slot === slot && entry.site === b.site[i];
     const isSplit = last !== undefined && isBehind(last);
-    this.settle(p, isSplit, removes, isSplit ? permissionChange(last.words, to) : undefined);
+    this.settle(p, isSplit, removes, isSplit ? changeBehindFlush(last.words, to) : undefined);
     p.wrote = b.site[i]!;
     const pending = p.removed.at(-1);
     if (pending !== undefined && isBehind(pending))
@@ -434,12 +434,18 @@ export class Flushes implements TraceSink {
 /** The occasion of a flush: what happened to the last of its entries. */
 const occasionOf = (removed: readonly Entry[]): Occasion => removed.at(-1)!.occasion;
 
-/** What a descriptor that came back to its slot says, when it differs in what may be written and in nothing else; else undefined. */
+/** What a descriptor that came back to its slot says, when it differs in what may be written at most; else undefined. */
 function permissionChange(was: Words, is: Words): Permission | undefined {
-  // The same once more is none: Xen breaks such an entry as it does any other.
-  if (was[1] !== is[1] || (was[0] ^ is[0]) >>> 0 !== S2AP_W) return undefined;
-  return (is[0] & S2AP_W) === 0 ? "write-protected" : "permission-relaxed";
+  const differs = was[1] !== is[1] || ((was[0] ^ is[0]) & ~S2AP_W) !== 0;
+  return differs ? undefined : (is[0] & S2AP_W) === 0 ? "write-protected" : "permission-relaxed";
 }
+
+/**
+ * The same where a flush stood in between. What came back as it was is then a break-before-make: __p2m_set_entry puts the flush
+ * off to the unlock only where mem_access is enabled and nothing but permissions may change.
+ */
+const changeBehindFlush = (was: Words, is: Words): Permission | undefined =>
+  was[0] === is[0] && was[1] === is[1] ? undefined : permissionChange(was, is);
 
 /** No instruction where a flush was due. */
 const nothingAt = (p: Pcpu): Run => ({ site: 0, currentVmid: p.vmid, list: [], hasTlbi: false });
