@@ -84,7 +84,7 @@ function exploring(
 }
 
 /** All final states of a program: a row of values for each, in the order of what was asked for. */
-export interface Finals {
+interface Finals {
   readonly rows: readonly (readonly bigint[])[];
   /** why these are not all of them */
   readonly incomplete?: { readonly verdict: "unknown" | "unsupported"; readonly reason: string };

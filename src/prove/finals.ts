@@ -5,7 +5,7 @@ import type { LitmusTest, Look } from "./litmus/index.js";
 import type { Condition, Observed, Program } from "./program.js";
 
 /** One final state: words for what each place holds, and whether the proposition is true of it. */
-export interface FinalState {
+interface FinalState {
   readonly places: Readonly<Record<string, string>>;
   readonly satisfies: boolean;
 }

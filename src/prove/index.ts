@@ -5,11 +5,24 @@ export { DEFAULT_MAX_STATES, type Decision, explore, type Options } from "./expl
 export { type FinalStates, finalsOf } from "./finals.js";
 export { decideTest, readTest, type TestDecision } from "./forms.js";
 export { herdForm, islaForm } from "./herd/index.js";
-export * from "./litmus/index.js";
+export { type LitmusTest, parseLitmus } from "./litmus/index.js";
 export { PROVED, type ProvedOccasion, type Setting } from "./occasion/index.js";
-export * from "./program.js";
-export * from "./rules.js";
-export * from "./sign-off.js";
-export type { Executed, Step } from "./story/index.js";
+export { type Program, Unsupported } from "./program.js";
+export { RULES } from "./rules.js";
+export {
+  decideTask,
+  EVERY_CPU,
+  type Finding,
+  Inquiry,
+  type Limits,
+  type Proof,
+  Question,
+  type SignOff,
+  signOff,
+  type Task,
+  taskProgram,
+  type Verdict,
+} from "./sign-off.js";
+export type { Executed } from "./story/index.js";
 export { LimitReached } from "./thread/index.js";
 export type { Culprit, PolicyLine, TracedStep } from "./traced.js";

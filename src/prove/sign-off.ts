@@ -45,7 +45,7 @@ export function taskProgram(task: Task): Program {
 }
 
 /** A scenario for people. */
-export interface Told {
+interface Told {
   readonly name: string;
   readonly title: string;
   /** who is who: "pCPU 0, Xen; the owner is current" */

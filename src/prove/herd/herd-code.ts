@@ -4,7 +4,7 @@ import type { Column, Descriptor, First, Value } from "./syntax.js";
 import { FROM_EL0, FROM_EL1 } from "./translate.js";
 
 /** What the code asks of the rest of the test. */
-export interface Meaning {
+interface Meaning {
   /** a register's first value; `page`: the number of that address's page */
   value(value: bigint): Value & { readonly page?: true };
   /** what stands for 0 in the descriptor at an address */

@@ -58,7 +58,7 @@ export function faultText({ thread, label, at, type }: FaultAt): string {
 const STRENGTH = { or: 1, and: 2, implies: 3, not: 4 } as const;
 const WORDS = { or: " \\/ ", and: " /\\ ", implies: " => " } as const;
 
-export function propositionText(proposition: Proposition, around = 0): string {
+function propositionText(proposition: Proposition, around = 0): string {
   const { kind } = proposition;
   switch (kind) {
     case "true":

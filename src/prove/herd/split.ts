@@ -5,7 +5,7 @@ import { UnsupportedInTest } from "../litmus/unsupported.js";
 import { lineAt, withoutComments } from "./lexer.js";
 import type { Column, Setting } from "./syntax.js";
 
-export interface Parts {
+interface Parts {
   readonly name: string;
   readonly about?: string;
   readonly settings: readonly Setting[];

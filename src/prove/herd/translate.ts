@@ -54,7 +54,7 @@ export function sysregsOf({ ha, hd }: Asked, thread: number, i: number): Partial
 }
 
 /** A program, and its condition in parts. */
-export interface Translated {
+interface Translated {
   readonly program: Program;
   /** the proposition alone, and the filter that final states must pass */
   readonly proposition: Condition;

@@ -6,7 +6,7 @@ import { type Descriptor, FIELDS, type Field, type Output, type Place, type Valu
 const MAX_ELEMENTS = 512;
 
 /** "P1:" or "1:" before a register's name; undefined, and nothing taken, where neither stands. */
-export function threadOf(reader: Reader): number | undefined {
+function threadOf(reader: Reader): number | undefined {
   const { kind, text } = reader.peek();
   const number = kind === "number" || /^P\d+$/.test(text) ? Number(text.replace("P", "")) : undefined;
   if (number === undefined || !reader.sees(":", 1)) return undefined;
@@ -16,7 +16,7 @@ export function threadOf(reader: Reader): number | undefined {
 }
 
 /** A whole number, decimal or hexadecimal, as 64 bits. */
-export function numberOf(reader: Reader): bigint {
+function numberOf(reader: Reader): bigint {
   const { kind, text, line } = reader.peek();
   if (kind !== "number") reader.fail("expected a number");
   if (text.length > 30) reader.failAt(line, "a number of more than 64 bits");

@@ -6,7 +6,7 @@ import { type Passage, Reader } from "./lexer.js";
 import { generalRegister, threadSysreg } from "./registers.js";
 
 /** What an assertion may speak of. */
-export interface AssertionContext {
+interface AssertionContext {
   readonly scope: Scope;
   /** a thread's index by its name */
   thread(name: string): number | undefined;

@@ -46,12 +46,12 @@ const BINARY: Readonly<Record<string, Binding>> = {
 };
 
 /** Where comparisons and connectives belong to whoever asks for the value. */
-export const VALUE = 4;
+const VALUE = 4;
 /** Everything, with comparisons and connectives. */
 export const PROPOSITION = 1;
 
 /** Numbers, names, functions, signs before a value and parentheses of one expression: whoever reads or evaluates it recurses. */
-export const MAX_PARTS = 500;
+const MAX_PARTS = 500;
 
 /** Reads one expression of operators that bind at least as strongly as `strength`. */
 export function parseExpression(reader: Reader, strength: number = VALUE): Expression {

@@ -1,3 +1,2 @@
 /** Litmus tests in the isla TOML form. */
 export { type LitmusTest, type Look, parseLitmus } from "./litmus.js";
-export { UnsupportedInTest } from "./unsupported.js";

@@ -22,7 +22,7 @@ const NAME = /[A-Za-z_$][\w$]*/y;
 const SIGN = /\|->|\?->|\.\.|==|!=|<=|>=|<<|>>|&&|\|\||\/\\|\\\/|[-+*=&|~!()[\]{},;:<>]/y;
 
 /** Cuts a text into words; `#` begins a comment, as `//` does. */
-export function tokens({ text, file, line }: Passage): readonly Token[] {
+function tokens({ text, file, line }: Passage): readonly Token[] {
   const list: Token[] = [];
   let at = 0;
   let now = line;

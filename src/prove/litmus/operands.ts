@@ -20,7 +20,7 @@ export interface Register {
 }
 
 /** A memory operand: [base, offset]. */
-export interface Address {
+interface Address {
   readonly rn: Reg;
   readonly offset: Operand;
 }
@@ -189,7 +189,7 @@ export function registerOf(text: string): Register | undefined {
 }
 
 /** An immediate: "#4", "4", "#0b1111", "#(1 << 12)", "#-1" as 64 bits. */
-export function immediateOf(text: string, context: InstructionContext): bigint {
+function immediateOf(text: string, context: InstructionContext): bigint {
   const { file, line } = context;
   const reader = new Reader({ text: text.replace(/^#\s*/, ""), file, line });
   const expression = parseExpression(reader, PROPOSITION);

@@ -8,15 +8,13 @@ export type Space = "virtual" | "intermediate" | "physical";
 export const SPACES: readonly Space[] = ["virtual", "intermediate", "physical"];
 
 /** "with [AP = 0b11] and default": a named set of attributes, and fields that differ from it. */
-export interface Attributes {
+interface Attributes {
   readonly set: "default" | "code";
   readonly fields: readonly { readonly name: string; readonly value: Expression; readonly line: number }[];
 }
 
 /** What a descriptor is to be. */
-export type Target =
-  | { readonly kind: "invalid" }
-  | { readonly kind: "raw" | "table" | "address"; readonly value: Expression };
+type Target = { readonly kind: "invalid" } | { readonly kind: "raw" | "table" | "address"; readonly value: Expression };
 
 /** `from |-> target`; `initial` is false for `?->`, which only says that the descriptor may come to hold this. */
 export interface Mapping {

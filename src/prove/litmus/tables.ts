@@ -14,7 +14,7 @@ export interface Root {
 }
 
 /** One page of a table: which input addresses its descriptors translate. */
-export interface TablePage {
+interface TablePage {
   readonly root: Root;
   readonly level: number;
   /** input address of its first descriptor */
@@ -22,7 +22,7 @@ export interface TablePage {
 }
 
 /** Where a walk ended: the descriptor, its place and its level. */
-export interface WalkEnd {
+interface WalkEnd {
   readonly slot: number;
   readonly level: number;
   readonly descriptor: bigint;

@@ -1,3 +1,3 @@
 /** A timeline and its executions in words. */
-export type { Executed, Step, StepKind } from "./step.js";
+export type { Executed, Step } from "./step.js";
 export { tell } from "./story.js";

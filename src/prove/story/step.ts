@@ -4,7 +4,7 @@ import { RULES, type Rule } from "../rules.js";
 import type { Words } from "./words.js";
 
 /** What happens in a step. */
-export type StepKind =
+type StepKind =
   /** a PE walks, and holds the entry from then on */
   | "fill"
   | "write"

@@ -28,7 +28,7 @@ import {
 import { MAX_SLOTS, sysregPlace } from "./state.js";
 
 /** What ends an exploration early. */
-export interface Limits {
+interface Limits {
   readonly maxStates: number;
   /** true when the time is over */
   expired(): boolean;

@@ -6,7 +6,7 @@ import { type Catalogue, type Context, type Leaf, nameOf, type WalkFault } from 
 import { type Knowledge, LEARNED, peKey } from "./knowledge.js";
 
 /** Where a constant translation ends. */
-export type Fixed = { readonly leaf: Leaf } | { readonly fault: WalkFault };
+type Fixed = { readonly leaf: Leaf } | { readonly fault: WalkFault };
 
 /** Where stage 2 ends: output page, S2AP, level of the descriptor. */
 export interface Stage2Leaf {

@@ -23,7 +23,7 @@ interface Moment {
 }
 
 /** The outcomes that the translation of a VA may have at a time: ids of combined leaf entries, and faults. */
-export interface Result {
+interface Result {
   readonly entries: readonly number[];
   readonly faults: readonly WalkFault[];
   /** ways through a leaf descriptor that the walk itself changes */

@@ -9,7 +9,7 @@ const MASK = (1n << 64n) - 1n;
 const MASK48 = (1n << 48n) - 1n;
 
 /** N, Z, C, V as bits 3 to 0 of a number. */
-export type Flags = number;
+type Flags = number;
 
 /** The interned values of one exploration. Id 0 is the value 0. */
 export class Values {
