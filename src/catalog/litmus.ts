@@ -15,12 +15,15 @@ export interface LitmusFile {
 }
 
 const BUILT_IN = {
-  /** The built-in tests of a folder by its name ("stage-2"; "" = all), or the one of that name. */
+  /** The built-in tests of a folder by its name ("stage-2"; "" = all), or the one of that name, alone or as output calls its file. */
   in: (name: string): LitmusFile[] =>
     testFilesIn(LITMUS_FOLDER)
-      .filter(
-        (file) => name === "" || file.startsWith(`${name}/`) || basename(file).replace(/\.(toml|litmus)$/, "") === name,
-      )
+      .filter((file) => {
+        const stem = file.replace(/\.(toml|litmus)$/, "");
+        return (
+          name === "" || file.startsWith(`${name}/`) || [basename(stem), stem, file, `litmus/${file}`].includes(name)
+        );
+      })
       .map((file) => ({ path: join(LITMUS_FOLDER, file), file: `litmus/${file}` })),
 };
 

@@ -41,7 +41,7 @@ export function register(program: Command): void {
   const command = program
     .command("compare")
     .description("what each way of flushing does and costs, and whether it is safe: scenarios under policies on hosts")
-    .argument("[scenario...]", "built-in scenarios or .toml files (default: all built in)")
+    .argument("[scenario...]", "built-in scenarios or .toml files (default: all built in)", collect)
     .option(
       "-p, --policy <policy>",
       "a built-in policy or a .toml file; may be repeated (default: all built in)",

@@ -205,7 +205,8 @@ test("without a path every built-in test is decided as its file says; a name sta
   for (const { file, verdict, expected } of results) assert.equal(verdict, expected, String(file));
   const files = async (...paths: string[]): Promise<unknown[]> =>
     (JSON.parse((await litmus(...paths, "--json")).out) as Json).results.map(({ file }) => file);
-  assert.deepEqual(await files("mp-dmb"), ["litmus/order/mp-dmb.toml"]);
+  for (const name of ["mp-dmb", "order/mp-dmb", "litmus/order/mp-dmb.toml"])
+    assert.deepEqual(await files(name), ["litmus/order/mp-dmb.toml"], name);
   assert.deepEqual(
     await files("erratum"),
     results.map(({ file }) => file).filter((file) => String(file).startsWith("litmus/erratum/")),

@@ -117,11 +117,10 @@ test("the same result from run to run, but for the time it took", async () => {
   assert.deepEqual(await again(), await again());
 });
 
-test("verdicts come in the order asked for, policy by policy, occasion by occasion, CPU by CPU", async () => {
+test("verdicts come in the order asked for, policy by policy (a list with commas too), occasion by occasion, CPU by CPU", async () => {
   const cpus = ["neoverse-v3", "cortex-a72"];
   const asked = await json(
-    "switch-vmalle1",
-    "switch-no-flush",
+    "switch-vmalle1,switch-no-flush",
     "--occasion",
     "switch,vmid-assigned",
     "--cpu",

@@ -40,7 +40,7 @@ export function register(program: Command): void {
   const command = program
     .command("prove")
     .description("is a way of flushing safe on every Arm CPU? Sound, or a story of how it fails, for each occasion")
-    .argument("[policy...]", "built-in policies or .toml files (default: all built in)")
+    .argument("[policy...]", "built-in policies or .toml files (default: all built in)", collect)
     .option("--cpu <profile>", "a CPU profile; may be repeated (default: all of them)", collect)
     .option("--occasion <occasion>", `one of ${occasions.join(", ")}; may be repeated (default: all)`, collect)
     .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
