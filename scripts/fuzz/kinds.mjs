@@ -11,7 +11,9 @@ import { builtInText, hostNames, loadHost, loadPolicy, policyNames, scenarioName
 import { shadowOf } from "../../dist/cli/shadow.js";
 import { PhasePrices, parseSetting } from "../../dist/compare/index.js";
 import { parseHost, priceTlbi } from "../../dist/host/index.js";
+import { readAnyTrace } from "../../dist/import/index.js";
 import { InputError } from "../../dist/input/index.js";
+import { checkTrace } from "../../dist/jobs/index.js";
 import decideLitmus from "../../dist/jobs/litmus-worker.js";
 import { Case, OCCASIONS, parsePolicy, policyOn, unroll } from "../../dist/policy/index.js";
 import { readTrace, traceDigest, writeTrace } from "../../dist/trace/file.js";
@@ -28,9 +30,11 @@ const hosts = ["bare-metal", "kvm-nested-7.2"].map(loadHost);
 const policies = policyNames().map((name) => builtInText("policies", name));
 const hostTexts = hostNames().map((name) => builtInText("hosts", name));
 const scenarios = scenarioNames().map((name) => builtInText("scenarios", name));
-const litmus = readdirSync(join(ROOT, "litmus"), { recursive: true })
-  .filter((file) => String(file).endsWith(".toml"))
-  .map((file) => readFileSync(join(ROOT, "litmus", String(file)), "utf8"));
+const testsNamed = (ending) =>
+  readdirSync(join(ROOT, "litmus"), { recursive: true })
+    .filter((file) => String(file).endsWith(ending))
+    .map((file) => readFileSync(join(ROOT, "litmus", String(file)), "utf8"));
+const [litmus, herd] = [testsNamed(".toml"), testsNamed(".litmus")];
 
 function holds(what, condition) {
   if (!condition) throw new Error(what);
@@ -102,6 +106,25 @@ ${Array.from({ length: 15 }, (_, i) => `X${String(2 * i + 2).padStart(2, "0")}=0
 X30=00000a000025cb2c  SP=00000a00002f7d00
 Stopped execution of TB chain before 0x7f46f0223b40 [00000a000025b6a8]
 `;
+
+/** A line or more of each log that can be imported. */
+const LOGS = [
+  `(hint (id 2) (tid 0) (kind set_root_lock) (location 0x80000000) (value 0x80004000) (src "mem.c:12"))
+(sysreg-write (id 3) (tid 0) (sysreg vttbr_el2) (value 0x1000080000000) (src "mem.c:14"))
+(lock (id 4) (tid 0) (address 0x80004000) (src "mem.c:15"))
+(mem-write (id 5) (tid 0) (mem-order plain) (address 0x80000000) (value 0x3) (src "mem.c:16"))
+(mem-set (id 6) (tid 1) (address 0x80001000) (size 0x1000) (value 0x1) (src "mem.c:17"))
+(mem-init (id 7) (tid 1) (address 0x80001000) (size 0x1000) (src "mem.c:18"))
+(barrier (id 8) (tid 0) dsb (kind ish) (src "mem.c:19"))
+(tlbi (id 9) (tid 0) ipas2e1is (value 0x80) (src "mem.c:20"))
+`,
+  ` CPU 0/KVM-812   [003] .....   512.345678: kvm_exit: TRAP: HSR_EC: 0x0018 (SYS64), PC: 0x00000a0000265f40
+ CPU 0/KVM-812   [003] .....   512.345701: kvm_sys_access: PC: a0000265f40 TLBI VMALLS12E1IS (1,4,8,3,6) write
+ CPU 0/KVM-812   [003] .....   512.345702: tlbi: (handle_ipas2e1is+0x0/0x1a8) regval=0x40405 vttbr=0x1000013ffcc000
+ CPU 0/KVM-812   [003] .....   513.810120: kvm_entry: PC: 0x00000a0000265f44
+ 3) $ 1464441 us  |  handle_vmalls12e1is();
+`,
+];
 
 /** Control characters that a terminal would obey. */
 const RAW = /(?![\t\n])\p{Cc}/u;
@@ -210,6 +233,41 @@ export const KINDS = {
       await readAll(path);
     },
   },
+  check: {
+    make: (r) => damageText(r, sample.ndjson, [sample.ndjson]),
+    async try(text, r) {
+      const path = join(folder, "check.ndjson");
+      writeFileSync(path, text);
+      try {
+        const asked = { hosts, ipaBits: 48, allow: [], partial: r.chance(50) };
+        holds("a price is not finite", finite((await checkTrace(path, asked)).checked.findings));
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+      }
+    },
+  },
+  import: {
+    make: (r) => damageText(r, r.pick(LOGS), LOGS),
+    async try(text, r) {
+      const path = join(folder, "fuzz.log");
+      writeFileSync(path, text);
+      try {
+        const summary = new Summing();
+        await readAnyTrace(path, [summary], {}, undefined, r.pick([undefined, "casemate", "kvm"]));
+        holds("a sum is not finite", finite(summary.summary()));
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+      }
+    },
+  },
+  herd: {
+    make: (r) => damageText(r, r.pick(herd), herd),
+    try(text) {
+      const options = { maxStates: 3000, timeoutMs: 2000 };
+      const answer = decideLitmus({ file: "fuzz.litmus", text, options, finals: true });
+      holds("no answer", typeof answer.refused === "string" || typeof answer.verdict === "string");
+    },
+  },
   elf: {
     make: (r) => damageBytes(r, elf),
     try(bytes) {
@@ -255,6 +313,8 @@ export const KINDS = {
         ["hosts", "fuzz.toml", r.pick(hostTexts)],
         ["scenarios", "fuzz.toml", r.pick(scenarios)],
         ["litmus", "fuzz.toml", r.pick(litmus)],
+        ["litmus", "fuzz.litmus", r.pick(herd)],
+        ["check", "fuzz.ndjson", sample.ndjson],
         ["show", "fuzz.ndjson", sample.ndjson],
         ["price", "fuzz.ndjson", sample.ndjson],
       ];

@@ -4,7 +4,7 @@ import { CPU_PROFILES } from "../arch/index.js";
 import { hostNames, loadHost } from "../catalog/index.js";
 import { FINDING_KINDS } from "../check/index.js";
 import { writeWhole } from "../files/index.js";
-import { visibleLine } from "../input/index.js";
+import { InputError, visibleLine } from "../input/index.js";
 import { type Checked, checkTrace, interruptibleInto, made } from "../jobs/index.js";
 import { checkTable, checkText, isGrave, renderCheckReport } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
@@ -55,6 +55,7 @@ function kinds(value: string, before: string[] | undefined): string[] {
 }
 
 async function run(traces: readonly string[], options: CheckOptions): Promise<void> {
+  if (options.ipaBits.length > 1) throw new InputError("--ipa-bits: expected one IPA size, to price what is wasted");
   const hosts = (options.host ?? hostNames()).map(loadHost);
   const checked: Checked[] = [];
   for (const trace of traces) {

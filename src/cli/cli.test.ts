@@ -196,7 +196,6 @@ test("tlbi explains and prices a single instruction", async () => {
     "40,48",
     "--json",
   );
-  await refused(/--shadow-leaves: expected --host/, "tlbi", "vmalls12e1is", "--shadow-leaves", "601");
 });
 
 test("every listed name prints its file, which works as a file of the user's own", async () => {

@@ -51,7 +51,7 @@ export function register(program: Command): void {
     .addOption(ipaBitsOption([40, 44, 48]))
     .addOption(cpuOption())
     .addOption(repeatOption())
-    .addOption(expectOption())
+    .addOption(expectOption().conflicts(["set", "tornado"]))
     .addOption(new Option("--no-prove", "prices only: do not ask whether the policies are safe").conflicts("expect"))
     .option("--json", "print JSON")
     .option("--report <file>", "also write one self-contained HTML file");

@@ -17,10 +17,12 @@ export function register(program: Command): void {
       ),
     )
     .option("--json", "print JSON")
-    .action((words: string[], options: { readonly cpu?: string; readonly json?: boolean }) => {
+    .action((words: string[], options: { readonly cpu?: string; readonly json?: boolean }, command: Command) => {
       const name = words.join(" ");
+      const isPolicy = isPath(name) || policyNames().includes(name);
+      if (options.cpu !== undefined && !isPolicy) command.error("error: --cpu goes with a policy");
       if (name === "") list(options.json);
-      else if (isPath(name) || policyNames().includes(name)) explain(name, options);
+      else if (isPolicy) explain(name, options);
       else {
         const meanings = explainWord(name, policyNames());
         if (options.json) printJson(meanings);

@@ -31,6 +31,11 @@ interface LitmusOptions extends FormOptions {
   readonly timeout: number;
 }
 
+/** Forms in which nothing of a test is told but its row. */
+const TABLES = ["csv", "markdown"];
+/** Options of deciding, which a conversion does not do. */
+const DECIDES = ["witness", "states", "expect", "cpu", "ets2", "without", "maxStates", "timeout"];
+
 export function register(program: Command): void {
   const command = program
     .command("litmus")
@@ -42,12 +47,12 @@ export function register(program: Command): void {
       "tests, or folders of tests (*.toml, *.litmus), or built-in ones by name; default: all built-in ones",
     )
     .option("--json", "print JSON")
-    .option("--witness", "tell how each allowed assertion comes about")
-    .option("--states", "print all final states of each test, as herd does")
+    .addOption(new Option("--witness", "tell how each allowed assertion comes about").conflicts(TABLES))
+    .addOption(new Option("--states", "print all final states of each test, as herd does").conflicts(TABLES))
     .addOption(
-      new Option("--to <form>", "print the test in the form of isla or herd, instead of deciding it").choices(
-        Object.keys(FORMS),
-      ),
+      new Option("--to <form>", "print the test in the form of isla or herd, instead of deciding it")
+        .choices(Object.keys(FORMS))
+        .conflicts([...TABLES, ...DECIDES]),
     )
     .option("--save <folder>", "with --to: write every test that the form can say into this folder")
     .option("--expect", `exit with status ${UNEXPECTED} when a verdict is not the one that the file gives or expects`)

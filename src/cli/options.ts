@@ -1,5 +1,5 @@
 /** Options that several commands take, and what they mean. */
-import { InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { CPU_PROFILES, type CpuProfile, cpuProfile } from "../arch/index.js";
 import { type Host, repeating } from "../host/index.js";
 import { InputError } from "../input/index.js";
@@ -115,6 +115,18 @@ export function vcpusOption(): Option {
         throw new InvalidArgumentError(`Expected a number from 1 to ${MAX_VCPUS}.`);
       return n;
     });
+}
+
+/**
+ * Refuses options (attribute names, as `ipaBits`) that mean something only beside one of `others`, where none of these is given:
+ * wrong usage, for an option that is left out in silence looks obeyed.
+ */
+export function goesWith(command: Command, names: readonly string[], others: readonly string[]): void {
+  const given = (name: string): boolean => !["default", undefined].includes(command.getOptionValueSource(name));
+  const flag = (name: string) => command.options.find((option) => option.attributeName() === name)?.long ?? name;
+  if (others.some(given)) return;
+  for (const name of names.filter(given))
+    command.error(`error: ${flag(name)} goes with ${others.map(flag).join(" or ")}`);
 }
 
 /** Exit status when `--expect` asks and a verdict is another one. */

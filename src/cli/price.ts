@@ -9,7 +9,7 @@ import type { ColumnName } from "../trace/index.js";
 import { printForm, withForms } from "./forms.js";
 import { hostsNamed, hostsOption } from "./hosts.js";
 import { noteUnchecked, partialOption, TRACE_ARGUMENT } from "./integrity.js";
-import { ipaBitsOption, ranOption, repeatOption, vcpusOption } from "./options.js";
+import { goesWith, ipaBitsOption, ranOption, repeatOption, vcpusOption } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 import { isSwept, type SweepOptions, sweepOptions, sweepPrices } from "./sweep.js";
 
@@ -42,9 +42,10 @@ export function register(program: Command): void {
     new Option("--report <file>", "with --set or --tornado: also write one self-contained HTML file"),
   ])
     command.addOption(option);
-  withForms(command, "the prices of each phase").action((trace: string, options: PriceOptions) =>
-    quietOnBrokenPipe(() => run(trace, options)),
-  );
+  withForms(command, "the prices of each phase").action((trace: string, options: PriceOptions, command: Command) => {
+    goesWith(command, ["report"], ["set", "tornado"]);
+    return quietOnBrokenPipe(() => run(trace, options));
+  });
 }
 
 async function run(trace: string, options: PriceOptions): Promise<void> {

@@ -18,7 +18,7 @@ import {
 import { assumptions, DEFAULT_MAX_STATES, PROVED, type Proof, rulesWithout, type Setting } from "../prove/index.js";
 import { proofForms, proofText, refusedText, renderProofReport, signOffJson, unexpected } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { collect, expectOption, loadAll, positive, withoutOption } from "./options.js";
+import { collect, expectOption, goesWith, loadAll, positive, withoutOption } from "./options.js";
 import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 
 interface ProveOptions extends FormOptions {
@@ -63,9 +63,10 @@ export function register(program: Command): void {
         .default(60)
         .argParser(positive),
     );
-  withForms(command, "a row for each verdict").action((policies: string[], options: ProveOptions) =>
-    quietOnBrokenPipe(() => run(policies, options)),
-  );
+  withForms(command, "a row for each verdict").action((policies: string[], options: ProveOptions, command: Command) => {
+    goesWith(command, ["to"], ["save"]);
+    return quietOnBrokenPipe(() => run(policies, options));
+  });
 }
 
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {

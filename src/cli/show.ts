@@ -19,12 +19,16 @@ import {
 import { KINDS, type ReadPart, SUMMARY_COLUMNS, Summing } from "../trace/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { noteUnchecked, partialOption, TRACE_ARGUMENT } from "./integrity.js";
+import { goesWith } from "./options.js";
 import { outputWidth, print, printJson, printRawJson, quietOnBrokenPipe, terminalWidth } from "./output.js";
 
 /** Lines of a page of events. */
 const PAGE_LINES = 40;
 /** IPA bits of a nested host at which folded stacks are priced. */
 const FOLDED_BITS = 48;
+
+/** Options that say what is printed, of which --perfetto and --folded are others. */
+const WHAT_IS_PRINTED = ["events", "policy", "json", "csv", "markdown"];
 
 /** Options of `shootdown show`, parsed. */
 interface ShowOptions extends FormOptions {
@@ -63,8 +67,15 @@ export function register(program: Command): void {
       ),
     )
     .addOption(partialOption())
-    .option("--perfetto <file>", "write it for Perfetto's UI (*.json.gz): marks, TLBIs, and what check finds")
-    .option("--folded", "print the TLBIs as folded stacks, for flame-graph tools")
+    .addOption(
+      new Option(
+        "--perfetto <file>",
+        "write it for Perfetto's UI (*.json.gz): marks, TLBIs, and what check finds",
+      ).conflicts(["folded", ...WHAT_IS_PRINTED]),
+    )
+    .addOption(
+      new Option("--folded", "print the TLBIs as folded stacks, for flame-graph tools").conflicts(WHAT_IS_PRINTED),
+    )
     .option("--host <host>", "with --folded: weigh each TLBI by its price on this host, in ns at 48 bits")
     .option(
       "-p, --policy <policy>",
@@ -78,15 +89,15 @@ export function register(program: Command): void {
     );
   withForms(command, "the counts of each phase").action(
     async (trace: string, options: ShowOptions, command: Command) => {
-      for (const name of ["kind", "skip", "limit"] as const)
-        if (options[name] !== undefined && !options.events) command.error(`error: --${name} goes with --events`);
-      if (options.cpu !== undefined && options.policy === undefined && options.perfetto === undefined)
-        command.error("error: --cpu goes with --policy or --perfetto");
+      goesWith(command, ["kind", "skip", "limit"], ["events"]);
+      goesWith(command, ["cpu"], ["policy", "perfetto"]);
       for (const form of ["csv", "markdown"] as const)
         if (options[form] && (options.events || options.policy !== undefined))
           command.error(`error: --${form} goes with neither --events nor --policy`);
-      if (options.policy !== undefined && options.events) command.error("error: --policy does not go with --events");
-      if (options.host !== undefined && !options.folded) command.error("error: --host goes with --folded");
+      for (const other of ["events", "partial"] as const)
+        if (options.policy !== undefined && options[other])
+          command.error(`error: --policy does not go with --${other}`);
+      goesWith(command, ["host"], ["folded"]);
       await quietOnBrokenPipe(() => {
         if (options.perfetto !== undefined) return showPerfetto(trace, options.perfetto, options);
         if (options.events) return showEvents(trace, options);

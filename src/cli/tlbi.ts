@@ -17,7 +17,7 @@ import {
   tlbiListText,
   tlbiPriceText,
 } from "../report/index.js";
-import { ipaBitsOption, repeatOption, withRepeat } from "./options.js";
+import { goesWith, ipaBitsOption, repeatOption, withRepeat } from "./options.js";
 import { outputWidth, print, printRawJson } from "./output.js";
 import { type ShadowOptions, shadowOf } from "./shadow.js";
 
@@ -62,7 +62,8 @@ export function register(program: Command): void {
     .option("--shadow <ranges>", "or these pages: GFN+PAGES[@4K|2M|1G], separated by commas")
     .addOption(repeatOption())
     .option("--json", "print JSON")
-    .action((words: string[], options: TlbiOptions) => {
+    .action((words: string[], options: TlbiOptions, command: Command) => {
+      goesWith(command, ["ipaBits", "shadowLeaves", "shadow", "repeatTlbi"], ["host"]);
       (options.json ? printRawJson : print)(output(words, options, outputWidth()));
     });
 }
@@ -75,10 +76,6 @@ function output(words: readonly string[], options: TlbiOptions, width: number): 
   const xt = options.xt === undefined ? undefined : parseXt(options.xt, instruction);
   const explanation = explainTlbi(instruction.op, instruction.rt, xt, intentOf(options, instruction.op));
   const answers: Answer[] = [{ text: explanationText(explanation, width), json: explanationJson(explanation) }];
-  if (options.host === undefined && (options.shadowLeaves ?? options.shadow) !== undefined)
-    throw new InputError(
-      `--shadow${options.shadow === undefined ? "-leaves" : ""}: expected --host too, to price the instruction`,
-    );
   if (options.host !== undefined) answers.push(...priced(options.host, instruction, xt, options, width));
   if (options.json) return `${JSON.stringify(Object.assign({}, ...answers.map((a) => a.json)), null, 2)}\n`;
   return answers.map((a) => a.text).join("\n");
@@ -112,7 +109,7 @@ function priced(
 
 /** All TLBIs, one a line. */
 function list(options: TlbiOptions, width: number): string {
-  for (const name of ["xt", "granule", "ttl", "lpa2", "asid", "el"] as const)
+  for (const name of ["xt", "granule", "ttl", "lpa2", "asid", "el", "host"] as const)
     if (options[name] !== undefined) throw new InputError(`--${name}: expected an instruction before it`);
   if (!options.json) return tlbiListText(width);
   return `${JSON.stringify(tlbiListJson(), null, 2)}\n`;
