@@ -13,7 +13,7 @@ const ROOT = join(HERE, "..");
 function needed(start: string): { readonly files: ReadonlySet<string>; readonly packages: ReadonlySet<string> } {
   const [files, packages] = [new Set([start]), new Set<string>()];
   for (const file of files)
-    for (const [, from] of readFileSync(file, "utf8").matchAll(/(?:from|import\(?)\s*"([^"]+)"/g))
+    for (const [, from] of readFileSync(file, "utf8").matchAll(/(?<!["\w])(?:from|import\(?)\s*"([^"]+)"/g))
       if (from!.startsWith(".")) files.add(join(dirname(file), from!));
       else packages.add(from!);
   return { files, packages };
