@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BARRIERS, barrierFromWord, barrierIndex, completes, completesTlbi, tlbiOp } from "./index.js";
+import { BARRIERS, barrierFromWord, barrierIndex, completes, completesInside, completesTlbi, tlbiOp } from "./index.js";
 
 const barrier = (text: string) => BARRIERS[barrierIndex(text)!]!;
 
@@ -70,4 +70,14 @@ test("a DSB completes a TLBI when its domain covers the TLBI's reach, and nXS on
   assert.deepEqual(completing("vmalle1is"), ["DSB ISH", "DSB OSH", "DSB SY"]);
   assert.deepEqual(completing("vmalle1os"), ["DSB OSH", "DSB SY"]);
   assert.deepEqual(completing("vmalle1osnxs"), ["DSB OSH", "DSB OSHnXS", "DSB SY", "DSB SYnXS"]);
+});
+
+test("for the PEs of the Inner Shareable domain an OS TLBI is complete with whatever completes that of IS", () => {
+  for (const [outer, inner] of [
+    ["vmalle1os", "vmalle1is"],
+    ["vmalle1osnxs", "vmalle1isnxs"],
+  ] as const)
+    for (const b of BARRIERS) assert.equal(completesInside(b, tlbiOp(outer)), completes(b, tlbiOp(inner)), b.name);
+  for (const b of BARRIERS)
+    assert.equal(completesInside(b, tlbiOp("vmalle1")), completes(b, tlbiOp("vmalle1")), b.name);
 });

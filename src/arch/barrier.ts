@@ -87,3 +87,12 @@ export function completes(b: Barrier, op: Pick<TlbiOp, "reach" | "nXS">): boolea
   if (completesTlbi(b) === "none" || (b.nXS && !op.nXS)) return false;
   return b.domain !== undefined && COMPLETING_DOMAINS[op.reach].includes(b.domain);
 }
+
+/**
+ * True when the barrier completes an earlier TLBI on every PE of the executing PE's own Inner Shareable domain. What an OS TLBI
+ * does there is complete with a DSB ISH already (B2.3): widening IS to OS makes no sequence weaker.
+ */
+export function completesInside(b: Barrier, op: Pick<TlbiOp, "reach" | "nXS">): boolean {
+  if (op.reach !== "outer") return completes(b, op);
+  return completesTlbi(b) === "all" && (!b.nXS || op.nXS);
+}

@@ -7,6 +7,7 @@ export {
   barrierFromWord,
   barrierIndex,
   completes,
+  completesInside,
   completesTlbi,
 } from "./barrier.js";
 export { type Cover, type CoverStep, coverRange, explainCover, parseRange, usualForm, type Wanted } from "./cover.js";

@@ -1,7 +1,7 @@
 /** TLBIs and barriers: what completes when, and which stale entries are gone by it. */
 import {
   BARRIERS,
-  completes,
+  completesInside,
   decodeOperand,
   type OperandFields,
   pagesAtLevel,
@@ -82,7 +82,7 @@ export class Flushes {
     let repeatAt = 0;
     for (let n = 0; n < way.count; n++) {
       const op = TLBI_OPS[way.code[n]!]!;
-      if (!completes(barrier, op)) {
+      if (!completesInside(barrier, op)) {
         way.keep(n, kept++);
         continue;
       }

@@ -1,5 +1,5 @@
 /** The last TLBIs and barriers of a trace, and why none of them did for an entry: read only when a finding is made. */
-import { BARRIERS, completes, completesTlbi, decodeOperand, TLBI_OPS, type TlbiOp } from "../arch/index.js";
+import { BARRIERS, completesInside, completesTlbi, decodeOperand, TLBI_OPS, type TlbiOp } from "../arch/index.js";
 import { covers, removesAt } from "./covers.js";
 import { REASON_WORDS, type Reason } from "./kinds.js";
 import { coveredBy, EL2_SPACE, EVERY_PE, type StaleEntries } from "./stale.js";
@@ -161,7 +161,7 @@ class Replay {
     const { stale, id } = this;
     this.under = this.under.filter((one) => {
       if (one.pcpu !== pcpu) return true;
-      if (completes(barrier, one.op)) {
+      if (completesInside(barrier, one.op)) {
         this.complete(one);
         return false;
       }

@@ -1,6 +1,6 @@
 /** `shootdown check` and `import` as a user types them. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -21,6 +21,17 @@ test("what is unsafe or against a discipline is status 3, unless it is allowed; 
   assert.equal(await status(example("broken-bbm.bad"), "--allow", "broken-bbm"), 0);
   assert.equal(await status(example("late.bad"), example("too-wide.bad")), 0);
   assert.equal(await status(example("late.bad"), example("stale-access.bad")), 3);
+});
+
+test("a DSB ISH completes an OS TLBI for the PEs that a trace has, a DSB NSH completes neither", async () => {
+  const good = readFileSync(example("broken-bbm.good"), "utf8");
+  const judged = async (op: string, dsb: string): Promise<number | null> => {
+    const path = join(folder, `${op}-${dsb}.ndjson`);
+    writeFileSync(path, good.replace("VMALLS12E1IS", op).replace('"DSB ISH"', `"DSB ${dsb}"`));
+    return (await shootdown("check", path, "--cpu", "arch-maximal")).status;
+  };
+  for (const op of ["VMALLS12E1IS", "VMALLS12E1OS"])
+    assert.deepEqual([await judged(op, "ISH"), await judged(op, "NSH")], [0, 3], op);
 });
 
 test("a kind that there is not, a CPU that there is not: wrong usage", async () => {
