@@ -117,6 +117,7 @@ test("prove, with verdicts of each kind", () => {
   const on = ["--occasion", "switch", "--cpu", "cortex-a72"];
   held("prove", "prove", "xen-today", "switch-no-flush", "va-ipa-range", ...on);
   held("prove", "prove", "xen-today", ...on, "--max-states", "1");
+  held("prove", "prove", at("vmalle1.ndjson"), ...on);
 });
 
 test("litmus, with verdicts and witnesses, limits, and a file that cannot be used", () => {

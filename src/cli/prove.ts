@@ -1,7 +1,6 @@
 /** `shootdown prove POLICY...`: is a way of flushing safe on every Arm CPU, and if not, how does it fail? */
 import { type Command, Option } from "commander";
 import { loadPolicy, policyNames } from "../catalog/index.js";
-import type { Lifted } from "../compare/index.js";
 import { writeWhole } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
 import {
@@ -10,6 +9,7 @@ import {
   type Form,
   interruptible,
   interruptibleInto,
+  type LiftedTrace,
   liftTraces,
   made,
   namesTrace,
@@ -40,7 +40,7 @@ import {
   unexpected,
 } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { partialOption } from "./integrity.js";
+import { noteUnchecked, partialOption } from "./integrity.js";
 import { collect, expectOption, goesWith, loadAll, positive, withoutOption } from "./options.js";
 import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 
@@ -134,6 +134,7 @@ async function runTraces(traces: readonly string[], names: readonly string[], op
   const setting: Setting = { fb: options.fb };
   const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
   const lifted = await liftTraces(traces, options.partial === true);
+  for (const { trace, info } of lifted) noteUnchecked(trace, info);
   if (options.save !== undefined) saveLifted(lifted, options.save);
   const proved = await interruptible((signal) =>
     proveLifted(lifted, (policies) => questionsOf(policies, cpus, occasions, setting), limitsOf(options), signal),
@@ -142,7 +143,7 @@ async function runTraces(traces: readonly string[], names: readonly string[], op
 }
 
 /** Prints what came out, and writes the report. */
-async function tell(proof: Proof, options: ProveOptions, lifted: readonly Lifted[]): Promise<void> {
+async function tell(proof: Proof, options: ProveOptions, lifted: readonly LiftedTrace[]): Promise<void> {
   if (options.report !== undefined) {
     const { report } = options;
     await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, made())));
@@ -151,7 +152,7 @@ async function tell(proof: Proof, options: ProveOptions, lifted: readonly Lifted
   if (options.expect !== undefined) expectSound(unexpected(proof.results));
 }
 
-function printProof(proof: Proof, options: ProveOptions, lifted: readonly Lifted[]): void {
+function printProof(proof: Proof, options: ProveOptions, lifted: readonly LiftedTrace[]): void {
   const { results, policies, assumptions: assumed } = proof;
   if (printForm(options, proofForms(proof, made()))) return;
   if (options.json) {
