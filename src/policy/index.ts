@@ -2,13 +2,13 @@
 export { allocatorFlush } from "./allocator.js";
 export { explainPolicy } from "./explain.js";
 export {
-  fallsBack,
   missingFeature,
   OCCASIONS,
   type Occasion,
   type Policy,
   parsePolicy,
   policyOn,
+  withoutCode,
 } from "./policy.js";
 export { Case, type Executor, levelOfLeaf, type Sequence, specialise } from "./program.js";
 export { type Entry, Protocol, type RunCode, removal, runTogether } from "./protocol.js";
