@@ -76,7 +76,7 @@ const proofTable = ({ results }: Proof): Table =>
       { head: "occasion", kind: "words", of: (row) => row.occasion },
       { head: "CPU", kind: "words", of: (row) => row.cpu },
       { head: "verdict", kind: "words", of: (row) => row.verdict },
-      { head: "reason", kind: "words", of: (row) => row.reason ?? null },
+      { head: "reason", kind: "words", of: (row) => row.breach?.sentence ?? row.reason ?? null },
       { head: "fails in", key: "failing_scenario", kind: "words", of: (row) => row.scenario?.name ?? null },
       { head: "failing scenarios", kind: "count", of: (row) => row.unsound?.length ?? 0 },
       { head: "scenarios", kind: "count", of: (row) => row.scenarios },
@@ -88,8 +88,8 @@ const proofTable = ({ results }: Proof): Table =>
   );
 
 /** A verdict in a table: a dash where the policy cannot run on the CPU. */
-const verdictWord = ({ verdict }: Pick<SignOff, "verdict">): string =>
-  verdict === "unsound" ? "UNSOUND" : verdict === "not-applicable" ? "-" : verdict;
+const verdictWord = ({ verdict, breach }: Pick<SignOff, "verdict" | "breach">): string =>
+  breach ? "BREAKS-BBM" : verdict === "unsound" ? "UNSOUND" : verdict === "not-applicable" ? "-" : verdict;
 
 /** "every CPU" for all profiles that there are, or their names. */
 export const onWhich = (cpus: readonly string[]): string =>
