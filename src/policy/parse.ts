@@ -10,6 +10,7 @@
  *   msr vttbr_el2, owner | current     VTTBR_EL2 := the owner's (back to what was in force)
  *   with owner-vmid ... end            both around a body, each with its ISB, only when the owner is not current
  *   for page | entry | range | va-page | va-range | vmid ... end
+ *   unknown                            nobody has said what is executed here: prove says unknown, a simulation that comes here stops
  *   if CONDITION ... else ... end      [not] FEAT_X | ERRATUM | owner-current | va-known | old; pages > N, pages <= N
  *
  * Comments start with // or #. Upper and lower case are the same.
@@ -119,6 +120,10 @@ class Line {
       case "if":
         this.condition(rest);
         break;
+      case "unknown":
+        this.alone(rest);
+        this.body.push({ kind: "unknown", line: this.line });
+        break;
       case "else":
         this.alone(rest);
         this.else();
@@ -129,7 +134,7 @@ class Line {
         break;
       default:
         this.fail(
-          `unknown instruction or directive '${this.source}', expected dsb, dmb, isb, tlbi, msr vttbr_el2, with, for, if, else or end`,
+          `unknown instruction or directive '${this.source}', expected dsb, dmb, isb, tlbi, msr vttbr_el2, with, for, if, else, end or unknown`,
         );
     }
   }

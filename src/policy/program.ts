@@ -25,6 +25,8 @@ export type Statement =
     }
   | { readonly kind: "msr-vttbr"; readonly value: "owner" | "current"; readonly line: number }
   | { readonly kind: "with-owner"; readonly body: Sequence; readonly line: number }
+  /** what is executed here nobody has said: who comes here cannot go on */
+  | { readonly kind: "unknown"; readonly line: number }
   | { readonly kind: "for"; readonly over: LoopOver; readonly body: Sequence; readonly line: number }
   | { readonly kind: "if"; readonly condition: Condition; readonly body: Sequence; readonly otherwise: Sequence };
 
@@ -117,6 +119,8 @@ export interface Executor {
   tlbi(op: number, operand: number, asid: number): void;
   /** VTTBR_EL2 := the table of the domain that this VMID belongs to */
   vttbr(vmid: number): void;
+  /** comes where the code is unknown; without it the runner throws an InputError there */
+  unknown?(): void;
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   programOf,
   type Scenario,
   type Setting,
+  unknownIn,
   withoutOrigins,
 } from "./occasion/index.js";
 import { type Program, Unsupported } from "./program.js";
@@ -181,9 +182,13 @@ export class Question {
     this.traced = own.map(({ traced }) => traced);
   }
 
-  /** The scenarios as litmus tests in the form of the isla tool, with the policy's lines in remarks. */
+  /**
+   * The scenarios as litmus tests in the form of the isla tool, with the policy's lines in remarks; without those in which the
+   * policy says that its code is unknown.
+   */
   texts(): readonly { readonly name: string; readonly text: string }[] {
-    return this.traced.map((scenario) => ({ name: scenario.name, text: litmusText(scenario) }));
+    const known = this.traced.filter((scenario) => unknownIn(scenario) === undefined);
+    return known.map((scenario) => ({ name: scenario.name, text: litmusText(scenario) }));
   }
 
   /** The verdict out of the findings of {@link tasks}, in their order; undefined = not decided, as one bad state is enough. */
@@ -223,10 +228,18 @@ export class Question {
       };
     }
     if (clear) return { ...base, ...clear };
-    if (open >= 0) return { ...base, reason: `${this.tasks[open]!.name}: ${findings[open]!.reason}` };
+    if (open >= 0) return { ...base, reason: `${this.tasks[open]!.name}: ${this.reasonOf(open, findings[open]!)}` };
     return base;
   }
+
+  /** Why a scenario is not decided. */
+  private reasonOf(i: number, { reason = "" }: Finding): string {
+    const [, place] = /\/\/ (.*)$/.exec(unknownIn(this.traced[i]!) ?? "") ?? [];
+    return place === undefined ? reason : `${UNKNOWN} (${place})`;
+  }
 }
+
+const UNKNOWN = "what the policy executes there is unknown, as it says";
 
 /** Questions together: every different scenario is decided once, whoever asks for it. */
 export class Inquiry {
@@ -340,6 +353,8 @@ export function decideTask(task: Task, limits: Limits): Finding {
 }
 
 function decisionOn(task: Task, limits: Limits): Decision {
+  if (unknownIn(scenarioOf(task)) !== undefined)
+    return { verdict: "unsupported", reason: UNKNOWN, states: 0, timelines: 0 };
   try {
     return explore(taskProgram(task), { ...task.cpu, ...limits });
   } catch (error) {

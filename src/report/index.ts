@@ -30,6 +30,7 @@ export { differenceText } from "./terminal/diff.js";
 export { EventJson, EventLines, EventPage } from "./terminal/events.js";
 export { policyText, wordListText, wordText } from "./terminal/explain.js";
 export { heldText, heldTraceText } from "./terminal/held.js";
+export { liftedJson, liftedText } from "./terminal/lifted.js";
 export { listingText, recordedText } from "./terminal/listing.js";
 export { litmusText } from "./terminal/litmus.js";
 export { finalStatesText } from "./terminal/litmus-states.js";
