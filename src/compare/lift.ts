@@ -4,7 +4,7 @@
  * executed on others. What the trace does not show is `unknown` in the code, and said.
  */
 import { type CpuProfile, TLBI_OPS } from "../arch/index.js";
-import { fallsBack, OCCASIONS, type Occasion } from "../policy/index.js";
+import { OCCASIONS, type Occasion, withoutCode } from "../policy/index.js";
 import type { Flush } from "./flush.js";
 import { textOf } from "./flush-text.js";
 import type { Flushes } from "./flushes.js";
@@ -189,4 +189,7 @@ const broadcasts = (lines: readonly string[]): boolean =>
  * section of its own.
  */
 export const isRevokes = (of: readonly Sequence[], revoke: Sequence | undefined): boolean =>
-  of.length === 1 && fallsBack(of[0]!.occasion) && revoke?.code !== undefined && of[0]!.code === revoke.code;
+  of.length === 1 &&
+  withoutCode(of[0]!.occasion) === "other code" &&
+  revoke?.code !== undefined &&
+  of[0]!.code === revoke.code;

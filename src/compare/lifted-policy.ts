@@ -1,7 +1,7 @@
 /** Lifted sequences as policies in TOML: the most frequent of each occasion in one, each further one in a variant of that. */
 import { FEATURES, type Feature, TLBI_OPS } from "../arch/index.js";
 import { visibleLine } from "../input/index.js";
-import { fallsBack, OCCASIONS, type Occasion } from "../policy/index.js";
+import { OCCASIONS, type Occasion, withoutCode } from "../policy/index.js";
 import type { Flush } from "./flush.js";
 import { isRevokes, type Sequence } from "./lift.js";
 
@@ -73,8 +73,8 @@ export function policiesOf(
 }
 
 function unknownOf(unseen: readonly Occasion[], sequences: readonly Sequence[], timing: Timing): string[] {
-  const needed = unseen.filter((occasion) => !fallsBack(occasion));
-  const own = unseen.filter(fallsBack);
+  const needed = unseen.filter((occasion) => withoutCode(occasion) === undefined);
+  const own = unseen.filter((occasion) => !needed.includes(occasion));
   return [
     ...needed.map((occasion) => `[${occasion}] is unknown: the trace never comes to it (${OCCASIONS[occasion].when}).`),
     ...(own.length > 0 ? [`${own.map((o) => `[${o}]`).join(", ")}: unknown, the trace has none.`] : []),

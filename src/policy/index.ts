@@ -3,13 +3,13 @@ export { allocatorFlush } from "./allocator.js";
 export { explainPolicy } from "./explain.js";
 export { parseCode } from "./parse.js";
 export {
-  fallsBack,
   missingFeature,
   OCCASIONS,
   type Occasion,
   type Policy,
   parsePolicy,
   policyOn,
+  withoutCode,
 } from "./policy.js";
 export { Case, type Executor, type LoopOver, levelOfLeaf, type Sequence, specialise } from "./program.js";
 export { type Entry, Protocol, type RunCode, removal, runTogether } from "./protocol.js";

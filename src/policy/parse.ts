@@ -11,7 +11,7 @@
  *   with owner-vmid ... end            both around a body, each with its ISB, only when the owner is not current
  *   for page | entry | range | va-page | va-range | vmid ... end
  *   unknown                            nobody has said what is executed here: prove says unknown, a simulation that comes here stops
- *   if CONDITION ... else ... end      [not] FEAT_X | ERRATUM | owner-current | va-known; pages > N, pages <= N
+ *   if CONDITION ... else ... end      [not] FEAT_X | ERRATUM | owner-current | va-known | old; pages > N, pages <= N
  *
  * Comments start with // or #. Upper and lower case are the same.
  */
@@ -265,7 +265,7 @@ class Line {
     const lower = word.toLowerCase();
     if (isErratum(lower))
       return { condition: { test: "erratum", erratum: lower, not }, assumes: none, elseAssumes: none };
-    if (lower === "owner-current" || lower === "va-known")
+    if (lower === "owner-current" || lower === "va-known" || lower === "old")
       return { condition: { test: lower, not }, assumes: none, elseAssumes: none };
     const feature = word.replace(/^feat_/i, "FEAT_");
     if (isFeature(feature))
@@ -275,7 +275,7 @@ class Line {
         elseAssumes: not ? [feature] : none,
       };
     this.fail(
-      `unknown condition '${text}', expected [not] FEAT_..., ${ERRATUM_WORDS.join(", ")}, owner-current or va-known, or pages > N, pages <= N`,
+      `unknown condition '${text}', expected [not] FEAT_..., ${ERRATUM_WORDS.join(", ")}, owner-current, va-known or old, or pages > N, pages <= N`,
     );
   }
 

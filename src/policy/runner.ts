@@ -125,6 +125,8 @@ export class Runner {
   private hint = 0;
   /** line of the file on which the instruction stands that the executor is given */
   line = 0;
+  /** pages of each range, from its first one on, that loops over single pages and entries go over; the others are left out */
+  looked = Number.POSITIVE_INFINITY;
 
   constructor(
     program: Sequence,
@@ -220,6 +222,8 @@ export class Runner {
         return (on.currentVmid === this.owner) !== c.not;
       case "pages":
         return on.pages > c.above !== c.not;
+      case "old":
+        return !on.young !== c.not;
       case "va-known":
         return on.va.subarray(0, on.count).every((va) => va >= 0) !== c.not;
       default:
@@ -249,7 +253,8 @@ export class Runner {
     }
     this.hint = SINGLE_HINTS[level]!;
     const step = s.does === Do.eachEntry ? on.step[r]! : 1;
-    for (let at = 0; at < length; at += step) {
+    const end = Math.min(length, this.looked);
+    for (let at = 0; at < end; at += step) {
       this.operand = addressOperand(base + at);
       this.body(s.body);
     }
@@ -274,8 +279,11 @@ type UnrolledKind =
   | { readonly kind: "vttbr"; readonly vmid: number; readonly text: string }
   | { readonly kind: "unknown"; readonly text: string };
 
-/** The flat list of instructions that a program executes on a CPU in a concrete case. */
-export function unroll(program: Sequence, on: Case, cpu: CpuProfile, file = "policy"): Unrolled[] {
+/**
+ * The flat list of instructions that a program executes on a CPU in a concrete case. `looked`: pages of a range that single
+ * operands are wanted for. What a loop does for these stands first; that it does the same for others behind them changes nothing.
+ */
+export function unroll(program: Sequence, on: Case, cpu: CpuProfile, file = "policy", looked?: number): Unrolled[] {
   const list: Unrolled[] = [];
   const runner: Runner = new Runner(
     specialise(program, cpu),
@@ -294,6 +302,7 @@ export function unroll(program: Sequence, on: Case, cpu: CpuProfile, file = "pol
     },
     file,
   );
+  if (looked !== undefined) runner.looked = looked;
   runner.run(on);
   return list;
 }

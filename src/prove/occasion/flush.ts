@@ -64,6 +64,9 @@ export const entryOf = ({ va, step, table }: Range, first: number, pages: number
   level: table ? 0 : levelOfLeaf(step),
 });
 
+/** The table of a range, whose entries are of one page at least. */
+export const tableOf = (range: Range): Entry => ({ ...entryOf(range, 0, range.pages), step: 1, level: 0 });
+
 /** Lines on a pCPU: those of the policy's code come where `drive` tells the protocol what happens. */
 export function policyLines(
   flusher: Flusher,
@@ -76,7 +79,7 @@ export function policyLines(
     if (range !== undefined && on.base[0]! >= GFN + range.looked) return;
     on.currentVmid = flusher.currentVmid;
     const place = policy.places[occasion];
-    for (const one of unroll(policy.code[occasion], on, cpu, policy.file)) {
+    for (const one of unroll(policy.code[occasion], on, cpu, policy.file, range?.looked)) {
       const remark = place ? originRemark({ policy: place.policy, occasion, line: one.line }) : "";
       lines.push(...codeLine(one, flusher, pcpu).map((line) => line + remark));
     }
