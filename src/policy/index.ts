@@ -10,7 +10,7 @@ export {
   policyOn,
   withoutCode,
 } from "./policy.js";
-export { Case, type Executor, levelOfLeaf, type Sequence, specialise } from "./program.js";
+export { Case, type Executor, levelOfLeaf, lineOfIpi, type Pes, type Sequence, specialise } from "./program.js";
 export { type Entry, Protocol, type RunCode, removal, runTogether } from "./protocol.js";
 export { Runner, type Unrolled, unroll } from "./runner.js";
 export { thresholdsOf, withThresholds } from "./thresholds.js";
