@@ -90,6 +90,9 @@ class Explaining {
             : "VTTBR_EL2 := what was in force before; certain to count only after an ISB",
         );
         return pending;
+      case "unknown":
+        this.say(depth, "unknown", "nobody has said what is executed here");
+        return pending;
       case "with-owner":
         return this.block(
           depth,

@@ -11,6 +11,7 @@
  *   with owner-vmid ... end            both around a body, each with its ISB, only when the owner is not current
  *   on every-pe | vmid-pes ... end     the body on every PE (on which a VMID of the owner has run), by IPIs that are waited for
  *   for page | entry | range | va-page | va-range | vmid ... end
+ *   unknown                            nobody has said what is executed here: prove says unknown, a simulation that comes here stops
  *   if CONDITION ... else ... end      [not] FEAT_X | ERRATUM | owner-current | va-known | old; pages > N, pages <= N
  *
  * Comments start with // or #. Upper and lower case are the same.
@@ -123,6 +124,10 @@ class Line {
       case "if":
         this.condition(rest);
         break;
+      case "unknown":
+        this.alone(rest);
+        this.body.push({ kind: "unknown", line: this.line });
+        break;
       case "else":
         this.alone(rest);
         this.else();
@@ -133,7 +138,7 @@ class Line {
         break;
       default:
         this.fail(
-          `unknown instruction or directive '${this.source}', expected dsb, dmb, isb, tlbi, msr vttbr_el2, with, on, for, if, else or end`,
+          `unknown instruction or directive '${this.source}', expected dsb, dmb, isb, tlbi, msr vttbr_el2, with, on, for, if, else, end or unknown`,
         );
     }
   }

@@ -26,6 +26,8 @@ export type Statement =
   | { readonly kind: "msr-vttbr"; readonly value: "owner" | "current"; readonly line: number }
   | { readonly kind: "with-owner"; readonly body: Sequence; readonly line: number }
   | { readonly kind: "on"; readonly pes: Pes; readonly body: Sequence; readonly line: number }
+  /** what is executed here nobody has said: who comes here cannot go on */
+  | { readonly kind: "unknown"; readonly line: number }
   | { readonly kind: "for"; readonly over: LoopOver; readonly body: Sequence; readonly line: number }
   | { readonly kind: "if"; readonly condition: Condition; readonly body: Sequence; readonly otherwise: Sequence };
 
@@ -140,6 +142,8 @@ export interface Executor {
    * is one of them. `body` executes it: as the PE does that executes now, or as one does on which a VMID is in force.
    */
   on(pes: Pes, body: (elsewhere?: number) => void): void;
+  /** comes where the code is unknown; without it the runner throws an InputError there */
+  unknown?(): void;
 }
 
 /**

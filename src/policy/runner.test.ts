@@ -225,7 +225,7 @@ function interpret(program: readonly Statement[], on: Case, cpu: typeof v2): str
       } else if (s.kind === "for") {
         if (s.over === "vmid") for (const vmid of on.ownerVmids) walk(s.body, vmid, page);
         else for (const p of pagesIn(on)) walk(s.body, owner, p);
-      } else {
+      } else if (s.kind === "if") {
         const c = s.condition;
         const holds =
           c.test === "feature"
@@ -259,7 +259,8 @@ test("a program specialised for a CPU and run does what its definition says", ()
       if (i.kind === "on")
         return [`on ${i.pes}`, ...words(i.own), "elsewhere", ...words(i.elsewhere.get(ELSEWHERE)!), "end"];
       if (i.kind === "vttbr") return [`vttbr ${i.vmid}`];
-      return [i.kind === "tlbi" ? `tlbi ${i.op} ${i.operand}` : `barrier ${i.barrier}`];
+      if (i.kind === "tlbi") return [`tlbi ${i.op} ${i.operand}`];
+      return [i.kind === "barrier" ? `barrier ${i.barrier}` : i.kind];
     });
   fc.assert(
     fc.property(

@@ -36,6 +36,7 @@ enum Do {
   withOwner,
   onEveryPe,
   onVmidPes,
+  unknown,
   choose,
   eachVmid,
   eachPage,
@@ -96,6 +97,8 @@ function stepOf(s: Statement): Compiled {
       return step(Do.withOwner, { body: stepsOf(s.body), line: s.line });
     case "on":
       return step(s.pes === "every-pe" ? Do.onEveryPe : Do.onVmidPes, { body: stepsOf(s.body), line: s.line });
+    case "unknown":
+      return step(Do.unknown, { line: s.line });
     case "if":
       return step(Do.choose, { condition: s.condition, body: stepsOf(s.body), otherwise: stepsOf(s.otherwise) });
     case "for": {
@@ -108,6 +111,9 @@ function stepOf(s: Statement): Compiled {
 /** What TTL adds to bits [47:0] of an operand, by level; 0 = no hint. */
 const SINGLE_HINTS = [0, ...([1, 2, 3] as const).map((level) => addressOperand(0, ttl4k(level)))];
 const RANGE_HINTS = [0, 1, 2, 3].map((level) => level * RANGE_TTL);
+
+const UNKNOWN_CODE =
+  "the policy says that it is unknown what is executed here: put code in its place, or ask for what does not come here (another --cpu, another scenario)";
 
 /** Runs one program, specialised for a CPU, on case after case. `file` names the policy in errors. */
 export class Runner {
@@ -177,6 +183,10 @@ export class Runner {
           executor.on(s.does === Do.onEveryPe ? "every-pe" : "vmid-pes", (elsewhere) =>
             elsewhere === undefined ? this.body(s.body) : this.elsewhere(s, elsewhere),
           );
+          break;
+        case Do.unknown:
+          if (executor.unknown === undefined) throw InputError.at(this.file, s.line, UNKNOWN_CODE);
+          executor.unknown();
           break;
         case Do.choose:
           this.body(this.holds(s.condition!) ? s.body : s.otherwise);
@@ -283,7 +293,7 @@ export class Runner {
   }
 }
 
-/** One instruction of an unrolled program, and the line of the policy's file that it comes from. */
+/** One instruction of an unrolled program (or the place where it is unknown), and the line of the policy's file that it comes from. */
 export type Unrolled = { readonly line: number } & UnrolledKind;
 type UnrolledKind =
   | { readonly kind: "barrier"; readonly barrier: number; readonly text: string }
@@ -296,7 +306,8 @@ type UnrolledKind =
       readonly own: readonly Unrolled[];
       readonly elsewhere: ReadonlyMap<number, readonly Unrolled[]>;
       readonly text: string;
-    };
+    }
+  | { readonly kind: "unknown"; readonly text: string };
 
 /**
  * The flat list of instructions that a program executes on a CPU in a concrete case. `looked`: pages of a range that single
@@ -334,6 +345,7 @@ export function unroll(
         const text = TLBI_OPS[op]!.operand === "none" ? `tlbi ${name}` : `tlbi ${name}, 0x${operand.toString(16)}`;
         list.push({ kind: "tlbi", op, operand, text, line: runner.line });
       },
+      unknown: () => list.push({ kind: "unknown", text: "unknown", line: runner.line }),
       vttbr: (vmid) => list.push({ kind: "vttbr", vmid, text: `msr vttbr_el2, vmid ${vmid}`, line: runner.line }),
       on(pes, body) {
         const { line } = runner;

@@ -16,11 +16,13 @@ import {
   programOf,
   type Scenario,
   type Setting,
+  unknownIn,
   withoutOrigins,
 } from "./occasion/index.js";
 import { type Program, Unsupported } from "./program.js";
 import type { Rule } from "./rules.js";
 import { type Culprit, culpritsOf, type TracedStep, tracedSteps } from "./traced.js";
+import type { Breach } from "./violations.js";
 
 /** One scenario to decide, and the CPU. Plain data. */
 export interface Task {
@@ -62,7 +64,7 @@ function told(scenario: Scenario): Told {
 }
 
 /** What was found of a task. `milliseconds` are this machine's. */
-export interface Finding extends Pick<Decision, "verdict" | "reason" | "states" | "timelines" | "witness"> {
+export interface Finding extends Omit<Decision, "remark"> {
   readonly milliseconds: number;
 }
 
@@ -70,7 +72,8 @@ export interface Finding extends Pick<Decision, "verdict" | "reason" | "states" 
 export const EVERY_CPU: readonly string[] = CPU_PROFILES.map(({ name }) => name);
 
 /**
- * `not-applicable`: the policy requires what the CPU lacks; `not-stated`: it does not say what it executes on the occasion;
+ * `unsound` also where break-before-make is violated; `not-applicable`: the policy requires what the CPU lacks;
+ * `not-stated`: it does not say what it executes on the occasion;
  * `unknown`: a bound was reached first, or its code needs what the hypervisor does not know then.
  */
 export type Verdict = "sound" | "unsound" | "unknown" | "not-applicable" | "not-stated";
@@ -90,6 +93,8 @@ export interface SignOff {
   readonly reason?: string;
   /** scenarios in which the bad state is allowed */
   readonly unsound?: readonly string[];
+  /** break-before-make is violated, and in no scenario does the bad state come about otherwise */
+  readonly breach?: Breach;
   /** the scenario that the witness tells */
   readonly scenario?: Told;
   readonly witness?: readonly TracedStep[];
@@ -177,9 +182,13 @@ export class Question {
     this.traced = own.map(({ traced }) => traced);
   }
 
-  /** The scenarios as litmus tests in the form of the isla tool, with the policy's lines in remarks. */
+  /**
+   * The scenarios as litmus tests in the form of the isla tool, with the policy's lines in remarks; without those in which the
+   * policy says that its code is unknown.
+   */
   texts(): readonly { readonly name: string; readonly text: string }[] {
-    return this.traced.map((scenario) => ({ name: scenario.name, text: litmusText(scenario) }));
+    const known = this.traced.filter((scenario) => unknownIn(scenario) === undefined);
+    return known.map((scenario) => ({ name: scenario.name, text: litmusText(scenario) }));
   }
 
   /** The verdict out of the findings of {@link tasks}, in their order; undefined = not decided, as one bad state is enough. */
@@ -189,7 +198,9 @@ export class Question {
     const bad = findings.flatMap((finding, i) => (finding?.verdict === "allowed" ? [i] : []));
     const open = findings.findIndex((finding) => finding?.verdict === "unknown" || finding?.verdict === "unsupported");
     const lengthOf = (i: number): number => findings[i]!.witness!.length;
-    const shortest = bad.reduce<number | undefined>(
+    // What comes about without an amalgam of two entries tells more.
+    const ordinary = bad.filter((i) => findings[i]!.breach === undefined);
+    const shortest = (ordinary.length > 0 ? ordinary : bad).reduce<number | undefined>(
       (best, i) => (best === undefined || lengthOf(i) < lengthOf(best) ? i : best),
       undefined,
     );
@@ -205,9 +216,11 @@ export class Question {
     } as const;
     if (shortest !== undefined) {
       const traced = this.traced[shortest]!;
+      const { breach } = findings[shortest]!;
       const witness = tracedSteps(findings[shortest]!.witness!, policy, originsOf(traced));
       return {
         ...base,
+        ...(breach && { breach }),
         unsound: bad.map((i) => this.tasks[i]!.name),
         scenario: told(traced),
         witness,
@@ -215,10 +228,18 @@ export class Question {
       };
     }
     if (clear) return { ...base, ...clear };
-    if (open >= 0) return { ...base, reason: `${this.tasks[open]!.name}: ${findings[open]!.reason}` };
+    if (open >= 0) return { ...base, reason: `${this.tasks[open]!.name}: ${this.reasonOf(open, findings[open]!)}` };
     return base;
   }
+
+  /** Why a scenario is not decided. */
+  private reasonOf(i: number, { reason = "" }: Finding): string {
+    const [, place] = /\/\/ (.*)$/.exec(unknownIn(this.traced[i]!) ?? "") ?? [];
+    return place === undefined ? reason : `${UNKNOWN} (${place})`;
+  }
 }
+
+const UNKNOWN = "what the policy executes there is unknown, as it says";
 
 /** Questions together: every different scenario is decided once, whoever asks for it. */
 export class Inquiry {
@@ -319,7 +340,10 @@ function isWeaker(one: Task, other: Task): boolean {
 }
 
 const mayAll = (a: Cpu, b: Cpu): boolean =>
-  a.ets2 <= b.ets2 && a.nTlbpa <= b.nTlbpa && ERRATUM_WORDS.every((word) => a.errata[word] >= b.errata[word]);
+  a.ets2 <= b.ets2 &&
+  a.nTlbpa <= b.nTlbpa &&
+  a.bbm <= b.bbm &&
+  ERRATUM_WORDS.every((word) => a.errata[word] >= b.errata[word]);
 
 /** Decides one task. A scenario that the prover does not take, as the policy is too long, is unsupported. */
 export function decideTask(task: Task, limits: Limits): Finding {
@@ -329,6 +353,8 @@ export function decideTask(task: Task, limits: Limits): Finding {
 }
 
 function decisionOn(task: Task, limits: Limits): Decision {
+  if (unknownIn(scenarioOf(task)) !== undefined)
+    return { verdict: "unsupported", reason: UNKNOWN, states: 0, timelines: 0 };
   try {
     return explore(taskProgram(task), { ...task.cpu, ...limits });
   } catch (error) {

@@ -115,7 +115,7 @@ const proofTable = ({ results }: Proof): Table =>
       { head: "occasion", kind: "words", of: (row) => row.occasion },
       { head: "CPU", kind: "words", of: (row) => row.cpu },
       { head: "verdict", kind: "words", of: (row) => row.verdict },
-      { head: "reason", kind: "words", of: (row) => row.reason ?? null },
+      { head: "reason", kind: "words", of: (row) => row.breach?.sentence ?? row.reason ?? null },
       { head: "fails in", key: "failing_scenario", kind: "words", of: (row) => row.scenario?.name ?? null },
       { head: "failing scenarios", kind: "count", of: (row) => row.unsound?.length ?? 0 },
       { head: "scenarios", kind: "count", of: (row) => row.scenarios },
@@ -137,7 +137,8 @@ const WORDS: Readonly<Partial<Record<SignOff["verdict"], string>>> = {
 };
 
 /** A verdict in a table: a dash where the policy cannot run on the CPU. */
-const verdictWord = ({ verdict }: Pick<SignOff, "verdict">): string => WORDS[verdict] ?? verdict;
+const verdictWord = ({ verdict, breach }: Pick<SignOff, "verdict" | "breach">): string =>
+  breach ? "BREAKS-BBM" : (WORDS[verdict] ?? verdict);
 
 const isEvery = (cpus: readonly string[]): boolean => EVERY_CPU.every((name) => cpus.includes(name));
 

@@ -15,12 +15,19 @@ import {
 import { ASID, HEIR_VMID, OTHER_VMID } from "./domains.js";
 import { sends, waits } from "./ipi.js";
 import { originRemark } from "./origin.js";
-import type { Pcpu } from "./scenario.js";
+import type { Pcpu, Scenario } from "./scenario.js";
 import { pageOf, plus, type Term, termText } from "./terms.js";
 
 /** Page numbers that stand for page 0, and for the VA that the owner has for it, while a policy is unrolled. */
 const GFN = 2 ** 30;
 const VPN = 2 ** 31;
+
+/** Where a policy says that it is unknown what is executed: no instruction, so that nothing takes the scenario for whole. */
+const UNKNOWN_LINE = "UNKNOWN";
+
+/** Where a scenario comes to such a place: the line, with the policy's in its remark; undefined where it comes to none. */
+export const unknownIn = ({ pcpus }: Scenario): string | undefined =>
+  pcpus.flatMap(({ lines, hypervisor }) => [...lines, ...hypervisor]).find((line) => line.startsWith(UNKNOWN_LINE));
 
 /** Who flushes, and for whom. */
 interface Flusher {
@@ -105,6 +112,7 @@ export const allocatorLines = (cpu: CpuProfile): string[] =>
 
 /** An instruction's line; none for one about a single page that the story does not look at. */
 function codeLine(one: Exclude<Unrolled, { kind: "on" }>, flusher?: Flusher, pcpu?: Pcpu): string[] {
+  if (one.kind === "unknown") return [UNKNOWN_LINE];
   if (one.kind === "barrier") return [one.text.toUpperCase()];
   if (one.kind === "vttbr") return [`MSR VTTBR_EL2,${pcpu!.constant(flusher!.vttbr(one.vmid))}`];
   const { name, operand } = TLBI_OPS[one.op]!;

@@ -20,6 +20,7 @@ import { tableFreedScenarios } from "./table-freed.js";
 import { vmidScenarios } from "./vmid.js";
 
 export type { Setting } from "./domains.js";
+export { unknownIn } from "./flush.js";
 export { litmusText } from "./litmus-text.js";
 export { type Origin, originsOf, withoutOrigins } from "./origin.js";
 export { programOf } from "./program.js";

@@ -80,7 +80,7 @@ function answered(
   receivers: readonly { readonly i: number; readonly bodies: readonly (readonly string[] | undefined)[] }[],
   acks: Equal[],
 ): PcpuValue {
-  const expand = (line: string): string[] => {
+  const expand = (line: string, end: string): string[] => {
     const [, what, number, remark] = PLACEHOLDER.exec(line) ?? [];
     if (what === undefined) return [line];
     const n = Number(number);
@@ -90,12 +90,13 @@ function answered(
     return those.flatMap(({ i }) => {
       const ack = on.result();
       acks.push({ pcpu: index, register: ack, value: 1 });
-      const label = `answered${n}of${i}`;
-      return [`LDAR ${ack},[${on.constant(ackWord(n, i))}]${remark}`, `CBZ ${ack},${label}`, `${label}:`];
+      return [`LDAR ${ack},[${on.constant(ackWord(n, i))}]${remark}`, `CBZ ${ack},${end}`];
     });
   };
-  const [lines, hypervisor] = [on.lines.flatMap(expand), on.hypervisor.flatMap(expand)];
-  return { ...plain(on), lines, hypervisor };
+  // Where no answer has come the story ends: it is told of those in which one has.
+  const waiting = on.lines.flatMap((line) => expand(line, "unanswered"));
+  const lines = waiting.length === on.lines.length ? waiting : [...waiting, "unanswered:", "NOP"];
+  return { ...plain(on), lines, hypervisor: on.hypervisor.flatMap((line) => expand(line, "fault")) };
 }
 
 /** A pCPU that takes IPIs: as a guest, or where its code at EL2 says so. */

@@ -36,8 +36,11 @@ function story(proof: Proof, { result, cpus }: Failure, width: number): string {
     [String(time), who, from ? `${what} (${from.policy}:${from.line})` : what],
     ...(rule === undefined ? [] : [["", "", `[${rule}]`]]),
   ]);
+  const how = result.breach
+    ? `violates break-before-make for ${result.occasion} on ${on} (BREAKS-BBM): ${result.breach.sentence}`
+    : `is UNSOUND for ${result.occasion} on ${on}: ${scenario!.meaning}`;
   return [
-    wrapped(`${result.policy} is UNSOUND for ${result.occasion} on ${on}: ${scenario!.meaning}.`, width),
+    wrapped(`${result.policy} ${how}.`, width),
     wrapped(
       `${scenario!.title} (${scenario!.name}; ${unsound.length} of ${result.scenarios} scenarios fail).${told}`,
       width,
