@@ -19,6 +19,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   hypervisor: ["arch", "input", "policy", "trace", "xen"],
   host: ["arch", "input", "trace"],
   binary: ["arch", "input", "files"],
+  code: ["arch", "input", "binary"],
   capture: ["arch", "input", "files", "binary", "trace"],
   import: ["arch", "input", "trace"],
   check: ["arch", "input", "trace"],
@@ -40,6 +41,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "capture",
     "import",
     "check",
+    "binary",
+    "code",
   ],
   report: ["arch", "input", "trace", "hypervisor", "host", "check", "compare", "prove", "capture", "jobs"],
   cli: [
