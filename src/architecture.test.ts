@@ -19,6 +19,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   hypervisor: ["arch", "input", "policy", "trace", "xen"],
   host: ["arch", "input", "trace"],
   binary: ["arch", "input", "files"],
+  code: ["arch", "input", "binary"],
   capture: ["arch", "input", "files", "binary", "trace"],
   stack: ["arch", "input", "files", "trace", "host", "capture"],
   import: ["arch", "input", "trace"],
@@ -42,6 +43,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "stack",
     "import",
     "check",
+    "binary",
+    "code",
   ],
   report: ["arch", "input", "trace", "hypervisor", "host", "check", "compare", "prove", "capture", "stack", "jobs"],
   cli: [

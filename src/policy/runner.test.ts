@@ -303,7 +303,7 @@ test("where the code is unknown a list says so, and a run stops with the file's 
     [repeating, other].map((cpu) => unroll(program, on, cpu).map(({ text }) => text)),
     [["isb", "unknown"], ["isb"]],
   );
-  const nothing = { barrier() {}, tlbi() {}, vttbr() {} };
+  const nothing = { barrier() {}, tlbi() {}, vttbr() {}, on() {} };
   const run = (cpu: CpuProfile): void => new Runner(specialise(program, cpu), nothing, "x.toml").run(on);
   assert.throws(() => run(repeating), /x\.toml:10: the policy says that it is unknown what is executed here/);
   run(other);

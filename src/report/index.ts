@@ -6,6 +6,7 @@ import type { Proof } from "../prove/index.js";
 import type { SweepFound, SweepResult, TornadoPrice } from "./sweep-view.js";
 
 export { checkTable, isGrave } from "./check-view.js";
+export { codeJson } from "./code-view.js";
 export { compareForms, notSound } from "./compare-tables.js";
 export { csv } from "./csv.js";
 export { differenceTable } from "./diff-view.js";
@@ -24,6 +25,7 @@ export { type SweepFound, type SweepResult, sweepTable, type TornadoPrice, torna
 export type { Table } from "./table.js";
 export { captureText, setupText } from "./terminal/capture.js";
 export { checkText } from "./terminal/check.js";
+export { codeText } from "./terminal/code.js";
 export { compareTables } from "./terminal/compare.js";
 export { type Candidates, type CommandDefinition, completionScript, SHELLS } from "./terminal/completion.js";
 export { convertedText, refusedText } from "./terminal/convert.js";
