@@ -1,4 +1,5 @@
 /** Work on behalf of commands: on all cores, with progress, and an end at Ctrl-C. Its worker files are loaded by its threads. */
+export { type Calibration, calibrate, type Measured, parseMeasured } from "./calibrate.js";
 export { type CaptureAsked, recordCapture } from "./capture.js";
 export { CaptureMeter } from "./capture-meter.js";
 export { priceCaptures } from "./captures.js";

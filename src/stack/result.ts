@@ -1,9 +1,11 @@
 /** The result of a probe as a value that JSON holds, read back from a file for `diff` and `calibrate`. */
 import * as v from "valibot";
-import type { Host } from "../host/index.js";
+import { tlbiOp } from "../arch/index.js";
+import type { countTlbi, Host } from "../host/index.js";
 import { InputError } from "../input/index.js";
+import { STATES } from "./cells.js";
 import { CPUS, type HostMachine } from "./machine.js";
-import { differences, hostOn, predict, type Setting } from "./predict.js";
+import { differences, hostOn, predict, type Setting, singleOf } from "./predict.js";
 import type { ProbeCounts, ProbeOptions } from "./probe.js";
 import { ELEMENTARY } from "./probe-script.js";
 import { PAGE_SIZES } from "./setup.js";
@@ -103,4 +105,18 @@ export function parseProbe(text: string, file: string): ProbeResult {
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
   throw InputError.at(file, 0, `is no probe (${v.getDotPath(issue) ?? "the whole"}: ${issue.message})`);
+}
+
+/** Each cell of a probe as a TLBI that the model can count on a host. */
+export function probeSingles(
+  probe: ProbeResult,
+  host: Host,
+): { readonly cell: ProbeCell; readonly single: Parameters<typeof countTlbi>[0] }[] {
+  const on = hostOn(host, probe);
+  return probe.cells.map((cell) => {
+    const state = STATES.find(({ name }) => name === cell.state);
+    if (!state) throw new InputError(`a probe with the unknown state '${cell.state}'`);
+    const of = { op: tlbiOp(cell.op), operand: { name: cell.operand, value: BigInt(cell.xt) }, state };
+    return { cell, single: singleOf(of, on, probe) };
+  });
 }
