@@ -1,6 +1,5 @@
 /** A host file out of what a user has measured: a probe's counts, a duration in words, or a trace of KVM's handlers. */
 import { tlbiOp } from "../arch/index.js";
-import { readText } from "../files/index.js";
 import {
   addAmounts,
   calibratedHost,
@@ -18,6 +17,8 @@ import {
 import { HANDLER_NAMES, handlerTimes } from "../import/index.js";
 import { InputError } from "../input/index.js";
 import { looksLikeProbe, type ProbeResult, parseProbe, probeSingles } from "../stack/index.js";
+
+import { textOf } from "./probe.js";
 
 /** "480 ms a VMALLS12E1 at 44 bits". */
 export interface Measured {
@@ -71,7 +72,7 @@ export function calibrate(asked: CalibrateAsked): Calibration {
   const { base } = asked;
   if (!modelOf(base).nested)
     throw new InputError(`host ${base.name} is not nested: its prices are not calibrated here`);
-  const texts = asked.files.map((file) => ({ file, text: readText(file) }));
+  const texts = asked.files.map((file) => ({ file, text: textOf(file) }));
   const probes = texts
     .filter(({ text }) => looksLikeProbe(text))
     .map(({ file, text }) => ({ file, probe: parseProbe(text, file) }));

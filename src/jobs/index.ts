@@ -14,7 +14,7 @@ export { decideLitmus } from "./litmus.js";
 export type { LitmusResult } from "./litmus-worker.js";
 export { type Input, type Made, made, shellWord, version } from "./made.js";
 export { perfettoInto } from "./perfetto.js";
-export { type ProbeAsked, readProbe, runProbe } from "./probe.js";
+export { type ProbeAsked, predictingHost, readProbe, runProbe } from "./probe.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
 export { cpusOf, occasionsOf, questionsOf } from "./questions.js";
 export { readSide, readWithProgress } from "./read.js";
