@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { checkCache } from "../capture/index.js";
 import { loadHost } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
-import { runProbe } from "../jobs/index.js";
+import { predictingHost, runProbe } from "../jobs/index.js";
 import { probeTable, probeText } from "../report/index.js";
 import {
   CPUS,
@@ -84,13 +84,10 @@ async function run(options: Options): Promise<void> {
       hostPages: options.hostPages,
       ops: opsNamed(options.op),
     },
-    loadHost(options.host ?? PREDICTS[cpu]),
+    loadHost(options.host ?? predictingHost(cpu)),
   );
   if (options.output !== undefined) writeWhole(options.output, `${JSON.stringify(probe, null, 2)}\n`);
   if (printForm(options, { csv: () => probeTable(probe) })) return;
   if (options.json) printJson(probe);
   else print(probeText(probe, outputWidth()));
 }
-
-/** The host whose instruction counts are of a CPU model. */
-const PREDICTS: Readonly<Record<Cpu, string>> = { max: "kvm-nested-7.2", "neoverse-n2": "kvm-nested-7.2-n2" };

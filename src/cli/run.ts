@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { oneCommand } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
 import { INTERRUPTED, Interrupted, type Io, io, PROCESS, talkingTo, version } from "../jobs/index.js";
+import { register as calibrate } from "./calibrate.js";
 import { register as capture } from "./capture.js";
 import { register as check } from "./check.js";
 import { register as compare } from "./compare.js";
@@ -54,6 +55,7 @@ function program(): Command {
     simulate,
     capture,
     probe,
+    calibrate,
     check,
     price,
     show,

@@ -23,6 +23,7 @@ export { summaryTable } from "./show-view.js";
 export { simulationTable } from "./simulate-view.js";
 export { type SweepFound, type SweepResult, sweepTable, type TornadoPrice, tornadoTable } from "./sweep-view.js";
 export type { Table } from "./table.js";
+export { calibrationText } from "./terminal/calibrate.js";
 export { captureText, setupText } from "./terminal/capture.js";
 export { checkText } from "./terminal/check.js";
 export { codeText } from "./terminal/code.js";
