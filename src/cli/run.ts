@@ -19,6 +19,7 @@ import { register as show } from "./show.js";
 import { register as simulate } from "./simulate.js";
 import { register as tlbi } from "./tlbi.js";
 import { register as traces } from "./traces.js";
+import { register as web } from "./web.js";
 
 /**
  * Runs one command, `words` without "shootdown"; resolves with its exit status: 1 for input that cannot be used, 2 for wrong
@@ -62,6 +63,7 @@ function program(): Command {
     explain,
     listings,
     traces,
+    web,
     completion,
   ])
     register(program);

@@ -7,7 +7,7 @@ import { type Compiled, compiled } from "./condition.js";
 import type { Cpu } from "./cpu.js";
 import { type Observed, type Program, Unsupported } from "./program.js";
 import { modelWithout, type Rule } from "./rules.js";
-import { type Step, tell } from "./story/index.js";
+import { type Moment, momentsOf, type Step, tell } from "./story/index.js";
 import {
   type Atom,
   type Candidate,
@@ -29,6 +29,8 @@ export interface Options extends Cpu {
   readonly without?: ReadonlySet<Rule>;
   /** false: explore what is thought to make no difference too, much slower; for the test that it makes none */
   readonly reductions?: boolean;
+  /** true: of an allowed final state also what PEs may hold at each time */
+  readonly moments?: boolean;
   /** the clock in milliseconds, for the time limit */
   readonly now?: () => number;
   /** when the time that is limited began, by that clock; default: now */
@@ -47,6 +49,8 @@ export interface Decision {
   readonly timelines: number;
   /** of an allowed final state: how it comes about, step by step in time */
   readonly witness?: readonly Step[];
+  /** where it was asked for: how things stand at each time of the witness, 0 being before anything happens */
+  readonly moments?: readonly Moment[];
 }
 
 /** Satisfying timelines that are compared before the shortest is told. */
@@ -111,6 +115,7 @@ class Search {
   private readonly threads: ThreadRun[];
   private readonly condition: Compiled;
   private best: readonly Step[] | undefined;
+  private moments: readonly Moment[] | undefined;
   private bestScore = Number.POSITIVE_INFINITY;
   private satisfying = 0;
   /** an access on which a satisfying execution may hang, had it used an amalgam of two entries */
@@ -204,7 +209,8 @@ class Search {
     this.node([]);
     const { states } = this.world;
     const { timelines } = this;
-    if (this.best) return { verdict: "allowed", states, timelines, witness: this.best };
+    const { best: witness, moments } = this;
+    if (witness) return { verdict: "allowed", states, timelines, witness, ...(moments && { moments }) };
     this.refuseAmalgams();
     return { verdict: "forbidden", states, timelines };
   }
@@ -344,6 +350,7 @@ class Search {
     if (score >= this.bestScore) return;
     this.bestScore = score;
     this.best = tell(this.world, records);
+    if (this.options.moments) this.moments = momentsOf(this.world);
   }
 
   /** Fewer events, fewer faults, and fewer old translations make a better story. */

@@ -35,6 +35,7 @@ export { litmusText } from "./terminal/litmus.js";
 export { finalStatesText } from "./terminal/litmus-states.js";
 export { priceText } from "./terminal/price.js";
 export { proofText } from "./terminal/proof.js";
+export { servingText } from "./terminal/serving.js";
 export { showText } from "./terminal/show.js";
 export { sweepText, tornadoText } from "./terminal/sweep.js";
 export { coloured, warningText } from "./terminal/text.js";
