@@ -1,23 +1,46 @@
 /** `shootdown prove POLICY...`: is a way of flushing safe on every Arm CPU, and if not, how does it fail? */
 import { type Command, Option } from "commander";
 import { loadPolicy, policyNames } from "../catalog/index.js";
+import type { Lifted } from "../compare/index.js";
 import { writeWhole } from "../files/index.js";
-import { visibleLine } from "../input/index.js";
+import { InputError, visibleLine } from "../input/index.js";
 import {
   cpusOf,
   FORMS,
   type Form,
   interruptible,
   interruptibleInto,
+  liftTraces,
   made,
+  namesTrace,
   occasionsOf,
   proveInThreads,
+  proveLifted,
   questionsOf,
+  saveLifted,
   saveScenarios,
 } from "../jobs/index.js";
-import { assumptions, DEFAULT_MAX_STATES, PROVED, type Proof, rulesWithout, type Setting } from "../prove/index.js";
-import { proofForms, proofText, refusedText, renderProofReport, signOffJson, unexpected } from "../report/index.js";
+import {
+  assumptions,
+  DEFAULT_MAX_STATES,
+  type Limits,
+  PROVED,
+  type Proof,
+  rulesWithout,
+  type Setting,
+} from "../prove/index.js";
+import {
+  liftedJson,
+  liftedText,
+  proofForms,
+  proofText,
+  refusedText,
+  renderProofReport,
+  signOffJson,
+  unexpected,
+} from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
+import { partialOption } from "./integrity.js";
 import { collect, expectOption, goesWith, loadAll, positive, withoutOption } from "./options.js";
 import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 
@@ -32,6 +55,7 @@ interface ProveOptions extends FormOptions {
   readonly without?: readonly string[];
   readonly maxStates: number;
   readonly timeout: number;
+  readonly partial?: boolean;
   readonly expect?: "sound";
 }
 
@@ -40,16 +64,24 @@ export function register(program: Command): void {
   const command = program
     .command("prove")
     .description("is a way of flushing safe on every Arm CPU? Sound, or a story of how it fails, for each occasion")
-    .argument("[policy...]", "built-in policies or .toml files (default: all built in)", collect)
+    .argument(
+      "[policy...]",
+      "built-in policies or .toml files (default: all built in); or traces: what they executed",
+      collect,
+    )
     .option("--cpu <profile>", "a CPU profile; may be repeated (default: all of them)", collect)
     .option("--occasion <occasion>", `one of ${occasions.join(", ")}; may be repeated (default: all)`, collect)
     .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
     .addOption(withoutOption())
     .option("--witness", "tell every story, also of many policies")
+    .addOption(partialOption())
     .addOption(expectOption())
     .option("--json", "print JSON")
     .option("--report <file>", "also write one self-contained HTML file, with every story")
-    .option("--save <folder>", "also write every scenario as a litmus test, for `shootdown litmus` and other tools")
+    .option(
+      "--save <folder>",
+      "also write every scenario as a litmus test, for `shootdown litmus` and other tools; of traces the policies",
+    )
     .addOption(
       new Option("--to <form>", "the form of what is saved: isla or herd").choices(Object.keys(FORMS)).default("isla"),
     )
@@ -70,14 +102,12 @@ export function register(program: Command): void {
 }
 
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {
+  const traces = names.filter(namesTrace);
+  if (traces.length > 0) return runTraces(traces, names, options);
   const policies = loadAll("policies", names.length > 0 ? names : policyNames(), loadPolicy);
   const setting: Setting = { fb: options.fb };
   const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
-  const limits = {
-    maxStates: options.maxStates,
-    timeoutMs: options.timeout * 1000,
-    without: rulesWithout(options.without ?? []),
-  };
+  const limits = limitsOf(options);
   const { questions, results } = await interruptible((signal) =>
     proveInThreads(() => questionsOf(policies, cpus, occasions, setting), limits, signal),
   );
@@ -86,21 +116,50 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
     const refused = await interruptible(async () => saveScenarios(questions, into, options.to));
     if (refused.length > 0) say(`In ${options.to}'s form, ${refusedText(refused)}\n`);
   }
-  const proof = { results, policies, cpus, assumptions: assumptions(setting, options.without) };
+  await tell({ results, policies, cpus, assumptions: assumptions(setting, options.without) }, options, []);
+}
+
+const limitsOf = (options: ProveOptions): Limits => ({
+  maxStates: options.maxStates,
+  timeoutMs: options.timeout * 1000,
+  without: rulesWithout(options.without ?? []),
+});
+
+/** Proves what traces executed. */
+async function runTraces(traces: readonly string[], names: readonly string[], options: ProveOptions): Promise<void> {
+  if (traces.length < names.length)
+    throw new InputError(
+      `traces and policies are proved apart: ${traces.join(", ")} beside ${names.find((name) => !traces.includes(name))}`,
+    );
+  const setting: Setting = { fb: options.fb };
+  const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
+  const lifted = await liftTraces(traces, options.partial === true);
+  if (options.save !== undefined) saveLifted(lifted, options.save);
+  const proved = await interruptible((signal) =>
+    proveLifted(lifted, (policies) => questionsOf(policies, cpus, occasions, setting), limitsOf(options), signal),
+  );
+  await tell({ ...proved, cpus, assumptions: assumptions(setting, options.without) }, options, lifted);
+}
+
+/** Prints what came out, and writes the report. */
+async function tell(proof: Proof, options: ProveOptions, lifted: readonly Lifted[]): Promise<void> {
   if (options.report !== undefined) {
     const { report } = options;
     await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, made())));
   }
-  printProof(proof, options);
-  if (options.expect !== undefined) expectSound(unexpected(results));
+  printProof(proof, options, lifted);
+  if (options.expect !== undefined) expectSound(unexpected(proof.results));
 }
 
-function printProof(proof: Proof, options: ProveOptions): void {
+function printProof(proof: Proof, options: ProveOptions, lifted: readonly Lifted[]): void {
   const { results, policies, assumptions: assumed } = proof;
   if (printForm(options, proofForms(proof, made()))) return;
-  if (options.json) printJson({ results: results.map(signOffJson), assumptions: assumed, made: made() });
-  else {
-    const witness = options.witness === true || policies.length === 1;
+  if (options.json) {
+    const traces = lifted.length > 0 ? { traces: lifted.map(liftedJson) } : {};
+    printJson({ ...traces, results: results.map(signOffJson), assumptions: assumed, made: made() });
+  } else {
+    const witness = options.witness === true || policies.length === 1 || lifted.length > 0;
+    print(lifted.map((one) => `${liftedText(one, outputWidth())}\n`).join(""));
     print(proofText(proof, { width: outputWidth(), witness, made: made() }));
     if (options.report !== undefined) print(`\nThe report stands in ${visibleLine(options.report)}\n`);
   }

@@ -14,6 +14,7 @@ import { register as listings } from "./listing.js";
 import { register as litmus } from "./litmus.js";
 import { ExitStatus, outputWidth, print, say } from "./output.js";
 import { register as price } from "./price.js";
+import { register as probe } from "./probe.js";
 import { register as prove } from "./prove.js";
 import { register as show } from "./show.js";
 import { register as simulate } from "./simulate.js";
@@ -53,6 +54,7 @@ function program(): Command {
     prove,
     simulate,
     capture,
+    probe,
     check,
     price,
     show,

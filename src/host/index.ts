@@ -5,6 +5,7 @@
 export { addCounts, type Counts, NO_COUNTS, type NoShadow } from "./counts.js";
 export type { Host } from "./host.js";
 export { parseHost } from "./host-file.js";
+export { withKvm } from "./kvm/settings.js";
 export type { HostSink, TouchedPages } from "./model.js";
 export { ipaNotes, isNested, modelOf, repeating } from "./models.js";
 export { type Priced, price, ratioRange } from "./price.js";

@@ -15,7 +15,7 @@ import {
   TLBI_OPS,
   type TlbiOp,
 } from "../arch/index.js";
-import { OCCASIONS, type Occasion, type Policy } from "./policy.js";
+import { OCCASIONS, type Occasion, type Policy, withoutCode } from "./policy.js";
 import type { Condition, LoopOver, Sequence, Statement } from "./program.js";
 
 /** A line of the code as it is parsed: `depth` blocks stand around it; an `end` and an `else` may say nothing. */
@@ -30,6 +30,8 @@ interface ExplainedOccasion {
   readonly occasion: Occasion;
   /** when that is */
   readonly when: string;
+  /** what is executed where there are no lines: "nothing is executed", "the revoke code is executed" */
+  readonly without: string;
   readonly lines: readonly ExplainedLine[];
 }
 
@@ -38,8 +40,21 @@ export const explainPolicy = (policy: Policy): ExplainedOccasion[] =>
   (Object.keys(OCCASIONS) as Occasion[]).map((occasion) => {
     const lines: ExplainedLine[] = [];
     new Explaining(lines).body(policy.code[occasion], 0, new Set());
-    return { occasion, when: OCCASIONS[occasion].when, lines };
+    return { occasion, when: OCCASIONS[occasion].when, without: withoutLines(policy, occasion), lines };
   });
+
+/** What a policy executes on an occasion for which it has no lines. */
+function withoutLines({ own }: Policy, occasion: Occasion): string {
+  if (own.includes(occasion)) return "nothing is executed";
+  switch (withoutCode(occasion)) {
+    case "other code":
+      return `no code of its own: ${occasion === "block-merged" ? "the split code" : "the revoke and batch-end code, when that is due,"} is executed`;
+    case "not stated":
+      return "not stated";
+    default:
+      return "nothing is executed";
+  }
+}
 
 /** TLBIs before a place that no DSB has completed yet, by their index in TLBI_OPS. */
 type Pending = ReadonlySet<number>;
@@ -74,6 +89,9 @@ class Explaining {
             ? "VTTBR_EL2 := the owner's table and VMID; certain to count only after an ISB"
             : "VTTBR_EL2 := what was in force before; certain to count only after an ISB",
         );
+        return pending;
+      case "unknown":
+        this.say(depth, "unknown", "nobody has said what is executed here");
         return pending;
       case "with-owner":
         return this.block(
@@ -233,6 +251,14 @@ function conditionSays(c: Condition): { readonly code: string; readonly says: st
         code: `${not}va-known`,
         says: `only where the hypervisor ${c.not ? "does not know" : "knows"} the guest's VA of every removed page`,
         otherwise: `where it does${c.not ? "" : " not"}`,
+      };
+    case "old":
+      return {
+        code: `${not}old`,
+        says: c.not
+          ? "only where the access flag of some removed entry was set"
+          : "only where the access flag of every removed entry was clear (its page was not used since)",
+        otherwise: `where it was${c.not ? " not" : ""}`,
       };
     case "pages":
       return {

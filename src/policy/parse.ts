@@ -10,7 +10,8 @@
  *   msr vttbr_el2, owner | current     VTTBR_EL2 := the owner's (back to what was in force)
  *   with owner-vmid ... end            both around a body, each with its ISB, only when the owner is not current
  *   for page | entry | range | va-page | va-range | vmid ... end
- *   if CONDITION ... else ... end      [not] FEAT_X | ERRATUM | owner-current | va-known; pages > N, pages <= N
+ *   unknown                            nobody has said what is executed here: prove says unknown, a simulation that comes here stops
+ *   if CONDITION ... else ... end      [not] FEAT_X | ERRATUM | owner-current | va-known | old; pages > N, pages <= N
  *
  * Comments start with // or #. Upper and lower case are the same.
  */
@@ -119,6 +120,10 @@ class Line {
       case "if":
         this.condition(rest);
         break;
+      case "unknown":
+        this.alone(rest);
+        this.body.push({ kind: "unknown", line: this.line });
+        break;
       case "else":
         this.alone(rest);
         this.else();
@@ -129,7 +134,7 @@ class Line {
         break;
       default:
         this.fail(
-          `unknown instruction or directive '${this.source}', expected dsb, dmb, isb, tlbi, msr vttbr_el2, with, for, if, else or end`,
+          `unknown instruction or directive '${this.source}', expected dsb, dmb, isb, tlbi, msr vttbr_el2, with, for, if, else, end or unknown`,
         );
     }
   }
@@ -260,7 +265,7 @@ class Line {
     const lower = word.toLowerCase();
     if (isErratum(lower))
       return { condition: { test: "erratum", erratum: lower, not }, assumes: none, elseAssumes: none };
-    if (lower === "owner-current" || lower === "va-known")
+    if (lower === "owner-current" || lower === "va-known" || lower === "old")
       return { condition: { test: lower, not }, assumes: none, elseAssumes: none };
     const feature = word.replace(/^feat_/i, "FEAT_");
     if (isFeature(feature))
@@ -270,7 +275,7 @@ class Line {
         elseAssumes: not ? [feature] : none,
       };
     this.fail(
-      `unknown condition '${text}', expected [not] FEAT_..., ${ERRATUM_WORDS.join(", ")}, owner-current or va-known, or pages > N, pages <= N`,
+      `unknown condition '${text}', expected [not] FEAT_..., ${ERRATUM_WORDS.join(", ")}, owner-current, va-known or old, or pages > N, pages <= N`,
     );
   }
 

@@ -24,16 +24,18 @@ const ISB = barrierIndex("isb")!;
 interface Frame {
   readonly batch: boolean;
   readonly vmidPer: Policy["vmidPer"];
+  /** tables that go have code of their own */
+  readonly tablesApart: boolean;
 }
 
 /** The frame of a policy. */
 export function frameOf(policy: Policy): Frame {
-  return { batch: policy.batch, vmidPer: policy.vmidPer };
+  return { batch: policy.batch, vmidPer: policy.vmidPer, tablesApart: policy.own.includes("table-freed") };
 }
 
 /** True when two policies may share a simulation. */
 function sameFrame(a: Frame, b: Frame): boolean {
-  return a.batch === b.batch && a.vmidPer === b.vmidPer;
+  return a.batch === b.batch && a.vmidPer === b.vmidPer && a.tablesApart === b.tablesApart;
 }
 
 /**

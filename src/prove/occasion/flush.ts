@@ -13,12 +13,19 @@ import {
 } from "../../policy/index.js";
 import { ASID } from "./domains.js";
 import { originRemark } from "./origin.js";
-import type { Pcpu } from "./scenario.js";
+import type { Pcpu, Scenario } from "./scenario.js";
 import { pageOf, plus, type Term } from "./terms.js";
 
 /** Page numbers that stand for page 0, and for the VA that the owner has for it, while a policy is unrolled. */
 const GFN = 2 ** 30;
 const VPN = 2 ** 31;
+
+/** Where a policy says that it is unknown what is executed: no instruction, so that nothing takes the scenario for whole. */
+const UNKNOWN_LINE = "UNKNOWN";
+
+/** Where a scenario comes to such a place: the line, with the policy's in its remark; undefined where it comes to none. */
+export const unknownIn = ({ pcpus }: Scenario): string | undefined =>
+  pcpus.flatMap(({ lines, hypervisor }) => [...lines, ...hypervisor]).find((line) => line.startsWith(UNKNOWN_LINE));
 
 /** Who flushes, and for whom. */
 interface Flusher {
@@ -57,6 +64,9 @@ export const entryOf = ({ va, step, table }: Range, first: number, pages: number
   level: table ? 0 : levelOfLeaf(step),
 });
 
+/** The table of a range, whose entries are of one page at least. */
+export const tableOf = (range: Range): Entry => ({ ...entryOf(range, 0, range.pages), step: 1, level: 0 });
+
 /** Lines on a pCPU: those of the policy's code come where `drive` tells the protocol what happens. */
 export function policyLines(
   flusher: Flusher,
@@ -69,7 +79,7 @@ export function policyLines(
     if (range !== undefined && on.base[0]! >= GFN + range.looked) return;
     on.currentVmid = flusher.currentVmid;
     const place = policy.places[occasion];
-    for (const one of unroll(policy.code[occasion], on, cpu, policy.file)) {
+    for (const one of unroll(policy.code[occasion], on, cpu, policy.file, range?.looked)) {
       const remark = place ? originRemark({ policy: place.policy, occasion, line: one.line }) : "";
       lines.push(...codeLine(one, flusher, pcpu).map((line) => line + remark));
     }
@@ -84,6 +94,7 @@ export const allocatorLines = (cpu: CpuProfile): string[] =>
 
 /** An instruction's line; none for one about a single page that the story does not look at. */
 function codeLine(one: Unrolled, flusher?: Flusher, pcpu?: Pcpu): string[] {
+  if (one.kind === "unknown") return [UNKNOWN_LINE];
   if (one.kind === "barrier") return [one.text.toUpperCase()];
   if (one.kind === "vttbr") return [`MSR VTTBR_EL2,${pcpu!.constant(flusher!.vttbr(one.vmid))}`];
   const { name, operand } = TLBI_OPS[one.op]!;

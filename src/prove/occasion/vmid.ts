@@ -26,7 +26,7 @@ const TABLES: readonly Item[] = [
 ];
 
 /** The new domain's VMID is flushed as p2m_alloc_vmid() does; `current` when its stage 2 is in VTTBR_EL2 already. */
-function assign(policy: Policy, cpu: CpuProfile, on: Pcpu, current: boolean): string[] {
+export function assign(policy: Policy, cpu: CpuProfile, on: Pcpu, current: boolean): string[] {
   const base = (vmid: number): Term => (vmid === VMID ? NEW : vttbr(vmid));
   const flusher = { policy, cpu, ownerVmids: [VMID], currentVmid: current ? VMID : OTHER_VMID, vttbr: base };
   return [
@@ -37,7 +37,7 @@ function assign(policy: Policy, cpu: CpuProfile, on: Pcpu, current: boolean): st
 }
 
 /** The new domain's first vCPU comes to the pCPU. */
-const enter = (on: Pcpu): string[] => [
+export const enter = (on: Pcpu): string[] => [
   `MSR VTTBR_EL2,${on.constant(NEW)}`,
   "ISB",
   `MSR TTBR0_EL1,${on.constant(ttbr("heir_stage1"))}`,
