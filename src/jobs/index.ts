@@ -21,4 +21,5 @@ export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLin
 export { cpusOf, occasionsOf, questionsOf } from "./questions.js";
 export { readSide, readWithProgress } from "./read.js";
 export { saveScenarios } from "./save.js";
+export { openInBrowser, servePage } from "./serve.js";
 export { simulateInto, simulateSide } from "./simulate.js";
