@@ -15,6 +15,7 @@ export { type LiftedTrace, liftTraces, namesTrace, proveLifted, saveLifted } fro
 export { decideLitmus } from "./litmus.js";
 export type { LitmusResult } from "./litmus-worker.js";
 export { type Input, type Made, made, shellWord, version } from "./made.js";
+export type { HostCosts } from "./nested.js";
 export { perfettoInto } from "./perfetto.js";
 export { type ProbeAsked, predictingHost, readProbe, runProbe } from "./probe.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
