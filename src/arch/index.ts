@@ -39,12 +39,14 @@ export type { ExplainedOperand, OperandField } from "./explain-operand.js";
 export { FEATURES, type Feature, isFeature } from "./features.js";
 export {
   bitsPerLevel,
+  contiguousLeaves,
   ipaFeature,
   levelShift,
   minBlockLevel,
   type Stage2Geometry,
   stage2Geometry,
 } from "./geometry.js";
+export { GRANULES, type Granule } from "./granule.js";
 export { type Branch, decodeAtS12, decodeBranch, decodeMsr, decodeReadPar, endsInException } from "./instruction.js";
 export {
   addressOperand,

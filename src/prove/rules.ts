@@ -26,6 +26,8 @@ export const RULES = {
   "address-match": "a TLBI by address applies to the entries of that address only (C5.5)",
   "break-before-make":
     "where a valid descriptor is changed without break-before-make, a PE may hold the old entry beside the new one, and an access takes a TLB conflict abort, or uses one of them or an amalgam of both (D8.17, K1.2.3)",
+  contiguous:
+    "of descriptors with the Contiguous bit a TLB may hold one entry for their whole group, out of any of them; a TLBI that names any address of the group removes it, and of the others' own entries none (D8.7.1)",
   "ttl-hint":
     "a TLBI with a hint (TTL, TG) of another granule or level than the entry's, or with a range not aligned to its hint, need not remove it (C5.5)",
   "last-level": "VAL*, IPAS2L*: only entries of the last level need go (C5.5)",

@@ -1,4 +1,5 @@
 /** What a thread of a litmus file begins with: general-purpose and system registers, the Exception level. */
+import type { GranuleBits } from "../../arch/index.js";
 import type { Thread, ThreadSysreg } from "../program.js";
 import { generalRegister, sysregsAtStart, threadSysreg } from "./registers.js";
 
@@ -9,8 +10,8 @@ export class FirstState {
   private el: 0 | 1 | 2 = 0;
   private sp: 0 | 1 = 0;
 
-  constructor(stage1: number, stage2: number) {
-    this.sysregs = sysregsAtStart(stage1, stage2);
+  constructor(stage1: number, stage2: number, granule: GranuleBits) {
+    this.sysregs = sysregsAtStart(stage1, stage2, granule);
   }
 
   /** False when this tool has no such register. */

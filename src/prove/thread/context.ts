@@ -2,6 +2,7 @@
  * From the values of system registers to the context of a regime (DDI 0487, D19): which of their fields count here, and which
  * are refused by name, as they would change what a walk does.
  */
+import type { GranuleBits } from "../../arch/index.js";
 import { Unsupported } from "../program.js";
 import type { Model } from "../rules.js";
 import { type Context, EL2, EL10 } from "../tlb/index.js";
@@ -37,6 +38,8 @@ interface Field {
   readonly modelled: number;
   /** what another value would mean */
   readonly means?: string;
+  /** the modelled values with 16 and 64 KiB granules, where they are others */
+  readonly others?: readonly [number, number];
 }
 const field = (name: string, low: number, width = 1, modelled = 0, means?: string): Field => ({
   name,
@@ -45,6 +48,9 @@ const field = (name: string, low: number, width = 1, modelled = 0, means?: strin
   modelled,
   ...(means === undefined ? {} : { means }),
 });
+/** A field with one value for each granule: 4, 16 and 64 KiB. */
+const ofGranule = (name: string, low: number, width: number, [of4, ...others]: readonly [number, number, number]): Field => ({ name, low, width, modelled: of4, others }); // biome-ignore format: one row
+const tg0 = ofGranule("TG0", 14, 2, [0, 2, 1]);
 const CNP = field("CnP", 0, 1, 0, "PEs share TLB entries");
 
 const FIELDS: Readonly<Partial<Record<string, readonly Field[]>>> = {
@@ -63,21 +69,21 @@ const FIELDS: Readonly<Partial<Record<string, readonly Field[]>>> = {
   TCR_EL1: [
     field("T0SZ", 0, 6, 16),
     field("EPD0", 7),
-    field("TG0", 14, 2),
+    tg0,
     field("T1SZ", 16, 6, 16),
     field("EPD1", 23),
-    field("TG1", 30, 2, 2),
+    ofGranule("TG1", 30, 2, [2, 1, 3]),
     field("DS", 59),
   ],
   VTCR_EL2: [
-    field("T0SZ", 0, 6, 16),
+    ofGranule("T0SZ", 0, 6, [16, 17, 16]),
     field("SL0", 6, 2, 2),
-    field("TG0", 14, 2),
+    tg0,
     field("HA", 21),
     field("HD", 22),
     field("DS", 32),
   ],
-  TCR_EL2: [field("T0SZ", 0, 6, 16), field("TG0", 14, 2), field("HA", 21), field("HD", 22), field("DS", 32)],
+  TCR_EL2: [field("T0SZ", 0, 6, 16), tg0, field("HA", 21), field("HD", 22), field("DS", 32)],
   VTTBR_EL2: [CNP],
   TTBR0_EL2: [CNP],
 };
@@ -85,10 +91,11 @@ const FIELDS: Readonly<Partial<Record<string, readonly Field[]>>> = {
 /**
  * Throws {@link Unsupported} when a value of a register says what is not modelled: at the beginning, or where an MSR writes it.
  */
-export function refuseFields(register: string, value: bigint): void {
-  for (const { name, low, width, modelled, means } of FIELDS[register] ?? []) {
+export function refuseFields(register: string, value: bigint, granuleBits: GranuleBits): void {
+  for (const { name, low, width, modelled, means, others } of FIELDS[register] ?? []) {
     const found = Number((value >> BigInt(low)) & ((1n << BigInt(width)) - 1n));
-    if (found !== modelled) throw new Unsupported(`${register}.${name} = ${found}${means ? `: ${means}` : ""}`);
+    const wanted = granuleBits === 12 ? modelled : (others?.[granuleBits === 14 ? 0 : 1] ?? modelled);
+    if (found !== wanted) throw new Unsupported(`${register}.${name} = ${found}${means ? `: ${means}` : ""}`);
   }
 }
 

@@ -1,4 +1,5 @@
 /** What the threads of one exploration share: values, cells, the timeline, what PEs may hold, and the CPU. */
+import { GRANULES } from "../../arch/index.js";
 import type { Cpu } from "../cpu.js";
 import { type Program, type Thread, type ThreadSysreg, Unsupported } from "../program.js";
 import type { Model } from "../rules.js";
@@ -98,7 +99,8 @@ export class World {
     readonly reduces = true,
   ) {
     this.cells = new Cells(program.memory, this.values, knowledge.cuts);
-    this.catalogue = new Catalogue(model);
+    const granule = GRANULES[program.granuleBits ?? 12];
+    this.catalogue = new Catalogue(model, granule.bits);
     this.ets2 = cpu.ets2 && model.ets2;
     const physical = !cpu.nTlbpa && model["physical-caches"];
     this.cache = new MayCache(
@@ -111,7 +113,9 @@ export class World {
       model,
       [...program.names.virtual.keys()].map((address) => address / 4096),
       reduces,
+      granule,
     );
+    if (program.memory.contiguous) knowledge.contiguous = true;
   }
 
   /** The EL1&0 context of the values of {@link EL10_PLACES}, which `id` gives as ids; in a list of its own. */
@@ -147,7 +151,7 @@ export class World {
 
   /** A PE has a value in a register. Throws {@link Unsupported} when that says what is not modelled. */
   takes(pe: number, register: string, value: bigint): void {
-    refuseFields(register, value);
+    refuseFields(register, value, this.program.granuleBits ?? 12);
     if (!sharesEntries(register, value)) return;
     this.sharing.add(pe);
     if (this.sharing.size > 1 && this.model.cnp)

@@ -6,6 +6,7 @@ import {
   decodeOperand,
   type EntryKind,
   GLOBAL_ASID,
+  type GranuleBits,
   matchesAddress,
   matchesAsid,
   matchesHint,
@@ -80,7 +81,7 @@ export interface Entry {
   readonly asid: number;
   /** page number of the VA; stage 2: of the IPA */
   readonly page: number;
-  /** level of the descriptor it came from; -1 for the root of stage 1 */
+  /** level of the descriptor it came from, {@link SHARED} more for an entry of a whole contiguous group; -1 for the root of stage 1 */
   readonly level: number;
   /** step: page of the next table; leaf: see payloadOf() for stage 1 and {@link stage2Payload}; combined: the leaf's id; -1: only asked about */
   readonly payload: number;
@@ -108,12 +109,23 @@ export interface Leaf {
   /** memory type: the field of MAIR_ELx, and MemAttr of stage 2 (Write-Back without it) */
   readonly memory: number;
   readonly memory2: number;
+  /** the Contiguous bit of the stage-1 and of the stage-2 descriptor */
+  readonly contiguous: boolean;
+  readonly contiguous2: boolean;
 }
 
-/** The payload of a stage-2 leaf entry: its output page, MemAttr and S2AP. */
-export const stage2Payload = (page: number, memory: number, ap: number): number => (page * 16 + memory) * 4 + ap;
+/** The payload of a stage-2 leaf entry: its output page, Contiguous, MemAttr and S2AP. */
+export const stage2Payload = (page: number, contiguous: boolean, memory: number, ap: number): number =>
+  page * 128 + (contiguous ? 64 : 0) + memory * 4 + ap;
 /** The output page of a stage-2 leaf entry. */
-export const outputOf = (payload: number): number => Math.floor(payload / 64);
+export const outputOf = (payload: number): number => Math.floor(payload / 128);
+
+/** Added to the level of entries that a TLB holds for a whole group of descriptors with the Contiguous bit. */
+export const SHARED = 4;
+const SHARED_LEVELS = [[], [1, 5], [2, 6], [3, 7]] as const;
+/** Levels under which leaf entries of a level may stand: its own, and that of shared ones where there are any. */
+export const leafLevels = (level: number, shared: boolean): readonly number[] =>
+  shared ? SHARED_LEVELS[level]! : [level];
 
 /** What the walk of an access writes to the leaf descriptor that it read from memory, so that the access may go through it. */
 export interface Update {
@@ -164,7 +176,10 @@ export class Catalogue {
   /** matches() by invalidation and entry: 0 not asked, 1 no, 2 yes */
   private readonly matched: Uint8Array[] = [];
 
-  constructor(private readonly model: Model) {}
+  constructor(
+    private readonly model: Model,
+    private readonly granuleBits: GranuleBits,
+  ) {}
 
   private intern<T extends { readonly id: number }>(list: T[], key: string, make: (id: number) => T): T {
     const known = this.ids.get(key);
@@ -180,7 +195,7 @@ export class Catalogue {
   }
 
   private groupKey(kind: number, regime: Regime, vmid: number, page: number, level: number): number {
-    const name = ((kind * 2 + regime) * 0x10000 + vmid) * 8 + level + 1;
+    const name = ((kind * 2 + regime) * 0x10000 + vmid) * 16 + level + 1;
     let tag = this.tags.get(name);
     if (tag === undefined) {
       tag = this.tags.size;
@@ -222,7 +237,7 @@ export class Catalogue {
   }
 
   leaf(l: Omit<Leaf, "id">): Leaf {
-    const key = `l${l.page}.${l.ipa}.${l.ap}.${l.s2ap}.${l.level}.${l.level2}.${l.clean}.${l.memory}.${l.memory2}`;
+    const key = `l${l.page}.${l.ipa}.${l.ap}.${l.s2ap}.${l.level}.${l.level2}.${l.clean}.${l.memory}.${l.memory2}.${l.contiguous}.${l.contiguous2}`;
     return this.intern(this.leaves, key, (id) => ({ id, ...l }));
   }
 
@@ -266,9 +281,11 @@ export class Catalogue {
     const byIpa = op.operand.startsWith("ipa");
     if (!byIpa && model["asid-match"] && !matchesAsid(op, fields, op.regime, Math.max(e.asid, GLOBAL_ASID)))
       return false;
-    if (model["ttl-hint"] && !matchesHint(fields, e.level, step)) return false;
+    const shared = e.level >= SHARED;
+    const level = shared ? e.level - SHARED : e.level;
+    if (model["ttl-hint"] && !matchesHint(fields, level, step, this.granuleBits)) return false;
     const page = byIpa && kind === "combined" ? e.ipa : e.page;
-    return !model["address-match"] || matchesAddress(fields, page, e.level);
+    return !model["address-match"] || matchesAddress(fields, page, level, this.granuleBits, shared);
   }
 
   /** Whether the TLBI is for entries of a kind. Without a rule it is for more, or fewer, than the architecture says. */
@@ -293,8 +310,8 @@ export class Catalogue {
     if (i.fields.kind === "none" || i.fields.kind === "asid") return true;
     // The level that a hint by VA is about is that of stage 1, which a fault of stage 2 does not tell.
     const level = byIpa || fault.stage === 1 ? fault.level : 3;
-    if (this.model["ttl-hint"] && !matchesHint(i.fields, level, false)) return false;
-    return matchesAddress(i.fields, byIpa ? fault.ipa : vaPage, 3);
+    if (this.model["ttl-hint"] && !matchesHint(i.fields, level, false, this.granuleBits)) return false;
+    return matchesAddress(i.fields, byIpa ? fault.ipa : vaPage, 3, this.granuleBits);
   }
 }
 

@@ -23,6 +23,16 @@ export class Knowledge {
   /** true when walks for some context set access flags */
   updates = false;
 
+  /** true when some leaf may have the Contiguous bit */
+  contiguous = false;
+
+  /** A leaf has the Contiguous bit; throws {@link Learned} when that is new. */
+  hasContiguous(): void {
+    if (this.contiguous) return;
+    this.contiguous = true;
+    throw LEARNED;
+  }
+
   /** 8 bytes that are accessed by several sizes which overlap, and where those accesses begin and end; see Cells */
   readonly cuts = new Map<number, number>();
 
