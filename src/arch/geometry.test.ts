@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  bitsPerLevel,
-  contiguousLeaves,
-  type GranuleBits,
-  ipaFeature,
-  levelShift,
-  minBlockLevel,
-  stage2Geometry,
-} from "./index.js";
+import { contiguousLeaves } from "./geometry.js";
+import { bitsPerLevel, type GranuleBits, ipaFeature, levelShift, minBlockLevel, stage2Geometry } from "./index.js";
 
 const GRANULES: readonly GranuleBits[] = [12, 14, 16];
 

@@ -39,7 +39,6 @@ export type { ExplainedOperand, OperandField } from "./explain-operand.js";
 export { FEATURES, type Feature, isFeature } from "./features.js";
 export {
   bitsPerLevel,
-  contiguousLeaves,
   ipaFeature,
   levelShift,
   minBlockLevel,

@@ -121,6 +121,7 @@ export const THREAD_SYSREGS = [
   "TPIDR_EL2",
   "MAIR_EL1",
   "MAIR_EL2",
+  "TTBR1_EL2",
 ] as const;
 export type ThreadSysreg = (typeof THREAD_SYSREGS)[number] | Sysreg;
 

@@ -51,6 +51,7 @@ export const RULES = {
   cnp: "TTBRn_EL1.CnP = 1 lets a PE share entries with every PE that has it too (D8.16, D19): with one such PE it says nothing, several are unsupported",
   "stage1-off":
     "after SCTLR_ELx.M = 0 and a context synchronisation event no entry is used that was filled while stage 1 was on (D8.2)",
+  vhe: "with HCR_EL2.{E2H,TGE} = {1,1} the TLBIs of EL1's own (VMALLE1, VAE1, ASIDE1, ...) that EL2 executes are for EL2&0, and leave EL1&0 alone; IPAS2*, VMALLS12E1 and ALLE1 are for EL1&0 always (C5.5)",
   "out-of-context": "while a PE executes at EL2, it does not walk for EL1&0: that regime is out of context (D8.1)",
   "walks-end-at-traps": "a walk for EL1&0 that is under way when its PE comes to EL2 ends there: an assumption",
   "no-buffers": "nothing else translates for EL1&0 while its PE is at EL2, no profiling or trace buffer: an assumption",

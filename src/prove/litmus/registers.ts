@@ -45,6 +45,6 @@ export function sysregsAtStart(
   granule: GranuleBits = 12,
 ): Partial<Record<ThreadSysreg, bigint>> {
   const ttbr = BigInt(stage1);
-  const roots = { TTBR0_EL1: ttbr, TTBR1_EL1: ttbr, TTBR0_EL2: ttbr, VTTBR_EL2: BigInt(stage2) };
+  const roots = { TTBR0_EL1: ttbr, TTBR1_EL1: ttbr, TTBR0_EL2: ttbr, TTBR1_EL2: ttbr, VTTBR_EL2: BigInt(stage2) };
   return { ...startWith(granule), ...roots };
 }

@@ -24,8 +24,11 @@ const PAGES = 2 ** 36;
 
 export const EL10 = 0;
 export const EL2 = 1;
-/** A translation regime: {@link EL10} or {@link EL2}. */
-export type Regime = typeof EL10 | typeof EL2;
+/** EL2&0, which HCR_EL2.E2H = 1 makes of EL2. */
+export const EL20 = 2;
+/** A translation regime: {@link EL10}, {@link EL2} or {@link EL20}. */
+export type Regime = typeof EL10 | typeof EL2 | typeof EL20;
+export const REGIMES: readonly Regime[] = [EL10, EL2, EL20];
 
 /** What a walk starts from. */
 export interface Context {
@@ -65,9 +68,8 @@ export const S2_LEAF = 3;
 export const C_STEP = 4;
 export const C_LEAF = 5;
 
-/** How {@link KINDS} and regimes are called where invalidation is decided. */
+/** How {@link KINDS} are called where invalidation is decided. */
 const ENTRY_KINDS: readonly EntryKind[] = ["stage1", "stage1", "stage2", "stage2", "combined", "combined"];
-const REGIMES: Readonly<Record<Regime, TlbiOp["regime"]>> = { [EL10]: "EL1&0", [EL2]: "EL2" };
 
 const NONE: readonly number[] = [];
 
@@ -158,8 +160,9 @@ export interface Invalidation {
   readonly op: TlbiOp;
   readonly operand: bigint;
   readonly fields: OperandFields;
-  /** the VMID that it saw */
+  /** the VMID that it saw, and the regime that it is for */
   readonly vmid: number;
+  readonly regime: Regime;
 }
 
 /** Interns contexts, entries, leaves, faults and TLBIs of one exploration. */
@@ -195,7 +198,7 @@ export class Catalogue {
   }
 
   private groupKey(kind: number, regime: Regime, vmid: number, page: number, level: number): number {
-    const name = ((kind * 2 + regime) * 0x10000 + vmid) * 16 + level + 1;
+    const name = ((kind * 3 + regime) * 0x10000 + vmid) * 16 + level + 1;
     let tag = this.tags.get(name);
     if (tag === undefined) {
       tag = this.tags.size;
@@ -246,11 +249,12 @@ export class Catalogue {
     return this.intern(this.faults, key, (id) => ({ id, ...f }));
   }
 
-  /** `operand` is Xt, `opIndex` an index in TLBI_OPS. */
-  invalidation(opIndex: number, operand: bigint, vmid: number): Invalidation {
+  /** `operand` is Xt, `opIndex` an index in TLBI_OPS; see {@link regimeOf}. */
+  invalidation(opIndex: number, operand: bigint, vmid: number, regime: Regime): Invalidation {
     const op = TLBI_OPS[opIndex]!;
-    return this.intern(this.invalidations, `i${opIndex}.${operand}.${op.matchesVmid ? vmid : 0}`, (id) => ({
+    return this.intern(this.invalidations, `i${opIndex}.${operand}.${op.matchesVmid ? vmid : 0}.${regime}`, (id) => ({
       id,
+      regime,
       op,
       operand,
       fields: decodeOperand(op.operand, Number(operand & 0xffff_ffffn), Number(operand >> 32n)),
@@ -271,15 +275,19 @@ export class Catalogue {
   }
 
   /** {@link mustGo}, part by part: those that the mutation test drops are left out. */
-  private decide({ op, fields, vmid }: Invalidation, e: Entry): boolean {
+  private decide({ op, fields, vmid, regime }: Invalidation, e: Entry): boolean {
     const { model } = this;
-    if (op.regime !== REGIMES[e.regime] || !matchesVmid(op, vmid, e.vmid)) return false;
+    if (regime !== e.regime || (regime === EL10 && !matchesVmid(op, vmid, e.vmid))) return false;
     const step = isStep(e.kind);
     const kind = ENTRY_KINDS[e.kind]!;
     if (!this.removesKind(op, kind)) return false;
     if (model["last-level"] && !matchesLevel(op, step)) return false;
     const byIpa = op.operand.startsWith("ipa");
-    if (!byIpa && model["asid-match"] && !matchesAsid(op, fields, op.regime, Math.max(e.asid, GLOBAL_ASID)))
+    if (
+      !byIpa &&
+      model["asid-match"] &&
+      !matchesAsid(op, fields, regime === EL2 ? "EL2" : "EL1&0", Math.max(e.asid, GLOBAL_ASID))
+    )
       return false;
     const shared = e.level >= SHARED;
     const level = shared ? e.level - SHARED : e.level;
@@ -301,11 +309,11 @@ export class Catalogue {
   matchesFault(invalidation: number, fault: WalkFault, context: Context, vaPage: number): boolean {
     const i = this.invalidations[invalidation]!;
     const { op } = i;
-    if ((op.regime === "EL2") !== (context.regime === EL2)) return false;
-    if (op.matchesVmid && context.vmid !== i.vmid) return false;
+    if (i.regime !== context.regime) return false;
+    if (context.regime === EL10 && op.matchesVmid && context.vmid !== i.vmid) return false;
     const byIpa = op.operand.startsWith("ipa");
     if (byIpa && fault.stage === 1) return false;
-    if (op.matchesAsid !== "any" && context.regime === EL10 && "asid" in i.fields && i.fields.asid !== context.asid)
+    if (op.matchesAsid !== "any" && context.regime !== EL2 && "asid" in i.fields && i.fields.asid !== context.asid)
       return false;
     if (i.fields.kind === "none" || i.fields.kind === "asid") return true;
     // The level that a hint by VA is about is that of stage 1, which a fault of stage 2 does not tell.
@@ -316,3 +324,15 @@ export class Catalogue {
 }
 
 export const isStep = (kind: number): boolean => kind === S1_STEP || kind === S2_STEP || kind === C_STEP;
+
+/**
+ * The regime that a TLBI is for: TLBIs of EL2's own are for EL2&0 where HCR_EL2.E2H = 1, and those of EL1's own too where TGE = 1 besides and
+ * they are executed at EL2. IPAS2*, VMALLS12E1 and ALLE1 are always for EL1&0 (C5.5).
+ */
+export function regimeOf(
+  op: TlbiOp,
+  at: { readonly e2h: boolean; readonly tge: boolean; readonly el: number },
+): Regime {
+  if (op.regime === "EL2") return at.e2h ? EL20 : EL2;
+  return at.e2h && at.tge && at.el === 2 && op.op1 === 0 ? EL20 : EL10;
+}
