@@ -54,6 +54,7 @@ export {
   type Stage2Geometry,
   stage2Geometry,
 } from "./geometry.js";
+export { GRANULES, type Granule } from "./granule.js";
 export { type Branch, decodeAtS12, decodeBranch, decodeMsr, decodeReadPar, endsInException } from "./instruction.js";
 export {
   addressOperand,
