@@ -62,6 +62,8 @@ function Decided({ result }: { readonly result: LitmusResult }) {
   const {
     name,
     verdict,
+    breach,
+    remark,
     holds,
     expected,
     states,
@@ -81,14 +83,18 @@ function Decided({ result }: { readonly result: LitmusResult }) {
       <h3>
         <span class="name">{name}</span> is{" "}
         <span class={verdict === "allowed" ? "bad" : verdict === "forbidden" ? "good" : "bad"}>
-          {verdict === "allowed" || verdict === "forbidden" ? verdict : verdict.toUpperCase()}
+          {breach ? "BREAKS-BBM" : verdict === "allowed" || verdict === "forbidden" ? verdict : verdict.toUpperCase()}
         </span>
       </h3>
       <p>
         {count(timelines)} timelines, {count(states)} states, {count(Math.round(milliseconds))} ms here.
         {holds !== undefined && ` The assertion ${holds ? "holds" : "does not hold"}.`}
+        {breach !== undefined && ` ${breach.sentence}.`}
+        {remark !== undefined && ` ${remark}.`}
         {expected !== undefined &&
-          (expected === verdict ? ` The file expects that.` : ` The file expects ${expected}.`)}
+          (expected === verdict || (breach !== undefined && expected === "breaks-bbm")
+            ? ` The file expects that.`
+            : ` The file expects ${expected}.`)}
         {reason !== undefined && ` ${reason}`}
       </p>
       {witness.length > 0 && (
