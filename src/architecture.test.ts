@@ -13,6 +13,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   arch: [],
   input: [],
   files: ["input"],
+  cpu: ["arch", "input"],
   policy: ["arch", "input"],
   trace: ["arch", "input", "files"],
   xen: ["arch", "input", "policy", "trace"],
@@ -24,8 +25,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   check: ["arch", "input", "trace"],
   prove: ["arch", "input", "policy"],
   compare: ["arch", "input", "policy", "trace", "hypervisor", "host", "prove"],
-  builtin: ["input", "policy", "hypervisor", "host"],
-  catalog: ["arch", "input", "files", "policy", "hypervisor", "host", "prove", "builtin"],
+  builtin: ["arch", "input", "cpu", "policy", "hypervisor", "host"],
+  catalog: ["arch", "input", "files", "cpu", "policy", "hypervisor", "host", "prove", "builtin"],
   jobs: [
     "arch",
     "input",
@@ -60,7 +61,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "check",
   ],
   // The package's own door.
-  "index.ts": ["arch", "input", "policy", "hypervisor", "host", "prove", "compare", "builtin"],
+  "index.ts": ["arch", "input", "policy", "hypervisor", "host", "prove", "compare", "builtin", "cpu"],
 };
 /** Wings of the report: neither knows the other; what both show stands beside them. */
 const REPORT_WINGS = ["terminal", "html"];
@@ -88,6 +89,7 @@ const SIDE_DOORS = new Set(["trace/file.js"]);
 const PURE = [
   "arch",
   "input",
+  "cpu",
   "policy",
   "xen",
   "hypervisor",

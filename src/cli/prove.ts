@@ -5,6 +5,7 @@ import { writeWhole } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
 import {
   cpusOf,
+  errataOf,
   FORMS,
   type Form,
   interruptible,
@@ -14,15 +15,17 @@ import {
   proveInThreads,
   questionsOf,
   saveScenarios,
+  supposedOf,
 } from "../jobs/index.js";
 import { assumptions, DEFAULT_MAX_STATES, PROVED, type Proof, rulesWithout, type Setting } from "../prove/index.js";
 import { proofForms, proofText, refusedText, renderProofReport, signOffJson, unexpected } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { collect, expectOption, goesWith, loadAll, positive, withoutOption } from "./options.js";
+import { collect, erratumOption, expectOption, goesWith, loadAll, positive, withoutOption } from "./options.js";
 import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 
 interface ProveOptions extends FormOptions {
   readonly cpu?: readonly string[];
+  readonly erratum?: readonly string[];
   readonly occasion?: readonly string[];
   readonly fb: boolean;
   readonly witness?: boolean;
@@ -41,7 +44,12 @@ export function register(program: Command): void {
     .command("prove")
     .description("is a way of flushing safe on every Arm CPU? Sound, or a story of how it fails, for each occasion")
     .argument("[policy...]", "built-in policies or .toml files (default: all built in)", collect)
-    .option("--cpu <profile>", "a CPU profile; may be repeated (default: all of them)", collect)
+    .option(
+      "--cpu <cpu>",
+      "a built-in CPU or a .toml file; may be repeated; all: every built-in one (default: the usual ones)",
+      collect,
+    )
+    .addOption(erratumOption())
     .option("--occasion <occasion>", `one of ${occasions.join(", ")}; may be repeated (default: all)`, collect)
     .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
     .addOption(withoutOption())
@@ -72,21 +80,21 @@ export function register(program: Command): void {
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {
   const policies = loadAll("policies", names.length > 0 ? names : policyNames(), loadPolicy);
   const setting: Setting = { fb: options.fb };
-  const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
+  const [cpus, occasions, errata] = [cpusOf(options.cpu), occasionsOf(options.occasion), errataOf(options.erratum)];
   const limits = {
     maxStates: options.maxStates,
     timeoutMs: options.timeout * 1000,
     without: rulesWithout(options.without ?? []),
   };
   const { questions, results } = await interruptible((signal) =>
-    proveInThreads(() => questionsOf(policies, cpus, occasions, setting), limits, signal),
+    proveInThreads(() => questionsOf(policies, cpus, occasions, setting, errata), limits, signal),
   );
   const into = options.save;
   if (into !== undefined) {
     const refused = await interruptible(async () => saveScenarios(questions, into, options.to));
     if (refused.length > 0) say(`In ${options.to}'s form, ${refusedText(refused)}\n`);
   }
-  const proof = { results, policies, cpus, assumptions: assumptions(setting, options.without) };
+  const proof = { results, policies, cpus, assumptions: assumptions(setting, options.without), errata: supposedOf(errata, cpus) };
   if (options.report !== undefined) {
     const { report } = options;
     await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, made())));
@@ -96,9 +104,9 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
 }
 
 function printProof(proof: Proof, options: ProveOptions): void {
-  const { results, policies, assumptions: assumed } = proof;
+  const { results, policies, assumptions: assumed, errata = [] } = proof;
   if (printForm(options, proofForms(proof, made()))) return;
-  if (options.json) printJson({ results: results.map(signOffJson), assumptions: assumed, made: made() });
+  if (options.json) printJson({ results: results.map(signOffJson), ...(errata.length > 0 && { errata }), assumptions: assumed, made: made() });
   else {
     const witness = options.witness === true || policies.length === 1;
     print(proofText(proof, { width: outputWidth(), witness, made: made() }));

@@ -16,7 +16,7 @@ export {
   type TraceSide,
 } from "./difference.js";
 export type { Beside, Executed, ExecutedFlush } from "./executed.js";
-export { cpuOfTrace, type Held, Holding, profileOf, refuseWithout } from "./holding.js";
+export { type Held, Holding, refuseWithout } from "./holding.js";
 export { hostSinks } from "./host-sinks.js";
 export { type Job, type PolicyResult, runJob } from "./job.js";
 export { PhasePrices, TOTAL } from "./phases.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { loadHost, loadPolicy, loadScenario } from "../catalog/index.js";
 import { PROVED, type SignOff } from "../prove/index.js";
 import { type Comparison, compare } from "./plan.js";
@@ -11,7 +11,7 @@ const comparison: Comparison = {
   policies: [loadPolicy("xen-today"), loadPolicy("remove-no-flush")],
   hosts: [loadHost("bare-metal")],
   ipaBits: [40],
-  cpuOf: () => cpuProfile("cortex-a72")!,
+  cpuOf: () => builtInCpu("cortex-a72"),
 };
 
 test("the end of a domain is put to nobody, and makes what is not unsound unknown", () => {

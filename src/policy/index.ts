@@ -3,6 +3,7 @@ export { allocatorFlush } from "./allocator.js";
 export { explainPolicy } from "./explain.js";
 export {
   fallsBack,
+  lacking,
   missingFeature,
   OCCASIONS,
   type Occasion,
@@ -14,3 +15,4 @@ export { Case, type Executor, levelOfLeaf, type Sequence, specialise } from "./p
 export { type Entry, Protocol, type RunCode, removal, runTogether } from "./protocol.js";
 export { Runner, type Unrolled, unroll } from "./runner.js";
 export { thresholdsOf, withThresholds } from "./thresholds.js";
+export { openOn, waysOf } from "./ways.js";

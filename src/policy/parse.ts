@@ -16,13 +16,13 @@
  */
 import {
   barrierIndex,
-  ERRATUM_WORDS,
   type Feature,
-  isErratum,
   isFeature,
+  isWorkaround,
   singleFormOf,
   TLBI_OPS,
   tlbiIndex,
+  WORKAROUND_WORDS,
 } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import type { Condition, LoopOver, Sequence, Statement } from "./program.js";
@@ -258,8 +258,8 @@ class Line {
     const not = /^not\s+/i.test(text);
     const word = not ? text.replace(/^not\s+/i, "") : text;
     const lower = word.toLowerCase();
-    if (isErratum(lower))
-      return { condition: { test: "erratum", erratum: lower, not }, assumes: none, elseAssumes: none };
+    if (isWorkaround(lower))
+      return { condition: { test: "erratum", workaround: lower, not }, assumes: none, elseAssumes: none };
     if (lower === "owner-current" || lower === "va-known")
       return { condition: { test: lower, not }, assumes: none, elseAssumes: none };
     const feature = word.replace(/^feat_/i, "FEAT_");
@@ -270,7 +270,7 @@ class Line {
         elseAssumes: not ? [feature] : none,
       };
     this.fail(
-      `unknown condition '${text}', expected [not] FEAT_..., ${ERRATUM_WORDS.join(", ")}, owner-current or va-known, or pages > N, pages <= N`,
+      `unknown condition '${text}', expected [not] FEAT_..., ${WORKAROUND_WORDS.join(", ")}, owner-current or va-known, or pages > N, pages <= N`,
     );
   }
 

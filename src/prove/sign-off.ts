@@ -2,9 +2,9 @@
  * The sign-off of a policy: for an occasion and a CPU, every scenario that the policy must survive, decided. Pure; who decides
  * the scenarios, and in which thread, is the caller's affair.
  */
-import { CPU_PROFILES, type CpuProfile, ERRATUM_WORDS } from "../arch/index.js";
+import { type CpuProfile, type Erratum, type Feature, SYMPTOM_WORDS } from "../arch/index.js";
 import { InputError } from "../input/index.js";
-import { missingFeature, type Policy, specialise } from "../policy/index.js";
+import { missingFeature, openOn, type Policy, specialise, waysOf } from "../policy/index.js";
 import { type Cpu, proverCpu } from "./cpu.js";
 import { type Decision, explore } from "./explore.js";
 import { parseLitmus } from "./litmus/index.js";
@@ -66,9 +66,6 @@ export interface Finding extends Pick<Decision, "verdict" | "reason" | "states" 
   readonly milliseconds: number;
 }
 
-/** Names of all CPU profiles that there are: what "every CPU" stands for. */
-export const EVERY_CPU: readonly string[] = CPU_PROFILES.map(({ name }) => name);
-
 /** `not-applicable`: the policy requires what the CPU lacks; `unknown`: a bound was reached first. */
 export type Verdict = "sound" | "unsound" | "unknown" | "not-applicable";
 
@@ -85,6 +82,8 @@ export interface SignOff {
   readonly milliseconds: number;
   /** why it is unknown or not applicable */
   readonly reason?: string;
+  /** features that the policy asks for and of which it is unknown whether the CPU has them: it was looked at both ways */
+  readonly bothWays?: readonly Feature[];
   /** scenarios in which the bad state is allowed */
   readonly unsound?: readonly string[];
   /** the scenario that the witness tells */
@@ -100,6 +99,8 @@ export interface Proof {
   readonly policies: readonly Pick<Policy, "name" | "title" | "source" | "places">[];
   readonly cpus: readonly { readonly name: string; readonly title: string }[];
   readonly assumptions: readonly string[];
+  /** the errata that were asked about, and the CPUs that are not known to have them: it was asked as if they had */
+  readonly errata?: readonly { readonly erratum: Erratum; readonly supposed: readonly string[] }[];
 }
 
 /** A task without its CPU, and its scenario with the lines of the policy that its instructions come from. */
@@ -113,7 +114,7 @@ function scenariosOf(policy: Policy, occasion: ProvedOccasion, cpu: CpuProfile, 
   const known = made.get(policy) ?? new Map<string, readonly Unplaced[]>();
   made.set(policy, known);
   const code = Object.values(policy.code).map((program) => specialise(program, cpu));
-  const key = JSON.stringify([occasion, setting, [...cpu.errata].sort(), code]);
+  const key = JSON.stringify([occasion, setting, [...cpu.symptoms].sort(), code]);
   const list =
     known.get(key) ??
     PROVED[occasion].scenarios(policy, cpu, setting).map((traced) => ({
@@ -124,22 +125,60 @@ function scenariosOf(policy: Policy, occasion: ProvedOccasion, cpu: CpuProfile, 
   return list;
 }
 
-/** A policy for an occasion on a CPU: what to decide, and then what follows. */
+/** Scenarios on the CPU each way that it may be; what differs between these is in their names. */
+function scenariosEachWay(
+  policy: Policy,
+  occasion: ProvedOccasion,
+  ways: readonly CpuProfile[],
+  open: readonly Feature[],
+  setting: Setting,
+): (Unplaced & { readonly cpu: Cpu })[] {
+  if (ways.length === 1)
+    return scenariosOf(policy, occasion, ways[0]!, setting).map((one) => ({ ...one, cpu: proverCpu(ways[0]!) }));
+  const different = new Map<string, Unplaced & { readonly cpu: Cpu }>();
+  for (const way of ways) {
+    const cpu = proverCpu(way);
+    const which = open.map((feature) => (way.features.has(feature) ? `+${feature}` : `-${feature}`)).join("");
+    for (const one of scenariosOf(policy, occasion, way, setting)) {
+      const key = `${one.scenario} ${JSON.stringify(cpu)}`;
+      const name = `${one.name}${which}`;
+      const traced = { ...one.traced, name };
+      const told = { name, traced, scenario: JSON.stringify(withoutOrigins(traced)), cpu };
+      if (!different.has(key)) different.set(key, told);
+    }
+  }
+  return [...different.values()];
+}
+
+/** A policy for an occasion on a CPU: what to decide, and then what follows. `about`: errata that it is asked about. */
 export class Question {
   readonly tasks: readonly Task[];
   private readonly traced: readonly Scenario[];
   private readonly missing: string | undefined;
+  private readonly open: readonly Feature[];
+  /** why it cannot be sound, whatever the scenarios say */
+  private readonly doubt: string | undefined;
 
   constructor(
     readonly policy: Policy,
     readonly occasion: ProvedOccasion,
     readonly cpu: CpuProfile,
     setting: Setting,
+    about: readonly Erratum[] = [],
   ) {
-    this.missing = missingFeature(policy, cpu);
-    const facts = proverCpu(cpu);
-    const own = this.missing ? [] : scenariosOf(policy, occasion, cpu, setting);
-    this.tasks = own.map(({ name, scenario }) => ({ name, scenario, cpu: facts }));
+    this.open = openOn(policy, cpu);
+    const ways = waysOf(policy, cpu).filter((way) => missingFeature(policy, way) === undefined);
+    this.missing = ways.length === 0 ? missingFeature(policy, cpu) : undefined;
+    const perhaps = policy.requires.find((feature) => cpu.unknown.has(feature));
+    const outside = about.find((erratum) => erratum.outside !== undefined);
+    this.doubt =
+      outside !== undefined
+        ? `erratum ${outside.number} is outside of the model: ${outside.outside}`
+        : perhaps !== undefined
+          ? `requires ${perhaps}, and whether the CPU has it is unknown`
+          : undefined;
+    const own = scenariosEachWay(policy, occasion, ways, this.open, setting);
+    this.tasks = own.map(({ name, scenario, cpu: facts }) => ({ name, scenario, cpu: facts }));
     this.traced = own.map(({ traced }) => traced);
   }
 
@@ -150,7 +189,7 @@ export class Question {
 
   /** The verdict out of the findings of {@link tasks}, in their order; undefined = not decided, as one bad state is enough. */
   conclude(findings: readonly (Finding | undefined)[]): SignOff {
-    const { policy, occasion, cpu, missing } = this;
+    const { policy, occasion, cpu, missing, doubt, open: bothWays } = this;
     const sum = (of: (finding: Finding) => number): number => findings.reduce((total, f) => total + (f ? of(f) : 0), 0);
     const bad = findings.flatMap((finding, i) => (finding?.verdict === "allowed" ? [i] : []));
     const open = findings.findIndex((finding) => finding?.verdict === "unknown" || finding?.verdict === "unsupported");
@@ -163,11 +202,12 @@ export class Question {
       policy: policy.name,
       occasion,
       cpu: cpu.name,
-      verdict: bad.length > 0 ? "unsound" : missing ? "not-applicable" : open >= 0 ? "unknown" : "sound",
+      verdict: bad.length > 0 ? "unsound" : missing ? "not-applicable" : open >= 0 || doubt ? "unknown" : "sound",
       scenarios: findings.filter((finding) => finding !== undefined).length,
       timelines: sum((f) => f.timelines),
       states: sum((f) => f.states),
       milliseconds: sum((f) => f.milliseconds),
+      ...(bothWays.length > 0 && !missing && { bothWays }),
     } as const;
     if (shortest !== undefined) {
       const traced = this.traced[shortest]!;
@@ -182,7 +222,7 @@ export class Question {
     }
     if (missing) return { ...base, reason: `requires ${missing}, which the CPU does not have` };
     if (open >= 0) return { ...base, reason: `${this.tasks[open]!.name}: ${findings[open]!.reason}` };
-    return base;
+    return doubt ? { ...base, reason: doubt } : base;
   }
 }
 
@@ -285,7 +325,7 @@ function isWeaker(one: Task, other: Task): boolean {
 }
 
 const mayAll = (a: Cpu, b: Cpu): boolean =>
-  a.ets2 <= b.ets2 && a.nTlbpa <= b.nTlbpa && ERRATUM_WORDS.every((word) => a.errata[word] >= b.errata[word]);
+  a.ets2 <= b.ets2 && a.nTlbpa <= b.nTlbpa && SYMPTOM_WORDS.every((word) => a.symptoms[word] >= b.symptoms[word]);
 
 /** Decides one task. A scenario that the prover does not take, as the policy is too long, is unsupported. */
 export function decideTask(task: Task, limits: Limits): Finding {

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { cpuProfile } from "../../arch/index.js";
+import { builtInCpu } from "../../builtin/index.js";
 import { proverCpu } from "../cpu.js";
 import { decideTest, readTest } from "../forms.js";
 import { Unsupported } from "../program.js";
@@ -12,7 +12,7 @@ import { herdForm, islaForm } from "./convert.js";
 import { parseHerd } from "./parse.js";
 import type { HerdTest } from "./syntax.js";
 
-const OPTIONS = { ...proverCpu(cpuProfile("arch-minimal")!), maxStates: 100_000, timeoutMs: 0 };
+const OPTIONS = { ...proverCpu(builtInCpu("arch-minimal")), maxStates: 100_000, timeoutMs: 0 };
 const verdict = (text: string, file: string): string => decideTest(readTest(text, file), OPTIONS).verdict;
 
 const OWN = fileURLToPath(new URL("../../../litmus", import.meta.url));
