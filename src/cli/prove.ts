@@ -94,7 +94,13 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
     const refused = await interruptible(async () => saveScenarios(questions, into, options.to));
     if (refused.length > 0) say(`In ${options.to}'s form, ${refusedText(refused)}\n`);
   }
-  const proof = { results, policies, cpus, assumptions: assumptions(setting, options.without), errata: supposedOf(errata, cpus) };
+  const proof = {
+    results,
+    policies,
+    cpus,
+    assumptions: assumptions(setting, options.without),
+    errata: supposedOf(errata, cpus),
+  };
   if (options.report !== undefined) {
     const { report } = options;
     await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, made())));
@@ -106,7 +112,13 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
 function printProof(proof: Proof, options: ProveOptions): void {
   const { results, policies, assumptions: assumed, errata = [] } = proof;
   if (printForm(options, proofForms(proof, made()))) return;
-  if (options.json) printJson({ results: results.map(signOffJson), ...(errata.length > 0 && { errata }), assumptions: assumed, made: made() });
+  if (options.json)
+    printJson({
+      results: results.map(signOffJson),
+      ...(errata.length > 0 && { errata }),
+      assumptions: assumed,
+      made: made(),
+    });
   else {
     const witness = options.witness === true || policies.length === 1;
     print(proofText(proof, { width: outputWidth(), witness, made: made() }));

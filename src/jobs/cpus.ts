@@ -1,5 +1,13 @@
 /** Which CPU is meant: the one that was asked for, a trace's, or what stands for a machine's. */
-import { type CpuProfile, ERRATA, type Erratum, erratumOf, hasErratum, withErratum, withWorkaround } from "../arch/index.js";
+import {
+  type CpuProfile,
+  ERRATA,
+  type Erratum,
+  erratumOf,
+  hasErratum,
+  withErratum,
+  withWorkaround,
+} from "../arch/index.js";
 import { cpuNames, loadCpu, usualCpus } from "../catalog/index.js";
 import { didYouMean, InputError } from "../input/index.js";
 import type { TraceRecording } from "../trace/index.js";

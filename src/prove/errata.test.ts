@@ -30,7 +30,12 @@ code = """
     "mine.toml",
     builtInPolicy,
   );
-const asked = (policy: Policy, cpu: CpuProfile, occasion: "revoke" | "switch", about: readonly Erratum[] = []): SignOff =>
+const asked = (
+  policy: Policy,
+  cpu: CpuProfile,
+  occasion: "revoke" | "switch",
+  about: readonly Erratum[] = [],
+): SignOff =>
   signOff([new Question(policy, occasion, about.reduce(withErratum, cpu), { fb: true }, about)], LIMITS)[0]!;
 const unknown = (...features: Feature[]): CpuProfile => ({ ...A72, unknown: new Set(features) });
 
@@ -39,7 +44,7 @@ test("a sequence that does not repeat fails on a CPU with late reads, one that r
   assert.equal(asked(removal(false), A72, "revoke").verdict, "sound");
   const late = asked(removal(false), A72, "revoke", [reads]);
   assert.equal(late.verdict, "unsound");
-  assert.ok(late.witness!.some(({ rule }) => rule === "repeat-tlbi-reads"));
+  assert.ok(late.witness!.some(({ rule }) => /1286807/.test(rule ?? "")));
   assert.match(late.witness!.map(({ what }) => what).join("\n"), /the read is observed only now/);
   assert.equal(asked(removal(true), A72, "revoke", [reads]).verdict, "sound");
 });
@@ -57,7 +62,10 @@ test("a policy that asks for an unknown feature is looked at both ways, and the 
   assert.equal(asked(policy, A72, "switch").bothWays, undefined);
   const { verdict, bothWays, unsound, scenario } = asked(policy, unknown("FEAT_nTLBPA", "FEAT_XS"), "switch");
   assert.deepEqual([verdict, bothWays], ["unsound", ["FEAT_nTLBPA"]]);
-  assert.ok(unsound!.every((name) => name.endsWith("+FEAT_nTLBPA")), unsound!.join());
+  assert.ok(
+    unsound!.every((name) => name.endsWith("+FEAT_nTLBPA")),
+    unsound!.join(),
+  );
   assert.match(scenario!.text, /^name = ".*\+FEAT_nTLBPA"$/m);
 });
 

@@ -4,13 +4,13 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { builtInCpu, usualCpus } from "../builtin/index.js";
+import { builtInCpu, cpuNames } from "../builtin/index.js";
 import { proverCpu } from "./cpu.js";
 import { explore } from "./explore.js";
 import { parseLitmus } from "./litmus/index.js";
 import { RULES, type Rule } from "./rules.js";
 
-const CPUS = usualCpus().map(builtInCpu);
+const CPUS = cpuNames().map(builtInCpu);
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const source = existsSync(join(ROOT, "src"));

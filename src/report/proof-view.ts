@@ -109,7 +109,9 @@ export function everyCpu(proof: Proof): string {
 export const erratumNotes = ({ errata = [] }: Proof): readonly string[] =>
   errata.map(({ erratum: { number, vendor, cpus, text, remedy, source, outside, symptoms }, supposed }) => {
     const whose =
-      supposed.length === 0 ? "" : ` Not known of ${supposed.join(", ")}: asked as if ${supposed.length === 1 ? "it" : "they"} had it.`;
+      supposed.length === 0
+        ? ""
+        : ` Not known of ${supposed.join(", ")}: asked as if ${supposed.length === 1 ? "it" : "they"} had it.`;
     const said = outside === undefined ? `In the model: ${symptoms.join(", ")}.` : `Outside of the model: ${outside}.`;
     return `Erratum ${number} (${vendor}; ${cpus}): ${text}. ${said} Remedy: ${remedy}. (${source}.)${whose}`;
   });
