@@ -3,7 +3,17 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { cpuNames, hostNames, loadCpu, loadHost, loadPolicy, loadScenario, policyNames, scenarioNames, usualCpus } from "./index.js";
+import {
+  cpuNames,
+  hostNames,
+  loadCpu,
+  loadHost,
+  loadPolicy,
+  loadScenario,
+  policyNames,
+  scenarioNames,
+  usualCpus,
+} from "./index.js";
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-catalog-"));
 after(() => rmSync(folder, { recursive: true }));

@@ -45,6 +45,7 @@ function explain(name: string, options: { readonly cpu?: string; readonly json?:
       ...(cpu === undefined ? {} : { cpu }),
       due: policy.due,
       vmidPer: policy.vmidPer,
+      fb: policy.fb,
       requires: policy.requires,
       occasions: code,
     });

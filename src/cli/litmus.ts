@@ -2,7 +2,17 @@
 import { type Command, Option } from "commander";
 import { litmusFiles, loadCpu } from "../catalog/index.js";
 import { InputError } from "../input/index.js";
-import { type Converted, convertLitmus, decideLitmus, errataOf, FORMS, type Form, type LitmusResult, refuseOutside, supposing } from "../jobs/index.js";
+import {
+  type Converted,
+  convertLitmus,
+  decideLitmus,
+  errataOf,
+  FORMS,
+  type Form,
+  type LitmusResult,
+  refuseOutside,
+  supposing,
+} from "../jobs/index.js";
 import { DEFAULT_MAX_STATES, proverCpu, rulesWithout } from "../prove/index.js";
 import {
   convertedText,

@@ -2,9 +2,9 @@
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { loadCpu, loadHost, loadPolicy, policyNames } from "../catalog/index.js";
-import { Holding, refuseWithout } from "../compare/index.js";
+import { cpuOfTrace, Holding, refuseWithout } from "../compare/index.js";
 import { visibleLine } from "../input/index.js";
-import { cpuOfTrace, perfettoInto, priceOfTlbi, readWithProgress, shellWord } from "../jobs/index.js";
+import { perfettoInto, priceOfTlbi, readWithProgress, shellWord } from "../jobs/index.js";
 import {
   EventJson,
   EventLines,

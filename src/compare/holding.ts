@@ -1,5 +1,6 @@
 /** A recorded trace held against policies: its figures beside the model's, and its flushes instruction by instruction. */
-import type { CpuProfile } from "../arch/index.js";
+import { type CpuProfile, withWorkaround } from "../arch/index.js";
+import { builtInCpu, cpuNames } from "../builtin/index.js";
 import { hypervisor, type RecordedRow } from "../hypervisor/index.js";
 import { InputError } from "../input/index.js";
 import { lacking, missingFeature, type Policy } from "../policy/index.js";
@@ -13,6 +14,24 @@ export interface Held {
   readonly rows: readonly RecordedRow[] | undefined;
   readonly executed: Executed;
   readonly recording: TraceRecording | undefined;
+}
+
+/** What of a machine nobody knows. */
+const EVERYTHING = "arch-maximal";
+
+/** The profile of a CPU in QEMU's words; what has no profile of its own is taken for a CPU with every feature. */
+export function profileOf(model: string): CpuProfile {
+  const name = model.split(",")[0]!;
+  return builtInCpu(cpuNames().includes(name) ? name : EVERYTHING);
+}
+
+/** The CPU on which a trace was made, or the one asked for. Throws an InputError for one that is not built in. */
+export function cpuOfTrace(recording: TraceRecording | undefined, asked: CpuProfile | undefined): CpuProfile {
+  if (asked !== undefined) return asked;
+  const of = recording?.cpu;
+  const name = of?.profile ?? EVERYTHING;
+  if (!cpuNames().includes(name)) throw new InputError(`the trace is of an unknown CPU '${name}': name one with --cpu`);
+  return of === undefined ? builtInCpu(name) : withWorkaround(builtInCpu(name), "repeat-tlbi", of.repeatTlbi);
 }
 
 /** Throws an InputError for a policy that cannot be on a CPU, before the work. */
@@ -42,7 +61,7 @@ export class Holding {
 }
 
 /** What of the barriers a trace has. */
-function blindOf(recording: TraceRecording | undefined): Blind {
+export function blindOf(recording: TraceRecording | undefined): Blind {
   if (recording?.source === "simulation") return SEES_ALL;
   const list = recording?.blind;
   if (list === undefined) return SEES_SITES;

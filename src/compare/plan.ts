@@ -58,7 +58,10 @@ export class Plan {
   /** True, with a note, when the CPU lacks what the policy requires. */
   private leftOut(policy: Policy, cpu: CpuProfile): boolean {
     const missing = missingFeature(policy, cpu);
-    if (missing) this.notes.push(`${policy.name} is left out on ${cpu.name}: it requires ${missing}${cpu.unknown.has(missing) ? ", which is unknown of it" : ""}.`);
+    if (missing)
+      this.notes.push(
+        `${policy.name} is left out on ${cpu.name}: it requires ${missing}${cpu.unknown.has(missing) ? ", which is unknown of it" : ""}.`,
+      );
     const open = missing === undefined ? openOn(policy, cpu) : [];
     if (open.length > 0)
       this.notes.push(`Whether ${cpu.name} has ${inWords(open)} is unknown: ${policy.name} is simulated as without.`);

@@ -21,7 +21,7 @@ import {
   type StorePlaces,
 } from "../capture/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
-import { type Held, Holding, refuseWithout } from "../compare/index.js";
+import { type Held, Holding, profileOf, refuseWithout } from "../compare/index.js";
 import { isStream } from "../files/index.js";
 import { hypervisor } from "../hypervisor/index.js";
 import { InputError } from "../input/index.js";
@@ -29,7 +29,6 @@ import { type TraceWriter, writeTrace } from "../trace/file.js";
 import { FromPhase, incomplete, Losses, type Summary, type TraceLosses, type TraceRecording } from "../trace/index.js";
 import { CaptureMeter } from "./capture-meter.js";
 import { recordingOf } from "./capture-record.js";
-import { profileOf } from "./cpus.js";
 import { interruptible } from "./progress.js";
 
 /** What a user asks to be booted, by names and paths; what is not said is Debian's. */

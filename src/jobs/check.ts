@@ -3,10 +3,11 @@ import { statSync } from "node:fs";
 import { type CpuProfile, type Erratum, needs } from "../arch/index.js";
 import { loadCpu } from "../catalog/index.js";
 import { CHECK_COLUMNS, Checker, type CheckResult, type Finding } from "../check/index.js";
+import { cpuOfTrace } from "../compare/index.js";
 import { type Host, isNested, priceTlbi } from "../host/index.js";
 import { readAnyTrace } from "../import/index.js";
 import type { TraceInfo, TraceRecording } from "../trace/index.js";
-import { cpuOfTrace, supposing } from "./cpus.js";
+import { supposing } from "./cpus.js";
 import { readWithProgress } from "./read.js";
 
 /** What a wasteful group cost on a host, what leaving it out would save, and what would come in its place: microseconds. */

@@ -1,16 +1,7 @@
 /** Which CPU is meant: the one that was asked for, a trace's, or what stands for a machine's. */
-import {
-  type CpuProfile,
-  ERRATA,
-  type Erratum,
-  erratumOf,
-  hasErratum,
-  withErratum,
-  withWorkaround,
-} from "../arch/index.js";
+import { type CpuProfile, ERRATA, type Erratum, erratumOf, hasErratum, withErratum } from "../arch/index.js";
 import { cpuNames, loadCpu, usualCpus } from "../catalog/index.js";
 import { didYouMean, InputError } from "../input/index.js";
-import type { TraceRecording } from "../trace/index.js";
 
 /** Names of the CPUs that "every CPU" stands for. */
 export const EVERY_CPU: readonly string[] = usualCpus();
@@ -53,22 +44,4 @@ export function refuseOutside(errata: readonly Erratum[]): void {
   for (const { number, outside } of errata)
     if (outside !== undefined)
       throw new InputError(`--erratum: unknown for ${number}, which is outside of the model: ${outside}`);
-}
-
-/** What of a machine nobody knows. */
-const EVERYTHING = "arch-maximal";
-
-/** The profile of a CPU in QEMU's words; what has no profile of its own is taken for a CPU with every feature. */
-export function profileOf(model: string): CpuProfile {
-  const name = model.split(",")[0]!;
-  return loadCpu(cpuNames().includes(name) ? name : EVERYTHING);
-}
-
-/** The CPU on which a trace was made, or the one asked for. Throws an InputError for one that is not built in. */
-export function cpuOfTrace(recording: TraceRecording | undefined, asked: CpuProfile | undefined): CpuProfile {
-  if (asked !== undefined) return asked;
-  const of = recording?.cpu;
-  const name = of?.profile ?? EVERYTHING;
-  if (!cpuNames().includes(name)) throw new InputError(`the trace is of an unknown CPU '${name}': name one with --cpu`);
-  return of === undefined ? loadCpu(name) : withWorkaround(loadCpu(name), "repeat-tlbi", of.repeatTlbi);
 }

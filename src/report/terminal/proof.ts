@@ -4,7 +4,16 @@ import type { Made } from "../../jobs/index.js";
 import type { Proof, SignOff } from "../../prove/index.js";
 import { count, duration } from "../format.js";
 import { guiltySentence, type Listing, listingsOf, listingTable } from "../guilty-lines.js";
-import { erratumNotes, everyCpu, type Failure, failuresOf, lookedAt, onWhich, reasonsOf, verdictTable } from "../proof-view.js";
+import {
+  erratumNotes,
+  everyCpu,
+  type Failure,
+  failuresOf,
+  lookedAt,
+  onWhich,
+  reasonsOf,
+  verdictTable,
+} from "../proof-view.js";
 import { right, wordTable } from "../table.js";
 import { madeText, tableText, wrapped } from "./text.js";
 
@@ -37,8 +46,11 @@ function story(proof: Proof, { result, cpus }: Failure, width: number): string {
     [String(time), who, from ? `${what} (${from.policy}:${from.line})` : what],
     ...(rule === undefined ? [] : [["", "", `[${rule}]`]]),
   ]);
+  const how = result.breach
+    ? `violates break-before-make for ${result.occasion} on ${on} (BREAKS-BBM): ${result.breach.sentence}`
+    : `is UNSOUND for ${result.occasion} on ${on}: ${scenario!.meaning}`;
   return [
-    wrapped(`${result.policy} is UNSOUND for ${result.occasion} on ${on}: ${scenario!.meaning}.`, width),
+    wrapped(`${result.policy} ${how}.`, width),
     wrapped(
       `${scenario!.title} (${scenario!.name}; ${unsound.length} of ${result.scenarios} scenarios fail).${told}`,
       width,
@@ -59,7 +71,7 @@ function listingText(listing: Listing, width: number): string {
 
 function sumOf({ results }: Proof): string {
   const sum = (of: (r: SignOff) => number): number => results.reduce((total, r) => total + of(r), 0);
-  const verdicts = (["sound", "unsound", "unknown", "not-applicable"] as const)
+  const verdicts = (["sound", "unsound", "unknown", "not-applicable", "not-stated"] as const)
     .map((verdict) => [results.filter((r) => r.verdict === verdict).length, verdict] as const)
     .filter(([n]) => n > 0)
     .map(([n, verdict]) => `${count(n)} ${verdict.replace("-", " ")}`);
