@@ -4,7 +4,7 @@ import { cpuNames, loadCpu, usualCpus } from "../catalog/index.js";
 import { didYouMean, InputError } from "../input/index.js";
 
 /** Names of the CPUs that "every CPU" stands for. */
-export const EVERY_CPU: readonly string[] = usualCpus();
+const EVERY_CPU: readonly string[] = usualCpus();
 
 /** For `--cpu all`. */
 const ALL = "all";

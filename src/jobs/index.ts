@@ -7,7 +7,7 @@ export { type Checked, checkTrace, type PricedFinding, priceOfTlbi } from "./che
 export { type CodeAsked, type CodeOnTrial, type CodeWay, codeOnTrial, judgeCode, saveCode } from "./code.js";
 export { compareInThreads, comparingThreads } from "./compare.js";
 export { type Converted, convertLitmus, FORMS, type Form } from "./convert.js";
-export { cpusOf, EVERY_CPU, errataOf, refuseOutside, supposedOf, supposing } from "./cpus.js";
+export { cpusOf, errataOf, refuseOutside, supposedOf, supposing } from "./cpus.js";
 export { proveInThreads } from "./decide.js";
 export { importInto } from "./import.js";
 export { coverOf, type IntentOptions, intentOf, parseInstruction, parseXt, type TypedTlbi } from "./instruction.js";
