@@ -142,8 +142,8 @@ test("a CPU may be a file, an erratum is asked for by number, and what is unknow
   const on = ["--cpu", "cpu.toml", "--occasion", "switch"];
   const { out } = await prove("xen-today", ...on, "--erratum", "1542418");
   assert.match(out, /xen-today +unknown +board/);
-  assert.match(out, /Erratum 1542418 \(Arm; Cortex-A77\)[\s\S]*Not known of\s+board: asked as if it had it\./);
-  assert.match(out, /erratum 1542418 is outside of\s+the model: it is about instruction fetch/);
+  assert.match(out, /Erratum 1542418 \(Arm; Cortex-A77\)[\s\S]*Not known of\s+board:\s+asked as if it had it\./);
+  assert.match(out, /erratum 1542418 is outside of\s+the model:\s+it is about\s+instruction fetch/);
   const known = await prove("xen-today", "--cpu", "neoverse-v2", "--occasion", "switch", "--erratum", "cve-2025-10263");
   assert.doesNotMatch(known.out, /Not known of/);
   assert.deepEqual((await json("series-v1", ...on)).results[0]!.bothWays, ["FEAT_nTLBPA"]);
