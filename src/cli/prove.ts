@@ -1,10 +1,13 @@
 /** `shootdown prove POLICY...`: is a way of flushing safe on every Arm CPU, and if not, how does it fail? */
 import { type Command, Option } from "commander";
-import type { CpuProfile } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
 import {
+  type CodeAsked,
+  codeOnTrial,
+  codeQuestions,
+  codeResults,
   cpusOf,
   FORMS,
   type Form,
@@ -14,24 +17,27 @@ import {
   occasionsOf,
   proveInThreads,
   questionsOf,
+  saveCode,
   saveScenarios,
 } from "../jobs/index.js";
+import { assumptions, DEFAULT_MAX_STATES, PROVED, type Proof, rulesWithout, type Setting } from "../prove/index.js";
 import {
-  assumptions,
-  DEFAULT_MAX_STATES,
-  type Limits,
-  PROVED,
-  type Proof,
-  rulesWithout,
-  type Setting,
-} from "../prove/index.js";
-import { proofForms, proofText, refusedText, renderProofReport, signOffJson, unexpected } from "../report/index.js";
+  codeJson,
+  codeText,
+  proofForms,
+  proofText,
+  refusedText,
+  renderProofReport,
+  signOffJson,
+  unexpected,
+} from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { collect, expectOption, goesWith, loadAll, positive, withoutOption } from "./options.js";
 import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
-import { type CodeOptions, checkCode, proveCode, withCode } from "./prove-code.js";
+import { checkCode, withCode } from "./prove-code.js";
 
-interface ProveOptions extends FormOptions, CodeOptions {
+interface ProveOptions extends FormOptions, CodeAsked {
+  readonly code?: string;
   readonly cpu?: readonly string[];
   readonly occasion?: readonly string[];
   readonly fb: boolean;
@@ -73,68 +79,49 @@ export function register(program: Command): void {
         .default(60)
         .argParser(positive),
     );
-  withForms(withCode(command), "a row for each verdict").action(
-    (policies: string[], options: ProveOptions, command: Command) => {
-      goesWith(command, ["to"], ["save"]);
-      checkCode(command, policies, options.code, options.occasion);
-      return quietOnBrokenPipe(() => run(policies, options));
-    },
-  );
+  withCode(command);
+  withForms(command, "a row for each verdict").action((policies: string[], options: ProveOptions, command: Command) => {
+    goesWith(command, ["to"], ["save"]);
+    checkCode(command, policies);
+    return quietOnBrokenPipe(() => run(policies, options));
+  });
 }
 
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {
   const setting: Setting = { fb: options.fb };
-  const cpus = cpusOf(options.cpu);
+  const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
+  const trial = options.code === undefined ? undefined : codeOnTrial(options.code, options, occasions);
+  const own = trial ? [] : loadAll("policies", names.length > 0 ? names : policyNames(), loadPolicy);
   const limits = {
     maxStates: options.maxStates,
     timeoutMs: options.timeout * 1000,
     without: rulesWithout(options.without ?? []),
   };
-  const { code } = options;
-  const { proof, ...shown } =
-    code === undefined
-      ? await provePolicies(names, options, cpus, setting, limits)
-      : await proveCode({ ...options, code }, cpus, setting, limits);
+  const ask = () => (trial ? codeQuestions(trial, cpus, setting) : questionsOf(own, cpus, occasions, setting));
+  const { questions, results: found } = await interruptible((signal) => proveInThreads(ask, limits, signal));
+  const results = trial ? codeResults(trial, cpus, found) : found;
+  const into = options.save;
+  if (into !== undefined) {
+    const save = () => (trial ? saveCode(trial, into) : saveScenarios(questions, into, options.to));
+    const refused = await interruptible(async () => save());
+    if (refused.length > 0) say(`In ${options.to}'s form, ${refusedText(refused)}\n`);
+  }
+  const proof = { results, policies: trial?.policies ?? own, cpus, assumptions: assumptions(setting, options.without) };
   if (options.report !== undefined) {
     const { report } = options;
     await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, made())));
   }
-  printProof(proof, options, shown);
-  if (options.expect !== undefined) expectSound(unexpected(proof.results));
+  printProof(proof, options, trial);
+  if (options.expect !== undefined) expectSound(unexpected(results));
 }
 
-async function provePolicies(
-  names: readonly string[],
-  options: ProveOptions,
-  cpus: readonly CpuProfile[],
-  setting: Setting,
-  limits: Limits,
-): Promise<{ readonly proof: Proof }> {
-  const policies = loadAll("policies", names.length > 0 ? names : policyNames(), loadPolicy);
-  const occasions = occasionsOf(options.occasion);
-  const { questions, results } = await interruptible((signal) =>
-    proveInThreads(() => questionsOf(policies, cpus, occasions, setting), limits, signal),
-  );
-  const into = options.save;
-  if (into !== undefined) {
-    const refused = await interruptible(async () => saveScenarios(questions, into, options.to));
-    if (refused.length > 0) say(`In ${options.to}'s form, ${refusedText(refused)}\n`);
-  }
-  return { proof: { results, policies, cpus, assumptions: assumptions(setting, options.without) } };
-}
-
-function printProof(proof: Proof, options: ProveOptions, code: { readonly json?: object; show?(): void }): void {
-  const { results, policies, assumptions: assumed } = proof;
+function printProof(proof: Proof, options: ProveOptions, trial?: Parameters<typeof codeText>[0]): void {
+  const { results, policies, assumptions: all } = proof;
   if (printForm(options, proofForms(proof, made()))) return;
   if (options.json)
-    printJson({
-      results: results.map(signOffJson),
-      assumptions: assumed,
-      ...(code.json && { code: code.json }),
-      made: made(),
-    });
+    printJson({ results: results.map(signOffJson), assumptions: all, ...codeJson(trial), made: made() });
   else {
-    code.show?.();
+    if (trial) print(codeText(trial, outputWidth()));
     const witness = options.witness === true || policies.length === 1;
     print(proofText(proof, { width: outputWidth(), witness, made: made() }));
     if (options.report !== undefined) print(`\nThe report stands in ${visibleLine(options.report)}\n`);
