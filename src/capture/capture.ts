@@ -22,7 +22,7 @@ import { dom0Initramfs } from "./initramfs.js";
 import { ExecutionLog } from "./log.js";
 import { Pipe } from "./pipe.js";
 import { prepare } from "./prepare.js";
-import { checkQemu, loadAddress, type MachineSpec, Qemu } from "./qemu.js";
+import { checkQemu, loadAddress, type MachineSpec, Qemu, qemuArguments } from "./qemu.js";
 import { Recording, type RecordingCounts, runsUnmapped } from "./recording.js";
 import type { CaptureScenario, DomuOptions } from "./scenario.js";
 import { checkSpace } from "./space.js";
@@ -221,7 +221,7 @@ async function runMachine(
   const stop = new AbortController();
   /** aborted when the machine has ended: nobody answers any more */
   const over = new AbortController();
-  const qemu = new Qemu(spec, AbortSignal.any([signal, stop.signal]));
+  const qemu = new Qemu(spec.qemu, qemuArguments(spec), AbortSignal.any([signal, stop.signal]));
   const log = new ExecutionLog(recording.record);
   /** what the log's reader or a sink threw, and what kept the machine from being prepared */
   let failed: unknown;

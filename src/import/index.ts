@@ -9,6 +9,8 @@ import { KVM_TRACE } from "./kvm-trace.js";
 const FORMS: Readonly<Record<string, StreamForm>> = { casemate: CASEMATE, kvm: KVM_TRACE };
 const IMPORTERS = Object.values(FORMS);
 
+export { HANDLER_NAMES, handlerTimes } from "./handler-times.js";
+
 /** Names of the forms that can be imported. */
 export const IMPORT_FORMATS = Object.keys(FORMS);
 

@@ -18,8 +18,17 @@ import {
 import { writeWhole } from "../files/index.js";
 import { InputError } from "../input/index.js";
 import { type Policy, parsePolicy } from "../policy/index.js";
-import { PROVED, type Proof, type ProvedOccasion, Question, type Setting, type SignOff } from "../prove/index.js";
+import {
+  type Limits,
+  PROVED,
+  type Proof,
+  type ProvedOccasion,
+  Question,
+  type Setting,
+  type SignOff,
+} from "../prove/index.js";
 import { makeFolder } from "./convert.js";
+import { proveInThreads } from "./decide.js";
 
 /** What a user says beside FILE:FUNCTION; words as they are typed. */
 export interface CodeAsked {
@@ -185,16 +194,22 @@ type Asked = CodePolicy & { readonly name: string };
 const askedOf = ({ ways }: CodeOnTrial): Asked[] =>
   ways.flatMap(({ name, policies }) => policies.map((policy) => ({ name, ...policy })));
 
-/** A question for each way, for each occasion, on each CPU. */
-export const codeQuestions = (trial: CodeOnTrial, cpus: readonly CpuProfile[], setting: Setting): Question[] =>
-  askedOf(trial).flatMap(({ policy, occasion }) =>
-    policy === undefined ? [] : cpus.map((cpu) => new Question(policy, occasion, cpu, setting)),
-  );
-
-/** Verdicts in the order of ways, occasions and CPUs: those that were found, and `unknown` for what is not judged. */
-export const codeResults = (trial: CodeOnTrial, cpus: readonly CpuProfile[], found: readonly SignOff[]): SignOff[] =>
-  askedOf(trial).flatMap(({ name, occasion, problem }) => {
-    if (problem === undefined) return found.filter((one) => one.policy === name && one.occasion === occasion);
+/** Judges all ways on CPUs: verdicts in the order of ways, occasions and CPUs, `unknown` for what is no policy. */
+export async function judgeCode(
+  trial: CodeOnTrial,
+  cpus: readonly CpuProfile[],
+  setting: Setting,
+  limits: Limits,
+  signal: AbortSignal,
+): Promise<SignOff[]> {
+  const asked = askedOf(trial);
+  const ask = (): Question[] =>
+    asked.flatMap(({ policy, occasion }) =>
+      policy === undefined ? [] : cpus.map((cpu) => new Question(policy, occasion, cpu, setting)),
+    );
+  const { results } = await proveInThreads(ask, limits, signal);
+  return asked.flatMap(({ name, occasion, problem }) => {
+    if (problem === undefined) return results.filter((one) => one.policy === name && one.occasion === occasion);
     const nothing = { scenarios: 0, timelines: 0, states: 0, milliseconds: 0 };
     return cpus.map(
       (cpu): SignOff => ({
@@ -203,9 +218,10 @@ export const codeResults = (trial: CodeOnTrial, cpus: readonly CpuProfile[], fou
       }),
     );
   });
+}
 
-/** Writes the policies of judged ways: one to a file that ends in .toml, several into a folder. Nothing is refused. */
-export function saveCode(trial: CodeOnTrial, into: string): [] {
+/** Writes the policies of judged ways: one to a file that ends in .toml, several into a folder. */
+export function saveCode(trial: CodeOnTrial, into: string): void {
   const list = trial.ways.flatMap(({ name, policies }) =>
     policies.map(({ occasion, text }) => ({ file: `${name}${policies.length > 1 ? `.${occasion}` : ""}.toml`, text })),
   );
@@ -214,5 +230,4 @@ export function saveCode(trial: CodeOnTrial, into: string): [] {
     throw new InputError(`--save ${into}: there are ${list.length} policies, expected a folder`);
   if (!one) makeFolder(into);
   for (const { file, text } of list) writeWhole(one ? into : join(into, file), text);
-  return [];
 }

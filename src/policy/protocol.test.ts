@@ -112,8 +112,8 @@ test("code of its own for a dying domain takes the place of revoke and batch-end
 test("a change of permissions is a removal to a policy without code for it, and its own code's affair at the unlock to one with", () => {
   for (const due of ["at-once", "unlock", "batch-end"] as const) {
     const { protocol, done } = protocolOf(timing(due, { own: ["write-protected"] }), timing(due));
-    protocol.permissionChanged("write-protected", 3, 1, -1);
-    protocol.permissionChanged("write-protected", 4, 1, -1);
+    protocol.changed("write-protected", 3, 1, -1);
+    protocol.changed("write-protected", 4, 1, -1);
     protocol.unlocking();
     const each = due === "at-once" ? ["1: revoke 3", "1: revoke 4"] : ["1: revoke 3,4"];
     const own = done.filter((step) => step.startsWith("0: "));
@@ -123,7 +123,7 @@ test("a change of permissions is a removal to a policy without code for it, and 
       each,
     );
     done.length = 0;
-    protocol.permissionChanged("permission-relaxed", 3, 1, -1);
+    protocol.changed("permission-relaxed", 3, 1, -1);
     protocol.unlocking();
     assert.deepEqual(
       done.filter((step) => step.endsWith("revoke 3")),

@@ -7,6 +7,8 @@ export interface Cpu {
   readonly ets2: boolean;
   /** FEAT_nTLBPA */
   readonly nTlbpa: boolean;
+  /** FEAT_BBM: its level, ID_AA64MMFR2_EL1.BBM */
+  readonly bbm: 0 | 1 | 2;
   /** what it has; each has its rule */
   readonly errata: Readonly<Record<Erratum, boolean>>;
 }
@@ -16,6 +18,7 @@ export function proverCpu(profile: CpuProfile): Cpu {
   return {
     ets2: profile.features.has("FEAT_ETS2"),
     nTlbpa: profile.features.has("FEAT_nTLBPA"),
+    bbm: profile.bbmLevel,
     errata: Object.fromEntries(ERRATUM_WORDS.map((word) => [word, profile.errata.has(word)])) as Cpu["errata"],
   };
 }

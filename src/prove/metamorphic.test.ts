@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { BARRIERS, barrierIndex, cpuProfile, ERRATUM_WORDS, TLBI_OPS, tlbiIndex } from "../arch/index.js";
 import { type Cpu, proverCpu } from "./cpu.js";
-import { explore } from "./explore.js";
+import { explore, verdictWord } from "./explore.js";
 import { parseLitmus } from "./litmus/index.js";
 import type { Condition, Instruction, Program } from "./program.js";
 
@@ -22,7 +22,7 @@ const texts = readdirSync(FOLDER, { recursive: true, encoding: "utf8" })
   .sort()
   .map((file) => ({ file, text: readFileSync(join(FOLDER, file), "utf8") }));
 const tests = texts.map(({ file, text }) => ({ ...parseLitmus(text, file), text }));
-const decide = (program: Program, cpu = NOTHING): string => explore(program, { ...cpu, ...LIMITS }).verdict;
+const decide = (program: Program, cpu = NOTHING): string => verdictWord(explore(program, { ...cpu, ...LIMITS }));
 
 /** Barriers that order no less, one step stronger in kind, access type, domain or nXS. */
 function strongerBarriers(index: number): number[] {
@@ -110,6 +110,7 @@ test("a test that is forbidden with fewer features, or more errata, is forbidden
     NOTHING,
     { ...NOTHING, ets2: true },
     { ...NOTHING, ets2: true, nTlbpa: true },
+    { ...NOTHING, ets2: true, nTlbpa: true, bbm: 2 },
   ];
   for (const { file, program } of tests) {
     const verdicts = chain.map((cpu) => decide(program, cpu));

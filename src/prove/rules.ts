@@ -25,7 +25,7 @@ export const RULES = {
   "asid-select": "TCR_EL1.A1 says which TTBRn_EL1 the ASID comes from (D19, TCR_EL1)",
   "address-match": "a TLBI by address applies to the entries of that address only (C5.5)",
   "break-before-make":
-    "where a valid descriptor is changed without break-before-make, an access may use an amalgam of the old and the new entry: what would be forbidden is unsupported (D8.16)",
+    "where a valid descriptor is changed without break-before-make, a PE may hold the old entry beside the new one, and an access takes a TLB conflict abort, or uses one of them or an amalgam of both (D8.17, K1.2.3)",
   "ttl-hint":
     "a TLBI with a hint (TTL, TG) of another granule or level than the entry's, or with a range not aligned to its hint, need not remove it (C5.5)",
   "last-level": "VAL*, IPAS2L*: only entries of the last level need go (C5.5)",

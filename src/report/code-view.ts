@@ -59,10 +59,8 @@ export function remarksOf({ ways }: CodeOnTrial, kind: "problem" | "left-out" | 
   return [...new Set(all.map(({ text }) => text))];
 }
 
-/** `--json`: the function beside the verdicts, where there is one. */
-export const codeJson = (trial: CodeOnTrial | undefined): object => (trial ? { code: functionJson(trial) } : {});
-
-const functionJson = ({ file, what, vhe, base, lifted, ways }: CodeOnTrial): object => ({
+/** `--json`: the function beside the verdicts. */
+export const codeJson = ({ file, what, vhe, base, lifted, ways }: CodeOnTrial): object => ({
   ...{ file, kind: what, function: lifted.name, address: lifted.address, vhe, base },
   ...(lifted.problem !== undefined && { problem: lifted.problem }),
   capabilities: lifted.capabilities.map(({ number, title, is }) => ({

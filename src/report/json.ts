@@ -57,12 +57,14 @@ export function litmusJson(
   return {
     results: results.map((result) => {
       const { name, file, verdict, holds, states, timelines, milliseconds } = result;
-      const { reason, expect, expected, finals, witness: steps } = result;
+      const { reason, breach, remark, expect, expected, finals, witness: steps } = result;
       return {
         ...{ name, file, verdict },
         ...(holds === undefined ? {} : { holds }),
         ...{ states, timelines, milliseconds },
         ...(reason === undefined ? {} : { reason }),
+        ...(breach === undefined ? {} : { breach }),
+        ...(remark === undefined ? {} : { remark }),
         ...(expect === undefined ? {} : { expect }),
         ...(expected === undefined ? {} : { expected }),
         ...(finals === undefined ? {} : { finals }),

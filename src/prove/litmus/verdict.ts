@@ -1,6 +1,6 @@
 /**
  * What a test of this project says about its own verdict: `verdict` is that of a CPU with no optional feature and no erratum,
- * `verdict-ets2`, `verdict-nTLBPA` and `verdict-<word of an erratum>` those of a CPU with that one property besides, where they
+ * `verdict-ets2`, `verdict-nTLBPA`, `verdict-bbm2` and `verdict-<word of an erratum>` those of a CPU with that one property besides, where they
  * differ. `why` says in words what makes it so.
  */
 import * as v from "valibot";
@@ -11,7 +11,7 @@ import type { Cpu } from "../cpu.js";
 type ErratumKey = `verdict-${Erratum}`;
 const keyOf = (word: Erratum): ErratumKey => `verdict-${word}`;
 
-const verdict = v.optional(v.picklist(["allowed", "forbidden", "unsupported"]));
+const verdict = v.optional(v.picklist(["allowed", "forbidden", "breaks-bbm", "unsupported"]));
 
 /** The keys as they stand at the top of a file. */
 export const verdictKeys = {
@@ -19,11 +19,15 @@ export const verdictKeys = {
   verdict,
   "verdict-ets2": verdict,
   "verdict-nTLBPA": verdict,
+  "verdict-bbm2": verdict,
   ...(Object.fromEntries(ERRATUM_WORDS.map((word) => [keyOf(word), verdict])) as Record<ErratumKey, typeof verdict>),
 };
 
-/** A verdict that a file gives: "unsupported" where it is about what this tool refuses by name. */
-export type Wanted = "allowed" | "forbidden" | "unsupported";
+/**
+ * A verdict that a file gives: "breaks-bbm" where the final state comes about only as break-before-make is violated, "unsupported"
+ * where it is about what this tool refuses by name.
+ */
+export type Wanted = "allowed" | "forbidden" | "breaks-bbm" | "unsupported";
 
 /** What a file may say. */
 export type Said = { readonly [key in Exclude<keyof typeof verdictKeys, "why">]?: Wanted | undefined };
@@ -33,6 +37,7 @@ export function verdictFor(file: Said, cpu: Cpu): Wanted | undefined {
   const differing = [
     ...(cpu.ets2 ? [file["verdict-ets2"]] : []),
     ...(cpu.nTlbpa ? [file["verdict-nTLBPA"]] : []),
+    ...(cpu.bbm === 2 ? [file["verdict-bbm2"]] : []),
     ...ERRATUM_WORDS.flatMap((word) => (cpu.errata[word] ? [file[keyOf(word)]] : [])),
   ].filter((one) => one !== undefined);
   const [first = file.verdict] = differing;

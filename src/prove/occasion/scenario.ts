@@ -1,5 +1,6 @@
 /** A scenario as a value: names and tables, what each pCPU runs, and the bad state. Plain data, so that threads can send it. */
 import type { ThreadSysreg } from "../program.js";
+import type { Ipi } from "./ipi.js";
 import type { Item } from "./tables.js";
 import { type Term, termText, wide } from "./terms.js";
 
@@ -29,6 +30,7 @@ export class Pcpu implements PcpuValue {
   readonly sysregs: Partial<Record<ThreadSysreg, Term>> = {};
   /** registers by what they hold; private to JavaScript too, as it is no part of the value */
   readonly #constants = new Map<string, string>();
+  readonly #ipis: Ipi[] = [];
 
   constructor(
     readonly title: string,
@@ -54,6 +56,16 @@ export class Pcpu implements PcpuValue {
   /** A register of its own, initially 0: for what is read. */
   result(): string {
     return this.own(wide(0));
+  }
+
+  /** The IPIs that its code sends. */
+  get ipis(): readonly Ipi[] {
+    return this.#ipis;
+  }
+
+  /** One more; its number. */
+  sendIpi(ipi: Ipi): number {
+    return this.#ipis.push(ipi) - 1;
   }
 
   private own(value: Term): string {

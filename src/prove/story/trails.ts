@@ -1,8 +1,8 @@
 /** What a thread did besides its events, in words: reads, faults, barriers, TLBIs that missed somebody. */
 import { BARRIERS, completesTlbi } from "../../arch/index.js";
 import type { Rule } from "../rules.js";
-import type { AccessTrail, Trail, World } from "../thread/index.js";
-import { BARRIER, FAULT, LOADED, MISS, type Steps } from "./step.js";
+import type { AccessTrail, AmalgamTrail, Trail, World } from "../thread/index.js";
+import { BARRIER, CONFLICT, FAULT, LOADED, MISS, type Steps } from "./step.js";
 import type { Translations } from "./translations.js";
 import type { Words } from "./words.js";
 
@@ -30,6 +30,9 @@ export class Records {
           at: record.at,
         });
         break;
+      case "amalgam":
+        this.amalgam(pe, record);
+        break;
       case "barrier":
         this.barrier(pe, record);
         break;
@@ -37,6 +40,13 @@ export class Records {
         this.missed(pe, record);
         break;
     }
+  }
+
+  private amalgam(pe: number, { at, page, view, context, conflict }: AmalgamTrail): void {
+    for (const entry of conflict.entries) this.translations.fill(pe, { context, entry, time: view });
+    const entries = conflict.entries.map((id) => this.words.entry(id)).join(" and ");
+    const text = `${at.text.trim()}: may find two entries for ${this.words.va(page)}, ${entries}; what comes is CONSTRAINED UNPREDICTABLE`;
+    this.steps.add(view, CONFLICT, pe, text, "break-before-make", { at });
   }
 
   private read(pe: number, record: AccessTrail): void {

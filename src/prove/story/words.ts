@@ -1,6 +1,6 @@
 /** What the things of a story are called: PEs, addresses, entries, TLBIs, values. */
 import type { World } from "../thread/index.js";
-import { C_LEAF, C_STEP, type Invalidation, KINDS, NO_STAGE1, S2_LEAF } from "../tlb/index.js";
+import { C_LEAF, C_STEP, type Invalidation, KINDS, NO_STAGE1, outputOf, S2_LEAF } from "../tlb/index.js";
 
 /** Words for the things of one world. */
 export class Words {
@@ -36,8 +36,7 @@ export class Words {
     const e = catalogue.entries[id]!;
     const kind = KINDS[e.kind]!;
     const tag = e.regime === 0 ? `VMID ${e.vmid}${e.kind >= C_STEP ? this.asid(e.asid) : ""}` : "EL2";
-    if (e.kind === S2_LEAF)
-      return `${kind} entry ${this.ipa(e.page)} -> ${this.pa(Math.floor(e.payload / 4))} (${tag})`;
+    if (e.kind === S2_LEAF) return `${kind} entry ${this.ipa(e.page)} -> ${this.pa(outputOf(e.payload))} (${tag})`;
     if (e.kind === C_LEAF) {
       const leaf = catalogue.leaves[e.payload]!;
       return `its ${kind} entry ${this.va(e.page)} -> ${this.pa(leaf.page)} (${tag})`;

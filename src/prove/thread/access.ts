@@ -75,7 +75,7 @@ export class Accesses {
     if (at.op !== "store" || at.status !== undefined) this.run.choose();
     let kept = false;
     const kind: AccessKind = at.op === "load" ? "read" : at.op === "store" ? "write" : "both";
-    for (const walk of this.translations.of(s, { address, write: at.op !== "load" })) {
+    for (const walk of this.translations.of(s, { at, address, write: at.op !== "load" })) {
       if (this.run.found) return true;
       const type = walk.fault ? walk.fault.type : permitted(walk.leaf!, kind, s[EL]!, this.run.world.model);
       const does =

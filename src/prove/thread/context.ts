@@ -118,12 +118,12 @@ function attributeHasXs(field: number): boolean {
   return !NO_XS.has(field) && !(isWriteBack(field >> 4) && isWriteBack(field & 15));
 }
 
-/** Which of the eight memory types have the XS attribute, as bits; where stage 1 is off all is Device memory (D8.2). */
-function xsOf(mair: bigint, stage1: boolean): number {
-  if (!stage1) return 0xff;
-  let bits = 0;
-  for (let n = 0; n < 8; n++) if (attributeHasXs(Number((mair >> BigInt(8 * n)) & 0xffn))) bits |= 1 << n;
-  return bits;
+/** The eight memory types, and which of them have the XS attribute, as bits; where stage 1 is off all is Device memory (D8.2). */
+function memoryOf(mair: bigint, stage1: boolean): Pick<Context, "mair" | "xs"> {
+  if (!stage1) return { mair: 0n, xs: 0xff };
+  let xs = 0;
+  for (let n = 0; n < 8; n++) if (attributeHasXs(Number((mair >> BigInt(8 * n)) & 0xffn))) xs |= 1 << n;
+  return { mair, xs };
 }
 
 /** What the registers of the EL1&0 regime say; `value` gives each. */
@@ -148,7 +148,7 @@ export function el10Context(
     vmid: vmidOf(model, vttbr, value("VTCR_EL2")),
     ha: (tcr & HA) !== 0n && model["hardware-flag"],
     hd: (tcr & HA) !== 0n && (tcr & HD) !== 0n && model["hardware-dirty"],
-    xs: xsOf(value("MAIR_EL1"), stage1),
+    ...memoryOf(value("MAIR_EL1"), stage1),
   };
 }
 
@@ -165,7 +165,7 @@ export function el2Context(value: (register: (typeof EL2_REGISTERS)[number]) => 
     vmid: 0,
     ha: false,
     hd: false,
-    xs: xsOf(value("MAIR_EL2"), stage1),
+    ...memoryOf(value("MAIR_EL2"), stage1),
     ...roots,
   };
 }

@@ -10,7 +10,6 @@ import {
   EL10,
   type Invalidation,
   type Knowledge,
-  type Leaf,
   MayCache,
   peKey,
   Timeline,
@@ -79,8 +78,8 @@ export class World {
   readonly ets2: boolean;
   /** thread states met so far */
   states = 0;
-  /** the last access of a PE to a VA's page that may use an amalgam of two entries, which break-before-make would have kept apart */
-  amalgam: { readonly pe: number; readonly page: number; readonly leaves: readonly [Leaf, Leaf] } | undefined;
+  /** true when some access may end in a TLB conflict abort, as software did in place what FEAT_BBM lets it do */
+  conflictAborts = false;
   /** true when the time limit ended the exploration */
   late = false;
   private readonly el10: Made[] = [];

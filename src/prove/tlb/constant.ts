@@ -1,19 +1,23 @@
 /** Translations that nothing changes: no descriptor on their walk is ever written, and nobody else has their tags. */
 
 import type { Cells } from "./cells.js";
-import { type Descriptors, hasXs, isClean, isTable, isUsable, within } from "./descriptors.js";
+import { type Descriptors, hasXs, isClean, isTable, isUsable, memoryType, within } from "./descriptors.js";
 import { type Catalogue, type Context, type Leaf, nameOf, type WalkFault } from "./entry.js";
 import { type Knowledge, LEARNED, peKey } from "./knowledge.js";
 
 /** Where a constant translation ends. */
 type Fixed = { readonly leaf: Leaf } | { readonly fault: WalkFault };
 
-/** Where stage 2 ends: output page, S2AP, level of the descriptor. */
+/** Where stage 2 ends: output page, S2AP, MemAttr, level of the descriptor. */
 export interface Stage2Leaf {
   readonly page: number;
   readonly ap: number;
+  readonly memory: number;
   readonly level: number;
 }
+
+/** What a leaf has of stage 2 where there is none: all permissions, Write-Back. */
+export const NO_STAGE2 = { s2ap: 3, memory2: 15, level2: 3 } as const;
 
 /** VAs and IPAs have 48 bits: 36 bits of page number. */
 export const PAGES = 2 ** 36;
@@ -108,12 +112,13 @@ export class Constants {
   }
 
   private walkStage2(context: Context, ipa: number, onWalk: boolean, touched: number[]): Stage2Leaf | WalkFault {
-    if (!context.stage2) return { page: ipa, ap: 3, level: 3 };
+    if (!context.stage2) return { page: ipa, ap: NO_STAGE2.s2ap, memory: NO_STAGE2.memory2, level: NO_STAGE2.level2 };
     let table = context.stage2Root;
     for (let level = 0; level < 4; level++) {
       const d = this.descriptors.initial(table, ipa, level, touched);
       if (isUsable(d, level) && isTable(d, level)) table = d.page;
-      else if (isUsable(d, level) && d.af) return { page: within(d.page, ipa, level), ap: d.ap, level };
+      else if (isUsable(d, level) && d.af)
+        return { page: within(d.page, ipa, level), ap: d.ap, memory: d.memory2, level };
       else
         return this.catalogue.fault({
           type: isUsable(d, level) ? "access-flag" : "translation",
@@ -129,7 +134,7 @@ export class Constants {
   /** A walk through memory as it is at the beginning; undefined where the walk itself changes it. */
   private walkConstant(context: Context, vaPage: number, touched: number[]): Fixed | undefined {
     let [ipa, ap, level1] = [vaPage, 1, 3];
-    let xs = hasXs(0, context);
+    let attributes = 0;
     let table = context.stage1 ? rootOf(context, vaPage) : -1;
     for (let level = 0; table >= 0; level++) {
       const at = this.walkStage2(context, table, true, touched);
@@ -139,7 +144,7 @@ export class Constants {
       else if (isUsable(d, level) && ((context.ha && !d.af) || isClean(d, context))) return undefined;
       else if (isUsable(d, level) && d.af) {
         [ipa, ap, level1] = [within(d.page, vaPage, level), d.ap, level];
-        xs = hasXs(d.attributes, context);
+        attributes = d.attributes;
         table = -1;
       } else
         return {
@@ -163,7 +168,9 @@ export class Constants {
         level: level1,
         level2: end.level,
         clean: false,
-        xs,
+        xs: hasXs(attributes, context),
+        memory: memoryType(attributes, context),
+        memory2: end.memory,
       }),
     };
   }

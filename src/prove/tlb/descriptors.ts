@@ -20,6 +20,8 @@ export interface Decoded {
   readonly ap: number;
   /** AttrIndx of stage 1 */
   readonly attributes: number;
+  /** MemAttr of stage 2 */
+  readonly memory2: number;
   /** APTable is not 0, if this is a table descriptor */
   readonly apTable: boolean;
   readonly af: boolean;
@@ -47,10 +49,14 @@ export function isUsable(d: Decoded, level: number): boolean {
 /** A leaf of stage 1 that is read-only until the first write makes it writable (D8.5). */
 export const isClean = (d: Decoded, { hd }: Context): boolean => hd && d.dbm && (d.ap & 2) !== 0;
 
-/** What counts of a leaf of stage 1 besides its output address: AP + 4 * clean + 8 * XS. */
-export const payloadOf = (ap: number, clean: boolean, xs: boolean): number => ap + (clean ? 4 : 0) + (xs ? 8 : 0);
+/** What counts of a leaf of stage 1 besides its output address: AP + 4 * clean + 8 * XS + 16 * memory type. */
+export const payloadOf = (ap: number, clean: boolean, attributes: number, context: Context): number =>
+  ap + (clean ? 4 : 0) + (hasXs(attributes, context) ? 8 : 0) + 16 * memoryType(attributes, context);
 /** The XS attribute that MAIR_ELx gives a leaf of stage 1. */
 export const hasXs = (attributes: number, { xs }: Context): boolean => ((xs >> attributes) & 1) !== 0;
+/** The memory type that MAIR_ELx gives it: the field of its AttrIndx. */
+export const memoryType = (attributes: number, { mair }: Context): number =>
+  Number((mair >> BigInt(8 * attributes)) & 0xffn);
 
 /** The page of an output address: the leaf's base and the rest of the input page. */
 export const within = (base: number, page: number, level: number): number => {
@@ -111,8 +117,8 @@ export class Descriptors {
     return this.known.has(cell) && this.knowledge.written.has(this.cells.pa[cell]!);
   }
 
-  /** True when by then a thread has written a valid descriptor where another was. */
-  replaced(t: number): boolean {
+  /** The time of the last write by then of a valid descriptor where another was; 0 = there is none. */
+  replaced(t: number): number {
     const { timeline, cells } = this;
     for (let i = t; i > 0; i--) {
       const cell = timeline.what[i]!;
@@ -120,10 +126,10 @@ export class Descriptors {
       for (let k = i - 1; k >= 0; k--) {
         if (k > 0 && (timeline.kind[k] !== WRITE || timeline.what[k] !== cell)) continue;
         const former = k > 0 ? timeline.value[k]! : cells.initial[cell]!;
-        if (former !== timeline.value[i] && this.decode(former).valid) return true;
+        if (former !== timeline.value[i] && this.decode(former).valid) return i;
       }
     }
-    return false;
+    return 0;
   }
 
   /** The id of a descriptor's value with its access flag set, and, if `dirty`, writable. */
@@ -143,6 +149,7 @@ export class Descriptors {
         page: outputPage(lo, hi),
         ap: (lo >>> 6) & 3,
         attributes: (lo >>> 2) & 7,
+        memory2: (lo >>> 2) & 15,
         apTable: ((hi >>> 29) & 3) !== 0,
         af: (lo & AF) !== 0,
         contiguous: (hi & CONTIG_HI) !== 0,

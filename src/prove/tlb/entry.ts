@@ -44,11 +44,13 @@ export interface Context {
   readonly hd: boolean;
   /** bit n is set where AttrIndx n stands for memory with the XS attribute; all are where stage 1 is off */
   readonly xs: number;
+  /** MAIR_ELx; 0, Device memory, where stage 1 is off */
+  readonly mair: bigint;
 }
 
 /** All that a context is, as a text. */
 export const nameOf = (c: Omit<Context, "id">): string =>
-  `${c.regime}.${c.stage1}.${c.stage2}.${c.root0}.${c.root1}.${c.asid}.${c.stage2Root}.${c.vmid}.${c.ha}.${c.hd}.${c.xs}`;
+  `${c.regime}.${c.stage1}.${c.stage2}.${c.root0}.${c.root1}.${c.asid}.${c.stage2Root}.${c.vmid}.${c.ha}.${c.hd}.${c.mair}`;
 
 /** ASID of entries of a regime whose stage 1 is off: translations by no table, which no ASID keeps apart. */
 export const NO_STAGE1 = -2;
@@ -80,7 +82,7 @@ export interface Entry {
   readonly page: number;
   /** level of the descriptor it came from; -1 for the root of stage 1 */
   readonly level: number;
-  /** step: page of the next table; stage-1: AP + 4 * clean + 8 * XS; stage-2: output page * 4 + S2AP; combined: the leaf's id; -1: only asked about */
+  /** step: page of the next table; leaf: see payloadOf() for stage 1 and {@link stage2Payload}; combined: the leaf's id; -1: only asked about */
   readonly payload: number;
   /** stage-1 and combined entries: the page of the IPA that the descriptor gave; else -1 */
   readonly ipa: number;
@@ -103,7 +105,15 @@ export interface Leaf {
   readonly clean: boolean;
   /** the XS attribute, by MAIR_ELx: Device memory, and Normal memory that is not Write-Back (FEAT_XS) */
   readonly xs: boolean;
+  /** memory type: the field of MAIR_ELx, and MemAttr of stage 2 (Write-Back without it) */
+  readonly memory: number;
+  readonly memory2: number;
 }
+
+/** The payload of a stage-2 leaf entry: its output page, MemAttr and S2AP. */
+export const stage2Payload = (page: number, memory: number, ap: number): number => (page * 16 + memory) * 4 + ap;
+/** The output page of a stage-2 leaf entry. */
+export const outputOf = (payload: number): number => Math.floor(payload / 64);
 
 /** What the walk of an access writes to the leaf descriptor that it read from memory, so that the access may go through it. */
 export interface Update {
@@ -212,7 +222,7 @@ export class Catalogue {
   }
 
   leaf(l: Omit<Leaf, "id">): Leaf {
-    const key = `l${l.page}.${l.ipa}.${l.ap}.${l.s2ap}.${l.level}.${l.level2}.${l.clean}.${l.xs}`;
+    const key = `l${l.page}.${l.ipa}.${l.ap}.${l.s2ap}.${l.level}.${l.level2}.${l.clean}.${l.memory}.${l.memory2}`;
     return this.intern(this.leaves, key, (id) => ({ id, ...l }));
   }
 

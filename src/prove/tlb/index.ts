@@ -1,6 +1,7 @@
 /** What a PE may hold of translations, and when: the timeline, the entries in play, and the set that a PE may hold of them. */
 
 export { Cells } from "./cells.js";
+export { type Conflict, type Difference, isPermitted } from "./conflict.js";
 export {
   C_LEAF,
   C_STEP,
@@ -14,6 +15,7 @@ export {
   KINDS,
   type Leaf,
   NO_STAGE1,
+  outputOf,
   type Regime,
   S2_LEAF,
   type Update,

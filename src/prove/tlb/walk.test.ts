@@ -82,6 +82,7 @@ const context = (regime: typeof EL10 | typeof EL2, stage2: boolean): Omit<Contex
   vmid: 0,
   ha: false,
   xs: 0,
+  mair: 0xffff_ffff_ffff_ffffn,
   hd: false,
 });
 

@@ -1,10 +1,9 @@
 /** The walks that hardware may do: what they fill, and where they fault. */
-import { type Constants, rootOf, type Stage2Leaf } from "./constant.js";
+import { type Constants, NO_STAGE2, rootOf, type Stage2Leaf } from "./constant.js";
 import {
   type Decoded,
   type DescriptorRead,
   type Descriptors,
-  hasXs,
   isClean,
   isTable,
   isUsable,
@@ -20,10 +19,12 @@ import {
   EL10,
   type Leaf,
   NO_STAGE1,
+  outputOf,
   S1_LEAF,
   S1_STEP,
   S2_LEAF,
   S2_STEP,
+  stage2Payload,
   type Update,
   type WalkFault,
 } from "./entry.js";
@@ -57,7 +58,7 @@ export class Walk implements Walker {
   fill(va: number): boolean {
     this.changed = false;
     const { context } = this;
-    if (!context.stage1) this.combine(va, NO_STAGE1, 3, va, payloadOf(1, false, hasXs(0, context)));
+    if (!context.stage1) this.combine(va, NO_STAGE1, 3, va, payloadOf(1, false, 0, context));
     else {
       this.table(rootOf(context, va), va, -1, false);
       for (let level = 0; level <= 3; level++) this.level(va, level);
@@ -133,7 +134,7 @@ export class Walk implements Walker {
     for (const dirty of [false, true]) {
       if (dirty ? !clean : d.af) continue;
       const value = this.descriptors.updated(cell, at, dirty);
-      const payload = payloadOf(dirty ? d.ap & ~2 : d.ap, clean && !dirty, hasXs(d.attributes, context));
+      const payload = payloadOf(dirty ? d.ap & ~2 : d.ap, clean && !dirty, d.attributes, context);
       for (const leaf of this.leavesOf(level, ipa, payload)) {
         const entry = catalogue.entry(C_LEAF, context.regime, context.vmid, asid, va, level, leaf.id, ipa);
         this.updates.push({ update: { cell, read: at, value, flag: !d.af, dirty, entry }, leaf });
@@ -151,7 +152,7 @@ export class Walk implements Walker {
     } else {
       const ipa = within(d.page, va, level);
       const asid = d.global ? -1 : context.asid;
-      const payload = payloadOf(d.ap, isClean(d, context), hasXs(d.attributes, context));
+      const payload = payloadOf(d.ap, isClean(d, context), d.attributes, context);
       if (context.stage2) this.add(S1_LEAF, asid, va, level, payload, ipa);
       this.combine(va, asid, level, ipa, payload);
     }
@@ -165,10 +166,11 @@ export class Walk implements Walker {
   /** Where an IPA that stage 1 gave at `level` may lead. */
   private leavesOf(level: number, ipa: number, payload: number): Leaf[] {
     const { catalogue, context } = this;
-    const stage1 = { ipa, level, ap: payload & 3, clean: (payload & 4) !== 0, xs: (payload & 8) !== 0 };
-    if (!context.stage2) return [catalogue.leaf({ ...stage1, page: ipa, s2ap: 3, level2: 3 })];
-    return this.stage2(ipa, false).map(({ page, ap, level }) =>
-      catalogue.leaf({ ...stage1, page, s2ap: ap, level2: level }),
+    const bits = { ap: payload & 3, clean: (payload & 4) !== 0, xs: (payload & 8) !== 0, memory: payload >> 4 };
+    const stage1 = { ipa, level, ...bits };
+    if (!context.stage2) return [catalogue.leaf({ ...stage1, ...NO_STAGE2, page: ipa })];
+    return this.stage2(ipa, false).map(({ page, ap, memory, level }) =>
+      catalogue.leaf({ ...stage1, page, s2ap: ap, memory2: memory, level2: level }),
     );
   }
 
@@ -189,7 +191,7 @@ export class Walk implements Walker {
         if (!isUsable(d, level)) this.fault(2, level, "translation", onWalk, ipa);
         else if (isTable(d, level)) this.add(S2_STEP, -1, ipa, level, d.page, -1);
         else if (!d.af) this.fault(2, level, "access-flag", onWalk, ipa);
-        else this.add(S2_LEAF, -1, ipa, level, within(d.page, ipa, level) * 4 + d.ap, -1);
+        else this.add(S2_LEAF, -1, ipa, level, stage2Payload(within(d.page, ipa, level), d.memory2, d.ap), -1);
       }
     };
     reads(context.stage2Root, 0);
@@ -201,7 +203,7 @@ export class Walk implements Walker {
       for (const id of catalogue.group(S2_LEAF, EL10, context.vmid, ipa, level))
         if (holds(bits, id)) {
           const { payload } = catalogue.entries[id]!;
-          leaves.push({ page: Math.floor(payload / 4), ap: payload % 4, level });
+          leaves.push({ page: outputOf(payload), ap: payload & 3, memory: (payload >> 2) & 15, level });
         }
     return leaves;
   }

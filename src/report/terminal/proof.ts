@@ -36,8 +36,11 @@ function story(proof: Proof, { result, cpus }: Failure, width: number): string {
     [String(time), who, from ? `${what} (${from.policy}:${from.line})` : what],
     ...(rule === undefined ? [] : [["", "", `[${rule}]`]]),
   ]);
+  const how = result.breach
+    ? `violates break-before-make for ${result.occasion} on ${on} (BREAKS-BBM): ${result.breach.sentence}`
+    : `is UNSOUND for ${result.occasion} on ${on}: ${scenario!.meaning}`;
   return [
-    wrapped(`${result.policy} is UNSOUND for ${result.occasion} on ${on}: ${scenario!.meaning}.`, width),
+    wrapped(`${result.policy} ${how}.`, width),
     wrapped(
       `${scenario!.title} (${scenario!.name}; ${unsound.length} of ${result.scenarios} scenarios fail).${told}`,
       width,
@@ -58,7 +61,7 @@ function listingText(listing: Listing, width: number): string {
 
 function sumOf({ results }: Proof): string {
   const sum = (of: (r: SignOff) => number): number => results.reduce((total, r) => total + of(r), 0);
-  const verdicts = (["sound", "unsound", "unknown", "not-applicable"] as const)
+  const verdicts = (["sound", "unsound", "unknown", "not-applicable", "not-stated"] as const)
     .map((verdict) => [results.filter((r) => r.verdict === verdict).length, verdict] as const)
     .filter(([n]) => n > 0)
     .map(([n, verdict]) => `${count(n)} ${verdict.replace("-", " ")}`);
