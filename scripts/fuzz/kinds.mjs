@@ -23,7 +23,7 @@ import { parseCpu } from "../../dist/cpu/index.js";
 import { parseHost, priceTlbi } from "../../dist/host/index.js";
 import { readAnyTrace } from "../../dist/import/index.js";
 import { InputError } from "../../dist/input/index.js";
-import { checkTrace } from "../../dist/jobs/index.js";
+import { checkTrace, codeOnTrial } from "../../dist/jobs/index.js";
 import decideLitmus from "../../dist/jobs/litmus-worker.js";
 import { Case, OCCASIONS, parsePolicy, policyOn, unroll } from "../../dist/policy/index.js";
 import { readTrace, traceDigest, writeTrace } from "../../dist/trace/file.js";
@@ -111,6 +111,10 @@ const elf = (() => {
   }
   return bytes;
 })();
+
+/** People's code, as an object file and as text, and functions that are in both. */
+const codes = ["flush.o", "flush.txt"].map((file) => readFileSync(join(ROOT, "examples/code", file)));
+const codeFunctions = ["flush_page", "flush_pages", "flush_guest"];
 
 const LOG = `Trace 0: 0x7f46f0223b40 [00200008/00000a000025b6a8/00000061/ff022000] p2m_force_tlb_flush_sync
  PC=00000a000025b6a8 X00=00008000fffcd208 X01=0000000000000000
@@ -301,6 +305,14 @@ export const KINDS = {
         const file = new Elf(bytes, "fuzz.elf");
         for (const what of ["symbols", "texts", "image", "needed"]) answered(() => file[what]());
       });
+    },
+  },
+  code: {
+    make: (r) => [damageBytes(r, r.pick(codes)), r.pick([...codeFunctions, undefined])],
+    try([bytes, f]) {
+      const path = join(folder, "code");
+      writeFileSync(path, bytes);
+      answered(() => codeOnTrial(f === undefined ? path : `${path}:${f}`, {}, ["revoke", "switch"]));
     },
   },
   log: {

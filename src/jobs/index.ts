@@ -4,7 +4,14 @@ export { type CaptureAsked, recordCapture } from "./capture.js";
 export { CaptureMeter } from "./capture-meter.js";
 export { priceCaptures } from "./captures.js";
 export { type Checked, checkTrace, type PricedFinding, priceOfTlbi } from "./check.js";
-export { type CodeAsked, type CodeOnTrial, type CodeWay, codeOnTrial, judgeCode, saveCode } from "./code.js";
+export {
+  type CodeAsked,
+  type CodeOnTrial,
+  type CodeWay,
+  codeOnTrial,
+  judgeCode,
+  saveCode,
+} from "./code.js";
 export { compareInThreads, comparingThreads } from "./compare.js";
 export { type Converted, convertLitmus, FORMS, type Form } from "./convert.js";
 export { cpusOf, errataOf, refuseOutside, supposedOf, supposing } from "./cpus.js";
