@@ -4,7 +4,7 @@ import { CPU_PROFILES, cpuProfile } from "../arch/index.js";
 import { litmusFiles } from "../catalog/index.js";
 import { InputError } from "../input/index.js";
 import { type Converted, convertLitmus, decideLitmus, FORMS, type Form, type LitmusResult } from "../jobs/index.js";
-import { DEFAULT_MAX_STATES, proverCpu, rulesWithout } from "../prove/index.js";
+import { proverCpu } from "../prove/index.js";
 import {
   convertedText,
   finalStatesText,
@@ -15,10 +15,10 @@ import {
   testTable,
 } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { positive, UNEXPECTED, withoutOption } from "./options.js";
+import { type LimitOptions, limitsOf, UNEXPECTED, withLimits, withoutOption } from "./options.js";
 import { ExitStatus, outputWidth, print, printFile, printJson, quietOnBrokenPipe, say } from "./output.js";
 
-interface LitmusOptions extends FormOptions {
+interface LitmusOptions extends FormOptions, Omit<LimitOptions, "cache"> {
   readonly expect?: boolean;
   readonly witness?: boolean;
   readonly states?: boolean;
@@ -26,9 +26,6 @@ interface LitmusOptions extends FormOptions {
   readonly save?: string;
   readonly cpu?: string;
   readonly ets2?: boolean;
-  readonly without?: readonly string[];
-  readonly maxStates: number;
-  readonly timeout: number;
 }
 
 /** Forms in which nothing of a test is told but its row. */
@@ -63,16 +60,8 @@ export function register(program: Command): void {
     )
     .option("--ets2", "a CPU with FEAT_ETS2")
     .option("--no-ets2", "a CPU without FEAT_ETS2 (the default where no profile is given)")
-    .addOption(withoutOption())
-    .addOption(
-      new Option("--max-states <n>", "over this many states, a test's verdict is unknown")
-        .default(DEFAULT_MAX_STATES, DEFAULT_MAX_STATES.toLocaleString("en"))
-        .argParser(positive),
-    )
-    .addOption(
-      new Option("--timeout <seconds>", "over this time, a test's verdict is unknown").default(60).argParser(positive),
-    );
-  withForms(command, "a row for each test").action((paths: string[], options: LitmusOptions) =>
+    .addOption(withoutOption());
+  withForms(withLimits(command, "a test"), "a row for each test").action((paths: string[], options: LitmusOptions) =>
     quietOnBrokenPipe(() => run(paths, options)),
   );
 }
@@ -82,11 +71,7 @@ async function run(paths: readonly string[], options: LitmusOptions): Promise<vo
   if (options.to !== undefined) return convert(convertLitmus(files, options.to, options.save), options.to, options);
   if (options.save !== undefined) throw new InputError("--save: expected --to with a form to write the tests in");
   const cpu = proverCpu(cpuProfile(options.cpu ?? "arch-minimal")!);
-  const limits = {
-    maxStates: options.maxStates,
-    timeoutMs: options.timeout * 1000,
-    without: rulesWithout(options.without ?? []),
-  };
+  const limits = limitsOf({ ...options, cache: false });
   const answers = await decideLitmus(files, { ...cpu, ets2: options.ets2 ?? cpu.ets2, ...limits }, options.states);
   const refused = answers.flatMap((answer) => ("refused" in answer ? [answer.refused] : []));
   const results = answers.filter((answer): answer is LitmusResult => !("refused" in answer));

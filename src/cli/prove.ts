@@ -15,13 +15,23 @@ import {
   questionsOf,
   saveScenarios,
 } from "../jobs/index.js";
-import { assumptions, DEFAULT_MAX_STATES, PROVED, type Proof, rulesWithout, type Setting } from "../prove/index.js";
+import { assumptions, PROVED, type Proof, type Setting } from "../prove/index.js";
 import { proofForms, proofText, refusedText, renderProofReport, signOffJson, unexpected } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { collect, expectOption, goesWith, loadAll, positive, withoutOption } from "./options.js";
+import {
+  collect,
+  expectOption,
+  goesWith,
+  type LimitOptions,
+  limitsOf,
+  loadAll,
+  noCacheOption,
+  withLimits,
+  withoutOption,
+} from "./options.js";
 import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 
-interface ProveOptions extends FormOptions {
+interface ProveOptions extends FormOptions, LimitOptions {
   readonly cpu?: readonly string[];
   readonly occasion?: readonly string[];
   readonly fb: boolean;
@@ -29,9 +39,6 @@ interface ProveOptions extends FormOptions {
   readonly report?: string;
   readonly save?: string;
   readonly to: Form;
-  readonly without?: readonly string[];
-  readonly maxStates: number;
-  readonly timeout: number;
   readonly expect?: "sound";
 }
 
@@ -52,32 +59,20 @@ export function register(program: Command): void {
     .option("--save <folder>", "also write every scenario as a litmus test, for `shootdown litmus` and other tools")
     .addOption(
       new Option("--to <form>", "the form of what is saved: isla or herd").choices(Object.keys(FORMS)).default("isla"),
-    )
-    .addOption(
-      new Option("--max-states <n>", "over this many states, a scenario's verdict is unknown")
-        .default(DEFAULT_MAX_STATES, DEFAULT_MAX_STATES.toLocaleString("en"))
-        .argParser(positive),
-    )
-    .addOption(
-      new Option("--timeout <seconds>", "over this time, a scenario's verdict is unknown")
-        .default(60)
-        .argParser(positive),
     );
-  withForms(command, "a row for each verdict").action((policies: string[], options: ProveOptions, command: Command) => {
-    goesWith(command, ["to"], ["save"]);
-    return quietOnBrokenPipe(() => run(policies, options));
-  });
+  withForms(withLimits(command).addOption(noCacheOption()), "a row for each verdict").action(
+    (policies: string[], options: ProveOptions, command: Command) => {
+      goesWith(command, ["to"], ["save"]);
+      return quietOnBrokenPipe(() => run(policies, options));
+    },
+  );
 }
 
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {
   const policies = loadAll("policies", names.length > 0 ? names : policyNames(), loadPolicy);
   const setting: Setting = { fb: options.fb };
   const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
-  const limits = {
-    maxStates: options.maxStates,
-    timeoutMs: options.timeout * 1000,
-    without: rulesWithout(options.without ?? []),
-  };
+  const limits = limitsOf(options);
   const { questions, results } = await interruptible((signal) =>
     proveInThreads(() => questionsOf(policies, cpus, occasions, setting), limits, signal),
   );

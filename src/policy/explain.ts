@@ -16,6 +16,7 @@ import {
   type TlbiOp,
 } from "../arch/index.js";
 import { OCCASIONS, type Occasion, type Policy } from "./policy.js";
+import { conditionCode, tlbiCode } from "./print.js";
 import type { Condition, LoopOver, Sequence, Statement } from "./program.js";
 
 /** A line of the code as it is parsed: `depth` blocks stand around it; an `end` and an `else` may say nothing. */
@@ -155,12 +156,6 @@ const whyNot = ({ type, nXS }: Barrier): string => {
 
 type TlbiStatement = Extract<Statement, { kind: "tlbi" }>;
 
-function tlbiCode({ op, operand, ttl }: TlbiStatement): string {
-  const { name, operand: kind } = TLBI_OPS[op]!;
-  const word = operand === "zero" ? "xzr" : kind.startsWith("ipa") ? "ipa" : "va";
-  return `tlbi ${name.toLowerCase()}${operand === "none" ? "" : `, ${word}`}${ttl ? ", ttl" : ""}`;
-}
-
 function tlbiSays({ op: index, operand, ttl, single }: TlbiStatement): string[] {
   const op: TlbiOp = TLBI_OPS[index]!;
   const { reach, removes, completedBy, needs } = explainTlbi(op, operand === "none" ? 31 : 0);
@@ -208,35 +203,35 @@ function withAndWithout(has: (cpu: CpuProfile) => boolean): string {
 }
 
 function conditionSays(c: Condition): { readonly code: string; readonly says: string; readonly otherwise: string } {
-  const not = c.not ? "not " : "";
+  const code = conditionCode(c);
   switch (c.test) {
     case "feature":
       return {
-        code: `${not}${c.feature}`,
+        code,
         says: `only on CPUs ${c.not ? "without" : "with"} ${c.feature}, ${FEATURES[c.feature]}; ${withAndWithout(({ features }) => features.has(c.feature))}`,
         otherwise: `on CPUs ${c.not ? "with" : "without"} ${c.feature}`,
       };
     case "erratum":
       return {
-        code: `${not}${c.erratum}`,
+        code,
         says: `only on CPUs ${c.not ? "without" : "with"} the ${ERRATA[c.erratum].title} erratum (${ERRATA[c.erratum].id}): ${ERRATA[c.erratum].symptom}; ${withAndWithout(({ errata }) => errata.has(c.erratum))}`,
         otherwise: `on CPUs ${c.not ? "with" : "without"} the erratum`,
       };
     case "owner-current":
       return {
-        code: `${not}owner-current`,
+        code,
         says: `only where the owner's VMID is ${c.not ? "not " : ""}the one in VTTBR_EL2`,
         otherwise: `where it is${c.not ? "" : " not"}`,
       };
     case "va-known":
       return {
-        code: `${not}va-known`,
+        code,
         says: `only where the hypervisor ${c.not ? "does not know" : "knows"} the guest's VA of every removed page`,
         otherwise: `where it does${c.not ? "" : " not"}`,
       };
     case "pages":
       return {
-        code: `pages ${c.not ? "<=" : ">"} ${c.above}`,
+        code,
         says: `only for ${c.not ? "at most" : "more than"} ${c.above} pages of 4 KiB`,
         otherwise: `for ${c.not ? "more" : "no more"} than that`,
       };

@@ -10,7 +10,16 @@ export {
   parsePolicy,
   policyOn,
 } from "./policy.js";
-export { Case, type Executor, levelOfLeaf, type Sequence, specialise } from "./program.js";
+export { codeLines, policyFile } from "./print.js";
+export {
+  Case,
+  type Executor,
+  type LoopOver,
+  levelOfLeaf,
+  type Sequence,
+  type Statement,
+  specialise,
+} from "./program.js";
 export { type Entry, Protocol, type RunCode, removal, runTogether } from "./protocol.js";
 export { Runner, type Unrolled, unroll } from "./runner.js";
 export { thresholdsOf, withThresholds } from "./thresholds.js";
