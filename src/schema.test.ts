@@ -60,7 +60,8 @@ before(() => {
 after(() => rmSync(folder, { recursive: true }));
 
 test("policies, hosts and scenarios", () => {
-  for (const shelf of ["policies", "hosts", "scenarios", "traces"]) held("listing", shelf);
+  for (const shelf of ["policies", "hosts", "cpus", "scenarios", "traces"]) held("listing", shelf);
+  held("cpu", "cpus", "neoverse-n1");
 });
 
 test("compare, with verdicts of each kind and without", () => {
@@ -118,6 +119,7 @@ test("prove, with verdicts of each kind", () => {
   const on = ["--occasion", "switch", "--cpu", "cortex-a72"];
   held("prove", "prove", "xen-today", "switch-no-flush", "va-ipa-range", ...on);
   held("prove", "prove", "xen-today", ...on, "--max-states", "1");
+  held("prove", "prove", at("vmalle1.ndjson"), ...on);
 });
 
 test("litmus, with verdicts and witnesses, limits, and a file that cannot be used", () => {

@@ -21,6 +21,7 @@ import { register as show } from "./show.js";
 import { register as simulate } from "./simulate.js";
 import { register as tlbi } from "./tlbi.js";
 import { register as traces } from "./traces.js";
+import { register as web } from "./web.js";
 
 /**
  * Runs one command, `words` without "shootdown"; resolves with its exit status: 1 for input that cannot be used, 2 for wrong
@@ -66,6 +67,7 @@ function program(): Command {
     explain,
     listings,
     traces,
+    web,
     completion,
   ])
     register(program);

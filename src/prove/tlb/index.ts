@@ -1,6 +1,7 @@
 /** What a PE may hold of translations, and when: the timeline, the entries in play, and the set that a PE may hold of them. */
 
 export { Cells } from "./cells.js";
+export { type Conflict, type Difference, isPermitted } from "./conflict.js";
 export {
   C_LEAF,
   C_STEP,
@@ -8,13 +9,17 @@ export {
   type Context,
   EL2,
   EL10,
+  EL20,
   type Entry,
   type Invalidation,
   isStep,
   KINDS,
   type Leaf,
   NO_STAGE1,
+  outputOf,
+  REGIMES,
   type Regime,
+  regimeOf,
   S2_LEAF,
   type Update,
   type WalkFault,

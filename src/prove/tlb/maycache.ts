@@ -4,9 +4,11 @@
  * executions of all threads over that timeline.
  */
 
+import type { Granule } from "../../arch/index.js";
 import { Unsupported } from "../program.js";
 import type { Model } from "../rules.js";
 import type { Cells } from "./cells.js";
+import { type Conflict, conflictAmong } from "./conflict.js";
 import { Constants, PAGES } from "./constant.js";
 import { Descriptors } from "./descriptors.js";
 import { type Catalogue, type Context, isStep, type Leaf, type Regime, type Update, type WalkFault } from "./entry.js";
@@ -28,13 +30,9 @@ interface Result {
   readonly faults: readonly WalkFault[];
   /** ways through a leaf descriptor that the walk itself changes */
   readonly updates: readonly { readonly update: Update; readonly leaf: Leaf }[];
-  /** two of the entries that may not be held together: their output address, their size, or an attribute differs */
-  readonly conflict: readonly [Leaf, Leaf] | undefined;
+  /** two of the entries that may not be held together */
+  readonly conflict: Conflict | undefined;
 }
-
-/** True where going from one leaf to the other takes break-before-make (D8.16). */
-const conflicting = (a: Leaf, b: Leaf): boolean =>
-  a.page !== b.page || a.xs !== b.xs || a.level !== b.level || a.level2 !== b.level2;
 
 /** Ways to hide own writes from a walk; over this many the test is unsupported. */
 const MAX_HIDDEN = 256;
@@ -61,9 +59,21 @@ export class MayCache {
     private readonly model: Model,
     named: readonly number[],
     reduces: boolean,
+    granule: Granule,
   ) {
     const walks = this.walks.bind(this);
-    this.descriptors = new Descriptors(timeline, cells, values, catalogue, knowledge, physicalCaches, walks);
+    const groups = this.model.contiguous;
+    this.descriptors = new Descriptors(
+      timeline,
+      cells,
+      values,
+      catalogue,
+      knowledge,
+      physicalCaches,
+      granule,
+      groups,
+      walks,
+    );
     this.constants = new Constants(this.descriptors, cells, catalogue, knowledge, named, reduces);
   }
 
@@ -168,7 +178,20 @@ export class MayCache {
     const { descriptors, constants, catalogue } = this;
     const anyAsid = !this.model["asid-match"];
     const anyStage1 = !this.model["stage1-off"];
-    return new Walk(descriptors, constants, catalogue, pe, context, t, bits, hidden, memoryOnly, anyAsid, anyStage1);
+    return new Walk(
+      descriptors,
+      this.knowledge,
+      constants,
+      catalogue,
+      pe,
+      context,
+      t,
+      bits,
+      hidden,
+      memoryOnly,
+      anyAsid,
+      anyStage1,
+    );
   }
 
   /** Adds every entry that walks for the contexts may fill, until nothing is new. */
@@ -197,12 +220,10 @@ export class MayCache {
     return result;
   }
 
-  private conflict(entries: readonly number[], t: number): Result["conflict"] {
-    if (entries.length < 2 || !this.descriptors.replaced(t)) return undefined;
-    const { catalogue } = this;
-    const [first, ...others] = entries.map((id) => catalogue.leaves[catalogue.entries[id]!.payload]!);
-    const other = others.find((leaf) => conflicting(first!, leaf));
-    return other && [first!, other];
+  private conflict(entries: readonly number[], t: number): Conflict | undefined {
+    if (entries.length < 2) return undefined;
+    const written = this.descriptors.replaced(t);
+    return written === 0 && !this.knowledge.contiguous ? undefined : conflictAmong(this.catalogue, entries, t, written);
   }
 
   /** The access flags that walks of the PE for its live contexts may set at a time, be it ahead of any access. */
@@ -221,6 +242,22 @@ export class MayCache {
     const walk = this.walk(pe, context, t, nothingHeld(), undefined, true);
     walk.fill(vaPage);
     return walk.leaves(vaPage);
+  }
+
+  /** Ids of the entries of any kind that walks for these contexts fill at a time out of memory alone, nothing being held. */
+  given(pe: number, contexts: readonly Context[], t: number): number[] {
+    const bits = nothingHeld();
+    for (const context of contexts)
+      for (const va of this.knowledge.changing.get(peKey(pe, context.regime)) ?? [])
+        this.walk(pe, context, t, bits, undefined, true).fill(va);
+    const list: number[] = [];
+    forEachHeld(bits, (entry) => list.push(entry));
+    return list;
+  }
+
+  /** The contexts that were live on a PE before the story. */
+  former(pe: number): readonly Context[] {
+    return this.formerLive[pe]!;
   }
 
   /** The combined leaf entries that a walk at a time gives out of memory and of what the PE held before and holds still. */
