@@ -1,7 +1,7 @@
 /** `shootdown prove POLICY...`: is a way of flushing safe on every Arm CPU, and if not, how does it fail? */
 import { type Command, Option } from "commander";
+import type { CpuProfile } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
-import type { Lifted } from "../compare/index.js";
 import { writeWhole } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
 import {
@@ -40,11 +40,12 @@ import {
   unexpected,
 } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { partialOption } from "./integrity.js";
+import { noteUnchecked, partialOption } from "./integrity.js";
 import { collect, expectOption, goesWith, loadAll, positive, withoutOption } from "./options.js";
 import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
+import { type CodeOptions, checkCode, proveCode, withCode } from "./prove-code.js";
 
-interface ProveOptions extends FormOptions {
+interface ProveOptions extends FormOptions, CodeOptions {
   readonly cpu?: readonly string[];
   readonly occasion?: readonly string[];
   readonly fb: boolean;
@@ -95,19 +96,57 @@ export function register(program: Command): void {
         .default(60)
         .argParser(positive),
     );
-  withForms(command, "a row for each verdict").action((policies: string[], options: ProveOptions, command: Command) => {
-    goesWith(command, ["to"], ["save"]);
-    return quietOnBrokenPipe(() => run(policies, options));
-  });
+  withForms(withCode(command), "a row for each verdict").action(
+    (policies: string[], options: ProveOptions, command: Command) => {
+      goesWith(command, ["to"], ["save"]);
+      checkCode(command, policies, options.code, options.occasion);
+      return quietOnBrokenPipe(() => run(policies, options));
+    },
+  );
+}
+
+/** What is proved, and what is told before it of where that comes from. */
+interface Proved {
+  readonly proof: Proof;
+  /** more members of the JSON form */
+  readonly json?: object;
+  show?(): void;
+  /** every story is told, whatever the options */
+  readonly stories?: true;
 }
 
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {
-  const traces = names.filter(namesTrace);
-  if (traces.length > 0) return runTraces(traces, names, options);
-  const policies = loadAll("policies", names.length > 0 ? names : policyNames(), loadPolicy);
   const setting: Setting = { fb: options.fb };
-  const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
-  const limits = limitsOf(options);
+  const cpus = cpusOf(options.cpu);
+  const limits: Limits = {
+    maxStates: options.maxStates,
+    timeoutMs: options.timeout * 1000,
+    without: rulesWithout(options.without ?? []),
+  };
+  const { code } = options;
+  const traces = names.filter(namesTrace);
+  const proved: Proved =
+    code !== undefined
+      ? await proveCode({ ...options, code }, cpus, setting, limits)
+      : traces.length > 0
+        ? await proveTraces(traces, names, options, cpus, setting, limits)
+        : await provePolicies(names, options, cpus, setting, limits);
+  const { report } = options;
+  if (report !== undefined)
+    await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proved.proof, made())));
+  printProof(proved, options);
+  if (options.expect !== undefined) expectSound(unexpected(proved.proof.results));
+}
+
+async function provePolicies(
+  names: readonly string[],
+  options: ProveOptions,
+  cpus: readonly CpuProfile[],
+  setting: Setting,
+  limits: Limits,
+): Promise<Proved> {
+  const policies = loadAll("policies", names.length > 0 ? names : policyNames(), loadPolicy);
+  const occasions = occasionsOf(options.occasion);
   const { questions, results } = await interruptible((signal) =>
     proveInThreads(() => questionsOf(policies, cpus, occasions, setting), limits, signal),
   );
@@ -116,50 +155,44 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
     const refused = await interruptible(async () => saveScenarios(questions, into, options.to));
     if (refused.length > 0) say(`In ${options.to}'s form, ${refusedText(refused)}\n`);
   }
-  await tell({ results, policies, cpus, assumptions: assumptions(setting, options.without) }, options, []);
+  return { proof: { results, policies, cpus, assumptions: assumptions(setting, options.without) } };
 }
 
-const limitsOf = (options: ProveOptions): Limits => ({
-  maxStates: options.maxStates,
-  timeoutMs: options.timeout * 1000,
-  without: rulesWithout(options.without ?? []),
-});
-
 /** Proves what traces executed. */
-async function runTraces(traces: readonly string[], names: readonly string[], options: ProveOptions): Promise<void> {
+async function proveTraces(
+  traces: readonly string[],
+  names: readonly string[],
+  options: ProveOptions,
+  cpus: readonly CpuProfile[],
+  setting: Setting,
+  limits: Limits,
+): Promise<Proved> {
   if (traces.length < names.length)
     throw new InputError(
       `traces and policies are proved apart: ${traces.join(", ")} beside ${names.find((name) => !traces.includes(name))}`,
     );
-  const setting: Setting = { fb: options.fb };
-  const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
+  const occasions = occasionsOf(options.occasion);
   const lifted = await liftTraces(traces, options.partial === true);
+  for (const { trace, info } of lifted) noteUnchecked(trace, info);
   if (options.save !== undefined) saveLifted(lifted, options.save);
   const proved = await interruptible((signal) =>
-    proveLifted(lifted, (policies) => questionsOf(policies, cpus, occasions, setting), limitsOf(options), signal),
+    proveLifted(lifted, (policies) => questionsOf(policies, cpus, occasions, setting), limits, signal),
   );
-  await tell({ ...proved, cpus, assumptions: assumptions(setting, options.without) }, options, lifted);
+  return {
+    proof: { ...proved, cpus, assumptions: assumptions(setting, options.without) },
+    json: { traces: lifted.map(liftedJson) },
+    show: () => print(lifted.map((one) => `${liftedText(one, outputWidth())}\n`).join("")),
+    stories: true,
+  };
 }
 
-/** Prints what came out, and writes the report. */
-async function tell(proof: Proof, options: ProveOptions, lifted: readonly Lifted[]): Promise<void> {
-  if (options.report !== undefined) {
-    const { report } = options;
-    await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, made())));
-  }
-  printProof(proof, options, lifted);
-  if (options.expect !== undefined) expectSound(unexpected(proof.results));
-}
-
-function printProof(proof: Proof, options: ProveOptions, lifted: readonly Lifted[]): void {
+function printProof({ proof, json, show, stories }: Proved, options: ProveOptions): void {
   const { results, policies, assumptions: assumed } = proof;
   if (printForm(options, proofForms(proof, made()))) return;
-  if (options.json) {
-    const traces = lifted.length > 0 ? { traces: lifted.map(liftedJson) } : {};
-    printJson({ ...traces, results: results.map(signOffJson), assumptions: assumed, made: made() });
-  } else {
-    const witness = options.witness === true || policies.length === 1 || lifted.length > 0;
-    print(lifted.map((one) => `${liftedText(one, outputWidth())}\n`).join(""));
+  if (options.json) printJson({ ...json, results: results.map(signOffJson), assumptions: assumed, made: made() });
+  else {
+    show?.();
+    const witness = options.witness === true || stories === true || policies.length === 1;
     print(proofText(proof, { width: outputWidth(), witness, made: made() }));
     if (options.report !== undefined) print(`\nThe report stands in ${visibleLine(options.report)}\n`);
   }

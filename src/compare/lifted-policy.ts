@@ -77,7 +77,7 @@ function unknownOf(unseen: readonly Occasion[], sequences: readonly Sequence[], 
   const own = unseen.filter((occasion) => !needed.includes(occasion));
   return [
     ...needed.map((occasion) => `[${occasion}] is unknown: the trace never comes to it (${OCCASIONS[occasion].when}).`),
-    ...(own.length > 0 ? [`${own.map((o) => `[${o}]`).join(", ")}: unknown too, the trace has none.`] : []),
+    ...(own.length > 0 ? [`${own.map((o) => `[${o}]`).join(", ")}: unknown, the trace has none.`] : []),
     ...(timing.remark === "" || sequences.every(({ occasion }) => occasion !== "revoke")
       ? []
       : [`When a removal's flush is due: ${timing.remark}.`]),

@@ -7,24 +7,31 @@ import { writeWhole } from "../files/index.js";
 import { InputError } from "../input/index.js";
 import type { Policy } from "../policy/index.js";
 import type { Limits, Question, SignOff } from "../prove/index.js";
+import type { TraceInfo } from "../trace/index.js";
 import { makeFolder } from "./convert.js";
 import { proveInThreads } from "./decide.js";
 import { readWithProgress } from "./read.js";
+
+/** What was lifted from a trace, and how the trace was read. */
+export interface LiftedTrace extends Lifted {
+  readonly info: TraceInfo;
+  readonly warnings: readonly string[];
+}
 
 /** True when the user means a trace, where a policy could be meant as well. */
 export const namesTrace = (name: string): boolean =>
   !namesPolicy(name) && (/\.(parquet|ndjson)$/i.test(name) || traceNames().includes(name) || existsSync(name));
 
 /** Reads traces one after the other, and lifts what each executed. */
-export async function liftTraces(traces: readonly string[], partial: boolean): Promise<Lifted[]> {
-  const all: Lifted[] = [];
+export async function liftTraces(traces: readonly string[], partial: boolean): Promise<LiftedTrace[]> {
+  const all: LiftedTrace[] = [];
   for (const trace of traces) {
     const lifting = new Lifting();
-    const { info } = await readWithProgress(trace, lifting.sinks, { partial });
+    const { info, warnings } = await readWithProgress(trace, lifting.sinks, { partial });
     const name = policyName(trace === "-" ? "stdin" : basename(trace));
     if (all.some(({ policies }) => policies.some((policy) => policy.name === name)))
       throw new InputError(`two traces would give the policy ${name}: expected traces of different names`);
-    all.push(lifting.lifted(trace, name, info.recording));
+    all.push({ ...lifting.lifted(trace, name, info.recording), info, warnings });
   }
   return all;
 }

@@ -1,8 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { CPU_PROFILES, cpuProfile, decodeOperand, ERRATUM_WORDS, halvesOf, TLBI_OPS } from "../arch/index.js";
-import { Case, type Policy, parsePolicy, type Unrolled, unroll } from "./index.js";
+import {
+  CPU_PROFILES,
+  type CpuProfile,
+  cpuProfile,
+  decodeOperand,
+  ERRATUM_WORDS,
+  halvesOf,
+  TLBI_OPS,
+} from "../arch/index.js";
+import { Case, type Policy, parsePolicy, Runner, type Unrolled, unroll } from "./index.js";
 import { type Statement, specialise } from "./program.js";
 
 const noBase = (): Policy => {
@@ -285,4 +293,19 @@ test("a program specialised for a CPU and run does what its definition says", ()
     ),
     { numRuns: 300, seed: 1 },
   );
+});
+
+test("where the code is unknown a list says so, and a run stops with the file's line", () => {
+  const program = programOf("isb\nif repeat-tlbi\nunknown\nend");
+  const [repeating, other] = [cpuProfile("neoverse-v2")!, cpuProfile("cortex-a72")!];
+  const on = new Case();
+  assert.deepEqual(
+    [repeating, other].map((cpu) => unroll(program, on, cpu).map(({ text }) => text)),
+    [["isb", "unknown"], ["isb"]],
+  );
+  const nothing = { barrier() {}, tlbi() {}, vttbr() {}, on() {} };
+  const run = (cpu: CpuProfile): void => new Runner(specialise(program, cpu), nothing, "x.toml").run(on);
+  assert.throws(() => run(repeating), /x\.toml:10: the policy says that it is unknown what is executed here/);
+  run(other);
+  assert.throws(() => programOf("unknown x"), /'x' after 'unknown', expected nothing there/);
 });

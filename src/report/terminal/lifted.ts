@@ -1,14 +1,15 @@
 /** What a trace executed, lifted: its distinct sequences with who executed them how often, and what it does not show. */
-import type { Lifted, LiftedSequence } from "../../compare/index.js";
+import type { LiftedSequence } from "../../compare/index.js";
+import type { LiftedTrace } from "../../jobs/index.js";
 import { callPath, count } from "../format.js";
 import { doubts } from "./executed.js";
-import { wrapped } from "./text.js";
+import { warningText, wrapped } from "./text.js";
 
 /** Call paths that are shown of a sequence; the others are told by number. */
 const MOST_PATHS = 4;
 
 /** The text, at most `width` wide where that is possible. Ends with a newline. */
-export function liftedText(lifted: Lifted, width: number): string {
+export function liftedText(lifted: LiftedTrace, width: number): string {
   const { trace, cpu, sequences, policies, unknown } = lifted;
   const groups = alike(sequences);
   const flushes = sequences.reduce((sum, one) => sum + one.count, 0);
@@ -19,7 +20,7 @@ export function liftedText(lifted: Lifted, width: number): string {
   );
   const others = doubts(lifted, width);
   return [
-    wrapped(head, width),
+    warningText(lifted.warnings, width) + wrapped(head, width),
     ...groups.map((group, i) => groupText(group, i + 1, width)),
     ...(missing.length + others.length > 0
       ? [`Unknown, as the trace does not show it\n${missing.join("")}${others}`]
@@ -48,7 +49,9 @@ function groupText(group: readonly LiftedSequence[], number: number, width: numb
     for (const { caller, count: n } of one.callers) callers.set(caller, (callers.get(caller) ?? 0) + n);
   const paths = [...callers].sort(([, a], [, b]) => b - a);
   const policies = new Set(group.map(({ policy }) => policy ?? "no policy: there are too many"));
-  const notes = [...new Set(group.flatMap((one) => one.notes.map((note) => `${one.occasion}: ${note}`)))];
+  const notes = new Map<string, string[]>();
+  for (const { occasion, notes: own } of group)
+    for (const note of own) notes.set(note, [...(notes.get(note) ?? []), occasion]);
   return [
     wrapped(`Sequence ${number}: ${occasions} (${[...policies].join(", ")})`, width),
     ...(lines.length === 0 ? ["    nothing\n"] : lines.map((line) => `    ${line}\n`)),
@@ -56,7 +59,7 @@ function groupText(group: readonly LiftedSequence[], number: number, width: numb
       .slice(0, MOST_PATHS)
       .map(([caller, n]) => wrapped(`- ${count(n)} by ${caller === "" ? "nobody" : callPath(caller)}`, width, "  ")),
     ...(paths.length > MOST_PATHS ? [`- and ${count(paths.length - MOST_PATHS)} call paths more\n`] : []),
-    ...notes.map((note) => wrapped(`- ${note}`, width, "  ")),
+    ...[...notes].map(([note, of]) => wrapped(`- ${of.join(", ")}: ${note}`, width, "  ")),
   ].join("");
 }
 
@@ -71,8 +74,11 @@ export const liftedJson = ({
   beyond,
   unplaced,
   unfinished,
-}: Lifted) => ({
+  info,
+  warnings,
+}: LiftedTrace) => ({
   trace,
+  integrity: info.integrity,
   cpu,
   policies: policies.map(({ name, text }) => ({ name, toml: text })),
   sequences: sequences.map(({ policy, occasion, count: times, callers, lines, code, notes }) => ({
@@ -86,5 +92,5 @@ export const liftedJson = ({
       notes,
     },
   })),
-  ...{ unknown, others, beyond, unplaced, unfinished },
+  ...{ unknown, others, beyond, unplaced, unfinished, warnings },
 });
