@@ -6,6 +6,8 @@ export {
   C_LEAF,
   C_STEP,
   Catalogue,
+  COMMON,
+  COMMON_STAGE2,
   type Context,
   EL2,
   EL10,
