@@ -134,6 +134,12 @@ const pageOfTable = (ttbr: bigint): number => Number((ttbr & 0xffff_ffff_ffffn) 
 /** The ASID or VMID of a TTBR: 16 bits where the regime has as many, else 8, and the upper ones say nothing. */
 const idField = (ttbr: bigint, wide: boolean): number => Number(ttbr >> 48n) & (wide ? 0xffff : 0xff);
 
+/** The ASID of a regime with two TTBRs. */
+function asidOf(model: Model, ttbr0: bigint, ttbr1: bigint, tcr: bigint): number {
+  const second = (tcr & A1) !== 0n && model["asid-select"];
+  return idField(second ? ttbr1 : ttbr0, (tcr & AS) !== 0n || !model["id-size"]);
+}
+
 /** The VMID that VTTBR_EL2 holds under VTCR_EL2. */
 export function vmidOf(model: Model, vttbr: bigint, vtcr: bigint): number {
   return model["vmid-match"] ? idField(vttbr, (vtcr & VS) !== 0n || !model["id-size"]) : 0;
@@ -168,7 +174,6 @@ export function el10Context(
   const vttbr = value("VTTBR_EL2");
   const tcr = value("TCR_EL1");
   const stage1 = (value("SCTLR_EL1") & M) !== 0n;
-  const second = (tcr & A1) !== 0n && model["asid-select"];
   const stage2 = (value("HCR_EL2") & VM) !== 0n;
   return {
     regime: EL10,
@@ -177,7 +182,7 @@ export function el10Context(
     common: commonOf(model, [ttbr0, ttbr1], stage2 ? vttbr : undefined),
     root0: pageOfTable(ttbr0),
     root1: pageOfTable(ttbr1),
-    asid: idField(second ? ttbr1 : ttbr0, (tcr & AS) !== 0n || !model["id-size"]),
+    asid: asidOf(model, ttbr0, ttbr1, tcr),
     stage2Root: pageOfTable(vttbr),
     vmid: vmidOf(model, vttbr, value("VTCR_EL2")),
     ha: (tcr & HA) !== 0n && model["hardware-flag"],
@@ -196,7 +201,6 @@ export function el2Context(
   const tcr = value("TCR_EL2");
   const e2h = hasE2h(value("HCR_EL2"));
   const stage1 = (value("SCTLR_EL2") & M) !== 0n;
-  const second = (tcr & A1) !== 0n && model["asid-select"];
   const root0 = pageOfTable(ttbr0);
   return {
     regime: e2h ? EL20 : EL2,
@@ -204,7 +208,7 @@ export function el2Context(
     stage2: false,
     root0,
     root1: e2h ? pageOfTable(ttbr1) : root0,
-    asid: e2h ? idField(second ? ttbr1 : ttbr0, (tcr & AS) !== 0n || !model["id-size"]) : 0,
+    asid: e2h ? asidOf(model, ttbr0, ttbr1, tcr) : 0,
     stage2Root: 0,
     vmid: 0,
     ha: false,

@@ -19,7 +19,6 @@ export {
   type Leaf,
   NO_STAGE1,
   outputOf,
-  REGIMES,
   type Regime,
   regimeOf,
   S2_LEAF,
