@@ -1,4 +1,13 @@
 /** What the Arm manual says, and nothing else (DDI 0487). */
+export {
+  type A64,
+  type A64Condition,
+  type Assignment,
+  type Comparison,
+  decodeA64,
+  type Formula,
+  type FormulaOp,
+} from "./a64.js";
 export { type Halves, halvesOf, hex, PAGE_SHIFT, pageHi, pageLo, pageOf, TWO32 } from "./address.js";
 export {
   BARRIERS,
@@ -89,4 +98,4 @@ export {
   tlbiIndex,
   tlbiOp,
 } from "./tlbi.js";
-export { nameOtherWord } from "./word.js";
+export { decodeSysreg, nameOtherWord } from "./word.js";

@@ -47,6 +47,7 @@ function explain(name: string, { cpu, json }: { readonly cpu?: string; readonly 
       ...(cpu === undefined ? {} : { cpu }),
       due: policy.due,
       vmidPer: policy.vmidPer,
+      fb: policy.fb,
       requires: policy.requires,
       occasions: code,
     });

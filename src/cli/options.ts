@@ -138,3 +138,13 @@ export const expectOption = (): Option =>
     "--expect <verdict>",
     `exit with status ${UNEXPECTED} unless every policy is sound wherever it can run`,
   ).choices(["sound"]);
+
+/** A whole number from 1 on. */
+export function numberUpTo(most: number): (text: string) => number {
+  return (text) => {
+    const n = Number(text);
+    if (!/^\d+$/.test(text) || n < 1 || n > most)
+      throw new InvalidArgumentError(`Expected a number from 1 to ${most}.`);
+    return n;
+  };
+}

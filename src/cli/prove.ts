@@ -1,27 +1,51 @@
 /** `shootdown prove POLICY...`: is a way of flushing safe on every Arm CPU, and if not, how does it fail? */
 import { type Command, Option } from "commander";
+import type { CpuProfile } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
-import { visibleLine } from "../input/index.js";
+import { InputError, visibleLine } from "../input/index.js";
 import {
   cpusOf,
   FORMS,
   type Form,
   interruptible,
   interruptibleInto,
+  liftTraces,
   made,
+  namesTrace,
   occasionsOf,
   proveInThreads,
+  proveLifted,
   questionsOf,
+  saveLifted,
   saveScenarios,
 } from "../jobs/index.js";
-import { assumptions, DEFAULT_MAX_STATES, PROVED, type Proof, rulesWithout, type Setting } from "../prove/index.js";
-import { proofForms, proofText, refusedText, renderProofReport, signOffJson, unexpected } from "../report/index.js";
+import {
+  assumptions,
+  DEFAULT_MAX_STATES,
+  type Limits,
+  PROVED,
+  type Proof,
+  rulesWithout,
+  type Setting,
+} from "../prove/index.js";
+import {
+  liftedJson,
+  liftedText,
+  proofForms,
+  proofText,
+  refusedText,
+  renderProofReport,
+  signOffJson,
+  unexpected,
+} from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
+import { noteUnchecked, partialOption } from "./integrity.js";
 import { collect, expectOption, goesWith, loadAll, positive, withoutOption } from "./options.js";
 import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
+import { type CodeOptions, checkCode, proveCode, withCode } from "./prove-code.js";
 
-interface ProveOptions extends FormOptions {
+interface ProveOptions extends FormOptions, CodeOptions {
   readonly cpu?: readonly string[];
   readonly occasion?: readonly string[];
   readonly fb: boolean;
@@ -32,6 +56,7 @@ interface ProveOptions extends FormOptions {
   readonly without?: readonly string[];
   readonly maxStates: number;
   readonly timeout: number;
+  readonly partial?: boolean;
   readonly expect?: "sound";
 }
 
@@ -40,16 +65,24 @@ export function register(program: Command): void {
   const command = program
     .command("prove")
     .description("is a way of flushing safe on every Arm CPU? Sound, or a story of how it fails, for each occasion")
-    .argument("[policy...]", "built-in policies or .toml files (default: all built in)", collect)
+    .argument(
+      "[policy...]",
+      "built-in policies or .toml files (default: all built in); or traces: what they executed",
+      collect,
+    )
     .option("--cpu <profile>", "a CPU profile; may be repeated (default: all of them)", collect)
     .option("--occasion <occasion>", `one of ${occasions.join(", ")}; may be repeated (default: all)`, collect)
     .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
     .addOption(withoutOption())
     .option("--witness", "tell every story, also of many policies")
+    .addOption(partialOption())
     .addOption(expectOption())
     .option("--json", "print JSON")
     .option("--report <file>", "also write one self-contained HTML file, with every story")
-    .option("--save <folder>", "also write every scenario as a litmus test, for `shootdown litmus` and other tools")
+    .option(
+      "--save <folder>",
+      "also write every scenario as a litmus test, for `shootdown litmus` and other tools; of traces the policies",
+    )
     .addOption(
       new Option("--to <form>", "the form of what is saved: isla or herd").choices(Object.keys(FORMS)).default("isla"),
     )
@@ -63,21 +96,57 @@ export function register(program: Command): void {
         .default(60)
         .argParser(positive),
     );
-  withForms(command, "a row for each verdict").action((policies: string[], options: ProveOptions, command: Command) => {
-    goesWith(command, ["to"], ["save"]);
-    return quietOnBrokenPipe(() => run(policies, options));
-  });
+  withForms(withCode(command), "a row for each verdict").action(
+    (policies: string[], options: ProveOptions, command: Command) => {
+      goesWith(command, ["to"], ["save"]);
+      checkCode(command, policies, options.code, options.occasion);
+      return quietOnBrokenPipe(() => run(policies, options));
+    },
+  );
+}
+
+/** What is proved, and what is told before it of where that comes from. */
+interface Proved {
+  readonly proof: Proof;
+  /** more members of the JSON form */
+  readonly json?: object;
+  show?(): void;
+  /** every story is told, whatever the options */
+  readonly stories?: true;
 }
 
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {
-  const policies = loadAll("policies", names.length > 0 ? names : policyNames(), loadPolicy);
   const setting: Setting = { fb: options.fb };
-  const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
-  const limits = {
+  const cpus = cpusOf(options.cpu);
+  const limits: Limits = {
     maxStates: options.maxStates,
     timeoutMs: options.timeout * 1000,
     without: rulesWithout(options.without ?? []),
   };
+  const { code } = options;
+  const traces = names.filter(namesTrace);
+  const proved: Proved =
+    code !== undefined
+      ? await proveCode({ ...options, code }, cpus, setting, limits)
+      : traces.length > 0
+        ? await proveTraces(traces, names, options, cpus, setting, limits)
+        : await provePolicies(names, options, cpus, setting, limits);
+  const { report } = options;
+  if (report !== undefined)
+    await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proved.proof, made())));
+  printProof(proved, options);
+  if (options.expect !== undefined) expectSound(unexpected(proved.proof.results));
+}
+
+async function provePolicies(
+  names: readonly string[],
+  options: ProveOptions,
+  cpus: readonly CpuProfile[],
+  setting: Setting,
+  limits: Limits,
+): Promise<Proved> {
+  const policies = loadAll("policies", names.length > 0 ? names : policyNames(), loadPolicy);
+  const occasions = occasionsOf(options.occasion);
   const { questions, results } = await interruptible((signal) =>
     proveInThreads(() => questionsOf(policies, cpus, occasions, setting), limits, signal),
   );
@@ -86,21 +155,44 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
     const refused = await interruptible(async () => saveScenarios(questions, into, options.to));
     if (refused.length > 0) say(`In ${options.to}'s form, ${refusedText(refused)}\n`);
   }
-  const proof = { results, policies, cpus, assumptions: assumptions(setting, options.without) };
-  if (options.report !== undefined) {
-    const { report } = options;
-    await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, made())));
-  }
-  printProof(proof, options);
-  if (options.expect !== undefined) expectSound(unexpected(results));
+  return { proof: { results, policies, cpus, assumptions: assumptions(setting, options.without) } };
 }
 
-function printProof(proof: Proof, options: ProveOptions): void {
+/** Proves what traces executed. */
+async function proveTraces(
+  traces: readonly string[],
+  names: readonly string[],
+  options: ProveOptions,
+  cpus: readonly CpuProfile[],
+  setting: Setting,
+  limits: Limits,
+): Promise<Proved> {
+  if (traces.length < names.length)
+    throw new InputError(
+      `traces and policies are proved apart: ${traces.join(", ")} beside ${names.find((name) => !traces.includes(name))}`,
+    );
+  const occasions = occasionsOf(options.occasion);
+  const lifted = await liftTraces(traces, options.partial === true);
+  for (const { trace, info } of lifted) noteUnchecked(trace, info);
+  if (options.save !== undefined) saveLifted(lifted, options.save);
+  const proved = await interruptible((signal) =>
+    proveLifted(lifted, (policies) => questionsOf(policies, cpus, occasions, setting), limits, signal),
+  );
+  return {
+    proof: { ...proved, cpus, assumptions: assumptions(setting, options.without) },
+    json: { traces: lifted.map(liftedJson) },
+    show: () => print(lifted.map((one) => `${liftedText(one, outputWidth())}\n`).join("")),
+    stories: true,
+  };
+}
+
+function printProof({ proof, json, show, stories }: Proved, options: ProveOptions): void {
   const { results, policies, assumptions: assumed } = proof;
   if (printForm(options, proofForms(proof, made()))) return;
-  if (options.json) printJson({ results: results.map(signOffJson), assumptions: assumed, made: made() });
+  if (options.json) printJson({ ...json, results: results.map(signOffJson), assumptions: assumed, made: made() });
   else {
-    const witness = options.witness === true || policies.length === 1;
+    show?.();
+    const witness = options.witness === true || stories === true || policies.length === 1;
     print(proofText(proof, { width: outputWidth(), witness, made: made() }));
     if (options.report !== undefined) print(`\nThe report stands in ${visibleLine(options.report)}\n`);
   }

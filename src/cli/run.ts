@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { oneCommand } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
 import { INTERRUPTED, Interrupted, type Io, io, PROCESS, talkingTo, version } from "../jobs/index.js";
+import { register as calibrate } from "./calibrate.js";
 import { register as capture } from "./capture.js";
 import { register as check } from "./check.js";
 import { register as compare } from "./compare.js";
@@ -14,11 +15,13 @@ import { register as listings } from "./listing.js";
 import { register as litmus } from "./litmus.js";
 import { ExitStatus, outputWidth, print, say } from "./output.js";
 import { register as price } from "./price.js";
+import { register as probe } from "./probe.js";
 import { register as prove } from "./prove.js";
 import { register as show } from "./show.js";
 import { register as simulate } from "./simulate.js";
 import { register as tlbi } from "./tlbi.js";
 import { register as traces } from "./traces.js";
+import { register as web } from "./web.js";
 
 /**
  * Runs one command, `words` without "shootdown"; resolves with its exit status: 1 for input that cannot be used, 2 for wrong
@@ -52,6 +55,8 @@ function program(): Command {
     prove,
     simulate,
     capture,
+    probe,
+    calibrate,
     check,
     price,
     show,
@@ -62,6 +67,7 @@ function program(): Command {
     explain,
     listings,
     traces,
+    web,
     completion,
   ])
     register(program);

@@ -54,7 +54,7 @@ export class Holding {
 }
 
 /** What of the barriers a trace has. */
-function blindOf(recording: TraceRecording | undefined): Blind {
+export function blindOf(recording: TraceRecording | undefined): Blind {
   if (recording?.source === "simulation") return SEES_ALL;
   const list = recording?.blind;
   if (list === undefined) return SEES_SITES;

@@ -15,8 +15,8 @@ import {
   TLBI_OPS,
   type TlbiOp,
 } from "../arch/index.js";
-import { OCCASIONS, type Occasion, type Policy } from "./policy.js";
-import type { Condition, LoopOver, Sequence, Statement } from "./program.js";
+import { OCCASIONS, type Occasion, type Policy, withoutCode } from "./policy.js";
+import type { Condition, LoopOver, Pes, Sequence, Statement } from "./program.js";
 
 /** A line of the code as it is parsed: `depth` blocks stand around it; an `end` and an `else` may say nothing. */
 interface ExplainedLine {
@@ -30,6 +30,8 @@ interface ExplainedOccasion {
   readonly occasion: Occasion;
   /** when that is */
   readonly when: string;
+  /** what is executed where there are no lines: "nothing is executed", "the revoke code is executed" */
+  readonly without: string;
   readonly lines: readonly ExplainedLine[];
 }
 
@@ -38,8 +40,21 @@ export const explainPolicy = (policy: Policy): ExplainedOccasion[] =>
   (Object.keys(OCCASIONS) as Occasion[]).map((occasion) => {
     const lines: ExplainedLine[] = [];
     new Explaining(lines).body(policy.code[occasion], 0, new Set());
-    return { occasion, when: OCCASIONS[occasion].when, lines };
+    return { occasion, when: OCCASIONS[occasion].when, without: withoutLines(policy, occasion), lines };
   });
+
+/** What a policy executes on an occasion for which it has no lines. */
+function withoutLines({ own }: Policy, occasion: Occasion): string {
+  if (own.includes(occasion)) return "nothing is executed";
+  switch (withoutCode(occasion)) {
+    case "other code":
+      return `no code of its own: ${occasion === "block-merged" ? "the split code" : "the revoke and batch-end code, when that is due,"} is executed`;
+    case "not stated":
+      return "not stated";
+    default:
+      return "nothing is executed";
+  }
+}
 
 /** TLBIs before a place that no DSB has completed yet, by their index in TLBI_OPS. */
 type Pending = ReadonlySet<number>;
@@ -75,6 +90,9 @@ class Explaining {
             : "VTTBR_EL2 := what was in force before; certain to count only after an ISB",
         );
         return pending;
+      case "unknown":
+        this.say(depth, "unknown", "nobody has said what is executed here");
+        return pending;
       case "with-owner":
         return this.block(
           depth,
@@ -83,6 +101,8 @@ class Explaining {
           s.body,
           pending,
         );
+      case "on":
+        return this.block(depth, `on ${s.pes}`, ON[s.pes], s.body, pending);
       case "for":
         return new Set([...pending, ...this.block(depth, `for ${s.over}`, LOOPS[s.over], s.body, pending)]);
       case "if":
@@ -108,6 +128,12 @@ class Explaining {
     return new Set([...held, ...not]);
   }
 }
+
+const ON: Readonly<Record<Pes, string>> = {
+  "every-pe": "on every PE, told by an IPI; and it is waited until each has executed it",
+  "vmid-pes":
+    "on every PE on which a VMID of the owner has run, told by an IPI; and it is waited until each has executed it",
+};
 
 const LOOPS: Readonly<Record<LoopOver, string>> = {
   page: "once for each 4 KiB page that was removed: ipa is its address",
@@ -233,6 +259,14 @@ function conditionSays(c: Condition): { readonly code: string; readonly says: st
         code: `${not}va-known`,
         says: `only where the hypervisor ${c.not ? "does not know" : "knows"} the guest's VA of every removed page`,
         otherwise: `where it does${c.not ? "" : " not"}`,
+      };
+    case "old":
+      return {
+        code: `${not}old`,
+        says: c.not
+          ? "only where the access flag of some removed entry was set"
+          : "only where the access flag of every removed entry was clear (its page was not used since)",
+        otherwise: `where it was${c.not ? " not" : ""}`,
       };
     case "pages":
       return {

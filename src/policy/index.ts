@@ -1,16 +1,26 @@
 /** Ways of flushing, as text that is parsed once: simulated, priced and proved from the same program, run at the same moments. */
 export { allocatorFlush } from "./allocator.js";
 export { explainPolicy } from "./explain.js";
+export { parseCode } from "./parse.js";
 export {
-  fallsBack,
   missingFeature,
   OCCASIONS,
   type Occasion,
   type Policy,
   parsePolicy,
   policyOn,
+  withoutCode,
 } from "./policy.js";
-export { Case, type Executor, levelOfLeaf, type Sequence, specialise } from "./program.js";
+export {
+  Case,
+  type Executor,
+  type LoopOver,
+  levelOfLeaf,
+  lineOfIpi,
+  type Pes,
+  type Sequence,
+  specialise,
+} from "./program.js";
 export { type Entry, Protocol, type RunCode, removal, runTogether } from "./protocol.js";
 export { Runner, type Unrolled, unroll } from "./runner.js";
 export { thresholdsOf, withThresholds } from "./thresholds.js";

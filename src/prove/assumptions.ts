@@ -90,7 +90,7 @@ export function assumptions({ fb }: Setting, without: readonly string[] = []): s
   return [
     ...told(without, ALL).map(({ text }) => text),
     fb
-      ? "HCR_EL2.FB = 1 and BSU = Inner Shareable, as Xen sets them: a guest's local TLBIs are broadcast, and its barriers reach as far (--no-fb shows what that is for)."
+      ? "HCR_EL2.FB = 1 and BSU = Inner Shareable, as Xen sets them: a guest's local TLBIs are broadcast, and its barriers reach as far (--no-fb shows what that is for); but for policies that say fb = false."
       : "HCR_EL2.FB = 0: a guest's local TLBIs stay local. Xen sets FB = 1.",
   ];
 }

@@ -4,7 +4,7 @@
  */
 import { CPU_PROFILES, type CpuProfile, ERRATUM_WORDS } from "../arch/index.js";
 import { InputError } from "../input/index.js";
-import { missingFeature, type Policy, specialise } from "../policy/index.js";
+import { missingFeature, OCCASIONS, type Policy, specialise, withoutCode } from "../policy/index.js";
 import { type Cpu, proverCpu } from "./cpu.js";
 import { type Decision, explore } from "./explore.js";
 import { parseLitmus } from "./litmus/index.js";
@@ -16,6 +16,7 @@ import {
   programOf,
   type Scenario,
   type Setting,
+  unknownIn,
   withoutOrigins,
 } from "./occasion/index.js";
 import { type Program, Unsupported } from "./program.js";
@@ -70,8 +71,12 @@ export interface Finding extends Omit<Decision, "remark"> {
 /** Names of all CPU profiles that there are: what "every CPU" stands for. */
 export const EVERY_CPU: readonly string[] = CPU_PROFILES.map(({ name }) => name);
 
-/** `unsound` also where break-before-make is violated; `not-applicable`: the policy requires what the CPU lacks; `unknown`: a bound was reached first. */
-export type Verdict = "sound" | "unsound" | "unknown" | "not-applicable";
+/**
+ * `unsound` also where break-before-make is violated; `not-applicable`: the policy requires what the CPU lacks;
+ * `not-stated`: it does not say what it executes on the occasion;
+ * `unknown`: a bound was reached first, or its code needs what the hypervisor does not know then.
+ */
+export type Verdict = "sound" | "unsound" | "unknown" | "not-applicable" | "not-stated";
 
 /** The verdict on a policy for an occasion on a CPU. */
 export interface SignOff {
@@ -84,7 +89,7 @@ export interface SignOff {
   readonly timelines: number;
   readonly states: number;
   readonly milliseconds: number;
-  /** why it is unknown or not applicable */
+  /** why it is unknown, not applicable or not stated */
   readonly reason?: string;
   /** scenarios in which the bad state is allowed */
   readonly unsound?: readonly string[];
@@ -127,11 +132,41 @@ function scenariosOf(policy: Policy, occasion: ProvedOccasion, cpu: CpuProfile, 
   return list;
 }
 
+/** The verdict where nothing need be decided. */
+function clearVerdict(
+  policy: Policy,
+  occasion: ProvedOccasion,
+  cpu: CpuProfile,
+): Pick<SignOff, "verdict" | "reason"> | undefined {
+  const missing = missingFeature(policy, cpu);
+  if (missing) return { verdict: "not-applicable", reason: `requires ${missing}, which the CPU does not have` };
+  const { of } = PROVED[occasion];
+  if (withoutCode(of) === "not stated" && !policy.own.includes(of))
+    return { verdict: "not-stated", reason: `does not say what it executes when ${OCCASIONS[of].when} ([${of}])` };
+  return undefined;
+}
+
+/** The scenarios; or that nothing is known, where the code needs what nobody knows on the occasion. */
+function scenariosFor(
+  policy: Policy,
+  occasion: ProvedOccasion,
+  cpu: CpuProfile,
+  { fb }: Setting,
+): readonly Unplaced[] | Pick<SignOff, "verdict" | "reason"> {
+  try {
+    return scenariosOf(policy, occasion, cpu, { fb: fb && policy.fb });
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { verdict: "unknown", reason: error.message };
+  }
+}
+
 /** A policy for an occasion on a CPU: what to decide, and then what follows. */
 export class Question {
   readonly tasks: readonly Task[];
   private readonly traced: readonly Scenario[];
-  private readonly missing: string | undefined;
+  /** without any scenario the verdict is clear */
+  private readonly clear: Pick<SignOff, "verdict" | "reason"> | undefined;
 
   constructor(
     readonly policy: Policy,
@@ -139,21 +174,26 @@ export class Question {
     readonly cpu: CpuProfile,
     setting: Setting,
   ) {
-    this.missing = missingFeature(policy, cpu);
+    const made = clearVerdict(policy, occasion, cpu) ?? scenariosFor(policy, occasion, cpu, setting);
+    this.clear = "verdict" in made ? made : undefined;
     const facts = proverCpu(cpu);
-    const own = this.missing ? [] : scenariosOf(policy, occasion, cpu, setting);
+    const own = "verdict" in made ? [] : made;
     this.tasks = own.map(({ name, scenario }) => ({ name, scenario, cpu: facts }));
     this.traced = own.map(({ traced }) => traced);
   }
 
-  /** The scenarios as litmus tests in the form of the isla tool, with the policy's lines in remarks. */
+  /**
+   * The scenarios as litmus tests in the form of the isla tool, with the policy's lines in remarks; without those in which the
+   * policy says that its code is unknown.
+   */
   texts(): readonly { readonly name: string; readonly text: string }[] {
-    return this.traced.map((scenario) => ({ name: scenario.name, text: litmusText(scenario) }));
+    const known = this.traced.filter((scenario) => unknownIn(scenario) === undefined);
+    return known.map((scenario) => ({ name: scenario.name, text: litmusText(scenario) }));
   }
 
   /** The verdict out of the findings of {@link tasks}, in their order; undefined = not decided, as one bad state is enough. */
   conclude(findings: readonly (Finding | undefined)[]): SignOff {
-    const { policy, occasion, cpu, missing } = this;
+    const { policy, occasion, cpu, clear } = this;
     const sum = (of: (finding: Finding) => number): number => findings.reduce((total, f) => total + (f ? of(f) : 0), 0);
     const bad = findings.flatMap((finding, i) => (finding?.verdict === "allowed" ? [i] : []));
     const open = findings.findIndex((finding) => finding?.verdict === "unknown" || finding?.verdict === "unsupported");
@@ -168,7 +208,7 @@ export class Question {
       policy: policy.name,
       occasion,
       cpu: cpu.name,
-      verdict: bad.length > 0 ? "unsound" : missing ? "not-applicable" : open >= 0 ? "unknown" : "sound",
+      verdict: bad.length > 0 ? "unsound" : open >= 0 ? "unknown" : "sound",
       scenarios: findings.filter((finding) => finding !== undefined).length,
       timelines: sum((f) => f.timelines),
       states: sum((f) => f.states),
@@ -187,11 +227,19 @@ export class Question {
         culprits: culpritsOf(witness),
       };
     }
-    if (missing) return { ...base, reason: `requires ${missing}, which the CPU does not have` };
-    if (open >= 0) return { ...base, reason: `${this.tasks[open]!.name}: ${findings[open]!.reason}` };
+    if (clear) return { ...base, ...clear };
+    if (open >= 0) return { ...base, reason: `${this.tasks[open]!.name}: ${this.reasonOf(open, findings[open]!)}` };
     return base;
   }
+
+  /** Why a scenario is not decided. */
+  private reasonOf(i: number, { reason = "" }: Finding): string {
+    const [, place] = /\/\/ (.*)$/.exec(unknownIn(this.traced[i]!) ?? "") ?? [];
+    return place === undefined ? reason : `${UNKNOWN} (${place})`;
+  }
 }
+
+const UNKNOWN = "what the policy executes there is unknown, as it says";
 
 /** Questions together: every different scenario is decided once, whoever asks for it. */
 export class Inquiry {
@@ -305,6 +353,8 @@ export function decideTask(task: Task, limits: Limits): Finding {
 }
 
 function decisionOn(task: Task, limits: Limits): Decision {
+  if (unknownIn(scenarioOf(task)) !== undefined)
+    return { verdict: "unsupported", reason: UNKNOWN, states: 0, timelines: 0 };
   try {
     return explore(taskProgram(task), { ...task.cpu, ...limits });
   } catch (error) {

@@ -292,6 +292,22 @@ export class MayCache {
     return walk.leaves(vaPage);
   }
 
+  /** Ids of the entries of any kind that walks for these contexts fill at a time out of memory alone, nothing being held. */
+  given(pe: number, contexts: readonly Context[], t: number): number[] {
+    const bits = nothingHeld();
+    for (const context of contexts)
+      for (const va of this.knowledge.changing.get(peKey(pe, context.regime)) ?? [])
+        this.walk(pe, context, t, bits, undefined, true).fill(va);
+    const list: number[] = [];
+    forEachHeld(bits, (entry) => list.push(entry));
+    return list;
+  }
+
+  /** The contexts that were live on a PE before the story. */
+  former(pe: number): readonly Context[] {
+    return this.formerLive[pe]!;
+  }
+
   /** The combined leaf entries that a walk at a time gives out of memory and of what the PE held before and holds still. */
   outOfHeld(pe: number, context: Context, vaPage: number, t: number): number[] {
     const bits = this.at(pe, t - 1).bits.slice();

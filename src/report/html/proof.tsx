@@ -10,8 +10,8 @@ import {
   lookedAt,
   onWhich,
   reasonsOf,
+  verdictMatrix,
   verdictRows,
-  verdictTable,
 } from "../proof-view.js";
 import { DataTable } from "./data-table.js";
 import { MadeFrom } from "./made-section.js";
@@ -116,8 +116,11 @@ function answersOf({ results, policies, cpus }: Proof): readonly string[] {
   const of = (name: string): readonly SignOff[] => results.filter(({ policy }) => policy === name);
   const named = (which: (own: readonly SignOff[]) => boolean): string[] =>
     policies.map(({ name }) => name).filter((name) => which(of(name)));
-  const sound = named((own) => own.every(({ verdict }) => verdict === "sound" || verdict === "not-applicable"));
+  const sound = named((own) =>
+    own.every(({ verdict }) => verdict === "sound" || verdict === "not-applicable" || verdict === "not-stated"),
+  );
   const unsound = named((own) => own.some(({ verdict }) => verdict === "unsound"));
+  const notStated = named((own) => own.some(({ verdict }) => verdict === "not-stated"));
   const open = named((own) => own.some(({ verdict }) => verdict === "unknown"));
   const which = onWhich(cpus.map(({ name }) => name)) === "every CPU" ? "every CPU" : `each of ${list(cpus.map(({ name }) => name))}`; // biome-ignore format: one row
   const unsoundFor = (name: string): string =>
@@ -127,6 +130,9 @@ function answersOf({ results, policies, cpus }: Proof): readonly string[] {
       ? [`Sound for every occasion that was asked for, on ${which} that can run it: ${list(sound)}.`]
       : []),
     ...(unsound.length > 0 ? [`Unsound: ${list(unsound.map(unsoundFor))}.`] : []),
+    ...(notStated.length > 0
+      ? [`Not stated in part, as the policy does not say what it executes then: ${list(notStated)}.`]
+      : []),
     ...(open.length > 0 ? [`Unknown in part, as a bound was reached: ${list(open)}.`] : []),
   ];
 }
@@ -142,7 +148,7 @@ function VerdictTable({ proof, failures }: { readonly proof: Proof; readonly fai
   };
   return (
     <DataTable
-      table={verdictTable(proof)}
+      table={verdictMatrix(proof)}
       caption="Policy, occasion and CPU; CPUs with the same verdicts share a row. Small: what was looked at on each of them. A dash: the policy cannot run there."
       kind="verdicts"
       href={story}

@@ -3,7 +3,7 @@ import {
   type CaptureResult,
   type CaptureScenario,
   megabytes,
-  type planSetup,
+  type SetupPlan,
   type StorePlaces,
 } from "../../capture/index.js";
 
@@ -85,7 +85,7 @@ function tlbisText(summary: Summary, width: number): string {
 
 /** What a set-up would fetch; `free`: bytes that its folder's file system has, where that is known. Ends before the question. */
 export const setupText = (
-  { files, bytes, folder, main, needs }: Awaited<ReturnType<typeof planSetup>>,
+  { files, bytes, folder, main, needs }: Omit<SetupPlan, "fetch">,
   free: number | undefined,
 ): string =>
   [

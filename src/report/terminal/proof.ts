@@ -61,7 +61,7 @@ function listingText(listing: Listing, width: number): string {
 
 function sumOf({ results }: Proof): string {
   const sum = (of: (r: SignOff) => number): number => results.reduce((total, r) => total + of(r), 0);
-  const verdicts = (["sound", "unsound", "unknown", "not-applicable"] as const)
+  const verdicts = (["sound", "unsound", "unknown", "not-applicable", "not-stated"] as const)
     .map((verdict) => [results.filter((r) => r.verdict === verdict).length, verdict] as const)
     .filter(([n]) => n > 0)
     .map(([n, verdict]) => `${count(n)} ${verdict.replace("-", " ")}`);
