@@ -13,6 +13,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   arch: [],
   input: [],
   files: ["input"],
+  cpu: ["arch", "input"],
   policy: ["arch", "input"],
   trace: ["arch", "input", "files"],
   xen: ["arch", "input", "policy", "trace"],
@@ -25,9 +26,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   import: ["arch", "input", "trace"],
   check: ["arch", "input", "trace"],
   prove: ["arch", "input", "policy"],
-  compare: ["arch", "input", "policy", "trace", "hypervisor", "host", "prove"],
-  builtin: ["input", "policy", "hypervisor", "host"],
-  catalog: ["arch", "input", "files", "policy", "hypervisor", "host", "prove", "builtin"],
+  compare: ["arch", "input", "policy", "trace", "hypervisor", "host", "prove", "builtin"],
+  builtin: ["arch", "input", "cpu", "policy", "hypervisor", "host"],
+  catalog: ["arch", "input", "files", "cpu", "policy", "hypervisor", "host", "prove", "builtin"],
   jobs: [
     "arch",
     "input",
@@ -46,7 +47,20 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "binary",
     "code",
   ],
-  report: ["arch", "input", "trace", "hypervisor", "host", "check", "compare", "prove", "capture", "stack", "jobs"],
+  report: [
+    "arch",
+    "input",
+    "trace",
+    "hypervisor",
+    "host",
+    "check",
+    "compare",
+    "prove",
+    "builtin",
+    "capture",
+    "stack",
+    "jobs",
+  ],
   cli: [
     "arch",
     "input",
@@ -82,7 +96,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "report",
   ],
   // The package's own door.
-  "index.ts": ["arch", "input", "policy", "hypervisor", "host", "prove", "compare", "builtin"],
+  "index.ts": ["arch", "input", "policy", "hypervisor", "host", "prove", "compare", "builtin", "cpu"],
 };
 /** Wings of the report: neither knows the other; what both show stands beside them. */
 const REPORT_WINGS = ["terminal", "html"];
@@ -118,6 +132,7 @@ const SIDE_DOORS = new Set([
 const PURE = [
   "arch",
   "input",
+  "cpu",
   "policy",
   "xen",
   "hypervisor",

@@ -60,7 +60,8 @@ before(() => {
 after(() => rmSync(folder, { recursive: true }));
 
 test("policies, hosts and scenarios", () => {
-  for (const shelf of ["policies", "hosts", "scenarios", "traces"]) held("listing", shelf);
+  for (const shelf of ["policies", "hosts", "cpus", "scenarios", "traces"]) held("listing", shelf);
+  held("cpu", "cpus", "neoverse-n1");
 });
 
 test("compare, with verdicts of each kind and without", () => {

@@ -4,9 +4,17 @@ export { type CaptureAsked, recordCapture } from "./capture.js";
 export { CaptureMeter } from "./capture-meter.js";
 export { priceCaptures } from "./captures.js";
 export { type Checked, checkTrace, type PricedFinding, priceOfTlbi } from "./check.js";
-export { type CodeAsked, type CodeOnTrial, type CodeWay, codeOnTrial, judgeCode, saveCode } from "./code.js";
+export {
+  type CodeAsked,
+  type CodeOnTrial,
+  type CodeWay,
+  codeOnTrial,
+  judgeCode,
+  saveCode,
+} from "./code.js";
 export { compareInThreads, comparingThreads } from "./compare.js";
 export { type Converted, convertLitmus, FORMS, type Form } from "./convert.js";
+export { cpusOf, errataOf, refuseOutside, supposedOf, supposing } from "./cpus.js";
 export { proveInThreads } from "./decide.js";
 export { importInto } from "./import.js";
 export { coverOf, type IntentOptions, intentOf, parseInstruction, parseXt, type TypedTlbi } from "./instruction.js";
@@ -19,7 +27,7 @@ export type { HostCosts } from "./nested.js";
 export { perfettoInto } from "./perfetto.js";
 export { type ProbeAsked, predictingHost, readProbe, runProbe } from "./probe.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
-export { cpusOf, occasionsOf, questionsOf } from "./questions.js";
+export { occasionsOf, questionsOf } from "./questions.js";
 export { readSide, readWithProgress } from "./read.js";
 export { saveScenarios } from "./save.js";
 export { openInBrowser, servePage } from "./serve.js";

@@ -3,6 +3,7 @@ export { allocatorFlush } from "./allocator.js";
 export { explainPolicy } from "./explain.js";
 export { parseCode } from "./parse.js";
 export {
+  lacking,
   missingFeature,
   OCCASIONS,
   type Occasion,
@@ -24,3 +25,4 @@ export {
 export { type Entry, Protocol, type RunCode, removal, runTogether } from "./protocol.js";
 export { Runner, type Unrolled, unroll } from "./runner.js";
 export { thresholdsOf, withThresholds } from "./thresholds.js";
+export { openOn, waysOf } from "./ways.js";

@@ -12,7 +12,7 @@ export { csv } from "./csv.js";
 export { differenceTable } from "./diff-view.js";
 export { foldedText } from "./folded.js";
 export { count } from "./format.js";
-export { compareJson, coverJson, explanationJson, litmusJson, signOffJson, tlbiListJson } from "./json.js";
+export { compareJson, coverJson, cpuJson, explanationJson, litmusJson, signOffJson, tlbiListJson } from "./json.js";
 export { isUnexpected, litmusTable, testTable } from "./litmus-view.js";
 export { markdown, markdownList, type Titled, titledMarkdown } from "./markdown.js";
 export { tableParquet } from "./parquet.js";

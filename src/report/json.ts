@@ -1,5 +1,14 @@
 /** What `--json` prints where it is not a value as it is found: these shapes are a contract, see docs/schema. */
-import { type AddressRange, type Cover, type Explanation, encodeTlbi, TLBI_OPS } from "../arch/index.js";
+import {
+  type AddressRange,
+  type Cover,
+  type CpuProfile,
+  type Explanation,
+  encodeTlbi,
+  FEATURES,
+  type Feature,
+  TLBI_OPS,
+} from "../arch/index.js";
 import type { CompareResult } from "../compare/index.js";
 import type { LitmusResult, Made } from "../jobs/index.js";
 import { type Executed, litmusAssumptions, type PolicyLine, type SignOff, type TracedStep } from "../prove/index.js";
@@ -35,6 +44,18 @@ export function coverJson({ range, tables, steps, ...rest }: Cover): object {
       ...{ name: step.op.name, word: hex(encodeTlbi(step.op, 0)), xt: hex(step.xt), range: bytes(step) },
     })),
     ...rest,
+  };
+}
+
+/** A CPU: each feature, whether it has it (null: unknown) and who says so; each erratum. */
+export function cpuJson(cpu: CpuProfile): object {
+  const { name, title, source, features, unknown, sources, bbmLevel, errata, symptoms } = cpu;
+  const feature = (of: Feature): object => ({
+    ...{ name: of, has: unknown.has(of) ? null : features.has(of), source: sources.get(of) ?? null },
+  });
+  return {
+    ...{ name, title, source, features: (Object.keys(FEATURES) as Feature[]).map(feature), bbmLevel },
+    ...{ errata, symptoms: [...symptoms] },
   };
 }
 
