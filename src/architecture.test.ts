@@ -26,7 +26,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   import: ["arch", "input", "trace"],
   check: ["arch", "input", "trace"],
   prove: ["arch", "input", "policy"],
-  compare: ["arch", "input", "policy", "trace", "hypervisor", "host", "prove", "builtin"],
+  compare: ["arch", "input", "policy", "trace", "hypervisor", "host", "prove"],
+  synth: ["arch", "input", "policy", "prove", "builtin"],
   builtin: ["arch", "input", "cpu", "policy", "hypervisor", "host"],
   catalog: ["arch", "input", "files", "cpu", "policy", "hypervisor", "host", "prove", "builtin"],
   jobs: [
@@ -40,6 +41,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "compare",
     "catalog",
     "prove",
+    "synth",
     "capture",
     "stack",
     "import",
@@ -72,6 +74,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "compare",
     "catalog",
     "prove",
+    "synth",
     "report",
     "capture",
     "stack",
@@ -140,6 +143,7 @@ const PURE = [
   "check",
   "compare",
   "prove",
+  "synth",
   "builtin",
   "index.ts",
 ];

@@ -23,12 +23,17 @@ export { type LiftedTrace, liftTraces, namesTrace, proveLifted, saveLifted } fro
 export { decideLitmus } from "./litmus.js";
 export type { LitmusResult } from "./litmus-worker.js";
 export { type Input, type Made, made, shellWord, version } from "./made.js";
+export { type MinimizeResult, minimizeInThreads, type Saving } from "./minimize.js";
 export type { HostCosts } from "./nested.js";
 export { perfettoInto } from "./perfetto.js";
 export { type ProbeAsked, predictingHost, readProbe, runProbe } from "./probe.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
 export { occasionsOf, questionsOf } from "./questions.js";
 export { readSide, readWithProgress } from "./read.js";
+export { resumed, resumeLines } from "./resume.js";
 export { saveScenarios } from "./save.js";
+export { scenarioOf } from "./scenarios.js";
 export { openInBrowser, servePage } from "./serve.js";
 export { simulateInto, simulateSide } from "./simulate.js";
+export { type Beside, type Done, lengthOn, type Priced, type Synthesis, synthesizeInThreads } from "./synthesize.js";
+export { type Bounds, userVerdicts } from "./verdicts.js";
