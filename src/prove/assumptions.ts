@@ -48,7 +48,7 @@ const ASSUMPTIONS = {
   },
   "one-domain": {
     words:
-      "TLBs are private to a PE (no two have CnP = 1 in a TTBR); all PEs are in one Inner Shareable domain; memory is Normal, cacheable and coherent, but for the XS attribute where MAIR_ELx is set.",
+      "TLBs are private to a PE (but for what CnP = 1 lets several share); all PEs are in one Inner Shareable domain; memory is Normal, cacheable and coherent, but for the XS attribute where MAIR_ELx is set.",
   },
   "software-updates": {
     words:
