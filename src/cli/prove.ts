@@ -2,7 +2,7 @@
 import { type Command, Option } from "commander";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
-import { InputError, visibleLine } from "../input/index.js";
+import { visibleLine } from "../input/index.js";
 import {
   cpusOf,
   FORMS,
@@ -10,14 +10,12 @@ import {
   interruptible,
   interruptibleInto,
   type LiftedTrace,
-  liftTraces,
   made,
   namesTrace,
   occasionsOf,
   proveInThreads,
-  proveLifted,
+  proveTraces,
   questionsOf,
-  saveLifted,
   saveScenarios,
 } from "../jobs/index.js";
 import {
@@ -102,12 +100,21 @@ export function register(program: Command): void {
 }
 
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {
-  const traces = names.filter(namesTrace);
-  if (traces.length > 0) return runTraces(traces, names, options);
-  const policies = loadAll("policies", names.length > 0 ? names : policyNames(), loadPolicy);
   const setting: Setting = { fb: options.fb };
-  const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
-  const limits = limitsOf(options);
+  const cpus = cpusOf(options.cpu);
+  const limits: Limits = {
+    maxStates: options.maxStates,
+    timeoutMs: options.timeout * 1000,
+    without: rulesWithout(options.without ?? []),
+  };
+  const assumed = { cpus, assumptions: assumptions(setting, options.without) };
+  if (names.some(namesTrace)) {
+    const { lifted, ...proved } = await proveTraces(names, { ...options, cpus, setting, limits });
+    for (const { trace, info } of lifted) noteUnchecked(trace, info);
+    return tell({ ...proved, ...assumed }, options, lifted);
+  }
+  const policies = loadAll("policies", names.length > 0 ? names : policyNames(), loadPolicy);
+  const occasions = occasionsOf(options.occasion);
   const { questions, results } = await interruptible((signal) =>
     proveInThreads(() => questionsOf(policies, cpus, occasions, setting), limits, signal),
   );
@@ -116,30 +123,7 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
     const refused = await interruptible(async () => saveScenarios(questions, into, options.to));
     if (refused.length > 0) say(`In ${options.to}'s form, ${refusedText(refused)}\n`);
   }
-  await tell({ results, policies, cpus, assumptions: assumptions(setting, options.without) }, options, []);
-}
-
-const limitsOf = (options: ProveOptions): Limits => ({
-  maxStates: options.maxStates,
-  timeoutMs: options.timeout * 1000,
-  without: rulesWithout(options.without ?? []),
-});
-
-/** Proves what traces executed. */
-async function runTraces(traces: readonly string[], names: readonly string[], options: ProveOptions): Promise<void> {
-  if (traces.length < names.length)
-    throw new InputError(
-      `traces and policies are proved apart: ${traces.join(", ")} beside ${names.find((name) => !traces.includes(name))}`,
-    );
-  const setting: Setting = { fb: options.fb };
-  const [cpus, occasions] = [cpusOf(options.cpu), occasionsOf(options.occasion)];
-  const lifted = await liftTraces(traces, options.partial === true);
-  for (const { trace, info } of lifted) noteUnchecked(trace, info);
-  if (options.save !== undefined) saveLifted(lifted, options.save);
-  const proved = await interruptible((signal) =>
-    proveLifted(lifted, (policies) => questionsOf(policies, cpus, occasions, setting), limitsOf(options), signal),
-  );
-  await tell({ ...proved, cpus, assumptions: assumptions(setting, options.without) }, options, lifted);
+  await tell({ results, policies, ...assumed }, options, []);
 }
 
 /** Prints what came out, and writes the report. */

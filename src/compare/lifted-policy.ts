@@ -49,11 +49,15 @@ export function policiesOf(
     const [main] = of(occasion);
     if (main !== undefined) first.add(main);
     if (isRevokes(of(occasion), revoke)) continue;
-    if (main !== undefined) sections.push(section(main, timing));
+    if (main !== undefined) {
+      // Of what is nothing a policy says nothing.
+      if (main.lines.length > 0 || withoutCode(occasion) !== "nothing") sections.push(section(main, timing));
+    }
     // Without batches there is no end of one.
     else if (occasion !== "batch-end") {
       unseen.push(occasion);
-      sections.push(unseenSection(occasion, timing));
+      // Of some a policy without code says so much.
+      if (withoutCode(occasion) !== "not stated") sections.push(unseenSection(occasion, timing));
     }
   }
   const all = [...first].flatMap(({ lines }) => lines);
