@@ -12,6 +12,7 @@ import { decideTask, Question } from "../dist/prove/index.js";
 import { readTrace } from "../dist/trace/file.js";
 import { EventBuffer, NdjsonTrace, Recorder } from "../dist/trace/index.js";
 import { simulate } from "../dist/xen/index.js";
+import { benchPage } from "./bench-page.mjs";
 
 const MAIN = new URL("../dist/cli/main.js", import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), "shootdown-bench-"));
@@ -218,6 +219,7 @@ try {
       `${seconds(priced.milliseconds)}, ${rate(total, priced.milliseconds)}, ${priced.megabytes}`,
     );
   }
+  await benchPage(line);
 } finally {
   rmSync(folder, { recursive: true });
 }

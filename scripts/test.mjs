@@ -30,6 +30,7 @@ const SLOW = [
   ...["agreement", "prove/herd/convert", "litmus-folder", "bounds", "metamorphic", "model-page"],
   ...["occasion/protocol", "occasion/scenario", "reductions", "sample", "sign-off"],
   ...["html/browser", "html/compare", "report/real", "report/verdict", "report/format", "report/proof"],
+  ...["web/browser", "web/works"],
   ...["trace/damage", "trace/duckdb", "trace/file", "trace/form", "parquet/hybrid", "trace/views"],
 ].map((name) => `/${name}.test.js`);
 

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
 import { Ajv2020, type AnySchemaObject } from "ajv/dist/2020.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -152,6 +153,13 @@ test("capture: what one has printed", () => {
   const { capture, setUp } = readJson(ROOT, "src", "testdata", "capture.json") as { capture: unknown; setUp: unknown };
   holds("capture", capture);
   holds("capture-setup", setUp);
+});
+
+test("probes, as they are shipped, and calibrate and diff of them", () => {
+  const shipped = join(ROOT, "probes", "linux-7.2.13-max-48.json.gz");
+  holds("probe", JSON.parse(gunzipSync(readFileSync(shipped)).toString()));
+  held("calibrate", "calibrate", shipped);
+  held("diff-probe", "diff", shipped, shipped, "--all");
 });
 
 test("each schema was held against an answer, and the contract's page names it", () => {

@@ -1,4 +1,13 @@
 /** What the Arm manual says, and nothing else (DDI 0487). */
+export {
+  type A64,
+  type A64Condition,
+  type Assignment,
+  type Comparison,
+  decodeA64,
+  type Formula,
+  type FormulaOp,
+} from "./a64.js";
 export { type Halves, halvesOf, hex, PAGE_SHIFT, pageHi, pageLo, pageOf, TWO32 } from "./address.js";
 export {
   BARRIERS,
@@ -45,6 +54,7 @@ export {
   type Stage2Geometry,
   stage2Geometry,
 } from "./geometry.js";
+export { GRANULES, type Granule } from "./granule.js";
 export { type Branch, decodeAtS12, decodeBranch, decodeMsr, decodeReadPar, endsInException } from "./instruction.js";
 export {
   addressOperand,
@@ -88,4 +98,4 @@ export {
   tlbiIndex,
   tlbiOp,
 } from "./tlbi.js";
-export { nameOtherWord } from "./word.js";
+export { decodeSysreg, nameOtherWord } from "./word.js";

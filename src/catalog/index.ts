@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import {
   builtInHost,
@@ -12,11 +13,11 @@ import { type Host, parseHost } from "../host/index.js";
 import { parseScenario, type Scenario } from "../hypervisor/index.js";
 import { InputError } from "../input/index.js";
 import { type Policy, parsePolicy } from "../policy/index.js";
+import { type Word, wordIn, wordsOf } from "./words.js";
 
 export { hostNames, policyNames, type Shelf, scenarioNames } from "../builtin/index.js";
 export { type LitmusFile, litmusFiles } from "./litmus.js";
 export { namesPolicy, traceNames, tracePath, traceViews } from "./traces.js";
-export { allWords, explainWord } from "./words.js";
 
 /** True when the user means a file: it has a slash, ends in .toml, or is "-" (standard input). */
 export const isPath = (name: string): boolean => name === "-" || name.includes("/") || name.endsWith(".toml");
@@ -80,3 +81,11 @@ export const loadScenario = (name: string): Scenario =>
   isPath(name)
     ? parseScenario(builtInText("scenarios", name), calledFile(name))
     : named("scenarios", name, builtInScenario);
+
+const glossary = (): string => readFileSync(new URL("../../docs/glossary.md", import.meta.url), "utf8");
+
+/** All words with their meanings. */
+export const allWords = (): Word[] => wordsOf(glossary());
+
+/** What a word means. Throws an InputError with the nearest words; `others` may be meant as well. */
+export const explainWord = (name: string, others: readonly string[]): Word[] => wordIn(glossary(), name, others);

@@ -45,7 +45,7 @@ export function register(program: Command): void {
     .description(
       "compare two traces, or policies by their simulation: what differs in what they do, by call path, and in what that costs",
     )
-    .argument("<before>", `${TRACE_ARGUMENT}; or a policy, built-in or a .toml file; or a probe's .json`)
+    .argument("<before>", `${TRACE_ARGUMENT}; or a policy, built-in or a .toml file; or a probe's .json or .json.gz`)
     .argument("<after>", "another one")
     .option(
       "--scenario <scenario>",

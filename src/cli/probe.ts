@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { checkCache } from "../capture/index.js";
 import { loadHost } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
-import { runProbe } from "../jobs/index.js";
+import { predictingHost, runProbe } from "../jobs/index.js";
 import { probeTable, probeText } from "../report/index.js";
 import {
   CPUS,
@@ -21,12 +21,16 @@ import { collect, numberUpTo } from "./options.js";
 import { outputWidth, print, printJson } from "./output.js";
 import { type SetUpOptions, setUp, setUpOptions } from "./set-up.js";
 
-interface Options extends FormOptions, SetUpOptions {
+/** What the host is asked to be. */
+export interface HostOptions {
   readonly hostKernel?: string;
   readonly paBits: string;
   readonly hostPages: "huge" | "small";
-  readonly pageSize: PageSize;
   readonly erratum: "on" | "off";
+}
+
+interface Options extends FormOptions, SetUpOptions, HostOptions {
+  readonly pageSize: PageSize;
   readonly cpu?: Cpu;
   readonly op?: readonly string[];
   readonly host?: string;
@@ -64,7 +68,7 @@ export const hostOptions = (): Option[] => [
     .default("48"),
   new Option("--host-pages <kind>", "the host's own pages behind the guest's memory")
     .choices(["huge", "small"])
-    .default("small"),
+    .default("huge"),
   new Option("--page-size <size>", "of the host's kernel").choices(PAGE_SIZES).default("4K"),
   new Option("--erratum <state>", "whether the CPU has the erratum that Linux repeats TLBIs for")
     .choices(["on", "off"])
@@ -84,13 +88,10 @@ async function run(options: Options): Promise<void> {
       hostPages: options.hostPages,
       ops: opsNamed(options.op),
     },
-    loadHost(options.host ?? PREDICTS[cpu]),
+    loadHost(options.host ?? predictingHost(cpu)),
   );
   if (options.output !== undefined) writeWhole(options.output, `${JSON.stringify(probe, null, 2)}\n`);
   if (printForm(options, { csv: () => probeTable(probe) })) return;
   if (options.json) printJson(probe);
   else print(probeText(probe, outputWidth()));
 }
-
-/** The host whose instruction counts are of a CPU model. */
-const PREDICTS: Readonly<Record<Cpu, string>> = { max: "kvm-nested-7.2", "neoverse-n2": "kvm-nested-7.2-n2" };

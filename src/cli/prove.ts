@@ -1,5 +1,6 @@
 /** `shootdown prove POLICY...`: is a way of flushing safe on every Arm CPU, and if not, how does it fail? */
 import { type Command, Option } from "commander";
+import type { CpuProfile } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
@@ -9,7 +10,6 @@ import {
   type Form,
   interruptible,
   interruptibleInto,
-  type LiftedTrace,
   made,
   namesTrace,
   occasionsOf,
@@ -41,8 +41,9 @@ import { type FormOptions, printForm, withForms } from "./forms.js";
 import { noteUnchecked, partialOption } from "./integrity.js";
 import { collect, expectOption, goesWith, loadAll, positive, withoutOption } from "./options.js";
 import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
+import { type CodeOptions, checkCode, proveCode, withCode } from "./prove-code.js";
 
-interface ProveOptions extends FormOptions {
+interface ProveOptions extends FormOptions, CodeOptions {
   readonly cpu?: readonly string[];
   readonly occasion?: readonly string[];
   readonly fb: boolean;
@@ -93,10 +94,23 @@ export function register(program: Command): void {
         .default(60)
         .argParser(positive),
     );
-  withForms(command, "a row for each verdict").action((policies: string[], options: ProveOptions, command: Command) => {
-    goesWith(command, ["to"], ["save"]);
-    return quietOnBrokenPipe(() => run(policies, options));
-  });
+  withForms(withCode(command), "a row for each verdict").action(
+    (policies: string[], options: ProveOptions, command: Command) => {
+      goesWith(command, ["to"], ["save"]);
+      checkCode(command, policies, options.code, options.occasion);
+      return quietOnBrokenPipe(() => run(policies, options));
+    },
+  );
+}
+
+/** What is proved, and what is told before it of where that comes from. */
+interface Proved {
+  readonly proof: Proof;
+  /** more members of the JSON form */
+  readonly json?: object;
+  show?(): void;
+  /** every story is told, whatever the options */
+  readonly stories?: true;
 }
 
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {
@@ -107,12 +121,27 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
     timeoutMs: options.timeout * 1000,
     without: rulesWithout(options.without ?? []),
   };
-  const assumed = { cpus, assumptions: assumptions(setting, options.without) };
-  if (names.some(namesTrace)) {
-    const { lifted, ...proved } = await proveTraces(names, { ...options, cpus, setting, limits });
-    for (const { trace, info } of lifted) noteUnchecked(trace, info);
-    return tell({ ...proved, ...assumed }, options, lifted);
-  }
+  const { code } = options;
+  const proved: Proved =
+    code !== undefined
+      ? await proveCode({ ...options, code }, cpus, setting, limits)
+      : names.some(namesTrace)
+        ? await fromTraces(names, options, cpus, setting, limits)
+        : await provePolicies(names, options, cpus, setting, limits);
+  const { report } = options;
+  if (report !== undefined)
+    await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proved.proof, made())));
+  printProof(proved, options);
+  if (options.expect !== undefined) expectSound(unexpected(proved.proof.results));
+}
+
+async function provePolicies(
+  names: readonly string[],
+  options: ProveOptions,
+  cpus: readonly CpuProfile[],
+  setting: Setting,
+  limits: Limits,
+): Promise<Proved> {
   const policies = loadAll("policies", names.length > 0 ? names : policyNames(), loadPolicy);
   const occasions = occasionsOf(options.occasion);
   const { questions, results } = await interruptible((signal) =>
@@ -123,28 +152,34 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
     const refused = await interruptible(async () => saveScenarios(questions, into, options.to));
     if (refused.length > 0) say(`In ${options.to}'s form, ${refusedText(refused)}\n`);
   }
-  await tell({ results, policies, ...assumed }, options, []);
+  return { proof: { results, policies, cpus, assumptions: assumptions(setting, options.without) } };
 }
 
-/** Prints what came out, and writes the report. */
-async function tell(proof: Proof, options: ProveOptions, lifted: readonly LiftedTrace[]): Promise<void> {
-  if (options.report !== undefined) {
-    const { report } = options;
-    await interruptibleInto(report, async () => writeWhole(report, await renderProofReport(proof, made())));
-  }
-  printProof(proof, options, lifted);
-  if (options.expect !== undefined) expectSound(unexpected(proof.results));
+/** Proves what traces executed. */
+async function fromTraces(
+  names: readonly string[],
+  options: ProveOptions,
+  cpus: readonly CpuProfile[],
+  setting: Setting,
+  limits: Limits,
+): Promise<Proved> {
+  const { lifted, ...proved } = await proveTraces(names, { ...options, cpus, setting, limits });
+  for (const { trace, info } of lifted) noteUnchecked(trace, info);
+  return {
+    proof: { ...proved, cpus, assumptions: assumptions(setting, options.without) },
+    json: { traces: lifted.map(liftedJson) },
+    show: () => print(lifted.map((one) => `${liftedText(one, outputWidth())}\n`).join("")),
+    stories: true,
+  };
 }
 
-function printProof(proof: Proof, options: ProveOptions, lifted: readonly LiftedTrace[]): void {
+function printProof({ proof, json, show, stories }: Proved, options: ProveOptions): void {
   const { results, policies, assumptions: assumed } = proof;
   if (printForm(options, proofForms(proof, made()))) return;
-  if (options.json) {
-    const traces = lifted.length > 0 ? { traces: lifted.map(liftedJson) } : {};
-    printJson({ ...traces, results: results.map(signOffJson), assumptions: assumed, made: made() });
-  } else {
-    const witness = options.witness === true || policies.length === 1 || lifted.length > 0;
-    print(lifted.map((one) => `${liftedText(one, outputWidth())}\n`).join(""));
+  if (options.json) printJson({ ...json, results: results.map(signOffJson), assumptions: assumed, made: made() });
+  else {
+    show?.();
+    const witness = options.witness === true || stories === true || policies.length === 1;
     print(proofText(proof, { width: outputWidth(), witness, made: made() }));
     if (options.report !== undefined) print(`\nThe report stands in ${visibleLine(options.report)}\n`);
   }

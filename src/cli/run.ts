@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { oneCommand } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
 import { INTERRUPTED, Interrupted, type Io, io, PROCESS, talkingTo, version } from "../jobs/index.js";
+import { register as calibrate } from "./calibrate.js";
 import { register as capture } from "./capture.js";
 import { register as check } from "./check.js";
 import { register as compare } from "./compare.js";
@@ -20,6 +21,7 @@ import { register as show } from "./show.js";
 import { register as simulate } from "./simulate.js";
 import { register as tlbi } from "./tlbi.js";
 import { register as traces } from "./traces.js";
+import { register as web } from "./web.js";
 
 /**
  * Runs one command, `words` without "shootdown"; resolves with its exit status: 1 for input that cannot be used, 2 for wrong
@@ -54,6 +56,7 @@ function program(): Command {
     simulate,
     capture,
     probe,
+    calibrate,
     check,
     price,
     show,
@@ -64,6 +67,7 @@ function program(): Command {
     explain,
     listings,
     traces,
+    web,
     completion,
   ])
     register(program);

@@ -53,7 +53,7 @@ function namedVas(instructions: readonly Lifted[]): { at(page: number): number; 
 
 /** A policy's instruction as a trace has it; undefined where the policy says that it is unknown. */
 export function liftedOf(x: Unrolled): Lifted | undefined {
-  if (x.kind === "unknown") return undefined;
+  if (x.kind === "unknown" || x.kind === "on") return undefined;
   if (x.kind === "tlbi") return { kind: "tlbi", op: x.op, ...halvesOf(x.operand) };
   return x.kind === "vttbr" ? { kind: "vttbr", vmid: x.vmid } : { kind: "barrier", barrier: x.barrier };
 }

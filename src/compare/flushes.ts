@@ -10,6 +10,8 @@
  *   "write-protected" or "permission-relaxed", with a flush in between or not: the type being the same, mem_access did it.
  * - a vCPU comes in where another one of its domain ran last ("switch"); or, where none did, that ran elsewhere ("vcpu-moved").
  * - Xen gives out a VMID or clears a root (p2m_alloc_vmid, ...), by call path.
+ * - not told apart are a vCPU's move to another pCPU, an error midway, a merge and a freed table: they are "switch", "revoke",
+ *   "split" and "revoke" here.
  * - in a hypercall that removed something, a second flush with nothing removed in between: the end of a batch.
  */
 import {

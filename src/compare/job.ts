@@ -108,6 +108,8 @@ function withoutVmidLoops(program: Sequence): Sequence {
   return program.flatMap((s): Sequence => {
     if (s.kind === "for" && s.over === "vmid") return withoutVmidLoops(s.body);
     if (s.kind === "if") return [{ ...s, body: withoutVmidLoops(s.body), otherwise: withoutVmidLoops(s.otherwise) }];
-    return s.kind === "for" || s.kind === "with-owner" ? [{ ...s, body: withoutVmidLoops(s.body) }] : [s];
+    return s.kind === "for" || s.kind === "with-owner" || s.kind === "on"
+      ? [{ ...s, body: withoutVmidLoops(s.body) }]
+      : [s];
   });
 }

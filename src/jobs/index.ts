@@ -1,8 +1,10 @@
 /** Work on behalf of commands: on all cores, with progress, and an end at Ctrl-C. Its worker files are loaded by its threads. */
+export { type Calibration, calibrate, type Measured, parseMeasured } from "./calibrate.js";
 export { type CaptureAsked, recordCapture } from "./capture.js";
 export { CaptureMeter } from "./capture-meter.js";
 export { priceCaptures } from "./captures.js";
 export { type Checked, checkTrace, type PricedFinding, priceOfTlbi } from "./check.js";
+export { type CodeAsked, type CodeOnTrial, type CodeWay, codeOnTrial, judgeCode, saveCode } from "./code.js";
 export { compareInThreads, comparingThreads } from "./compare.js";
 export { type Converted, convertLitmus, FORMS, type Form } from "./convert.js";
 export { proveInThreads } from "./decide.js";
@@ -13,10 +15,12 @@ export { type LiftedTrace, namesTrace, proveTraces } from "./lift.js";
 export { decideLitmus } from "./litmus.js";
 export type { LitmusResult } from "./litmus-worker.js";
 export { type Input, type Made, made, shellWord, version } from "./made.js";
+export type { HostCosts } from "./nested.js";
 export { perfettoInto } from "./perfetto.js";
-export { type ProbeAsked, readProbe, runProbe } from "./probe.js";
+export { type ProbeAsked, predictingHost, readProbe, runProbe } from "./probe.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
 export { cpusOf, occasionsOf, questionsOf } from "./questions.js";
 export { readSide, readWithProgress } from "./read.js";
 export { saveScenarios } from "./save.js";
+export { openInBrowser, servePage } from "./serve.js";
 export { simulateInto, simulateSide } from "./simulate.js";

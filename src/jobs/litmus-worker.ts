@@ -17,7 +17,7 @@ import {
 export interface LitmusJob {
   readonly file: string;
   readonly text: string;
-  readonly options: Cpu & Pick<Options, "maxStates" | "timeoutMs" | "without">;
+  readonly options: Cpu & Pick<Options, "maxStates" | "timeoutMs" | "without" | "moments">;
   /** all final states are wanted */
   readonly finals?: boolean;
 }

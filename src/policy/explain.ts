@@ -16,7 +16,7 @@ import {
   type TlbiOp,
 } from "../arch/index.js";
 import { OCCASIONS, type Occasion, type Policy, withoutCode } from "./policy.js";
-import type { Condition, LoopOver, Sequence, Statement } from "./program.js";
+import type { Condition, LoopOver, Pes, Sequence, Statement } from "./program.js";
 
 /** A line of the code as it is parsed: `depth` blocks stand around it; an `end` and an `else` may say nothing. */
 interface ExplainedLine {
@@ -101,6 +101,8 @@ class Explaining {
           s.body,
           pending,
         );
+      case "on":
+        return this.block(depth, `on ${s.pes}`, ON[s.pes], s.body, pending);
       case "for":
         return new Set([...pending, ...this.block(depth, `for ${s.over}`, LOOPS[s.over], s.body, pending)]);
       case "if":
@@ -126,6 +128,12 @@ class Explaining {
     return new Set([...held, ...not]);
   }
 }
+
+const ON: Readonly<Record<Pes, string>> = {
+  "every-pe": "on every PE, told by an IPI; and it is waited until each has executed it",
+  "vmid-pes":
+    "on every PE on which a VMID of the owner has run, told by an IPI; and it is waited until each has executed it",
+};
 
 const LOOPS: Readonly<Record<LoopOver, string>> = {
   page: "once for each 4 KiB page that was removed: ipa is its address",

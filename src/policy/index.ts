@@ -11,7 +11,16 @@ export {
   policyOn,
   withoutCode,
 } from "./policy.js";
-export { Case, type Executor, type LoopOver, levelOfLeaf, type Sequence, specialise } from "./program.js";
+export {
+  Case,
+  type Executor,
+  type LoopOver,
+  levelOfLeaf,
+  lineOfIpi,
+  type Pes,
+  type Sequence,
+  specialise,
+} from "./program.js";
 export { type Entry, Protocol, type RunCode, removal, runTogether } from "./protocol.js";
 export { Runner, type Unrolled, unroll } from "./runner.js";
 export { thresholdsOf, withThresholds } from "./thresholds.js";

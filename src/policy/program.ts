@@ -25,12 +25,30 @@ export type Statement =
     }
   | { readonly kind: "msr-vttbr"; readonly value: "owner" | "current"; readonly line: number }
   | { readonly kind: "with-owner"; readonly body: Sequence; readonly line: number }
+  | { readonly kind: "on"; readonly pes: Pes; readonly body: Sequence; readonly line: number }
   /** what is executed here nobody has said: who comes here cannot go on */
   | { readonly kind: "unknown"; readonly line: number }
   | { readonly kind: "for"; readonly over: LoopOver; readonly body: Sequence; readonly line: number }
   | { readonly kind: "if"; readonly condition: Condition; readonly body: Sequence; readonly otherwise: Sequence };
 
 export type Sequence = readonly Statement[];
+
+/** Who executes the body of an `on`, told by IPIs: every PE, or those on which a VMID of the owner has run. */
+export type Pes = "every-pe" | "vmid-pes";
+
+/** The line of the first `on` of a program; undefined where it has none. */
+export function lineOfIpi(program: Sequence): number | undefined {
+  for (const s of program) {
+    if (s.kind === "on") return s.line;
+    const bodies =
+      s.kind === "if" ? [s.body, s.otherwise] : s.kind === "for" || s.kind === "with-owner" ? [s.body] : [];
+    for (const body of bodies) {
+      const line = lineOfIpi(body);
+      if (line !== undefined) return line;
+    }
+  }
+  return undefined;
+}
 
 /** The concrete case that a program runs on. Mutable, so that a simulator reuses one. */
 export class Case {
@@ -119,6 +137,11 @@ export interface Executor {
   tlbi(op: number, operand: number, asid: number): void;
   /** VTTBR_EL2 := the table of the domain that this VMID belongs to */
   vttbr(vmid: number): void;
+  /**
+   * An IPI goes to these PEs, each executes the body, and it is waited for all of them; the executing PE executes it itself, if it
+   * is one of them. `body` executes it: as the PE does that executes now, or as one does on which a VMID is in force.
+   */
+  on(pes: Pes, body: (elsewhere?: number) => void): void;
   /** comes where the code is unknown; without it the runner throws an InputError there */
   unknown?(): void;
 }
@@ -140,6 +163,7 @@ export function specialise(program: Sequence, cpu: CpuProfile): Sequence {
       }
       case "for":
       case "with-owner":
+      case "on":
         return [{ ...s, body: specialise(s.body, cpu) }];
       case "tlbi":
         return [s.ttl && !cpu.features.has("FEAT_TTL") ? { ...s, ttl: false } : s];

@@ -19,6 +19,7 @@ import {
   type Condition,
   type Executor,
   type LoopOver,
+  type Pes,
   type Sequence,
   type Statement,
   specialise,
@@ -33,6 +34,8 @@ enum Do {
   vttbrOwner,
   vttbrCurrent,
   withOwner,
+  onEveryPe,
+  onVmidPes,
   unknown,
   choose,
   eachVmid,
@@ -92,6 +95,8 @@ function stepOf(s: Statement): Compiled {
       return step(s.value === "owner" ? Do.vttbrOwner : Do.vttbrCurrent, { line: s.line });
     case "with-owner":
       return step(Do.withOwner, { body: stepsOf(s.body), line: s.line });
+    case "on":
+      return step(s.pes === "every-pe" ? Do.onEveryPe : Do.onVmidPes, { body: stepsOf(s.body), line: s.line });
     case "unknown":
       return step(Do.unknown, { line: s.line });
     case "if":
@@ -173,6 +178,12 @@ export class Runner {
         case Do.withOwner:
           this.withOwner(s);
           break;
+        case Do.onEveryPe:
+        case Do.onVmidPes:
+          executor.on(s.does === Do.onEveryPe ? "every-pe" : "vmid-pes", (elsewhere) =>
+            elsewhere === undefined ? this.body(s.body) : this.elsewhere(s, elsewhere),
+          );
+          break;
         case Do.unknown:
           if (executor.unknown === undefined) throw InputError.at(this.file, s.line, UNKNOWN_CODE);
           executor.unknown();
@@ -213,6 +224,17 @@ export class Runner {
       this.vttbr(before);
       this.executor.barrier(ISB);
     }
+  }
+
+  /** The body as a PE executes it on which another VMID is in force. */
+  private elsewhere(s: Compiled, vmid: number): void {
+    const { on, held } = this;
+    const current = on.currentVmid;
+    on.currentVmid = vmid;
+    this.held = vmid;
+    this.body(s.body);
+    on.currentVmid = current;
+    this.held = held;
   }
 
   private holds(c: Condition): boolean {
@@ -277,14 +299,40 @@ type UnrolledKind =
   | { readonly kind: "barrier"; readonly barrier: number; readonly text: string }
   | { readonly kind: "tlbi"; readonly op: number; readonly operand: bigint; readonly text: string }
   | { readonly kind: "vttbr"; readonly vmid: number; readonly text: string }
+  /** IPIs to these PEs: what stands in `own` is executed here, if this is one of them, and in `elsewhere` by VMID in force */
+  | {
+      readonly kind: "on";
+      readonly pes: Pes;
+      readonly own: readonly Unrolled[];
+      readonly elsewhere: ReadonlyMap<number, readonly Unrolled[]>;
+      readonly text: string;
+    }
   | { readonly kind: "unknown"; readonly text: string };
 
 /**
  * The flat list of instructions that a program executes on a CPU in a concrete case. `looked`: pages of a range that single
  * operands are wanted for. What a loop does for these stands first; that it does the same for others behind them changes nothing.
+ * `vmids`: those that may be in force on other PEs that get IPIs.
  */
-export function unroll(program: Sequence, on: Case, cpu: CpuProfile, file = "policy", looked?: number): Unrolled[] {
-  const list: Unrolled[] = [];
+export function unroll(
+  program: Sequence,
+  on: Case,
+  cpu: CpuProfile,
+  file = "policy",
+  {
+    looked = Number.POSITIVE_INFINITY,
+    vmids = [],
+  }: { readonly looked?: number | undefined; readonly vmids?: readonly number[] } = {},
+): Unrolled[] {
+  let list: Unrolled[] = [];
+  const apart = (body: () => void): Unrolled[] => {
+    const around = list;
+    const own: Unrolled[] = [];
+    list = own;
+    body();
+    list = around;
+    return own;
+  };
   const runner: Runner = new Runner(
     specialise(program, cpu),
     {
@@ -299,10 +347,17 @@ export function unroll(program: Sequence, on: Case, cpu: CpuProfile, file = "pol
       },
       unknown: () => list.push({ kind: "unknown", text: "unknown", line: runner.line }),
       vttbr: (vmid) => list.push({ kind: "vttbr", vmid, text: `msr vttbr_el2, vmid ${vmid}`, line: runner.line }),
+      on(pes, body) {
+        const { line } = runner;
+        const own = apart(body);
+        const elsewhere = new Map(vmids.map((vmid) => [vmid, apart(() => body(vmid))]));
+        const inside = own.map(({ text }) => text).join("; ");
+        list.push({ kind: "on", pes, own, elsewhere, text: `on ${pes}: ${inside}`, line });
+      },
     },
     file,
   );
-  if (looked !== undefined) runner.looked = looked;
+  runner.looked = looked;
   runner.run(on);
   return list;
 }

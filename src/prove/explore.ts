@@ -7,7 +7,7 @@ import { type Compiled, compiled } from "./condition.js";
 import type { Cpu } from "./cpu.js";
 import { type Observed, type Program, Unsupported } from "./program.js";
 import { modelWithout, type Rule } from "./rules.js";
-import { type Step, tell } from "./story/index.js";
+import { type Moment, momentsOf, type Step, tell } from "./story/index.js";
 import {
   type Atom,
   type Candidate,
@@ -30,6 +30,8 @@ export interface Options extends Cpu {
   readonly without?: ReadonlySet<Rule>;
   /** false: explore what is thought to make no difference too, much slower; for the test that it makes none */
   readonly reductions?: boolean;
+  /** true: of an allowed final state also what PEs may hold at each time */
+  readonly moments?: boolean;
   /** the clock in milliseconds, for the time limit */
   readonly now?: () => number;
   /** when the time that is limited began, by that clock; default: now */
@@ -48,6 +50,8 @@ export interface Decision {
   readonly timelines: number;
   /** of an allowed final state: how it comes about, step by step in time */
   readonly witness?: readonly Step[];
+  /** where it was asked for: how things stand at each time of the witness, 0 being before anything happens */
+  readonly moments?: readonly Moment[];
   /** of an allowed final state that comes about only where break-before-make is violated: how, and what may come of it */
   readonly breach?: Breach;
   /** what besides may happen that is no final state of the program */
@@ -121,6 +125,7 @@ class Search {
   private readonly threads: ThreadRun[];
   private readonly condition: Compiled;
   private best: readonly Step[] | undefined;
+  private moments: readonly Moment[] | undefined;
   private bestScore = Number.POSITIVE_INFINITY;
   private satisfying = 0;
   private readonly violations: Violations;
@@ -150,7 +155,13 @@ class Search {
     this.condition = compiled(observed ? { kind: "true" } : program.final, program.threads.length, this.world.values);
     const { atoms } = this.condition;
     this.threads = program.threads.map((_, i) => this.threadRun(i, atoms[i]!));
-    this.violations = new Violations(this.world, this.threads, this.condition, (records) => this.score(records));
+    this.violations = new Violations(
+      this.world,
+      this.threads,
+      this.condition,
+      (records) => this.score(records),
+      options.moments ?? false,
+    );
   }
 
   private threadRun(i: number, atoms: readonly Atom[]): ThreadRun {
@@ -215,9 +226,11 @@ class Search {
     this.node([]);
     const { states } = this.world;
     const { timelines } = this;
-    if (this.best) return { verdict: "allowed", states, timelines, witness: this.best };
-    const { breach, witness } = this.violations;
-    if (breach) return { verdict: "allowed", states, timelines, witness: witness!, breach };
+    const { best, moments } = this;
+    if (best) return { verdict: "allowed", states, timelines, witness: best, ...(moments && { moments }) };
+    const { breach, witness, moments: held } = this.violations;
+    if (breach)
+      return { verdict: "allowed", states, timelines, witness: witness!, breach, ...(held && { moments: held }) };
     return {
       verdict: "forbidden",
       states,
@@ -335,6 +348,7 @@ class Search {
     if (score >= this.bestScore) return;
     this.bestScore = score;
     this.best = tell(this.world, records);
+    if (this.options.moments) this.moments = momentsOf(this.world);
   }
 
   /** Fewer events, fewer faults, and fewer old translations make a better story. */

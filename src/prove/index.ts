@@ -23,7 +23,7 @@ export {
   taskProgram,
   type Verdict,
 } from "./sign-off.js";
-export type { Executed } from "./story/index.js";
+export type { Executed, HeldEntry, Moment } from "./story/index.js";
 export { LimitReached } from "./thread/index.js";
 export type { Culprit, PolicyLine, TracedStep } from "./traced.js";
 export type { Breach } from "./violations.js";

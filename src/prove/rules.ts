@@ -26,6 +26,8 @@ export const RULES = {
   "address-match": "a TLBI by address applies to the entries of that address only (C5.5)",
   "break-before-make":
     "where a valid descriptor is changed without break-before-make, a PE may hold the old entry beside the new one, and an access takes a TLB conflict abort, or uses one of them or an amalgam of both (D8.17, K1.2.3)",
+  contiguous:
+    "of descriptors with the Contiguous bit a TLB may hold one entry for their whole group, out of any of them; a TLBI that names any address of the group removes it, and of the others' own entries none (D8.7.1)",
   "ttl-hint":
     "a TLBI with a hint (TTL, TG) of another granule or level than the entry's, or with a range not aligned to its hint, need not remove it (C5.5)",
   "last-level": "VAL*, IPAS2L*: only entries of the last level need go (C5.5)",
@@ -49,6 +51,7 @@ export const RULES = {
   cnp: "TTBRn_EL1.CnP = 1 lets a PE share entries with every PE that has it too (D8.16, D19): with one such PE it says nothing, several are unsupported",
   "stage1-off":
     "after SCTLR_ELx.M = 0 and a context synchronisation event no entry is used that was filled while stage 1 was on (D8.2)",
+  vhe: "with HCR_EL2.{E2H,TGE} = {1,1} the TLBIs of EL1's own (VMALLE1, VAE1, ASIDE1, ...) that EL2 executes are for EL2&0, and leave EL1&0 alone; IPAS2*, VMALLS12E1 and ALLE1 are for EL1&0 always (C5.5)",
   "out-of-context": "while a PE executes at EL2, it does not walk for EL1&0: that regime is out of context (D8.1)",
   "walks-end-at-traps": "a walk for EL1&0 that is under way when its PE comes to EL2 ends there: an assumption",
   "no-buffers": "nothing else translates for EL1&0 while its PE is at EL2, no profiling or trace buffer: an assumption",

@@ -16,6 +16,9 @@ const V3 = cpuProfile("neoverse-v3")!;
 const A72 = cpuProfile("cortex-a72")!;
 const OCCASIONS = Object.keys(PROVED) as ProvedOccasion[];
 
+/** No built-in policy says what it does then: Xen does neither. */
+const NOT_STATED: readonly ProvedOccasion[] = ["access-flag-cleared", "stage1-edited"];
+
 const known = new Map<string, SignOff>();
 function verdict(policy: Policy, occasion: ProvedOccasion, cpu: CpuProfile, setting = FB): SignOff {
   const key = JSON.stringify([policy, occasion, cpu.name, setting]);
@@ -53,8 +56,12 @@ for (const [name, why] of Object.entries(SOUND))
     for (const cpu of CPU_PROFILES)
       for (const occasion of OCCASIONS) {
         const found = verdict(builtinPolicy(name), occasion, cpu);
+        if (NOT_STATED.includes(occasion)) {
+          assert.equal(found.verdict, "not-stated");
+          continue;
+        }
         assert.equal(found.verdict, "sound", `${occasion} on ${cpu.name}: ${told(found)}`);
-        assert.ok(found.scenarios >= 6 && found.timelines > 0);
+        assert.ok(found.scenarios >= 2 && found.timelines > 0);
       }
   });
 

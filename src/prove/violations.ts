@@ -3,7 +3,7 @@
  * that should never be held together, so that what it does is CONSTRAINED UNPREDICTABLE (DDI 0487, D8.17, K1.2.3).
  */
 import type { Compiled } from "./condition.js";
-import { Breaches, type Step, tell } from "./story/index.js";
+import { Breaches, type Moment, momentsOf, type Step, tell } from "./story/index.js";
 import type { AmalgamTrail, Runs, ThreadRun, Trail, World } from "./thread/index.js";
 
 /** What a violation is, in words. */
@@ -44,12 +44,15 @@ export class Violations {
   private bestScore = Number.POSITIVE_INFINITY;
   witness: readonly Step[] | undefined;
   breach: Breach | undefined;
+  moments: readonly Moment[] | undefined;
 
   constructor(
     private readonly world: World,
     private readonly threads: readonly ThreadRun[],
     private readonly condition: Compiled,
     private readonly score: (records: readonly (readonly Trail[])[]) => number,
+    /** what PEs may hold at each time of the witness is wanted too */
+    private readonly wantsMoments: boolean,
   ) {}
 
   /** Could the condition hold over this timeline if whatever may come of accesses through amalgams came of them? */
@@ -84,6 +87,7 @@ export class Violations {
     this.bestScore = score;
     this.breach = breach;
     this.witness = tell(this.world, records);
+    if (this.wantsMoments) this.moments = momentsOf(this.world);
   }
 }
 

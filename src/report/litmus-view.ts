@@ -1,5 +1,4 @@
 /** Verdicts of litmus tests, arranged for reading: as a table, and added up. */
-import { basename } from "node:path";
 import type { LitmusResult } from "../jobs/index.js";
 import { verdictWord } from "../prove/index.js";
 import { type ColumnOf, type Table, tableOf } from "./table.js";
@@ -82,6 +81,6 @@ const TESTS: readonly ColumnOf<LitmusResult>[] = [
 
 /** A test's name, and its file's where that is another one: copies of a test often keep the name. */
 function titleOf({ name, file }: LitmusResult): string {
-  const stem = basename(file).replace(/(\.litmus)?\.toml$|\.litmus$/, "");
+  const stem = file.replace(/^.*\//, "").replace(/(\.litmus)?\.toml$|\.litmus$/, "");
   return stem === name ? name : `${name} (${stem})`;
 }

@@ -137,7 +137,7 @@ const WORDS: Readonly<Partial<Record<SignOff["verdict"], string>>> = {
 };
 
 /** A verdict in a table: a dash where the policy cannot run on the CPU. */
-const verdictWord = ({ verdict, breach }: Pick<SignOff, "verdict" | "breach">): string =>
+export const verdictWord = ({ verdict, breach }: Pick<SignOff, "verdict" | "breach">): string =>
   breach ? "BREAKS-BBM" : (WORDS[verdict] ?? verdict);
 
 const isEvery = (cpus: readonly string[]): boolean => EVERY_CPU.every((name) => cpus.includes(name));

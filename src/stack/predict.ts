@@ -40,8 +40,9 @@ export function singleOf({ op, operand, state }: Cell, host: Host, { paBits, pag
   };
 }
 
+/** `host`: as its file has it. */
 export function predict(cell: Cell, host: Host, setting: Setting): Predicted {
-  const { tlbi, instructions, leavesDropped } = priceTlbi(singleOf(cell, host, setting));
+  const { tlbi, instructions, leavesDropped } = priceTlbi(singleOf(cell, hostOn(host, setting), setting));
   const sorted = Object.entries(tlbi).sort(([a], [b]) => (a < b ? -1 : 1));
   return { tlbi: Object.fromEntries(sorted), instructions: Math.round(instructions), leavesDropped };
 }

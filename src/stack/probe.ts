@@ -89,7 +89,10 @@ export async function probe(
 }
 
 /** The kernel asked for, or Debian's newest of the page size that is released. */
-function kernelOf({ kernel, pageSize }: ProbeOptions, { kernels }: StackParts): string {
+export function kernelOf(
+  { kernel, pageSize }: Pick<ProbeOptions, "kernel" | "pageSize">,
+  { kernels }: StackParts,
+): string {
   if (kernel !== undefined) {
     readInput(kernel);
     return kernel;
@@ -183,13 +186,23 @@ function cellCount({ state }: Cell, tlbis: readonly Line[], refaults: readonly L
   const count = quietest(tlbis.map(countOf));
   if (tlbis.some((line) => line.undefined === 1)) return undefined;
   const mapped = state.shadow !== undefined && state.shadow !== "empty";
-  // Each repetition has as many refaults as any other: a cell's are those of one repetition.
+  // Each repetition has as many refaults as any other, one for each shadow. A fault that an interrupt of the host disturbs is
+  // taken twice: the repetition with the fewest faults is the undisturbed one.
   const share = refaults.length / tlbis.length;
-  const after = refaults.slice(-share).map(countOf);
-  const sum = (of: (count: Count) => number): number => after.reduce((total, one) => total + of(one), 0);
+  const all = refaults.map(countOf);
+  const [after] = tlbis
+    .map((_, i) => all.slice(i * share, (i + 1) * share))
+    .map((each) => ({
+      faults: sumOf(each, ({ faults }) => faults),
+      instructions: sumOf(each, ({ instructions }) => instructions),
+    }))
+    .sort((one, other) => one.faults - other.faults);
   return {
     ...count,
-    leavesDropped: mapped ? sum(({ faults }) => faults) : null,
-    refaultInstructions: mapped ? sum(({ instructions }) => instructions) : null,
+    leavesDropped: mapped ? after!.faults : null,
+    refaultInstructions: mapped ? after!.instructions : null,
   };
 }
+
+const sumOf = (counts: readonly Count[], of: (count: Count) => number): number =>
+  counts.reduce((total, one) => total + of(one), 0);

@@ -1,9 +1,11 @@
 /** The result of a probe as a value that JSON holds, read back from a file for `diff` and `calibrate`. */
 import * as v from "valibot";
-import type { Host } from "../host/index.js";
+import { tlbiOp } from "../arch/index.js";
+import type { countTlbi, Host } from "../host/index.js";
 import { InputError } from "../input/index.js";
+import { type Cell, STATES } from "./cells.js";
 import { CPUS, type HostMachine } from "./machine.js";
-import { differences, hostOn, predict, type Setting } from "./predict.js";
+import { differences, hostOn, predict, type Setting, singleOf } from "./predict.js";
 import type { ProbeCounts, ProbeOptions } from "./probe.js";
 import { ELEMENTARY } from "./probe-script.js";
 import { PAGE_SIZES } from "./setup.js";
@@ -58,7 +60,6 @@ export function probeResult(
   host: Host,
 ): ProbeResult {
   const setting = settingOf(machine, { pageSize, hostPages });
-  const on = hostOn(host, setting);
   return {
     probe: 1,
     kernel: counts.kernel,
@@ -69,7 +70,7 @@ export function probeResult(
     unknown: counts.missing.map((name) => `what is counted by calls of ${name}: this kernel has no such symbol`),
     elementary: counts.elementary,
     cells: counts.cells.map(({ cell, counted }) => {
-      const predicted = predict(cell, on, setting);
+      const predicted = predict(cell, host, setting);
       return {
         op: cell.op.name,
         operand: cell.operand.name,
@@ -103,4 +104,20 @@ export function parseProbe(text: string, file: string): ProbeResult {
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
   throw InputError.at(file, 0, `is no probe (${v.getDotPath(issue) ?? "the whole"}: ${issue.message})`);
+}
+
+/** A cell of a file as it was counted. An InputError where it has a state that no probe has. */
+export function probeCell({ op, operand, xt, state }: ProbeCell): Cell {
+  const found = STATES.find(({ name }) => name === state);
+  if (!found) throw new InputError(`a probe has the unknown state '${state}'`);
+  return { op: tlbiOp(op), operand: { name: operand, value: BigInt(xt) }, state: found };
+}
+
+/** Each cell of a probe as a TLBI that the model can count on a host. */
+export function probeSingles(
+  probe: ProbeResult,
+  host: Host,
+): { readonly cell: ProbeCell; readonly single: Parameters<typeof countTlbi>[0] }[] {
+  const on = hostOn(host, probe);
+  return probe.cells.map((cell) => ({ cell, single: singleOf(probeCell(cell), on, probe) }));
 }

@@ -7,26 +7,31 @@ import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { OTHER_VMID, ownerVmids, pcpu, type Setting, switchTo, vttbr } from "./domains.js";
 import { entryOf, policyLines, type Range } from "./flush.js";
+import { TAKES_IPIS } from "./ipi.js";
 import { ONE } from "./removal.js";
 import type { Pcpu, Scenario } from "./scenario.js";
-import { declare, type Item, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
+import { declare, type Item, maps, mayMap, neighbour, pagesOfTable, s1table, s2table, store } from "./tables.js";
 import { leaf, pte } from "./terms.js";
 import { assign, enter } from "./vmid.js";
 
-/** No VA is known where a domain is torn down. */
-const RANGE: Range = { ...ONE.range, va: undefined };
+/** What becomes of what the domain had: its page is written, or the page of its table. */
+type Reused = "page" | "table";
 
-/** x is at pa1 for the dead domain, at pa2 for the new one; what a table's page holds later leads to pa3. */
-const TABLES: readonly Item[] = [
+/** The page that the domain has, in its stage 2: x is there, or x is nowhere, and another page is in the same table. */
+const PAGE: Readonly<Record<Reused, "ipa1" | "ipa2">> = { page: "ipa1", table: "ipa2" };
+
+/** The domain has pa1; x is at pa2 for the new domain; what a table's page holds later leads to pa3. */
+const tables = (of: Reused): readonly Item[] => [
   declare("virtual", "x", "h", "l", "k"),
-  declare("intermediate", "ipa1"),
+  declare("intermediate", "ipa1", "ipa2"),
+  neighbour("ipa2", "ipa1"),
   declare("physical", "pa1", "pa2", "pa3", "pl", "pk"),
   s2table(
     "owner_stage2",
     "0x240000",
-    maps("ipa1", "pa1"),
-    mayMap("ipa1", "invalid"),
-    mayMap("ipa1", "pa3"),
+    maps(PAGE[of], "pa1"),
+    mayMap(PAGE[of], "invalid"),
+    ...(of === "table" ? [maps("ipa1", "invalid"), mayMap("ipa1", "pa3")] : []),
     s1table("owner_stage1", "0x2C0000", maps("x", "ipa1")),
   ),
   s2table("heir_stage2", "0x340000", maps("ipa1", "pa2"), s1table("heir_stage1", "0x380000", maps("x", "ipa1"))),
@@ -40,19 +45,19 @@ const TABLES: readonly Item[] = [
 ];
 
 /** The domain's one mapping goes, by relinquish_p2m_mapping(). */
-export function dieLines(policy: Policy, cpu: CpuProfile, on: Pcpu): string[] {
-  const flusher = { policy, cpu, ownerVmids: ownerVmids(policy), currentVmid: OTHER_VMID, vttbr, range: RANGE };
+export function dieLines(policy: Policy, cpu: CpuProfile, on: Pcpu, of: Reused = "page"): string[] {
+  // No VA is known where a domain is torn down.
+  const range: Range = { ...ONE.range, ipa: PAGE[of], va: undefined };
+  const flusher = { policy, cpu, ownerVmids: ownerVmids(policy), currentVmid: OTHER_VMID, vttbr, range };
   return policyLines(flusher, on, (protocol, lines) => {
-    const { gfn, pages, va, step, level } = entryOf(RANGE, 0, 1);
+    const { gfn, pages, va, step, level } = entryOf(range, 0, 1);
     protocol.beginDying();
-    lines.push(`STR ${on.number(0)},[${on.constant(pte(3, "ipa1", "owner_stage2"))}]`);
+    lines.push(`STR ${on.number(0)},[${on.constant(pte(3, PAGE[of], "owner_stage2"))}]`);
     protocol.removed(gfn, pages, va, step, level);
     protocol.unlocking();
   });
 }
 
-/** What becomes of what the domain had: its page is written, or the page of its table. */
-type Reused = "page" | "table";
 const reuse = (of: Reused, on: Pcpu): string =>
   of === "page"
     ? `STLR ${on.number(1)},[${on.constant("h")}]      // the page's next owner`
@@ -68,7 +73,7 @@ function samePcpu(policy: Policy, cpu: CpuProfile, setting: Setting, of: Reused)
   const on = pcpu("pCPU 0, the domain, Xen, the new domain", 1, ownerVmids(policy)[0]!, "owner_stage1", setting);
   on.hypervisor.push(
     ...switchTo(on, OTHER_VMID),
-    ...dieLines(policy, cpu, on),
+    ...dieLines(policy, cpu, on, of),
     reuse(of, on),
     ...assign(policy, cpu, on, false),
     ...enter(on),
@@ -78,7 +83,7 @@ function samePcpu(policy: Policy, cpu: CpuProfile, setting: Setting, of: Reused)
   return {
     name: `domain-dies.same-pcpu.${of}`,
     title: `a domain dies, its ${of} is used otherwise, its VMID given to a new domain, which reads on the pCPU where it ran`,
-    tables: TABLES,
+    tables: tables(of),
     pcpus: [on],
     bad: [{ pcpu: 0, register: result, value: 1 }],
     meaning: `the new domain ${WORDS[of]}`,
@@ -104,7 +109,7 @@ const leave = (on: Pcpu): string[] => ["DSB SY", `STLR ${on.number(1)},[${on.con
 
 function otherPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, of: Reused): Scenario {
   const { xen, gone } = toolstack(setting, (on) => [
-    ...dieLines(policy, cpu, on),
+    ...dieLines(policy, cpu, on, of),
     reuse(of, on),
     ...assign(policy, cpu, on, false),
     `STLR ${on.number(1)},[${on.constant("k")}]      // the new domain may run`,
@@ -113,12 +118,12 @@ function otherPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, of: Reused
   const on = pcpu("pCPU 1, the domain and then the new one", 1, owner, "owner_stage1", setting);
   const ready = on.result();
   const result = on.result();
-  on.hypervisor.push(...leave(on), `LDAR ${ready},[${on.constant("k")}]`, ...enter(on));
+  on.hypervisor.push(...leave(on), TAKES_IPIS, `LDAR ${ready},[${on.constant("k")}]`, ...enter(on));
   on.lines.push("HVC #0                // the last of the domain", `LDR ${result},[${on.constant("x")}]`);
   return {
     name: `domain-dies.other-pcpu.${of}`,
     title: `a domain dies, its ${of} is used otherwise, its VMID given to a new domain, which reads on pCPU 1, where it ran`,
-    tables: TABLES,
+    tables: tables(of),
     pcpus: [xen, on],
     bad: [
       { pcpu: 0, register: gone, value: 1 },
@@ -135,11 +140,11 @@ function lastWrite(policy: Policy, cpu: CpuProfile, setting: Setting): Scenario 
   const owner = ownerVmids(policy)[0]!;
   const on = pcpu("pCPU 1, the domain's last vCPU", 1, owner, "owner_stage1", setting);
   on.lines.push(`STR ${on.number(2)},[${on.constant("x")}]`, "HVC #0                // the last of the domain");
-  on.hypervisor.push(...leave(on));
+  on.hypervisor.push(...leave(on), TAKES_IPIS);
   return {
     name: "domain-dies.last-write",
     title: "a domain's last vCPU writes and leaves its pCPU; the domain dies, and its page goes to the next owner",
-    tables: TABLES,
+    tables: tables("page"),
     pcpus: [xen, on],
     bad: [
       { pcpu: 0, register: gone, value: 1 },

@@ -11,7 +11,7 @@ function thresholds(program: Sequence): number[] {
         ...thresholds(s.body),
         ...thresholds(s.otherwise),
       ];
-    return s.kind === "for" || s.kind === "with-owner" ? thresholds(s.body) : [];
+    return s.kind === "for" || s.kind === "with-owner" || s.kind === "on" ? thresholds(s.body) : [];
   });
 }
 
@@ -19,7 +19,7 @@ function thresholds(program: Sequence): number[] {
 export const asksForVa = (program: Sequence): boolean =>
   program.some((s) => {
     if (s.kind === "if") return s.condition.test === "va-known" || asksForVa(s.body) || asksForVa(s.otherwise);
-    return (s.kind === "for" || s.kind === "with-owner") && asksForVa(s.body);
+    return (s.kind === "for" || s.kind === "with-owner" || s.kind === "on") && asksForVa(s.body);
   });
 
 /** Extents of single pages above each page count that the code of these occasions tells apart. */

@@ -5,16 +5,18 @@ import {
   Case,
   type Entry,
   levelOfLeaf,
+  type Pes,
   type Policy,
   Protocol,
   type RunCode,
   type Unrolled,
   unroll,
 } from "../../policy/index.js";
-import { ASID } from "./domains.js";
+import { ASID, HEIR_VMID, OTHER_VMID } from "./domains.js";
+import { sends, waits } from "./ipi.js";
 import { originRemark } from "./origin.js";
 import type { Pcpu, Scenario } from "./scenario.js";
-import { pageOf, plus, type Term } from "./terms.js";
+import { pageOf, plus, type Term, termText } from "./terms.js";
 
 /** Page numbers that stand for page 0, and for the VA that the owner has for it, while a policy is unrolled. */
 const GFN = 2 ** 30;
@@ -79,21 +81,37 @@ export function policyLines(
     if (range !== undefined && on.base[0]! >= GFN + range.looked) return;
     on.currentVmid = flusher.currentVmid;
     const place = policy.places[occasion];
-    for (const one of unroll(policy.code[occasion], on, cpu, policy.file, range?.looked)) {
-      const remark = place ? originRemark({ policy: place.policy, occasion, line: one.line }) : "";
-      lines.push(...codeLine(one, flusher, pcpu).map((line) => line + remark));
-    }
+    const linesOn = (pcpu: Pcpu, list: readonly Unrolled[]): string[] =>
+      list.flatMap((one) => {
+        const remark = place ? originRemark({ policy: place.policy, occasion, line: one.line }) : "";
+        if (one.kind !== "on") return codeLine(one, flusher, pcpu).map((line) => line + remark);
+        const n = pcpu.sendIpi({ body: (other) => bodyOn(other, one) });
+        const own = isOne(pcpu, one.pes, flusher) ? linesOn(pcpu, one.own) : [];
+        return [sends(n) + remark, ...own, waits(n) + remark];
+      });
+    const bodyOn = (other: Pcpu, one: Extract<Unrolled, { kind: "on" }>): string[] | undefined =>
+      isOne(other, one.pes, flusher) ? linesOn(other, one.elsewhere.get(vmidIn(other, flusher))!) : undefined;
+    const vmids = [...flusher.ownerVmids, OTHER_VMID, HEIR_VMID];
+    lines.push(...linesOn(pcpu, unroll(policy.code[occasion], on, cpu, policy.file, { looked: range?.looked, vmids })));
   };
   drive(new Protocol([policy], { vmids: flusher.ownerVmids, asid: ASID }, run), lines);
   return lines;
 }
 
+/** The VMID in a pCPU's VTTBR_EL2 at the story's begin. */
+const vmidIn = ({ sysregs }: Pcpu, { ownerVmids, vttbr }: Flusher): number =>
+  [...ownerVmids, HEIR_VMID].find((vmid) => termText(vttbr(vmid)) === termText(sysregs.VTTBR_EL2!)) ?? OTHER_VMID;
+
+/** Whether a pCPU is one of those to which an IPI goes. */
+const isOne = (pcpu: Pcpu, pes: Pes, flusher: Flusher): boolean =>
+  pes === "every-pe" || flusher.ownerVmids.includes(vmidIn(pcpu, flusher));
+
 /** The page allocator's flush. */
 export const allocatorLines = (cpu: CpuProfile): string[] =>
-  unroll(allocatorFlush(true), new Case(), cpu).flatMap((one) => codeLine(one));
+  unroll(allocatorFlush(true), new Case(), cpu).flatMap((one) => (one.kind === "on" ? [] : codeLine(one)));
 
 /** An instruction's line; none for one about a single page that the story does not look at. */
-function codeLine(one: Unrolled, flusher?: Flusher, pcpu?: Pcpu): string[] {
+function codeLine(one: Exclude<Unrolled, { kind: "on" }>, flusher?: Flusher, pcpu?: Pcpu): string[] {
   if (one.kind === "unknown") return [UNKNOWN_LINE];
   if (one.kind === "barrier") return [one.text.toUpperCase()];
   if (one.kind === "vttbr") return [`MSR VTTBR_EL2,${pcpu!.constant(flusher!.vttbr(one.vmid))}`];

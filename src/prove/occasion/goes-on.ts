@@ -13,7 +13,6 @@ import { mergeLines } from "./merge.js";
 import { type Change, changeLines } from "./permissions.js";
 import { descriptorsOf, ONE, removeLines, TWO } from "./removal.js";
 import type { Pcpu, Scenario } from "./scenario.js";
-import { editLines } from "./stage1.js";
 import { freeLines } from "./table-freed.js";
 import { blocks, declare, type Item, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
 import { pte } from "./terms.js";
@@ -28,7 +27,7 @@ const BLOCK: Range = { ipa: "ipa1", va: "x", pages: 512, step: 512, looked: 1 };
 /** The owner's pages, and the caller's: z is at ipa3, which is another page in each stage 2; the caller's tables are in both. */
 function tables(about: About): Item[] {
   const level = about === "split" ? { level: 2 } : {};
-  const first = about === "split" ? blocks : declare;
+  const first = about === "split" || about === "block-merged" ? blocks : declare;
   return [
     first("virtual", "x"),
     declare("virtual", "z"),
@@ -81,9 +80,13 @@ function call(about: About, policy: Policy, cpu: CpuProfile, on: Pcpu): string[]
     case "table-freed":
       return freeLines(policy, cpu, OTHER_VMID, "full", on);
     case "block-merged":
-      return mergeLines(policy, cpu, OTHER_VMID, on);
+      return mergeLines(policy, cpu, OTHER_VMID, on, "pa1");
     case "stage1-edited":
-      return editLines(policy, cpu, OTHER_VMID, ONE, on);
+      return policyLines({ ...flusher, range: ONE.range }, on, (protocol) => {
+        const { gfn, pages, va } = entryOf(ONE.range, 0, 1);
+        protocol.changed("stage1-edited", gfn, pages, va);
+        protocol.unlocking();
+      });
     default:
       return changeLines({ policy, cpu, change: about, currentVmid: OTHER_VMID, extent: ONE, fields: {} }, on);
   }

@@ -7,6 +7,7 @@ import { diesScenarios } from "./dies.js";
 import type { Setting } from "./domains.js";
 import { failsScenarios } from "./fails.js";
 import { goesOn } from "./goes-on.js";
+import { withIpis } from "./ipi.js";
 import { mergeScenarios } from "./merge.js";
 import { movedScenarios } from "./moved.js";
 import { permissionRelaxedScenarios, writeProtectedScenarios } from "./permissions.js";
@@ -34,13 +35,20 @@ interface ProvedRow {
 /** The scenarios of a file, and those of what was current before and goes on. */
 const withCaller =
   (about: Parameters<typeof goesOn>[0], scenarios: ProvedRow["scenarios"]): ProvedRow["scenarios"] =>
-  (policy, cpu, setting) => [...scenarios(policy, cpu, setting), ...goesOn(about, policy, cpu, setting)];
+  (policy, cpu, setting) =>
+    [...scenarios(policy, cpu, setting), ...goesOn(about, policy, cpu, setting)].flatMap(withIpis);
+
+/** The scenarios of a file whose code is about what is current. */
+const alone =
+  (scenarios: ProvedRow["scenarios"]): ProvedRow["scenarios"] =>
+  (policy, cpu, setting) =>
+    scenarios(policy, cpu, setting).flatMap(withIpis);
 
 /** The occasions that are proved, each with its file. */
 export const PROVED = {
   revoke: { of: "revoke", scenarios: withCaller("revoke", revokeScenarios) },
   batch: { of: "batch-end", scenarios: withCaller("batch", batchScenarios) },
-  switch: { of: "switch", scenarios: switchScenarios },
+  switch: { of: "switch", scenarios: alone(switchScenarios) },
   split: { of: "split", scenarios: withCaller("split", splitScenarios) },
   "vmid-assigned": { of: "vmid-assigned", scenarios: withCaller("vmid-assigned", vmidScenarios) },
   "domain-dies": { of: "domain-dies", scenarios: withCaller("domain-dies", diesScenarios) },
@@ -54,7 +62,7 @@ export const PROVED = {
     scenarios: withCaller("access-flag-cleared", accessFlagScenarios),
   },
   "block-merged": { of: "block-merged", scenarios: withCaller("block-merged", mergeScenarios) },
-  "vcpu-moved": { of: "vcpu-moved", scenarios: movedScenarios },
+  "vcpu-moved": { of: "vcpu-moved", scenarios: alone(movedScenarios) },
   "stage1-edited": { of: "stage1-edited", scenarios: withCaller("stage1-edited", stage1Scenarios) },
   "fails-midway": { of: "fails-midway", scenarios: withCaller("fails-midway", failsScenarios) },
   "table-freed": { of: "table-freed", scenarios: withCaller("table-freed", tableFreedScenarios) },

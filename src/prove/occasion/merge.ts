@@ -42,8 +42,8 @@ const TABLES: readonly Item[] = [
   store("pa3", 1),
 ];
 
-/** Break, the policy's code, make. */
-export function mergeLines(policy: Policy, cpu: CpuProfile, currentVmid: number, on: Pcpu): string[] {
+/** Break, the policy's code, make: the block is `block`. */
+export function mergeLines(policy: Policy, cpu: CpuProfile, currentVmid: number, on: Pcpu, block = "pb"): string[] {
   const flusher = { policy, cpu, ownerVmids: ownerVmids(policy), currentVmid, vttbr, range: RANGE };
   const entry = on.constant(pte(2, "ipa1", "owner_stage2"));
   return [
@@ -52,7 +52,7 @@ export function mergeLines(policy: Policy, cpu: CpuProfile, currentVmid: number,
       const { gfn, pages, va, step } = tableOf(RANGE);
       protocol.merged(gfn, pages, va, step);
     }),
-    `STR ${on.constant(leaf(2, "pb", {}, 2))},[${entry}]      // make`,
+    `STR ${on.constant(leaf(2, block, {}, 2))},[${entry}]      // make`,
   ];
 }
 

@@ -117,13 +117,13 @@ function copied(
 
 /** Every scenario of write protection under a policy. */
 export function writeProtectedScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Scenario[] {
-  const extents = [ONE, TWO, ...longExtents(policy, codeOf(policy, "write-protected"))];
-  return extents.flatMap((extent) =>
-    (["other", "same"] as const).flatMap((place) =>
-      [true, false].map((current) => {
-        const page = pagesOf(extent).at(-1)!;
-        return copied(policy, cpu, setting, { extent, place, current, page });
-      }),
+  const long = longExtents(policy, codeOf(policy, "write-protected"));
+  return (["other", "same"] as const).flatMap((place) =>
+    [true, false].flatMap((current) =>
+      // Of several pages one story is enough for each place.
+      [ONE, ...(current === (place === "other") ? [TWO, ...long] : [])].map((extent) =>
+        copied(policy, cpu, setting, { extent, place, current, page: pagesOf(extent).at(-1)! }),
+      ),
     ),
   );
 }
@@ -233,8 +233,8 @@ function otherPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, extent: Ex
 /** Every scenario of relaxed permissions under a policy. */
 export function permissionRelaxedScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Scenario[] {
   const extents = [ONE, TWO, ...longExtents(policy, codeOf(policy, "permission-relaxed"))];
-  return extents.flatMap((extent) => [
-    samePcpu(policy, cpu, setting, extent),
-    ...[true, false].map((current) => otherPcpu(policy, cpu, setting, extent, current)),
-  ]);
+  return [
+    ...extents.map((extent) => samePcpu(policy, cpu, setting, extent)),
+    ...[true, false].map((current) => otherPcpu(policy, cpu, setting, ONE, current)),
+  ];
 }

@@ -49,7 +49,7 @@ function tables({ range }: Extent): Item[] {
 }
 
 /** Break, the policy's code, make: each page of the extent. */
-export function editLines(policy: Policy, cpu: CpuProfile, currentVmid: number, { range }: Extent, on: Pcpu): string[] {
+function editLines(policy: Policy, cpu: CpuProfile, currentVmid: number, { range }: Extent, on: Pcpu): string[] {
   const flusher = { policy, cpu, ownerVmids: ownerVmids(policy), currentVmid, vttbr, range };
   const entries = ["x", "y"].slice(0, range.looked).map((va) => on.constant(pte(3, va, "owner_stage1")));
   return [

@@ -3,6 +3,7 @@ import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { OTHER_VMID, pcpu, type Setting, ttbr, vttbr } from "./domains.js";
 import { policyLines } from "./flush.js";
+import { TAKES_IPIS } from "./ipi.js";
 import type { Pcpu, Scenario } from "./scenario.js";
 import { declare, type Item, maps, s1table, s2table, store } from "./tables.js";
 import { type Term, vttbrOf } from "./terms.js";
@@ -84,7 +85,12 @@ function otherPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, current: b
   const on = pcpu("pCPU 1, the former domain and then the new one", 1, VMID, "owner_stage1", setting);
   const ready = on.result();
   const result = on.result();
-  on.hypervisor.push(`STLR ${on.number(1)},[${on.constant("l")}]`, `LDAR ${ready},[${on.constant("k")}]`, ...enter(on));
+  on.hypervisor.push(
+    `STLR ${on.number(1)},[${on.constant("l")}]`,
+    TAKES_IPIS,
+    `LDAR ${ready},[${on.constant("k")}]`,
+    ...enter(on),
+  );
   on.lines.push("HVC #0                // the last of the former domain", `LDR ${result},[${on.constant("x")}]`);
   return {
     name: `vmid-assigned.other-pcpu.${current ? "current" : "not-current"}.read`,

@@ -2,6 +2,7 @@
 import { BARRIERS, completesTlbi } from "../../arch/index.js";
 import type { Rule } from "../rules.js";
 import type { AccessTrail, AmalgamTrail, Trail, World } from "../thread/index.js";
+import { EL10 } from "../tlb/index.js";
 import { BARRIER, CONFLICT, FAULT, LOADED, MISS, type Steps } from "./step.js";
 import type { Translations } from "./translations.js";
 import type { Words } from "./words.js";
@@ -74,7 +75,7 @@ export class Records {
   /** A TLBI that does not come to a PE which goes on using what it was meant to remove. */
   private missed(pe: number, record: Extract<Trail, { kind: "tlbi" }>): void {
     const invalidation = this.world.catalogue.invalidations[record.invalidation]!;
-    if (invalidation.op.regime === "EL2") return;
+    if (invalidation.regime !== EL10) return;
     this.records.forEach((list, other) => {
       if (record.targets.includes(other)) return;
       const uses = list.some(

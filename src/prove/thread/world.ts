@@ -1,4 +1,5 @@
 /** What the threads of one exploration share: values, cells, the timeline, what PEs may hold, and the CPU. */
+import { GRANULES } from "../../arch/index.js";
 import type { Cpu } from "../cpu.js";
 import { type Program, type Thread, type ThreadSysreg, Unsupported } from "../program.js";
 import type { Model } from "../rules.js";
@@ -6,7 +7,6 @@ import {
   Catalogue,
   Cells,
   type Context,
-  EL2,
   EL10,
   type Invalidation,
   type Knowledge,
@@ -20,6 +20,8 @@ import {
   EL10_REGISTERS,
   el2Context,
   el10Context,
+  hasE2h,
+  hasTge,
   refuseFields,
   sharesEntries,
   vmidOf,
@@ -98,7 +100,8 @@ export class World {
     readonly reduces = true,
   ) {
     this.cells = new Cells(program.memory, this.values, knowledge.cuts);
-    this.catalogue = new Catalogue(model);
+    const granule = GRANULES[program.granuleBits ?? 12];
+    this.catalogue = new Catalogue(model, granule.bits);
     this.ets2 = cpu.ets2 && model.ets2;
     const physical = !cpu.nTlbpa && model["physical-caches"];
     this.cache = new MayCache(
@@ -111,7 +114,9 @@ export class World {
       model,
       [...program.names.virtual.keys()].map((address) => address / 4096),
       reduces,
+      granule,
     );
+    if (program.memory.contiguous) knowledge.contiguous = true;
   }
 
   /** The EL1&0 context of the values of {@link EL10_PLACES}, which `id` gives as ids; in a list of its own. */
@@ -124,7 +129,7 @@ export class World {
   /** The EL2 context of the values of {@link EL2_PLACES}. */
   el2Context(id: (place: number) => number): readonly [Context] {
     return this.made(this.el2, EL2_PLACES, id, (ids) =>
-      el2Context((register) => this.values.big(ids[EL2_REGISTERS.indexOf(register)]!)),
+      el2Context(this.model, (register) => this.values.big(ids[EL2_REGISTERS.indexOf(register)]!)),
     );
   }
 
@@ -147,11 +152,21 @@ export class World {
 
   /** A PE has a value in a register. Throws {@link Unsupported} when that says what is not modelled. */
   takes(pe: number, register: string, value: bigint): void {
-    refuseFields(register, value);
+    refuseFields(register, value, this.program.granuleBits ?? 12, this.e2h(pe));
     if (!sharesEntries(register, value)) return;
     this.sharing.add(pe);
     if (this.sharing.size > 1 && this.model.cnp)
       throw new Unsupported(`${register}.CnP = 1 on several PEs, which share TLB entries`);
+  }
+
+  /** HCR_EL2.E2H of a PE, which no MSR changes here. */
+  e2h(pe: number): boolean {
+    return hasE2h(initialSysreg(this.program.threads[pe]!, "HCR_EL2"));
+  }
+
+  /** HCR_EL2.TGE, of a value as an id. */
+  tge(hcr: number): boolean {
+    return hasTge(this.values.big(hcr));
   }
 
   /** The slot of a memory location in the threads' states. */
@@ -199,11 +214,10 @@ export class World {
    * `only` is the one PE that a local TLBI reaches.
    */
   targets(invalidation: Invalidation, only: number | undefined): number[] {
-    const { op, vmid } = invalidation;
+    const { op, vmid, regime } = invalidation;
     const { cache, cpu } = this;
     const { knowledge } = cache;
-    const regime = op.regime === "EL2" ? EL2 : EL10;
-    const anyVmid = !op.matchesVmid;
+    const anyVmid = !op.matchesVmid || regime !== EL10;
     const list: number[] = [];
     for (let pe = 0; pe < this.program.threads.length; pe++) {
       if (only !== undefined && only !== pe) continue;

@@ -4,6 +4,7 @@
  * executions of all threads over that timeline.
  */
 
+import type { Granule } from "../../arch/index.js";
 import { Unsupported } from "../program.js";
 import type { Model } from "../rules.js";
 import type { Cells } from "./cells.js";
@@ -58,9 +59,21 @@ export class MayCache {
     private readonly model: Model,
     named: readonly number[],
     reduces: boolean,
+    granule: Granule,
   ) {
     const walks = this.walks.bind(this);
-    this.descriptors = new Descriptors(timeline, cells, values, catalogue, knowledge, physicalCaches, walks);
+    const groups = this.model.contiguous;
+    this.descriptors = new Descriptors(
+      timeline,
+      cells,
+      values,
+      catalogue,
+      knowledge,
+      physicalCaches,
+      granule,
+      groups,
+      walks,
+    );
     this.constants = new Constants(this.descriptors, cells, catalogue, knowledge, named, reduces);
   }
 
@@ -165,7 +178,20 @@ export class MayCache {
     const { descriptors, constants, catalogue } = this;
     const anyAsid = !this.model["asid-match"];
     const anyStage1 = !this.model["stage1-off"];
-    return new Walk(descriptors, constants, catalogue, pe, context, t, bits, hidden, memoryOnly, anyAsid, anyStage1);
+    return new Walk(
+      descriptors,
+      this.knowledge,
+      constants,
+      catalogue,
+      pe,
+      context,
+      t,
+      bits,
+      hidden,
+      memoryOnly,
+      anyAsid,
+      anyStage1,
+    );
   }
 
   /** Adds every entry that walks for the contexts may fill, until nothing is new. */
@@ -197,7 +223,7 @@ export class MayCache {
   private conflict(entries: readonly number[], t: number): Conflict | undefined {
     if (entries.length < 2) return undefined;
     const written = this.descriptors.replaced(t);
-    return written === 0 ? undefined : conflictAmong(this.catalogue, entries, t, written);
+    return written === 0 && !this.knowledge.contiguous ? undefined : conflictAmong(this.catalogue, entries, t, written);
   }
 
   /** The access flags that walks of the PE for its live contexts may set at a time, be it ahead of any access. */
@@ -216,6 +242,22 @@ export class MayCache {
     const walk = this.walk(pe, context, t, nothingHeld(), undefined, true);
     walk.fill(vaPage);
     return walk.leaves(vaPage);
+  }
+
+  /** Ids of the entries of any kind that walks for these contexts fill at a time out of memory alone, nothing being held. */
+  given(pe: number, contexts: readonly Context[], t: number): number[] {
+    const bits = nothingHeld();
+    for (const context of contexts)
+      for (const va of this.knowledge.changing.get(peKey(pe, context.regime)) ?? [])
+        this.walk(pe, context, t, bits, undefined, true).fill(va);
+    const list: number[] = [];
+    forEachHeld(bits, (entry) => list.push(entry));
+    return list;
+  }
+
+  /** The contexts that were live on a PE before the story. */
+  former(pe: number): readonly Context[] {
+    return this.formerLive[pe]!;
   }
 
   /** The combined leaf entries that a walk at a time gives out of memory and of what the PE held before and holds still. */

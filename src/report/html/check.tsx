@@ -51,7 +51,8 @@ function Report({ checked, command }: { readonly checked: readonly Checked[]; re
   );
 }
 
-function Trial({ checked, id }: { readonly checked: Checked; readonly id: string }) {
+/** What was found of a trace. */
+export function Trial({ checked, id }: { readonly checked: Checked; readonly id: string }) {
   const { trace, findings, unknown, warnings } = checked;
   return (
     <section id={id}>
