@@ -30,6 +30,19 @@ import { type EventBuffer, Kind, type Names, type TraceSink } from "../trace/ind
 import { type Flush, keyOf, type Lifted, type Removed, reduced } from "./flush.js";
 import { P2mPlaces } from "./p2m-places.js";
 
+/** Occasions that are told apart here; what happens on others counts as one of these (a table that is freed as a removal). */
+export const TOLD: readonly Occasion[] = [
+  "revoke",
+  "switch",
+  "split",
+  "vmid-assigned",
+  "batch-end",
+  "domain-dies",
+  "write-protected",
+  "permission-relaxed",
+  "vcpu-moved",
+];
+
 /** TLBIs of the EL1&0 regime on no occasion that a policy has. */
 export interface OtherFlush {
   readonly op: string;
