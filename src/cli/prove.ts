@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import type { CpuProfile } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
-import { visibleLine } from "../input/index.js";
+import { InputError, visibleLine } from "../input/index.js";
 import {
   cpusOf,
   errataOf,
