@@ -134,10 +134,27 @@ test("verdicts come in the order asked for, policy by policy (a list with commas
   );
 });
 
+test("a CPU may be a file, an erratum is asked for by number, and what is unknown is said aloud", async () => {
+  writeFileSync(
+    join(folder, "cpu.toml"),
+    'name = "board"\ntitle = "t"\nsource = "s"\nbase = "cortex-a72"\n[features]\nFEAT_nTLBPA = { has = false }\n',
+  );
+  const on = ["--cpu", "cpu.toml", "--occasion", "switch"];
+  const { out } = await prove("xen-today", ...on, "--erratum", "1542418");
+  assert.match(out, /xen-today +unknown +board/);
+  assert.match(out, /Erratum 1542418 \(Arm; Cortex-A77\)[\s\S]*Not known of\s+board:\s+asked as if it had it\./);
+  assert.match(out, /erratum 1542418 is outside of\s+the model:\s+it is about\s+instruction fetch/);
+  const known = await prove("xen-today", "--cpu", "neoverse-v2", "--occasion", "switch", "--erratum", "cve-2025-10263");
+  assert.doesNotMatch(known.out, /Not known of/);
+  assert.deepEqual((await json("series-v1", ...on)).results[0]!.bothWays, ["FEAT_nTLBPA"]);
+  assert.match((await prove("series-v1", ...on)).out, /series-v1 asks for FEAT_nTLBPA, which is unknown of board/);
+});
+
 test("unknown names are refused in one sentence that says what was expected", async () => {
   for (const [args, message] of [
     [["nobody"], /^shootdown: .*nobody.*\n$/],
-    [["xen-today", "--cpu", "z80"], /^shootdown: --cpu: unknown profile 'z80', expected cortex-a72, .*\n$/],
+    [["xen-today", "--cpu", "z80"], /^shootdown: no CPU is named 'z80': expected cortex-a72, .*\n$/],
+    [["xen-today", "--erratum", "1"], /^shootdown: --erratum: no erratum '1' is known, expected CVE-2025-10263, .*\n$/],
     [["xen-today", "--occasion", "lunch"], /^shootdown: --occasion: unknown occasion 'lunch', expected revoke, .*\n$/],
   ] as const) {
     const { status, out, err } = await prove(...args);

@@ -185,14 +185,18 @@ export function parsePolicy(text: string, file: string, base: (name: string, lin
 /** The policy's code as one CPU runs it; throws an InputError when the CPU lacks a feature that the policy requires. */
 export function policyOn(policy: Policy, cpu: CpuProfile): Policy {
   const missing = missingFeature(policy, cpu);
-  if (missing) throw new InputError(`policy ${policy.name} requires ${missing}, which ${cpu.name} does not have`);
+  if (missing) throw new InputError(`policy ${policy.name} requires ${missing}, ${lacking(missing, cpu)}`);
   const code = Object.fromEntries(
     Object.entries(policy.code).map(([name, program]) => [name, specialise(program, cpu)]),
   ) as Record<Occasion, Sequence>;
   return { ...policy, code };
 }
 
-/** The first feature that the policy requires and the CPU lacks, if any. */
+/** In what way a CPU lacks a feature, as a part of a sentence. */
+export const lacking = (feature: Feature, { name, unknown }: CpuProfile): string =>
+  unknown.has(feature) ? `and whether ${name} has it is unknown` : `which ${name} does not have`;
+
+/** The first feature that the policy requires and the CPU is not known to have, if any. */
 export function missingFeature(policy: Policy, cpu: CpuProfile): Feature | undefined {
   return policy.requires.find((feature) => !cpu.features.has(feature));
 }

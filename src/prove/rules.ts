@@ -1,10 +1,10 @@
 /** What the model holds of the architecture, rule by rule. */
-import type { Erratum } from "../arch/index.js";
+import type { Symptom } from "../arch/index.js";
 
 /**
  * The rules of the model, each with the place in the manual that it restates. A story cites them; the mutation test drops
  * them one by one and wants a litmus test to notice.
- * What an erratum lets a CPU do is a rule of its name.
+ * What an erratum lets a CPU do is a rule of its symptom's name.
  */
 export const RULES = {
   "speculative-fill":
@@ -72,6 +72,8 @@ export const RULES = {
   xs: "neither a TLBI with nXS nor a DSB with nXS waits for accesses of memory with the XS attribute, such as Device memory (FEAT_XS, C5.5, B2.3)",
   "repeat-tlbi":
     "CVE-2025-10263: a broadcast TLBI and its DSB may complete before another PE's writes through the entry are observed; one more broadcast TLBI and DSB wait for them",
+  "repeat-tlbi-reads":
+    "errata 1286807, 2441007, 2441009: a broadcast TLBI and its DSB may complete before another PE's reads through the entry are observed; one more broadcast TLBI and DSB wait for them",
   "hardware-flag":
     "with TCR_EL1.HA = 1 hardware sets the access flag of a valid leaf descriptor, perhaps ahead of any access, and there is no Access flag fault (FEAT_HAFDBS, D8.5)",
   "hardware-dirty":
@@ -82,7 +84,7 @@ export const RULES = {
   "dirty-decided":
     "no update of the dirty state comes before the branches and addresses before it are decided (B2.3, D8.5)",
   permissions: "an access needs the permission of both stages (D8.4)",
-} as const satisfies Record<string, string> & Record<Erratum, string>;
+} as const satisfies Record<string, string> & Record<Symptom, string>;
 
 export type Rule = keyof typeof RULES;
 

@@ -4,16 +4,19 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CPU_PROFILES, type CpuProfile, cpuProfile } from "../arch/index.js";
+import type { CpuProfile } from "../arch/index.js";
+import { builtInCpu, usualCpus } from "../builtin/index.js";
 import { type Policy, parsePolicy } from "../policy/index.js";
 import { decideTask, Inquiry, PROVED, type ProvedOccasion, Question, type SignOff, signOff } from "./index.js";
 import { builtinPolicy, builtinPolicyText } from "./policies.fixture.js";
 
+const CPUS = usualCpus().map(builtInCpu);
+
 const LIMITS = { maxStates: 1_000_000, timeoutMs: 0 };
 const FB = { fb: true };
-const V2 = cpuProfile("neoverse-v2")!;
-const V3 = cpuProfile("neoverse-v3")!;
-const A72 = cpuProfile("cortex-a72")!;
+const V2 = builtInCpu("neoverse-v2");
+const V3 = builtInCpu("neoverse-v3");
+const A72 = builtInCpu("cortex-a72");
 const OCCASIONS = Object.keys(PROVED) as ProvedOccasion[];
 
 /** No built-in policy says what it does then: Xen does neither. */
@@ -53,7 +56,7 @@ const SOUND: Readonly<Record<string, string>> = {
 
 for (const [name, why] of Object.entries(SOUND))
   test(`${name} is sound for every occasion on every CPU: ${why}`, () => {
-    for (const cpu of CPU_PROFILES)
+    for (const cpu of CPUS)
       for (const occasion of OCCASIONS) {
         const found = verdict(builtinPolicy(name), occasion, cpu);
         if (NOT_STATED.includes(occasion)) {
@@ -134,8 +137,7 @@ test("without the repeated TLBI, kvm-ipa lets a write land late on a CPU with CV
 });
 
 test("the repeat is about broadcast TLBIs: without it the local flush at the switch is sound everywhere", () => {
-  for (const cpu of CPU_PROFILES)
-    assert.equal(verdict(builtinPolicy("switch-vmalle1"), "switch", cpu).verdict, "sound");
+  for (const cpu of CPUS) assert.equal(verdict(builtinPolicy("switch-vmalle1"), "switch", cpu).verdict, "sound");
 });
 
 test("kvm-ipa without the DSB ISH in the middle: the stage-1 flush may overtake the stage-2 one", () => {

@@ -210,7 +210,8 @@ export class World {
 
   /**
    * PEs (threads) at which the arrival of an invalidation can change anything: where entries that it removes may be, and, on a
-   * CPU with the erratum, where writes through entries that some broadcast removes may wait for a broadcast of any kind.
+   * CPU that is late with writes or reads, where those through entries that some broadcast removes may wait for a broadcast of
+   * any kind.
    * `only` is the one PE that a local TLBI reaches.
    */
   targets(invalidation: Invalidation, only: number | undefined): number[] {
@@ -218,6 +219,7 @@ export class World {
     const { cache, cpu } = this;
     const { knowledge } = cache;
     const anyVmid = !op.matchesVmid || regime !== EL10;
+    const { "repeat-tlbi": writesLate, "repeat-tlbi-reads": readsLate } = cpu.symptoms;
     const list: number[] = [];
     for (let pe = 0; pe < this.program.threads.length; pe++) {
       if (only !== undefined && only !== pe) continue;
@@ -226,9 +228,9 @@ export class World {
         continue;
       }
       const removes = cache.knowledge.matters(pe, regime) && (anyVmid || knowledge.has(peKey(pe, regime), vmid));
-      if (removes && only === undefined && cpu.errata["repeat-tlbi"]) cache.knowledge.strikes(pe);
-      const waits =
-        cpu.errata["repeat-tlbi"] && only === undefined && knowledge.writers.has(pe) && knowledge.struck.has(pe);
+      if (removes && only === undefined && (writesLate || readsLate)) cache.knowledge.strikes(pe);
+      const accesses = (writesLate && knowledge.writers.has(pe)) || (readsLate && knowledge.readers.has(pe));
+      const waits = accesses && only === undefined && knowledge.struck.has(pe);
       if (removes || waits) list.push(pe);
     }
     return list;

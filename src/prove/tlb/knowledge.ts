@@ -39,6 +39,9 @@ export class Knowledge {
   /** PEs that write through translations of EL1&0 that can change */
   readonly writers = new Set<number>();
 
+  /** PEs that read through such translations, on a CPU whose reads may be late */
+  readonly readers = new Set<number>();
+
   /** PEs that a broadcast TLBI reaches which may remove entries there */
   readonly struck = new Set<number>();
 
@@ -84,6 +87,13 @@ export class Knowledge {
   strikes(pe: number): void {
     if (this.struck.has(pe)) return;
     this.struck.add(pe);
+    throw LEARNED;
+  }
+
+  /** The PE reads through a translation that can change; throws {@link Learned} when that is new. */
+  readsThrough(pe: number): void {
+    if (this.readers.has(pe)) return;
+    this.readers.add(pe);
     throw LEARNED;
   }
 
