@@ -1,6 +1,6 @@
 // How fast the page is, in a browser on this machine: rows of `npm run bench`; alone: node scripts/bench-page.mjs.
 import { pathToFileURL } from "node:url";
-import { missing, withPage } from "./page.mjs";
+import { missing, until, withPage } from "./page.mjs";
 
 const CAPTURE = new URL("../traces/xen-4.20-create-small.parquet", import.meta.url).pathname;
 const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(2)} s`;
@@ -17,10 +17,9 @@ export async function benchPage(line) {
       new PerformanceObserver((list) => { for (const { duration } of list.getEntries()) longest = Math.max(longest, duration); }).observe({ type: "longtask", buffered: true });
     `);
     const cells = (which) =>
-      page.waitForFunction(
+      until(
+        page,
         `(() => { const cells = [...document.querySelectorAll(".matrix ${which}")]; return cells.length > 0 && cells.every((one) => one.textContent !== "…"); })()`,
-        undefined,
-        { polling: 20 },
       );
     let begun = performance.now();
     await page.goto(url);
@@ -36,7 +35,7 @@ export async function benchPage(line) {
     begun = performance.now();
     await page.keyboard.press("ControlOrMeta+End");
     await page.keyboard.type("# changed\n");
-    await page.waitForFunction(`document.querySelector(".matrix td").textContent === "…"`, undefined, { polling: 20 });
+    await until(page, `document.querySelector(".matrix td").textContent === "…"`);
     await cells("td:nth-child(2)");
     line("the page: from a key to the verdicts on one CPU, every occasion", seconds(performance.now() - begun));
     await cells("td");

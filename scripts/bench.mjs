@@ -3,8 +3,16 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { barrierIndex, cpuProfile, leafLo, sysregIndex, tlbiIndex, vttbr } from "../dist/arch/index.js";
-import { builtInText, hostNames, loadHost, loadPolicy, loadScenario, traceNames } from "../dist/catalog/index.js";
+import { barrierIndex, leafLo, sysregIndex, tlbiIndex, vttbr } from "../dist/arch/index.js";
+import {
+  builtInText,
+  hostNames,
+  loadCpu,
+  loadHost,
+  loadPolicy,
+  loadScenario,
+  traceNames,
+} from "../dist/catalog/index.js";
 import { Checker } from "../dist/check/index.js";
 import { hostSinks, PhasePrices, runJob } from "../dist/compare/index.js";
 import { isNested } from "../dist/host/index.js";
@@ -84,7 +92,7 @@ function waiting(n) {
   }
   recorder.flush();
   const check = () => {
-    const checker = new Checker(cpuProfile("cortex-a72"));
+    const checker = new Checker(loadCpu("cortex-a72"));
     for (const block of kept.blocks) checker.events(block, kept.names);
     if (checker.finish().findings.some((one) => one.class === "unsafe")) throw new Error("the trace is safe");
   };
@@ -94,7 +102,7 @@ function waiting(n) {
 try {
   const scenario = loadScenario("create-domu-ramdisk");
   const policy = loadPolicy("xen-today");
-  const cpu = cpuProfile("neoverse-v2");
+  const cpu = loadCpu("neoverse-v2");
   const hosts = hostNames().map(loadHost);
   const ipaBits = [40, 44, 48];
 

@@ -1,5 +1,5 @@
 // Takes the picture of the page that the README shows: node scripts/page-picture.mjs, after npm run web.
-import { missing, withPage } from "./page.mjs";
+import { missing, until, withPage } from "./page.mjs";
 
 const PICTURE = new URL("../docs/page.png", import.meta.url).pathname;
 
@@ -12,7 +12,8 @@ await withPage(async (browser, url) => {
   const page = await browser.newPage({ viewport: { width: 1280, height: 1240 }, colorScheme: "light" });
   page.setDefaultTimeout(0);
   await page.goto(url);
-  await page.waitForFunction(
+  await until(
+    page,
     `document.querySelectorAll(".matrix td").length > 0 && [...document.querySelectorAll(".matrix td")].every((one) => one.textContent !== "…")`,
   );
   await page.click(".matrix tbody td:nth-child(2) button");

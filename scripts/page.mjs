@@ -26,3 +26,8 @@ export async function withPage(work) {
     await served.close();
   }
 }
+
+/** Waits until an expression is true; the page evaluates no texts, so the question is asked again and again. */
+export async function until(page, expression) {
+  while (!(await page.evaluate(expression))) await page.waitForTimeout(20);
+}

@@ -10,6 +10,9 @@ const ROW = /^\s*([0-9a-f]+):\s+(?:([0-9a-f]{8})|((?:[0-9a-f]{2} ){3}[0-9a-f]{2}
 /** "\t\t\t96f9c: R_AARCH64_CALL26\t__kvm_tlb_flush_vmid" */
 const RELOCATION = /^\s*([0-9a-f]+):\s+R_AARCH64_(?:CALL26|JUMP26)\s+([^\s+]+)/i;
 
+/** Bytes between sections that objdump has at one address. */
+const APART = 0x1000_0000;
+
 /** Reads such text. Throws an InputError with the line where it is not what it should be. */
 export function readObjdump(bytes: Uint8Array, file: string): CodeContents {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
@@ -27,12 +30,18 @@ export function readObjdump(bytes: Uint8Array, file: string): CodeContents {
   const calls = new Map<number, string>();
   const symbols: ElfSymbol[] = [];
   const lines = text.split(/\r?\n/);
+  // Sections of an object file all begin at 0: those behind the first are moved.
+  let [moved, sections] = [0, 0];
+  const placeOf = (hex: string): number => addressOf(hex) + moved;
   for (const [i, line] of lines.entries()) {
+    if (/^Disassembly of section/.test(line)) moved = -1;
     const head = HEAD.exec(line);
-    if (head) symbols.push({ name: head[2]!, address: addressOf(head[1]!), size: 0, kind: "function" });
+    if (head && moved < 0) moved = words.has(addressOf(head[1]!)) ? ++sections * APART : 0;
+    if (head && !head[2]!.startsWith("$"))
+      symbols.push({ name: head[2]!, address: placeOf(head[1]!), size: 0, kind: "function" });
     const row = ROW.exec(line);
     if (row) {
-      const address = addressOf(row[1]!);
+      const address = placeOf(row[1]!);
       const word = row[2] ?? row[3]!.split(" ").reverse().join("");
       words.set(address, Number.parseInt(word, 16));
       texts.set(
@@ -44,7 +53,7 @@ export function readObjdump(bytes: Uint8Array, file: string): CodeContents {
       );
     }
     const relocation = RELOCATION.exec(line);
-    if (relocation) calls.set(addressOf(relocation[1]!), relocation[2]!);
+    if (relocation) calls.set(placeOf(relocation[1]!), relocation[2]!);
     if (/^\s*[0-9a-f]+:\s+[a-z]/i.test(line) && !row && !relocation && !/R_AARCH64/.test(line))
       throw InputError.at(file, i + 1, "has no instruction word, expected objdump -d without --no-show-raw-insn");
   }

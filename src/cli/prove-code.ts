@@ -1,11 +1,10 @@
 /** `shootdown prove --code FILE[:FUNCTION]`: people's own code in place of a policy. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { CpuProfile } from "../arch/index.js";
-import { visibleLine } from "../input/index.js";
 import { type CodeAsked, codeOnTrial, interruptible, judgeCode, occasionsOf, saveCode } from "../jobs/index.js";
 import { assumptions, type Limits, type Proof, type Setting } from "../prove/index.js";
 import { codeJson, codeText } from "../report/index.js";
-import { collect, goesWith } from "./options.js";
+import { goesWith } from "./options.js";
 import { outputWidth, print } from "./output.js";
 
 /** What goes with `--code` alone. */
@@ -13,28 +12,25 @@ export interface CodeOptions extends CodeAsked {
   readonly code?: string;
 }
 
-const OWN = ["operand", "capability", "when", "otherStore", "begin", "end", "vhe", "base"];
-const each = (value: string, before: string[] = []): string[] => [...before, value];
+const many = (option: Option): Option => option.argParser((one: string, before: string[] = []) => [...before, one]);
 
-export const withCode = (command: Command): Command =>
-  command
-    .option(
-      "--code <file>",
-      "judge a function's code, FILE[:FUNCTION]: an ELF file, an arm64 Image, text of objdump -d",
-    )
-    .option("--operand <value=meaning>", "of --code: what a value is, as x1=ipa (or va, page, asid, level)", collect)
-    .option("--capability <n=what>", "of --code: what a capability is: FEAT_..., an erratum, yes or no", collect)
-    .option(
-      "--when <condition>",
-      "of --code: only ways on which it holds, in the output's words; may be repeated",
-      each,
-    )
-    .option("--other-store <offset>", "of --code: a store that writes no descriptor; may be repeated", collect)
-    .option("--begin <offset>", "of --code: begin so many bytes behind the function's first instruction")
-    .option("--end <offset>", "of --code: end there")
-    .option("--vhe", "of --code: it runs with HCR_EL2.E2H = 1 (default: KVM's functions but the nVHE ones)")
-    .option("--no-vhe", "of --code: it runs with HCR_EL2.E2H = 0")
-    .option("--base <policy>", "of --code: the policy that has the other occasions (default: xen-today)");
+const OWN: readonly Option[] = [
+  many(new Option("--operand <value=meaning>", "of --code: x1=ipa (or va, page, asid, level, owner-current)")),
+  many(new Option("--capability <n=what>", "of --code: what a capability is: FEAT_..., an erratum, yes or no")),
+  many(new Option("--when <condition>", "of --code: only ways on which it holds, in the words of the output")),
+  many(new Option("--other-store <offset>", "of --code: a store at this offset writes no descriptor")),
+  new Option("--begin <offset>", "of --code: begin so many bytes behind the function's first instruction"),
+  new Option("--end <offset>", "of --code: end there"),
+  new Option("--vhe", "of --code: it runs with HCR_EL2.E2H = 1 (default: KVM's functions but the nVHE ones)"),
+  new Option("--no-vhe", "of --code: it runs with HCR_EL2.E2H = 0"),
+  new Option("--base <policy>", "of --code: the policy that has the other occasions (default: xen-today)"),
+];
+
+export function withCode(command: Command): Command {
+  command.option("--code <file>", "judge a function: FILE[:FUNCTION] of an ELF file, an Image or text of objdump -d");
+  for (const option of OWN) command.addOption(option);
+  return command;
+}
 
 /** Wrong usage: options of `--code` without it, policies or no occasion with it. */
 export function checkCode(
@@ -43,10 +39,9 @@ export function checkCode(
   code: string | undefined,
   occasions: unknown,
 ): void {
-  goesWith(command, OWN, ["code"]);
-  if (code !== undefined && policies.length > 0) command.error("error: --code stands in place of a policy");
-  if (code !== undefined && occasions === undefined)
-    command.error("error: --code wants --occasion: what the function is called for, e.g. --occasion revoke");
+  goesWith(command, [...new Set(OWN.map((option) => option.attributeName()))], ["code"]);
+  if (code !== undefined && (policies.length > 0 || occasions === undefined))
+    command.error("error: --code stands in place of a policy, and wants --occasion: what the function is called for");
 }
 
 /** Judges the function; gives the verdicts, and what to print before them or beside them. */
@@ -62,17 +57,9 @@ export async function proveCode(
   limits: Limits,
 ): Promise<{ readonly proof: Proof; readonly json: object; show(): void }> {
   const trial = codeOnTrial(options.code, options, occasionsOf(options.occasion));
+  const { save } = options;
+  if (save !== undefined) await interruptible(async () => saveCode(trial, save));
   const results = await interruptible((signal) => judgeCode(trial, cpus, setting, limits, signal));
-  const saved = options.save === undefined ? [] : saveCode(trial, options.save);
-  const policies = trial.ways.flatMap(({ name, policies: own }) =>
-    own
-      .slice(0, 1)
-      .map(({ policy }) => ({ name, title: trial.lifted.name, source: trial.file, places: policy?.places ?? {} })),
-  );
-  const proof = { results: [...results], policies, cpus, assumptions: assumptions(setting, options.without) };
-  const show = (): void => {
-    print(codeText(trial, outputWidth()));
-    if (saved.length > 0) print(`Saved: ${saved.map(visibleLine).join(", ")}\n\n`);
-  };
-  return { proof, json: { code: codeJson(trial) }, show };
+  const proof = { results, policies: trial.policies, cpus, assumptions: assumptions(setting, options.without) };
+  return { proof, json: { code: codeJson(trial) }, show: () => print(codeText(trial, outputWidth())) };
 }

@@ -30,6 +30,8 @@ export interface Setting {
   /** offsets in bytes from the function's first: where to begin, and where to end */
   readonly from?: number;
   readonly to?: number;
+  /** conditions, in lower case, which tell that the owner's VTTBR_EL2 is in force */
+  readonly ownerCurrent: ReadonlySet<string>;
   /** offsets of stores that write no descriptor */
   readonly others: ReadonlySet<number>;
 }
@@ -315,9 +317,10 @@ export class Follower {
 
   /** Both ways of a condition on data. */
   private fork(place: Place, condition: DataCondition, way: (place: Place, yes: boolean) => Tree): Tree["next"] {
-    const decision: Decision = isOwnerCurrent(condition)
-      ? { kind: "owner-current" }
-      : { kind: "data", text: condition.text };
+    const decision: Decision =
+      isOwnerCurrent(condition) || this.setting.ownerCurrent.has(condition.text.toLowerCase())
+        ? { kind: "owner-current" }
+        : { kind: "data", text: condition.text };
     const side = (yes: boolean) => (): Tree => {
       const machine = place.machine.copy();
       machine.decide(condition.text, yes);

@@ -41,7 +41,8 @@ export interface Lifted {
 
 /** Follows a function and makes policies' code of its ways. */
 export function liftFunction(code: CodeFile, f: ElfSymbol, setting: CodeSetting): Lifted {
-  const follower = new Follower(code, f, setting);
+  const current = [...setting.operands].flatMap(([text, meaning]) => (meaning === "owner-current" ? [text] : []));
+  const follower = new Follower(code, f, { ...setting, ownerCurrent: new Set(current) });
   const tree = follower.follow();
   const found = waysOf(tree);
   const ways = waysWhen(found ?? [], setting.when).map((way) => liftWay(way, setting.operands));

@@ -32,7 +32,7 @@ export interface LiftedWay {
 
 /** What the user says of operands: what a value is, by its text in lower case. */
 export type OperandSays = ReadonlyMap<string, OperandMeaning>;
-export const OPERAND_MEANINGS = ["ipa", "va", "page", "asid", "level"] as const;
+export const OPERAND_MEANINGS = ["ipa", "va", "page", "asid", "level", "owner-current"] as const;
 export type OperandMeaning = (typeof OPERAND_MEANINGS)[number];
 
 type Tlbi = Extract<Event, { kind: "tlbi" }>;
@@ -251,7 +251,7 @@ class Lifting {
         this.remark("taken", `the loop at ${places(at)} is taken for one round: no operand changes in it`);
       return this.body(round, depth);
     }
-    const page = address.step === (address.from === "page" ? "1" : "0x1000");
+    const page = address.step === "1";
     if (!address.loops) this.remark("problem", `in the loop at ${places(at)} the operand does not change`);
     else if (!page)
       this.remark(
@@ -311,7 +311,14 @@ const ofCpu = (code: Code, word: string, yes: boolean): Code =>
 
 const placesOf = (step: Step | undefined): readonly number[] => (step && "at" in step ? step.at : []);
 
-const articled = (meaning: OperandMeaning): string =>
-  ({ ipa: "the IPA", va: "the VA", page: "the page number", asid: "the ASID", level: "the level" })[meaning];
+const articled = (meaning: OperandMeaning): string => WORDS[meaning];
+const WORDS: Readonly<Record<OperandMeaning, string>> = {
+  ipa: "the IPA",
+  va: "the VA",
+  page: "the page number",
+  asid: "the ASID",
+  level: "the level",
+  "owner-current": "whether the owner is current",
+};
 
 const places = (at: readonly number[]): string => at.map(fullAddress).join(", ");

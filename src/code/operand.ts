@@ -10,6 +10,8 @@ interface Slice {
   readonly length: number;
   /** what a round of a loop adds to the source */
   readonly step?: Value | undefined;
+  /** by how many bits the value was shifted down since */
+  readonly down?: number;
   readonly loops?: boolean;
 }
 
@@ -24,7 +26,7 @@ export type Operand =
       /** the field that says the level, and the one that says the ASID */
       readonly ttl: string | undefined;
       readonly asid: string | undefined;
-      /** each round of a loop goes on by so much */
+      /** each round of a loop goes on by so much, in pages where it is a number */
       readonly step: string | undefined;
       readonly loops: boolean;
     }
@@ -39,7 +41,9 @@ function slices(value: Value): Slice[] {
   }
   if (value.kind === "loop") {
     const { step } = value;
-    return slices(value.start).map((slice) => (slice.to === 0 ? { ...slice, step, loops: true } : slice));
+    const start = slices(value.start);
+    if (start.length === 0) return [{ source: value, from: 0, to: 0, length: 64, loops: true, step, down: 0 }];
+    return start.map((slice, i) => (i === 0 ? { ...slice, step, loops: true, down: 0 } : slice));
   }
   if (value.kind === "op") {
     const [a, b] = value.of as [Value, Value];
@@ -55,7 +59,8 @@ function slices(value: Value): Slice[] {
           0,
           64,
         );
-      if (value.op === "lsr") return cut(slices(a), shift, 64 - shift).map((s) => ({ ...s, to: s.to - shift }));
+      if (value.op === "lsr")
+        return cut(slices(a), shift, 64 - shift).map((s) => ({ ...s, to: s.to - shift, down: (s.down ?? 0) + shift }));
     }
   }
   return [{ source: value, from: 0, to: 0, length: value.kind === "name" ? value.bits : 64 }];
@@ -110,7 +115,11 @@ export function operandOf(op: TlbiOp, value: Value): Operand {
     from: first.from === 12 ? "address" : "page",
     ttl: others(44, 4),
     asid: op.operand === "va" ? others(48, 16) : undefined,
-    step: first.step?.text,
+    step: stepOf(first),
     loops: first.loops === true,
   };
+}
+
+function stepOf({ step, down = 0 }: Slice): string | undefined {
+  return step?.kind === "number" ? `${Number(step.number) / 2 ** down}` : step?.text;
 }

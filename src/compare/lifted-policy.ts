@@ -54,7 +54,7 @@ export function policiesOf(
       // Of what is nothing a policy says nothing.
       if (main.lines.length > 0 || withoutCode(occasion) !== "nothing") sections.push(section(main, timing));
     }
-    // Without batches there is no end of one.
+    // Without batches there is no end of one. Of what is not told apart nothing is said: other code stands for it, or none does.
     else if (occasion !== "batch-end" && TOLD.includes(occasion)) {
       unseen.push(occasion);
       sections.push(unseenSection(occasion, timing));

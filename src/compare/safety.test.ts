@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { loadHost, loadPolicy, loadScenario } from "../catalog/index.js";
 import { parsePolicy } from "../policy/index.js";
 import type { SignOff } from "../prove/index.js";
@@ -12,7 +12,7 @@ const comparison: Comparison = {
   policies: [loadPolicy("xen-today"), loadPolicy("remove-no-flush")],
   hosts: [loadHost("bare-metal")],
   ipaBits: [40],
-  cpuOf: () => cpuProfile("cortex-a72")!,
+  cpuOf: () => builtInCpu("cortex-a72"),
 };
 
 test("a row is unsound for what the prover found so, and unknown for what it could not decide or is not stated", () => {

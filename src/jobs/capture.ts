@@ -1,7 +1,7 @@
 /** A real Xen, booted and recorded into a trace that is held against the model. */
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { withErratum } from "../arch/index.js";
+import { withWorkaround } from "../arch/index.js";
 import {
   BASE,
   type CaptureOptions,
@@ -142,7 +142,7 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
     policy,
     policyNames().map(loadPolicy),
     recording,
-    withErratum(profile, "repeat-tlbi", result.repeatsTlbis),
+    withWorkaround(profile, "repeat-tlbi", result.repeatsTlbis),
   );
   const costs = nested && (await costsOf(options.output, nested.lines, nestedOn));
   const notKnown = [...result.unknown, ...unknownVersion(result.banner)];

@@ -18,7 +18,15 @@ import {
 import { writeWhole } from "../files/index.js";
 import { InputError } from "../input/index.js";
 import { type Policy, parsePolicy } from "../policy/index.js";
-import { type Limits, PROVED, type ProvedOccasion, Question, type Setting, type SignOff } from "../prove/index.js";
+import {
+  type Limits,
+  PROVED,
+  type Proof,
+  type ProvedOccasion,
+  Question,
+  type Setting,
+  type SignOff,
+} from "../prove/index.js";
 import { makeFolder } from "./convert.js";
 import { proveInThreads } from "./decide.js";
 
@@ -61,6 +69,8 @@ export interface CodeOnTrial {
   readonly vhe: boolean;
   readonly base: string;
   readonly ways: readonly CodeWay[];
+  /** what a proof says of the ways that are judged */
+  readonly policies: Proof["policies"];
 }
 
 /** FILE[:FUNCTION]: a file's name may have a colon itself. */
@@ -71,9 +81,9 @@ function fileAndFunction(asked: string): readonly [file: string, f: string | und
 
 /** Opens the file, follows the function, and makes policies of its ways. Throws an InputError. */
 export function codeOnTrial(asked: string, options: CodeAsked, occasions: readonly ProvedOccasion[]): CodeOnTrial {
-  const [file, name] = fileAndFunction(asked);
+  const [file, asName] = fileAndFunction(asked);
   const code = openCode(file);
-  const f = functionOf(code, name);
+  const f = functionOf(code, asName);
   const kvm = [...code.alternatives.values()].some(({ title }) => /Virtualization Host Extensions/.test(title ?? ""));
   const vhe = options.vhe ?? (kvm && !f.name.startsWith("__kvm_nvhe_"));
   const lifted = liftFunction(code, f, settingOf(options, vhe, f.size));
@@ -90,7 +100,10 @@ export function codeOnTrial(asked: string, options: CodeAsked, occasions: readon
       : [];
     return { name: own, lifted: way, policies };
   });
-  return { file, what: code.what, lifted, vhe, base, ways };
+  const policies = ways.flatMap(({ name, policies: [first] }) =>
+    first === undefined ? [] : [{ name, title: f.name, source: file, places: first.policy?.places ?? {} }],
+  );
+  return { file, what: code.what, lifted, vhe, base, ways, policies };
 }
 
 /** Offsets in bytes, decimal or hexadecimal, with or without a sign before. */
@@ -177,51 +190,44 @@ function putBack(way: LiftedWay, occasion: ProvedOccasion): LiftedWay {
   return { ...way, lines: [...way.lines, ...added] };
 }
 
-/** Judges all ways on CPUs: what is asked, and what was found. */
+type Asked = CodePolicy & { readonly name: string };
+const askedOf = ({ ways }: CodeOnTrial): Asked[] =>
+  ways.flatMap(({ name, policies }) => policies.map((policy) => ({ name, ...policy })));
+
+/** Judges all ways on CPUs: verdicts in the order of ways, occasions and CPUs, `unknown` for what is no policy. */
 export async function judgeCode(
   trial: CodeOnTrial,
   cpus: readonly CpuProfile[],
   setting: Setting,
   limits: Limits,
   signal: AbortSignal,
-): Promise<readonly SignOff[]> {
-  const asked = trial.ways.flatMap(({ name, policies }) => policies.map((policy) => ({ name, ...policy })));
-  const unknown = asked.flatMap(({ name, occasion, problem }) =>
-    problem === undefined
-      ? []
-      : cpus.map(
-          (cpu): SignOff => ({
-            ...{ policy: name, occasion, cpu: cpu.name, verdict: "unknown", reason: problem },
-            ...{ scenarios: 0, timelines: 0, states: 0, milliseconds: 0 },
-          }),
-        ),
-  );
+): Promise<SignOff[]> {
+  const asked = askedOf(trial);
   const ask = (): Question[] =>
     asked.flatMap(({ policy, occasion }) =>
       policy === undefined ? [] : cpus.map((cpu) => new Question(policy, occasion, cpu, setting)),
     );
   const { results } = await proveInThreads(ask, limits, signal);
-  // In the order of ways, occasions and CPUs, whatever was judged.
-  const all = [...results, ...unknown];
-  return asked.flatMap(({ name, occasion }) => all.filter((one) => one.policy === name && one.occasion === occasion));
+  return asked.flatMap(({ name, occasion, problem }) => {
+    if (problem === undefined) return results.filter((one) => one.policy === name && one.occasion === occasion);
+    const nothing = { scenarios: 0, timelines: 0, states: 0, milliseconds: 0 };
+    return cpus.map(
+      (cpu): SignOff => ({
+        ...{ policy: name, occasion, cpu: cpu.name, verdict: "unknown", reason: problem },
+        ...nothing,
+      }),
+    );
+  });
 }
 
-/** Writes the policies of judged ways: one to a file that ends in .toml, several into a folder. Gives the files. */
-export function saveCode(trial: CodeOnTrial, into: string): string[] {
+/** Writes the policies of judged ways: one to a file that ends in .toml, several into a folder. */
+export function saveCode(trial: CodeOnTrial, into: string): void {
   const list = trial.ways.flatMap(({ name, policies }) =>
-    policies.map(({ occasion, text }) => ({
-      file: policies.length > 1 ? `${name}.${occasion}.toml` : `${name}.toml`,
-      text,
-    })),
+    policies.map(({ occasion, text }) => ({ file: `${name}${policies.length > 1 ? `.${occasion}` : ""}.toml`, text })),
   );
-  if (into.endsWith(".toml")) {
-    if (list.length !== 1) throw new InputError(`--save ${into}: there are ${list.length} policies, expected a folder`);
-    writeWhole(into, list[0]!.text);
-    return [into];
-  }
-  makeFolder(into);
-  return list.map(({ file, text }) => {
-    writeWhole(join(into, file), text);
-    return join(into, file);
-  });
+  const one = into.endsWith(".toml");
+  if (one && list.length !== 1)
+    throw new InputError(`--save ${into}: there are ${list.length} policies, expected a folder`);
+  if (!one) makeFolder(into);
+  for (const { file, text } of list) writeWhole(one ? into : join(into, file), text);
 }

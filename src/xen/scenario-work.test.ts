@@ -1,14 +1,14 @@
 /** What domUs and dom0 do while domUs run, and a dom0 of several vCPUs: what it flushes, counted by the C code's rules. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { type Policy, parsePolicy } from "../policy/index.js";
 import { accessOp } from "./mem-access.js";
 import { parseScenario } from "./scenario.js";
 import { possibleOccasions, simulate } from "./simulate.js";
 import { Collector, orderOf, type Seen, testPolicy, tlbisOf, world } from "./world.fixture.js";
 
-const A72 = cpuProfile("cortex-a72")!;
+const A72 = builtInCpu("cortex-a72");
 
 /** A scenario of a small machine: lines of its [dom0], [toolstack], [[domu]] (8 MiB) and of what follows it. */
 const scenarioOf = ({ dom0 = "", toolstack = "", domu = "", rest = "" }) =>

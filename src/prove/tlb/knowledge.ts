@@ -23,6 +23,18 @@ export class Knowledge {
   /** true when walks for some context set access flags */
   updates = false;
 
+  /** PEs that have had a context with CnP = 1, and true when these are several */
+  readonly common = new Set<number>();
+  sharing = false;
+
+  /** The PE has CnP = 1; throws {@link Learned} when it is the second one that has. */
+  shares(pe: number): void {
+    this.common.add(pe);
+    if (this.sharing || this.common.size < 2) return;
+    this.sharing = true;
+    throw LEARNED;
+  }
+
   /** true when some leaf may have the Contiguous bit */
   contiguous = false;
 
@@ -38,6 +50,9 @@ export class Knowledge {
 
   /** PEs that write through translations of EL1&0 that can change */
   readonly writers = new Set<number>();
+
+  /** PEs that read through such translations, on a CPU whose reads may be late */
+  readonly readers = new Set<number>();
 
   /** PEs that a broadcast TLBI reaches which may remove entries there */
   readonly struck = new Set<number>();
@@ -84,6 +99,13 @@ export class Knowledge {
   strikes(pe: number): void {
     if (this.struck.has(pe)) return;
     this.struck.add(pe);
+    throw LEARNED;
+  }
+
+  /** The PE reads through a translation that can change; throws {@link Learned} when that is new. */
+  readsThrough(pe: number): void {
+    if (this.readers.has(pe)) return;
+    this.readers.add(pe);
     throw LEARNED;
   }
 

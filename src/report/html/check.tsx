@@ -89,7 +89,7 @@ function Axis({ checked: { events, findings }, id }: { readonly checked: Checked
     <div class="scroll">
       <svg
         viewBox={`0 0 ${WIDTH} ${height}`}
-        role="img"
+        role="group"
         aria-label="findings by event number"
         width={WIDTH}
         height={height}

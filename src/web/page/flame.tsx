@@ -109,8 +109,8 @@ export function Flame({ summary, weights }: Pick<Opened, "summary" | "weights">)
               <title>{label}</title>
               <rect x={x} y={y} width={width} height={ROW - 1} fill={FILLS[node.depth % FILLS.length]} />
               {room > 3 && (
-                <text x={x + 4} y={y + 15}>
-                  {node.name.length > room ? `${node.name.slice(0, room - 1)}…` : node.name}
+                <text x={x + 4} y={y + 15} aria-hidden="true">
+                  {node.name.slice(0, room)}
                 </text>
               )}
             </g>

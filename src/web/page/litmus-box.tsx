@@ -1,6 +1,6 @@
 /** A litmus test in an editor: decided as one types, with its story. */
 import { useEffect, useState } from "preact/hooks";
-import { cpuProfile } from "../../arch/index.js";
+import { builtInCpu } from "../../builtin/index.js";
 import type { LitmusAnswer, LitmusResult } from "../../jobs/litmus-worker.js";
 import { proverCpu, type TracedStep } from "../../prove/index.js";
 import { count, Timeline } from "../../report/page.js";
@@ -28,7 +28,7 @@ export function LitmusBox({ text, file, cpu, onText }: Props) {
   useEffect(() => {
     const end = new AbortController();
     set(undefined);
-    const options = { ...proverCpu(cpuProfile(cpu)!), ...LIMITS, moments: true };
+    const options = { ...proverCpu(builtInCpu(cpu)), ...LIMITS, moments: true };
     pool.ask("litmus", { file, text: rested, options }, { signal: end.signal, ahead: true }).then(
       (found) => set(found),
       (error: unknown) => isAbort(error) || set({ failed: faultOf(error) }),

@@ -2,10 +2,9 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count } from "../../report/page.js";
 import { Kind } from "../../trace/index.js";
-import type { Lanes, ToldEvent } from "../work/traces.js";
+import type { Lanes, ToldEvent, TraceAsked } from "../work/traces.js";
 import { faultOf, isAbort, useRested } from "./parts.js";
 import { pool } from "./pool.js";
-import type { Given } from "./trace-reader.js";
 
 /** What is drawn, the last in front: kinds of events, their words and colours. */
 const CLASSES: readonly { readonly words: string; readonly colour: string; readonly kinds: readonly number[] }[] = [
@@ -28,7 +27,7 @@ const LISTED = 30;
 const MOST_LANES = 64;
 
 interface Props {
-  readonly given: Given;
+  readonly given: TraceAsked;
   readonly lanes: Lanes;
 }
 
@@ -164,7 +163,7 @@ function draw(
   for (const [lane, id] of pcpus.entries()) context.fillText(`pCPU ${id}`, 4, lane * LANE + 12);
 }
 
-function Events({ given, from }: { readonly given: Given; readonly from: number }) {
+function Events({ given, from }: { readonly given: TraceAsked; readonly from: number }) {
   const rested = useRested(from, 150);
   const [found, set] = useState<readonly ToldEvent[] | string>([]);
   useEffect(() => {

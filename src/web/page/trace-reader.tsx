@@ -2,7 +2,7 @@
 import { CAPTURES } from "virtual:shootdown";
 import { useEffect, useState } from "preact/hooks";
 import { count, DataTable, priceTable, summaryTable, Trial, verdictOf } from "../../report/page.js";
-import type { Opened } from "../work/traces.js";
+import type { Opened, TraceAsked } from "../work/traces.js";
 import { Flame } from "./flame.js";
 import { faultOf, isAbort } from "./parts.js";
 import { pool } from "./pool.js";
@@ -14,15 +14,9 @@ interface Props {
   readonly change: Change;
 }
 
-/** A file, and what it is called. */
-export interface Given {
-  readonly file: Blob;
-  readonly name: string;
-}
-
 export function TraceReader({ state, change }: Props) {
   const { trace } = state;
-  const [given, give] = useState<Given>();
+  const [given, give] = useState<TraceAsked>();
   const [found, set] = useState<{ readonly opened: Opened } | { readonly error: string }>();
   const [over, setOver] = useState(false);
   useEffect(() => {
@@ -90,14 +84,14 @@ export function TraceReader({ state, change }: Props) {
   );
 }
 
-async function fetchCapture(name: string, signal: AbortSignal): Promise<Given> {
+async function fetchCapture(name: string, signal: AbortSignal): Promise<TraceAsked> {
   if (!CAPTURES.includes(name)) throw new Error(`this version has no capture ${name}`);
   const response = await fetch(`traces/${name}`, { signal });
   if (!response.ok) throw new Error(`${name} cannot be had: the server says ${response.status}`);
   return { file: await response.blob(), name };
 }
 
-function Shown({ given, opened }: { readonly given: Given; readonly opened: Opened }) {
+function Shown({ given, opened }: { readonly given: TraceAsked; readonly opened: Opened }) {
   const { info, warnings, summary, prices, checked, lanes, weights } = opened;
   return (
     <>

@@ -1,6 +1,6 @@
 /** What a worker does with a trace: adds it up, prices it, puts it on trial, and has its events ready for a picture. */
-import { type CpuProfile, cpuProfile } from "../../arch/index.js";
-import { builtInHost, hostNames } from "../../builtin/index.js";
+import type { CpuProfile } from "../../arch/index.js";
+import { builtInCpu, builtInHost, hostNames } from "../../builtin/index.js";
 import { CHECK_COLUMNS, Checker } from "../../check/index.js";
 import { cpuOfTrace, PhasePrices, type PriceRow, priceRows } from "../../compare/index.js";
 import { isNested, priceTlbi } from "../../host/index.js";
@@ -90,7 +90,7 @@ export async function openTrace({ file, name }: TraceAsked): Promise<Opened> {
 
 /** No optional feature and no erratum, where a trace does not say: all the freedom that the architecture gives. */
 const cpuOf = (recording: TraceRecording | undefined): CpuProfile =>
-  recording === undefined ? cpuProfile("arch-minimal")! : cpuOfTrace(recording, undefined);
+  recording === undefined ? builtInCpu("arch-minimal") : cpuOfTrace(recording, undefined);
 
 /** Keeps kind and pCPU of every event. */
 class Picture implements TraceSink {
