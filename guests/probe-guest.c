@@ -146,8 +146,8 @@ static void execute(uint32_t instruction, u64 operand) {
 static void set_up(void) {
   WRITE(vbar_el2, vectors);
   granule = SCRIPT[0];
-  /* T0SZ and SL0 of a start at start_level(), one table; TG0; inner and outer write-back; the PA size of a 32-bit L1 */
-  u64 bits = granule + (granule - 3) * (u64)(4 - start_level());
+  /* T0SZ and SL0 of a start at start_level(), one table: 36 bits, which the smallest host has; TG0; inner and outer write-back */
+  u64 bits = 36;
   u64 tg0 = granule == 12 ? 0 : granule == 14 ? 2 : 1;
   WRITE(vtcr_el2, 1ull << 31 | tg0 << 14 | 3ull << 12 | 1ull << 10 | 1ull << 8 | 1ull << 6 | (64 - bits));
   WRITE(hcr_el2, 1ull << 31 | 1); /* RW, VM */

@@ -13,6 +13,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   arch: [],
   input: [],
   files: ["input"],
+  cpu: ["arch", "input"],
   policy: ["arch", "input"],
   trace: ["arch", "input", "files"],
   xen: ["arch", "input", "policy", "trace"],
@@ -26,8 +27,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   check: ["arch", "input", "trace"],
   prove: ["arch", "input", "policy"],
   compare: ["arch", "input", "policy", "trace", "hypervisor", "host", "prove"],
-  builtin: ["input", "policy", "hypervisor", "host"],
-  catalog: ["arch", "input", "files", "policy", "hypervisor", "host", "prove", "builtin"],
+  synth: ["arch", "input", "policy", "prove", "builtin"],
+  builtin: ["arch", "input", "cpu", "policy", "hypervisor", "host"],
+  catalog: ["arch", "input", "files", "cpu", "policy", "hypervisor", "host", "prove", "builtin"],
   jobs: [
     "arch",
     "input",
@@ -39,6 +41,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "compare",
     "catalog",
     "prove",
+    "synth",
     "capture",
     "stack",
     "import",
@@ -46,7 +49,20 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "binary",
     "code",
   ],
-  report: ["arch", "input", "trace", "hypervisor", "host", "check", "compare", "prove", "capture", "stack", "jobs"],
+  report: [
+    "arch",
+    "input",
+    "trace",
+    "hypervisor",
+    "host",
+    "check",
+    "compare",
+    "prove",
+    "builtin",
+    "capture",
+    "stack",
+    "jobs",
+  ],
   cli: [
     "arch",
     "input",
@@ -58,6 +74,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "compare",
     "catalog",
     "prove",
+    "synth",
     "report",
     "capture",
     "stack",
@@ -82,7 +99,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "report",
   ],
   // The package's own door.
-  "index.ts": ["arch", "input", "policy", "hypervisor", "host", "prove", "compare", "builtin"],
+  "index.ts": ["arch", "input", "policy", "hypervisor", "host", "prove", "compare", "builtin", "cpu"],
 };
 /** Wings of the report: neither knows the other; what both show stands beside them. */
 const REPORT_WINGS = ["terminal", "html"];
@@ -118,6 +135,7 @@ const SIDE_DOORS = new Set([
 const PURE = [
   "arch",
   "input",
+  "cpu",
   "policy",
   "xen",
   "hypervisor",
@@ -125,6 +143,7 @@ const PURE = [
   "check",
   "compare",
   "prove",
+  "synth",
   "builtin",
   "index.ts",
 ];

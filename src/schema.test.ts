@@ -60,7 +60,8 @@ before(() => {
 after(() => rmSync(folder, { recursive: true }));
 
 test("policies, hosts and scenarios", () => {
-  for (const shelf of ["policies", "hosts", "scenarios", "traces"]) held("listing", shelf);
+  for (const shelf of ["policies", "hosts", "cpus", "scenarios", "traces"]) held("listing", shelf);
+  held("cpu", "cpus", "neoverse-n1");
 });
 
 test("compare, with verdicts of each kind and without", () => {
@@ -119,6 +120,14 @@ test("prove, with verdicts of each kind", () => {
   held("prove", "prove", "xen-today", "switch-no-flush", "va-ipa-range", ...on);
   held("prove", "prove", "xen-today", ...on, "--max-states", "1");
   held("prove", "prove", at("vmalle1.ndjson"), ...on);
+});
+
+test("minimize, of what is sound and of what is not, and synthesize, on one CPU and on two", () => {
+  held("minimize", "minimize", "xen-today", "--occasion", "switch", "--cpu", "arch-minimal", "--host", "bare-metal");
+  held("minimize", "minimize", "series-v1", "--occasion", "split", "--cpu", "cortex-a72");
+  const search = ["synthesize", "--occasion", "switch", "--length", "2", "--host", "bare-metal"];
+  held("synthesize", ...search, "--cpu", "arch-minimal,cortex-a72");
+  held("synthesize", ...search, "--cpu", "arch-minimal", "--max-states", "40");
 });
 
 test("litmus, with verdicts and witnesses, limits, and a file that cannot be used", () => {

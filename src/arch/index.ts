@@ -20,7 +20,7 @@ export {
   completesTlbi,
 } from "./barrier.js";
 export { type Cover, type CoverStep, coverRange, explainCover, parseRange, usualForm, type Wanted } from "./cover.js";
-export { CPU_PROFILES, type CpuProfile, cpuProfile, withErratum } from "./cpu.js";
+export { type CpuProfile, hasErratum, needs, withErratum, withWorkaround } from "./cpu.js";
 export {
   AF,
   AP_EL0,
@@ -42,7 +42,17 @@ export {
   VALID,
   XN_HI,
 } from "./descriptor.js";
-export { ERRATA, ERRATUM_WORDS, type Erratum, isErratum } from "./errata.js";
+export {
+  type Erratum,
+  isWorkaround,
+  SYMPTOM_WORDS,
+  SYMPTOMS,
+  type Symptom,
+  WORKAROUND_WORDS,
+  WORKAROUNDS,
+  type Workaround,
+} from "./errata.js";
+export { ERRATA, erratumOf } from "./errata-table.js";
 export { type Explanation, explainTlbi, type Removal } from "./explain.js";
 export type { ExplainedOperand, OperandField } from "./explain-operand.js";
 export { FEATURES, type Feature, isFeature } from "./features.js";
@@ -54,6 +64,7 @@ export {
   type Stage2Geometry,
   stage2Geometry,
 } from "./geometry.js";
+export { GRANULES, type Granule } from "./granule.js";
 export { type Branch, decodeAtS12, decodeBranch, decodeMsr, decodeReadPar, endsInException } from "./instruction.js";
 export {
   addressOperand,

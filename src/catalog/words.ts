@@ -1,6 +1,6 @@
 /** Words and what they mean: the terms of docs/glossary.md, out of the page's own text, and what the engine's own tables say of theirs. */
-import { CPU_PROFILES, ERRATA, explainTlbi, FEATURES, TLBI_OPS, tlbiIndex } from "../arch/index.js";
-import { builtInHost, builtInScenario, hostNames, scenarioNames } from "../builtin/index.js";
+import { ERRATA, explainTlbi, FEATURES, TLBI_OPS, tlbiIndex, WORKAROUNDS } from "../arch/index.js";
+import { builtInCpu, builtInHost, builtInScenario, cpuNames, hostNames, scenarioNames } from "../builtin/index.js";
 import { didYouMean, InputError } from "../input/index.js";
 import { OCCASIONS } from "../policy/index.js";
 import { RULES } from "../prove/index.js";
@@ -51,14 +51,27 @@ function tabled(): Word[] {
   const prices = hostNames().flatMap((name) => Object.values(builtInHost(name).prices));
   return [
     ...entries(FEATURES).map(([name, text]) => row("optional feature", name, text, "DDI 0487, A2")),
-    ...entries(ERRATA).map(([name, { id, symptom, remedy, source }]) =>
-      row("erratum", name, `${id}: ${symptom}; remedy: ${remedy}`, source),
+    ...entries(WORKAROUNDS).map(([name, { remedy, source }]) => row("workaround of errata", name, remedy, source)),
+    ...ERRATA.map(({ number, vendor, cpus, text, symptoms, outside, remedy, source }) =>
+      row(
+        "erratum",
+        number,
+        `${vendor}, ${cpus}: ${text}; ${outside === undefined ? `in the model: ${symptoms.join(", ")}` : `outside of the model: ${outside}`}; remedy: ${remedy}`,
+        source,
+      ),
     ),
     ...entries(OCCASIONS).map(([name, { when }]) => row("occasion of a policy", name, when)),
     ...entries(RULES).map(([name, text]) => row("rule of the model", name, text)),
-    ...CPU_PROFILES.map(({ name, title, features }) =>
-      row("CPU profile", name, `${title}; features: ${[...features].join(", ") || "none"}`),
-    ),
+    ...cpuNames()
+      .map(builtInCpu)
+      .map(({ name, title, features, unknown, errata, source }) =>
+        row(
+          "CPU",
+          name,
+          `${title}; features: ${[...features].join(", ") || "none"}; unknown: ${[...unknown].join(", ") || "none"}; errata: ${errata.map(({ number }) => number).join(", ") || "none"}`,
+          source,
+        ),
+      ),
     ...prices.map(({ key, meaning, unit }) => row("elementary price", key, `${meaning}, in ${unit}`)),
     ...hostNames().map((name) => row("host", name, builtInHost(name).title, builtInHost(name).source)),
     ...scenarioNames().map((name) => row("scenario", name, builtInScenario(name).title, builtInScenario(name).source)),

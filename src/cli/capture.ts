@@ -14,11 +14,14 @@ import { type CaptureAsked, recordCapture } from "../jobs/index.js";
 import { captureText, heldText } from "../report/index.js";
 import { lossWarnings } from "../trace/index.js";
 import { memoryOp } from "./memory-op.js";
-import { numberUpTo } from "./options.js";
+import { goesWith, numberUpTo } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
+import { type HostOptions, hostOptions } from "./probe.js";
 import { type SetUpOptions, setUp, setUpOptions } from "./set-up.js";
 
-interface Options extends CaptureAsked, SetUpOptions {}
+interface Options extends CaptureAsked, SetUpOptions, HostOptions {
+  readonly nested?: boolean;
+}
 
 const [SETUP, YES] = setUpOptions("QEMU, Xen, its toolstack and a kernel");
 
@@ -26,8 +29,11 @@ const [SETUP, YES] = setUpOptions("QEMU, Xen, its toolstack and a kernel");
 const CPU = "max,pauth-impdef=on";
 const MOST_VCPUS = 8;
 
+/** Of what a probe's host can be, what that of a capture can. */
+const HOSTS = ["--host-kernel", "--pa-bits", "--host-pages", "--erratum"];
+
 export function register(program: Command): void {
-  program
+  const command = program
     .command("capture")
     .description("boot a real Xen with a Linux dom0 under QEMU, create a domU, and record every TLBI and stage-2 write")
     .addOption(SETUP!)
@@ -81,13 +87,26 @@ export function register(program: Command): void {
       ).argParser(memoryOp),
     )
     .option("-o, --output <file>", "where the trace goes: *.parquet, *.ndjson, or - for NDJSON", "capture.parquet")
-    .option("--json", "print the summary as JSON")
+    .option("--json", "print the summary as JSON");
+  command.option(
+    "--nested",
+    "boot Xen as the guest hypervisor of a real Linux with KVM, and count what each TLBI costs that host",
+  );
+  for (const option of hostOptions().filter(({ long }) => HOSTS.includes(long!))) command.addOption(option);
+  command
+    .addOption(
+      new Option(
+        "--domu-pages <n>",
+        "with --nested: a domU of so many pages that needs no kernel, created and no more",
+      ).argParser(numberUpTo(65_536)),
+    )
     .addHelpText(
       "after",
       `\nScenarios:\n${CAPTURE_SCENARIOS.map(({ name, title }) => `  ${name.padEnd(16)}${title}\n`).join("")}`,
     )
     .action((options: Options) =>
       quietOnBrokenPipe(() => {
+        goesWith(command, ["hostKernel", "paBits", "hostPages", "erratum", "domuPages"], ["nested"]);
         checkCache();
         if (!options.setup) return run(options);
         const { debian } = options;
@@ -105,7 +124,15 @@ function memory(text: string): number {
 }
 
 async function run(options: Options): Promise<void> {
-  const done = await recordCapture(options);
+  const { hostKernel, paBits, hostPages, erratum } = options;
+  const nestedOn = {
+    ...(hostKernel === undefined ? {} : { hostKernel }),
+    paBits: Number(paBits),
+    hostPages,
+    erratum: erratum === "on",
+    cpu: undefined,
+  };
+  const done = await recordCapture({ ...options, ...(options.nested ? { nestedOn } : {}) });
   const { result, held, losses, stores, scenario, policy } = done;
   const tell = options.output === "-" ? say : print;
   if (!options.json) {
@@ -131,5 +158,6 @@ async function run(options: Options): Promise<void> {
       phases: done.summary.phases,
       comparison: held.rows,
       executed: held.executed,
+      ...(done.costs ? { costs: done.costs } : {}),
     });
 }

@@ -21,12 +21,16 @@ import { collect, numberUpTo } from "./options.js";
 import { outputWidth, print, printJson } from "./output.js";
 import { type SetUpOptions, setUp, setUpOptions } from "./set-up.js";
 
-interface Options extends FormOptions, SetUpOptions {
+/** What the host is asked to be. */
+export interface HostOptions {
   readonly hostKernel?: string;
   readonly paBits: string;
   readonly hostPages: "huge" | "small";
-  readonly pageSize: PageSize;
   readonly erratum: "on" | "off";
+}
+
+interface Options extends FormOptions, SetUpOptions, HostOptions {
+  readonly pageSize: PageSize;
   readonly cpu?: Cpu;
   readonly op?: readonly string[];
   readonly host?: string;
@@ -64,7 +68,7 @@ export const hostOptions = (): Option[] => [
     .default("48"),
   new Option("--host-pages <kind>", "the host's own pages behind the guest's memory")
     .choices(["huge", "small"])
-    .default("small"),
+    .default("huge"),
   new Option("--page-size <size>", "of the host's kernel").choices(PAGE_SIZES).default("4K"),
   new Option("--erratum <state>", "whether the CPU has the erratum that Linux repeats TLBIs for")
     .choices(["on", "off"])

@@ -6,6 +6,7 @@ import { writeWhole } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
 import {
   cpusOf,
+  errataOf,
   FORMS,
   type Form,
   interruptible,
@@ -19,16 +20,9 @@ import {
   questionsOf,
   saveLifted,
   saveScenarios,
+  supposedOf,
 } from "../jobs/index.js";
-import {
-  assumptions,
-  DEFAULT_MAX_STATES,
-  type Limits,
-  PROVED,
-  type Proof,
-  rulesWithout,
-  type Setting,
-} from "../prove/index.js";
+import { assumptions, type Limits, PROVED, type Proof, type Setting } from "../prove/index.js";
 import {
   liftedJson,
   liftedText,
@@ -41,21 +35,30 @@ import {
 } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { noteUnchecked, partialOption } from "./integrity.js";
-import { collect, expectOption, goesWith, loadAll, positive, withoutOption } from "./options.js";
+import {
+  collect,
+  erratumOption,
+  expectOption,
+  goesWith,
+  type LimitOptions,
+  limitsOf,
+  loadAll,
+  noCacheOption,
+  withLimits,
+  withoutOption,
+} from "./options.js";
 import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 import { type CodeOptions, checkCode, proveCode, withCode } from "./prove-code.js";
 
-interface ProveOptions extends FormOptions, CodeOptions {
+interface ProveOptions extends FormOptions, CodeOptions, LimitOptions {
   readonly cpu?: readonly string[];
+  readonly erratum?: readonly string[];
   readonly occasion?: readonly string[];
   readonly fb: boolean;
   readonly witness?: boolean;
   readonly report?: string;
   readonly save?: string;
   readonly to: Form;
-  readonly without?: readonly string[];
-  readonly maxStates: number;
-  readonly timeout: number;
   readonly partial?: boolean;
   readonly expect?: "sound";
 }
@@ -70,7 +73,12 @@ export function register(program: Command): void {
       "built-in policies or .toml files (default: all built in); or traces: what they executed",
       collect,
     )
-    .option("--cpu <profile>", "a CPU profile; may be repeated (default: all of them)", collect)
+    .option(
+      "--cpu <cpu>",
+      "a built-in CPU or a .toml file; may be repeated; all: every built-in one (default: the usual ones)",
+      collect,
+    )
+    .addOption(erratumOption())
     .option("--occasion <occasion>", `one of ${occasions.join(", ")}; may be repeated (default: all)`, collect)
     .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
     .addOption(withoutOption())
@@ -85,18 +93,8 @@ export function register(program: Command): void {
     )
     .addOption(
       new Option("--to <form>", "the form of what is saved: isla or herd").choices(Object.keys(FORMS)).default("isla"),
-    )
-    .addOption(
-      new Option("--max-states <n>", "over this many states, a scenario's verdict is unknown")
-        .default(DEFAULT_MAX_STATES, DEFAULT_MAX_STATES.toLocaleString("en"))
-        .argParser(positive),
-    )
-    .addOption(
-      new Option("--timeout <seconds>", "over this time, a scenario's verdict is unknown")
-        .default(60)
-        .argParser(positive),
     );
-  withForms(withCode(command), "a row for each verdict").action(
+  withForms(withCode(withLimits(command).addOption(noCacheOption())), "a row for each verdict").action(
     (policies: string[], options: ProveOptions, command: Command) => {
       goesWith(command, ["to"], ["save"]);
       checkCode(command, policies, options.code, options.occasion);
@@ -118,13 +116,11 @@ interface Proved {
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {
   const setting: Setting = { fb: options.fb };
   const cpus = cpusOf(options.cpu);
-  const limits: Limits = {
-    maxStates: options.maxStates,
-    timeoutMs: options.timeout * 1000,
-    without: rulesWithout(options.without ?? []),
-  };
+  const limits: Limits = limitsOf(options);
   const { code } = options;
   const traces = names.filter(namesTrace);
+  if (options.erratum !== undefined && (code !== undefined || traces.length > 0))
+    throw new InputError("--erratum: expected policies; --cpu with a file of your own has it for traces and code");
   const proved: Proved =
     code !== undefined
       ? await proveCode({ ...options, code }, cpus, setting, limits)
@@ -146,16 +142,17 @@ async function provePolicies(
   limits: Limits,
 ): Promise<Proved> {
   const policies = loadAll("policies", names.length > 0 ? names : policyNames(), loadPolicy);
-  const occasions = occasionsOf(options.occasion);
+  const [occasions, errata] = [occasionsOf(options.occasion), errataOf(options.erratum)];
   const { questions, results } = await interruptible((signal) =>
-    proveInThreads(() => questionsOf(policies, cpus, occasions, setting), limits, signal),
+    proveInThreads(() => questionsOf(policies, cpus, occasions, setting, errata), limits, signal),
   );
   const into = options.save;
   if (into !== undefined) {
     const refused = await interruptible(async () => saveScenarios(questions, into, options.to));
     if (refused.length > 0) say(`In ${options.to}'s form, ${refusedText(refused)}\n`);
   }
-  return { proof: { results, policies, cpus, assumptions: assumptions(setting, options.without) } };
+  const assumed = assumptions(setting, options.without);
+  return { proof: { results, policies, cpus, assumptions: assumed, errata: supposedOf(errata, cpus) } };
 }
 
 /** Proves what traces executed. */
@@ -187,9 +184,11 @@ async function proveTraces(
 }
 
 function printProof({ proof, json, show, stories }: Proved, options: ProveOptions): void {
-  const { results, policies, assumptions: assumed } = proof;
+  const { results, policies, assumptions: assumed, errata = [] } = proof;
   if (printForm(options, proofForms(proof, made()))) return;
-  if (options.json) printJson({ ...json, results: results.map(signOffJson), assumptions: assumed, made: made() });
+  const about = errata.length > 0 ? { errata } : {};
+  if (options.json)
+    printJson({ ...json, results: results.map(signOffJson), ...about, assumptions: assumed, made: made() });
   else {
     show?.();
     const witness = options.witness === true || stories === true || policies.length === 1;

@@ -3,7 +3,7 @@
  * a CPU profile, by the titles that the build's own tables have.
  */
 
-import { ERRATUM_WORDS, isErratum, isFeature } from "../arch/index.js";
+import { isFeature, isWorkaround, WORKAROUND_WORDS } from "../arch/index.js";
 import type { Alternative } from "../binary/index.js";
 import { InputError } from "../input/index.js";
 
@@ -29,9 +29,9 @@ export type Said = ReadonlyMap<number, string>;
 export function parseCapability(text: string): [number, string] {
   const match = /^(\d{1,5})=(\S+)$/.exec(text);
   const word = match?.[2] ?? "";
-  if (!match || !(isFeature(word) || isErratum(word) || word === "yes" || word === "no"))
+  if (!match || !(isFeature(word) || isWorkaround(word) || word === "yes" || word === "no"))
     throw new InputError(
-      `--capability ${text}: expected NUMBER=FEAT_..., NUMBER=${ERRATUM_WORDS[0]}, NUMBER=yes or NUMBER=no`,
+      `--capability ${text}: expected NUMBER=FEAT_..., NUMBER=${WORKAROUND_WORDS[0]}, NUMBER=yes or NUMBER=no`,
     );
   return [Number(match[1]), word];
 }

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { BARRIERS, cpuProfile, tlbiIndex } from "../arch/index.js";
+import { BARRIERS, tlbiIndex } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { InputError } from "../input/index.js";
 import { OCCASIONS, type Occasion, type Policy, parsePolicy, type Sequence } from "../policy/index.js";
@@ -14,8 +15,8 @@ import { type Blind, type Executed, executedPolicies, SEES_ALL, SEES_SITES } fro
 import { Flushes } from "./flushes.js";
 import { scenarioOf } from "./small.fixture.js";
 
-const CPU = cpuProfile("neoverse-v2")!;
-const EVERYTHING = cpuProfile("arch-maximal")!;
+const CPU = builtInCpu("neoverse-v2");
+const EVERYTHING = builtInCpu("arch-maximal");
 const POLICIES = policyNames().map(loadPolicy);
 
 /** What the flushes of a simulation are, held against `policies`; and the trace's digest. */

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type CpuProfile, cpuProfile } from "../arch/index.js";
+import type { CpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { loadPolicy, policyNames, traceNames } from "../catalog/index.js";
 import {
   type Occasion,
@@ -21,16 +22,16 @@ import { Flushes } from "./flushes.js";
 import { type Lifted, Lifting } from "./lifting.js";
 import { scenarioOf } from "./small.fixture.js";
 
-const CPU = cpuProfile("arch-maximal")!;
+const CPU = builtInCpu("arch-maximal");
 
-const REPEATING = cpuProfile("neoverse-v2")!;
+const REPEATING = builtInCpu("neoverse-v2");
 
 /** Thresholds of tens of thousands of pages make long code, and nothing else; the domain has fewer than this. */
 const withSmallThresholds = (policy: Policy): Policy =>
   withThresholds(policy, Object.fromEntries([...thresholdsOf(policy).keys()].map((key) => [key, 2048])));
 
 const recordingOf = (cpu: CpuProfile) =>
-  ({ source: "simulation", cpu: { profile: cpu.name, repeatTlbi: cpu.errata.has("repeat-tlbi") } }) as const;
+  ({ source: "simulation", cpu: { profile: cpu.name, repeatTlbi: cpu.symptoms.has("repeat-tlbi") } }) as const;
 
 function liftedOf(policy: Policy, cpu = CPU): Lifted & { flushes: Flushes } {
   const [lifting, flushes] = [new Lifting(), new Flushes()];

@@ -3,7 +3,7 @@
  * run on that flush's case. One code stands for as many as it explains: those of an occasion, and those that the same function
  * executed on others. What the trace does not show is `unknown` in the code, and said.
  */
-import { type CpuProfile, TLBI_OPS } from "../arch/index.js";
+import { type CpuProfile, needs, TLBI_OPS } from "../arch/index.js";
 import { OCCASIONS, type Occasion, withoutCode } from "../policy/index.js";
 import type { Flush } from "./flush.js";
 import { textOf } from "./flush-text.js";
@@ -153,7 +153,7 @@ function sequence(occasion: Occasion, best: Ranked, alike: readonly Ranked[], cp
       `of ${most === 1 ? "one page" : `up to ${most.toLocaleString("en")} pages`}, as the trace has them, ${loopOf(other.code)} would make the same: with more, what is executed is unknown`,
     );
   }
-  if (!cpu.errata.has("repeat-tlbi") && broadcasts(code.lines)) {
+  if (!needs(cpu, "repeat-tlbi") && broadcasts(code.lines)) {
     lines = [...lines, "if repeat-tlbi", "  unknown", "end"];
     notes.push(`the trace is of a CPU without repeat-tlbi: what is executed on one with it is unknown`);
   }

@@ -14,6 +14,7 @@ export {
 } from "./code.js";
 export { compareInThreads, comparingThreads } from "./compare.js";
 export { type Converted, convertLitmus, FORMS, type Form } from "./convert.js";
+export { cpusOf, errataOf, refuseOutside, supposedOf, supposing } from "./cpus.js";
 export { proveInThreads } from "./decide.js";
 export { importInto } from "./import.js";
 export { coverOf, type IntentOptions, intentOf, parseInstruction, parseXt, type TypedTlbi } from "./instruction.js";
@@ -22,11 +23,17 @@ export { type LiftedTrace, liftTraces, namesTrace, proveLifted, saveLifted } fro
 export { decideLitmus } from "./litmus.js";
 export type { LitmusResult } from "./litmus-worker.js";
 export { type Input, type Made, made, shellWord, version } from "./made.js";
+export { type MinimizeResult, minimizeInThreads, type Saving } from "./minimize.js";
+export type { HostCosts } from "./nested.js";
 export { perfettoInto } from "./perfetto.js";
 export { type ProbeAsked, predictingHost, readProbe, runProbe } from "./probe.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
-export { cpusOf, occasionsOf, questionsOf } from "./questions.js";
+export { occasionsOf, questionsOf } from "./questions.js";
 export { readSide, readWithProgress } from "./read.js";
+export { resumed, resumeLines } from "./resume.js";
 export { saveScenarios } from "./save.js";
+export { scenarioOf } from "./scenarios.js";
 export { openInBrowser, servePage } from "./serve.js";
 export { simulateInto, simulateSide } from "./simulate.js";
+export { type Beside, type Done, lengthOn, type Priced, type Synthesis, synthesizeInThreads } from "./synthesize.js";
+export { type Bounds, userVerdicts } from "./verdicts.js";

@@ -40,7 +40,7 @@ function filesOf(site: string): ReadonlyMap<string, string> {
 }
 
 /** A page that is served. */
-export interface Served {
+interface Served {
   readonly url: string;
   close(): Promise<void>;
 }

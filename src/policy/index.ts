@@ -3,6 +3,7 @@ export { allocatorFlush } from "./allocator.js";
 export { explainPolicy } from "./explain.js";
 export { parseCode } from "./parse.js";
 export {
+  lacking,
   missingFeature,
   OCCASIONS,
   type Occasion,
@@ -12,6 +13,10 @@ export {
   withoutCode,
 } from "./policy.js";
 export {
+  codeLines,
+  policyFile,
+} from "./print.js";
+export {
   Case,
   type Executor,
   type LoopOver,
@@ -19,8 +24,10 @@ export {
   lineOfIpi,
   type Pes,
   type Sequence,
+  type Statement,
   specialise,
 } from "./program.js";
 export { type Entry, Protocol, type RunCode, removal, runTogether } from "./protocol.js";
 export { Runner, type Unrolled, unroll } from "./runner.js";
 export { thresholdsOf, withThresholds } from "./thresholds.js";
+export { openOn, waysOf } from "./ways.js";

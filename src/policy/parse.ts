@@ -18,13 +18,13 @@
  */
 import {
   barrierIndex,
-  ERRATUM_WORDS,
   type Feature,
-  isErratum,
   isFeature,
+  isWorkaround,
   singleFormOf,
   TLBI_OPS,
   tlbiIndex,
+  WORKAROUND_WORDS,
 } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import type { Condition, LoopOver, Sequence, Statement } from "./program.js";
@@ -276,8 +276,8 @@ class Line {
     const not = /^not\s+/i.test(text);
     const word = not ? text.replace(/^not\s+/i, "") : text;
     const lower = word.toLowerCase();
-    if (isErratum(lower))
-      return { condition: { test: "erratum", erratum: lower, not }, assumes: none, elseAssumes: none };
+    if (isWorkaround(lower))
+      return { condition: { test: "erratum", workaround: lower, not }, assumes: none, elseAssumes: none };
     if (lower === "owner-current" || lower === "va-known" || lower === "old")
       return { condition: { test: lower, not }, assumes: none, elseAssumes: none };
     const feature = word.replace(/^feat_/i, "FEAT_");
@@ -288,7 +288,7 @@ class Line {
         elseAssumes: not ? [feature] : none,
       };
     this.fail(
-      `unknown condition '${text}', expected [not] FEAT_..., ${ERRATUM_WORDS.join(", ")}, owner-current, va-known or old, or pages > N, pages <= N`,
+      `unknown condition '${text}', expected [not] FEAT_..., ${WORKAROUND_WORDS.join(", ")}, owner-current, va-known or old, or pages > N, pages <= N`,
     );
   }
 

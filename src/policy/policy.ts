@@ -110,7 +110,7 @@ export interface Policy {
   readonly batch: boolean;
   /** HCR_EL2.FB = 1: a guest's local TLBIs are broadcast, so that no vCPU leaves entries behind that they miss */
   readonly fb: boolean;
-  /** occasions with code of its own, of those for which not every policy has some */
+  /** occasions with code of its own, of those for which not every policy has some; but for batch-end, whose code is beside other */
   readonly own: readonly Occasion[];
   /** an occasion without code does nothing */
   readonly code: Readonly<Record<Occasion, Sequence>>;
@@ -174,7 +174,9 @@ export function parsePolicy(text: string, file: string, base: (name: string, lin
     fb: value.fb ?? from?.fb ?? true,
     due,
     own: ROWS.flatMap(([name, { without }]) =>
-      without !== undefined && (value[name] !== undefined || from?.own.includes(name)) ? [name] : [],
+      without !== undefined && name !== "batch-end" && (value[name] !== undefined || from?.own.includes(name))
+        ? [name]
+        : [],
     ),
     batch: due === "batch-end" || code["batch-end"].length > 0,
     code,
@@ -185,14 +187,18 @@ export function parsePolicy(text: string, file: string, base: (name: string, lin
 /** The policy's code as one CPU runs it; throws an InputError when the CPU lacks a feature that the policy requires. */
 export function policyOn(policy: Policy, cpu: CpuProfile): Policy {
   const missing = missingFeature(policy, cpu);
-  if (missing) throw new InputError(`policy ${policy.name} requires ${missing}, which ${cpu.name} does not have`);
+  if (missing) throw new InputError(`policy ${policy.name} requires ${missing}, ${lacking(missing, cpu)}`);
   const code = Object.fromEntries(
     Object.entries(policy.code).map(([name, program]) => [name, specialise(program, cpu)]),
   ) as Record<Occasion, Sequence>;
   return { ...policy, code };
 }
 
-/** The first feature that the policy requires and the CPU lacks, if any. */
+/** In what way a CPU lacks a feature, as a part of a sentence. */
+export const lacking = (feature: Feature, { name, unknown }: CpuProfile): string =>
+  unknown.has(feature) ? `and whether ${name} has it is unknown` : `which ${name} does not have`;
+
+/** The first feature that the policy requires and the CPU is not known to have, if any. */
 export function missingFeature(policy: Policy, cpu: CpuProfile): Feature | undefined {
   return policy.requires.find((feature) => !cpu.features.has(feature));
 }

@@ -1,5 +1,5 @@
 /** The code of a policy in parsed form, and the concrete case that it runs on. */
-import type { CpuProfile, Erratum, Feature } from "../arch/index.js";
+import { type CpuProfile, type Feature, needs, type Workaround } from "../arch/index.js";
 
 /** What a loop goes over; `entry` is each removed descriptor (a block counts once), `vmid` each VMID of the owner. */
 export type LoopOver = "page" | "entry" | "range" | "va-page" | "va-range" | "vmid";
@@ -7,7 +7,7 @@ export type LoopOver = "page" | "entry" | "range" | "va-page" | "va-range" | "vm
 /** A condition; `pages` counts the 4 KiB pages of the case. */
 export type Condition =
   | { readonly test: "feature"; readonly feature: Feature; readonly not: boolean }
-  | { readonly test: "erratum"; readonly erratum: Erratum; readonly not: boolean }
+  | { readonly test: "erratum"; readonly workaround: Workaround; readonly not: boolean }
   | { readonly test: "owner-current" | "va-known" | "old"; readonly not: boolean }
   | { readonly test: "pages"; readonly above: number; readonly not: boolean };
 
@@ -158,7 +158,7 @@ export function specialise(program: Sequence, cpu: CpuProfile): Sequence {
         if (c.test === "feature")
           return [...specialise(cpu.features.has(c.feature) !== c.not ? s.body : s.otherwise, cpu)];
         if (c.test === "erratum")
-          return [...specialise(cpu.errata.has(c.erratum) !== c.not ? s.body : s.otherwise, cpu)];
+          return [...specialise(needs(cpu, c.workaround) !== c.not ? s.body : s.otherwise, cpu)];
         return [{ ...s, body: specialise(s.body, cpu), otherwise: specialise(s.otherwise, cpu) }];
       }
       case "for":

@@ -1,17 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import {
-  CPU_PROFILES,
-  type CpuProfile,
-  cpuProfile,
-  decodeOperand,
-  ERRATUM_WORDS,
-  halvesOf,
-  TLBI_OPS,
-} from "../arch/index.js";
+import { type CpuProfile, decodeOperand, halvesOf, needs, TLBI_OPS, WORKAROUND_WORDS } from "../arch/index.js";
+import { builtInCpu, usualCpus } from "../builtin/index.js";
 import { Case, type Policy, parsePolicy, Runner, type Unrolled, unroll } from "./index.js";
 import { type Statement, specialise } from "./program.js";
+
+const CPUS = usualCpus().map(builtInCpu);
 
 const noBase = (): Policy => {
   throw new Error("no base");
@@ -23,7 +18,7 @@ function programOf(code: string): Policy["code"]["revoke"] {
   return parsePolicy(text, "x.toml", noBase).code.revoke;
 }
 
-const v2 = cpuProfile("neoverse-v2")!;
+const v2 = builtInCpu("neoverse-v2");
 
 /** The pages that the TLBIs of a list reach, in order. */
 function pagesOf(list: readonly Unrolled[]): number[] {
@@ -112,7 +107,7 @@ test("ttl gives the level of the removed leaf where the CPU has FEAT_TTL, and no
   assert.deepEqual(levels("if FEAT_TLBIRANGE\nfor range\ntlbi ripas2e1is, ipa, ttl\nend\nend"), [3, 2, 1, 0]);
   assert.deepEqual(levels("for entry\ntlbi ipas2e1is, ipa\nend"), [0, 0, 0, ...none]);
   const byEntry = "for entry\ntlbi ipas2e1is, ipa, ttl\nend";
-  assert.deepEqual(levels(byEntry, cpuProfile("cortex-a72")!), [0, 0, 0, ...none]);
+  assert.deepEqual(levels(byEntry, builtInCpu("cortex-a72")), [0, 0, 0, ...none]);
 });
 
 test("a range with a level begins where an entry of that level does", () => {
@@ -174,7 +169,7 @@ const programs = fc.letrec<{ block: string; flat: string }>((tie) => ({
             fc.constantFrom(
               "FEAT_nTLBPA",
               "not FEAT_TLBIRANGE",
-              ...ERRATUM_WORDS.flatMap((word) => [word, `not ${word}`]),
+              ...WORKAROUND_WORDS.flatMap((word) => [word, `not ${word}`]),
               "owner-current",
               "not owner-current",
               "pages > 2",
@@ -239,7 +234,7 @@ function interpret(program: readonly Statement[], on: Case, cpu: typeof v2): str
           c.test === "feature"
             ? cpu.features.has(c.feature)
             : c.test === "erratum"
-              ? cpu.errata.has(c.erratum)
+              ? needs(cpu, c.workaround)
               : c.test === "owner-current"
                 ? current === owner
                 : c.test === "pages"
@@ -271,33 +266,28 @@ test("a program specialised for a CPU and run does what its definition says", ()
       return [i.kind === "barrier" ? `barrier ${i.barrier}` : i.kind];
     });
   fc.assert(
-    fc.property(
-      programs.block,
-      small,
-      fc.constantFrom(...CPU_PROFILES),
-      (text, { current, owners, pages, va, old }, cpu) => {
-        const on = new Case();
-        on.currentVmid = current;
-        on.ownerVmids = owners;
-        on.add(3, pages, va, undefined, undefined, old);
-        const program = programOf(text);
-        const isb = unroll(programOf("isb"), on, cpu)[0]!;
-        assert.ok(isb.kind === "barrier");
-        const did = words(unroll(program, on, cpu, "policy", { vmids: [ELSEWHERE] }));
-        assert.deepEqual(
-          did,
-          interpret(program, on, cpu).map((t) => (t === "isb" ? `barrier ${isb.barrier}` : t)),
-        );
-        assert.deepEqual(specialise(specialise(program, cpu), cpu), specialise(program, cpu));
-      },
-    ),
+    fc.property(programs.block, small, fc.constantFrom(...CPUS), (text, { current, owners, pages, va, old }, cpu) => {
+      const on = new Case();
+      on.currentVmid = current;
+      on.ownerVmids = owners;
+      on.add(3, pages, va, undefined, undefined, old);
+      const program = programOf(text);
+      const isb = unroll(programOf("isb"), on, cpu)[0]!;
+      assert.ok(isb.kind === "barrier");
+      const did = words(unroll(program, on, cpu, "policy", { vmids: [ELSEWHERE] }));
+      assert.deepEqual(
+        did,
+        interpret(program, on, cpu).map((t) => (t === "isb" ? `barrier ${isb.barrier}` : t)),
+      );
+      assert.deepEqual(specialise(specialise(program, cpu), cpu), specialise(program, cpu));
+    }),
     { numRuns: 300, seed: 1 },
   );
 });
 
 test("where the code is unknown a list says so, and a run stops with the file's line", () => {
   const program = programOf("isb\nif repeat-tlbi\nunknown\nend");
-  const [repeating, other] = [cpuProfile("neoverse-v2")!, cpuProfile("cortex-a72")!];
+  const [repeating, other] = [builtInCpu("neoverse-v2"), builtInCpu("cortex-a72")];
   const on = new Case();
   assert.deepEqual(
     [repeating, other].map((cpu) => unroll(program, on, cpu).map(({ text }) => text)),

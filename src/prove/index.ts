@@ -11,7 +11,6 @@ export { type Program, Unsupported } from "./program.js";
 export { RULES } from "./rules.js";
 export {
   decideTask,
-  EVERY_CPU,
   type Finding,
   Inquiry,
   type Limits,

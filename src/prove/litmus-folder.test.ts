@@ -7,7 +7,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { cpuProfile, ERRATA, ERRATUM_WORDS } from "../arch/index.js";
+import { SYMPTOM_WORDS, SYMPTOMS } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { type Cpu, proverCpu } from "./cpu.js";
 import { type Decision, explore, verdictWord } from "./explore.js";
 import { readTest } from "./forms.js";
@@ -15,16 +16,16 @@ import type { LitmusTest } from "./litmus/index.js";
 import { RULES, type Rule } from "./rules.js";
 
 const FOLDER = fileURLToPath(new URL("../../litmus", import.meta.url));
-const NOTHING = proverCpu(cpuProfile("arch-minimal")!);
+const NOTHING = proverCpu(builtInCpu("arch-minimal"));
 const CPUS: Readonly<Record<string, Cpu>> = {
   "with nothing optional": NOTHING,
   "with FEAT_ETS2": { ...NOTHING, ets2: true },
   "with FEAT_nTLBPA": { ...NOTHING, nTlbpa: true },
   "with FEAT_BBM level 2": { ...NOTHING, bbm: 2 },
   ...Object.fromEntries(
-    ERRATUM_WORDS.map((word) => [
-      `with ${ERRATA[word].id}`,
-      { ...NOTHING, errata: { ...NOTHING.errata, [word]: true } },
+    SYMPTOM_WORDS.map((word) => [
+      `with ${SYMPTOMS[word].id}`,
+      { ...NOTHING, symptoms: { ...NOTHING.symptoms, [word]: true } },
     ]),
   ),
 };

@@ -1,7 +1,8 @@
 /** The sign-off of policies, arranged for reading: results that read alike on several CPUs once. */
 
+import { usualCpus } from "../builtin/index.js";
 import type { Made } from "../jobs/index.js";
-import { EVERY_CPU, type Proof, type ProvedOccasion, type SignOff } from "../prove/index.js";
+import type { Proof, ProvedOccasion, SignOff } from "../prove/index.js";
 import { count } from "./format.js";
 import { madeSentences } from "./made.js";
 import { type ColumnOf, type Table, tableOf } from "./table.js";
@@ -91,7 +92,7 @@ export const verdictMatrix = (proof: Proof): Table =>
           tone: ({ cells }) => toneOf(cells[i]![0]!.verdict),
         }),
       ),
-      { head: "on", kind: "words", of: ({ cpus }) => onWhich(cpus) },
+      { head: "on", kind: "words", of: ({ cpus }) => onWhich(cpus, proof) },
     ],
     verdictRows(proof),
   );
@@ -140,16 +141,32 @@ const WORDS: Readonly<Partial<Record<SignOff["verdict"], string>>> = {
 export const verdictWord = ({ verdict, breach }: Pick<SignOff, "verdict" | "breach">): string =>
   breach ? "BREAKS-BBM" : (WORDS[verdict] ?? verdict);
 
-const isEvery = (cpus: readonly string[]): boolean => EVERY_CPU.every((name) => cpus.includes(name));
+const isEvery = (cpus: readonly string[]): boolean => usualCpus().every((name) => cpus.includes(name));
 
-/** "every CPU" for all profiles that there are, or their names. */
-export const onWhich = (cpus: readonly string[]): string => (isEvery(cpus) ? "every CPU" : cpus.join(", "));
+/** "every CPU" for the usual ones and all others that were asked for, or their names. */
+export const onWhich = (cpus: readonly string[], asked: Pick<Proof, "cpus">): string =>
+  [...usualCpus(), ...asked.cpus.map(({ name }) => name)].every((name) => cpus.includes(name))
+    ? "every CPU"
+    : cpus.join(", ");
 
 /** What "every CPU" is, where it is said; else empty. */
-export const everyCpu = (proof: Proof): string =>
-  onWhich(proof.cpus.map(({ name }) => name)) === "every CPU"
-    ? `Every CPU: each of the ${EVERY_CPU.length} profiles, ${EVERY_CPU.join(", ")}.`
+export function everyCpu(proof: Proof): string {
+  const names = proof.cpus.map(({ name }) => name);
+  return onWhich(names, proof) === "every CPU"
+    ? `Every CPU: each of the ${names.length} profiles, ${names.join(", ")}.`
     : "";
+}
+
+/** Of each erratum that was asked about, what it is, what is done about it, and which CPUs are not known to have it. */
+export const erratumNotes = ({ errata = [] }: Proof): readonly string[] =>
+  errata.map(({ erratum: { number, vendor, cpus, text, remedy, source, outside, symptoms }, supposed }) => {
+    const whose =
+      supposed.length === 0
+        ? ""
+        : ` Not known of ${supposed.join(", ")}: asked as if ${supposed.length === 1 ? "it" : "they"} had it.`;
+    const said = outside === undefined ? `In the model: ${symptoms.join(", ")}.` : `Outside of the model: ${outside}.`;
+    return `Erratum ${number} (${vendor}; ${cpus}): ${text}. ${said} Remedy: ${remedy}. (${source}.)${whose}`;
+  });
 
 /** What the verdicts looked at: how many scenarios of each occasion, on how many CPUs. */
 export function lookedAt({ results, cpus }: Proof): string {
@@ -196,14 +213,24 @@ export function reasonsOf(proof: Proof): readonly string[] {
     const cpus = [...new Set(same.map(({ cpu }) => cpu))].join(", ");
     return `${same[0]!.policy} on ${cpus}: ${same[0]!.reason}.`;
   });
-  return [...reasons, ...notStatedOf(proof)];
+  return [...reasons, ...bothWaysOf(proof.results), ...notStatedOf(proof)];
 }
+
+/** Which verdicts looked at a CPU both ways, as nobody says whether it has what the policy asks for. */
+const bothWaysOf = (results: readonly SignOff[]): readonly string[] =>
+  grouped(
+    results.filter(({ bothWays }) => bothWays),
+    ({ policy, bothWays }) => `${policy} asks for ${bothWays!.join(", ")}`,
+  ).map(
+    ({ text, names }) =>
+      `${text}, which is unknown of ${[...new Set(names.map(({ cpu }) => cpu))].join(", ")}: with and without it was looked at, and the worse counts.`,
+  );
 
 /** A proof for who asks for CSV or for Markdown. */
 export const proofForms = (proof: Proof, made: Made) => ({
   csv: () => proofTable(proof),
   markdown: () => verdictTable(proof),
-  notes: [lookedAt(proof), ...madeSentences(made)],
+  notes: [...erratumNotes(proof), lookedAt(proof), ...madeSentences(made)],
 });
 
 /**
@@ -215,9 +242,18 @@ export function unexpected(
 ): readonly string[] {
   const nothingElse = results.every(({ verdict }) => verdict === "not-stated");
   const not = results.filter(({ verdict }) => verdict === "unsound" || verdict === "unknown" || nothingElse);
+  const asked = { cpus: [...new Set(results.map(({ cpu }) => cpu))].map((name) => ({ name, title: name })) };
   return grouped(not, ({ policy }) => policy).map(({ text, names }) => {
     const kinds = grouped(names, ({ verdict, occasion }) => `${verdict} for ${occasion}`);
-    return `${text} is ${kinds.map((kind) => `${kind.text} on ${onWhich(kind.names.map(({ cpu }) => cpu))}`).join("; ")}`;
+    return `${text} is ${kinds
+      .map(
+        (kind) =>
+          `${kind.text} on ${onWhich(
+            kind.names.map(({ cpu }) => cpu),
+            asked,
+          )}`,
+      )
+      .join("; ")}`;
   });
 }
 

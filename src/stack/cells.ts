@@ -62,9 +62,16 @@ export interface Cell {
   readonly state: State;
 }
 
-/** Where the guest's code is, and a page that is never touched: at the end of the first chunk, and at three quarters of it. */
 const chunkShift = (granule: GranuleBits): number => levelShift(minBlockLevel(granule), granule);
-export const codePage = (granule: GranuleBits): number => 2 ** (chunkShift(granule) - PAGE_SHIFT) - 2 ** (granule - 12);
+
+/**
+ * The page of the guest's code: the last of the first chunk; of the second where a chunk is a block, since the first is mapped as
+ * one in a state.
+ */
+export function codePage(granule: GranuleBits): number {
+  const chunks = minBlockLevel(granule) === 2 ? 2 : 1;
+  return chunks * 2 ** (chunkShift(granule) - PAGE_SHIFT) - 2 ** (granule - PAGE_SHIFT);
+}
 
 /** An address operand's TTL for the granule (TG in its upper bits, DDI 0487 D8.14). */
 const ttl = (granule: GranuleBits, level: number): number =>

@@ -46,7 +46,7 @@ const N2_MMFR0 = Buffer.from("2511100022020000".match(/../g)!.map((pair) => Numb
  * The QEMU of a machine: as it is where its CPU has the PA size; else a copy in the run's folder with the one constant changed.
  * An InputError where that does not stand in the program exactly once.
  */
-function qemuFor(qemu: readonly string[], machine: HostMachine, folder: string): readonly string[] {
+export function qemuFor(qemu: readonly string[], machine: HostMachine, folder: string): readonly string[] {
   refuse(machine);
   if (machine.paBits >= 48) return qemu;
   const program = qemu.at(-1)!;
@@ -83,7 +83,6 @@ export interface StackRun {
 }
 
 const TICK = 100;
-/** The firmware that QEMU looks for though no device here uses it stands beside the program, and need not be there. */
 const WORDS = "console=ttyAMA0 nokaslr kvm-arm.mode=nested nowatchdog cryptomgr.notests cryptomgr.noextratests quiet";
 
 /** What a run has left. */
@@ -106,7 +105,7 @@ export async function runStack(
   const at = (name: string): string => join(spec.folder, name);
   const [out, console] = [at("counts"), at("console.log")];
   writeFileSync(at("initramfs"), spec.initramfs);
-  const qemu = new Qemu(qemuFor(spec.qemu, spec.machine, spec.folder), machineArguments(spec, out, console), signal);
+  const qemu = new Qemu(qemuFor(spec.qemu, spec.machine, spec.folder), hostArguments(spec, out, console), signal);
   const vitals = new Vitals(spec.timeout);
   let late = false;
   let told = 0;
@@ -129,7 +128,12 @@ export async function runStack(
   return { lines: linesOf(out), console: text };
 }
 
-function machineArguments(spec: StackRun, out: string, console: string): string[] {
+/** QEMU's arguments: the host's kernel, initramfs in the run's folder, and the plugin, which writes to `out`. */
+export function hostArguments(
+  spec: Omit<StackRun, "qemu" | "initramfs" | "timeout">,
+  out: string,
+  console: string,
+): string[] {
   const text = (value: string): string => value.replaceAll(",", ",,");
   return [
     ...["-machine", "virt,virtualization=on,gic-version=3,dtb-randomness=off", "-cpu", cpuArgument(spec.machine)],

@@ -89,7 +89,10 @@ export async function probe(
 }
 
 /** The kernel asked for, or Debian's newest of the page size that is released. */
-function kernelOf({ kernel, pageSize }: ProbeOptions, { kernels }: StackParts): string {
+export function kernelOf(
+  { kernel, pageSize }: Pick<ProbeOptions, "kernel" | "pageSize">,
+  { kernels }: StackParts,
+): string {
   if (kernel !== undefined) {
     readInput(kernel);
     return kernel;

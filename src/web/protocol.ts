@@ -5,7 +5,7 @@
 
 /** What a worker can do, by name. What goes in and what comes out is plain data. */
 // biome-ignore lint/suspicious/noExplicitAny: what a work is asked is its own affair
-export type Works = Readonly<Record<string, (asked: any) => unknown>>;
+type Works = Readonly<Record<string, (asked: any) => unknown>>;
 
 interface Call {
   readonly id: number;

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { cpuProfile } from "../../arch/index.js";
+import { builtInCpu } from "../../builtin/index.js";
 import { proverCpu } from "../cpu.js";
 import { verdictWord } from "../explore.js";
 import { decideTest, readTest } from "../forms.js";
@@ -13,7 +13,7 @@ import { herdForm, islaForm } from "./convert.js";
 import { parseHerd } from "./parse.js";
 import type { HerdTest } from "./syntax.js";
 
-const OPTIONS = { ...proverCpu(cpuProfile("arch-minimal")!), maxStates: 100_000, timeoutMs: 0 };
+const OPTIONS = { ...proverCpu(builtInCpu("arch-minimal")), maxStates: 100_000, timeoutMs: 0 };
 const verdict = (text: string, file: string): string => verdictWord(decideTest(readTest(text, file), OPTIONS));
 
 const OWN = fileURLToPath(new URL("../../../litmus", import.meta.url));

@@ -85,7 +85,7 @@ export function policyLines(
       list.flatMap((one) => {
         const remark = place ? originRemark({ policy: place.policy, occasion, line: one.line }) : "";
         if (one.kind !== "on") return codeLine(one, flusher, pcpu).map((line) => line + remark);
-        const n = pcpu.sendIpi({ pes: one.pes, body: (other) => bodyOn(other, one) });
+        const n = pcpu.sendIpi({ body: (other) => bodyOn(other, one) });
         const own = isOne(pcpu, one.pes, flusher) ? linesOn(pcpu, one.own) : [];
         return [sends(n) + remark, ...own, waits(n) + remark];
       });

@@ -5,16 +5,8 @@
  * back. The interrupt's entry is a context synchronisation event.
  */
 import { InputError } from "../../input/index.js";
-import type { Pes } from "../../policy/index.js";
 import type { Equal, Pcpu, PcpuValue, Scenario } from "./scenario.js";
 import { declare, type Item, maps, store } from "./tables.js";
-
-/** An IPI of a pCPU. */
-export interface Ipi {
-  readonly pes: Pes;
-  /** the body as another pCPU executes it under the VMID of its VTTBR_EL2; undefined for one that gets none */
-  body(on: Pcpu): readonly string[] | undefined;
-}
 
 /** Lines that stand for the sending of a pCPU's n-th IPI, and for the wait for its answers. */
 export const sends = (n: number): string => `@send ${n}`;

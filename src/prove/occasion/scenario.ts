@@ -1,6 +1,5 @@
 /** A scenario as a value: names and tables, what each pCPU runs, and the bad state. Plain data, so that threads can send it. */
 import type { ThreadSysreg } from "../program.js";
-import type { Ipi } from "./ipi.js";
 import type { Item } from "./tables.js";
 import { type Term, termText, wide } from "./terms.js";
 
@@ -21,6 +20,12 @@ export interface PcpuValue {
 
 /** Registers that a scenario may use: X26 to X28 are nobody's, X29 is the EL2 handler's. */
 const MAX_REGISTERS = 25;
+
+/** An IPI that a pCPU sends. */
+interface Ipi {
+  /** the body as another pCPU executes it under the VMID of its VTTBR_EL2; undefined for one that gets none */
+  body(on: Pcpu): readonly string[] | undefined;
+}
 
 /** A pCPU as it is put together. */
 export class Pcpu implements PcpuValue {

@@ -32,7 +32,7 @@ export class Breaches {
     const who = words.who(pe);
     const va = words.va(page);
     const { differ } = conflict;
-    const sizes = differ.some((one) => one === "block size");
+    const sizes = differ.some((one) => one === "block size" || one === "Contiguous bit");
     const entries = conflict.entries.map((id) => words.entry(id) + (sizes ? this.levels(id) : "")) as [string, string];
     const write = this.write(conflict.written, who);
     const may = [...MAY, ...differ.flatMap((one) => LOST[one] ?? [])];
@@ -43,12 +43,14 @@ export class Breaches {
   /** From descriptors of which levels a combined entry comes. */
   private levels(id: number): string {
     const { catalogue } = this.world;
-    const { level, level2 } = catalogue.leaves[catalogue.entries[id]!.payload]!;
-    return ` (level ${level}, stage 2 level ${level2})`;
+    const { level, level2, contiguous, contiguous2 } = catalogue.leaves[catalogue.entries[id]!.payload]!;
+    const of = (bit: boolean): string => (bit ? ", Contiguous" : "");
+    return ` (level ${level}${of(contiguous)}, stage 2 level ${level2}${of(contiguous2)})`;
   }
 
   /** The write of a valid descriptor where another was, whose entry `who` may hold yet. */
   private write(t: number, who: string): string {
+    if (t === 0) return "of a group of descriptors some have the Contiguous bit and some do not";
     const { timeline, cells } = this.world;
     const cell = timeline.what[t]!;
     const value = (id: number): string => this.words.value(id, cell);

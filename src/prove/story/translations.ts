@@ -76,6 +76,15 @@ export class Translations {
     return !walk.update && !this.world.cache.fresh(pe, walk.context, page, t).includes(walk.entry);
   }
 
+  /** The time, up to `t`, at which the entry of a walk was removed; Infinity = it was not. */
+  removal(pe: number, walk: Walked, t: number): number {
+    const { timeline, catalogue } = this.world;
+    for (let i = walk.time + 1; i <= t; i++)
+      if (timeline.kind[i] === INVALIDATE && timeline.pe[i] === pe && catalogue.matches(timeline.what[i]!, walk.entry))
+        return i;
+    return Number.POSITIVE_INFINITY;
+  }
+
   /** Words for an access through a cached entry, and the rule that lets it. */
   through(
     pe: number,

@@ -160,6 +160,7 @@ export class Accesses {
   private load(s: State, at: Load, address: Address, walk: Walked): boolean {
     const { world } = this.run;
     const cell = this.cell(walk.leaf!, address.va, at.size);
+    if (walk.entry >= 0 && world.cpu.symptoms["repeat-tlbi-reads"]) world.cache.knowledge.readsThrough(this.run.index);
     const translated = this.translated(walk);
     const before = Math.max(readOrdered(world, s, at.acquire === "acquire"), address.view, translated);
     let kept = false;

@@ -12,7 +12,7 @@ import { Code } from "./code.js";
 import { compute } from "./compute.js";
 import { leastEl, UNDEFINED } from "./exception.js";
 import { executeTlbi } from "./invalidate.js";
-import { Regimes } from "./regime.js";
+import { Regimes, refuseRenamed } from "./regime.js";
 import type { Placing, Run } from "./run.js";
 import {
   ALL_SYSREGS,
@@ -231,6 +231,7 @@ export class ThreadRun implements Run {
   /** What has no choices, or hardly any: returns undefined to go on with the next instruction. */
   private simple(s: State, at: Instruction): boolean | undefined {
     s[PC] = this.code.next(at);
+    if (at.op === "mrs") refuseRenamed(this.world, this.index, s[EL]!, at.sysreg);
     if (compute(this.world, this.code, s, at)) return undefined;
     const { regimes } = this;
     switch (at.op) {

@@ -130,14 +130,17 @@ export class Translations {
   }
 
   /**
-   * The time by which an access through the entry is complete. On a CPU with the erratum a write has more time: until the
+   * The time by which an access through the entry is complete. On a CPU that is late with writes, or with reads, it has more time: until the
    * next broadcast that the PE which executed a broadcast removing the entry issued behind a DSB of its own.
    */
   private deadline(s: State, entry: number, t: number, write: boolean): number {
     const { timeline, cpu, model } = this.run.world;
     if (!model["access-completion"]) return Number.POSITIVE_INFINITY;
     const removed = this.removal(s, entry, t);
-    if (!write || !cpu.errata["repeat-tlbi"] || !model["repeat-tlbi"] || removed > timeline.n) return removed;
+    const late = write
+      ? cpu.symptoms["repeat-tlbi"] && model["repeat-tlbi"]
+      : cpu.symptoms["repeat-tlbi-reads"] && model["repeat-tlbi-reads"];
+    if (!late || removed > timeline.n) return removed;
     let earliest = Number.POSITIVE_INFINITY;
     for (let i = removed; i <= timeline.n && i < earliest; i++) {
       if (!this.ends(s, i, entry)) continue;

@@ -5,6 +5,7 @@ import type { Catalogue, Leaf } from "./entry.js";
 const DIFFERENCES = {
   "output address": (a: Leaf, b: Leaf) => a.page !== b.page,
   "memory type": (a: Leaf, b: Leaf) => a.memory !== b.memory || a.memory2 !== b.memory2,
+  "Contiguous bit": (a: Leaf, b: Leaf) => a.contiguous !== b.contiguous || a.contiguous2 !== b.contiguous2,
   "block size": (a: Leaf, b: Leaf) => a.level !== b.level || a.level2 !== b.level2,
 } as const;
 export type Difference = keyof typeof DIFFERENCES | "global and not global";
@@ -15,7 +16,7 @@ export interface Conflict {
   /** ids of combined entries; the older one first, where they are not of one time */
   readonly entries: readonly [number, number];
   readonly differ: readonly Difference[];
-  /** the time of the write of a valid descriptor where another was that makes it so */
+  /** the time of the write of a valid descriptor where another was that makes it so; 0: the Contiguous bit is misprogrammed */
   readonly written: number;
 }
 
@@ -28,7 +29,10 @@ function differences(catalogue: Catalogue, a: number, b: number): Difference[] {
   return (one.asid === -1) === (other.asid === -1) ? differ : [...differ, "global and not global"];
 }
 
-/** The first conflict among entries for one address; `written` is the write that makes it one. */
+/**
+ * The first conflict among entries for one address; `written` is the write that makes it one, 0 where there was none: then only a
+ * Contiguous bit counts that not all descriptors of a group have (RQTRPM, RNGLXZ).
+ */
 export function conflictAmong(
   catalogue: Catalogue,
   entries: readonly number[],
@@ -38,15 +42,18 @@ export function conflictAmong(
   const [first, ...others] = entries;
   for (const other of others) {
     const differ = differences(catalogue, first!, other);
-    if (differ.length > 0) return { time, entries: [first!, other], differ, written };
+    if (written > 0 ? differ.length > 0 : differ.includes("Contiguous bit"))
+      return { time, entries: [first!, other], differ, written };
   }
   return undefined;
 }
 
+/** Levels of FEAT_BBM with which software may change that in place. Level 1 asks for the nT bit besides where a size changes, which is not modelled. */
+const PERMITTED: Readonly<Partial<Record<Difference, number>>> = { "block size": 2, "Contiguous bit": 1 };
+
 /**
- * True where FEAT_BBM of that level lets software change that in place: the size of a block with level 2 (level 1 asks for the nT bit
- * besides, which is not modelled). The PE then uses one of both entries, or takes a TLB conflict abort, and never an amalgam (RKFLJB,
- * RNGLXZ).
+ * True where FEAT_BBM of that level lets software change that in place: the PE then uses one of both entries, or takes a TLB conflict
+ * abort, and never an amalgam (RKFLJB, RKHRBC, RNGLXZ).
  */
 export const isPermitted = ({ differ }: Conflict, bbm: number): boolean =>
-  differ.every((one) => one === "block size" && bbm === 2);
+  differ.every((one) => bbm >= (PERMITTED[one] ?? 3));

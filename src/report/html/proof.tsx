@@ -4,6 +4,7 @@ import type { Made } from "../../jobs/index.js";
 import type { Proof, SignOff } from "../../prove/index.js";
 import { list } from "../format.js";
 import {
+  erratumNotes,
   everyCpu,
   type Failure,
   failuresOf,
@@ -66,6 +67,9 @@ function Report({ proof, made }: { readonly proof: Proof; readonly made: Made })
             <VerdictTable proof={proof} failures={failures} />
             <p>{lookedAt(proof)}</p>
             {everyCpu(proof) !== "" && <p>{everyCpu(proof)}</p>}
+            {erratumNotes(proof).map((note) => (
+              <p>{note}</p>
+            ))}
             {reasons.map((reason) => (
               <p>{reason}</p>
             ))}
@@ -112,7 +116,8 @@ function Entry({ id, text }: { readonly id: string; readonly text: string }) {
 }
 
 /** Which policies are sound for everything that was asked, and which are not. */
-function answersOf({ results, policies, cpus }: Proof): readonly string[] {
+function answersOf(proof: Proof): readonly string[] {
+  const { results, policies, cpus } = proof;
   const of = (name: string): readonly SignOff[] => results.filter(({ policy }) => policy === name);
   const named = (which: (own: readonly SignOff[]) => boolean): string[] =>
     policies.map(({ name }) => name).filter((name) => which(of(name)));
@@ -122,7 +127,7 @@ function answersOf({ results, policies, cpus }: Proof): readonly string[] {
   const unsound = named((own) => own.some(({ verdict }) => verdict === "unsound"));
   const notStated = named((own) => own.some(({ verdict }) => verdict === "not-stated"));
   const open = named((own) => own.some(({ verdict }) => verdict === "unknown"));
-  const which = onWhich(cpus.map(({ name }) => name)) === "every CPU" ? "every CPU" : `each of ${list(cpus.map(({ name }) => name))}`; // biome-ignore format: one row
+  const which = onWhich(cpus.map(({ name }) => name), proof) === "every CPU" ? "every CPU" : `each of ${list(cpus.map(({ name }) => name))}`; // biome-ignore format: one row
   const unsoundFor = (name: string): string =>
     `${name} (${[...new Set(of(name).flatMap(({ verdict, occasion }) => (verdict === "unsound" ? [occasion] : [])))].join(", ")})`;
   return [

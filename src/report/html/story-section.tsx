@@ -34,7 +34,7 @@ export function Story({
     <section class="story" id={id}>
       <h3>
         <span class="name">{result.policy}</span> is <span class="bad">UNSOUND</span> for {result.occasion} on{" "}
-        {onWhich(cpus)}: {scenario.meaning}
+        {onWhich(cpus, proof)}: {scenario.meaning}
       </h3>
       <p>
         {sentence(capital(scenario.title))}
@@ -63,7 +63,7 @@ export function Story({
           <p class="soft">{listing.title}: no code.</p>
         ),
       )}
-      <Failing failure={failure} />
+      <Failing failure={failure} proof={proof} />
       <details>
         <summary>
           This scenario as a litmus test (<span class="name">{scenario.name}</span>), for <code>shootdown litmus</code>{" "}
@@ -78,11 +78,11 @@ export function Story({
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** Which scenarios fail, and on which CPUs where not on all of them. */
-function Failing({ failure: { results } }: { readonly failure: Failure }) {
+function Failing({ failure: { results }, proof }: { readonly failure: Failure; readonly proof: Proof }) {
   const names = [...new Set(results.flatMap(({ unsound = [] }) => unsound))];
   const where = (name: string): string => {
     const on = results.filter(({ unsound }) => unsound?.includes(name)).map(({ cpu }) => cpu);
-    return on.length === results.length ? "" : ` (on ${onWhich(on)})`;
+    return on.length === results.length ? "" : ` (on ${onWhich(on, proof)})`;
   };
   return (
     <details>

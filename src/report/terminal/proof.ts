@@ -4,7 +4,16 @@ import type { Made } from "../../jobs/index.js";
 import type { Proof, SignOff } from "../../prove/index.js";
 import { count, duration } from "../format.js";
 import { guiltySentence, type Listing, listingsOf, listingTable } from "../guilty-lines.js";
-import { everyCpu, type Failure, failuresOf, lookedAt, onWhich, reasonsOf, verdictTable } from "../proof-view.js";
+import {
+  erratumNotes,
+  everyCpu,
+  type Failure,
+  failuresOf,
+  lookedAt,
+  onWhich,
+  reasonsOf,
+  verdictTable,
+} from "../proof-view.js";
 import { right, wordTable } from "../table.js";
 import { madeText, tableText, wrapped } from "./text.js";
 
@@ -16,10 +25,11 @@ export function proofText(
   const parts = [tableText(verdictTable(proof), width)];
   const all = everyCpu(proof);
   if (all !== "") parts.push(wrapped(all, width));
+  parts.push(...erratumNotes(proof).map((note) => wrapped(note, width, "  ")));
   const reasons = reasonsOf(proof);
   if (reasons.length > 0) parts.push(reasons.map((reason) => wrapped(reason, width, "  ")).join(""));
   const unsound = failuresOf(proof);
-  if (witness) for (const group of unsound) parts.push(story(proof, group, width));
+  if (witness) for (const group of unsound) parts.push(storyText(proof, group, width));
   else if (unsound.length > 0)
     parts.push(wrapped(`How it fails: shootdown prove ${unsound[0]!.result.policy}, or --witness for all.`, width));
   parts.push(`Assumptions\n${proof.assumptions.map((text) => wrapped(`- ${text}`, width, "  ")).join("")}`);
@@ -28,9 +38,10 @@ export function proofText(
   return parts.join("\n");
 }
 
-function story(proof: Proof, { result, cpus }: Failure, width: number): string {
+/** How a policy fails: the scenario, who is who, what happens and which line is to blame. */
+export function storyText(proof: Proof, { result, cpus }: Failure, width: number): string {
   const { scenario, witness = [], unsound = [] } = result;
-  const on = onWhich(cpus);
+  const on = onWhich(cpus, proof);
   const told = cpus.length > 1 ? ` On ${cpus[0]} it goes so:` : "";
   const rows = witness.flatMap(({ time, who, what, rule, from }) => [
     [String(time), who, from ? `${what} (${from.policy}:${from.line})` : what],

@@ -1,7 +1,7 @@
 /** The words of a policy for the editor: their colours, and what completes them. All of them out of the engine's own tables. */
 import type { Completion } from "@codemirror/autocomplete";
 import type { StreamParser } from "@codemirror/language";
-import { BARRIERS, ERRATUM_WORDS, FEATURES, TLBI_OPS } from "../../arch/index.js";
+import { BARRIERS, FEATURES, TLBI_OPS, WORKAROUND_WORDS } from "../../arch/index.js";
 import { OCCASIONS } from "../../policy/index.js";
 
 const INSTRUCTIONS = ["tlbi", "dsb", "dmb", "isb", "msr"];
@@ -13,7 +13,7 @@ const instruction = new Set([...INSTRUCTIONS, ...TLBI_OPS.map(({ name }) => name
 const directive = new Set([
   ...DIRECTIVES,
   ...WORDS,
-  ...ERRATUM_WORDS,
+  ...WORKAROUND_WORDS,
   ...Object.keys(FEATURES).map((f) => f.toLowerCase()),
 ]);
 
@@ -23,7 +23,7 @@ export const COMPLETIONS: readonly Completion[] = [
   ...INSTRUCTIONS.map((label): Completion => ({ label, type: "keyword" })),
   ...[...DIRECTIVES, ...WORDS].map((label): Completion => ({ label, type: "keyword" })),
   ...Object.entries(FEATURES).map(([label, detail]): Completion => ({ label, type: "constant", detail })),
-  ...ERRATUM_WORDS.map((label): Completion => ({ label, type: "constant", detail: "erratum" })),
+  ...WORKAROUND_WORDS.map((label): Completion => ({ label, type: "constant", detail: "erratum" })),
   ...Object.entries(OCCASIONS).map(
     ([name, { when }]): Completion => ({ label: `[${name}]`, type: "class", detail: when }),
   ),

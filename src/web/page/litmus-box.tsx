@@ -1,6 +1,6 @@
 /** A litmus test in an editor: decided as one types, with its story. */
 import { useEffect, useState } from "preact/hooks";
-import { cpuProfile } from "../../arch/index.js";
+import { builtInCpu } from "../../builtin/index.js";
 import type { LitmusAnswer, LitmusResult } from "../../jobs/litmus-worker.js";
 import { proverCpu, type TracedStep } from "../../prove/index.js";
 import { count, Timeline } from "../../report/page.js";
@@ -28,7 +28,7 @@ export function LitmusBox({ text, file, cpu, onText }: Props) {
   useEffect(() => {
     const end = new AbortController();
     set(undefined);
-    const options = { ...proverCpu(cpuProfile(cpu)!), ...LIMITS, moments: true };
+    const options = { ...proverCpu(builtInCpu(cpu)), ...LIMITS, moments: true };
     pool.ask("litmus", { file, text: rested, options }, { signal: end.signal, ahead: true }).then(
       (found) => set(found),
       (error: unknown) => isAbort(error) || set({ failed: faultOf(error) }),
@@ -62,6 +62,8 @@ function Decided({ result }: { readonly result: LitmusResult }) {
   const {
     name,
     verdict,
+    breach,
+    remark,
     holds,
     expected,
     states,
@@ -81,14 +83,18 @@ function Decided({ result }: { readonly result: LitmusResult }) {
       <h3>
         <span class="name">{name}</span> is{" "}
         <span class={verdict === "allowed" ? "bad" : verdict === "forbidden" ? "good" : "bad"}>
-          {verdict === "allowed" || verdict === "forbidden" ? verdict : verdict.toUpperCase()}
+          {breach ? "BREAKS-BBM" : verdict === "allowed" || verdict === "forbidden" ? verdict : verdict.toUpperCase()}
         </span>
       </h3>
       <p>
         {count(timelines)} timelines, {count(states)} states, {count(Math.round(milliseconds))} ms here.
         {holds !== undefined && ` The assertion ${holds ? "holds" : "does not hold"}.`}
+        {breach !== undefined && ` ${breach.sentence}.`}
+        {remark !== undefined && ` ${remark}.`}
         {expected !== undefined &&
-          (expected === verdict ? ` The file expects that.` : ` The file expects ${expected}.`)}
+          (expected === verdict || (breach !== undefined && expected === "breaks-bbm")
+            ? ` The file expects that.`
+            : ` The file expects ${expected}.`)}
         {reason !== undefined && ` ${reason}`}
       </p>
       {witness.length > 0 && (

@@ -1,6 +1,7 @@
-/** The verdicts: CPUs down, occasions across. An unsound one opens its story. */
-import type { SignOff } from "../../prove/index.js";
-import { count } from "../../report/page.js";
+/** The verdicts: occasions down, CPUs across, the chosen one first. An unsound one opens its story. */
+import { OCCASIONS as OF } from "../../policy/index.js";
+import { PROVED, type ProvedOccasion, type SignOff } from "../../prove/index.js";
+import { count, verdictWord } from "../../report/page.js";
 import type { State } from "./state.js";
 import { EVERY_CPU, keyOf, OCCASIONS, type Proved } from "./use-proof.js";
 
@@ -11,31 +12,37 @@ interface Props {
   onStory(story: NonNullable<State["story"]>): void;
 }
 
+/** When the code of an occasion runs. */
+const whenOf = (occasion: ProvedOccasion): string => OF[PROVED[occasion].of].when;
+
 export function Matrix({ proved, cpu, story, onStory }: Props) {
+  const cpus = [cpu, ...EVERY_CPU.filter((name) => name !== cpu)];
   return (
     <div class="scroll">
       <table class="matrix">
         <caption>
-          Is the policy safe? For each occasion, on each CPU; small: what was looked at. An unsound verdict opens the
-          story of how it fails.
+          Is the policy safe? For each occasion, on each CPU; small: what was looked at. A verdict that it is not opens
+          the story of how it fails. A dash: the policy cannot run there.
         </caption>
         <thead>
           <tr>
-            <th scope="col">CPU</th>
-            {OCCASIONS.map((occasion) => (
-              <th scope="col" key={occasion}>
-                {occasion}
+            <th scope="col">occasion</th>
+            {cpus.map((name) => (
+              <th scope="col" key={name}>
+                {name}
               </th>
             ))}
           </tr>
         </thead>
         <tbody>
-          {EVERY_CPU.map((name) => (
-            <tr key={name} class={name === cpu ? "chosen" : undefined}>
-              <th scope="row">{name}</th>
-              {OCCASIONS.map((occasion) => (
+          {OCCASIONS.map((occasion) => (
+            <tr key={occasion}>
+              <th scope="row" title={whenOf(occasion)}>
+                {occasion}
+              </th>
+              {cpus.map((name) => (
                 <Cell
-                  key={occasion}
+                  key={name}
                   result={proved.verdicts.get(keyOf(occasion, name))}
                   waits={proved.mistake === undefined}
                   open={story?.occasion === occasion && story.cpu === name}
@@ -74,19 +81,19 @@ function Cell({ result, waits, open, onStory }: CellProps) {
           aria-pressed={open}
           onClick={() => onStory({ occasion, cpu, scenario: scenario!.name })}
         >
-          UNSOUND
+          {verdictWord(result)}
           <small>
             {unsound.length} of {scenarios} scenarios fail
           </small>
         </button>
       </td>
     );
-  const words = { sound: "sound", unknown: "UNKNOWN", "not-applicable": "cannot run" }[verdict];
+  const small = verdict === "sound" ? `${scenarios} scenarios, ${count(states)} states` : reason;
   return (
-    <td class={verdict === "sound" ? "good" : undefined}>
-      <div>
-        {words}
-        <small>{verdict === "sound" ? `${scenarios} scenarios, ${count(states)} states` : reason}</small>
+    <td class={verdict === "sound" ? "good" : verdict === "unknown" ? "bad" : undefined}>
+      <div title={verdict === "sound" ? undefined : reason}>
+        {verdict === "unknown" ? "UNKNOWN" : verdictWord(result)}
+        {verdict !== "not-applicable" && verdict !== "not-stated" && <small>{small}</small>}
       </div>
     </td>
   );

@@ -17,7 +17,12 @@ interface Props {
   readonly ready: boolean;
 }
 
-type Pictures = typeof import("../../report/pictures.js");
+/** What draws is large, and loaded when the first verdicts are on their way. */
+async function loadPictures() {
+  const { Scenario, scenarioViews } = await import("../../report/pictures.js");
+  return { Scenario, scenarioViews };
+}
+type Pictures = Awaited<ReturnType<typeof loadPictures>>;
 
 export function Prices({ state, change, policies, ready }: Props) {
   const { scenario, cpu } = state;
@@ -25,7 +30,7 @@ export function Prices({ state, change, policies, ready }: Props) {
   const [found, set] = useState<{ readonly result: CompareResult } | { readonly error: string }>();
   const texts = JSON.stringify(policies.map((policy) => ({ text: policy.text, file: fileOf(policy) })));
   useEffect(() => {
-    import("../../report/pictures.js").then((loaded) => setPictures(() => loaded as Pictures));
+    loadPictures().then((loaded) => setPictures(loaded));
   }, []);
   useEffect(() => {
     if (!ready) return;

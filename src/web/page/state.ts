@@ -1,7 +1,6 @@
 /** What the page shows: all that a link holds, and how it gets there. */
 
-import { CPU_PROFILES } from "../../arch/index.js";
-import { builtInText, policyNames } from "../../builtin/index.js";
+import { builtInText, policyNames, usualCpus } from "../../builtin/index.js";
 import { type Linked, type PolicyRef, textHash } from "../link.js";
 
 /** A policy in an editor. */
@@ -45,7 +44,7 @@ export const START: State = {
   view: "policy",
   policy: builtInEdited(has(FIRST) ? FIRST : policyNames()[0]!),
   other: builtInEdited(policyNames()[0]!),
-  cpu: CPU_PROFILES.some(({ name }) => name === "neoverse-v2") ? "neoverse-v2" : CPU_PROFILES[0]!.name,
+  cpu: usualCpus().includes("neoverse-v2") ? "neoverse-v2" : usualCpus()[0]!,
   scenario: "vcpu-switch",
   litmus: {},
 };
@@ -66,7 +65,7 @@ export function stateOf(linked: Linked): { readonly state: State; readonly notes
     return policy;
   };
   const cpuOf = (name: string | undefined): string => {
-    if (name === undefined || CPU_PROFILES.some((cpu) => cpu.name === name)) return name ?? START.cpu;
+    if (name === undefined || usualCpus().includes(name)) return name ?? START.cpu;
     notes.push(`The link names the CPU ${name}, which this version does not have.`);
     return START.cpu;
   };

@@ -1,6 +1,6 @@
 /** The verdicts of a policy, as they come in: first on the chosen CPU, then on all of them. */
 import { useEffect, useState } from "preact/hooks";
-import { CPU_PROFILES } from "../../arch/index.js";
+import { usualCpus } from "../../builtin/index.js";
 import { DEFAULT_MAX_STATES, PROVED, type ProvedOccasion, type SignOff } from "../../prove/index.js";
 import type { PolicyFacts } from "../work/policies.js";
 import type { Mistake } from "./editor.js";
@@ -9,7 +9,7 @@ import { pool } from "./pool.js";
 import { type Edited, fileOf } from "./state.js";
 
 export const OCCASIONS = Object.keys(PROVED) as ProvedOccasion[];
-export const EVERY_CPU: readonly string[] = CPU_PROFILES.map(({ name }) => name);
+export const EVERY_CPU: readonly string[] = usualCpus();
 export const LIMITS = { maxStates: DEFAULT_MAX_STATES, timeoutMs: 60_000 };
 
 /** What is known of the text that was typed last, or of the one before while it has a mistake. */

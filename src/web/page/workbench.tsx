@@ -93,17 +93,19 @@ function Answer({ here, cpu, waits }: AnswerProps) {
   const of = (verdict: SignOff["verdict"]): string[] =>
     here.filter((one) => one.verdict === verdict).map(({ occasion }) => occasion);
   const [unsound, unknown, cannot] = [of("unsound"), of("unknown"), of("not-applicable")];
+  const silent = of("not-stated");
+  const rest = silent.length > 0 ? ` It does not say what it does for ${silent.join(", ")}.` : "";
   const text = !waits
     ? "The text has a mistake."
     : here.length < OCCASIONS.length
       ? `On ${cpu}: looking at every order of events.`
       : cannot.length > 0
-        ? `The policy cannot run on ${cpu}: ${here[0]!.reason}.`
+        ? `The policy cannot run on ${cpu}: ${here.find((one) => one.verdict === "not-applicable")!.reason}.`
         : unsound.length > 0
-          ? `On ${cpu}: UNSOUND for ${unsound.join(", ")}.`
+          ? `On ${cpu}: UNSOUND for ${unsound.join(", ")}.${rest}`
           : unknown.length > 0
-            ? `On ${cpu}: UNKNOWN for ${unknown.join(", ")}.`
-            : `On ${cpu}: sound for every occasion.`;
+            ? `On ${cpu}: UNKNOWN for ${unknown.join(", ")}.${rest}`
+            : `On ${cpu}: sound for every occasion that it has.${rest}`;
   return (
     <p role="status" class={unsound.length > 0 ? "bad" : undefined}>
       {text}

@@ -1,7 +1,6 @@
 /** What a result was made from and how, and the report of a proof: as the command line writes them. */
 import { createHash } from "node:crypto";
-import { CPU_PROFILES } from "../../arch/index.js";
-import { builtInText } from "../../builtin/index.js";
+import { builtInCpu, builtInText, usualCpus } from "../../builtin/index.js";
 import type { Made } from "../../jobs/index.js";
 import { assumptions, type SignOff } from "../../prove/index.js";
 import { proofReport } from "../../report/page.js";
@@ -32,7 +31,9 @@ function inputsOf(text: string, file: string): Made["inputs"] {
 
 /** The report of the verdicts on all CPUs, as `shootdown prove --report` writes it. */
 export function reportOf({ results, ...asked }: MadeAsked & { readonly results: readonly SignOff[] }): string {
-  const cpus = CPU_PROFILES.filter(({ name }) => results.some(({ cpu }) => cpu === name));
+  const cpus = usualCpus()
+    .map(builtInCpu)
+    .filter(({ name }) => results.some(({ cpu }) => cpu === name));
   const policies = [readPolicy(asked)];
   return proofReport({ results, policies, cpus, assumptions: assumptions({ fb: true }) }, made(asked));
 }

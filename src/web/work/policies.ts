@@ -1,6 +1,5 @@
 /** What a worker does with a policy: reads it, proves it, tells one of its stories, compares what it costs. */
-import { CPU_PROFILES, type CpuProfile, cpuProfile } from "../../arch/index.js";
-import { builtInHost, builtInPolicy, builtInScenario, hostNames } from "../../builtin/index.js";
+import { builtInCpu, builtInHost, builtInPolicy, builtInScenario, hostNames } from "../../builtin/index.js";
 import { type CompareResult, compare } from "../../compare/index.js";
 import { InputError } from "../../input/index.js";
 import { type Policy, parsePolicy } from "../../policy/index.js";
@@ -45,15 +44,6 @@ export function policyFacts(asked: PolicyText): PolicyFacts {
   return { name, title, source, places, requires, vmidPer, due };
 }
 
-function cpuNamed(name: string): CpuProfile {
-  const found = cpuProfile(name);
-  if (found === undefined)
-    throw new InputError(
-      `no CPU is named '${name}', expected one of ${CPU_PROFILES.map((profile) => profile.name).join(", ")}`,
-    );
-  return found;
-}
-
 /** What to prove: an occasion on some CPUs. */
 export interface ProveAsked extends PolicyText {
   readonly occasion: ProvedOccasion;
@@ -65,7 +55,7 @@ export interface ProveAsked extends PolicyText {
 export function prove({ occasion, cpus, limits, ...text }: ProveAsked): SignOff[] {
   const policy = readPolicy(text);
   const inquiry = new Inquiry(
-    cpus.map((cpu) => new Question(policy, occasion, cpuNamed(cpu), SETTING)),
+    cpus.map((cpu) => new Question(policy, occasion, builtInCpu(cpu), SETTING)),
     true,
   );
   for (let tasks = inquiry.next(); tasks.size > 0; tasks = inquiry.next())
@@ -89,7 +79,7 @@ export interface Told {
 
 /** Tells how a scenario fails. Throws an InputError where the policy has no scenario of that name. */
 export function story({ occasion, cpu, scenario, limits, ...text }: StoryAsked): Told {
-  const question = new Question(readPolicy(text), occasion, cpuNamed(cpu), SETTING);
+  const question = new Question(readPolicy(text), occasion, builtInCpu(cpu), SETTING);
   const at = question.tasks.findIndex(({ name }) => name === scenario);
   const task = question.tasks[at];
   if (task === undefined)
@@ -119,7 +109,7 @@ export function comparePolicies({
   hosts = hostNames(),
   ipaBits,
 }: CompareAsked): CompareResult {
-  const profile = cpuNamed(cpu);
+  const profile = builtInCpu(cpu);
   return compare({
     scenarios: [builtInScenario(scenario)],
     policies: policies.map(({ text, file }) => parsePolicy(text, file, builtInPolicy)),
