@@ -25,7 +25,16 @@ const SLOW = [
     "cli/held",
   ],
   ...["cli/integrity", "cli/litmus", "cli/package", "cli/process", "cli/prove"],
-  ...["cli/show", "cli/completion", "cli/sweep", "cli/terminal", "jobs/pool"],
+  ...[
+    "cli/show",
+    "cli/completion",
+    "cli/sweep",
+    "cli/terminal",
+    "jobs/pool",
+    "cli/minimize",
+    "cli/synthesize",
+    "synth/search",
+  ],
   ...["compare/compare", "compare/executed", "compare/phases", "compare/sweep", "compare/whole-stack", "xen/recorded"],
   ...["agreement", "prove/herd/convert", "litmus-folder", "bounds", "metamorphic", "model-page"],
   ...["occasion/protocol", "occasion/scenario", "reductions", "sample", "sign-off"],
@@ -74,6 +83,8 @@ function roomOf(file) {
   return rest === undefined || room === "cli" || SLOW.some((end) => file.endsWith(end)) ? "" : room;
 }
 const skips = join(folder, "skips.json");
+// Nothing hangs on what the user's own cache folder holds.
+process.env.SHOOTDOWN_VERDICTS = join(folder, "verdicts");
 // As Node.js chooses by itself, up to 20; and what was skipped beside it.
 const reporters = [[process.stdout.isTTY ? "spec" : "tap", "stdout"], [new URL("./skips.mjs", import.meta.url).href, skips]]; // biome-ignore format: one row
 const run = spawnSync(

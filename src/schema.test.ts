@@ -122,6 +122,14 @@ test("prove, with verdicts of each kind", () => {
   held("prove", "prove", at("vmalle1.ndjson"), ...on);
 });
 
+test("minimize, of what is sound and of what is not, and synthesize, on one CPU and on two", () => {
+  held("minimize", "minimize", "xen-today", "--occasion", "switch", "--cpu", "arch-minimal", "--host", "bare-metal");
+  held("minimize", "minimize", "series-v1", "--occasion", "split", "--cpu", "cortex-a72");
+  const search = ["synthesize", "--occasion", "switch", "--length", "2", "--host", "bare-metal"];
+  held("synthesize", ...search, "--cpu", "arch-minimal,cortex-a72");
+  held("synthesize", ...search, "--cpu", "arch-minimal", "--max-states", "40");
+});
+
 test("litmus, with verdicts and witnesses, limits, and a file that cannot be used", () => {
   held("litmus", "litmus", "erratum", "--cpu", "neoverse-v2", "--witness");
   held("litmus", "litmus", "mp-dmb", "--states");

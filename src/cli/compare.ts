@@ -11,6 +11,7 @@ import {
   interruptibleInto,
   made,
   priceCaptures,
+  userVerdicts,
 } from "../jobs/index.js";
 import { compareForms, compareJson, compareTables, notSound, renderReport } from "../report/index.js";
 import { printForm, withForms } from "./forms.js";
@@ -21,6 +22,7 @@ import {
   expectOption,
   ipaBitsOption,
   loadAll,
+  noCacheOption,
   repeatOption,
   withRepeat,
 } from "./options.js";
@@ -34,6 +36,7 @@ interface CompareOptions extends SweepOptions {
   readonly cpu?: string;
   readonly repeatTlbi?: boolean;
   readonly prove: boolean;
+  readonly cache: boolean;
   readonly expect?: "sound";
 }
 
@@ -53,6 +56,7 @@ export function register(program: Command): void {
     .addOption(repeatOption())
     .addOption(expectOption().conflicts(["set", "tornado"]))
     .addOption(new Option("--no-prove", "prices only: do not ask whether the policies are safe").conflicts("expect"))
+    .addOption(noCacheOption())
     .option("--json", "print JSON")
     .option("--report <file>", "also write one self-contained HTML file");
   for (const option of sweepOptions()) command.addOption(option);
@@ -62,7 +66,9 @@ export function register(program: Command): void {
     const builtIn = scenarios.length === 0 && options.policy === undefined && options.host === undefined;
     const early = builtIn ? comparingThreads(options.prove) : undefined;
     const comparison = comparisonOf(scenarios, options);
-    const result = await interruptible((signal) => compareInThreads(comparison, options.prove, signal, early));
+    const result = await interruptible((signal) =>
+      compareInThreads(comparison, options.prove, signal, early, options.cache ? userVerdicts() : undefined),
+    );
     const { report } = options;
     if (report !== undefined) {
       // Recorded runs belong to the whole report, not to a question about one scenario.

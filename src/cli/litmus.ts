@@ -13,7 +13,7 @@ import {
   refuseOutside,
   supposing,
 } from "../jobs/index.js";
-import { DEFAULT_MAX_STATES, proverCpu, rulesWithout } from "../prove/index.js";
+import { proverCpu } from "../prove/index.js";
 import {
   convertedText,
   finalStatesText,
@@ -24,10 +24,10 @@ import {
   testTable,
 } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { erratumOption, positive, UNEXPECTED, withoutOption } from "./options.js";
+import { erratumOption, type LimitOptions, limitsOf, UNEXPECTED, withLimits, withoutOption } from "./options.js";
 import { ExitStatus, outputWidth, print, printFile, printJson, quietOnBrokenPipe, say } from "./output.js";
 
-interface LitmusOptions extends FormOptions {
+interface LitmusOptions extends FormOptions, Omit<LimitOptions, "cache"> {
   readonly expect?: boolean;
   readonly witness?: boolean;
   readonly states?: boolean;
@@ -36,9 +36,6 @@ interface LitmusOptions extends FormOptions {
   readonly cpu?: string;
   readonly erratum?: readonly string[];
   readonly ets2?: boolean;
-  readonly without?: readonly string[];
-  readonly maxStates: number;
-  readonly timeout: number;
 }
 
 /** Forms in which nothing of a test is told but its row. */
@@ -70,16 +67,8 @@ export function register(program: Command): void {
     .addOption(erratumOption())
     .option("--ets2", "a CPU with FEAT_ETS2")
     .option("--no-ets2", "a CPU without FEAT_ETS2 (the default where no profile is given)")
-    .addOption(withoutOption())
-    .addOption(
-      new Option("--max-states <n>", "over this many states, a test's verdict is unknown")
-        .default(DEFAULT_MAX_STATES, DEFAULT_MAX_STATES.toLocaleString("en"))
-        .argParser(positive),
-    )
-    .addOption(
-      new Option("--timeout <seconds>", "over this time, a test's verdict is unknown").default(60).argParser(positive),
-    );
-  withForms(command, "a row for each test").action((paths: string[], options: LitmusOptions) =>
+    .addOption(withoutOption());
+  withForms(withLimits(command, "a test"), "a row for each test").action((paths: string[], options: LitmusOptions) =>
     quietOnBrokenPipe(() => run(paths, options)),
   );
 }
@@ -91,11 +80,7 @@ async function run(paths: readonly string[], options: LitmusOptions): Promise<vo
   const errata = errataOf(options.erratum);
   refuseOutside(errata);
   const cpu = proverCpu(supposing(loadCpu(options.cpu ?? "arch-minimal"), errata));
-  const limits = {
-    maxStates: options.maxStates,
-    timeoutMs: options.timeout * 1000,
-    without: rulesWithout(options.without ?? []),
-  };
+  const limits = limitsOf({ ...options, cache: false });
   const answers = await decideLitmus(files, { ...cpu, ets2: options.ets2 ?? cpu.ets2, ...limits }, options.states);
   const refused = answers.flatMap((answer) => ("refused" in answer ? [answer.refused] : []));
   const results = answers.filter((answer): answer is LitmusResult => !("refused" in answer));

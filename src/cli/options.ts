@@ -4,7 +4,8 @@ import type { CpuProfile } from "../arch/index.js";
 import { loadCpu } from "../catalog/index.js";
 import { type Host, repeating } from "../host/index.js";
 import { InputError } from "../input/index.js";
-import { SWITCHED } from "../prove/index.js";
+import { type Bounds, userVerdicts } from "../jobs/index.js";
+import { DEFAULT_MAX_STATES, rulesWithout, SWITCHED } from "../prove/index.js";
 
 /** `--ipa-bits 40,44,48` as a list of numbers; what a host can have is the host's to say. */
 export function ipaBitsOption(byDefault: readonly number[]): Option {
@@ -147,3 +148,32 @@ export function numberUpTo(most: number): (text: string) => number {
     return n;
   };
 }
+
+/** The bounds of the prover for each scenario, what it does not assume, and whether verdicts are kept. */
+export interface LimitOptions {
+  readonly cache: boolean;
+  readonly without?: readonly string[];
+  readonly maxStates: number;
+  readonly timeout: number;
+}
+
+/** Adds the options of {@link LimitOptions} but `--without`; `what` is decided within them. */
+export const withLimits = (command: Command, what = "a scenario"): Command =>
+  command
+    .addOption(
+      new Option("--max-states <n>", `over this many states, ${what}'s verdict is unknown`)
+        .default(DEFAULT_MAX_STATES, DEFAULT_MAX_STATES.toLocaleString("en"))
+        .argParser(positive),
+    )
+    .addOption(
+      new Option("--timeout <seconds>", `over this time, ${what}'s verdict is unknown`).default(60).argParser(positive),
+    );
+
+export const limitsOf = ({ maxStates, timeout, without = [], cache }: LimitOptions): Bounds => ({
+  ...{ maxStates, timeoutMs: timeout * 1000, without: rulesWithout(without) },
+  verdicts: cache ? userVerdicts() : undefined,
+});
+
+/** `--no-cache`: decide everything anew. */
+export const noCacheOption = (): Option =>
+  new Option("--no-cache", "neither use verdicts of the user's cache folder nor keep any there");

@@ -11,26 +11,16 @@ import {
   type Form,
   interruptible,
   interruptibleInto,
-  liftTraces,
   made,
   namesTrace,
   occasionsOf,
   proveInThreads,
-  proveLifted,
+  proveTraces,
   questionsOf,
-  saveLifted,
   saveScenarios,
   supposedOf,
 } from "../jobs/index.js";
-import {
-  assumptions,
-  DEFAULT_MAX_STATES,
-  type Limits,
-  PROVED,
-  type Proof,
-  rulesWithout,
-  type Setting,
-} from "../prove/index.js";
+import { assumptions, type Limits, PROVED, type Proof, type Setting } from "../prove/index.js";
 import {
   liftedJson,
   liftedText,
@@ -43,11 +33,22 @@ import {
 } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { noteUnchecked, partialOption } from "./integrity.js";
-import { collect, erratumOption, expectOption, goesWith, loadAll, positive, withoutOption } from "./options.js";
+import {
+  collect,
+  erratumOption,
+  expectOption,
+  goesWith,
+  type LimitOptions,
+  limitsOf,
+  loadAll,
+  noCacheOption,
+  withLimits,
+  withoutOption,
+} from "./options.js";
 import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 import { type CodeOptions, checkCode, proveCode, withCode } from "./prove-code.js";
 
-interface ProveOptions extends FormOptions, CodeOptions {
+interface ProveOptions extends FormOptions, CodeOptions, LimitOptions {
   readonly cpu?: readonly string[];
   readonly erratum?: readonly string[];
   readonly occasion?: readonly string[];
@@ -56,9 +57,6 @@ interface ProveOptions extends FormOptions, CodeOptions {
   readonly report?: string;
   readonly save?: string;
   readonly to: Form;
-  readonly without?: readonly string[];
-  readonly maxStates: number;
-  readonly timeout: number;
   readonly partial?: boolean;
   readonly expect?: "sound";
 }
@@ -93,18 +91,8 @@ export function register(program: Command): void {
     )
     .addOption(
       new Option("--to <form>", "the form of what is saved: isla or herd").choices(Object.keys(FORMS)).default("isla"),
-    )
-    .addOption(
-      new Option("--max-states <n>", "over this many states, a scenario's verdict is unknown")
-        .default(DEFAULT_MAX_STATES, DEFAULT_MAX_STATES.toLocaleString("en"))
-        .argParser(positive),
-    )
-    .addOption(
-      new Option("--timeout <seconds>", "over this time, a scenario's verdict is unknown")
-        .default(60)
-        .argParser(positive),
     );
-  withForms(withCode(command), "a row for each verdict").action(
+  withForms(withCode(withLimits(command).addOption(noCacheOption())), "a row for each verdict").action(
     (policies: string[], options: ProveOptions, command: Command) => {
       goesWith(command, ["to"], ["save"]);
       checkCode(command, policies, options.code, options.occasion);
@@ -126,20 +114,15 @@ interface Proved {
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {
   const setting: Setting = { fb: options.fb };
   const cpus = cpusOf(options.cpu);
-  const limits: Limits = {
-    maxStates: options.maxStates,
-    timeoutMs: options.timeout * 1000,
-    without: rulesWithout(options.without ?? []),
-  };
+  const limits: Limits = limitsOf(options);
   const { code } = options;
-  const traces = names.filter(namesTrace);
-  if (options.erratum !== undefined && (code !== undefined || traces.length > 0))
+  if (options.erratum !== undefined && (code !== undefined || names.some(namesTrace)))
     throw new InputError("--erratum: expected policies; --cpu with a file of your own has it for traces and code");
   const proved: Proved =
     code !== undefined
       ? await proveCode({ ...options, code }, cpus, setting, limits)
-      : traces.length > 0
-        ? await proveTraces(traces, names, options, cpus, setting, limits)
+      : names.some(namesTrace)
+        ? await fromTraces(names, options, cpus, setting, limits)
         : await provePolicies(names, options, cpus, setting, limits);
   const { report } = options;
   if (report !== undefined)
@@ -170,25 +153,15 @@ async function provePolicies(
 }
 
 /** Proves what traces executed. */
-async function proveTraces(
-  traces: readonly string[],
+async function fromTraces(
   names: readonly string[],
   options: ProveOptions,
   cpus: readonly CpuProfile[],
   setting: Setting,
   limits: Limits,
 ): Promise<Proved> {
-  if (traces.length < names.length)
-    throw new InputError(
-      `traces and policies are proved apart: ${traces.join(", ")} beside ${names.find((name) => !traces.includes(name))}`,
-    );
-  const occasions = occasionsOf(options.occasion);
-  const lifted = await liftTraces(traces, options.partial === true);
+  const { lifted, ...proved } = await proveTraces(names, { ...options, cpus, setting, limits });
   for (const { trace, info } of lifted) noteUnchecked(trace, info);
-  if (options.save !== undefined) saveLifted(lifted, options.save);
-  const proved = await interruptible((signal) =>
-    proveLifted(lifted, (policies) => questionsOf(policies, cpus, occasions, setting), limits, signal),
-  );
   return {
     proof: { ...proved, cpus, assumptions: assumptions(setting, options.without) },
     json: { traces: lifted.map(liftedJson) },

@@ -13,12 +13,14 @@ import { register as explain } from "./explain.js";
 import { register as importLog } from "./import.js";
 import { register as listings } from "./listing.js";
 import { register as litmus } from "./litmus.js";
+import { register as minimize } from "./minimize.js";
 import { ExitStatus, outputWidth, print, say } from "./output.js";
 import { register as price } from "./price.js";
 import { register as probe } from "./probe.js";
 import { register as prove } from "./prove.js";
 import { register as show } from "./show.js";
 import { register as simulate } from "./simulate.js";
+import { register as synthesize } from "./synthesize.js";
 import { register as tlbi } from "./tlbi.js";
 import { register as traces } from "./traces.js";
 import { register as web } from "./web.js";
@@ -53,6 +55,8 @@ function program(): Command {
   for (const register of [
     compare,
     prove,
+    minimize,
+    synthesize,
     simulate,
     capture,
     probe,

@@ -5,6 +5,7 @@ import { Inquiry } from "../prove/index.js";
 import type { JobAnswer } from "./compare-worker.js";
 import { DEFAULT_LIMITS, decide, PROVE_WORKER } from "./decide.js";
 import { Threads } from "./pool.js";
+import type { Verdicts } from "./verdicts.js";
 
 /** The file that simulates. */
 const SIMULATE_WORKER = "./compare-worker.js";
@@ -19,6 +20,7 @@ export async function compareInThreads(
   proved: boolean,
   signal: AbortSignal,
   early?: Threads,
+  kept?: Verdicts,
 ): Promise<CompareResult> {
   const threads = early ?? comparingThreads(proved);
   try {
@@ -28,7 +30,10 @@ export async function compareInThreads(
       plan.done(job, answer.results);
     });
     const inquiry = new Inquiry(proved ? questionsOf(comparison) : [], false);
-    const [, verdicts] = await Promise.all([simulated, decide(inquiry, DEFAULT_LIMITS, threads, signal)]);
+    const [, verdicts] = await Promise.all([
+      simulated,
+      decide(inquiry, { ...DEFAULT_LIMITS, verdicts: kept }, threads, signal),
+    ]);
     return proved ? withVerdicts(plan.result(), comparison, verdicts) : plan.result();
   } finally {
     await threads.end();

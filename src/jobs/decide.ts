@@ -2,6 +2,7 @@
 import { DEFAULT_MAX_STATES, type Finding, Inquiry, type Limits, type Question, type SignOff } from "../prove/index.js";
 import { Threads } from "./pool.js";
 import type { ProveJob } from "./prove-worker.js";
+import type { Bounds } from "./verdicts.js";
 
 /** The file that decides. */
 export const PROVE_WORKER = "./prove-worker.js";
@@ -19,7 +20,7 @@ interface KeyedJob {
 /** Decides all that an inquiry wants decided. */
 export async function decide(
   inquiry: Inquiry,
-  limits: Limits,
+  limits: Bounds,
   threads: Threads,
   signal: AbortSignal,
 ): Promise<SignOff[]> {
@@ -42,7 +43,7 @@ export async function decide(
 /** Asks, and decides with stories on all cores; the questions are made while the threads load. */
 export async function proveInThreads(
   ask: () => Question[],
-  limits: Limits,
+  limits: Bounds,
   signal: AbortSignal,
 ): Promise<{ readonly questions: readonly Question[]; readonly results: SignOff[] }> {
   const threads = new Threads([PROVE_WORKER], "parts of the proof");

@@ -123,8 +123,8 @@ export class Threads {
   private failure: { readonly error: unknown } | undefined;
   private ended = false;
 
-  /** `what` names the jobs to who waits. */
-  constructor(workers: readonly string[], what: string, most = Number.POSITIVE_INFINITY) {
+  /** `what` names the jobs to who waits; or `text` says how far they are. */
+  constructor(workers: readonly string[], what: string, most = Number.POSITIVE_INFINITY, text?: () => string) {
     const files = workers.map(pathOf);
     const allowed = io().threads;
     const OneHand = allowed === 0 ? Here : Thread;
@@ -132,7 +132,7 @@ export class Threads {
       { length: Math.max(1, Math.min(availableParallelism(), most, allowed)) },
       () => new OneHand(files, () => this.assign(), (error) => this.died(error)), // biome-ignore format: one row
     );
-    this.progress = new Progress(what);
+    this.progress = new Progress(what, text);
   }
 
   /**

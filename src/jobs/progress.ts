@@ -55,14 +55,18 @@ function say(text: string): void {
 export class Progress {
   private readonly line = new ProgressLine();
 
-  /** `what` names the units: "jobs", "events". */
-  constructor(private readonly what: string) {}
+  /** `what` names the units: "jobs", "events"; `text` says it all where a count is not enough. */
+  constructor(
+    private readonly what: string,
+    private readonly text?: () => string,
+  ) {}
 
   /** So many of so many; a total of 0 is not known yet. */
   update(done: number, total: number): void {
     const count = (n: number): string => n.toLocaleString("en");
-    this.line.show(() =>
-      total > 0 ? `${count(done)} of ${count(total)} ${this.what}` : `${count(done)} ${this.what}`,
+    this.line.show(
+      this.text ??
+        (() => (total > 0 ? `${count(done)} of ${count(total)} ${this.what}` : `${count(done)} ${this.what}`)),
     );
   }
 

@@ -19,6 +19,7 @@ import {
   type Workaround,
 } from "../arch/index.js";
 import { OCCASIONS, type Occasion, type Policy, withoutCode } from "./policy.js";
+import { conditionCode, tlbiCode } from "./print.js";
 import type { Condition, LoopOver, Pes, Sequence, Statement } from "./program.js";
 
 /** A line of the code as it is parsed: `depth` blocks stand around it; an `end` and an `else` may say nothing. */
@@ -187,12 +188,6 @@ const whyNot = ({ type, nXS }: Barrier): string => {
 
 type TlbiStatement = Extract<Statement, { kind: "tlbi" }>;
 
-function tlbiCode({ op, operand, ttl }: TlbiStatement): string {
-  const { name, operand: kind } = TLBI_OPS[op]!;
-  const word = operand === "zero" ? "xzr" : kind.startsWith("ipa") ? "ipa" : "va";
-  return `tlbi ${name.toLowerCase()}${operand === "none" ? "" : `, ${word}`}${ttl ? ", ttl" : ""}`;
-}
-
 function tlbiSays({ op: index, operand, ttl, single }: TlbiStatement, cpus: readonly CpuProfile[]): string[] {
   const op: TlbiOp = TLBI_OPS[index]!;
   const { reach, removes, completedBy, needs } = explainTlbi(op, operand === "none" ? 31 : 0);
@@ -260,35 +255,35 @@ function conditionSays(
   c: Condition,
   cpus: readonly CpuProfile[],
 ): { readonly code: string; readonly says: string; readonly otherwise: string } {
-  const not = c.not ? "not " : "";
+  const code = conditionCode(c);
   switch (c.test) {
     case "feature":
       return {
-        code: `${not}${c.feature}`,
+        code,
         says: `only on CPUs ${c.not ? "without" : "with"} ${c.feature}, ${FEATURES[c.feature]}; ${withAndWithout(cpus, hasFeature(c.feature))}`,
         otherwise: `on CPUs ${c.not ? "with" : "without"} ${c.feature}`,
       };
     case "erratum":
       return {
-        code: `${not}${c.workaround}`,
+        code,
         says: `only on CPUs ${c.not ? "without" : "with"} ${workaroundSays(c.workaround)}; ${withAndWithout(cpus, (cpu) => needs(cpu, c.workaround))}`,
         otherwise: `on CPUs ${c.not ? "with" : "without"} the erratum`,
       };
     case "owner-current":
       return {
-        code: `${not}owner-current`,
+        code,
         says: `only where the owner's VMID is ${c.not ? "not " : ""}the one in VTTBR_EL2`,
         otherwise: `where it is${c.not ? "" : " not"}`,
       };
     case "va-known":
       return {
-        code: `${not}va-known`,
+        code,
         says: `only where the hypervisor ${c.not ? "does not know" : "knows"} the guest's VA of every removed page`,
         otherwise: `where it does${c.not ? "" : " not"}`,
       };
     case "old":
       return {
-        code: `${not}old`,
+        code,
         says: c.not
           ? "only where the access flag of some removed entry was set"
           : "only where the access flag of every removed entry was clear (its page was not used since)",
@@ -296,7 +291,7 @@ function conditionSays(
       };
     case "pages":
       return {
-        code: `pages ${c.not ? "<=" : ">"} ${c.above}`,
+        code,
         says: `only for ${c.not ? "at most" : "more than"} ${c.above} pages of 4 KiB`,
         otherwise: `for ${c.not ? "more" : "no more"} than that`,
       };

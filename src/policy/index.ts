@@ -13,6 +13,10 @@ export {
   withoutCode,
 } from "./policy.js";
 export {
+  codeLines,
+  policyFile,
+} from "./print.js";
+export {
   Case,
   type Executor,
   type LoopOver,
@@ -20,6 +24,7 @@ export {
   lineOfIpi,
   type Pes,
   type Sequence,
+  type Statement,
   specialise,
 } from "./program.js";
 export { type Entry, Protocol, type RunCode, removal, runTogether } from "./protocol.js";

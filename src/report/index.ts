@@ -1,9 +1,10 @@
 /** What people read: tables for the terminal, CSV and Markdown, and one self-contained HTML file. */
 import type { CompareResult, PricedCapture } from "../compare/index.js";
 import { visibleText } from "../input/index.js";
-import type { Checked, Made } from "../jobs/index.js";
+import type { Checked, Made, Synthesis } from "../jobs/index.js";
 import type { Proof } from "../prove/index.js";
 import type { SweepFound, SweepResult, TornadoPrice } from "./sweep-view.js";
+import type { Alone } from "./synth-view.js";
 
 export { checkTable, isGrave } from "./check-view.js";
 export { codeJson } from "./code-view.js";
@@ -12,9 +13,20 @@ export { csv } from "./csv.js";
 export { differenceTable } from "./diff-view.js";
 export { foldedText } from "./folded.js";
 export { count } from "./format.js";
-export { compareJson, coverJson, cpuJson, explanationJson, litmusJson, signOffJson, tlbiListJson } from "./json.js";
+export {
+  compareJson,
+  coverJson,
+  cpuJson,
+  explanationJson,
+  litmusJson,
+  minimizeJson,
+  signOffJson,
+  synthesisJson,
+  tlbiListJson,
+} from "./json.js";
 export { isUnexpected, litmusTable, testTable } from "./litmus-view.js";
 export { markdown, markdownList, type Titled, titledMarkdown } from "./markdown.js";
+export { minimizeTable } from "./minimize-view.js";
 export { tableParquet } from "./parquet.js";
 export { priceTable, SIMULATED } from "./price-view.js";
 export { type ProbeChange, probeChanges, probeChangeTable, probeTable } from "./probe-view.js";
@@ -22,6 +34,7 @@ export { proofForms, unexpected } from "./proof-view.js";
 export { summaryTable } from "./show-view.js";
 export { simulationTable } from "./simulate-view.js";
 export { type SweepFound, type SweepResult, sweepTable, type TornadoPrice, tornadoTable } from "./sweep-view.js";
+export { type Alone, pricesTable, shownOf } from "./synth-view.js";
 export type { Table } from "./table.js";
 export { calibrationText } from "./terminal/calibrate.js";
 export { captureText, setupText } from "./terminal/capture.js";
@@ -38,12 +51,14 @@ export { liftedJson, liftedText } from "./terminal/lifted.js";
 export { listingText, recordedText } from "./terminal/listing.js";
 export { litmusText } from "./terminal/litmus.js";
 export { finalStatesText } from "./terminal/litmus-states.js";
+export { minimizeText } from "./terminal/minimize.js";
 export { priceText } from "./terminal/price.js";
 export { probeChangesText, probeText } from "./terminal/probe.js";
 export { proofText } from "./terminal/proof.js";
 export { servingText } from "./terminal/serving.js";
 export { showText } from "./terminal/show.js";
 export { sweepText, tornadoText } from "./terminal/sweep.js";
+export { synthesisText } from "./terminal/synthesize.js";
 export { coloured, warningText } from "./terminal/text.js";
 export { coverText, explanationText, tlbiListText, tlbiPriceText } from "./terminal/tlbi.js";
 
@@ -79,4 +94,15 @@ export async function renderSweep(result: SweepResult, made: Made): Promise<stri
 export async function renderTornado(found: SweepFound<TornadoPrice>, made: Made): Promise<string> {
   const { tornadoReport } = await import("./html/sweep.js");
   return visibleText(tornadoReport(found, made));
+}
+
+/** The report of a search as one HTML file. */
+export async function renderSynthesis(
+  found: Synthesis,
+  alone: readonly Alone[],
+  top: number,
+  made: Made,
+): Promise<string> {
+  const { synthesisReport } = await import("./html/synthesize.js");
+  return visibleText(synthesisReport(found, alone, top, made));
 }

@@ -10,11 +10,14 @@ import {
   TLBI_OPS,
 } from "../arch/index.js";
 import type { CompareResult } from "../compare/index.js";
-import type { LitmusResult, Made } from "../jobs/index.js";
+import type { LitmusResult, Made, MinimizeResult, Priced, Synthesis } from "../jobs/index.js";
+import { policyFile } from "../policy/index.js";
 import { type Executed, litmusAssumptions, type PolicyLine, type SignOff, type TracedStep } from "../prove/index.js";
+import { wordsOf } from "../synth/index.js";
 import { answersOf } from "./answers.js";
 import { hex } from "./format.js";
 import { summaryOf } from "./litmus-view.js";
+import { type Alone, shownOf, undecidedLines, weakestLines } from "./synth-view.js";
 
 /** An explanation of a TLBI: words, values and addresses in hex, as strings. */
 export function explanationJson(e: Explanation): object {
@@ -126,5 +129,70 @@ export function signOffJson({ milliseconds, scenario, witness, culprits, ...rest
     ...(culprits && { culprits: culprits.map(({ policy: _base, ...culprit }) => culprit) }),
     ...(scenario && { scenario: told }),
     ...(witness && { witness: witness.map((step) => stepJson(step, false)) }),
+  };
+}
+
+/** What of a policy is needed; the policy that results as the text of its file. */
+export function minimizeJson({ policy, parts, result, verdicts, prices }: MinimizeResult, made: Made): object {
+  return {
+    policy: policy.name,
+    occasions: parts.map(({ result: _, instructions, ...part }) => ({
+      ...part,
+      instructions: instructions.map(({ story, ...one }) => ({ ...one, ...(story && { story: signOffJson(story) }) })),
+    })),
+    ...(result && { result: { name: result.name, file: policyFile(result) } }),
+    verdicts: verdicts.map(({ occasion, cpu, verdict }) => ({ occasion, cpu, verdict })),
+    prices: prices.map(({ scenario, policy: of, host, ipaBits, microseconds, microsecondsRange }) => ({
+      ...{ scenario, policy: of, host, ipaBits, microseconds, microsecondsRange },
+    })),
+    made,
+  };
+}
+
+const pricesOf = (rows: readonly CompareResult["rows"][number][]): object[] =>
+  rows.map(({ scenario, host, ipaBits, microseconds, microsecondsRange }) => ({
+    ...{ scenario, host, ipaBits, microseconds, microsecondsRange },
+  }));
+
+const pricedJson = ({ words, length, file, rows }: Priced): object => ({
+  sequence: words,
+  length,
+  prices: pricesOf(rows),
+  file,
+});
+
+/** What a search found: the space, what became of it, the front and the cheapest; beside it each CPU alone. */
+export function synthesisJson(found: Synthesis, alone: readonly Alone[], top: number, made: Made): object {
+  const one = (of: Synthesis): object => {
+    const { space, size, tally, seconds, front, beside } = of;
+    return {
+      space: {
+        ...{
+          occasion: space.occasion,
+          cpus: space.cpus.map(({ name }) => name),
+          base: space.base.name,
+          length: space.length,
+        },
+        instructions: space.instructions.map((instruction) => wordsOf({ owner: false, instructions: [instruction] })),
+        sequences: size,
+      },
+      certificate: {
+        ...{ sound: tally.sound, unknown: tally.unknown, undecided: undecidedLines(of) },
+        refuted: Object.entries(tally.refuted).map(([by, sequences]) => {
+          const [occasion, cpu, scenario] = by.split(" ");
+          return { occasion, cpu, scenario, sequences };
+        }),
+        ...{ judged: tally.judged, scenarios: tally.scenarios, seconds },
+      },
+      front: front.map(pricedJson),
+      cheapest: shownOf(of, top).map(pricedJson),
+      weakest: weakestLines(of),
+      beside: beside.map(({ rows, ...rest }) => ({ ...rest, prices: pricesOf(rows) })),
+    };
+  };
+  return {
+    ...one(found),
+    ...(alone.length > 0 && { alone: alone.map(({ cpu, found: own }) => ({ cpu, ...one(own) })) }),
+    made,
   };
 }

@@ -29,7 +29,7 @@ export function proofText(
   const reasons = reasonsOf(proof);
   if (reasons.length > 0) parts.push(reasons.map((reason) => wrapped(reason, width, "  ")).join(""));
   const unsound = failuresOf(proof);
-  if (witness) for (const group of unsound) parts.push(story(proof, group, width));
+  if (witness) for (const group of unsound) parts.push(storyText(proof, group, width));
   else if (unsound.length > 0)
     parts.push(wrapped(`How it fails: shootdown prove ${unsound[0]!.result.policy}, or --witness for all.`, width));
   parts.push(`Assumptions\n${proof.assumptions.map((text) => wrapped(`- ${text}`, width, "  ")).join("")}`);
@@ -38,7 +38,8 @@ export function proofText(
   return parts.join("\n");
 }
 
-function story(proof: Proof, { result, cpus }: Failure, width: number): string {
+/** How a policy fails: the scenario, who is who, what happens and which line is to blame. */
+export function storyText(proof: Proof, { result, cpus }: Failure, width: number): string {
   const { scenario, witness = [], unsound = [] } = result;
   const on = onWhich(cpus, proof);
   const told = cpus.length > 1 ? ` On ${cpus[0]} it goes so:` : "";

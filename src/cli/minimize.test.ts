@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { shootdown } from "./command.fixture.js";
+
+const folder = mkdtempSync(join(tmpdir(), "shootdown-minimize-"));
+after(() => rmSync(folder, { recursive: true }));
+
+const SWITCH = ["--occasion", "switch", "--cpu", "arch-minimal", "--host", "bare-metal,kvm-nested-7.2"];
+
+test("of Xen's switch each instruction is accounted for, and what results is sound and cheaper", async () => {
+  const file = join(folder, "small.toml");
+  const { status, out, err } = await shootdown(["minimize", "xen-today", ...SWITCH, "--witness", "-o", file]);
+  assert.equal(status, 0, err);
+  assert.match(out, /dsb nshst +superfluous +no scenario fails without it/);
+  assert.match(out, /tlbi vmalls12e1 +too strong +tlbi vmalle1 is enough/);
+  assert.match(out, /Without line \d+, dsb nsh:\nxen-today is UNSOUND for switch/);
+  assert.match(out, /as a whole is sound/);
+  assert.match(out, /kvm-nested-7\.2 +40 +2\.21 s +9\.42 ms +234/);
+  const proved = await shootdown(["prove", file, "--occasion", "switch", "--cpu", "arch-minimal", "--expect", "sound"]);
+  assert.equal(proved.status, 0, proved.err);
+  const again = await shootdown(["minimize", file, ...SWITCH]);
+  assert.match(again.out, /Nothing of xen-today-minimal can go/);
+});
+
+test("of what is unsound, or has no code, there is nothing to keep", async () => {
+  const unsound = await shootdown(["minimize", "switch-no-flush", ...SWITCH]);
+  assert.match(unsound.out, /switch-no-flush has no code for what was asked about/);
+  const wrong = await shootdown(["minimize", "xen-today", "--occasion", "lunch"]);
+  assert.equal(wrong.status, 2);
+  assert.match(wrong.err, /Expected one of revoke, switch/);
+});

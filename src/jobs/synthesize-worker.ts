@@ -1,0 +1,40 @@
+/** Searches pieces of a space in a worker thread, which keeps what it has learnt from one to the next. */
+import { type Learnt, type Piece, type PieceResult, Searcher, type Space } from "../synth/index.js";
+import { type Bounds, decided } from "./verdicts.js";
+
+/** A piece to be searched; equal `search` for pieces of one search. */
+export interface PieceJob {
+  readonly search: number;
+  readonly space: Space;
+  readonly limits: Bounds;
+  readonly piece: Piece;
+  /** all that has been learnt so far, which only grows */
+  readonly learnt: readonly Learnt[];
+}
+
+/** Bounds for a question whose answer only saves work. */
+const QUICK = { maxStates: 20_000, timeoutMs: 1_000 };
+
+const searchers = new Map<number, { readonly searcher: Searcher; taken: number }>();
+
+/** Searches a piece. */
+export default function work({ search, space, limits, piece, learnt }: PieceJob): PieceResult {
+  let known = searchers.get(search);
+  if (known === undefined) {
+    const bounded = {
+      ...limits,
+      maxStates: Math.min(limits.maxStates, QUICK.maxStates),
+      timeoutMs: QUICK.timeoutMs,
+    };
+    const searcher = new Searcher(
+      space,
+      (task) => decided(task, limits),
+      (task) => decided(task, bounded),
+    );
+    known = { searcher, taken: 0 };
+    searchers.set(search, known);
+  }
+  known.searcher.learn(learnt.slice(known.taken));
+  known.taken = learnt.length;
+  return known.searcher.search(piece);
+}
