@@ -96,7 +96,7 @@ const WORDS_OF_WINGS = ["cpu", "program", "rules"];
 /** Lines of a room without its tests; a wing counts as a room. */
 const BUDGET = 4_000;
 /** The command line is thin: what is words stands in report, what is work in jobs and below. */
-const CLI_BUDGET = 2_100;
+const CLI_BUDGET = 2_300;
 
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set(["trace/file.js"]);

@@ -6,13 +6,14 @@ export { type Checked, checkTrace, type PricedFinding, priceOfTlbi } from "./che
 export { compareInThreads, comparingThreads } from "./compare.js";
 export { type Converted, convertLitmus, FORMS, type Form } from "./convert.js";
 export { proveInThreads } from "./decide.js";
+export { type Distinguished, distinguishInThreads } from "./distinguish.js";
 export { importInto } from "./import.js";
 export { coverOf, type IntentOptions, intentOf, parseInstruction, parseXt, type TypedTlbi } from "./instruction.js";
 export { type Io, io, PROCESS, talkingTo } from "./io.js";
 export { decideLitmus } from "./litmus.js";
 export type { LitmusResult } from "./litmus-worker.js";
 export { type Input, type Made, made, shellWord, version } from "./made.js";
-export { type MinimizeResult, minimizeInThreads, type Saving } from "./minimize.js";
+export { type MinimizeResult, minimizeInThreads } from "./minimize.js";
 export { perfettoInto } from "./perfetto.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
 export { cpusOf, occasionsOf, questionsOf } from "./questions.js";
