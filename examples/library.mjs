@@ -1,5 +1,5 @@
 // examples/library.mjs: what a policy of one's own costs beside Xen's, and whether it is safe; no file is read.
-import { builtInHost, builtInPolicy, builtInScenario, compare, cpuProfile, InputError, parsePolicy, Question, signOff } from "shootdown";
+import { builtInCpu, builtInHost, builtInPolicy, builtInScenario, compare, InputError, parsePolicy, Question, signOff } from "shootdown";
 
 const TEXT = `
 name = "mine"
@@ -18,7 +18,7 @@ code = """
 
 const mine = parsePolicy(TEXT, "mine.toml", builtInPolicy);
 const host = builtInHost("kvm-nested-7.2");
-const cpu = cpuProfile(host.cpu);
+const cpu = builtInCpu(host.cpu);
 const { rows } = compare({
   scenarios: [builtInScenario("vcpu-switch")],
   policies: [builtInPolicy("xen-today"), mine],

@@ -3,8 +3,16 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { barrierIndex, cpuProfile, leafLo, sysregIndex, tlbiIndex, vttbr } from "../dist/arch/index.js";
-import { builtInText, hostNames, loadHost, loadPolicy, loadScenario } from "../dist/catalog/index.js";
+import { barrierIndex, leafLo, sysregIndex, tlbiIndex, vttbr } from "../dist/arch/index.js";
+import {
+  builtInText,
+  hostNames,
+  loadCpu,
+  loadHost,
+  loadPolicy,
+  loadScenario,
+  traceNames,
+} from "../dist/catalog/index.js";
 import { Checker } from "../dist/check/index.js";
 import { hostSinks, PhasePrices, runJob } from "../dist/compare/index.js";
 import { isNested } from "../dist/host/index.js";
@@ -12,6 +20,7 @@ import { decideTask, Question } from "../dist/prove/index.js";
 import { readTrace } from "../dist/trace/file.js";
 import { EventBuffer, NdjsonTrace, Recorder } from "../dist/trace/index.js";
 import { simulate } from "../dist/xen/index.js";
+import { benchPage } from "./bench-page.mjs";
 
 const MAIN = new URL("../dist/cli/main.js", import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), "shootdown-bench-"));
@@ -83,7 +92,7 @@ function waiting(n) {
   }
   recorder.flush();
   const check = () => {
-    const checker = new Checker(cpuProfile("cortex-a72"));
+    const checker = new Checker(loadCpu("cortex-a72"));
     for (const block of kept.blocks) checker.events(block, kept.names);
     if (checker.finish().findings.some((one) => one.class === "unsafe")) throw new Error("the trace is safe");
   };
@@ -93,7 +102,7 @@ function waiting(n) {
 try {
   const scenario = loadScenario("create-domu-ramdisk");
   const policy = loadPolicy("xen-today");
-  const cpu = cpuProfile("neoverse-v2");
+  const cpu = loadCpu("neoverse-v2");
   const hosts = hostNames().map(loadHost);
   const ipaBits = [40, 44, 48];
 
@@ -104,6 +113,12 @@ try {
   line(
     "prove: all built-in policies on all CPUs, start-up included",
     `${seconds(proved.milliseconds)}, ${proved.megabytes}`,
+  );
+  const captures = traceNames();
+  const lifted = command("prove", ...captures, "--json");
+  line(
+    `prove: what ${captures.length} recorded traces executed, lifted, on all CPUs, start-up included`,
+    `${seconds(lifted.milliseconds)}, ${lifted.megabytes}`,
   );
   const catalogue = new URL("../../shared/herd", import.meta.url).pathname;
   if (existsSync(catalogue)) {
@@ -218,6 +233,7 @@ try {
       `${seconds(priced.milliseconds)}, ${rate(total, priced.milliseconds)}, ${priced.megabytes}`,
     );
   }
+  await benchPage(line);
 } finally {
   rmSync(folder, { recursive: true });
 }

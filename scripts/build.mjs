@@ -38,7 +38,7 @@ function removeLeftovers() {
 }
 
 /** Folders of files that are built in as texts, and where the module of them goes, whose types the sources have. */
-const SHELVES = ["policies", "hosts", "scenarios"];
+const SHELVES = ["policies", "hosts", "cpus", "scenarios"];
 const TEXTS = "builtin/texts";
 
 /** Makes the module of texts, so that a program has what is built in without files. */

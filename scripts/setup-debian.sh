@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up what the tests need beyond Node: Debian's chromium, installed, in which the report's browser test opens the HTML
 # report; and Debian's QEMU, Xen, toolstack and kernel for arm64, unpacked into a cache folder for `shootdown capture` (for
-# that, npm ci must have been run): trixie's Xen 4.20, and bookworm's 4.17, which adds 5 MB and differs most. Can be run again;
+# that, npm ci must have been run): trixie's Xen 4.20, and bookworm's 4.17, which adds 5 MB and differs most; and for `shootdown
+# probe` a compiler and the current kernels, 100 MB. Can be run again;
 # does nothing for what is there already.
 #
 #   scripts/setup-debian.sh          asks before it installs
@@ -67,6 +68,7 @@ set_up_capture() {
   [[ $yes == false ]] || asked=(--yes)
   local release
   for release in trixie bookworm; do node dist/cli/main.js capture --setup --debian "$release" "${asked[@]}"; done
+  node dist/cli/main.js probe --setup "${asked[@]}"
 }
 
 # What cannot be set up does not keep the other from it. Within `||` or `if`, set -e would be off in the function too: so

@@ -1,9 +1,10 @@
 // Runs the built tests (dist/**/*.test.js, or those whose path contains an argument) with Node's own runner, and says in a last
 // line what was skipped. --quick leaves out what boots, browses, installs, or proves and simulates at length.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 
 const SETUP = "scripts/setup-debian.sh --yes";
 
@@ -38,6 +39,7 @@ const SLOW = [
   ...["agreement", "prove/herd/convert", "litmus-folder", "bounds", "metamorphic", "model-page"],
   ...["occasion/protocol", "occasion/scenario", "reductions", "sample", "sign-off"],
   ...["html/browser", "html/compare", "report/real", "report/verdict", "report/format", "report/proof"],
+  ...["web/browser", "web/works"],
   ...["trace/damage", "trace/duckdb", "trace/file", "trace/form", "parquet/hybrid", "trace/views"],
 ].map((name) => `/${name}.test.js`);
 
@@ -59,6 +61,27 @@ if (files.length === 0) {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-tests-"));
+
+/**
+ * Each file costs a process, which loads and compiles most of the product: quick files of one room share one. Of those of the
+ * command line every one has its own, for they change the working folder.
+ */
+function together(files) {
+  const rooms = new Map();
+  for (const file of files) rooms.set(roomOf(file), [...(rooms.get(roomOf(file)) ?? []), file]);
+  return [...rooms].flatMap(([room, those]) => {
+    if (room === "" || those.length === 1) return those;
+    const batch = join(folder, `${room}.mjs`);
+    writeFileSync(batch, those.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};\n`).join(""));
+    return [batch];
+  });
+}
+
+/** The room of a quick test; "" for one that has a process of its own. */
+function roomOf(file) {
+  const [, room, rest] = file.split("/");
+  return rest === undefined || room === "cli" || SLOW.some((end) => file.endsWith(end)) ? "" : room;
+}
 const skips = join(folder, "skips.json");
 // Nothing hangs on what the user's own cache folder holds.
 process.env.SHOOTDOWN_VERDICTS = join(folder, "verdicts");
@@ -69,7 +92,7 @@ const run = spawnSync(
   [
     ...["--test", "--test-concurrency=2"],
     ...reporters.flatMap(([name, to]) => [`--test-reporter=${name}`, `--test-reporter-destination=${to}`]),
-    ...files,
+    ...together(files),
   ],
   { stdio: "inherit" },
 );

@@ -13,20 +13,23 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   arch: [],
   input: [],
   files: ["input"],
+  cpu: ["arch", "input"],
   policy: ["arch", "input"],
   trace: ["arch", "input", "files"],
   xen: ["arch", "input", "policy", "trace"],
   hypervisor: ["arch", "input", "policy", "trace", "xen"],
   host: ["arch", "input", "trace"],
   binary: ["arch", "input", "files"],
+  code: ["arch", "input", "binary"],
   capture: ["arch", "input", "files", "binary", "trace"],
+  stack: ["arch", "input", "files", "trace", "host", "capture"],
   import: ["arch", "input", "trace"],
   check: ["arch", "input", "trace"],
   prove: ["arch", "input", "policy"],
   compare: ["arch", "input", "policy", "trace", "hypervisor", "host", "prove"],
-  synth: ["arch", "input", "policy", "prove"],
-  builtin: ["input", "policy", "hypervisor", "host"],
-  catalog: ["arch", "input", "files", "policy", "hypervisor", "host", "prove", "builtin"],
+  synth: ["arch", "input", "policy", "prove", "builtin"],
+  builtin: ["arch", "input", "cpu", "policy", "hypervisor", "host"],
+  catalog: ["arch", "input", "files", "cpu", "policy", "hypervisor", "host", "prove", "builtin"],
   jobs: [
     "arch",
     "input",
@@ -40,21 +43,24 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "prove",
     "synth",
     "capture",
+    "stack",
     "import",
     "check",
+    "binary",
+    "code",
   ],
   report: [
     "arch",
     "input",
-    "policy",
     "trace",
     "hypervisor",
     "host",
     "check",
     "compare",
     "prove",
-    "synth",
+    "builtin",
     "capture",
+    "stack",
     "jobs",
   ],
   cli: [
@@ -71,12 +77,29 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "synth",
     "report",
     "capture",
+    "stack",
     "jobs",
     "import",
     "check",
   ],
+  web: [
+    "arch",
+    "input",
+    "policy",
+    "trace",
+    "hypervisor",
+    "host",
+    "check",
+    "compare",
+    "prove",
+    "builtin",
+    "catalog",
+    "import",
+    "jobs",
+    "report",
+  ],
   // The package's own door.
-  "index.ts": ["arch", "input", "policy", "hypervisor", "host", "prove", "compare", "builtin"],
+  "index.ts": ["arch", "input", "policy", "hypervisor", "host", "prove", "compare", "builtin", "cpu"],
 };
 /** Wings of the report: neither knows the other; what both show stands beside them. */
 const REPORT_WINGS = ["terminal", "html"];
@@ -96,14 +119,23 @@ const WORDS_OF_WINGS = ["cpu", "program", "rules"];
 /** Lines of a room without its tests; a wing counts as a room. */
 const BUDGET = 4_000;
 /** The command line is thin: what is words stands in report, what is work in jobs and below. */
-const CLI_BUDGET = 2_300;
+const CLI_BUDGET = 2_500;
 
 /** Doors other than index: what needs Node stands apart from what does not. */
-const SIDE_DOORS = new Set(["trace/file.js"]);
+const SIDE_DOORS = new Set([
+  "trace/file.js",
+  "trace/blob.js",
+  "import/forms.js",
+  "catalog/words.js",
+  "jobs/litmus-worker.js",
+  "report/page.js",
+  "report/pictures.js",
+]);
 /** Rooms whose engine must run in a browser: no Node imports, but for the files behind a side door. */
 const PURE = [
   "arch",
   "input",
+  "cpu",
   "policy",
   "xen",
   "hypervisor",
@@ -158,6 +190,27 @@ test("a room imports only from the rooms below it, and by their doors", () => {
 
 test("the engine imports nothing of Node's", () => {
   const wrong = imports.filter(({ from, room }) => PURE.includes(room) && from.startsWith("node:"));
+  assert.deepEqual(wrong, []);
+});
+
+test("what the page imports leads to nothing of Node's but what the bundler has something else for", () => {
+  const instead = ["node:crypto", "node:zlib"];
+  const text = new Map(files.map((file) => [file, readFileSync(join(source, file), "utf8")]));
+  // Imports of types alone are gone when the page is bundled.
+  const importsOf = (file: string): string[] =>
+    [...text.get(file)!.matchAll(/^(?:import|export)\s(?!type\b)[^;]*?from\s*"([^"]+)"/gms)].flatMap(([all, from]) =>
+      /\{\s*(?:type\s[^,}]*,?\s*)+\}/.test(all) ? [] : [from!],
+    );
+  const reached = files.filter((file) => file.startsWith("web/"));
+  const wrong: string[] = [];
+  for (const file of reached)
+    for (const from of importsOf(file)) {
+      const path = join(dirname(file), from).replace(/\.js$/, "");
+      const other = [`${path}.ts`, `${path}.tsx`].find((name) => text.has(name));
+      if (from.startsWith("node:") && !instead.includes(from)) wrong.push(`${file} imports ${from}`);
+      if (from.startsWith(".") && other !== undefined && !reached.includes(other)) reached.push(other);
+    }
+  assert.ok(reached.length > 200);
   assert.deepEqual(wrong, []);
 });
 

@@ -4,17 +4,19 @@
  * and anchors lead somewhere.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"; // biome-ignore format: one row
+import { execFile } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"; // biome-ignore format: one row
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, relative } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { FINDING_KINDS, REASONS } from "./check/index.js";
+import { ENV, PATIENCE, shootdown } from "./cli/command.fixture.js";
+import { shellCommand } from "./cli/shell.fixture.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const MAIN = fileURLToPath(new URL("./cli/main.js", import.meta.url));
 const UPDATE = Boolean(process.env.UPDATE_DOCS);
 /** What the README may have at most, in bytes: it is the door. */
 const README_BYTES = 12_000;
@@ -60,12 +62,11 @@ function shownFile({ language, text }: Block): { name: string; content: string }
   return name === undefined || (language !== "toml" && language !== "js") ? undefined : { name, content: text };
 }
 
-before(() => {
+let close: () => void;
+before(async () => {
   // As if the package were installed: a command on the PATH, a folder in node_modules.
   mkdirSync(bin);
-  const command = join(bin, "shootdown");
-  writeFileSync(command, `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`);
-  chmodSync(command, 0o755);
+  close = await shellCommand(bin);
   for (const { folder, blocks } of documents) {
     mkdirSync(join(folder, "node_modules"), { recursive: true });
     symlinkSync(ROOT, join(folder, "node_modules", "shootdown"), "dir");
@@ -77,22 +78,19 @@ before(() => {
   }
 });
 after(() => {
+  close();
   rmSync(base, { recursive: true });
   for (const { file, text, written } of documents)
     if (UPDATE && written !== text) writeFileSync(join(ROOT, file), written);
 });
 
 /** What a shell prints for a command line, standard error too. */
-function run(command: string, folder: string): string {
-  const { NODE_OPTIONS: _, ...env } = process.env;
-  const done = spawnSync("/bin/sh", ["-c", `{ ${command}\n} 2>&1`], {
-    cwd: folder,
-    encoding: "utf8",
-    timeout: 300_000,
-    env: { ...env, COLUMNS: "80", PATH: `${bin}${delimiter}${process.env.PATH ?? ""}` },
+async function run(command: string, folder: string): Promise<string> {
+  const { stdout } = await promisify(execFile)("/bin/sh", ["-c", `{ ${command}\n} 2>&1\ntrue`], {
+    ...{ cwd: folder, timeout: PATIENCE, maxBuffer: 1 << 28 },
+    env: { ...ENV, COLUMNS: "80", PATH: `${bin}${delimiter}${process.env.PATH ?? ""}` },
   });
-  if (done.error) throw done.error;
-  return done.stdout;
+  return stdout;
 }
 
 /** The lines of a console block, cut at its prompts ("$ ", and "> " where a command goes on). */
@@ -113,9 +111,9 @@ function sessions(text: string): { prompt: string; command: string; output: stri
 for (const document of documents) {
   const { file, folder } = document;
   for (const { text, line } of document.blocks.filter(({ language }) => language === "console"))
-    test(`${file}:${line}: ${text.split("\n")[0]} prints what is shown`, { timeout: 600_000 }, () => {
+    test(`${file}:${line}: ${text.split("\n")[0]} prints what is shown`, async () => {
       let real = "";
-      for (const { prompt, command } of sessions(text)) real += prompt + run(command, folder);
+      for (const { prompt, command } of sessions(text)) real += prompt + (await run(command, folder));
       if (!/echo "status/.test(text))
         assert.doesNotMatch(real, /^(shootdown|sh|error): /m, "no command fails unnoticed");
       if (UPDATE) document.written = document.written.replace(text, () => real);
@@ -237,22 +235,19 @@ test("every path of the sources that architecture and contributing name is there
   assert.deepEqual(missing, []);
 });
 
-test("every built-in name in a table exists, and every policy is in one", () => {
-  const { policies, hosts, scenarios } = Object.fromEntries(
-    ["policies", "hosts", "scenarios"].map((shelf) => [
-      shelf,
-      (JSON.parse(run(`shootdown ${shelf} --json`, base)) as { name: string }[]).map(({ name }) => name),
-    ]),
-  );
+test("every built-in name in a table exists, and every policy is in one", async () => {
+  const names = async (shelf: string): Promise<string[]> =>
+    (JSON.parse((await shootdown([shelf, "--json"])).out) as { name: string }[]).map(({ name }) => name);
+  const [policies, hosts, scenarios] = [await names("policies"), await names("hosts"), await names("scenarios")];
   // What a check finds has rows of its own.
-  const known = new Set([...policies!, ...hosts!, ...scenarios!, ...FINDING_KINDS, ...Object.keys(REASONS)]);
+  const known = new Set([...policies, ...hosts, ...scenarios, ...FINDING_KINDS, ...Object.keys(REASONS)]);
   const named = documents.flatMap(({ text }) =>
     [...text.matchAll(/^\| `([a-z0-9.-]+-[a-z0-9.-]+)` \|/gm)].map((match) => match[1]!),
   );
   // Keys of scenario files have rows too: "section.key".
   const isKey = (name: string): boolean => /^(?:machine|xen|dom0|toolstack|domu|run)\./.test(name);
   for (const name of named) assert.ok(known.has(name) || isKey(name), name);
-  for (const name of policies!) assert.ok(named.includes(name), `no table has the policy ${name}`);
+  for (const name of policies) assert.ok(named.includes(name), `no table has the policy ${name}`);
 });
 
 test("the citation is of this version", () => {

@@ -17,13 +17,10 @@ const OFFERED = new Set([
   "arch/operand#encodeOperand",
   "arch/reach#mustGo",
   "arch/reach#CachedEntry",
-  "compare/plan#compare",
   // A litmus test or a task of one's own, decided step by step.
   "prove/explore#Decision",
-  "prove/explore#explore",
   "prove/litmus/litmus#parseLitmus",
   "prove/program#Program",
-  "prove/sign-off#taskProgram",
   "xen/scenario#Scenario",
 ]);
 

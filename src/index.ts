@@ -2,18 +2,22 @@
  * The engine, for programs: what is built in, readers of one's own policies, hosts and scenarios, prices, proofs, comparisons. All of
  * it is pure: it runs in any JavaScript engine, and reads no file. Doors of single rooms (shootdown/arch, ...) hand out more.
  */
-export { CPU_PROFILES, type CpuProfile, cpuProfile, decodeTlbi, type Explanation, explainTlbi } from "./arch/index.js";
+export { type CpuProfile, decodeTlbi, type Explanation, explainTlbi } from "./arch/index.js";
 export {
+  builtInCpu,
   builtInHost,
   builtInPolicy,
   builtInScenario,
   builtInText,
+  cpuNames,
   hostNames,
   policyNames,
   type Shelf,
   scenarioNames,
+  usualCpus,
 } from "./builtin/index.js";
 export { type CompareResult, type CompareRow, type Comparison, compare } from "./compare/index.js";
+export { parseCpu } from "./cpu/index.js";
 export { type Host, parseHost, priceTlbi, type TouchedPages } from "./host/index.js";
 export { parseScenario, type Scenario } from "./hypervisor/index.js";
 export { InputError } from "./input/index.js";

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
 import { Ajv2020, type AnySchemaObject } from "ajv/dist/2020.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -59,7 +60,8 @@ before(() => {
 after(() => rmSync(folder, { recursive: true }));
 
 test("policies, hosts and scenarios", () => {
-  for (const shelf of ["policies", "hosts", "scenarios", "traces"]) held("listing", shelf);
+  for (const shelf of ["policies", "hosts", "cpus", "scenarios", "traces"]) held("listing", shelf);
+  held("cpu", "cpus", "neoverse-n1");
 });
 
 test("compare, with verdicts of each kind and without", () => {
@@ -117,6 +119,7 @@ test("prove, with verdicts of each kind", () => {
   const on = ["--occasion", "switch", "--cpu", "cortex-a72"];
   held("prove", "prove", "xen-today", "switch-no-flush", "va-ipa-range", ...on);
   held("prove", "prove", "xen-today", ...on, "--max-states", "1");
+  held("prove", "prove", at("vmalle1.ndjson"), ...on);
 });
 
 test("minimize, of what is sound and of what is not, and synthesize, on one CPU and on two", () => {
@@ -160,6 +163,13 @@ test("capture: what one has printed", () => {
   const { capture, setUp } = readJson(ROOT, "src", "testdata", "capture.json") as { capture: unknown; setUp: unknown };
   holds("capture", capture);
   holds("capture-setup", setUp);
+});
+
+test("probes, as they are shipped, and calibrate and diff of them", () => {
+  const shipped = join(ROOT, "probes", "linux-7.2.13-max-48.json.gz");
+  holds("probe", JSON.parse(gunzipSync(readFileSync(shipped)).toString()));
+  held("calibrate", "calibrate", shipped);
+  held("diff-probe", "diff", shipped, shipped, "--all");
 });
 
 test("each schema was held against an answer, and the contract's page names it", () => {

@@ -4,16 +4,26 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CPU_PROFILES, explainTlbi, TLBI_OPS } from "../../dist/arch/index.js";
+import { ERRATA, explainTlbi, TLBI_OPS } from "../../dist/arch/index.js";
 import { Elf } from "../../dist/binary/elf.js";
 import { ExecutionLog } from "../../dist/capture/log.js";
-import { builtInText, hostNames, loadHost, loadPolicy, policyNames, scenarioNames } from "../../dist/catalog/index.js";
+import {
+  builtInText,
+  cpuNames,
+  hostNames,
+  loadCpu,
+  loadHost,
+  loadPolicy,
+  policyNames,
+  scenarioNames,
+} from "../../dist/catalog/index.js";
 import { shadowOf } from "../../dist/cli/shadow.js";
 import { PhasePrices, parseSetting } from "../../dist/compare/index.js";
+import { parseCpu } from "../../dist/cpu/index.js";
 import { parseHost, priceTlbi } from "../../dist/host/index.js";
 import { readAnyTrace } from "../../dist/import/index.js";
 import { InputError } from "../../dist/input/index.js";
-import { checkTrace } from "../../dist/jobs/index.js";
+import { checkTrace, codeOnTrial } from "../../dist/jobs/index.js";
 import decideLitmus from "../../dist/jobs/litmus-worker.js";
 import { Case, OCCASIONS, parsePolicy, policyOn, unroll } from "../../dist/policy/index.js";
 import { readTrace, traceDigest, writeTrace } from "../../dist/trace/file.js";
@@ -29,6 +39,8 @@ process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 const hosts = ["bare-metal", "kvm-nested-7.2"].map(loadHost);
 const policies = policyNames().map((name) => builtInText("policies", name));
 const hostTexts = hostNames().map((name) => builtInText("hosts", name));
+const cpus = cpuNames().map(loadCpu);
+const cpuTexts = cpuNames().map((name) => builtInText("cpus", name));
 const scenarios = scenarioNames().map((name) => builtInText("scenarios", name));
 const testsNamed = (ending) =>
   readdirSync(join(ROOT, "litmus"), { recursive: true })
@@ -72,7 +84,7 @@ const sample = await (async () => {
   const writers = await Promise.all(files.map((file) => writeTrace(file, "a sample")));
   const digest = traceDigest();
   const lane = { policy: loadPolicy("xen-today"), sinks: [...writers, digest] };
-  simulate(parseScenario(SMALL, "small.toml"), CPU_PROFILES[0], [lane]);
+  simulate(parseScenario(SMALL, "small.toml"), cpus[0], [lane]);
   for (const writer of writers) writer.close();
   return { parquet: readFileSync(files[0]), ndjson: readFileSync(files[1], "utf8"), digest: digest.digest() };
 })();
@@ -99,6 +111,10 @@ const elf = (() => {
   }
   return bytes;
 })();
+
+/** People's code, as an object file and as text, and functions that are in both. */
+const codes = ["flush.o", "flush.txt"].map((file) => readFileSync(join(ROOT, "examples/code", file)));
+const codeFunctions = ["flush_page", "flush_pages", "flush_guest"];
 
 const LOG = `Trace 0: 0x7f46f0223b40 [00200008/00000a000025b6a8/00000061/ff022000] p2m_force_tlb_flush_sync
  PC=00000a000025b6a8 X00=00008000fffcd208 X01=0000000000000000
@@ -171,7 +187,7 @@ export const KINDS = {
     try(text, r) {
       const policy = answered(() => parsePolicy(text, "fuzz.toml", loadPolicy));
       if (policy === undefined) return;
-      const cpu = r.pick(CPU_PROFILES);
+      const cpu = r.pick(cpus);
       const on = new Case();
       on.currentVmid = r.below(3);
       on.ownerVmids = [1, 2].slice(0, 1 + r.below(2));
@@ -194,6 +210,20 @@ export const KINDS = {
       holds("a price is not finite", finite(priced));
     },
   },
+  cpu: {
+    make: (r) => damageText(r, r.pick(cpuTexts), [...cpuTexts, ...ERRATA.map(({ number }) => number)]),
+    try(text) {
+      const cpu = answered(() => parseCpu(text, "fuzz.toml", loadCpu));
+      if (cpu === undefined) return;
+      for (const feature of cpu.features)
+        holds(
+          `${feature} is there and unknown, or nobody says it`,
+          !cpu.unknown.has(feature) && cpu.sources.has(feature),
+        );
+      const own = new Set(cpu.errata.flatMap(({ symptoms }) => symptoms));
+      holds("its symptoms are not those of its errata", own.size === cpu.symptoms.size);
+    },
+  },
   scenario: {
     make: (r) => damageText(r, r.chance(50) ? SMALL : r.pick(scenarios), scenarios),
     try(text) {
@@ -206,7 +236,7 @@ export const KINDS = {
       const steps =
         scenario.lives * (pages + (scenario.run["time-us"] / scenario.run["slice-us"]) * scenario.machine.pcpus * 100);
       if (steps > 100_000 || scenario.dom0["memory-mib"] > 4096) return; // honest work, and long
-      answered(() => simulate(scenario, CPU_PROFILES[0], [{ policy: loadPolicy("xen-today"), sinks: [SINK] }]));
+      answered(() => simulate(scenario, cpus[0], [{ policy: loadPolicy("xen-today"), sinks: [SINK] }]));
     },
   },
   litmus: {
@@ -277,6 +307,14 @@ export const KINDS = {
       });
     },
   },
+  code: {
+    make: (r) => [damageBytes(r, r.pick(codes)), r.pick([...codeFunctions, undefined])],
+    try([bytes, f]) {
+      const path = join(folder, "code");
+      writeFileSync(path, bytes);
+      answered(() => codeOnTrial(f === undefined ? path : `${path}:${f}`, {}, ["revoke", "switch"]));
+    },
+  },
   log: {
     make: (r) => damageText(r, LOG.repeat(3), [LOG]),
     try(text, r) {
@@ -311,6 +349,7 @@ export const KINDS = {
       const files = [
         ["policies", "fuzz.toml", r.pick(policies)],
         ["hosts", "fuzz.toml", r.pick(hostTexts)],
+        ["cpus", "fuzz.toml", r.pick(cpuTexts)],
         ["scenarios", "fuzz.toml", r.pick(scenarios)],
         ["litmus", "fuzz.toml", r.pick(litmus)],
         ["litmus", "fuzz.litmus", r.pick(herd)],
@@ -327,6 +366,7 @@ export const KINDS = {
         "--host",
         "--ipa-bits",
         "--cpu",
+        "--erratum",
         "--kind",
         "--phase",
         "--timeout",
@@ -355,7 +395,7 @@ export const KINDS = {
       holds(`a stack trace: ${run.stderr.slice(0, 300)}`, !/node:internal|\n\s+at /.test(run.stderr));
       holds(
         "a raw control character",
-        !RAW.test(run.stdout + run.stderr) || command === "policies" || command === "hosts" || command === "scenarios",
+        !RAW.test(run.stdout + run.stderr) || ["policies", "hosts", "cpus", "scenarios"].includes(command),
       );
     },
   },

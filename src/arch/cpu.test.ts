@@ -1,54 +1,66 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  CPU_PROFILES,
-  cpuProfile,
-  ERRATUM_WORDS,
+  type CpuProfile,
+  ERRATA,
+  type Erratum,
+  erratumOf,
   FEATURES,
-  type Feature,
-  isErratum,
+  hasErratum,
   isFeature,
+  isWorkaround,
+  needs,
+  SYMPTOM_WORDS,
+  SYMPTOMS,
   TLBI_OPS,
+  WORKAROUND_WORDS,
   withErratum,
+  withWorkaround,
 } from "./index.js";
 
-const has = (name: string, feature: Feature): boolean => cpuProfile(name)!.features.has(feature);
-
-test("range TLBIs came with Armv8.4, and no physical walk caches with V3", () => {
-  const with_ = (feature: Feature) => CPU_PROFILES.filter((p) => p.features.has(feature)).map((p) => p.name);
-  assert.deepEqual(with_("FEAT_TLBIRANGE"), ["neoverse-v1", "neoverse-v2", "neoverse-v3", "arch-maximal"]);
-  assert.deepEqual(with_("FEAT_nTLBPA"), ["neoverse-v3", "arch-maximal"]);
-  assert.deepEqual(with_("FEAT_NV2"), ["neoverse-v2", "neoverse-v3", "arch-maximal"]);
-});
-
-test("only the A72 and the two profiles that are no product are free of the repeat-TLBI erratum", () => {
-  const free = CPU_PROFILES.filter((p) => !p.errata.has("repeat-tlbi")).map((p) => p.name);
-  assert.deepEqual(free, ["cortex-a72", "arch-minimal", "arch-maximal"]);
-});
-
-test("a CPU with nested virtualization has range TLBIs and forced write-back, as Armv8.4 requires", () => {
-  for (const { name } of CPU_PROFILES)
-    if (has(name, "FEAT_NV2")) assert.ok(has(name, "FEAT_TLBIRANGE") && has(name, "FEAT_S2FWB"), name);
-});
-
-test("the profiles bound the architecture: arch-minimal has no feature and arch-maximal all", () => {
-  assert.equal(cpuProfile("arch-minimal")!.features.size, 0);
-  assert.deepEqual([...cpuProfile("arch-maximal")!.features], Object.keys(FEATURES));
-  assert.equal(cpuProfile("cortex-a73"), undefined);
-});
+const PLAIN: CpuProfile = {
+  ...{ name: "plain", title: "a CPU of this test", source: "this test" },
+  ...{ features: new Set(), unknown: new Set(), sources: new Map(), bbmLevel: 0, errata: [], symptoms: new Set() },
+};
 
 test("a feature that a TLBI needs is a known one, and names are exact", () => {
   for (const op of TLBI_OPS) for (const feature of op.needs) assert.ok(isFeature(feature));
   for (const name of ["feat_ttl", "TTL", "toString", ""]) assert.ok(!isFeature(name), name);
 });
 
-test("an erratum is a CPU's or not, whatever the profile says, and its word is no feature's", () => {
-  const v2 = cpuProfile("neoverse-v2")!;
-  for (const word of ERRATUM_WORDS) {
-    assert.ok(isErratum(word) && !isFeature(word));
-    for (const has of [true, false]) assert.equal(withErratum(v2, word, has).errata.has(word), has);
+test("a workaround is needed for any symptom that it is for; with it taken away nothing is left of them", () => {
+  for (const word of WORKAROUND_WORDS) {
+    assert.ok(isWorkaround(word) && !isFeature(word));
+    assert.ok(!needs(PLAIN, word));
+    for (const symptom of SYMPTOM_WORDS.filter((one) => SYMPTOMS[one].workaround === word)) {
+      const ill = { ...PLAIN, symptoms: new Set([symptom]) };
+      assert.ok(needs(ill, word), symptom);
+      assert.equal(withWorkaround(ill, word, true), ill);
+      assert.deepEqual(withWorkaround(ill, word, false), PLAIN);
+    }
+    assert.deepEqual([...withWorkaround(PLAIN, word, true).symptoms], [word]);
   }
-  assert.deepEqual(withErratum(v2, "repeat-tlbi", true), v2);
-  assert.deepEqual([...v2.errata], ["repeat-tlbi"]);
-  for (const name of ["CVE-2025-10263", "toString", ""]) assert.ok(!isErratum(name), name);
+  for (const name of ["CVE-2025-10263", "toString", ""]) assert.ok(!isWorkaround(name), name);
+});
+
+test("an erratum is added once, with its symptoms; a core's own number and the vulnerability's are one", () => {
+  const reads = erratumOf("1286807")!;
+  const cve = erratumOf("cve-2025-10263")!;
+  const own = erratumOf("4193787")!;
+  const ill = withErratum(PLAIN, reads);
+  assert.deepEqual([[...ill.symptoms], ill.errata], [["repeat-tlbi-reads"], [reads]]);
+  assert.equal(withErratum(ill, reads), ill);
+  assert.deepEqual([...withErratum(ill, own).symptoms].sort(), ["repeat-tlbi", "repeat-tlbi-reads"]);
+  assert.ok(hasErratum({ errata: [own] }, cve) && hasErratum({ errata: [cve] }, own) && !hasErratum(ill, cve));
+  assert.ok(!hasErratum({ errata: [erratumOf("1542418")!] }, erratumOf("1542419")!));
+});
+
+test("every erratum has one row, a source, and either symptoms of the model or why it has none", () => {
+  const numbers = ERRATA.map(({ number }) => number.toLowerCase());
+  assert.deepEqual([...new Set(numbers)], numbers);
+  const wrong = ({ symptoms, outside, source, text, remedy, cpus }: Erratum): boolean =>
+    symptoms.length > 0 === (outside !== undefined) || [source, text, remedy, cpus].some((words) => words.length < 4);
+  assert.deepEqual(ERRATA.filter(wrong), []);
+  assert.equal(erratumOf("1"), undefined);
+  assert.ok(Object.keys(FEATURES).length > 5);
 });

@@ -4,7 +4,7 @@
  * maintenance" for effects, B2.3 for completion). An edge of the program: 64-bit values are bigints here.
  */
 import { BARRIERS, type BarrierDomain, completes } from "./barrier.js";
-import { ERRATA } from "./errata.js";
+import { SYMPTOMS, WORKAROUNDS } from "./errata.js";
 import { type ExplainedOperand, explainOperand, operandRemarks } from "./explain-operand.js";
 import type { Feature } from "./features.js";
 import { type Intent, type Lint, lintOperand } from "./operand-lint.js";
@@ -144,8 +144,10 @@ function instructionRemarks(op: TlbiOp, rt: number): string[] {
   );
   say(op.op1 === 0 && op.reach === "local", "Executed at EL1 with HCR_EL2.FB = 1 it acts as the IS form.");
   say(op.regime === "EL2", "The ASID counts only with HCR_EL2.E2H = 1 (the EL2&0 regime); there are no VMIDs here.");
-  for (const { id, title, symptom, remedy, concerns } of Object.values(ERRATA))
+  for (const { id, symptom, workaround } of Object.values(SYMPTOMS)) {
+    const { title, remedy, concerns } = WORKAROUNDS[workaround];
     say(concerns(op), `On a CPU with the ${title} erratum (${id}) ${symptom}: ${remedy}.`);
+  }
   say(
     op.nXS,
     "Removes the same entries as the form without nXS, but its completion does not wait for accesses with the XS attribute.",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { contiguousLeaves } from "./geometry.js";
 import { bitsPerLevel, type GranuleBits, ipaFeature, levelShift, minBlockLevel, stage2Geometry } from "./index.js";
 
 const GRANULES: readonly GranuleBits[] = [12, 14, 16];
@@ -123,4 +124,13 @@ test("shapes that the architecture does not have are refused", () => {
   assert.throws(() => stage2Geometry(39, 12, 0), /start level 0 cannot translate/, "a root of one entry");
   assert.throws(() => stage2Geometry(40, 12, 3), RangeError);
   assert.throws(() => stage2Geometry(40, 12, -1), RangeError);
+});
+
+test("a contiguous group has the size that the manual gives it: 64 KiB, 32 MiB, 16 GiB; 2 MiB and 1 GiB; 2 MiB and 16 GiB", () => {
+  const size = (level: number, granuleBits: 12 | 14 | 16): number =>
+    contiguousLeaves(level, granuleBits) * 2 ** levelShift(level, granuleBits);
+  const [KiB, MiB, GiB] = [2 ** 10, 2 ** 20, 2 ** 30];
+  assert.deepEqual([size(3, 12), size(2, 12), size(1, 12)], [64 * KiB, 32 * MiB, 16 * GiB]);
+  assert.deepEqual([size(3, 14), size(2, 14)], [2 * MiB, GiB]);
+  assert.deepEqual([size(3, 16), size(2, 16)], [2 * MiB, 16 * GiB]);
 });

@@ -11,6 +11,13 @@ export const levelShift = (level: number, granuleBits: GranuleBits = 12): number
 /** The lowest level that may hold a block (that of FEAT_LPA2 apart, and of 64 KiB with FEAT_LPA): 1 GiB with 4 KiB, 32 MiB with 16 KiB, 512 MiB with 64 KiB. */
 export const minBlockLevel = (granuleBits: GranuleBits): 1 | 2 => (granuleBits === 12 ? 1 : 2);
 
+/**
+ * Descriptors of a group whose leaves have the Contiguous bit, so that a TLB may hold one entry for all of them (D8.7.1): 16 with 4 KiB,
+ * 128 pages or 32 blocks with 16 KiB, 32 with 64 KiB.
+ */
+export const contiguousLeaves = (level: number, granuleBits: GranuleBits): number =>
+  granuleBits === 12 ? 16 : granuleBits === 14 && level === 3 ? 128 : 32;
+
 /** Addresses and IPAs beyond 48 bits are of FEAT_LPA2 with 4 and 16 KiB granules, and of FEAT_LPA with 64 KiB. */
 export function ipaFeature(ipaBits: number, granuleBits: GranuleBits): "FEAT_LPA" | "FEAT_LPA2" | undefined {
   if (ipaBits <= 48) return undefined;

@@ -1,4 +1,13 @@
 /** What the Arm manual says, and nothing else (DDI 0487). */
+export {
+  type A64,
+  type A64Condition,
+  type Assignment,
+  type Comparison,
+  decodeA64,
+  type Formula,
+  type FormulaOp,
+} from "./a64.js";
 export { type Halves, halvesOf, hex, PAGE_SHIFT, pageHi, pageLo, pageOf, TWO32 } from "./address.js";
 export {
   BARRIERS,
@@ -11,7 +20,7 @@ export {
   completesTlbi,
 } from "./barrier.js";
 export { type Cover, type CoverStep, coverRange, explainCover, parseRange, usualForm, type Wanted } from "./cover.js";
-export { CPU_PROFILES, type CpuProfile, cpuProfile, withErratum } from "./cpu.js";
+export { type CpuProfile, hasErratum, needs, withErratum, withWorkaround } from "./cpu.js";
 export {
   AF,
   AP_EL0,
@@ -33,7 +42,17 @@ export {
   VALID,
   XN_HI,
 } from "./descriptor.js";
-export { ERRATA, ERRATUM_WORDS, type Erratum, isErratum } from "./errata.js";
+export {
+  type Erratum,
+  isWorkaround,
+  SYMPTOM_WORDS,
+  SYMPTOMS,
+  type Symptom,
+  WORKAROUND_WORDS,
+  WORKAROUNDS,
+  type Workaround,
+} from "./errata.js";
+export { ERRATA, erratumOf } from "./errata-table.js";
 export { type Explanation, explainTlbi, type Removal } from "./explain.js";
 export type { ExplainedOperand, OperandField } from "./explain-operand.js";
 export { FEATURES, type Feature, isFeature } from "./features.js";
@@ -45,6 +64,7 @@ export {
   type Stage2Geometry,
   stage2Geometry,
 } from "./geometry.js";
+export { GRANULES, type Granule } from "./granule.js";
 export { type Branch, decodeAtS12, decodeBranch, decodeMsr, decodeReadPar, endsInException } from "./instruction.js";
 export {
   addressOperand,
@@ -88,4 +108,4 @@ export {
   tlbiIndex,
   tlbiOp,
 } from "./tlbi.js";
-export { nameOtherWord } from "./word.js";
+export { decodeSysreg, nameOtherWord } from "./word.js";

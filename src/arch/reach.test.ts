@@ -113,3 +113,24 @@ test("what a local, an IS and an OS form remove is the same", () => {
     for (const entry of entries) assert.equal(mustGo(op, fields, 1, entry), mustGo(base, fields, 1, entry), op.name);
   }
 });
+
+test("a contiguous group's one entry goes by each of its addresses; of 16 and 64 KiB tables by their own hints, units and sizes", () => {
+  const group = leaf("combined", { page: 0x45, contiguous: true });
+  for (const [page, is] of [[0x40, true], [0x4f, true], [0x3f, false], [0x50, false]] as const) // biome-ignore format: a table
+    assert.equal(goes("VAAE1IS", BigInt(page), group), is, String(page));
+  assert.equal(goes("VAAE1IS", 0x40n, leaf("combined", { page: 0x45 })), false);
+  const large = (granuleBits: 14 | 16, more: Partial<CachedEntry> = {}) => leaf("stage2", { granuleBits, ...more });
+  // The page of 64 KiB at 0x40000 has 16 pages of 4 KiB; address bits [15:12] are ignored (IHQTLK).
+  assert.equal(goes("IPAS2E1IS", 0x4fn, large(16, { page: 0x40 })), true);
+  assert.equal(goes("IPAS2E1IS", 0x50n, large(16, { page: 0x40 })), false);
+  // TTL [3:2]: 2 is 16 KiB, 3 is 64 KiB.
+  assert.equal(goes("IPAS2E1IS", BigInt(addressOperand(0x40, 0b1111)), large(16, { page: 0x40 })), true);
+  assert.equal(goes("IPAS2E1IS", BigInt(addressOperand(0x40, 0b1011)), large(16, { page: 0x40 })), false);
+  assert.equal(goes("IPAS2E1IS", BigInt(addressOperand(0x40, 0b1011)), large(14, { page: 0x40 })), true);
+  assert.equal(goes("IPAS2E1IS", BigInt(addressOperand(0x40, ttl4k(3))), large(14, { page: 0x40 })), false);
+  // BaseADDR counts granules.
+  const range = (base: number, granuleBits: 12 | 14 | 16): bigint => BigInt(rangeOperand(base, 0, 0, granuleBits));
+  assert.equal(goes("RIPAS2E1IS", range(4, 16), large(16, { page: 0x40 })), true);
+  assert.equal(goes("RIPAS2E1IS", range(6, 16), large(16, { page: 0x40 })), false);
+  assert.equal(goes("RIPAS2E1IS", range(0x40, 12), large(16, { page: 0x40 })), false);
+});

@@ -3,7 +3,8 @@
  * D8.16 and D8.17 for effects). The parts are apart, so that a model can leave one out and see what follows; {@link mustGo}
  * is all of them.
  */
-import type { OperandFields } from "./operand.js";
+import { contiguousLeaves, levelShift } from "./geometry.js";
+import { GRANULE_OF_TG, type GranuleBits, type OperandFields } from "./operand.js";
 import { isAlignedRange } from "./operand-range.js";
 import type { TlbiOp } from "./tlbi.js";
 
@@ -29,10 +30,19 @@ export interface CachedEntry {
   readonly ipa: number;
   /** level of the descriptor that it came from; -1 for a stage-1 root */
   readonly level: number;
+  /** of its tables; 12 (4 KiB) when absent */
+  readonly granuleBits?: GranuleBits;
+  /** it is one entry for all descriptors of a group that have the Contiguous bit */
+  readonly contiguous?: boolean;
 }
 
-/** 4 KiB pages that an entry of a level covers, levels -1 (the whole table) to 3. */
-const pagesOfEntry = (level: number): number => 2 ** (9 * (3 - level));
+/** 4 KiB pages that an entry covers, of levels -1 (the whole table) to 3: of one descriptor, or of a contiguous group. */
+const pagesOfEntry = (level: number, granuleBits: GranuleBits, contiguous: boolean): number =>
+  PAGES_OF_LEVEL[granuleBits][level + 1]! * (contiguous ? contiguousLeaves(level, granuleBits) : 1);
+const pagesOfLevels = (granuleBits: GranuleBits): readonly number[] =>
+  [-1, 0, 1, 2, 3].map((level) => 2 ** (levelShift(level, granuleBits) - 12));
+// Tables, because a power is slow on hot paths.
+const PAGES_OF_LEVEL = { 12: pagesOfLevels(12), 14: pagesOfLevels(14), 16: pagesOfLevels(16) } as const;
 
 /** Must entries of that kind go? The EL2 regime has one stage: whatever its entries are called, they are its own. */
 export const removesKind = (op: TlbiOp, kind: EntryKind): boolean => op.regime === "EL2" || op[kind];
@@ -50,30 +60,40 @@ export function matchesAsid(op: TlbiOp, fields: OperandFields, regime: TlbiOp["r
 /** Is it an entry of the levels that the TLBI is about? VAL*, IPAS2L*: of the last level of the walk only. */
 export const matchesLevel = (op: TlbiOp, step: boolean): boolean => !op.lastLevel || !step;
 
-/** TTL [3:2], the granule: none, so that there is no hint; 4 KiB; others. */
-const TTL_4K = 1;
-
 /**
- * Does a hint of granule and level (TTL, and TG of a range) leave an entry of a 4 KiB table at `level` in? It limits the TLBI
+ * Does a hint of granule and level (TTL, and TG of a range) leave an entry at `level` of tables of a granule in? It limits the TLBI
  * to leaves of its level, and to table descriptors above; with another granule it is wrong, and no entry is required to go.
  * Nor is any where the base of a range is not aligned to the level of its hint: the range is UNPREDICTABLE then.
  */
-export function matchesHint(fields: OperandFields, level: number, step: boolean): boolean {
+export function matchesHint(
+  fields: OperandFields,
+  level: number,
+  step: boolean,
+  granuleBits: GranuleBits = 12,
+): boolean {
   if (!("ttl" in fields)) return true;
   let hinted = fields.ttl;
   if ("granules" in fields) {
-    if (fields.granuleBits !== 12 || !isAlignedRange(fields.base, fields.ttl, 12)) return false;
+    if (fields.granuleBits !== granuleBits || !isAlignedRange(fields.base, fields.ttl, granuleBits)) return false;
   } else {
-    const granule = fields.ttl >> 2;
-    hinted = granule === 0 ? 0 : fields.ttl & 3;
-    if (granule > TTL_4K && hinted > 0) return false;
+    const granule = GRANULE_OF_TG[fields.ttl >> 2];
+    hinted = granule === undefined ? 0 : fields.ttl & 3;
+    if (granule !== granuleBits && hinted > 0) return false;
   }
+  // Level 1 of 16 KiB has leaves with FEAT_LPA2 only: without, the hint is treated as none.
+  if (granuleBits === 14 && hinted === 1) return true;
   return hinted === 0 || (step ? level < hinted : level === hinted);
 }
 
-/** Does the operand's address or range apply to an entry of `level` for `page`? */
-export function matchesAddress(fields: OperandFields, page: number, level: number): boolean {
-  const size = pagesOfEntry(level);
+/** Does the operand's address or range apply to an entry of `level` for `page`? A contiguous group's goes by each of its addresses. */
+export function matchesAddress(
+  fields: OperandFields,
+  page: number,
+  level: number,
+  granuleBits: GranuleBits = 12,
+  contiguous = false,
+): boolean {
+  const size = pagesOfEntry(level, granuleBits, contiguous);
   const start = Math.floor((page % PAGES) / size) * size;
   switch (fields.kind) {
     case "va":
@@ -83,8 +103,9 @@ export function matchesAddress(fields: OperandFields, page: number, level: numbe
     }
     case "va-range":
     case "ipa-range": {
-      const first = fields.base % PAGES;
-      return first < start + size && first + fields.granules > start;
+      const unit = 2 ** ((fields.granuleBits ?? 12) - 12);
+      const first = (fields.base * unit) % PAGES;
+      return first < start + size && first + fields.granules * unit > start;
     }
     default:
       return true;
@@ -100,8 +121,14 @@ export function mustGo(op: TlbiOp, fields: OperandFields, vmid: number, entry: C
     matchesVmid(op, vmid, entry.vmid) &&
     matchesLevel(op, entry.step) &&
     (byIpa || matchesAsid(op, fields, entry.regime, entry.asid)) &&
-    matchesHint(fields, entry.level, entry.step) &&
-    matchesAddress(fields, byIpa && entry.kind === "combined" ? entry.ipa : entry.page, entry.level)
+    matchesHint(fields, entry.level, entry.step, entry.granuleBits) &&
+    matchesAddress(
+      fields,
+      byIpa && entry.kind === "combined" ? entry.ipa : entry.page,
+      entry.level,
+      entry.granuleBits,
+      entry.contiguous,
+    )
   );
 }
 

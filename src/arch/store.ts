@@ -24,6 +24,8 @@ const is = (word: number, mask: number, value: number): boolean => (word & mask)
  * of any other word. What CAS and STXR store depends on more than registers: see {@link storesPerhaps}.
  */
 export function decodeStores(word: number): readonly Store[] {
+  // Most words of a program are none: they cost nothing.
+  if (!accessesMemory(word)) return [];
   const registers = { rt: word & 31, rn: (word >>> 5) & 31 };
   const plain = { ...registers, offset: 0, writeback: false };
   // STR (immediate), unsigned offset, in units of 8 bytes.

@@ -1,4 +1,4 @@
-/** ELF64 files for AArch64, as far as captures need them: what stands at an address, the symbols, the libraries needed. */
+/** ELF64 files for AArch64, as far as they are needed here: what stands at an address, the symbols, the libraries needed. */
 import { InputError } from "../input/index.js";
 
 /** A symbol with an address. Sizes are in bytes; 0 where the file does not say. */
@@ -16,7 +16,7 @@ export interface ElfText {
   readonly bytes: Uint8Array;
 }
 
-interface Section {
+export interface ElfSection {
   readonly name: string;
   readonly type: number;
   readonly flags: number;
@@ -24,6 +24,7 @@ interface Section {
   readonly offset: number;
   readonly size: number;
   readonly link: number;
+  readonly info: number;
 }
 
 interface Segment {
@@ -35,6 +36,7 @@ interface Segment {
 
 // gABI: e_machine, sh_type, sh_flags, p_type, st_info, d_tag.
 const EM_AARCH64 = 183;
+const ET_REL = 1;
 const SHT_SYMTAB = 2;
 const SHT_NOBITS = 8;
 const SHF_EXECINSTR = 4;
@@ -44,10 +46,13 @@ const STT = ["other", "object", "function"] as const;
 const DT_NEEDED = 1;
 const DT_STRTAB = 5;
 
-/** An ELF file, opened. Addresses are link addresses, as numbers: AArch64's 48-bit and 52-bit VAs fit a double. */
+/**
+ * An ELF file, opened. Addresses are link addresses, as numbers: bits [51:0], which hold AArch64's 48-bit and 52-bit VAs and fit
+ * a double. Those of the upper half (Linux's) have bit 51 set.
+ */
 export class Elf {
   private readonly view: DataView;
-  private readonly sections: readonly Section[];
+  private readonly sections: readonly ElfSection[];
   private readonly segments: readonly Segment[];
 
   /** `file` names it in errors. Throws an InputError for anything but a little-endian ELF64 file for AArch64. */
@@ -71,9 +76,9 @@ export class Elf {
     return error instanceof RangeError ? InputError.at(this.file, 0, "the ELF file ends too early") : error;
   }
 
-  /** A 64-bit number that must be exact in a double; symbols above (absolute ones with all bits set) lose low bits only. */
+  /** Bits [51:0] of a 64-bit number: exact in a double. */
   private wide(at: number): number {
-    return this.view.getUint32(at, true) + this.view.getUint32(at + 4, true) * 2 ** 32;
+    return this.view.getUint32(at, true) + (this.view.getUint32(at + 4, true) & 0xf_ffff) * 2 ** 32;
   }
 
   private readSegments(): Segment[] {
@@ -89,7 +94,7 @@ export class Elf {
     });
   }
 
-  private readSections(): Section[] {
+  private readSections(): ElfSection[] {
     const first = this.wide(40);
     const size = this.view.getUint16(58, true);
     const at = (i: number): number => first + i * size;
@@ -102,6 +107,7 @@ export class Elf {
       offset: this.wide(at(i) + 24),
       size: this.wide(at(i) + 32),
       link: this.view.getUint32(at(i) + 40, true),
+      info: this.view.getUint32(at(i) + 44, true),
     }));
   }
 
@@ -131,6 +137,23 @@ export class Elf {
     } catch (error) {
       throw this.broken(error);
     }
+  }
+
+  /** True for an object file that is not linked yet (ET_REL): its sections have no addresses. */
+  get relocatable(): boolean {
+    return this.view.getUint16(16, true) === ET_REL;
+  }
+
+  /** All sections, in the file's order; their contents by {@link contents}. */
+  sectionList(): readonly ElfSection[] {
+    return this.sections;
+  }
+
+  /** The bytes of a section; none of one without contents. Throws an InputError where the file ends before. */
+  contents({ type, offset, size }: ElfSection): Uint8Array {
+    if (type === SHT_NOBITS) return new Uint8Array(0);
+    if (offset + size > this.bytes.length) throw this.broken(new RangeError("a section goes beyond the file's end"));
+    return this.bytes.subarray(offset, offset + size);
   }
 
   /** The executable sections that have contents. */

@@ -4,8 +4,10 @@
  */
 export { type BlindSite, blindSites } from "./blind.js";
 export { beginsWay, type CALLS } from "./calls.js";
+export { CodeFile, fullAddress, openCode } from "./code-file.js";
 export { Directmap, type DirectmapValues, directmapVariables } from "./directmap.js";
-export { Elf, isElf } from "./elf.js";
+export { Elf, type ElfSymbol, isElf } from "./elf.js";
+export type { Alternative } from "./patch-sites.js";
 export type { Barriers } from "./site-barriers.js";
 export {
   findSites,

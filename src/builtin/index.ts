@@ -1,4 +1,6 @@
-/** What is built in, by name: policies, hosts, scenarios. Their texts are part of the program, so that it needs no files and no Node. */
+/** What is built in, by name: policies, hosts, CPUs, scenarios. Their texts are part of the program, so that it needs no files and no Node. */
+import type { CpuProfile } from "../arch/index.js";
+import { parseCpu } from "../cpu/index.js";
 import { type Host, parseHost } from "../host/index.js";
 import { parseScenario, type Scenario } from "../hypervisor/index.js";
 import { InputError } from "../input/index.js";
@@ -7,6 +9,17 @@ import { TEXTS } from "./texts.js";
 
 /** Kinds of what is built in; the package has a folder of each. */
 export type Shelf = keyof typeof TEXTS;
+
+/** The CPUs that are meant where none is named: the others must be asked for, by name or as all of them. */
+const USUAL_CPUS = [
+  "cortex-a72",
+  "neoverse-n1",
+  "neoverse-v1",
+  "neoverse-v2",
+  "neoverse-v3",
+  "arch-minimal",
+  "arch-maximal",
+];
 
 /** Names in the order in which they are shown, where it is not that of the alphabet; names that are not here come behind them. */
 const ORDER: Readonly<Record<Shelf, readonly string[]>> = {
@@ -28,6 +41,7 @@ const ORDER: Readonly<Record<Shelf, readonly string[]>> = {
     "batch-range",
     "vmid-per-vcpu",
   ],
+  cpus: USUAL_CPUS,
   hosts: ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm-nested-skip-holes"],
   scenarios: [
     "create-domu",
@@ -50,9 +64,17 @@ function names(shelf: Shelf): string[] {
 
 export const policyNames = (): string[] => names("policies");
 export const hostNames = (): string[] => names("hosts");
+export const cpuNames = (): string[] => names("cpus");
+/** Names of the CPUs that are meant where none is named. */
+export const usualCpus = (): readonly string[] => USUAL_CPUS;
 export const scenarioNames = (): string[] => names("scenarios");
 
-const ONE: Readonly<Record<Shelf, string>> = { policies: "policy", hosts: "host", scenarios: "scenario" };
+const ONE: Readonly<Record<Shelf, string>> = {
+  policies: "policy",
+  hosts: "host",
+  cpus: "CPU",
+  scenarios: "scenario",
+};
 /** What one of a shelf is called. */
 export const oneOf = (shelf: Shelf): string => ONE[shelf];
 
@@ -67,6 +89,7 @@ export function builtInText(shelf: Shelf, name: string, or = ""): string {
 /** What has been read so far: most policies, and hosts, are the base of others. */
 const policies = new Map<string, Policy>();
 const hosts = new Map<string, Host>();
+const cpus = new Map<string, CpuProfile>();
 const scenarios = new Map<string, Scenario>();
 
 /** Reads a built-in file once. */
@@ -83,6 +106,10 @@ export const builtInPolicy = (name: string): Policy =>
 /** A host by its built-in name, also as a base of one's own. Throws an InputError that lists the names. */
 export const builtInHost = (name: string): Host =>
   once(hosts, "hosts", name, (text, file) => parseHost(text, file, builtInHost));
+
+/** A CPU by its built-in name, also as a base of one's own. Throws an InputError that lists the names. */
+export const builtInCpu = (name: string): CpuProfile =>
+  once(cpus, "cpus", name, (text, file) => parseCpu(text, file, builtInCpu));
 
 /** A scenario by its built-in name. Throws an InputError that lists the names. */
 export const builtInScenario = (name: string): Scenario => once(scenarios, "scenarios", name, parseScenario);

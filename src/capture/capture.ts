@@ -22,13 +22,41 @@ import { dom0Initramfs } from "./initramfs.js";
 import { ExecutionLog } from "./log.js";
 import { Pipe } from "./pipe.js";
 import { prepare } from "./prepare.js";
-import { checkQemu, loadAddress, type MachineSpec, Qemu } from "./qemu.js";
+import { checkQemu, loadAddress, type MachineSpec, Qemu, qemuArguments } from "./qemu.js";
 import { Recording, type RecordingCounts, runsUnmapped } from "./recording.js";
 import type { CaptureScenario, DomuOptions } from "./scenario.js";
 import { checkSpace } from "./space.js";
 import { temporaryFolder } from "./temporary.js";
 import { ailmentText, Vitals } from "./vitals.js";
 import { type WhatRan, whatRan } from "./what-ran.js";
+
+/** What a machine is given beside its own: the files of a run are in one folder. */
+export interface Platform {
+  /** the EL at which Xen runs, for the machine: 1 where it is itself a guest's hypervisor of a host with FEAT_NV2 */
+  readonly el: 1 | 2;
+  /** words for Xen's and dom0's command lines, beside those of every capture, and dom0's memory */
+  readonly xenWords: string;
+  readonly dom0Words: string;
+  readonly dom0Memory: string;
+  /** address that is executed when Xen begins: what the log has before is another's */
+  readonly begins?: number;
+  /** QEMU, and its arguments, for a machine with these files, which stand in `folder` */
+  machine(
+    spec: MachineSpec,
+    folder: string,
+  ): { readonly qemu: readonly string[]; readonly arguments: readonly string[] };
+  /** told when the machine has come to its end, before the folder goes */
+  ended?(folder: string): void;
+}
+
+/** The machine without a host: Xen runs on QEMU itself. */
+const BARE: Platform = {
+  el: 2,
+  xenWords: "",
+  dom0Words: "quiet",
+  dom0Memory: "1G",
+  machine: (spec) => ({ qemu: spec.qemu, arguments: qemuArguments(spec) }),
+};
 
 /** What is captured. Paths of files; the initramfs of the domU as bytes. */
 export interface CaptureOptions {
@@ -45,7 +73,11 @@ export interface CaptureOptions {
   readonly scenario: CaptureScenario;
   readonly domu: DomuOptions;
   readonly domuKernel: string;
+  /** in place of it, the image of a domU that needs none */
+  readonly domuImage?: Uint8Array;
   readonly domuRamdisk: Uint8Array;
+  /** a program that tells a counting plugin of a mark, where the scenario has some */
+  readonly mark?: Uint8Array;
   /** true when kernel or ramdisk of the domU are the user's: dom0 watches whether it comes up */
   readonly ownDomu: boolean;
   readonly dom0Vcpus: number;
@@ -100,9 +132,8 @@ export function openXen({ xen, xenSyms }: Pick<CaptureOptions, "xen" | "xenSyms"
   return { elf, text, sites: findSites(text), physical: loadAddress(readImage(xen, "Xen")) - elf.image().address };
 }
 
-/** The machine's memory, and dom0's, in the units of their command lines. */
+/** The machine's memory. */
 const MEMORY_GIB = 4;
-const DOM0_MEMORY = "1G";
 /** Files of a run in its folder. */
 const SOCKET = "gdb";
 const CONSOLE = "console.log";
@@ -123,13 +154,17 @@ export async function capture(
   sinks: readonly TraceSink[],
   signal: AbortSignal,
   progress: (now: CaptureProgress) => void,
+  platform: Platform = BARE,
 ): Promise<CaptureResult> {
   readKernel(options.dom0Kernel, "dom0's kernel");
   const qemuVersion = await checkQemu(options.qemu, signal);
   const folder = temporaryFolder(SOCKET);
   const at = (name: string): string => join(folder, name);
   try {
-    const initramfs = dom0Initramfs({ ...options, domuKernel: readKernel(options.domuKernel, "the domU's kernel") });
+    const initramfs = dom0Initramfs({
+      ...options,
+      domuKernel: options.domuImage ?? readKernel(options.domuKernel, "the domU's kernel"),
+    });
     checkSpace(folder, initramfs.length + CONSOLE_ROOM, "the files of a run (TMPDIR)");
     writeFileSync(at("dom0.cpio"), initramfs);
     const ran = whatRan(elf, {
@@ -145,18 +180,19 @@ export async function capture(
       ...options,
       cpus: options.pcpus,
       memoryGib: MEMORY_GIB,
-      xenArguments: `console=dtuart loglvl=all guest_loglvl=all dom0_mem=${DOM0_MEMORY} dom0_max_vcpus=${options.dom0Vcpus} bootscrub=0`,
-      dom0Arguments: "console=hvc0 rdinit=/init quiet",
+      xenArguments: `console=dtuart${platform.xenWords} loglvl=all guest_loglvl=all dom0_mem=${platform.dom0Memory} dom0_max_vcpus=${options.dom0Vcpus} bootscrub=0`,
+      dom0Arguments: `console=hvc0 rdinit=/init ${platform.dom0Words}`,
       dom0Initramfs: at("dom0.cpio"),
       console: at(CONSOLE),
       gdb: at(SOCKET),
       log: at("log"),
-      logged: loggedAddresses(text, sites, physical),
+      logged: [...loggedAddresses(text, sites, physical), ...(platform.begins === undefined ? [] : [platform.begins])],
     };
     const recording = new Recording(text, sites, physical, options.pcpus, sinks, options.memoryOps);
     const console = new ConsoleLog(spec.console);
-    const run = { spec, recording, console, text, pages: sites.pages, timeout: options.timeout };
+    const run = { spec, platform, folder, recording, console, text, pages: sites.pages, timeout: options.timeout };
     const { repeatsTlbis } = await runMachine(run, signal, progress);
+    platform.ended?.(folder);
     const events = recording.finish();
     const { unmatched } = recording;
     // Where Xen runs as its file says, a block may begin at the place of an alternative that it has not put in.
@@ -188,6 +224,15 @@ export async function capture(
   }
 }
 
+/** Link addresses of Xen's TLBIs: of those in its file, and of those that its alternatives may make. */
+export function loggedTlbis({ text, sites }: OpenedXen): number[] {
+  const before = text.alternatives.map(({ address, words }) => words.map((_, i) => text.word(address + 4 * i)!));
+  for (const { address, words } of text.alternatives) text.patch(address, words);
+  const all = [...sites.list, ...findSites(text).list];
+  text.alternatives.forEach(({ address }, i) => void text.patch(address, before[i]!));
+  return [...new Set(all.flatMap((site) => (site.kind === "tlbi" ? [site.address] : [])))];
+}
+
 /** Addresses to log: of the sites in Xen's file, and of those that its alternatives may make. */
 function loggedAddresses(text: XenText, sites: Sites, physical: number): number[] {
   const before = text.alternatives.map(({ address, words }) => words.map((_, i) => text.word(address + 4 * i)!));
@@ -201,6 +246,8 @@ function loggedAddresses(text: XenText, sites: Sites, physical: number): number[
 /** One run of the machine. */
 interface Run {
   readonly spec: MachineSpec;
+  readonly platform: Platform;
+  readonly folder: string;
   readonly recording: Recording;
   readonly console: ConsoleLog;
   readonly text: XenText;
@@ -215,14 +262,15 @@ async function runMachine(
   signal: AbortSignal,
   progress: (now: CaptureProgress) => void,
 ): Promise<{ repeatsTlbis: boolean }> {
-  const { spec, recording, console, timeout } = run;
+  const { spec, platform, recording, console, timeout } = run;
   const pipe = await Pipe.make(spec.log, signal);
   // Its own signal, so that every way out of here ends the machine.
   const stop = new AbortController();
   /** aborted when the machine has ended: nobody answers any more */
   const over = new AbortController();
-  const qemu = new Qemu(spec, AbortSignal.any([signal, stop.signal]));
-  const log = new ExecutionLog(recording.record);
+  const machine = platform.machine(spec, run.folder);
+  const qemu = new Qemu(machine.qemu, machine.arguments, AbortSignal.any([signal, stop.signal]));
+  const log = new ExecutionLog(recording.record, platform);
   /** what the log's reader or a sink threw, and what kept the machine from being prepared */
   let failed: unknown;
   let unprepared: unknown;

@@ -63,6 +63,8 @@ interface Dom0Parts {
   readonly domu: DomuOptions;
   readonly domuKernel: Uint8Array;
   readonly domuRamdisk: Uint8Array;
+  /** what tells a counting plugin of a mark */
+  readonly mark?: Uint8Array;
   /** true for a domU of the user's own, which may not come up */
   readonly ownDomu: boolean;
 }
@@ -88,7 +90,8 @@ export function dom0Initramfs(parts: Dom0Parts): Uint8Array {
     cpio.file(`modules/${basename(path)}`, readInput(path));
   }
   cpio.file("domu/kernel", domuKernel);
-  cpio.file("domu/ramdisk", domuRamdisk);
+  if (domu.pages === undefined) cpio.file("domu/ramdisk", domuRamdisk);
+  if (parts.mark) cpio.file("bin/mark", parts.mark, { program: true });
   cpio.file("domu/domu.cfg", domuConfig(domu, scenario));
   if (scenario.disk !== undefined) {
     addDrivers(cpio, root, DISK_MODULES.dom0);

@@ -44,7 +44,7 @@ const LONG = 65_536;
 /** PSTATE.M[3:2] as SPSR_EL2 has it: the EL. */
 const elOf = (pstate: number): number => (pstate >>> 2) & 3;
 
-/** Cuts the log into records and hands those at EL2 on, once it is certain that the block began. */
+/** Cuts the log into records and hands those at Xen's EL on, once it is certain that the block began. */
 export class ExecutionLog implements BlockRecord {
   cpu = 0;
   pc = 0;
@@ -57,8 +57,21 @@ export class ExecutionLog implements BlockRecord {
   private data: Buffer = this.rest;
   private registers = 0;
 
-  /** `record` gets each block. */
-  constructor(private readonly record: (record: BlockRecord) => void) {}
+  private readonly el: 1 | 2;
+  /** the address from which on blocks are Xen's, until it was executed */
+  private awaited: number | undefined;
+
+  /**
+   * `record` gets each block of Xen's EL: 2, or 1 where Xen is itself the guest of a host with FEAT_NV2; there from the address
+   * `begins` on, executed at any EL, since the host's own code ran before at addresses that are Xen's later.
+   */
+  constructor(
+    private readonly record: (record: BlockRecord) => void,
+    { el = 2, begins }: { readonly el?: 1 | 2; readonly begins?: number } = {},
+  ) {
+    this.el = el;
+    this.awaited = begins;
+  }
 
   /** The next piece of the log. */
   feed(piece: Buffer): void {
@@ -148,7 +161,10 @@ export class ExecutionLog implements BlockRecord {
     }
     if (began) {
       this.records++;
-      if (this.isXen(x0 + REGISTERS * STRIDE)) {
+      if (this.awaited !== undefined) {
+        this.readHeader(at, header);
+        if (this.pc === this.awaited) this.awaited = undefined;
+      } else if (this.isXen(x0 + REGISTERS * STRIDE)) {
         this.registers = x0 + 4;
         this.readHeader(at, header);
         this.record(this);
@@ -157,10 +173,10 @@ export class ExecutionLog implements BlockRecord {
     return line;
   }
 
-  /** True when the line with PSTATE, which begins at `at`, says EL2; false also where the log ends before it does. */
+  /** True when the line with PSTATE, which begins at `at`, says Xen's EL; false also where the log ends before it does. */
   private isXen(at: number): boolean {
     const digits = at + PSTATE.length;
-    return digits + 8 <= this.data.length && this.beginsWith(PSTATE, at) && elOf(this.digits(digits)) === 2;
+    return digits + 8 <= this.data.length && this.beginsWith(PSTATE, at) && elOf(this.digits(digits)) === this.el;
   }
 
   /** "Trace CPU: POINTER [CS_BASE/PC/FLAGS/CFLAGS] SYMBOL". */

@@ -59,11 +59,12 @@ export interface Distribution {
   readonly packages: readonly string[];
 }
 
+/** What a set-up has put into a folder of the cache. */
 const manifestSchema = v.object({ version: v.literal(VERSION), machine: v.string(), packages: v.array(v.string()) });
 type Manifest = v.InferOutput<typeof manifestSchema>;
 
 /** The manifest of a set-up of this version; undefined when there is none, or something else stands in its place. */
-function readManifest(folder: string): Manifest | undefined {
+export function readManifest(folder: string): Manifest | undefined {
   try {
     const parsed = v.safeParse(manifestSchema, JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")));
     return parsed.success ? parsed.output : undefined;
@@ -72,17 +73,24 @@ function readManifest(folder: string): Manifest | undefined {
   }
 }
 
-const debianFolder = (): string => join(cacheFolder(), "debian");
+export const debianFolder = (): string => join(cacheFolder(), "debian");
 const releaseFolder = (release: Release): string => (release === BASE ? debianFolder() : join(debianFolder(), release));
 
 /** The first file of a folder whose name matches, with its path; undefined where there is none. */
-function fileOf(folder: string, name: RegExp): string | undefined {
+export function fileOf(folder: string, name: RegExp): string | undefined {
   const found = existsSync(folder)
     ? readdirSync(folder)
         .sort()
         .find((file) => name.test(file))
     : undefined;
   return found === undefined ? undefined : join(folder, found);
+}
+
+/** The loader with which unpacked programs of this machine's architecture run, and the folder of their libraries. */
+export function hostPrograms(machine: string): { readonly loader: string; readonly libraries: string } {
+  const { loader, folder } = MACHINES[machine]!;
+  const libraries = join(debianFolder(), "host", "usr", "lib", folder);
+  return { loader: join(libraries, loader), libraries };
 }
 
 /** What {@link planSetup} has put into the cache for a release; undefined when it has not. */
@@ -96,8 +104,7 @@ export function findDistribution(release: Release = BASE): Distribution | undefi
   const xen = fileOf(join(toolstack, "boot"), /^xen-[\d.]+-arm64(\.gz)?$/);
   const xenSyms = fileOf(join(toolstack, "usr", "lib", "debug", "boot"), /^xen-syms-[\d.]+-arm64$/);
   if (kernel === undefined || xen === undefined || xenSyms === undefined) return undefined;
-  const machine = MACHINES[base.machine]!;
-  const libraries = join(debianFolder(), "host", "usr", "lib", machine.folder);
+  const { loader, libraries } = hostPrograms(base.machine);
   return {
     release,
     folder,
@@ -106,18 +113,13 @@ export function findDistribution(release: Release = BASE): Distribution | undefi
     xen,
     xenSyms,
     kernel,
-    qemu: [
-      join(libraries, machine.loader),
-      "--library-path",
-      libraries,
-      join(debianFolder(), "host", "usr", "bin", "qemu-system-aarch64"),
-    ],
+    qemu: [loader, "--library-path", libraries, join(debianFolder(), "host", "usr", "bin", "qemu-system-aarch64")],
     packages: own.packages,
   };
 }
 
-/** What the set-up would do, to be told before it is done. */
-interface SetupPlan {
+/** What the set-up would do, to be told before it is done; `Found`: what it has put into the cache. */
+export interface SetupPlan<Found = Distribution> {
   /** files to fetch, and their bytes */
   readonly files: number;
   readonly bytes: number;
@@ -127,7 +129,7 @@ interface SetupPlan {
   /** "qemu-system-arm 10.0.2": what matters most */
   readonly main: readonly string[];
   /** fetches and unpacks; `progress` is told what it does */
-  fetch(progress: (doing: string) => void): Promise<Distribution>;
+  fetch(progress: (doing: string) => void): Promise<Found>;
 }
 
 /** Removes what {@link planSetup} has read: the lists are large, and read anew by the next set-up. */
@@ -136,11 +138,11 @@ export function discardLists(): void {
 }
 
 /** One release's part of a set-up. */
-interface Part {
+export interface Part {
   readonly folder: string;
   readonly apt: Apt;
   /** packages by the folder that they are unpacked into */
-  readonly wanted: { readonly host?: readonly string[]; readonly arm64: readonly string[] };
+  readonly wanted: { readonly host?: readonly string[]; readonly arm64?: readonly string[] };
   readonly uris: readonly { readonly file: string; readonly bytes: number }[];
   /** bytes when unpacked */
   readonly unpacked: number;
@@ -164,18 +166,29 @@ export async function planSetup(
     progress(`reading the package lists of Debian ${suite}`);
     parts.push(await planPart(suite, machine, signal));
   }
+  return planOf(parts, releaseFolder(release), machine, signal, () => findDistribution(release));
+}
+
+/** The set-up that fetches some parts into the cache; `find` finds them there afterwards. */
+export function planOf<Found>(
+  parts: readonly Part[],
+  folder: string,
+  machine: string,
+  signal: AbortSignal,
+  find: () => Found | undefined,
+): SetupPlan<Found> {
   const uris = parts.flatMap((part) => part.uris);
   const bytes = uris.reduce((sum, { bytes }) => sum + bytes, 0);
   return {
     files: uris.length,
     bytes,
     needs: parts.reduce((sum, { unpacked }) => sum + unpacked, bytes),
-    folder: releaseFolder(release),
+    folder,
     main: parts.flatMap((part) => part.main),
     async fetch(progress) {
       for (const part of parts) await fetchPart(part, machine, signal, progress);
-      const found = findDistribution(release);
-      if (!found) throw InputError.at(releaseFolder(release), 0, "the packages do not hold what a capture needs");
+      const found = find();
+      if (!found) throw InputError.at(folder, 0, "the packages do not hold what a capture needs");
       return found;
     },
   };
@@ -198,13 +211,23 @@ async function planPart(release: Release, machine: string, signal: AbortSignal):
     ...(kernel === undefined ? [] : [BUSYBOX, kernel]),
   ].map((name) => `${name}:arm64`);
   const wanted = base ? { host: await apt.closure(QEMU), arm64 } : { arm64 };
-  const names = [...(wanted.host ?? []), ...arm64];
+  return partOf(releaseFolder(release), apt, wanted, [QEMU, hypervisor, kernel]);
+}
+
+/** The part of a set-up that fetches some packages; `main`: names of those that are told of. */
+export async function partOf(
+  folder: string,
+  apt: Apt,
+  wanted: Part["wanted"],
+  main: readonly (string | undefined)[],
+): Promise<Part> {
+  const names = [...(wanted.host ?? []), ...(wanted.arm64 ?? [])];
   const uris = await apt.uris(names);
-  const main = uris
+  const told = uris
     .map(({ file }) => fileParts(file))
-    .filter(({ name }) => [QEMU, hypervisor, kernel].includes(name))
+    .filter(({ name }) => main.includes(name))
     .map(({ name, version }) => `${name} ${version}`);
-  return { folder: releaseFolder(release), apt, wanted, uris, unpacked: await apt.unpackedBytes(names), main };
+  return { folder, apt, wanted, uris, unpacked: await apt.unpackedBytes(names), main: told };
 }
 
 async function fetchPart(

@@ -43,7 +43,7 @@ const KERNEL_ADDRESS = 0x4a00_0000;
 const INITRAMFS_ADDRESS = 0x5000_0000;
 
 /** The command line for a machine. The same inputs give the same run: an instruction-counted clock, no random seeds. */
-function qemuArguments(spec: MachineSpec): string[] {
+export function qemuArguments(spec: MachineSpec): string[] {
   const loaded = (address: number, rest: string): string => `guest-loader,addr=0x${address.toString(16)},${rest}`;
   // In QEMU's option strings a comma stands doubled.
   const text = (value: string): string => value.replaceAll(",", ",,");
@@ -99,9 +99,10 @@ export class Qemu {
   private said = "";
   readonly ended: Promise<number | null>;
 
-  constructor(spec: MachineSpec, signal: AbortSignal) {
-    const [program, ...first] = [...DIES_WITH_PARENT, ...spec.qemu];
-    this.child = spawn(program!, [...first, ...qemuArguments(spec)], { stdio: ["ignore", "ignore", "pipe"] });
+  /** `qemu`: program and first arguments; `machine`: the others */
+  constructor(qemu: readonly string[], machine: readonly string[], signal: AbortSignal) {
+    const [program, ...first] = [...DIES_WITH_PARENT, ...qemu];
+    this.child = spawn(program!, [...first, ...machine], { stdio: ["ignore", "ignore", "pipe"] });
     const release = keep(this.child, signal);
     this.child.stderr!.setEncoding("utf8").on("data", (text: string) => {
       this.said = (this.said + text).slice(-2000);

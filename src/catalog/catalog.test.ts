@@ -3,7 +3,17 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { hostNames, loadHost, loadPolicy, loadScenario, policyNames, scenarioNames } from "./index.js";
+import {
+  cpuNames,
+  hostNames,
+  loadCpu,
+  loadHost,
+  loadPolicy,
+  loadScenario,
+  policyNames,
+  scenarioNames,
+  usualCpus,
+} from "./index.js";
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-catalog-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -25,6 +35,16 @@ test("the built-in names are those that scripts rely on, in the order of the dis
     ),
   );
   assert.deepEqual(hostNames(), ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm-nested-skip-holes"]);
+  assert.deepEqual(usualCpus(), [
+    "cortex-a72",
+    "neoverse-n1",
+    "neoverse-v1",
+    "neoverse-v2",
+    "neoverse-v3",
+    "arch-minimal",
+    "arch-maximal",
+  ]);
+  assert.deepEqual(cpuNames().slice(0, usualCpus().length), usualCpus());
   assert.deepEqual(scenarioNames(), [
     "create-domu",
     "create-domu-ramdisk",
@@ -42,6 +62,7 @@ test("every built-in file bears its own name, a title and a source", () => {
   for (const [names, load] of [
     [policyNames(), loadPolicy],
     [hostNames(), loadHost],
+    [cpuNames(), loadCpu],
     [scenarioNames(), loadScenario],
   ] as const)
     for (const name of names) {
@@ -65,6 +86,22 @@ test("a path to a file works where a built-in name does, with a built-in or a fi
   assert.deepEqual(loadPolicy(built).code.revoke.length, loadPolicy("kvm-ipa").code.revoke.length);
   const beside = file("beside.toml", child("beside", "./built.toml"));
   assert.equal(loadPolicy(beside).due, "at-once");
+});
+
+test("a CPU is a name or a file, also as the base of another and where a host names one from its own folder", () => {
+  const cpu = file("mine-cpu.toml", 'name = "mine"\ntitle = "a CPU"\nsource = "s"\nbase = "neoverse-n1"\n');
+  assert.deepEqual(loadCpu(cpu).features, loadCpu("neoverse-n1").features);
+  file("next.toml", 'name = "next"\ntitle = "a CPU"\nsource = "s"\nbase = "./mine-cpu.toml"\n');
+  const of = (name: string, cpuLine: string): string =>
+    file(name, `name = "h"\ntitle = "t"\nsource = "s"\nbase = "bare-metal"\n${cpuLine}\n`);
+  assert.equal(loadCpu(loadHost(of("h.toml", 'cpu = "./next.toml"')).cpu).name, "next");
+  assert.equal(loadHost(of("h2.toml", 'cpu = "cortex-a72"')).cpu, "cortex-a72");
+  assert.throws(
+    () => loadHost(of("h3.toml", 'cpu = "z80"')),
+    /h3\.toml:5: cpu: no CPU is named 'z80': expected cortex-a72, .*or a path/,
+  );
+  for (const name of hostNames()) assert.ok(loadCpu(loadHost(name).cpu).title.length > 10);
+  assert.throws(() => loadCpu("z80"), /no CPU is named 'z80': expected cortex-a72, /);
 });
 
 test("a base that does not exist and a circle of bases are refused", () => {

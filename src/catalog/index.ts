@@ -1,22 +1,27 @@
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { CpuProfile } from "../arch/index.js";
 import {
+  builtInCpu,
   builtInHost,
   builtInPolicy,
   builtInScenario,
+  cpuNames,
   builtInText as namedText,
   oneOf,
   type Shelf,
 } from "../builtin/index.js";
+import { parseCpu } from "../cpu/index.js";
 import { noteBytes, readText, STANDARD_INPUT } from "../files/index.js";
 import { type Host, parseHost } from "../host/index.js";
 import { parseScenario, type Scenario } from "../hypervisor/index.js";
 import { InputError } from "../input/index.js";
 import { type Policy, parsePolicy } from "../policy/index.js";
+import { type Word, wordIn, wordsOf } from "./words.js";
 
-export { hostNames, policyNames, type Shelf, scenarioNames } from "../builtin/index.js";
+export { cpuNames, hostNames, policyNames, type Shelf, scenarioNames, usualCpus } from "../builtin/index.js";
 export { type LitmusFile, litmusFiles } from "./litmus.js";
 export { namesPolicy, traceNames, tracePath, traceViews } from "./traces.js";
-export { allWords, explainWord } from "./words.js";
 
 /** True when the user means a file: it has a slash, ends in .toml, or is "-" (standard input). */
 export const isPath = (name: string): boolean => name === "-" || name.includes("/") || name.endsWith(".toml");
@@ -48,11 +53,40 @@ function noteBuiltIn(shelf: Shelf, name: string): void {
 export const loadPolicy = (name: string): Policy => fromBases("policies", name, [], parsePolicy, builtInPolicy);
 
 /** A host by built-in name or path; its base as of a policy. Throws an InputError. */
-export const loadHost = (name: string): Host => fromBases("hosts", name, [], parseHost, builtInHost);
+export const loadHost = (name: string): Host => fromBases("hosts", name, [], hostIn, builtInHost);
+
+/**
+ * A CPU by built-in name or path; its base as of a policy. Throws an InputError. A built-in one is no input of a command's: which
+ * one is meant, the command and the host say.
+ */
+export const loadCpu = (name: string): CpuProfile =>
+  isPath(name) ? fromBases("cpus", name, [], parseCpu, builtInCpu) : namedCpu(name);
+
+function namedCpu(name: string): CpuProfile {
+  if (!cpuNames().includes(name)) throw new InputError(noSuchCpu(name));
+  return builtInCpu(name);
+}
+
+/** A host's file; the CPU that it names is built in, or a path from the file's folder. */
+const hostIn = (text: string, file: string, base: (name: string, line?: number) => Host): Host =>
+  parseHost(text, file, base, (name, line) => {
+    if (isPath(name)) return beside(file, name);
+    if (cpuNames().includes(name)) return name;
+    throw InputError.at(file, line, `cpu: ${noSuchCpu(name)}`);
+  });
+
+/** Why a name is no CPU's. */
+const noSuchCpu = (name: string): string => `no CPU is named '${name}': expected ${cpuNames().join(", ")}${OR_PATH}`;
+
+/** A path that a file names, from the file's folder: a path still, which a name of something built in is not. */
+function beside(file: string, path: string): string {
+  const from = join(dirname(file), path);
+  return isPath(from) ? from : `./${from}`;
+}
 
 /** Reads a file and those that it names as its base, which may name others; `chain` has those that lead here. */
 function fromBases<T>(
-  shelf: "policies" | "hosts",
+  shelf: "policies" | "hosts" | "cpus",
   name: string,
   chain: readonly string[],
   parse: (text: string, file: string, base: (name: string, line?: number) => T) => T,
@@ -61,7 +95,7 @@ function fromBases<T>(
   if (!isPath(name)) return named(shelf, name, builtIn);
   const file = calledFile(name);
   return parse(builtInText(shelf, name), file, (base, line) => {
-    const from = isPath(base) ? join(dirname(name), base) : base;
+    const from = isPath(base) ? beside(name, base) : base;
     const those = [...chain, name];
     if (those.includes(from))
       throw InputError.at(file, line, `${oneOf(shelf)} ${from} is its own base: ${[...those, from].join(" -> ")}`);
@@ -80,3 +114,11 @@ export const loadScenario = (name: string): Scenario =>
   isPath(name)
     ? parseScenario(builtInText("scenarios", name), calledFile(name))
     : named("scenarios", name, builtInScenario);
+
+const glossary = (): string => readFileSync(new URL("../../docs/glossary.md", import.meta.url), "utf8");
+
+/** All words with their meanings. */
+export const allWords = (): Word[] => wordsOf(glossary());
+
+/** What a word means. Throws an InputError with the nearest words; `others` may be meant as well. */
+export const explainWord = (name: string, others: readonly string[]): Word[] => wordIn(glossary(), name, others);

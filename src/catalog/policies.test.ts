@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { Case, missingFeature, type Occasion, unroll } from "../policy/index.js";
 import { loadPolicy, policyNames } from "./index.js";
 
@@ -32,7 +32,7 @@ function caseOf(size: Size, owner: "current" | "not current"): Case {
 
 /** The instructions of a built-in policy. */
 function code(policy: string, occasion: Occasion, cpu: string, on: Case = caseOf("one page", "current")): string[] {
-  return unroll(loadPolicy(policy).code[occasion], on, cpuProfile(cpu)!).map((i) => i.text);
+  return unroll(loadPolicy(policy).code[occasion], on, builtInCpu(cpu)).map((i) => i.text);
 }
 
 const revoke = (policy: string, cpu: string, size: Size): string[] =>
@@ -57,7 +57,7 @@ test("every removal of a mapping of another VMID goes through VTTBR_EL2 and back
   const [to, back] = [asm("msr vttbr_el2, vmid 2; isb"), asm("msr vttbr_el2, vmid 1; isb")];
   for (const name of policyNames()) {
     const policy = loadPolicy(name);
-    for (const cpu of [V2, A72, V3].map((n) => cpuProfile(n)!))
+    for (const cpu of [V2, A72, V3].map((n) => builtInCpu(n)))
       for (const size of Object.keys(SIZES) as Size[]) {
         if (missingFeature(policy, cpu) || (size === "257 MiB" && cpu.name !== V2)) continue;
         for (const occasion of ["revoke", "split"] as const) {
@@ -79,7 +79,7 @@ test("the erratum's remedy follows every broadcast flush of every policy, and st
       const list = code(policy, occasion, V2);
       const broadcast = list.some((i) => /^tlbi (?!vale2is).*is\b/.test(i));
       assert.equal(list.includes("tlbi vale2is, 0x0"), broadcast, `${policy} ${occasion}`);
-      if (missingFeature(loadPolicy(policy), cpuProfile(A72)!)) continue;
+      if (missingFeature(loadPolicy(policy), builtInCpu(A72))) continue;
       assert.ok(
         !code(policy, occasion, A72).includes("tlbi vale2is, 0x0"),
         `${policy} ${occasion} without the erratum`,
@@ -134,7 +134,7 @@ test("va-ipa-range: one page is VAE1 and IPAS2E1, two are RVAE1 and RIPAS2E1, al
     revoke("va-ipa-range", V2, "two pages"),
     asm("tlbi rvae1, 0x400000001000; tlbi ripas2e1, 0x400000040000; dsb ish; isb"),
   );
-  assert.equal(missingFeature(loadPolicy("va-ipa-range"), cpuProfile(A72)!), "FEAT_TLBIRANGE");
+  assert.equal(missingFeature(loadPolicy("va-ipa-range"), builtInCpu(A72)), "FEAT_TLBIRANGE");
 });
 
 test("series v1: IPAS2E1IS a page, then a local VMALLE1 unless FEAT_nTLBPA", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type CpuProfile, cpuProfile, pagesAtLevel } from "../arch/index.js";
+import { type CpuProfile, pagesAtLevel } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { missingFeature, type Policy, parsePolicy } from "../policy/index.js";
 import { NO_DOMAIN } from "../trace/index.js";
 import { parseScenario, simulate, XEN } from "../xen/index.js";
@@ -9,7 +10,7 @@ import { Collector, type Seen } from "../xen/world.fixture.js";
 import { builtInText, loadPolicy, loadScenario, policyNames } from "./index.js";
 import { summaryOf } from "./simulations.fixture.js";
 
-const V2 = cpuProfile("neoverse-v2")!;
+const V2 = builtInCpu("neoverse-v2");
 
 const SMALL = `
 name = "small"
@@ -83,7 +84,7 @@ function ownEnd(base: string): Policy {
 
 for (const cpu of ["neoverse-v2", "cortex-a72", "neoverse-v3"])
   test(`policies simulated together on ${cpu} give the very events that each gives alone`, () => {
-    const profile = cpuProfile(cpu)!;
+    const profile = builtInCpu(cpu);
     for (const [toml, policies] of [
       [ENDLESS, usable(profile)],
       [SMALL, [...usable(profile), ownEnd("kvm-ipa"), ownEnd("remove-batch")]],
@@ -168,7 +169,7 @@ test("create-domu today: one VMALLS12E1IS for each removal, one for the new VMID
 test("create-domu on each version: what the page allocator flushes, and nothing else, depends on it", () => {
   const of = (version: string): Readonly<Record<string, number>> => {
     const toml = builtInText("scenarios", "create-domu").replace(/version = ".*"/, `version = "${version}"`);
-    return summaryOf(parseScenario(toml, "x.toml"), loadPolicy("xen-today"), cpuProfile("cortex-a72")!).phases.create!
+    return summaryOf(parseScenario(toml, "x.toml"), loadPolicy("xen-today"), builtInCpu("cortex-a72")).phases.create!
       .tlbi;
   };
   for (const version of ["4.17", "4.20.4"])
@@ -178,7 +179,7 @@ test("create-domu on each version: what the page allocator flushes, and nothing 
 });
 
 test("a domU that ran a Linux dies: two flushes of its VMID today, 580 one by one, and 32,774 while its pages are scrubbed", () => {
-  const A72 = cpuProfile("cortex-a72")!;
+  const A72 = builtInCpu("cortex-a72");
   const of = (policy: Policy, version = "4.20.4") => {
     const toml = builtInText("scenarios", "destroy-domu").replace(/version = "[^"]*"/, `version = "${version}"`);
     const { destroy, scrub } = summaryOf(parseScenario(toml, "x.toml"), policy, A72).phases;
@@ -202,7 +203,7 @@ test("what is flushed depends on the size of the p2m only where Xen tracks acces
   const plain = SMALL.replace(/lives = 2\ndestroy = true\n/, "");
   const counts = [32, 36, 40, 42, 44, 48].map((bits) => {
     const of = scenario(plain.replace("ram-mib = 64", `ram-mib = 64\nipa-bits = ${bits}`));
-    const { create, run } = summaryOf(of, loadPolicy("xen-today"), cpuProfile("cortex-a72")!).phases;
+    const { create, run } = summaryOf(of, loadPolicy("xen-today"), builtInCpu("cortex-a72")).phases;
     const { byCaller, tlbi, hypercalls } = create!;
     const tracked = byCaller.filter(({ caller }) => caller.startsWith("p2m_invalidate_root"));
     assert.equal(

@@ -1,13 +1,12 @@
-/** Words and what they mean: the terms of docs/glossary.md, read from the page itself, and what the engine's own tables say of theirs. */
-import { readFileSync } from "node:fs";
-import { CPU_PROFILES, ERRATA, explainTlbi, FEATURES, TLBI_OPS, tlbiIndex } from "../arch/index.js";
-import { builtInHost, builtInScenario, hostNames, scenarioNames } from "../builtin/index.js";
+/** Words and what they mean: the terms of docs/glossary.md, out of the page's own text, and what the engine's own tables say of theirs. */
+import { ERRATA, explainTlbi, FEATURES, TLBI_OPS, tlbiIndex, WORKAROUNDS } from "../arch/index.js";
+import { builtInCpu, builtInHost, builtInScenario, cpuNames, hostNames, scenarioNames } from "../builtin/index.js";
 import { didYouMean, InputError } from "../input/index.js";
 import { OCCASIONS } from "../policy/index.js";
 import { RULES } from "../prove/index.js";
 
 /** A word, explained. */
-interface Word {
+export interface Word {
   readonly word: string;
   readonly aliases: readonly string[];
   /** what it is a word for: "term", "occasion", ... */
@@ -17,13 +16,12 @@ interface Word {
   readonly source?: string;
 }
 
-const PAGE = new URL("../../docs/glossary.md", import.meta.url);
 /** A term in the page: bold, its other names in brackets, what it means, and in italics where it comes from. */
 const TERM = /^\*\*([^*]+)\*\*(?: \(([^)]*)\))?: ([\s\S]+?) \*([^*]+)\*$/;
 
 /** The glossary's terms, in the order of the page. */
-function glossary(): Word[] {
-  const paragraphs = readFileSync(PAGE, "utf8").split(/\n{2,}/);
+function glossary(page: string): Word[] {
+  const paragraphs = page.split(/\n{2,}/);
   return paragraphs.flatMap((paragraph): Word[] => {
     const [, word, aliases = "", text, source] = TERM.exec(paragraph.trim()) ?? [];
     if (word === undefined) return [];
@@ -53,14 +51,27 @@ function tabled(): Word[] {
   const prices = hostNames().flatMap((name) => Object.values(builtInHost(name).prices));
   return [
     ...entries(FEATURES).map(([name, text]) => row("optional feature", name, text, "DDI 0487, A2")),
-    ...entries(ERRATA).map(([name, { id, symptom, remedy, source }]) =>
-      row("erratum", name, `${id}: ${symptom}; remedy: ${remedy}`, source),
+    ...entries(WORKAROUNDS).map(([name, { remedy, source }]) => row("workaround of errata", name, remedy, source)),
+    ...ERRATA.map(({ number, vendor, cpus, text, symptoms, outside, remedy, source }) =>
+      row(
+        "erratum",
+        number,
+        `${vendor}, ${cpus}: ${text}; ${outside === undefined ? `in the model: ${symptoms.join(", ")}` : `outside of the model: ${outside}`}; remedy: ${remedy}`,
+        source,
+      ),
     ),
     ...entries(OCCASIONS).map(([name, { when }]) => row("occasion of a policy", name, when)),
     ...entries(RULES).map(([name, text]) => row("rule of the model", name, text)),
-    ...CPU_PROFILES.map(({ name, title, features }) =>
-      row("CPU profile", name, `${title}; features: ${[...features].join(", ") || "none"}`),
-    ),
+    ...cpuNames()
+      .map(builtInCpu)
+      .map(({ name, title, features, unknown, errata, source }) =>
+        row(
+          "CPU",
+          name,
+          `${title}; features: ${[...features].join(", ") || "none"}; unknown: ${[...unknown].join(", ") || "none"}; errata: ${errata.map(({ number }) => number).join(", ") || "none"}`,
+          source,
+        ),
+      ),
     ...prices.map(({ key, meaning, unit }) => row("elementary price", key, `${meaning}, in ${unit}`)),
     ...hostNames().map((name) => row("host", name, builtInHost(name).title, builtInHost(name).source)),
     ...scenarioNames().map((name) => row("scenario", name, builtInScenario(name).title, builtInScenario(name).source)),
@@ -70,15 +81,15 @@ function tabled(): Word[] {
 const isCalled = ({ word, aliases }: Word, name: string): boolean =>
   [word, ...aliases].some((one) => one.toLowerCase() === name.toLowerCase());
 
-/** All words, each meaning once. */
-export function allWords(): Word[] {
-  const all = [...glossary(), ...tabled()];
+/** All words, each meaning once; `page` is the text of docs/glossary.md. */
+export function wordsOf(page: string): Word[] {
+  const all = [...glossary(page), ...tabled()];
   return all.filter((one, i) => all.findIndex(({ word, text }) => word === one.word && text === one.text) === i);
 }
 
 /** What a word means, in each of its meanings. Throws an InputError with the nearest words; `others` may be meant as well. */
-export function explainWord(name: string, others: readonly string[]): Word[] {
-  const all = allWords();
+export function wordIn(page: string, name: string, others: readonly string[]): Word[] {
+  const all = wordsOf(page);
   const found = all.filter((word) => isCalled(word, name));
   if (found.length > 0) return found;
   const op = tlbiIndex(name);

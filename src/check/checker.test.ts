@@ -1,7 +1,7 @@
 /** Cases of the checker's own state: several VMIDs, tables that come back, pages that were roots, flushes pCPU by pCPU. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { Checker } from "./checker.js";
 import { INVALID, leaf, TraceOf, table } from "./trace.testing.js";
 
@@ -9,7 +9,7 @@ const PAGE = 0x900;
 
 /** "kind/reason" of what is found besides waste. */
 function found(build: (trace: TraceOf) => void): string[] {
-  const checker = new Checker(cpuProfile("arch-minimal")!);
+  const checker = new Checker(builtInCpu("arch-minimal"));
   const trace = new TraceOf(checker);
   build(trace);
   trace.end();

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { cpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { readTrace } from "../trace/file.js";
 import { Checker } from "./checker.js";
 import type { Finding } from "./findings.js";
@@ -14,7 +14,7 @@ const EXAMPLES = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "exam
 const skip = existsSync(EXAMPLES) ? false : "the examples are not here";
 
 async function findings(kind: FindingKind, which: "good" | "bad"): Promise<readonly Finding[]> {
-  const checker = new Checker(cpuProfile("arch-minimal")!);
+  const checker = new Checker(builtInCpu("arch-minimal"));
   await readTrace(join(EXAMPLES, `${kind}.${which}.ndjson`), [checker]);
   return checker.finish().findings;
 }

@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { barrierIndex, cpuProfile, tlbiIndex } from "../arch/index.js";
+import { barrierIndex, tlbiIndex } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { loadPolicy } from "../catalog/index.js";
 import { EventBuffer, KINDS, type Names, nameOf, type TraceSink } from "../trace/index.js";
 import { Checker } from "./checker.js";
@@ -26,7 +27,7 @@ function whole(policy: string, cpu: string): Whole {
   const known = wholes.get(key);
   if (known !== undefined) return known;
   const sink = new Whole();
-  simulateSmall(loadPolicy(policy), cpuProfile(cpu)!, sink);
+  simulateSmall(loadPolicy(policy), builtInCpu(cpu), sink);
   wholes.set(key, sink);
   return sink;
 }
@@ -89,7 +90,7 @@ class Mutant {
     const b = new EventBuffer(this.rows.length);
     for (const row of this.rows) b.append(this.of.buffer, row, 1);
     for (const change of this.changes) change(b, (row) => this.rows.indexOf(row));
-    const checker = new Checker(cpuProfile(this.cpu)!);
+    const checker = new Checker(builtInCpu(this.cpu));
     checker.events(b, this.of.names);
     return checker
       .finish()

@@ -1,7 +1,7 @@
 /** What a policy's simulated trace comes out as, beside what the prover says of its text (docs/prove.md has the table). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { missingFeature } from "../policy/index.js";
 import { Checker } from "./checker.js";
@@ -35,7 +35,7 @@ const UNSOUND: Readonly<Record<string, Readonly<Record<string, readonly string[]
 
 for (const [name, unsound] of Object.entries(UNSOUND))
   test(`on ${name} the traces of sound policies are clean, and those of unsound ones are found by the right kinds`, () => {
-    const cpu = cpuProfile(name)!;
+    const cpu = builtInCpu(name);
     for (const policy of policyNames().map(loadPolicy)) {
       if (missingFeature(policy, cpu) !== undefined) continue;
       const checker = new Checker(cpu);
@@ -52,8 +52,8 @@ for (const [name, unsound] of Object.entries(UNSOUND))
 
 test("why no flush counts is said as the text of each policy has it", () => {
   const reasonOf = (policy: string, cpu: string): string => {
-    const checker = new Checker(cpuProfile(cpu)!);
-    simulateSmall(loadPolicy(policy), cpuProfile(cpu)!, checker);
+    const checker = new Checker(builtInCpu(cpu));
+    simulateSmall(loadPolicy(policy), builtInCpu(cpu), checker);
     return checker.finish().findings.find(({ class: of }) => of === "unsafe")!.reason!;
   };
   assert.equal(reasonOf("remove-no-flush", "cortex-a72"), "no-flush");

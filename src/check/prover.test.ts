@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type CpuProfile, cpuProfile } from "../arch/index.js";
+import type { CpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { explore, parseLitmus, proverCpu } from "../prove/index.js";
 import { Checker } from "./checker.js";
 import { INVALID, leaf, TraceOf, table } from "./trace.testing.js";
@@ -213,7 +214,7 @@ const tally = { both: 0, neither: 0, tooMuch: 0 };
 
 for (const name of ["arch-minimal", "neoverse-v2"])
   test(`on ${name} the checker warns of every random flush that the prover finds a way around`, () => {
-    const cpu = cpuProfile(name)!;
+    const cpu = builtInCpu(name);
     fc.assert(
       fc.property(cases, (one) => {
         const { program } = parseLitmus(litmus(one), "random.toml");

@@ -1,5 +1,5 @@
 /** What the parts of the checker share. */
-import type { CpuProfile } from "../arch/index.js";
+import { type CpuProfile, needs } from "../arch/index.js";
 import { Findings } from "./findings.js";
 import { type FindingKind, REASON_WORDS, type Reason } from "./kinds.js";
 import { MaintenanceLog } from "./maintenance.js";
@@ -37,7 +37,7 @@ export class State {
   readonly repeats: boolean;
 
   constructor(readonly cpu: CpuProfile) {
-    this.repeats = cpu.errata.has("repeat-tlbi");
+    this.repeats = needs(cpu, "repeat-tlbi");
   }
 
   /** A finding about a stale entry, at the event at hand, with the reason why no flush did. */

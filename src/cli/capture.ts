@@ -1,42 +1,43 @@
 /** `shootdown capture`: boots a real Xen on an emulated machine, lets dom0 create a domU, and records what Xen flushes. */
 
-import { createInterface } from "node:readline/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
   BASE,
   CAPTURE_SCENARIOS,
   checkCache,
-  checkSpace,
-  discardLists,
   findDistribution,
-  freeSpace,
   PHASES,
   planSetup,
   RELEASES,
 } from "../capture/index.js";
-import { InputError } from "../input/index.js";
-import { type CaptureAsked, CaptureMeter, interruptible, io, recordCapture } from "../jobs/index.js";
-import { captureText, heldText, setupText } from "../report/index.js";
+import { type CaptureAsked, recordCapture } from "../jobs/index.js";
+import { captureText, heldText } from "../report/index.js";
 import { lossWarnings } from "../trace/index.js";
 import { memoryOp } from "./memory-op.js";
+import { goesWith, numberUpTo } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
+import { type HostOptions, hostOptions } from "./probe.js";
+import { type SetUpOptions, setUp, setUpOptions } from "./set-up.js";
 
-interface Options extends CaptureAsked {
-  readonly setup?: boolean;
-  readonly yes?: boolean;
-  readonly json?: boolean;
+interface Options extends CaptureAsked, SetUpOptions, HostOptions {
+  readonly nested?: boolean;
 }
+
+const [SETUP, YES] = setUpOptions("QEMU, Xen, its toolstack and a kernel");
 
 /** QEMU's name of the CPU model with everything, and pointer authentication that costs nothing to emulate. */
 const CPU = "max,pauth-impdef=on";
 const MOST_VCPUS = 8;
 
+/** Of what a probe's host can be, what that of a capture can. */
+const HOSTS = ["--host-kernel", "--pa-bits", "--host-pages", "--erratum"];
+
 export function register(program: Command): void {
-  program
+  const command = program
     .command("capture")
     .description("boot a real Xen with a Linux dom0 under QEMU, create a domU, and record every TLBI and stage-2 write")
-    .option("--setup", "fetch QEMU, Xen, its toolstack and a kernel from Debian into the cache folder, and do no more")
-    .option("--yes", "with --setup: do not ask")
+    .addOption(SETUP!)
+    .addOption(YES!)
     .addOption(
       new Option("--debian <release>", "whose Xen and toolstack; QEMU and the kernel are trixie's for all")
         .choices(RELEASES)
@@ -86,26 +87,32 @@ export function register(program: Command): void {
       ).argParser(memoryOp),
     )
     .option("-o, --output <file>", "where the trace goes: *.parquet, *.ndjson, or - for NDJSON", "capture.parquet")
-    .option("--json", "print the summary as JSON")
+    .option("--json", "print the summary as JSON");
+  command.option(
+    "--nested",
+    "boot Xen as the guest hypervisor of a real Linux with KVM, and count what each TLBI costs that host",
+  );
+  for (const option of hostOptions().filter(({ long }) => HOSTS.includes(long!))) command.addOption(option);
+  command
+    .addOption(
+      new Option(
+        "--domu-pages <n>",
+        "with --nested: a domU of so many pages that needs no kernel, created and no more",
+      ).argParser(numberUpTo(65_536)),
+    )
     .addHelpText(
       "after",
       `\nScenarios:\n${CAPTURE_SCENARIOS.map(({ name, title }) => `  ${name.padEnd(16)}${title}\n`).join("")}`,
     )
     .action((options: Options) =>
       quietOnBrokenPipe(() => {
+        goesWith(command, ["hostKernel", "paBits", "hostPages", "erratum", "domuPages"], ["nested"]);
         checkCache();
-        return options.setup ? setUp(options) : run(options);
+        if (!options.setup) return run(options);
+        const { debian } = options;
+        return setUp(options, "capture", findDistribution(debian), (...how) => planSetup(debian, ...how));
       }),
     );
-}
-
-function numberUpTo(most: number): (text: string) => number {
-  return (text) => {
-    const n = Number(text);
-    if (!/^\d+$/.test(text) || n < 1 || n > most)
-      throw new InvalidArgumentError(`Expected a number from 1 to ${most}.`);
-    return n;
-  };
 }
 
 /** "128M" or "1G" in MiB. */
@@ -116,48 +123,16 @@ function memory(text: string): number {
   return mib;
 }
 
-async function setUp(options: Options): Promise<void> {
-  const there = findDistribution(options.debian);
-  if (there) {
-    const { folder } = there;
-    if (options.json) printJson({ folder, files: 0, bytes: 0, packages: there.packages });
-    else print(`ready: shootdown capture uses ${folder} (remove it to fetch everything anew)\n`);
-    return;
-  }
-  if (!options.yes && !io().stdin().isTTY) throw new InputError("no terminal to ask on: add --yes");
-  // checkCache refuses what others may write to: whatever the user's umask, nothing like that is made.
-  process.umask(process.umask() | 0o022);
-  await interruptible(async (signal) => {
-    const meter = new CaptureMeter();
-    try {
-      const plan = await planSetup(options.debian, signal, (doing) => meter.doing(doing));
-      meter.stop();
-      const free = freeSpace(plan.folder);
-      say(setupText(plan, free));
-      checkSpace(plan.folder, plan.needs, "the set-up", free);
-      if (!options.yes && !(await agrees(signal))) throw new InputError("nothing was fetched");
-      const { packages } = await plan.fetch((doing) => meter.doing(doing));
-      meter.stop();
-      if (options.json) printJson({ folder: plan.folder, files: plan.files, bytes: plan.bytes, packages });
-      else print(`ready: shootdown capture uses ${plan.folder}\n`);
-    } finally {
-      meter.stop();
-      discardLists();
-    }
-  });
-}
-
-async function agrees(signal: AbortSignal): Promise<boolean> {
-  const asking = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y/i.test(await asking.question("Go on? [y/N] ", { signal }));
-  } finally {
-    asking.close();
-  }
-}
-
 async function run(options: Options): Promise<void> {
-  const done = await recordCapture(options);
+  const { hostKernel, paBits, hostPages, erratum } = options;
+  const nestedOn = {
+    ...(hostKernel === undefined ? {} : { hostKernel }),
+    paBits: Number(paBits),
+    hostPages,
+    erratum: erratum === "on",
+    cpu: undefined,
+  };
+  const done = await recordCapture({ ...options, ...(options.nested ? { nestedOn } : {}) });
   const { result, held, losses, stores, scenario, policy } = done;
   const tell = options.output === "-" ? say : print;
   if (!options.json) {
@@ -183,5 +158,6 @@ async function run(options: Options): Promise<void> {
       phases: done.summary.phases,
       comparison: held.rows,
       executed: held.executed,
+      ...(done.costs ? { costs: done.costs } : {}),
     });
 }

@@ -1,19 +1,19 @@
 /** `shootdown check TRACE...`: what of its TLB maintenance is missing, insufficient, late or needless. */
-import { type Command, InvalidArgumentError, Option } from "commander";
-import { CPU_PROFILES } from "../arch/index.js";
-import { hostNames, loadHost } from "../catalog/index.js";
+import { type Command, InvalidArgumentError } from "commander";
+import { hostNames, loadCpu, loadHost } from "../catalog/index.js";
 import { FINDING_KINDS } from "../check/index.js";
 import { writeWhole } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
-import { type Checked, checkTrace, interruptibleInto, made } from "../jobs/index.js";
+import { type Checked, checkTrace, errataOf, interruptibleInto, made, refuseOutside } from "../jobs/index.js";
 import { checkTable, checkText, isGrave, renderCheckReport } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { noteUnchecked, partialOption } from "./integrity.js";
-import { collect, ipaBitsOption } from "./options.js";
+import { collect, erratumOption, ipaBitsOption } from "./options.js";
 import { ExitStatus, outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 
 interface CheckOptions extends FormOptions {
   readonly cpu?: string;
+  readonly erratum?: readonly string[];
   readonly host?: readonly string[];
   readonly ipaBits: readonly number[];
   readonly allow?: readonly string[];
@@ -31,11 +31,8 @@ export function register(program: Command): void {
       "put a trace on trial: every missing, insufficient, late and needless flush in it; status 3 where something is unsafe",
     )
     .argument("<trace...>", "traces: *.parquet, *.ndjson, a log that can be imported, or - for standard input")
-    .addOption(
-      new Option("--cpu <profile>", "the CPU that it is judged on (default: what the trace says)").choices(
-        CPU_PROFILES.map(({ name }) => name),
-      ),
-    )
+    .option("--cpu <cpu>", "the CPU that it is judged on, built in or a .toml file (default: what the trace says)")
+    .addOption(erratumOption())
     .option("--host <host>", "price what is wasted on this host; may be repeated (default: all built in)", collect)
     .addOption(ipaBitsOption([48]))
     .option("--allow <kind>", "a kind that is known, and gives no status 3; may be repeated", kinds)
@@ -57,10 +54,13 @@ function kinds(value: string, before: string[] | undefined): string[] {
 async function run(traces: readonly string[], options: CheckOptions): Promise<void> {
   if (options.ipaBits.length > 1) throw new InputError("--ipa-bits: expected one IPA size, to price what is wasted");
   const hosts = (options.host ?? hostNames()).map(loadHost);
+  const cpu = options.cpu === undefined ? undefined : loadCpu(options.cpu);
+  const errata = errataOf(options.erratum);
+  refuseOutside(errata);
   const checked: Checked[] = [];
   for (const trace of traces) {
     const { allow = [], ipaBits, partial = false } = options;
-    const one = await checkTrace(trace, { cpu: options.cpu, hosts, ipaBits: ipaBits[0]!, allow, partial });
+    const one = await checkTrace(trace, { cpu, errata, hosts, ipaBits: ipaBits[0]!, allow, partial });
     noteUnchecked(trace, one.info);
     checked.push(one.checked);
   }

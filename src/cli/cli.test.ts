@@ -415,7 +415,6 @@ test("wrong usage is status 2 and says what was wrong", async () => {
     [/unknown option '--frob'/, "compare", "--frob"],
     [/Expected numbers from 32 to 52/, "compare", "--ipa-bits", "31"],
     [/Expected numbers from 32 to 52/, "compare", "--ipa-bits", "40.5"],
-    [/Allowed choices are cortex-a72/, "compare", "--cpu", "z80"],
     [/'-p, --policy <policy>' not specified/, "simulate", "create-domu", "-o", "x.parquet"],
     [/'-o, --output <file>' not specified/, "simulate", "create-domu", "-p", "xen-today"],
     [/missing required argument 'trace'/, "price"],

@@ -20,6 +20,9 @@ export interface Done {
   readonly err: string;
 }
 
+/** What a command has written, in order: to which descriptor (1 or 2), what. */
+export type Written = readonly (readonly [fd: 1 | 2, text: string])[];
+
 /** What a test may give to a command. */
 export interface Given {
   /** what COLUMNS says */
@@ -35,12 +38,15 @@ type Writes = Io["stdout"];
 /** A pipe that takes everything; or a terminal that does not say how wide it is. */
 class Pipe implements Writes {
   readonly columns = undefined;
-  private readonly pieces: Uint8Array[] = [];
 
-  constructor(readonly isTTY = false) {}
+  constructor(
+    private readonly pieces: [1 | 2, Uint8Array][],
+    private readonly fd: 1 | 2,
+    readonly isTTY = false,
+  ) {}
 
   write(bytes: Uint8Array): void {
-    this.pieces.push(bytes);
+    this.pieces.push([this.fd, bytes]);
   }
 
   flash(): void {
@@ -48,7 +54,7 @@ class Pipe implements Writes {
   }
 
   text(): string {
-    return Buffer.concat(this.pieces).toString();
+    return Buffer.concat(this.pieces.flatMap(([fd, bytes]) => (fd === this.fd ? [bytes] : []))).toString();
   }
 }
 
@@ -56,13 +62,15 @@ class Pipe implements Writes {
 export async function shootdown(
   args: readonly string[],
   { columns, stdin = "", env: given = {}, terminal = false }: Given = {},
-): Promise<Done> {
-  const [stdout, stderr] = [new Pipe(terminal), new Pipe()];
+): Promise<Done & { readonly written: Written }> {
+  const pieces: [1 | 2, Uint8Array][] = [];
+  const [stdout, stderr] = [new Pipe(pieces, 1, terminal), new Pipe(pieces, 2)];
   const bytes = Buffer.from(stdin);
   const input = { stdin: (): Readable => Readable.from([bytes]), stdinWhole: (): Uint8Array => bytes };
   const env = { ...given, ...(columns === undefined ? {} : { COLUMNS: String(columns) }) };
   const status = await run(args, { stdout, stderr, ...input, env, threads: 0 });
-  return { status, out: stdout.text(), err: stderr.text() };
+  const written = pieces.map(([fd, bytes]) => [fd, Buffer.from(bytes).toString()] as const);
+  return { status, out: stdout.text(), err: stderr.text(), written };
 }
 
 /** Longest that a command may take, in milliseconds: far more than any does, for nothing is judged by the clock. */

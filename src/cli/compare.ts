@@ -17,8 +17,8 @@ import { compareForms, compareJson, compareTables, notSound, renderReport } from
 import { printForm, withForms } from "./forms.js";
 import {
   collect,
-  cpuOn,
   cpuOption,
+  cpusOn,
   expectOption,
   ipaBitsOption,
   loadAll,
@@ -94,11 +94,12 @@ async function capturesOn({ hosts, ipaBits }: Comparison): Promise<PricedCapture
 }
 
 function comparisonOf(scenarios: readonly string[], options: CompareOptions): Comparison {
+  const hosts = loadAll("hosts", options.host ?? hostNames(), loadHost);
   return {
     scenarios: loadAll("scenarios", scenarios.length > 0 ? scenarios : scenarioNames(), loadScenario),
     policies: loadAll("policies", options.policy ?? policyNames(), loadPolicy),
-    hosts: loadAll("hosts", options.host ?? hostNames(), loadHost).map((host) => withRepeat(host, options.repeatTlbi)),
+    hosts: hosts.map((host) => withRepeat(host, options.repeatTlbi)),
     ipaBits: options.ipaBits,
-    cpuOf: (host) => cpuOn(host, options.cpu),
+    cpuOf: cpusOn(hosts, options.cpu),
   };
 }

@@ -1,7 +1,7 @@
 /** `shootdown completion SHELL`: a script that completes the command line, made of the commands' own definitions. */
 import { Argument, type Command, type Option } from "commander";
-import { CPU_PROFILES, TLBI_OPS } from "../arch/index.js";
-import { allWords, hostNames, litmusFiles, policyNames, scenarioNames } from "../catalog/index.js";
+import { ERRATA, TLBI_OPS } from "../arch/index.js";
+import { allWords, cpuNames, hostNames, litmusFiles, policyNames, scenarioNames } from "../catalog/index.js";
 import { PROVED } from "../prove/index.js";
 import { type Candidates, type CommandDefinition, completionScript, SHELLS } from "../report/index.js";
 import { collect } from "./options.js";
@@ -12,7 +12,8 @@ const PLACEHOLDERS: Readonly<Record<string, { words?: () => readonly string[]; f
   policy: { words: policyNames, files: true },
   host: { words: hostNames, files: true },
   scenario: { words: scenarioNames, files: true },
-  profile: { words: () => CPU_PROFILES.map(({ name }) => name) },
+  cpu: { words: cpuNames, files: true },
+  number: { words: () => ERRATA.map(({ number }) => number) },
   occasion: { words: () => Object.keys(PROVED) },
   instruction: { words: () => TLBI_OPS.map(({ name }) => name.toLowerCase()) },
   "word|policy": {
@@ -52,7 +53,7 @@ function definitionOf(command: Command): CommandDefinition {
   const help = command.createHelp();
   // Of several operands, the first says what stands there; those of a list of built-in files are their names.
   const [operand] = command.registeredArguments;
-  const shelf = { policies: "policy", hosts: "host", scenarios: "scenario" }[name];
+  const shelf = { policies: "policy", hosts: "host", cpus: "cpu", scenarios: "scenario" }[name];
   return {
     name,
     description: command.description(),

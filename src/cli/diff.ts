@@ -7,8 +7,16 @@ import { hostNames, loadPolicy, loadScenario, namesPolicy, scenarioNames } from 
 import { differenceOf, PhasePrices, phaseNames, type TraceSide } from "../compare/index.js";
 import type { Host } from "../host/index.js";
 import { InputError } from "../input/index.js";
-import { readSide, simulateSide } from "../jobs/index.js";
-import { differenceTable, differenceText, SIMULATED } from "../report/index.js";
+import { readProbe, readSide, simulateSide } from "../jobs/index.js";
+import {
+  differenceTable,
+  differenceText,
+  probeChanges,
+  probeChangesText,
+  probeChangeTable,
+  SIMULATED,
+} from "../report/index.js";
+import type { ProbeResult } from "../stack/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { cpuOfAll, hostsNamed, hostsOption } from "./hosts.js";
 import { noteUnchecked, partialOption, TRACE_ARGUMENT } from "./integrity.js";
@@ -37,7 +45,7 @@ export function register(program: Command): void {
     .description(
       "compare two traces, or policies by their simulation: what differs in what they do, by call path, and in what that costs",
     )
-    .argument("<before>", `${TRACE_ARGUMENT}; or a policy, built-in or a .toml file`)
+    .argument("<before>", `${TRACE_ARGUMENT}; or a policy, built-in or a .toml file; or a probe's .json or .json.gz`)
     .argument("<after>", "another one")
     .option(
       "--scenario <scenario>",
@@ -59,7 +67,10 @@ export function register(program: Command): void {
       for (const name of ["scenario", "cpu"] as const)
         if (options[name] !== undefined && ![before, after].some(namesPolicy))
           command.error(`error: --${name} goes with a policy`);
-      await quietOnBrokenPipe(() => run(before, after, options));
+      const probes = [before, after].map(readProbe);
+      await quietOnBrokenPipe(() =>
+        probes.some((probe) => probe) ? runProbes(probes, options) : run(before, after, options),
+      );
     },
   );
 }
@@ -76,6 +87,15 @@ async function run(before: string, after: string, options: DiffOptions): Promise
     return;
   if (options.json) printJson(difference);
   else print(differenceText(difference, outputWidth(), options.all));
+}
+
+/** Two probes: what the one kernel does that the other does not. */
+async function runProbes([before, after]: readonly (ProbeResult | undefined)[], options: DiffOptions): Promise<void> {
+  if (!before || !after) throw new InputError("a probe is compared with another probe, and with nothing else");
+  const changes = probeChanges(before, after, options.all === true);
+  if (printForm(options, { csv: () => probeChangeTable(changes) })) return;
+  if (options.json) printJson({ before: before.kernel, after: after.kernel, changes });
+  else print(probeChangesText(before, after, changes, outputWidth()));
 }
 
 /** Reads the traces; then makes those of policies, of the scenario that a simulated one is of, if there is no other wish. */

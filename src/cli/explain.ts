@@ -1,7 +1,7 @@
 /** `shootdown explain [WORD|POLICY]`: what a word means, or what a policy does, line by line. */
-import { type Command, Option } from "commander";
-import { CPU_PROFILES, cpuProfile } from "../arch/index.js";
+import type { Command } from "commander";
 import { allWords, explainWord, isPath, loadPolicy, policyNames } from "../catalog/index.js";
+import { cpusOf } from "../jobs/index.js";
 import { explainPolicy, policyOn } from "../policy/index.js";
 import { policyText, wordListText, wordText } from "../report/index.js";
 import { outputWidth, print, printJson } from "./output.js";
@@ -11,11 +11,7 @@ export function register(program: Command): void {
     .command("explain")
     .description("what a word of Shootdown, the Arm manual or Xen means; or a policy, line by line")
     .argument("[word|policy...]", "a word, a built-in policy or a .toml file; without, the words that there are")
-    .addOption(
-      new Option("--cpu <profile>", "of a policy, only what runs on this CPU profile").choices(
-        CPU_PROFILES.map(({ name }) => name),
-      ),
-    )
+    .option("--cpu <cpu>", "of a policy, only what runs on this CPU, built in or a .toml file")
     .option("--json", "print JSON")
     .action((words: string[], options: { readonly cpu?: string; readonly json?: boolean }, command: Command) => {
       const name = words.join(" ");
@@ -36,10 +32,12 @@ function list(json: boolean | undefined): void {
   else print(wordListText(allWords(), outputWidth()));
 }
 
-function explain(name: string, { cpu, json }: { readonly cpu?: string; readonly json?: boolean }): void {
+function explain(name: string, options: { readonly cpu?: string; readonly json?: boolean }): void {
   const policy = loadPolicy(name);
-  const code = explainPolicy(cpu === undefined ? policy : policyOn(policy, cpuProfile(cpu)!));
-  if (json)
+  const [on] = options.cpu === undefined ? [] : cpusOf([options.cpu]);
+  const cpu = on?.name;
+  const code = explainPolicy(on === undefined ? policy : policyOn(policy, on), cpusOf());
+  if (options.json)
     printJson({
       policy: policy.name,
       title: policy.title,
@@ -47,6 +45,7 @@ function explain(name: string, { cpu, json }: { readonly cpu?: string; readonly 
       ...(cpu === undefined ? {} : { cpu }),
       due: policy.due,
       vmidPer: policy.vmidPer,
+      fb: policy.fb,
       requires: policy.requires,
       occasions: code,
     });

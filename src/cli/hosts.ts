@@ -4,7 +4,7 @@ import type { CpuProfile } from "../arch/index.js";
 import { loadHost } from "../catalog/index.js";
 import type { Host } from "../host/index.js";
 import { InputError } from "../input/index.js";
-import { collect, cpuOn, loadAll, withRepeat } from "./options.js";
+import { collect, cpusOn, loadAll, withRepeat } from "./options.js";
 
 /** `--host A,B --host C`; `what` says what is done on them, `byDefault` on which where none is named. */
 export const hostsOption = (what = "a built-in host or a .toml file", byDefault = "all built in"): Option =>
@@ -18,7 +18,8 @@ export const hostsNamed = (names: readonly string[], repeatTlbi: boolean | undef
 
 /** The CPU of a simulation that is priced on all of these hosts: the one asked for, or the one that they all have. */
 export function cpuOfAll(hosts: readonly Host[], asked: string | undefined): CpuProfile {
-  const [first, ...others] = hosts.map((host) => ({ host, cpu: cpuOn(host, asked) }));
+  const cpuOf = cpusOn(hosts, asked);
+  const [first, ...others] = hosts.map((host) => ({ host, cpu: cpuOf(host) }));
   const other = others.find(({ cpu }) => cpu !== first!.cpu);
   if (other !== undefined)
     throw new InputError(

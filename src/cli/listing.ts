@@ -1,8 +1,11 @@
-/** `shootdown policies | hosts | scenarios`: what is built in, each with a sentence and its source; NAME prints the file. */
+/** `shootdown policies | hosts | cpus | scenarios`: what is built in, each with a sentence and its source; NAME prints the file. */
 import type { Command } from "commander";
+import type { CpuProfile } from "../arch/index.js";
 import {
   builtInText,
+  cpuNames,
   hostNames,
+  loadCpu,
   loadHost,
   loadPolicy,
   loadScenario,
@@ -10,7 +13,7 @@ import {
   type Shelf,
   scenarioNames,
 } from "../catalog/index.js";
-import { listingText } from "../report/index.js";
+import { cpuJson, listingText } from "../report/index.js";
 import { outputWidth, print, printFile, printJson } from "./output.js";
 
 interface Listed {
@@ -34,6 +37,7 @@ const LISTINGS: readonly Listing[] = [
     what: "ways of flushing: the code that runs on each occasion",
   },
   { shelf: "hosts", names: hostNames, load: loadHost, what: "what executes the hypervisor, with elementary prices" },
+  { shelf: "cpus", names: cpuNames, load: loadCpu, what: "their features and errata, each with its source" },
   { shelf: "scenarios", names: scenarioNames, load: loadScenario, what: "pieces of hypervisor work" },
 ];
 
@@ -48,7 +52,7 @@ export function register(program: Command): void {
         if (name === undefined) list(listing, options.json);
         else {
           const loaded = listing.load(name); // refuses a file of the user's own that is wrong, also when it is only printed
-          if (options.json) printJson(loaded);
+          if (options.json) printJson(listing.shelf === "cpus" ? cpuJson(loaded as CpuProfile) : loaded);
           else printFile(builtInText(listing.shelf, name));
         }
       });

@@ -1,9 +1,18 @@
 /** `shootdown litmus [FILE|DIR...]`: is the final assertion of each litmus test allowed by the architecture? */
 import { type Command, Option } from "commander";
-import { CPU_PROFILES, cpuProfile } from "../arch/index.js";
-import { litmusFiles } from "../catalog/index.js";
+import { litmusFiles, loadCpu } from "../catalog/index.js";
 import { InputError } from "../input/index.js";
-import { type Converted, convertLitmus, decideLitmus, FORMS, type Form, type LitmusResult } from "../jobs/index.js";
+import {
+  type Converted,
+  convertLitmus,
+  decideLitmus,
+  errataOf,
+  FORMS,
+  type Form,
+  type LitmusResult,
+  refuseOutside,
+  supposing,
+} from "../jobs/index.js";
 import { proverCpu } from "../prove/index.js";
 import {
   convertedText,
@@ -15,7 +24,7 @@ import {
   testTable,
 } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { type LimitOptions, limitsOf, UNEXPECTED, withLimits, withoutOption } from "./options.js";
+import { erratumOption, type LimitOptions, limitsOf, UNEXPECTED, withLimits, withoutOption } from "./options.js";
 import { ExitStatus, outputWidth, print, printFile, printJson, quietOnBrokenPipe, say } from "./output.js";
 
 interface LitmusOptions extends FormOptions, Omit<LimitOptions, "cache"> {
@@ -25,13 +34,14 @@ interface LitmusOptions extends FormOptions, Omit<LimitOptions, "cache"> {
   readonly to?: Form;
   readonly save?: string;
   readonly cpu?: string;
+  readonly erratum?: readonly string[];
   readonly ets2?: boolean;
 }
 
 /** Forms in which nothing of a test is told but its row. */
 const TABLES = ["csv", "markdown"];
 /** Options of deciding, which a conversion does not do. */
-const DECIDES = ["witness", "states", "expect", "cpu", "ets2", "without", "maxStates", "timeout"];
+const DECIDES = ["witness", "states", "expect", "cpu", "erratum", "ets2", "without", "maxStates", "timeout"];
 
 export function register(program: Command): void {
   const command = program
@@ -53,11 +63,8 @@ export function register(program: Command): void {
     )
     .option("--save <folder>", "with --to: write every test that the form can say into this folder")
     .option("--expect", `exit with status ${UNEXPECTED} when a verdict is not the one that the file gives or expects`)
-    .addOption(
-      new Option("--cpu <profile>", "a CPU profile (default: no optional feature, without the erratum)").choices(
-        CPU_PROFILES.map(({ name }) => name),
-      ),
-    )
+    .option("--cpu <cpu>", "a built-in CPU or a .toml file (default: no optional feature, and no erratum)")
+    .addOption(erratumOption())
     .option("--ets2", "a CPU with FEAT_ETS2")
     .option("--no-ets2", "a CPU without FEAT_ETS2 (the default where no profile is given)")
     .addOption(withoutOption());
@@ -70,7 +77,9 @@ async function run(paths: readonly string[], options: LitmusOptions): Promise<vo
   const files = litmusFiles(paths);
   if (options.to !== undefined) return convert(convertLitmus(files, options.to, options.save), options.to, options);
   if (options.save !== undefined) throw new InputError("--save: expected --to with a form to write the tests in");
-  const cpu = proverCpu(cpuProfile(options.cpu ?? "arch-minimal")!);
+  const errata = errataOf(options.erratum);
+  refuseOutside(errata);
+  const cpu = proverCpu(supposing(loadCpu(options.cpu ?? "arch-minimal"), errata));
   const limits = limitsOf({ ...options, cache: false });
   const answers = await decideLitmus(files, { ...cpu, ets2: options.ets2 ?? cpu.ets2, ...limits }, options.states);
   const refused = answers.flatMap((answer) => ("refused" in answer ? [answer.refused] : []));

@@ -17,7 +17,7 @@ import { minimizeJson, minimizeTable, minimizeText } from "../report/index.js";
 import { minimizedOccasions } from "../synth/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { hostsNamed, hostsOption } from "./hosts.js";
-import { collect, cpuOn, ipaBitsOption, type LimitOptions, limitsOf, noCacheOption, withLimits } from "./options.js";
+import { collect, cpusOn, ipaBitsOption, type LimitOptions, limitsOf, noCacheOption, withLimits } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 
 interface MinimizeOptions extends FormOptions, LimitOptions {
@@ -77,7 +77,7 @@ async function run(name: string, options: MinimizeOptions): Promise<void> {
   const wanted = minimizedOccasions(policy).filter((occasion) => options.occasion?.includes(occasion) ?? true);
   const scenarios = options.scenario?.map(loadScenario) ?? wanted.flatMap((occasion) => scenarioOf(occasion) ?? []);
   const saving = {
-    ...{ hosts, ipaBits: options.ipaBits, cpuOf: (host: (typeof hosts)[number]) => cpuOn(host, alone) },
+    ...{ hosts, ipaBits: options.ipaBits, cpuOf: (host: (typeof hosts)[number]) => cpusOn([host], alone)(host) },
     scenarios: [...new Map(scenarios.map((scenario) => [scenario.name, scenario])).values()],
   };
   const asked = { occasions: occasionsOf(undefined), cpus, setting: { fb: options.fb } };

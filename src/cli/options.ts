@@ -1,6 +1,7 @@
 /** Options that several commands take, and what they mean. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { CPU_PROFILES, type CpuProfile, cpuProfile } from "../arch/index.js";
+import type { CpuProfile } from "../arch/index.js";
+import { loadCpu } from "../catalog/index.js";
 import { type Host, repeating } from "../host/index.js";
 import { InputError } from "../input/index.js";
 import { type Bounds, userVerdicts } from "../jobs/index.js";
@@ -30,12 +31,13 @@ export function withoutOption(): Option {
   );
 }
 
-/** `--cpu PROFILE`: what the hypervisor sees in place of the host file's CPU. */
-export function cpuOption(): Option {
-  return new Option("--cpu <profile>", "CPU profile that the hypervisor runs on (default: the host file's)").choices(
-    CPU_PROFILES.map((profile) => profile.name),
-  );
-}
+/** `--cpu CPU`: what the hypervisor sees in place of the host file's CPU. */
+export const cpuOption = (): Option =>
+  new Option("--cpu <cpu>", "the CPU that the hypervisor runs on, built in or a .toml file (default: the host file's)");
+
+/** `--erratum N`, which may be repeated: as if the CPU had it. */
+export const erratumOption = (): Option =>
+  new Option("--erratum <number>", "as if the CPU had this erratum, by its number; may be repeated").argParser(collect);
 
 /** `--repeat-tlbi`: hosts price their own remedy of the erratum. */
 export function repeatOption(): Option {
@@ -72,14 +74,11 @@ export function collect(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), ...value.split(",").map((part) => part.trim())];
 }
 
-/** The CPU that the hypervisor sees on a host: the one asked for, or the host file's. */
-export function cpuOn(host: Host, asked: string | undefined): CpuProfile {
-  const cpu = cpuProfile(asked ?? host.cpu);
-  if (!cpu)
-    throw new InputError(
-      `host ${host.name}: unknown cpu '${host.cpu}', expected ${CPU_PROFILES.map((profile) => profile.name).join(", ")}`,
-    );
-  return cpu;
+/** The CPU that the hypervisor sees on each host: the one asked for, or the host file's. Throws an InputError. */
+export function cpusOn(hosts: readonly Host[], asked: string | undefined): (host: Host) => CpuProfile {
+  const names = new Set(hosts.map((host) => asked ?? host.cpu));
+  const cpus = new Map([...names].map((name) => [name, loadCpu(name)]));
+  return (host) => cpus.get(asked ?? host.cpu)!;
 }
 
 /** The host with its own remedy of the erratum switched on, if asked. */
@@ -139,6 +138,16 @@ export const expectOption = (): Option =>
     "--expect <verdict>",
     `exit with status ${UNEXPECTED} unless every policy is sound wherever it can run`,
   ).choices(["sound"]);
+
+/** A whole number from 1 on. */
+export function numberUpTo(most: number): (text: string) => number {
+  return (text) => {
+    const n = Number(text);
+    if (!/^\d+$/.test(text) || n < 1 || n > most)
+      throw new InvalidArgumentError(`Expected a number from 1 to ${most}.`);
+    return n;
+  };
+}
 
 /** The bounds of the prover for each scenario, what it does not assume, and whether verdicts are kept. */
 export interface LimitOptions {

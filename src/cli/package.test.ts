@@ -32,9 +32,8 @@ const STRICT = {
 };
 
 /** A program that asks all three questions by the package's own door. */
-const LIBRARY = `import { builtInHost, builtInPolicy, builtInScenario, compare, type CompareRow, cpuProfile, InputError, parsePolicy, Question, type SignOff, signOff } from "shootdown";
-const cpu = cpuProfile("neoverse-v2");
-if (cpu === undefined) throw new Error("no such CPU");
+const LIBRARY = `import { builtInCpu, builtInHost, builtInPolicy, builtInScenario, compare, type CompareRow, InputError, parsePolicy, Question, type SignOff, signOff } from "shootdown";
+const cpu = builtInCpu("neoverse-v2");
 const policy = builtInPolicy("xen-today");
 const rows: readonly CompareRow[] = compare({ scenarios: [builtInScenario("vcpu-switch")], policies: [policy], hosts: [builtInHost("bare-metal")], ipaBits: [48], cpuOf: () => cpu }).rows;
 const answers: readonly SignOff[] = signOff([new Question(policy, "switch", cpu, { fb: true })], { maxStates: 1e6, timeoutMs: 60_000 });
@@ -57,7 +56,14 @@ test("the packed package installs into an empty folder and runs there, and progr
   assert.equal(pack.status, 0, pack.err);
   const [{ filename, files }] = JSON.parse(pack.out) as [{ filename: string; files: { path: string }[] }];
   const paths = files.map(({ path }) => path);
-  for (const path of ["dist/cli/main.js", "dist/arch/index.d.ts", "policies/xen-today.toml", "README.md", "LICENSE"])
+  for (const path of [
+    "dist/cli/main.js",
+    "dist/arch/index.d.ts",
+    "policies/xen-today.toml",
+    "cpus/neoverse-v2.toml",
+    "README.md",
+    "LICENSE",
+  ])
     assert.ok(paths.includes(path), `${path} is packed`);
   assert.deepEqual(
     paths.filter((path) => /(^|\/)src\/|\.(test|testing|fixture)\./.test(path)),

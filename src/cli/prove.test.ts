@@ -117,6 +117,17 @@ test("the same result from run to run, but for the time it took", async () => {
   assert.deepEqual(await again(), await again());
 });
 
+test("more than six occasions are told in words, a row for each verdict; what is not stated is no answer, alone not even expected", async () => {
+  const { status, out } = await prove("xen-today", "--cpu", "cortex-a72", "--expect", "sound");
+  assert.equal(status, 0);
+  assert.match(out, /^policy {5}on {10}verdict {5}occasions\nxen-today {2}cortex-a72 {2}sound {7}revoke, batch, /);
+  assert.match(out, /\n +not stated {2}access-flag-cleared, stage1-edited\n/);
+  assert.match(out, /\nNot stated: stage1-edited\. Of xen-today it holds that it does not say what it\n/);
+  const alone = await prove("xen-today", "--cpu", "cortex-a72", "--occasion", "stage1-edited", "--expect", "sound");
+  assert.equal(alone.status, 3);
+  assert.match(alone.err, /not-stated for stage1-edited/);
+});
+
 test("verdicts come in the order asked for, policy by policy (a list with commas too), occasion by occasion, CPU by CPU", async () => {
   const cpus = ["neoverse-v3", "cortex-a72"];
   const asked = await json(
@@ -134,10 +145,27 @@ test("verdicts come in the order asked for, policy by policy (a list with commas
   );
 });
 
+test("a CPU may be a file, an erratum is asked for by number, and what is unknown is said aloud", async () => {
+  writeFileSync(
+    join(folder, "cpu.toml"),
+    'name = "board"\ntitle = "t"\nsource = "s"\nbase = "cortex-a72"\n[features]\nFEAT_nTLBPA = { has = false }\n',
+  );
+  const on = ["--cpu", "cpu.toml", "--occasion", "switch"];
+  const { out } = await prove("xen-today", ...on, "--erratum", "1542418");
+  assert.match(out, /xen-today +unknown +board/);
+  assert.match(out, /Erratum 1542418 \(Arm; Cortex-A77\)[\s\S]*Not known of\s+board:\s+asked as if it had it\./);
+  assert.match(out, /erratum 1542418 is outside of\s+the model:\s+it is about\s+instruction fetch/);
+  const known = await prove("xen-today", "--cpu", "neoverse-v2", "--occasion", "switch", "--erratum", "cve-2025-10263");
+  assert.doesNotMatch(known.out, /Not known of/);
+  assert.deepEqual((await json("series-v1", ...on)).results[0]!.bothWays, ["FEAT_nTLBPA"]);
+  assert.match((await prove("series-v1", ...on)).out, /series-v1 asks for FEAT_nTLBPA, which is unknown of board/);
+});
+
 test("unknown names are refused in one sentence that says what was expected", async () => {
   for (const [args, message] of [
     [["nobody"], /^shootdown: .*nobody.*\n$/],
-    [["xen-today", "--cpu", "z80"], /^shootdown: --cpu: unknown profile 'z80', expected cortex-a72, .*\n$/],
+    [["xen-today", "--cpu", "z80"], /^shootdown: no CPU is named 'z80': expected cortex-a72, .*\n$/],
+    [["xen-today", "--erratum", "1"], /^shootdown: --erratum: no erratum '1' is known, expected CVE-2025-10263, .*\n$/],
     [["xen-today", "--occasion", "lunch"], /^shootdown: --occasion: unknown occasion 'lunch', expected revoke, .*\n$/],
   ] as const) {
     const { status, out, err } = await prove(...args);

@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { oneCommand } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
 import { INTERRUPTED, Interrupted, type Io, io, PROCESS, talkingTo, version } from "../jobs/index.js";
+import { register as calibrate } from "./calibrate.js";
 import { register as capture } from "./capture.js";
 import { register as check } from "./check.js";
 import { register as compare } from "./compare.js";
@@ -16,12 +17,14 @@ import { register as litmus } from "./litmus.js";
 import { register as minimize } from "./minimize.js";
 import { ExitStatus, outputWidth, print, say } from "./output.js";
 import { register as price } from "./price.js";
+import { register as probe } from "./probe.js";
 import { register as prove } from "./prove.js";
 import { register as show } from "./show.js";
 import { register as simulate } from "./simulate.js";
 import { register as synthesize } from "./synthesize.js";
 import { register as tlbi } from "./tlbi.js";
 import { register as traces } from "./traces.js";
+import { register as web } from "./web.js";
 
 /**
  * Runs one command, `words` without "shootdown"; resolves with its exit status: 1 for input that cannot be used, 2 for wrong
@@ -58,6 +61,8 @@ function program(): Command {
     distinguish,
     simulate,
     capture,
+    probe,
+    calibrate,
     check,
     price,
     show,
@@ -68,6 +73,7 @@ function program(): Command {
     explain,
     listings,
     traces,
+    web,
     completion,
   ])
     register(program);

@@ -1,8 +1,7 @@
 /** `shootdown show TRACE`: what a trace holds, added up by phase; with --events, the events themselves, page by page. */
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { CPU_PROFILES } from "../arch/index.js";
-import { loadHost, loadPolicy, policyNames } from "../catalog/index.js";
+import { loadCpu, loadHost, loadPolicy, policyNames } from "../catalog/index.js";
 import { cpuOfTrace, Holding, refuseWithout } from "../compare/index.js";
 import { visibleLine } from "../input/index.js";
 import { perfettoInto, priceOfTlbi, readWithProgress, shellWord } from "../jobs/index.js";
@@ -81,11 +80,9 @@ export function register(program: Command): void {
       "-p, --policy <policy>",
       "hold the trace against this policy: its figures beside the model's, and its flushes instruction by instruction",
     )
-    .addOption(
-      new Option(
-        "--cpu <profile>",
-        "with --policy and --perfetto: the CPU that it was made on (default: what the trace says)",
-      ).choices(CPU_PROFILES.map((profile) => profile.name)),
+    .option(
+      "--cpu <cpu>",
+      "with --policy and --perfetto: the CPU that it was made on, built in or a .toml file (default: what the trace says)",
     );
   withForms(command, "the counts of each phase").action(
     async (trace: string, options: ShowOptions, command: Command) => {
@@ -139,17 +136,18 @@ async function showSummary(trace: string, options: ShowOptions): Promise<void> {
 }
 
 async function showPerfetto(trace: string, file: string, { cpu, partial = false }: ShowOptions): Promise<void> {
-  await perfettoInto(trace, file, cpu, partial);
+  await perfettoInto(trace, file, cpu === undefined ? undefined : loadCpu(cpu), partial);
   print(`${visibleLine(file)} is for https://ui.perfetto.dev\n`);
 }
 
 /** Holds the trace against a policy. */
 async function showHeld(trace: string, name: string, options: ShowOptions): Promise<void> {
   const policy = loadPolicy(name);
+  const asked = options.cpu === undefined ? undefined : loadCpu(options.cpu);
   const holding = new Holding();
   const { info } = await readWithProgress(trace, holding.sinks);
   const { recording } = info;
-  const cpu = cpuOfTrace(recording, options.cpu);
+  const cpu = cpuOfTrace(recording, asked);
   refuseWithout(policy, cpu);
   const held = holding.held(policy, policyNames().map(loadPolicy), recording, cpu);
   if (options.json) {

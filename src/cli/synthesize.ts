@@ -26,7 +26,7 @@ import { type FormOptions, printForm, withForms } from "./forms.js";
 import { hostsNamed, hostsOption } from "./hosts.js";
 import {
   collect,
-  cpuOn,
+  cpusOn,
   ipaBitsOption,
   type LimitOptions,
   limitsOf,
@@ -133,7 +133,7 @@ function spaceOf(options: SynthesizeOptions): Space {
   const [occasion] = occasionsOf([options.occasion]) as [ProvedOccasion];
   const base = loadPolicy(options.base);
   const [first] = hostsNamed(options.host ?? HOSTS, undefined);
-  const cpus = options.cpu === undefined ? [cpuOn(first!, undefined)] : cpusOf(options.cpu);
+  const cpus = options.cpu === undefined ? [cpusOn([first!], undefined)(first!)] : cpusOf(options.cpu);
   const setting = { fb: options.fb };
   const length = options.length ?? lengthOn(loadPolicy(LENGTH_OF), { occasion, cpus });
   if (!Number.isInteger(length) || length > MOST)
@@ -153,7 +153,7 @@ async function searched(space: Space, options: SynthesizeOptions, resume: string
   const alone = space.cpus.length === 1 ? space.cpus[0]!.name : undefined;
   const pricing = {
     ...{ scenario, hosts, ipaBits: options.ipaBits[0]!, beside: BESIDE.map(loadPolicy) },
-    cpuOf: (host: (typeof hosts)[number]) => cpuOn(host, alone ?? space.cpus[0]!.name),
+    cpuOf: (host: (typeof hosts)[number]) => cpusOn([host], alone ?? space.cpus[0]!.name)(host),
   };
   const limits = limitsOf({ maxStates: options.maxStates, timeout: options.timeout, cache: options.cache });
   try {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { loadHost, loadPolicy, loadScenario, policyNames } from "../catalog/index.js";
 import { countTlbi, type Host, ratioRange } from "../host/index.js";
 import { missingFeature, type Policy } from "../policy/index.js";
@@ -18,8 +18,8 @@ import {
 } from "./index.js";
 import { traceKey } from "./job.js";
 
-const V2 = cpuProfile("neoverse-v2")!;
-const A72 = cpuProfile("cortex-a72")!;
+const V2 = builtInCpu("neoverse-v2");
+const A72 = builtInCpu("cortex-a72");
 const HOSTS = ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm-nested-skip-holes"].map(loadHost);
 const POLICIES = policyNames().map(loadPolicy);
 
@@ -137,7 +137,7 @@ const VARIANTS = [
 
 test("policies of which one is simulated for another have the same rows alone", () => {
   let shared = 0;
-  for (const cpu of [V2, A72, cpuProfile("neoverse-v3")!])
+  for (const cpu of [V2, A72, builtInCpu("neoverse-v3")])
     for (const scenario of VARIANTS) {
       const usable = POLICIES.filter((p) => !missingFeature(p, cpu));
       const first = new Map<string, { policy: Policy; rows: object[] }>();

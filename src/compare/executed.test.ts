@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { BARRIERS, cpuProfile, tlbiIndex } from "../arch/index.js";
+import { BARRIERS, tlbiIndex } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { InputError } from "../input/index.js";
 import { OCCASIONS, type Occasion, type Policy, parsePolicy, type Sequence } from "../policy/index.js";
@@ -12,41 +13,11 @@ import { EventBuffer, Kind, type Names, type TraceSink } from "../trace/index.js
 import { parseScenario, simulate } from "../xen/index.js";
 import { type Blind, type Executed, executedPolicies, SEES_ALL, SEES_SITES } from "./executed.js";
 import { Flushes } from "./flushes.js";
+import { scenarioOf } from "./small.fixture.js";
 
-const CPU = cpuProfile("neoverse-v2")!;
-const EVERYTHING = cpuProfile("arch-maximal")!;
+const CPU = builtInCpu("neoverse-v2");
+const EVERYTHING = builtInCpu("arch-maximal");
 const POLICIES = policyNames().map(loadPolicy);
-
-/** `whole`: with removals of pages whose VAs nobody tells Xen. */
-const scenarioOf = (whole: boolean) =>
-  parseScenario(
-    `name = "small"
-title = "t"
-source = "s"
-destroy = ${whole}
-[machine]
-pcpus = 2
-ram-mib = 64
-[dom0]
-memory-mib = 16
-working-set = 2
-[toolstack]
-preempt-after = 4
-magic-pages = ${whole ? 2 : 0}
-[[domu]]
-memory-mib = 4
-vcpus = 3
-working-set = 4
-shared-set = 2
-[[domu.segment]]
-name = "kernel"
-gfn = 0x40000
-pages = 9
-[run]
-time-us = 60000
-`,
-    "small.toml",
-  );
 
 /** What the flushes of a simulation are, held against `policies`; and the trace's digest. */
 function executed(policy: Policy, cpu = CPU, policies = POLICIES): Executed & { digest: string } {

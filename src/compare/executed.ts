@@ -4,20 +4,21 @@
  * is "unknown".
  */
 
-import { type CpuProfile, decodeOperand, halvesOf, low48, TLBI_OPS } from "../arch/index.js";
+import type { CpuProfile } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import {
-  Case,
+  type Case,
+  lineOfIpi,
   missingFeature,
   OCCASIONS,
   type Occasion,
   type Policy,
   runTogether,
-  type Unrolled,
   unroll,
 } from "../policy/index.js";
-import { type Flush, type Lifted, pageOfOperand } from "./flush.js";
-import { nameOf, ownersOf, textOf } from "./flush-text.js";
+import { casesOf, liftedOf, same } from "./cases.js";
+import type { Flush, Lifted } from "./flush.js";
+import { nameOf, textOf } from "./flush-text.js";
 import type { Flushes, OtherFlush } from "./flushes.js";
 
 /** What was found of a policy: it is what was executed; it is not; or a barrier that was not to be seen decides. */
@@ -100,6 +101,8 @@ const MOST_TEXT = 64;
 const MOST_PAGES = 2 ** 18;
 const TOO_MANY = `more than ${MOST_PAGES.toLocaleString("en")} pages were removed before this flush: not compared`;
 
+const NOT_SAID = "it says that what it executes there is unknown";
+
 /**
  * Holds the flushes against policies on a CPU; those that need a feature it lacks are left out. `asked`: names of the policies
  * whose sequences stand beside those of the trace wherever they differ.
@@ -179,23 +182,43 @@ function executedFlush(
 const shortened = (list: readonly string[]): string[] =>
   list.length <= MOST_TEXT ? [...list] : [...list.slice(0, MOST_TEXT), `... ${list.length - MOST_TEXT} more`];
 
+/** What a trace does not show of a policy's flush, so that it is not known to be the one of the trace. */
+function unseen({ occasion, removed }: Flush, policy: Policy): string | undefined {
+  if (Object.values(policy.code).some((program) => lineOfIpi(program) !== undefined))
+    return "it sends IPIs, whose code on other pCPUs a trace does not show as a part of this flush";
+  if (occasion === "switch" && policy.own.includes("vcpu-moved"))
+    return "it has code for a vCPU that ran on another pCPU last, and that is not told apart here";
+  if (occasion !== "revoke") return undefined;
+  if (policy.own.includes("fails-midway")) return "it has code for errors, and an error is not told apart here";
+  const tables = removed.filter((entry) => entry.step !== entry.pages).length;
+  if (policy.own.includes("table-freed") && tables > 0 && tables < removed.length)
+    return "it has code for tables that are freed, and pages were removed before this flush, too";
+  return undefined;
+}
+
 /** Holds one flush against what a policy executes there. */
 function besidePolicy(flush: Flush, policy: Policy, cpu: CpuProfile, blind: Blind): Beside {
+  const hidden = unseen(flush, policy);
+  if (hidden !== undefined)
+    return { policy: policy.name, execution: "unknown", first: 0, expected: [], because: hidden };
   const because = notThen(flush, policy);
   const pages = flush.removed.reduce((sum, entry) => sum + entry.pages, 0);
   if (because === undefined && pages > MOST_PAGES)
     return { policy: policy.name, execution: "unknown", first: 0, expected: [], because: TOO_MANY };
-  let found: { expected: Lifted[]; execution: Execution; first: number }[];
+  let found: { expected: Lifted[]; isKnown: boolean; execution: Execution; first: number }[];
   try {
     found = casesOf(flush).map((on) => {
-      const expected = expectedOf(flush, policy, cpu, on);
-      return { expected, ...compareSequences(flush, expected, blind) };
+      const all = expectedOf(flush, policy, cpu, on);
+      const expected = all.filter((x) => x !== undefined);
+      return { expected, isKnown: expected.length === all.length, ...compareSequences(flush, expected, blind) };
     });
   } catch (error) {
     // A policy that must be told VAs, and a flush that names none.
     if (!(error instanceof InputError)) throw error;
     return { policy: policy.name, execution: "differs", first: 0, expected: [], because: error.message };
   }
+  if (found.some(({ isKnown }) => !isKnown))
+    return { policy: policy.name, execution: "unknown", first: 0, expected: [], because: NOT_SAID };
   const best =
     found.find(({ execution }) => execution === "executes") ??
     found.find((f) => f.execution === "unknown") ??
@@ -243,58 +266,20 @@ function notThen(flush: Flush, policy: Policy): string | undefined {
   }
 }
 
-/**
- * Cases that a flush may be of: its entries in the order in which they went, and in ascending order, joined. VAs are those that
- * the flush names, since the trace does not say where the guest had the pages mapped.
- */
-function casesOf(flush: Flush): Case[] {
-  const { removed } = flush;
-  const sorted = [...removed].sort((a, b) => a.gfn - b.gfn);
-  const orders = removed.every((entry, i) => entry === sorted[i]) ? [removed] : [removed, sorted];
-  const vas = namedVas(flush.instructions);
-  return orders.map((list) => {
-    const on = new Case();
-    on.currentVmid = flush.currentVmid;
-    on.ownerVmids = ownersOf(flush);
-    let done = 0;
-    for (const { gfn, pages, step } of list) {
-      on.add(gfn, pages, vas === undefined ? -1 : vas.at(done), step);
-      done += pages;
-    }
-    on.asid = vas?.asid ?? 0;
-    return on;
-  });
-}
-
-/** The VAs that a flush names, page after page of what was removed; undefined when it names none. */
-function namedVas(instructions: readonly Lifted[]): { at(page: number): number; asid: number } | undefined {
-  const ranges: { from: number; base: number; pages: number }[] = [];
-  let done = 0;
-  let asid = 0;
-  for (const x of instructions) {
-    if (x.kind !== "tlbi" || TLBI_OPS[x.op]!.regime !== "EL1&0") continue;
-    const fields = decodeOperand(TLBI_OPS[x.op]!.operand, x.lo, x.hi);
-    if (fields.kind !== "va" && fields.kind !== "va-range") continue;
-    const pages = fields.kind === "va" ? 1 : fields.granules;
-    ranges.push({ from: done, base: fields.kind === "va" ? fields.page : fields.base, pages });
-    done += pages;
-    asid = fields.asid;
-  }
-  if (ranges.length === 0) return undefined;
-  return {
-    asid,
-    at(page) {
-      const range = ranges.find(({ from, pages }) => page >= from && page < from + pages);
-      return range === undefined ? -1 : range.base + page - range.from;
-    },
-  };
-}
-
 /** What a policy executes in a flush's case: a removal's flush may be of several occasions, one right behind the other. */
-function expectedOf(flush: Flush, policy: Policy, cpu: CpuProfile, on: Case): Lifted[] {
-  const { occasion, within } = flush;
+function expectedOf(flush: Flush, policy: Policy, cpu: CpuProfile, on: Case): (Lifted | undefined)[] {
+  const { occasion, within, removed } = flush;
   const change = changeOf(occasion);
-  const occasions = change === undefined ? [occasion] : runTogether(policy, change, within === "batch");
+  const ofTable = removed.some((entry) => entry.step !== entry.pages);
+  const own = (name: Occasion): boolean => ofTable && policy.own.includes(name);
+  const occasions: readonly Occasion[] =
+    occasion === "split" && own("block-merged")
+      ? ["block-merged"]
+      : occasion === "revoke" && own("table-freed")
+        ? ["table-freed"]
+        : change === undefined
+          ? [occasion]
+          : runTogether(policy, change, within === "batch");
   return occasions.flatMap((name) => unroll(policy.code[name], on, cpu, policy.file).map(liftedOf));
 }
 
@@ -310,11 +295,6 @@ function changeOf(occasion: Occasion): Parameters<typeof runTogether>[1] | undef
     default:
       return undefined;
   }
-}
-
-function liftedOf(x: Unrolled): Lifted {
-  if (x.kind === "tlbi") return { kind: "tlbi", op: x.op, ...halvesOf(x.operand) };
-  return x.kind === "vttbr" ? { kind: "vttbr", vmid: x.vmid } : { kind: "barrier", barrier: x.barrier };
 }
 
 /**
@@ -342,25 +322,6 @@ function compareSequences(
       j++;
     }
   }
-}
-
-/** Any IPA within a leaf invalidates it (DDI 0487, TLBI IPAS2E1): which one an operand names makes no difference. */
-function same(a: Lifted, b: Lifted, flush: Flush): boolean {
-  if (a.kind === "barrier") return b.kind === "barrier" && a.barrier === b.barrier;
-  if (a.kind === "vttbr") return b.kind === "vttbr" && a.vmid === b.vmid;
-  if (b.kind !== "tlbi" || a.op !== b.op) return false;
-  if (a.lo === b.lo && a.hi === b.hi) return true;
-  if (TLBI_OPS[a.op]!.operand !== "ipa") return false;
-  const [page, other] = [pageOfOperand(a), pageOfOperand(b)];
-  // Bits that are no page number: TTL, and what stands above.
-  const rest = low48(a.lo, a.hi) - page === low48(b.lo, b.hi) - other && a.hi >>> 16 === b.hi >>> 16;
-  return rest && leafOf(page, flush) === leafOf(other, flush);
-}
-
-/** The first page of the removed leaf that a page lies in; the page itself where none was removed. */
-function leafOf(page: number, { removed }: Flush): number {
-  const entry = removed.find(({ gfn, pages }) => page >= gfn && page < gfn + pages);
-  return entry === undefined ? page : page - ((page - entry.gfn) % entry.step);
 }
 
 /**

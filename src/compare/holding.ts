@@ -1,8 +1,9 @@
 /** A recorded trace held against policies: its figures beside the model's, and its flushes instruction by instruction. */
-import { type CpuProfile, cpuProfile, withErratum } from "../arch/index.js";
+import { type CpuProfile, withWorkaround } from "../arch/index.js";
+import { builtInCpu, cpuNames } from "../builtin/index.js";
 import { hypervisor, type RecordedRow } from "../hypervisor/index.js";
 import { InputError } from "../input/index.js";
-import { missingFeature, type Policy } from "../policy/index.js";
+import { lacking, missingFeature, type Policy } from "../policy/index.js";
 import { Summing, type TraceRecording, type TraceSink } from "../trace/index.js";
 import { type Blind, type Executed, executedPolicies, SEES_ALL, SEES_SITES } from "./executed.js";
 import { Flushes } from "./flushes.js";
@@ -15,23 +16,29 @@ export interface Held {
   readonly recording: TraceRecording | undefined;
 }
 
-/** The profile of a CPU in QEMU's words; what has no profile of its own is taken for a CPU with every feature. */
-export const profileOf = (model: string): CpuProfile => cpuProfile(model.split(",")[0]!) ?? cpuProfile("arch-maximal")!;
+/** What of a machine nobody knows. */
+const EVERYTHING = "arch-maximal";
 
-/** The CPU on which a trace was made, or the one asked for. */
-export function cpuOfTrace(recording: TraceRecording | undefined, asked: string | undefined): CpuProfile {
+/** The profile of a CPU in QEMU's words; what has no profile of its own is taken for a CPU with every feature. */
+export function profileOf(model: string): CpuProfile {
+  const name = model.split(",")[0]!;
+  return builtInCpu(cpuNames().includes(name) ? name : EVERYTHING);
+}
+
+/** The CPU on which a trace was made, or the one asked for. Throws an InputError for one that is not built in. */
+export function cpuOfTrace(recording: TraceRecording | undefined, asked: CpuProfile | undefined): CpuProfile {
+  if (asked !== undefined) return asked;
   const of = recording?.cpu;
-  const profile = cpuProfile(asked ?? of?.profile ?? "arch-maximal");
-  if (profile === undefined)
-    throw new InputError(`the trace is of an unknown CPU '${of?.profile}': name one with --cpu`);
-  return asked === undefined && of !== undefined ? withErratum(profile, "repeat-tlbi", of.repeatTlbi) : profile;
+  const name = of?.profile ?? EVERYTHING;
+  if (!cpuNames().includes(name)) throw new InputError(`the trace is of an unknown CPU '${name}': name one with --cpu`);
+  return of === undefined ? builtInCpu(name) : withWorkaround(builtInCpu(name), "repeat-tlbi", of.repeatTlbi);
 }
 
 /** Throws an InputError for a policy that cannot be on a CPU, before the work. */
 export function refuseWithout(policy: Policy, cpu: CpuProfile): void {
   const missing = missingFeature(policy, cpu);
   if (missing !== undefined)
-    throw new InputError(`policy ${policy.name} requires ${missing}, which ${cpu.name} does not have`);
+    throw new InputError(`policy ${policy.name} requires ${missing}, ${lacking(missing, cpu)}`);
 }
 
 /** Sinks for a trace that is to be held against policies. */
@@ -54,7 +61,7 @@ export class Holding {
 }
 
 /** What of the barriers a trace has. */
-function blindOf(recording: TraceRecording | undefined): Blind {
+export function blindOf(recording: TraceRecording | undefined): Blind {
   if (recording?.source === "simulation") return SEES_ALL;
   const list = recording?.blind;
   if (list === undefined) return SEES_SITES;

@@ -2,7 +2,7 @@
 import type { CpuProfile } from "../arch/index.js";
 import { addCounts, type Host, price } from "../host/index.js";
 import { hypervisorOf, type Scenario } from "../hypervisor/index.js";
-import { Case, fallsBack, type Policy, policyOn, type Sequence, unroll } from "../policy/index.js";
+import { Case, type Policy, policyOn, type Sequence, unroll, withoutCode } from "../policy/index.js";
 import { type HostCounts, hostSinks } from "./host-sinks.js";
 import { PhasePrices } from "./phases.js";
 import type { CompareRow } from "./result.js";
@@ -83,7 +83,7 @@ export function traceKey(policy: Policy, cpu: CpuProfile, scenario: Scenario): s
   const pageByPage = oneVmid && !batch && !ranges;
   const parts = occasions.map((occasion) => {
     const program = oneVmid ? withoutVmidLoops(on.code[occasion]) : on.code[occasion];
-    if (fallsBack(occasion) && !policy.own.includes(occasion)) return "";
+    if (withoutCode(occasion) === "other code" && !policy.own.includes(occasion)) return "";
     if (occasion !== "revoke") return program;
     return pageByPage ? onePage(program, cpu) : [on.due, program];
   });
@@ -108,6 +108,8 @@ function withoutVmidLoops(program: Sequence): Sequence {
   return program.flatMap((s): Sequence => {
     if (s.kind === "for" && s.over === "vmid") return withoutVmidLoops(s.body);
     if (s.kind === "if") return [{ ...s, body: withoutVmidLoops(s.body), otherwise: withoutVmidLoops(s.otherwise) }];
-    return s.kind === "for" || s.kind === "with-owner" ? [{ ...s, body: withoutVmidLoops(s.body) }] : [s];
+    return s.kind === "for" || s.kind === "with-owner" || s.kind === "on"
+      ? [{ ...s, body: withoutVmidLoops(s.body) }]
+      : [s];
   });
 }

@@ -1,8 +1,8 @@
 /** A whole comparison, cut into jobs that may run side by side; policies that do the same work are simulated once. */
-import type { CpuProfile } from "../arch/index.js";
+import { type CpuProfile, needs } from "../arch/index.js";
 import { type Host, ipaNotes, isNested } from "../host/index.js";
 import { hypervisorOf, type Scenario } from "../hypervisor/index.js";
-import { missingFeature, type Occasion, type Policy, policyOn, type Sequence } from "../policy/index.js";
+import { missingFeature, type Occasion, openOn, type Policy, policyOn, type Sequence } from "../policy/index.js";
 import { checksOf } from "./checks.js";
 import { type Job, type PolicyResult, runJob, traceKey } from "./job.js";
 import type { CompareResult, CompareRow, HostDescription, PriceLine, WithoutTlbi } from "./result.js";
@@ -58,7 +58,13 @@ export class Plan {
   /** True, with a note, when the CPU lacks what the policy requires. */
   private leftOut(policy: Policy, cpu: CpuProfile): boolean {
     const missing = missingFeature(policy, cpu);
-    if (missing) this.notes.push(`${policy.name} is left out on ${cpu.name}: it requires ${missing}.`);
+    if (missing)
+      this.notes.push(
+        `${policy.name} is left out on ${cpu.name}: it requires ${missing}${cpu.unknown.has(missing) ? ", which is unknown of it" : ""}.`,
+      );
+    const open = missing === undefined ? openOn(policy, cpu) : [];
+    if (open.length > 0)
+      this.notes.push(`Whether ${cpu.name} has ${inWords(open)} is unknown: ${policy.name} is simulated as without.`);
     return missing !== undefined;
   }
 
@@ -160,7 +166,7 @@ export class Plan {
   private repeatNotes(rows: readonly CompareRow[]): string[] {
     const { hosts, cpuOf } = this.comparison;
     const repeating = hosts.filter(
-      (host) => cpuOf(host).errata.has("repeat-tlbi") && rows.some((row) => row.host === host.name && row.tlbi.VALE2IS),
+      (host) => needs(cpuOf(host), "repeat-tlbi") && rows.some((row) => row.host === host.name && row.tlbi.VALE2IS),
     );
     const titles = new Set(this.comparison.scenarios.map((scenario) => hypervisorOf(scenario).title));
     return [...new Set(repeating.map((host) => cpuOf(host).name))].map(

@@ -46,7 +46,7 @@ export interface CompareRow {
    * is the policy safe on the host's CPU, for the occasions that the scenario has? Absent where nothing was proved. A policy
    * that the CPU cannot run has no rows; in `proof` its verdict is "not-applicable"
    */
-  readonly verdict?: Exclude<Verdict, "not-applicable">;
+  readonly verdict?: Exclude<Verdict, "not-applicable" | "not-stated">;
   /** the occasions for which it is unsound: empty unless the verdict is "unsound" */
   readonly unsound?: readonly ProvedOccasion[];
 }

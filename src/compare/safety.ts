@@ -9,6 +9,12 @@ import type { CompareResult, CompareRow, ProvedVerdict } from "./result.js";
 /** As Xen sets it. */
 const SETTING: Setting = { fb: true };
 
+/**
+ * Occasions that a scenario comes to among others, if at all: where a policy has no code of its own for them, what it executes is
+ * what it executes on those, and is asked about there.
+ */
+const AMONG_OTHERS: readonly Occasion[] = ["block-merged", "vcpu-moved", "fails-midway", "table-freed"];
+
 /** What the prover can be asked of a policy's occasion. */
 const provedOf = (occasion: Occasion): ProvedOccasion[] =>
   (Object.keys(PROVED) as ProvedOccasion[]).filter((name) => PROVED[name].of === occasion);
@@ -27,6 +33,7 @@ function unprovedOccasions(scenario: Scenario): Occasion[] {
 function provedOccasions(scenario: Scenario, policy: Policy): ProvedOccasion[] {
   return hypervisorOf(scenario)
     .possibleOccasions(scenario)
+    .filter((occasion) => !AMONG_OTHERS.includes(occasion) || policy.own.includes(occasion))
     .flatMap((occasion) => (occasion === "batch-end" && !policy.batch ? [] : provedOf(occasion)));
 }
 
@@ -58,7 +65,9 @@ export function withVerdicts(
     const own = answers.filter((a) => a.policy === policy.name && a.cpu === cpu && occasions.includes(a.occasion));
     const unsound = own.filter(({ verdict }) => verdict === "unsound").map(({ occasion }) => occasion);
     const known =
-      own.length > 0 && own.every(({ verdict }) => verdict !== "unknown") && unprovedOccasions(scenario).length === 0;
+      own.length > 0 &&
+      own.every(({ verdict }) => verdict !== "unknown" && verdict !== "not-stated") &&
+      unprovedOccasions(scenario).length === 0;
     return { ...row, verdict: unsound.length > 0 ? "unsound" : known ? "sound" : "unknown", unsound };
   });
   const results = answers.map(

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuProfile } from "../arch/index.js";
-import { builtInHost, builtInPolicy, builtInScenario, builtInText } from "../builtin/index.js";
+import { builtInCpu, builtInHost, builtInPolicy, builtInScenario, builtInText } from "../builtin/index.js";
 import { type Host, parseHost } from "../host/index.js";
 import { parseScenario } from "../hypervisor/index.js";
 import { parsePolicy } from "../policy/index.js";
@@ -37,7 +36,7 @@ test("what is no setting is refused with the form that is expected", () => {
 
 const HOST = builtInHost("kvm-nested-7.2");
 const BARE = builtInHost("bare-metal");
-const CPU = cpuProfile("neoverse-v2")!;
+const CPU = builtInCpu("neoverse-v2");
 const comparison = (of: Partial<Comparison> = {}): Comparison => ({
   ...{
     scenarios: [builtInScenario("vcpu-switch")],

@@ -3,7 +3,6 @@
  * takes; how often a step happens is the price model's business.
  */
 import * as v from "valibot";
-import { CPU_PROFILES, cpuProfile } from "../arch/index.js";
 import { parseToml } from "../input/index.js";
 import type { Host, Price, PriceTable, PriceUnit } from "./host.js";
 import type { PriceModel } from "./model.js";
@@ -50,13 +49,7 @@ const described = {
   name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]*$/, "expected lower-case letters, digits, '.' and '-'")),
   title: text,
   source: text,
-  cpu: v.pipe(
-    v.string(),
-    v.check(
-      (name) => cpuProfile(name) !== undefined,
-      `unknown CPU profile, expected one of ${CPU_PROFILES.map((p) => p.name).join(", ")}`,
-    ),
-  ),
+  cpu: text,
   machine: v.optional(text),
   assumptions: v.array(text),
 };
@@ -93,6 +86,10 @@ function priceOf(key: string, meaning: string, input: PriceInput): Price {
   return { key, meaning, unit, value, low, high, source, ...(calibratedOn === undefined ? {} : { calibratedOn }) };
 }
 
+/** What a CPU that a host's file names in a line is called where others look for it. */
+type FindCpu = (name: string, line?: number) => string;
+const same: FindCpu = (name) => name;
+
 /** The prices of a table, in its order: those that a file states, and those of its base. */
 function pricesOf(table: PriceTable, inputs: PriceInputs, base?: Host): Host["prices"] {
   return Object.fromEntries(
@@ -106,19 +103,26 @@ function pricesOf(table: PriceTable, inputs: PriceInputs, base?: Host): Host["pr
 
 /**
  * Reads a host file's text; `file` is its name in errors. `base` finds the host that a file names as its base (and in which
- * line): what the file leaves out is the base's. Throws an InputError that names file, line and key.
+ * line): what the file leaves out is the base's. `cpu` finds the CPU that it names, and says what it is called where others look
+ * for it. Throws an InputError that names file, line and key.
  */
-export function parseHost(source: string, file: string, base: (name: string, line?: number) => Host): Host {
+export function parseHost(
+  source: string,
+  file: string,
+  base: (name: string, line?: number) => Host,
+  cpu: FindCpu = same,
+): Host {
   const based = parseToml(source, file, basedSchema);
-  if (based.value.base !== undefined) return variantOf(source, file, base(based.value.base, based.lineOf(["base"])));
+  if (based.value.base !== undefined)
+    return variantOf(source, file, base(based.value.base, based.lineOf(["base"])), cpu);
   const toml = parseToml(source, file, hostSchema);
-  const { name, title, source: from, cpu, machine, assumptions, kind, prices } = toml.value;
+  const { name, title, source: from, machine, assumptions, kind, prices } = toml.value;
   const model = modelOf({ kind });
   return {
     name,
     title,
     source: from,
-    cpu,
+    cpu: cpu(toml.value.cpu, toml.lineOf(["cpu"])),
     ...(machine === undefined ? {} : { machine }),
     assumptions,
     kind,
@@ -128,16 +132,16 @@ export function parseHost(source: string, file: string, base: (name: string, lin
 }
 
 /** A host that differs from its base in what its file says. A price that it states is all its own, the source too. */
-function variantOf(source: string, file: string, base: Host): Host {
+function variantOf(source: string, file: string, base: Host, find: FindCpu): Host {
   const model = modelOf(base);
   const toml = parseToml(source, file, variantSchema(model));
-  const { name, title, source: from, cpu = base.cpu, machine = base.machine, prices = {} } = toml.value;
+  const { name, title, source: from, cpu, machine = base.machine, prices = {} } = toml.value;
   const assumptions = [...(toml.value.assumptions ?? base.assumptions), ...(toml.value["further-assumptions"] ?? [])];
   return {
     name,
     title,
     source: from,
-    cpu,
+    cpu: cpu === undefined ? base.cpu : find(cpu, toml.lineOf(["cpu"])),
     ...(machine === undefined ? {} : { machine }),
     assumptions,
     kind: base.kind,

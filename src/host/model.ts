@@ -26,6 +26,8 @@ export interface SingleTlbi {
    * or pages touched; undefined = no shadow matches.
    */
   readonly shadow: number | readonly TouchedPages[] | undefined;
+  /** further valid shadows, each of a VMID of its own, which only ALLE1 reaches */
+  readonly others?: readonly (readonly TouchedPages[])[];
 }
 
 /** Counts a trace for every host of one model and shape. */

@@ -1,13 +1,10 @@
 /** Logs of other tools, read as traces. An importer is a file here, and a line in the table. */
 import type { Readable } from "node:stream";
-import { type ReadResult, readTrace, type StreamForm } from "../trace/file.js";
+import { type ReadResult, readTrace } from "../trace/file.js";
 import type { ReadPart, TraceSink } from "../trace/index.js";
-import { CASEMATE } from "./casemate.js";
-import { KVM_TRACE } from "./kvm-trace.js";
+import { FORMS, IMPORTERS } from "./forms.js";
 
-/** Forms of other tools' logs by name, each told by its first bytes. */
-const FORMS: Readonly<Record<string, StreamForm>> = { casemate: CASEMATE, kvm: KVM_TRACE };
-const IMPORTERS = Object.values(FORMS);
+export { HANDLER_NAMES, handlerTimes } from "./handler-times.js";
 
 /** Names of the forms that can be imported. */
 export const IMPORT_FORMATS = Object.keys(FORMS);

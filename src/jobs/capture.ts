@@ -1,7 +1,7 @@
 /** A real Xen, booted and recorded into a trace that is held against the model. */
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { withErratum } from "../arch/index.js";
+import { withWorkaround } from "../arch/index.js";
 import {
   BASE,
   type CaptureOptions,
@@ -13,6 +13,7 @@ import {
   type Distribution,
   domuRamdisk,
   findDistribution,
+  markedScenario,
   openXen,
   openXenSyms,
   type Phase,
@@ -25,10 +26,12 @@ import { type Held, Holding, profileOf, refuseWithout } from "../compare/index.j
 import { isStream } from "../files/index.js";
 import { hypervisor } from "../hypervisor/index.js";
 import { InputError } from "../input/index.js";
+import type { Built } from "../stack/index.js";
 import { type TraceWriter, writeTrace } from "../trace/file.js";
 import { FromPhase, incomplete, Losses, type Summary, type TraceLosses, type TraceRecording } from "../trace/index.js";
 import { CaptureMeter } from "./capture-meter.js";
 import { recordingOf } from "./capture-record.js";
+import { costsOf, type HostCosts, idleImage, type NestedAsked, nestedRun, openNested, stackCpu } from "./nested.js";
 import { interruptible } from "./progress.js";
 
 /** What a user asks to be booted, by names and paths; what is not said is Debian's. */
@@ -55,6 +58,10 @@ export interface CaptureAsked {
   /** what the record is held against; else the policy of the version that ran */
   readonly policy?: string;
   readonly memoryOp?: ReadonlyMap<number, string>;
+  /** the host on which Xen is itself a guest's hypervisor; undefined: none */
+  readonly nestedOn?: NestedAsked;
+  /** pages of a domU that needs no kernel */
+  readonly domuPages?: number;
   /** where the trace goes */
   readonly output: string;
 }
@@ -72,6 +79,8 @@ interface CaptureDone {
   readonly stores: StorePlaces;
   readonly losses: TraceLosses;
   readonly held: Held;
+  /** what it cost the host, where there was one */
+  readonly costs?: HostCosts;
 }
 
 /** pCPUs of the emulated machine. */
@@ -82,13 +91,19 @@ const PCPUS = 2;
  * used, an Interrupted after Ctrl-C.
  */
 export async function recordCapture(options: CaptureAsked): Promise<CaptureDone> {
-  const scenario = captureScenario(options.scenario)!;
-  const what = captureOptions(options, scenario);
+  const { nestedOn, domuPages } = options;
+  const plain = captureScenario(options.scenario)!;
+  const scenario = nestedOn ? markedScenario(plain, domuPages) : plain;
+  if (nestedOn && isStream(options.output))
+    throw new InputError("--nested: the trace is read again to be joined with what it cost, expected a file");
+  const built = nestedOn && (await interruptible(openNested));
+  const what = captureOptions(options, scenario, built);
   const told = options.policy === undefined ? undefined : loadPolicy(options.policy);
   const profile = profileOf(what.cpu);
   if (told) refuseWithout(told, profile);
   const xen = openXen(what);
   const { stores, unknown } = xen.sites;
+  const nested = nestedOn && nestedRun(nestedOn, built!, xen);
   const meter = new CaptureMeter();
   const losses = new Losses();
   const holding = new Holding();
@@ -99,7 +114,14 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
     const trace = opened ?? (await open());
     try {
       const part = new FromPhase(options.from, trace);
-      const done = await capture(what, xen, [part, ...holding.sinks, losses], signal, (now) => meter.update(now));
+      const done = await capture(
+        what,
+        xen,
+        [part, ...holding.sinks, losses],
+        signal,
+        (now) => meter.update(now),
+        nested?.platform,
+      );
       const own = options.xen !== undefined;
       const { packages } = findDistribution(options.debian)!;
       const about = recordingOf(what, done, holding.facts, { own, from: options.from, packages, cpu: profile });
@@ -120,8 +142,9 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
     policy,
     policyNames().map(loadPolicy),
     recording,
-    withErratum(profile, "repeat-tlbi", result.repeatsTlbis),
+    withWorkaround(profile, "repeat-tlbi", result.repeatsTlbis),
   );
+  const costs = nested && (await costsOf(options.output, nested.lines, nestedOn));
   const notKnown = [...result.unknown, ...unknownVersion(result.banner)];
   return {
     scenario,
@@ -134,11 +157,12 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
     stores,
     losses: losses.losses(),
     held,
+    ...(costs ? { costs } : {}),
   };
 }
 
 /** Everything that the run needs, from the options and from what the set-up fetched. */
-function captureOptions(options: CaptureAsked, scenario: CaptureScenario): CaptureOptions {
+function captureOptions(options: CaptureAsked, scenario: CaptureScenario, built?: Built): CaptureOptions {
   const debian = findDistribution(options.debian);
   if (!debian) {
     const base = findDistribution() !== undefined;
@@ -154,18 +178,30 @@ function captureOptions(options: CaptureAsked, scenario: CaptureScenario): Captu
     dom0Modules: options.dom0Module,
     dom0Kernel: options.dom0Kernel ?? debian.kernel,
     scenario,
-    domu: { memoryMib: options.memory, vcpus: options.vcpus },
+    domu: domuOf(options),
     domuKernel: options.domuKernel ?? debian.kernel,
+    ...(built ? { mark: readInput(built.mark) } : {}),
+    ...(built && options.domuPages !== undefined
+      ? { domuImage: idleImage(readInput(built.idle), options.domuPages) }
+      : {}),
     domuRamdisk:
       options.domuRamdisk === undefined ? domuRamdisk(debian.root, scenario) : readInput(options.domuRamdisk),
     ownDomu: options.domuKernel !== undefined || options.domuRamdisk !== undefined,
     dom0Vcpus: options.dom0Vcpus ?? scenario.dom0Vcpus,
-    cpu: options.cpu,
-    pcpus: scenario.pcpus ?? PCPUS,
+    cpu: options.nestedOn ? stackCpu(options.nestedOn) : options.cpu,
+    pcpus: options.nestedOn ? 1 : (scenario.pcpus ?? PCPUS),
     memoryOps: options.memoryOp ?? new Map(),
     timeout: options.timeout,
     consoleLog: options.output === "-" ? undefined : options.output.replace(/(\.\w+)?$/, ".console.log"),
   };
+}
+
+/** MiB that a domU of so many pages has: a small one, or the report's. */
+const SMALL_DOMU = { memoryMib: 16, pages: 3000 } as const;
+
+function domuOf({ memory, vcpus, domuPages }: CaptureAsked): CaptureOptions["domu"] {
+  if (domuPages === undefined) return { memoryMib: memory, vcpus };
+  return { memoryMib: domuPages <= SMALL_DOMU.pages ? SMALL_DOMU.memoryMib : memory, vcpus, pages: domuPages };
 }
 
 /** True when a Xen is Debian's own, perhaps patched in place: then Debian's symbols are its own. */

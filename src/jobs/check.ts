@@ -1,11 +1,13 @@
 /** A trace on trial for a command: read, checked on the CPU that it was made on, and what is wasted priced on hosts. */
 import { statSync } from "node:fs";
-import { type CpuProfile, cpuProfile } from "../arch/index.js";
+import { type CpuProfile, type Erratum, needs } from "../arch/index.js";
+import { loadCpu } from "../catalog/index.js";
 import { CHECK_COLUMNS, Checker, type CheckResult, type Finding } from "../check/index.js";
 import { cpuOfTrace } from "../compare/index.js";
 import { type Host, isNested, priceTlbi } from "../host/index.js";
 import { readAnyTrace } from "../import/index.js";
 import type { TraceInfo, TraceRecording } from "../trace/index.js";
+import { supposing } from "./cpus.js";
 import { readWithProgress } from "./read.js";
 
 /** What a wasteful group cost on a host, what leaving it out would save, and what would come in its place: microseconds. */
@@ -39,7 +41,9 @@ export interface Checked {
 }
 
 interface Asked {
-  readonly cpu: string | undefined;
+  readonly cpu: CpuProfile | undefined;
+  /** as if the CPU had them */
+  readonly errata?: readonly Erratum[];
   readonly hosts: readonly Host[];
   readonly ipaBits: number;
   readonly allow: readonly string[];
@@ -53,9 +57,10 @@ const ASSUMED = "arch-minimal";
 export async function checkTrace(trace: string, asked: Asked): Promise<{ checked: Checked; info: TraceInfo }> {
   // A Parquet file says what it was made on before its rows; NDJSON behind them, so that it may be read twice.
   const known = trace.endsWith(".parquet") ? (await readAnyTrace(trace, [], { count: 0 })).info.recording : undefined;
-  let cpu = cpuOf(known, asked.cpu);
+  const { errata = [] } = asked;
+  let cpu = supposing(cpuOf(known, asked.cpu), errata);
   let { result, info, warnings } = await once(trace, cpu, asked.partial);
-  const then = cpuOf(info.recording, asked.cpu);
+  const then = supposing(cpuOf(info.recording, asked.cpu), errata);
   if (!sameCpu(then, cpu) && isAgain(trace)) {
     cpu = then;
     ({ result, info, warnings } = await once(trace, cpu, asked.partial));
@@ -87,11 +92,11 @@ async function once(
 /** What has been read can be read again: a file, not a pipe. */
 const isAgain = (trace: string): boolean => trace !== "-" && statSync(trace).isFile();
 
-const cpuOf = (recording: TraceRecording | undefined, asked: string | undefined): CpuProfile =>
-  recording === undefined && asked === undefined ? cpuProfile(ASSUMED)! : cpuOfTrace(recording, asked);
+const cpuOf = (recording: TraceRecording | undefined, asked: CpuProfile | undefined): CpuProfile =>
+  recording === undefined && asked === undefined ? loadCpu(ASSUMED) : cpuOfTrace(recording, asked);
 
 const sameCpu = (a: CpuProfile, b: CpuProfile): boolean =>
-  a.name === b.name && a.errata.has("repeat-tlbi") === b.errata.has("repeat-tlbi");
+  a.name === b.name && needs(a, "repeat-tlbi") === needs(b, "repeat-tlbi");
 
 function costsOf({ waste }: Finding, hosts: readonly Host[], ipaBits: number): CostOf[] {
   if (waste === null) return [];

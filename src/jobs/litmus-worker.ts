@@ -17,7 +17,7 @@ import {
 export interface LitmusJob {
   readonly file: string;
   readonly text: string;
-  readonly options: Cpu & Pick<Options, "maxStates" | "timeoutMs" | "without">;
+  readonly options: Cpu & Pick<Options, "maxStates" | "timeoutMs" | "without" | "moments">;
   /** all final states are wanted */
   readonly finals?: boolean;
 }
@@ -29,7 +29,7 @@ export interface LitmusResult extends TestDecision {
   readonly milliseconds: number;
   readonly expect?: LitmusTest["expect"];
   /** the verdict that the file gives or expects */
-  readonly expected?: "allowed" | "forbidden" | "unsupported";
+  readonly expected?: "allowed" | "forbidden" | "breaks-bbm" | "unsupported";
   readonly quantifier?: LitmusTest["quantifier"];
   /** all final states, where they were wanted and found */
   readonly finals?: FinalStates;

@@ -1,4 +1,5 @@
 /** A trace as a gzipped file for Perfetto's UI, with what a check finds in it as notes. */
+import type { CpuProfile } from "../arch/index.js";
 import { GzipPieces, OutputFile } from "../files/index.js";
 import { type EventNote, TraceEvents } from "../trace/index.js";
 import { checkTrace } from "./check.js";
@@ -9,7 +10,7 @@ import { readWithProgress } from "./read.js";
 export async function perfettoInto(
   trace: string,
   output: string,
-  cpu: string | undefined,
+  cpu: CpuProfile | undefined,
   partial: boolean,
 ): Promise<void> {
   const { checked } = await checkTrace(trace, { cpu, hosts: [], ipaBits: 48, allow: [], partial });

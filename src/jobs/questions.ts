@@ -1,21 +1,9 @@
-/** What `prove` is asked: which CPUs and occasions are meant, and a question for each policy on each of them. */
-import { CPU_PROFILES, type CpuProfile } from "../arch/index.js";
+/** What `prove` is asked: which occasions are meant, and a question for each policy on each of them. */
+import type { CpuProfile, Erratum } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import type { Policy } from "../policy/index.js";
 import { PROVED, type ProvedOccasion, Question, type Setting } from "../prove/index.js";
-
-/** CPU profiles by their names, each once; all of them where none is named. Throws an InputError for an unknown name. */
-export function cpusOf(asked: readonly string[] | undefined): CpuProfile[] {
-  if (asked === undefined) return [...CPU_PROFILES];
-  return [...new Set(asked)].map((name) => {
-    const found = CPU_PROFILES.find((profile) => profile.name === name);
-    if (!found)
-      throw new InputError(
-        `--cpu: unknown profile '${name}', expected ${CPU_PROFILES.map((profile) => profile.name).join(", ")}`,
-      );
-    return found;
-  });
-}
+import { supposing } from "./cpus.js";
 
 /** Occasions by their names; all of them where none is named. Throws an InputError for an unknown name. */
 export function occasionsOf(asked: readonly string[] | undefined): ProvedOccasion[] {
@@ -26,15 +14,16 @@ export function occasionsOf(asked: readonly string[] | undefined): ProvedOccasio
   return asked === undefined ? known : known.filter((name) => asked.includes(name));
 }
 
-/** A question for each policy, on each occasion, on each CPU. */
+/** A question for each policy, on each occasion, on each CPU; `about`: with these errata, whether or not it has them. */
 export function questionsOf(
   policies: readonly Policy[],
   cpus: readonly CpuProfile[],
   occasions: readonly ProvedOccasion[],
   setting: Setting,
+  about: readonly Erratum[] = [],
 ): Question[] {
   // biome-ignore format: one row
   return policies.flatMap((policy) =>
-    occasions.flatMap((occasion) => cpus.map((cpu) => new Question(policy, occasion, cpu, setting))),
+    occasions.flatMap((occasion) => cpus.map((cpu) => new Question(policy, occasion, supposing(cpu, about), setting, about))),
   );
 }

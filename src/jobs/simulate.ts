@@ -1,7 +1,7 @@
 /** A scenario under a policy, simulated into a trace. */
 
 import { setImmediate } from "node:timers/promises";
-import type { CpuProfile } from "../arch/index.js";
+import { type CpuProfile, needs } from "../arch/index.js";
 import type { PhasePrices, TraceSide } from "../compare/index.js";
 import { hypervisorOf, type Scenario } from "../hypervisor/index.js";
 import type { Policy } from "../policy/index.js";
@@ -21,7 +21,7 @@ const producerOf = ({ scenario, policy, cpu }: Simulated): string =>
 
 const recordingOf = ({ scenario, cpu }: Simulated): TraceRecording => ({
   source: "simulation",
-  cpu: { profile: cpu.name, repeatTlbi: cpu.errata.has("repeat-tlbi") },
+  cpu: { profile: cpu.name, repeatTlbi: needs(cpu, "repeat-tlbi") },
   scenario: scenario.name,
 });
 

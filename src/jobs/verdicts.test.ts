@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { cpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { loadPolicy } from "../catalog/index.js";
 import { Question } from "../prove/index.js";
 import { decided } from "./verdicts.js";
@@ -11,7 +11,7 @@ import { decided } from "./verdicts.js";
 const folder = mkdtempSync(join(tmpdir(), "shootdown-verdicts-"));
 after(() => rmSync(folder, { recursive: true }));
 
-const [task] = new Question(loadPolicy("switch-no-flush"), "switch", cpuProfile("arch-minimal")!, { fb: true }).tasks;
+const [task] = new Question(loadPolicy("switch-no-flush"), "switch", builtInCpu("arch-minimal"), { fb: true }).tasks;
 const LIMITS = { maxStates: 1_000_000, timeoutMs: 60_000 };
 const files = (): string[] =>
   readdirSync(folder, { recursive: true })

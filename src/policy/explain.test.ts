@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuProfile } from "../arch/index.js";
-import { builtInPolicy, policyNames } from "../builtin/index.js";
+import { builtInCpu, builtInPolicy, policyNames, usualCpus } from "../builtin/index.js";
 import { explainPolicy, type Occasion, type Policy, parsePolicy, policyOn } from "./index.js";
 
+const CPUS = usualCpus().map(builtInCpu);
+
 const lines = (policy: Policy, occasion: Occasion) =>
-  explainPolicy(policy).find((one) => one.occasion === occasion)!.lines;
+  explainPolicy(policy, CPUS).find((one) => one.occasion === occasion)!.lines;
 /** What is said of each line with that code, in order. */
 const said = (policy: Policy, occasion: Occasion, code: string): string[] =>
   lines(policy, occasion)
@@ -49,7 +50,7 @@ test("a condition on a feature names the CPUs on either side, and on one CPU it 
   const policy = builtInPolicy("series-v3-patch2");
   const [says] = said(policy, "switch", "if not FEAT_nTLBPA");
   assert.match(says!, /only on CPUs without FEAT_nTLBPA.*; with it: neoverse-v3, arch-maximal; without: cortex-a72, /);
-  const on = (cpu: string): string[] => lines(policyOn(policy, cpuProfile(cpu)!), "switch").map(({ code }) => code);
+  const on = (cpu: string): string[] => lines(policyOn(policy, builtInCpu(cpu)), "switch").map(({ code }) => code);
   assert.deepEqual(on("neoverse-v2"), ["dsb nshst", "tlbi vmalle1", "dsb nsh", "isb"]);
   assert.deepEqual(on("neoverse-v3"), []);
 });
@@ -57,7 +58,7 @@ test("a condition on a feature names the CPUs on either side, and on one CPU it 
 test("the code of every built-in policy, written down from its explanation, is the same code", () => {
   for (const name of policyNames()) {
     const policy = builtInPolicy(name);
-    const sections = explainPolicy(policy).map(
+    const sections = explainPolicy(policy, CPUS).map(
       ({ occasion, lines: code }) =>
         `[${occasion}]\n${occasion === "revoke" ? `due = "${policy.due}"\n` : ""}code = """\n${code.map((line) => `${"  ".repeat(line.depth)}${line.code}\n`).join("")}"""\n`,
     );
@@ -66,7 +67,7 @@ test("the code of every built-in policy, written down from its explanation, is t
     const bare = (code: Policy["code"]): unknown =>
       JSON.parse(JSON.stringify(code, (key, value) => (key === "line" ? undefined : value)));
     assert.deepEqual(bare(again.code), bare(policy.code), name);
-    for (const { says, code } of explainPolicy(policy).flatMap(({ lines: all }) => all))
+    for (const { says, code } of explainPolicy(policy, CPUS).flatMap(({ lines: all }) => all))
       if (code !== "end" && code !== "else") assert.ok(says.length > 0, `${name}: ${code}`);
   }
 });

@@ -5,19 +5,22 @@
 import {
   BARRIERS,
   type Barrier,
-  CPU_PROFILES,
   type CpuProfile,
   completes,
-  ERRATA,
   explainTlbi,
   FEATURES,
+  type Feature,
+  needs,
   type Removal,
+  SYMPTOMS,
   TLBI_OPS,
   type TlbiOp,
+  WORKAROUNDS,
+  type Workaround,
 } from "../arch/index.js";
-import { OCCASIONS, type Occasion, type Policy } from "./policy.js";
+import { OCCASIONS, type Occasion, type Policy, withoutCode } from "./policy.js";
 import { conditionCode, tlbiCode } from "./print.js";
-import type { Condition, LoopOver, Sequence, Statement } from "./program.js";
+import type { Condition, LoopOver, Pes, Sequence, Statement } from "./program.js";
 
 /** A line of the code as it is parsed: `depth` blocks stand around it; an `end` and an `else` may say nothing. */
 interface ExplainedLine {
@@ -31,22 +34,40 @@ interface ExplainedOccasion {
   readonly occasion: Occasion;
   /** when that is */
   readonly when: string;
+  /** what is executed where there are no lines: "nothing is executed", "the revoke code is executed" */
+  readonly without: string;
   readonly lines: readonly ExplainedLine[];
 }
 
-/** All occasions of a policy; those without code have no lines. */
-export const explainPolicy = (policy: Policy): ExplainedOccasion[] =>
+/** All occasions of a policy; those without code have no lines. `cpus`: of which it is said on which side of a condition they are. */
+export const explainPolicy = (policy: Policy, cpus: readonly CpuProfile[]): ExplainedOccasion[] =>
   (Object.keys(OCCASIONS) as Occasion[]).map((occasion) => {
     const lines: ExplainedLine[] = [];
-    new Explaining(lines).body(policy.code[occasion], 0, new Set());
-    return { occasion, when: OCCASIONS[occasion].when, lines };
+    new Explaining(lines, cpus).body(policy.code[occasion], 0, new Set());
+    return { occasion, when: OCCASIONS[occasion].when, without: withoutLines(policy, occasion), lines };
   });
+
+/** What a policy executes on an occasion for which it has no lines. */
+function withoutLines({ own }: Policy, occasion: Occasion): string {
+  if (own.includes(occasion)) return "nothing is executed";
+  switch (withoutCode(occasion)) {
+    case "other code":
+      return `no code of its own: ${occasion === "block-merged" ? "the split code" : "the revoke and batch-end code, when that is due,"} is executed`;
+    case "not stated":
+      return "not stated";
+    default:
+      return "nothing is executed";
+  }
+}
 
 /** TLBIs before a place that no DSB has completed yet, by their index in TLBI_OPS. */
 type Pending = ReadonlySet<number>;
 
 class Explaining {
-  constructor(private readonly lines: ExplainedLine[]) {}
+  constructor(
+    private readonly lines: ExplainedLine[],
+    private readonly cpus: readonly CpuProfile[],
+  ) {}
 
   private say(depth: number, code: string, ...says: string[]): void {
     this.lines.push({ depth, code, says });
@@ -65,7 +86,7 @@ class Explaining {
         return new Set([...pending].filter((op) => !completes(barrier, TLBI_OPS[op]!)));
       }
       case "tlbi":
-        this.say(depth, tlbiCode(s), ...tlbiSays(s));
+        this.say(depth, tlbiCode(s), ...tlbiSays(s, this.cpus));
         return new Set([...pending, s.op, ...(s.single >= 0 ? [s.single] : [])]);
       case "msr-vttbr":
         this.say(
@@ -76,6 +97,9 @@ class Explaining {
             : "VTTBR_EL2 := what was in force before; certain to count only after an ISB",
         );
         return pending;
+      case "unknown":
+        this.say(depth, "unknown", "nobody has said what is executed here");
+        return pending;
       case "with-owner":
         return this.block(
           depth,
@@ -84,6 +108,8 @@ class Explaining {
           s.body,
           pending,
         );
+      case "on":
+        return this.block(depth, `on ${s.pes}`, ON[s.pes], s.body, pending);
       case "for":
         return new Set([...pending, ...this.block(depth, `for ${s.over}`, LOOPS[s.over], s.body, pending)]);
       case "if":
@@ -100,7 +126,7 @@ class Explaining {
 
   /** What is pending behind it may come by either way. */
   private choice(s: Extract<Statement, { kind: "if" }>, depth: number, pending: Pending): Pending {
-    const { code, says, otherwise } = conditionSays(s.condition);
+    const { code, says, otherwise } = conditionSays(s.condition, this.cpus);
     this.say(depth, `if ${code}`, says);
     const held = this.body(s.body, depth + 1, pending);
     if (s.otherwise.length > 0) this.say(depth, "else", otherwise);
@@ -109,6 +135,12 @@ class Explaining {
     return new Set([...held, ...not]);
   }
 }
+
+const ON: Readonly<Record<Pes, string>> = {
+  "every-pe": "on every PE, told by an IPI; and it is waited until each has executed it",
+  "vmid-pes":
+    "on every PE on which a VMID of the owner has run, told by an IPI; and it is waited until each has executed it",
+};
 
 const LOOPS: Readonly<Record<LoopOver, string>> = {
   page: "once for each 4 KiB page that was removed: ipa is its address",
@@ -156,7 +188,7 @@ const whyNot = ({ type, nXS }: Barrier): string => {
 
 type TlbiStatement = Extract<Statement, { kind: "tlbi" }>;
 
-function tlbiSays({ op: index, operand, ttl, single }: TlbiStatement): string[] {
+function tlbiSays({ op: index, operand, ttl, single }: TlbiStatement, cpus: readonly CpuProfile[]): string[] {
   const op: TlbiOp = TLBI_OPS[index]!;
   const { reach, removes, completedBy, needs } = explainTlbi(op, operand === "none" ? 31 : 0);
   const kinds = [
@@ -172,7 +204,7 @@ function tlbiSays({ op: index, operand, ttl, single }: TlbiStatement): string[] 
     ...(single >= 0 ? [`an odd page by ${TLBI_OPS[single]!.name}`] : []),
     ...(ttl
       ? [
-          `on a CPU with FEAT_TTL the operand tells the level of the entry, where no table went with it; ${withAndWithout(({ features }) => features.has("FEAT_TTL"))}`,
+          `on a CPU with FEAT_TTL the operand tells the level of the entry, where no table went with it; ${withAndWithout(cpus, hasFeature("FEAT_TTL"))}`,
         ]
       : []),
     ...(needs.length > 0 ? [`needs ${needs.join(", ")}`] : []),
@@ -196,25 +228,45 @@ function removedSays(kinds: readonly (readonly [string, Removal])[]): string[] {
   return [...lots].map(([lot, names]) => `${names.join(" and ")} entries ${lot}`);
 }
 
-/** Which CPUs that is, and which not. */
-function withAndWithout(has: (cpu: CpuProfile) => boolean): string {
-  const list = (cpus: readonly CpuProfile[]): string => cpus.map(({ name }) => name).join(", ") || "no CPU here";
-  return `with it: ${list(CPU_PROFILES.filter(has))}; without: ${list(CPU_PROFILES.filter((cpu) => !has(cpu)))}`;
+/** Which CPUs that is, which not, and of which nobody knows (`undefined`). */
+function withAndWithout(cpus: readonly CpuProfile[], has: (cpu: CpuProfile) => boolean | undefined): string {
+  const list = (which: boolean | undefined): string =>
+    cpus
+      .filter((cpu) => has(cpu) === which)
+      .map(({ name }) => name)
+      .join(", ");
+  const unknown = list(undefined);
+  return `with it: ${list(true) || "no CPU here"}; without: ${list(false) || "no CPU here"}${unknown && `; unknown: ${unknown}`}`;
 }
 
-function conditionSays(c: Condition): { readonly code: string; readonly says: string; readonly otherwise: string } {
+const hasFeature =
+  (feature: Feature) =>
+  ({ features, unknown }: CpuProfile): boolean | undefined =>
+    unknown.has(feature) ? undefined : features.has(feature);
+
+/** What a workaround is for, as a sentence says it: the errata that are best known, and what they do. */
+function workaroundSays(workaround: Workaround): string {
+  const of = Object.values(SYMPTOMS).filter((row) => row.workaround === workaround);
+  const ids = of.map(({ id }) => id).join(", ");
+  return `the ${WORKAROUNDS[workaround].title} erratum (${ids}): ${of.map(({ symptom }) => symptom).join(", or ")}`;
+}
+
+function conditionSays(
+  c: Condition,
+  cpus: readonly CpuProfile[],
+): { readonly code: string; readonly says: string; readonly otherwise: string } {
   const code = conditionCode(c);
   switch (c.test) {
     case "feature":
       return {
         code,
-        says: `only on CPUs ${c.not ? "without" : "with"} ${c.feature}, ${FEATURES[c.feature]}; ${withAndWithout(({ features }) => features.has(c.feature))}`,
+        says: `only on CPUs ${c.not ? "without" : "with"} ${c.feature}, ${FEATURES[c.feature]}; ${withAndWithout(cpus, hasFeature(c.feature))}`,
         otherwise: `on CPUs ${c.not ? "with" : "without"} ${c.feature}`,
       };
     case "erratum":
       return {
         code,
-        says: `only on CPUs ${c.not ? "without" : "with"} the ${ERRATA[c.erratum].title} erratum (${ERRATA[c.erratum].id}): ${ERRATA[c.erratum].symptom}; ${withAndWithout(({ errata }) => errata.has(c.erratum))}`,
+        says: `only on CPUs ${c.not ? "without" : "with"} ${workaroundSays(c.workaround)}; ${withAndWithout(cpus, (cpu) => needs(cpu, c.workaround))}`,
         otherwise: `on CPUs ${c.not ? "with" : "without"} the erratum`,
       };
     case "owner-current":
@@ -228,6 +280,14 @@ function conditionSays(c: Condition): { readonly code: string; readonly says: st
         code,
         says: `only where the hypervisor ${c.not ? "does not know" : "knows"} the guest's VA of every removed page`,
         otherwise: `where it does${c.not ? "" : " not"}`,
+      };
+    case "old":
+      return {
+        code,
+        says: c.not
+          ? "only where the access flag of some removed entry was set"
+          : "only where the access flag of every removed entry was clear (its page was not used since)",
+        otherwise: `where it was${c.not ? " not" : ""}`,
       };
     case "pages":
       return {

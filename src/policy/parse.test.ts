@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { InputError } from "../input/index.js";
 import { Case, type Policy, parsePolicy, policyOn, unroll } from "./index.js";
 
@@ -36,7 +36,7 @@ const parse = (...args: Parameters<typeof fileOf>): Policy => parsePolicy(fileOf
 function run(revoke: string, pages = 1, cpu = "neoverse-v2"): string[] {
   const on = new Case();
   on.add(8, pages, -1);
-  return unroll(parse(revoke).code.revoke, on, cpuProfile(cpu)!).map((i) => i.text);
+  return unroll(parse(revoke).code.revoke, on, builtInCpu(cpu)).map((i) => i.text);
 }
 
 function refuses(text: string, line: number, reason: RegExp): void {
@@ -87,6 +87,13 @@ const REFUSED: readonly (readonly [what: string, code: string, line: number, rea
   ["an unknown condition", "if FEAT_NONE\nend", 8, /unknown condition 'FEAT_NONE'/],
   ["pages compared otherwise", "if pages < 5\nend", 8, /unknown condition 'pages < 5'/],
   ["another with", "with guest-vmid", 8, /expected 'with owner-vmid'/],
+  ["IPIs to others", "on some-pe\nend", 8, /unknown directive 'on some-pe', expected 'on every-pe' or 'on vmid-pes'/],
+  [
+    "IPIs that send IPIs",
+    "on every-pe\nif old\non vmid-pes\nend\nend\nend",
+    10,
+    /inside 'on every-pe' of line 8: .*do not nest/,
+  ],
   ["another register", "msr hcr_el2, owner", 8, /unknown 'msr hcr_el2, owner'/],
   ["another value of VTTBR_EL2", "msr vttbr_el2, x0", 8, /expected 'msr vttbr_el2, owner'/],
 ];
@@ -156,7 +163,7 @@ test("VTTBR_EL2 may be written by hand: the owner's, and what was in force", () 
   on.currentVmid = 3;
   on.ownerVmids = [7];
   const { code } = parse("if owner-current\nisb\nelse\nmsr vttbr_el2, owner\nisb\nmsr VTTBR_EL2 , current\nend");
-  const list = unroll(code.revoke, on, cpuProfile("neoverse-v2")!).map((i) => i.text);
+  const list = unroll(code.revoke, on, builtInCpu("neoverse-v2")).map((i) => i.text);
   assert.deepEqual(list, ["msr vttbr_el2, vmid 7", "isb", "msr vttbr_el2, vmid 3"]);
 });
 
@@ -166,7 +173,7 @@ test("after a loop over VMIDs the owner is the first one again", () => {
   on.ownerVmids = [1, 2];
   const { code } = parse("for vmid\nend\nwith owner-vmid\ndsb ish\nend", "", 'vmid-per = "vcpu"');
   assert.deepEqual(
-    unroll(code.revoke, on, cpuProfile("neoverse-v2")!).map((i) => i.text),
+    unroll(code.revoke, on, builtInCpu("neoverse-v2")).map((i) => i.text),
     ["dsb ish"],
   );
 });
@@ -176,7 +183,7 @@ test("a VA that nobody knows is an error that names the loop's line", () => {
   on.add(0x55, 1, -1);
   const { code, file } = parse("isb\nfor va-page\ntlbi vae1is, va\nend");
   assert.throws(
-    () => unroll(code.revoke, on, cpuProfile("neoverse-v2")!, file),
+    () => unroll(code.revoke, on, builtInCpu("neoverse-v2"), file),
     /^InputError: mine\.toml:9: .*gfn 0x55/,
   );
 });
@@ -191,12 +198,12 @@ test("a policy with a base takes from it what it leaves out", () => {
 
 test("a policy on a CPU without a feature that it requires is refused", () => {
   const policy = parse("isb", "", 'requires = ["FEAT_XS"]');
-  assert.throws(() => policyOn(policy, cpuProfile("neoverse-v2")!), /mine requires FEAT_XS, which neoverse-v2/);
+  assert.throws(() => policyOn(policy, builtInCpu("neoverse-v2")), /mine requires FEAT_XS, which neoverse-v2/);
 });
 
 test("a policy with a batch-end part wants batches on every CPU, also where that part is empty", () => {
   const text = `${fileOf("isb")}[batch-end]\ncode = """\nif FEAT_XS\nisb\nend\n"""\n`;
-  const on = policyOn(parsePolicy(text, "mine.toml", noBase), cpuProfile("neoverse-v2")!);
+  const on = policyOn(parsePolicy(text, "mine.toml", noBase), builtInCpu("neoverse-v2"));
   assert.deepEqual([on.batch, on.code["batch-end"]], [true, []]);
   assert.equal(parse("isb").batch, false);
 });

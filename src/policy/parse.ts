@@ -9,20 +9,22 @@
  *   tlbi vale2is, xzr                  operand 0
  *   msr vttbr_el2, owner | current     VTTBR_EL2 := the owner's (back to what was in force)
  *   with owner-vmid ... end            both around a body, each with its ISB, only when the owner is not current
+ *   on every-pe | vmid-pes ... end     the body on every PE (on which a VMID of the owner has run), by IPIs that are waited for
  *   for page | entry | range | va-page | va-range | vmid ... end
- *   if CONDITION ... else ... end      [not] FEAT_X | ERRATUM | owner-current | va-known; pages > N, pages <= N
+ *   unknown                            nobody has said what is executed here: prove says unknown, a simulation that comes here stops
+ *   if CONDITION ... else ... end      [not] FEAT_X | ERRATUM | owner-current | va-known | old; pages > N, pages <= N
  *
  * Comments start with // or #. Upper and lower case are the same.
  */
 import {
   barrierIndex,
-  ERRATUM_WORDS,
   type Feature,
-  isErratum,
   isFeature,
+  isWorkaround,
   singleFormOf,
   TLBI_OPS,
   tlbiIndex,
+  WORKAROUND_WORDS,
 } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import type { Condition, LoopOver, Sequence, Statement } from "./program.js";
@@ -113,11 +115,18 @@ class Line {
           this.fail(`unknown directive 'with ${rest}', expected 'with owner-vmid'`);
         this.withOwner();
         break;
+      case "on":
+        this.on(rest.toLowerCase());
+        break;
       case "for":
         this.loop(rest.toLowerCase());
         break;
       case "if":
         this.condition(rest);
+        break;
+      case "unknown":
+        this.alone(rest);
+        this.body.push({ kind: "unknown", line: this.line });
         break;
       case "else":
         this.alone(rest);
@@ -129,7 +138,7 @@ class Line {
         break;
       default:
         this.fail(
-          `unknown instruction or directive '${this.source}', expected dsb, dmb, isb, tlbi, msr vttbr_el2, with, for, if, else or end`,
+          `unknown instruction or directive '${this.source}', expected dsb, dmb, isb, tlbi, msr vttbr_el2, with, on, for, if, else, end or unknown`,
         );
     }
   }
@@ -137,6 +146,15 @@ class Line {
   private withOwner(): void {
     const { line } = this;
     this.open({ assumes: [], elseAssumes: [] }, undefined, (body) => ({ kind: "with-owner", body, line }));
+  }
+
+  private on(pes: string): void {
+    if (pes !== "every-pe" && pes !== "vmid-pes")
+      this.fail(`unknown directive 'on ${pes}', expected 'on every-pe' or 'on vmid-pes'`);
+    const outer = this.blocks.find(({ opener }) => /^on\s/i.test(opener));
+    if (outer) this.fail(`'on ${pes}' inside '${outer.opener}' of line ${outer.line}: IPIs do not nest`);
+    const { line } = this;
+    this.open({ assumes: [], elseAssumes: [] }, undefined, (body) => ({ kind: "on", pes, body, line }));
   }
 
   private barrier(): void {
@@ -258,9 +276,9 @@ class Line {
     const not = /^not\s+/i.test(text);
     const word = not ? text.replace(/^not\s+/i, "") : text;
     const lower = word.toLowerCase();
-    if (isErratum(lower))
-      return { condition: { test: "erratum", erratum: lower, not }, assumes: none, elseAssumes: none };
-    if (lower === "owner-current" || lower === "va-known")
+    if (isWorkaround(lower))
+      return { condition: { test: "erratum", workaround: lower, not }, assumes: none, elseAssumes: none };
+    if (lower === "owner-current" || lower === "va-known" || lower === "old")
       return { condition: { test: lower, not }, assumes: none, elseAssumes: none };
     const feature = word.replace(/^feat_/i, "FEAT_");
     if (isFeature(feature))
@@ -270,7 +288,7 @@ class Line {
         elseAssumes: not ? [feature] : none,
       };
     this.fail(
-      `unknown condition '${text}', expected [not] FEAT_..., ${ERRATUM_WORDS.join(", ")}, owner-current or va-known, or pages > N, pages <= N`,
+      `unknown condition '${text}', expected [not] FEAT_..., ${WORKAROUND_WORDS.join(", ")}, owner-current, va-known or old, or pages > N, pages <= N`,
     );
   }
 
@@ -288,7 +306,7 @@ class Line {
 
   private end(): void {
     const block = this.blocks.pop();
-    if (!block) this.fail("'end' without a 'with', 'for' or 'if' before it");
+    if (!block) this.fail("'end' without a 'with', 'on', 'for' or 'if' before it");
     this.body.push(block.close(block.elseBody));
   }
 }

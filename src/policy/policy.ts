@@ -5,15 +5,19 @@ import { InputError, parseToml } from "../input/index.js";
 import { parseCode } from "./parse.js";
 import { type Sequence, specialise } from "./program.js";
 
+/**
+ * What is executed on an occasion by a policy that has no code for it: other code, which the protocol names; nothing; or that is
+ * not known, and nobody may take it for sound.
+ */
+type Without = "other code" | "nothing" | "not stated";
+
 interface OccasionRow {
   /** when that is: behind "say what happens when ..." */
   readonly when: string;
-  /** a policy may leave it out */
-  readonly optional?: true;
   /** it is about a whole VMID: its code has no pages to loop over */
   readonly whole?: true;
-  /** a policy without code of its own for it executes other code then: the protocol says which */
-  readonly falls?: true;
+  /** absent: every policy must have code for it, which may be empty */
+  readonly without?: Without;
 }
 
 /** The occasions. When in the course of things the code of each runs, the protocol says. */
@@ -29,29 +33,51 @@ export const OCCASIONS = {
   },
   "batch-end": {
     when: "a batch of removals ends or gives way, after the revoke code if that was due now",
-    optional: true,
+    without: "nothing",
   },
   "domain-dies": {
     when: "all mappings of a domain that will never run again are removed, some at a time; in place of the revoke and batch-end code",
-    optional: true,
-    falls: true,
+    without: "other code",
   },
   "write-protected": {
     when: "pages that were mapped may not be written any more, and nothing else of their entries changes; in place of the revoke and batch-end code",
-    optional: true,
-    falls: true,
+    without: "other code",
   },
   "permission-relaxed": {
-    when: "pages that were mapped may be written again, and nothing else of their entries changes; in place of the same code",
-    optional: true,
-    falls: true,
+    when: "pages that were mapped may be written again, and nothing else of their entries changes; or a fault finds that they may already; in place of the same code",
+    without: "other code",
+  },
+  "access-flag-cleared": {
+    when: "the access flag of entries is cleared, to see which pages are used, and nothing else of them changes",
+    without: "not stated",
+  },
+  "block-merged": {
+    when: "a block takes the place of a table of smaller entries, by break-before-make: the table's entry is invalid and the block not yet written; in place of the split code",
+    without: "other code",
+  },
+  "vcpu-moved": {
+    when: "a pCPU takes in a vCPU that ran on another pCPU last",
+    whole: true,
+    without: "nothing",
+  },
+  "stage1-edited": {
+    when: "the hypervisor changes valid entries of a guest's own stage 1, by break-before-make: they are invalid, their successors not yet written",
+    without: "not stated",
+  },
+  "fails-midway": {
+    when: "what removes mappings ends with an error when part of it is done; in place of the revoke and batch-end code that is due yet",
+    without: "other code",
+  },
+  "table-freed": {
+    when: "a table is taken out of stage 2, with what it still maps, and goes back to the heap, where it becomes data; in place of the revoke and batch-end code",
+    without: "other code",
   },
 } as const satisfies Record<string, OccasionRow>;
 export type Occasion = keyof typeof OCCASIONS;
 const ROWS = Object.entries(OCCASIONS) as readonly (readonly [Occasion, OccasionRow])[];
 
-/** True for an occasion on which a policy without code of its own for it executes other code. */
-export const fallsBack = (occasion: Occasion): boolean => (OCCASIONS[occasion] as OccasionRow).falls === true;
+/** What a policy without code of its own for an occasion executes then; undefined where each has some. */
+export const withoutCode = (occasion: Occasion): Without | undefined => (OCCASIONS[occasion] as OccasionRow).without;
 
 /** When the revoke code runs: after each removed entry, when the p2m's lock is released, or when a batch ends. */
 const DUE = ["at-once", "unlock", "batch-end"] as const;
@@ -82,7 +108,9 @@ export interface Policy {
   readonly due: Due;
   /** true when removals go in batches: XENMEM_remove_from_physmap_batch in place of one call a page. The same on every CPU */
   readonly batch: boolean;
-  /** occasions with code of its own, of those for which a policy without executes other code */
+  /** HCR_EL2.FB = 1: a guest's local TLBIs are broadcast, so that no vCPU leaves entries behind that they miss */
+  readonly fb: boolean;
+  /** occasions with code of its own, of those for which not every policy has some; but for batch-end, whose code is beside other */
   readonly own: readonly Occasion[];
   /** an occasion without code does nothing */
   readonly code: Readonly<Record<Occasion, Sequence>>;
@@ -100,6 +128,7 @@ const schema = v.strictObject({
   base: v.optional(v.string()),
   requires: v.optional(v.array(v.picklist(Object.keys(FEATURES) as Feature[]))),
   "vmid-per": v.optional(v.picklist(["domain", "vcpu"])),
+  fb: v.optional(v.boolean()),
   ...SECTIONS,
   revoke: v.optional(v.strictObject({ due: v.picklist(DUE), code: v.string() })),
 });
@@ -116,10 +145,10 @@ export function parsePolicy(text: string, file: string, base: (name: string, lin
   const vmidPer = value["vmid-per"] ?? from?.vmidPer ?? "domain";
   const code = {} as Record<Occasion, Sequence>;
   const places: Partial<Record<Occasion, CodePlace>> = { ...from?.places };
-  for (const [name, { when, optional, whole }] of ROWS) {
+  for (const [name, { when, without, whole }] of ROWS) {
     const section = value[name];
     if (section === undefined) {
-      if (from === undefined && !optional)
+      if (from === undefined && without === undefined)
         throw InputError.at(file, 0, `[${name}] is missing: say what happens when ${when}, or name a base`);
       code[name] = from?.code[name] ?? [];
     } else {
@@ -142,9 +171,12 @@ export function parsePolicy(text: string, file: string, base: (name: string, lin
     file,
     requires,
     vmidPer,
+    fb: value.fb ?? from?.fb ?? true,
     due,
-    own: ROWS.flatMap(([name]) =>
-      fallsBack(name) && (value[name] !== undefined || from?.own.includes(name)) ? [name] : [],
+    own: ROWS.flatMap(([name, { without }]) =>
+      without !== undefined && name !== "batch-end" && (value[name] !== undefined || from?.own.includes(name))
+        ? [name]
+        : [],
     ),
     batch: due === "batch-end" || code["batch-end"].length > 0,
     code,
@@ -155,14 +187,18 @@ export function parsePolicy(text: string, file: string, base: (name: string, lin
 /** The policy's code as one CPU runs it; throws an InputError when the CPU lacks a feature that the policy requires. */
 export function policyOn(policy: Policy, cpu: CpuProfile): Policy {
   const missing = missingFeature(policy, cpu);
-  if (missing) throw new InputError(`policy ${policy.name} requires ${missing}, which ${cpu.name} does not have`);
+  if (missing) throw new InputError(`policy ${policy.name} requires ${missing}, ${lacking(missing, cpu)}`);
   const code = Object.fromEntries(
     Object.entries(policy.code).map(([name, program]) => [name, specialise(program, cpu)]),
   ) as Record<Occasion, Sequence>;
   return { ...policy, code };
 }
 
-/** The first feature that the policy requires and the CPU lacks, if any. */
+/** In what way a CPU lacks a feature, as a part of a sentence. */
+export const lacking = (feature: Feature, { name, unknown }: CpuProfile): string =>
+  unknown.has(feature) ? `and whether ${name} has it is unknown` : `which ${name} does not have`;
+
+/** The first feature that the policy requires and the CPU is not known to have, if any. */
 export function missingFeature(policy: Policy, cpu: CpuProfile): Feature | undefined {
   return policy.requires.find((feature) => !cpu.features.has(feature));
 }

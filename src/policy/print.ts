@@ -20,7 +20,7 @@ export function conditionCode(c: Condition): string {
     case "feature":
       return `${not}${c.feature}`;
     case "erratum":
-      return `${not}${c.erratum}`;
+      return `${not}${c.workaround}`;
     case "pages":
       return `pages ${c.not ? "<=" : ">"} ${c.above}`;
     default:
@@ -38,6 +38,10 @@ function linesOf(s: Statement): string[] {
       return [`msr vttbr_el2, ${s.value}`];
     case "with-owner":
       return block("with owner-vmid", s.body);
+    case "on":
+      return block(`on ${s.pes}`, s.body);
+    case "unknown":
+      return ["unknown"];
     case "for":
       return block(`for ${s.over}`, s.body);
     case "if":

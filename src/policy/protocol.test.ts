@@ -112,8 +112,8 @@ test("code of its own for a dying domain takes the place of revoke and batch-end
 test("a change of permissions is a removal to a policy without code for it, and its own code's affair at the unlock to one with", () => {
   for (const due of ["at-once", "unlock", "batch-end"] as const) {
     const { protocol, done } = protocolOf(timing(due, { own: ["write-protected"] }), timing(due));
-    protocol.permissionChanged("write-protected", 3, 1, -1);
-    protocol.permissionChanged("write-protected", 4, 1, -1);
+    protocol.changed("write-protected", 3, 1, -1);
+    protocol.changed("write-protected", 4, 1, -1);
     protocol.unlocking();
     const each = due === "at-once" ? ["1: revoke 3", "1: revoke 4"] : ["1: revoke 3,4"];
     const own = done.filter((step) => step.startsWith("0: "));
@@ -123,7 +123,7 @@ test("a change of permissions is a removal to a policy without code for it, and 
       each,
     );
     done.length = 0;
-    protocol.permissionChanged("permission-relaxed", 3, 1, -1);
+    protocol.changed("permission-relaxed", 3, 1, -1);
     protocol.unlocking();
     assert.deepEqual(
       done.filter((step) => step.endsWith("revoke 3")),
@@ -158,6 +158,64 @@ test("a switch is about the VMID that comes in, a VMID's assignment about none o
   protocol.broken(512, 2, -1);
   const each = (what: string): string[] => [`0: ${what}`, `1: ${what}`];
   assert.deepEqual(done, [...each("vmid-assigned"), ...each("switch"), ...each("split 512,513")]);
+});
+
+test("an error midway: code of its own in place of all that is due yet, once; without, what is due; and the next is no error", () => {
+  for (const [due, batch] of [
+    ["unlock", false],
+    ["batch-end", true],
+    ["at-once", false],
+  ] as const) {
+    const { protocol, done } = protocolOf(timing(due, { batch, own: ["fails-midway"] }), timing(due, { batch }));
+    if (batch) protocol.beginBatch();
+    protocol.removed(3, 1, -1);
+    protocol.failing();
+    protocol.unlocking();
+    if (batch) protocol.endBatch();
+    const of = (policy: number): string[] => done.filter((step) => step.startsWith(`${policy}: `));
+    assert.deepEqual(of(0), due === "at-once" ? ["0: revoke 3"] : ["0: fails-midway 3"]);
+    assert.deepEqual(of(1), batch ? ["1: revoke 3", "1: batch-end 3"] : ["1: revoke 3"]);
+    done.length = 0;
+    protocol.removed(4, 1, -1);
+    protocol.unlocking();
+    assert.deepEqual(of(0).slice(0, 1), ["0: revoke 4"]);
+  }
+});
+
+test("a table that goes has code of its own, for policies that all have some; its pages before it are removals", () => {
+  const { protocol, done } = protocolOf(timing("unlock", { own: ["table-freed"] }));
+  protocol.removed(3, 1, -1);
+  protocol.removed(512, 2, -1, 1);
+  protocol.freeing();
+  assert.deepEqual(done, ["revoke 3", "table-freed 512,513"]);
+});
+
+test("a merge is a split to a policy without code for it; ageing and a guest's stage 1 are nothing to one", () => {
+  const { protocol, done } = protocolOf(
+    timing("unlock", { own: ["block-merged", "access-flag-cleared", "vcpu-moved"] }),
+    timing("unlock"),
+  );
+  protocol.merged(512, 2, -1, 1);
+  protocol.changed("access-flag-cleared", 3, 1, -1);
+  protocol.changed("stage1-edited", 3, 1, -1);
+  protocol.unlocking();
+  assert.deepEqual(done, ["0: block-merged 512,513", "1: split 512,513", "0: access-flag-cleared 3"]);
+});
+
+test("what was removed is old where no entry's access flag was set", () => {
+  const ages: boolean[] = [];
+  const protocol = new Protocol([timing("unlock")], { vmids: [7], asid: 9 }, (_, __, on) => ages.push(!on.young));
+  for (const old of [
+    [true, true],
+    [true, false],
+    [false, false],
+  ]) {
+    old.forEach((one, n) => {
+      protocol.removed(n, 1, -1, 1, 3, one);
+    });
+    protocol.unlocking();
+  }
+  assert.deepEqual(ages, [true, false, false]);
 });
 
 test("where no policy has code at a moment, none runs: an unlock without a removal, too", () => {

@@ -3,22 +3,24 @@
  * occasion's code runs then and on which case, and whether what a removal freed may go back yet. Xen's model drives it with
  * what its p2m does, the prover with the changes that a scenario is about: what is proved is what is priced.
  */
-import type { Due, Occasion, Policy } from "./policy.js";
+import { type Due, type Occasion, type Policy, withoutCode } from "./policy.js";
 import { Case } from "./program.js";
 
 /** What of a policy says when its code runs. */
 type Timing = Pick<Policy, "due" | "batch" | "own">;
 
 /** What happens to entries that were valid to the hardware; but for the first, an occasion that a policy may have code for. */
-type Change = "removed" | "domain-dies" | Permission;
-type Permission = "write-protected" | "permission-relaxed";
+type Change = "removed" | "domain-dies" | "table-freed" | Kept;
+/** What happens to entries that stay in the table. */
+type Kept = "write-protected" | "permission-relaxed" | "access-flag-cleared" | "stage1-edited";
 
 /**
- * Occasions whose code runs at a moment of a change, in order. Code that a policy has for the end of a domain, or for a change
- * of permissions, takes the place of all other, when the lock is released. Without such, either is removals like any other.
+ * Occasions whose code runs at a moment of a change, in order. Code that a policy has for a change other than a removal takes the
+ * place of all other, when the lock is released. Without such, a change is a removal like any other, or nothing to be flushed for.
  */
 function codeAt({ due, batch, own }: Timing, moment: Due, change: Change): readonly Occasion[] {
   if (change !== "removed" && own.includes(change)) return moment === "unlock" ? [change] : [];
+  if (change !== "removed" && withoutCode(change) !== "other code") return [];
   const revoke: readonly Occasion[] = due === moment ? ["revoke"] : [];
   return moment === "batch-end" && batch ? [...revoke, "batch-end"] : revoke;
 }
@@ -54,6 +56,9 @@ class Moment {
   }
 }
 
+/** Which code a policy executes in place of what is due; undefined: no other. */
+type Instead = (policy: number) => readonly Occasion[] | undefined;
+
 /** Changes of one kind. What one lock covers is of one kind: Xen's need_flush would be one flush for several. */
 class Changes {
   private readonly moments: Readonly<Record<Due, Moment>>;
@@ -66,18 +71,20 @@ class Changes {
   }
 
   /** One more. Arguments as Case.add's. */
-  add(gfn: number, pages: number, va: number, step?: number, level?: number): void {
-    for (const moment of this.used) moment.removed.add(gfn, pages, va, step, level);
+  add(gfn: number, pages: number, va: number, step?: number, level?: number, old?: boolean): void {
+    for (const moment of this.used) moment.removed.add(gfn, pages, va, step, level, old);
   }
 
-  /** A moment has come. */
-  pass(due: Due, owner: Owner, run: RunCode): void {
+  /** A moment has come. `instead`: which code a policy executes in place of what is due. */
+  pass(due: Due, owner: Owner, run: RunCode, instead?: Instead): void {
     const { codes, removed } = this.moments[due];
     if (removed.count === 0) return;
     removed.ownerVmids = owner.vmids;
     removed.asid = owner.asid;
-    for (let policy = 0; policy < codes.length; policy++)
-      for (const occasion of codes[policy]!) run(policy, occasion, removed);
+    for (let policy = 0; policy < codes.length; policy++) {
+      const due = codes[policy]!;
+      for (const occasion of (due.length > 0 && instead?.(policy)) || due) run(policy, occasion, removed);
+    }
     removed.clear();
   }
 }
@@ -91,12 +98,19 @@ interface Owner {
 /** Executes the code that the policy of that number has for an occasion; the case is the protocol's again afterwards. */
 export type RunCode = (policy: number, occasion: Occasion, on: Case) => void;
 
-/** The flushes of one p2m, under several policies at once that all have batches or all have none. */
+/**
+ * The flushes of one p2m, under several policies at once that all have batches or all have none, and all or none have code of
+ * their own for tables that go.
+ */
 export class Protocol {
   private removals: Changes;
-  private readonly permissions = new Map<Permission, Changes>();
+  private readonly kept = new Map<Change, Changes>();
   private readonly one = new Case();
   private batch = false;
+  private fails = false;
+  /** tables are no removals like others */
+  private readonly tablesApart: boolean;
+  private readonly flushesMoved: boolean;
 
   constructor(
     private readonly policies: readonly Timing[],
@@ -104,55 +118,90 @@ export class Protocol {
     private readonly run: RunCode,
   ) {
     this.removals = new Changes(policies, "removed");
+    this.tablesApart = policies[0]!.own.includes("table-freed");
+    this.flushesMoved = policies.some(({ own }) => own.includes("vcpu-moved"));
   }
 
   /** A VMID is given to the domain (again), or the root of its table was cleared or invalidated. */
   assigned(): void {
     this.one.clear();
-    this.forAll("vmid-assigned", this.owner.vmids);
+    this.forAll(() => "vmid-assigned", this.owner.vmids);
   }
 
   /** A vCPU has come in, under this VMID, where another one of the domain ran last: VTTBR_EL2 is written, behind it an ISB. */
   switched(vmid: number): void {
     this.one.clear();
-    this.forAll("switch", [vmid]);
+    this.forAll(() => "switch", [vmid]);
+  }
+
+  /** A vCPU has come in, under this VMID, which ran on another pCPU last: behind {@link switched}, where that is due too. */
+  moved(vmid: number): void {
+    if (!this.flushesMoved) return;
+    this.one.clear();
+    this.forAll(() => "vcpu-moved", [vmid]);
   }
 
   /** The middle of break-before-make: the entry is invalid, its successor not yet written. Arguments as Case.add's. */
   broken(gfn: number, pages: number, va: number, step?: number, level?: number): void {
     this.one.clear();
     this.one.add(gfn, pages, va, step, level);
-    this.forAll("split", this.owner.vmids);
+    this.forAll(() => "split", this.owner.vmids);
   }
 
-  private forAll(occasion: Occasion, vmids: readonly number[]): void {
+  /** The same where a table of entries, the smallest of `step` pages, makes room for a block. */
+  merged(gfn: number, pages: number, va: number, step: number): void {
+    this.one.clear();
+    this.one.add(gfn, pages, va, step);
+    this.forAll(({ own }) => (own.includes("block-merged") ? "block-merged" : "split"), this.owner.vmids);
+  }
+
+  private forAll(occasion: (policy: Timing) => Occasion, vmids: readonly number[]): void {
     this.one.ownerVmids = vmids;
     this.one.asid = this.owner.asid;
-    for (let policy = 0; policy < this.policies.length; policy++) this.run(policy, occasion, this.one);
+    for (let policy = 0; policy < this.policies.length; policy++)
+      this.run(policy, occasion(this.policies[policy]!), this.one);
   }
 
-  /** An entry that was valid to the hardware was removed. Arguments as Case.add's. */
-  removed(gfn: number, pages: number, va: number, step?: number, level?: number): void {
-    this.removals.add(gfn, pages, va, step, level);
-    this.removals.pass("at-once", this.owner, this.run);
+  /** An entry that was valid to the hardware was removed. Arguments as Case.add's; a table has no `level`, or several pages a step. */
+  removed(gfn: number, pages: number, va: number, step?: number, level?: number, old?: boolean): void {
+    if (this.tablesApart && (level === 0 || (step !== undefined && step !== pages)))
+      this.changesOf("table-freed").add(gfn, pages, va, step, level);
+    else {
+      this.removals.add(gfn, pages, va, step, level, old);
+      this.removals.pass("at-once", this.owner, this.run);
+    }
   }
 
-  /** Nothing but permissions of an entry changes: it is invalid, its successor not yet written. The others as Case.add's. */
-  permissionChanged(change: Permission, gfn: number, pages: number, va: number): void {
-    const changes = this.permissions.get(change) ?? new Changes(this.policies, change);
-    this.permissions.set(change, changes);
-    changes.add(gfn, pages, va);
+  /**
+   * An entry that stays was changed in nothing but that. Of permissions: it is invalid, its successor not yet written; of the
+   * others: it is written. The others as Case.add's.
+   */
+  changed(change: Kept, gfn: number, pages: number, va: number, step?: number): void {
+    const changes = this.changesOf(change);
+    changes.add(gfn, pages, va, step);
     changes.pass("at-once", this.owner, this.run);
+  }
+
+  private changesOf(change: Change): Changes {
+    const changes = this.kept.get(change) ?? new Changes(this.policies, change);
+    this.kept.set(change, changes);
+    return changes;
+  }
+
+  /** What is done under the lock, or in the batch, will not be finished: an error. What was changed until here stays so. */
+  failing(): void {
+    this.fails = true;
   }
 
   /** The p2m's lock is about to be released. */
   unlocking(): void {
-    for (const due of AT_UNLOCK[this.batch ? "inBatch" : "alone"]) this.pass(due);
+    this.passAll(AT_UNLOCK[this.batch ? "inBatch" : "alone"]);
+    if (!this.batch) this.fails = false;
   }
 
   /** A table is about to go back to the heap, which the walk caches may hold. In a batch it is kept instead. */
   freeing(): void {
-    if (!this.batch) this.unlocking();
+    if (!this.batch) this.passAll(AT_UNLOCK.alone);
   }
 
   /** A batch of removals begins. */
@@ -168,7 +217,8 @@ export class Protocol {
   /** The batch ends or gives way. */
   endBatch(): void {
     this.batch = false;
-    this.pass("batch-end");
+    this.passAll(["batch-end"]);
+    this.fails = false;
   }
 
   /** From now on every removal is one of a dying domain. Nothing may wait for a flush. */
@@ -176,9 +226,23 @@ export class Protocol {
     this.removals = new Changes(this.policies, "domain-dies");
   }
 
-  private pass(due: Due): void {
-    this.removals.pass(due, this.owner, this.run);
-    for (const changes of this.permissions.values()) changes.pass(due, this.owner, this.run);
+  private passAll(moments: readonly Due[]): void {
+    const instead = this.fails ? this.failsMidway() : undefined;
+    for (const due of moments) {
+      this.removals.pass(due, this.owner, this.run, instead);
+      for (const changes of this.kept.values()) changes.pass(due, this.owner, this.run);
+    }
+  }
+
+  /** What policies with code for an error execute, once each, in place of all that is due. */
+  private failsMidway(): Instead {
+    const done = new Set<number>();
+    return (policy) => {
+      if (!this.policies[policy]!.own.includes("fails-midway")) return undefined;
+      if (done.has(policy)) return [];
+      done.add(policy);
+      return ["fails-midway"];
+    };
   }
 }
 
@@ -189,6 +253,7 @@ export interface Entry {
   readonly va: number;
   readonly step: number;
   readonly level: number;
+  readonly old?: boolean;
 }
 
 /** What is done around a policy's code. */
@@ -215,7 +280,7 @@ export function removal<E extends Entry>(
   for (const entries of calls) {
     for (const entry of entries) {
       steps.write(entry);
-      protocol.removed(entry.gfn, entry.pages, entry.va, entry.step, entry.level);
+      protocol.removed(entry.gfn, entry.pages, entry.va, entry.step, entry.level, entry.old);
     }
     protocol.unlocking();
     if (protocol.keeps && !early) kept.push(...entries);

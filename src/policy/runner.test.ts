@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { CPU_PROFILES, cpuProfile, decodeOperand, ERRATUM_WORDS, halvesOf, TLBI_OPS } from "../arch/index.js";
-import { Case, type Policy, parsePolicy, type Unrolled, unroll } from "./index.js";
+import { type CpuProfile, decodeOperand, halvesOf, needs, TLBI_OPS, WORKAROUND_WORDS } from "../arch/index.js";
+import { builtInCpu, usualCpus } from "../builtin/index.js";
+import { Case, type Policy, parsePolicy, Runner, type Unrolled, unroll } from "./index.js";
 import { type Statement, specialise } from "./program.js";
+
+const CPUS = usualCpus().map(builtInCpu);
 
 const noBase = (): Policy => {
   throw new Error("no base");
@@ -15,7 +18,7 @@ function programOf(code: string): Policy["code"]["revoke"] {
   return parsePolicy(text, "x.toml", noBase).code.revoke;
 }
 
-const v2 = cpuProfile("neoverse-v2")!;
+const v2 = builtInCpu("neoverse-v2");
 
 /** The pages that the TLBIs of a list reach, in order. */
 function pagesOf(list: readonly Unrolled[]): number[] {
@@ -104,7 +107,7 @@ test("ttl gives the level of the removed leaf where the CPU has FEAT_TTL, and no
   assert.deepEqual(levels("if FEAT_TLBIRANGE\nfor range\ntlbi ripas2e1is, ipa, ttl\nend\nend"), [3, 2, 1, 0]);
   assert.deepEqual(levels("for entry\ntlbi ipas2e1is, ipa\nend"), [0, 0, 0, ...none]);
   const byEntry = "for entry\ntlbi ipas2e1is, ipa, ttl\nend";
-  assert.deepEqual(levels(byEntry, cpuProfile("cortex-a72")!), [0, 0, 0, ...none]);
+  assert.deepEqual(levels(byEntry, builtInCpu("cortex-a72")), [0, 0, 0, ...none]);
 });
 
 test("a range with a level begins where an entry of that level does", () => {
@@ -156,18 +159,24 @@ const programs = fc.letrec<{ block: string; flat: string }>((tie) => ({
         tie("block").map((body) => `with owner-vmid\n${body}\nend`),
         // loops over VMIDs do not nest
         tie("block").map((body) => `for vmid\n${body.replaceAll("for vmid", "if owner-current")}\nend`),
+        // nor do IPIs
+        fc
+          .tuple(fc.constantFrom("every-pe", "vmid-pes"), tie("block"))
+          .map(([pes, body]) => `on ${pes}\n${body.replaceAll(/^on .*$/gm, "if owner-current")}\nend`),
         fc.constant("for page\ntlbi ipas2e1is, ipa\nend"),
         fc
           .tuple(
             fc.constantFrom(
               "FEAT_nTLBPA",
               "not FEAT_TLBIRANGE",
-              ...ERRATUM_WORDS.flatMap((word) => [word, `not ${word}`]),
+              ...WORKAROUND_WORDS.flatMap((word) => [word, `not ${word}`]),
               "owner-current",
               "not owner-current",
               "pages > 2",
               "pages <= 2",
               "va-known",
+              "old",
+              "not old",
             ),
             tie("block"),
             tie("block"),
@@ -179,10 +188,14 @@ const programs = fc.letrec<{ block: string; flat: string }>((tie) => ({
     .map((lines) => lines.join("\n")),
 }));
 
+/** In force on a PE that gets IPIs. */
+const ELSEWHERE = 4;
+
 /** What a program does, straight from its definition: the reference for the runner and for specialise. */
 function interpret(program: readonly Statement[], on: Case, cpu: typeof v2): string[] {
   const out: string[] = [];
-  let held = on.currentVmid;
+  let current = on.currentVmid;
+  let held = current;
   const vttbr = (vmid: number): void => {
     held = vmid;
     out.push(`vttbr ${vmid}`);
@@ -191,7 +204,7 @@ function interpret(program: readonly Statement[], on: Case, cpu: typeof v2): str
     for (const s of list)
       if (s.kind === "barrier") out.push(`barrier ${s.barrier}`);
       else if (s.kind === "tlbi") out.push(`tlbi ${s.op} ${s.operand === "loop" ? page : 0}`);
-      else if (s.kind === "msr-vttbr") vttbr(s.value === "owner" ? owner : on.currentVmid);
+      else if (s.kind === "msr-vttbr") vttbr(s.value === "owner" ? owner : current);
       else if (s.kind === "with-owner") {
         const before = held;
         if (before !== owner) {
@@ -203,21 +216,32 @@ function interpret(program: readonly Statement[], on: Case, cpu: typeof v2): str
           vttbr(before);
           out.push("isb");
         }
+      } else if (s.kind === "on") {
+        out.push(`on ${s.pes}`);
+        walk(s.body, owner, page);
+        const before = [current, held] as const;
+        current = held = ELSEWHERE;
+        out.push("elsewhere");
+        walk(s.body, owner, page);
+        [current, held] = before;
+        out.push("end");
       } else if (s.kind === "for") {
         if (s.over === "vmid") for (const vmid of on.ownerVmids) walk(s.body, vmid, page);
         else for (const p of pagesIn(on)) walk(s.body, owner, p);
-      } else {
+      } else if (s.kind === "if") {
         const c = s.condition;
         const holds =
           c.test === "feature"
             ? cpu.features.has(c.feature)
             : c.test === "erratum"
-              ? cpu.errata.has(c.erratum)
+              ? needs(cpu, c.workaround)
               : c.test === "owner-current"
-                ? on.currentVmid === owner
+                ? current === owner
                 : c.test === "pages"
                   ? on.pages > c.above
-                  : on.va.slice(0, on.count).every((va) => va >= 0);
+                  : c.test === "old"
+                    ? !on.young
+                    : on.va.slice(0, on.count).every((va) => va >= 0);
         walk(holds !== c.not ? s.body : s.otherwise, owner, page);
       }
   };
@@ -231,34 +255,47 @@ test("a program specialised for a CPU and run does what its definition says", ()
     owners: fc.uniqueArray(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 3 }),
     pages: fc.integer({ min: 1, max: 4 }),
     va: fc.constantFrom(-1, 7),
+    old: fc.boolean(),
   });
+  const words = (list: readonly Unrolled[]): string[] =>
+    list.flatMap((i) => {
+      if (i.kind === "on")
+        return [`on ${i.pes}`, ...words(i.own), "elsewhere", ...words(i.elsewhere.get(ELSEWHERE)!), "end"];
+      if (i.kind === "vttbr") return [`vttbr ${i.vmid}`];
+      if (i.kind === "tlbi") return [`tlbi ${i.op} ${i.operand}`];
+      return [i.kind === "barrier" ? `barrier ${i.barrier}` : i.kind];
+    });
   fc.assert(
-    fc.property(
-      programs.block,
-      small,
-      fc.constantFrom(...CPU_PROFILES),
-      (text, { current, owners, pages, va }, cpu) => {
-        const on = new Case();
-        on.currentVmid = current;
-        on.ownerVmids = owners;
-        on.add(3, pages, va);
-        const program = programOf(text);
-        const isb = unroll(programOf("isb"), on, cpu)[0]!;
-        assert.ok(isb.kind === "barrier");
-        const did = unroll(program, on, cpu).map((i) =>
-          i.kind === "vttbr"
-            ? `vttbr ${i.vmid}`
-            : i.kind === "tlbi"
-              ? `tlbi ${i.op} ${i.operand}`
-              : `barrier ${i.barrier}`,
-        );
-        assert.deepEqual(
-          did,
-          interpret(program, on, cpu).map((t) => (t === "isb" ? `barrier ${isb.barrier}` : t)),
-        );
-        assert.deepEqual(specialise(specialise(program, cpu), cpu), specialise(program, cpu));
-      },
-    ),
+    fc.property(programs.block, small, fc.constantFrom(...CPUS), (text, { current, owners, pages, va, old }, cpu) => {
+      const on = new Case();
+      on.currentVmid = current;
+      on.ownerVmids = owners;
+      on.add(3, pages, va, undefined, undefined, old);
+      const program = programOf(text);
+      const isb = unroll(programOf("isb"), on, cpu)[0]!;
+      assert.ok(isb.kind === "barrier");
+      const did = words(unroll(program, on, cpu, "policy", { vmids: [ELSEWHERE] }));
+      assert.deepEqual(
+        did,
+        interpret(program, on, cpu).map((t) => (t === "isb" ? `barrier ${isb.barrier}` : t)),
+      );
+      assert.deepEqual(specialise(specialise(program, cpu), cpu), specialise(program, cpu));
+    }),
     { numRuns: 300, seed: 1 },
   );
+});
+
+test("where the code is unknown a list says so, and a run stops with the file's line", () => {
+  const program = programOf("isb\nif repeat-tlbi\nunknown\nend");
+  const [repeating, other] = [builtInCpu("neoverse-v2"), builtInCpu("cortex-a72")];
+  const on = new Case();
+  assert.deepEqual(
+    [repeating, other].map((cpu) => unroll(program, on, cpu).map(({ text }) => text)),
+    [["isb", "unknown"], ["isb"]],
+  );
+  const nothing = { barrier() {}, tlbi() {}, vttbr() {}, on() {} };
+  const run = (cpu: CpuProfile): void => new Runner(specialise(program, cpu), nothing, "x.toml").run(on);
+  assert.throws(() => run(repeating), /x\.toml:10: the policy says that it is unknown what is executed here/);
+  run(other);
+  assert.throws(() => programOf("unknown x"), /'x' after 'unknown', expected nothing there/);
 });

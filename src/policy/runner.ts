@@ -19,6 +19,7 @@ import {
   type Condition,
   type Executor,
   type LoopOver,
+  type Pes,
   type Sequence,
   type Statement,
   specialise,
@@ -33,6 +34,9 @@ enum Do {
   vttbrOwner,
   vttbrCurrent,
   withOwner,
+  onEveryPe,
+  onVmidPes,
+  unknown,
   choose,
   eachVmid,
   eachPage,
@@ -91,6 +95,10 @@ function stepOf(s: Statement): Compiled {
       return step(s.value === "owner" ? Do.vttbrOwner : Do.vttbrCurrent, { line: s.line });
     case "with-owner":
       return step(Do.withOwner, { body: stepsOf(s.body), line: s.line });
+    case "on":
+      return step(s.pes === "every-pe" ? Do.onEveryPe : Do.onVmidPes, { body: stepsOf(s.body), line: s.line });
+    case "unknown":
+      return step(Do.unknown, { line: s.line });
     case "if":
       return step(Do.choose, { condition: s.condition, body: stepsOf(s.body), otherwise: stepsOf(s.otherwise) });
     case "for": {
@@ -103,6 +111,9 @@ function stepOf(s: Statement): Compiled {
 /** What TTL adds to bits [47:0] of an operand, by level; 0 = no hint. */
 const SINGLE_HINTS = [0, ...([1, 2, 3] as const).map((level) => addressOperand(0, ttl4k(level)))];
 const RANGE_HINTS = [0, 1, 2, 3].map((level) => level * RANGE_TTL);
+
+const UNKNOWN_CODE =
+  "the policy says that it is unknown what is executed here: put code in its place, or ask for what does not come here (another --cpu, another scenario)";
 
 /** Runs one program, specialised for a CPU, on case after case. `file` names the policy in errors. */
 export class Runner {
@@ -119,6 +130,8 @@ export class Runner {
   private hint = 0;
   /** line of the file on which the instruction stands that the executor is given */
   line = 0;
+  /** pages of each range, from its first one on, that loops over single pages and entries go over; the others are left out */
+  looked = Number.POSITIVE_INFINITY;
 
   constructor(
     program: Sequence,
@@ -165,6 +178,16 @@ export class Runner {
         case Do.withOwner:
           this.withOwner(s);
           break;
+        case Do.onEveryPe:
+        case Do.onVmidPes:
+          executor.on(s.does === Do.onEveryPe ? "every-pe" : "vmid-pes", (elsewhere) =>
+            elsewhere === undefined ? this.body(s.body) : this.elsewhere(s, elsewhere),
+          );
+          break;
+        case Do.unknown:
+          if (executor.unknown === undefined) throw InputError.at(this.file, s.line, UNKNOWN_CODE);
+          executor.unknown();
+          break;
         case Do.choose:
           this.body(this.holds(s.condition!) ? s.body : s.otherwise);
           break;
@@ -203,6 +226,17 @@ export class Runner {
     }
   }
 
+  /** The body as a PE executes it on which another VMID is in force. */
+  private elsewhere(s: Compiled, vmid: number): void {
+    const { on, held } = this;
+    const current = on.currentVmid;
+    on.currentVmid = vmid;
+    this.held = vmid;
+    this.body(s.body);
+    on.currentVmid = current;
+    this.held = held;
+  }
+
   private holds(c: Condition): boolean {
     const { on } = this;
     switch (c.test) {
@@ -210,6 +244,8 @@ export class Runner {
         return (on.currentVmid === this.owner) !== c.not;
       case "pages":
         return on.pages > c.above !== c.not;
+      case "old":
+        return !on.young !== c.not;
       case "va-known":
         return on.va.subarray(0, on.count).every((va) => va >= 0) !== c.not;
       default:
@@ -239,7 +275,8 @@ export class Runner {
     }
     this.hint = SINGLE_HINTS[level]!;
     const step = s.does === Do.eachEntry ? on.step[r]! : 1;
-    for (let at = 0; at < length; at += step) {
+    const end = Math.min(length, this.looked);
+    for (let at = 0; at < end; at += step) {
       this.operand = addressOperand(base + at);
       this.body(s.body);
     }
@@ -256,16 +293,46 @@ export class Runner {
   }
 }
 
-/** One instruction of an unrolled program, and the line of the policy's file that it comes from. */
+/** One instruction of an unrolled program (or the place where it is unknown), and the line of the policy's file that it comes from. */
 export type Unrolled = { readonly line: number } & UnrolledKind;
 type UnrolledKind =
   | { readonly kind: "barrier"; readonly barrier: number; readonly text: string }
   | { readonly kind: "tlbi"; readonly op: number; readonly operand: bigint; readonly text: string }
-  | { readonly kind: "vttbr"; readonly vmid: number; readonly text: string };
+  | { readonly kind: "vttbr"; readonly vmid: number; readonly text: string }
+  /** IPIs to these PEs: what stands in `own` is executed here, if this is one of them, and in `elsewhere` by VMID in force */
+  | {
+      readonly kind: "on";
+      readonly pes: Pes;
+      readonly own: readonly Unrolled[];
+      readonly elsewhere: ReadonlyMap<number, readonly Unrolled[]>;
+      readonly text: string;
+    }
+  | { readonly kind: "unknown"; readonly text: string };
 
-/** The flat list of instructions that a program executes on a CPU in a concrete case. */
-export function unroll(program: Sequence, on: Case, cpu: CpuProfile, file = "policy"): Unrolled[] {
-  const list: Unrolled[] = [];
+/**
+ * The flat list of instructions that a program executes on a CPU in a concrete case. `looked`: pages of a range that single
+ * operands are wanted for. What a loop does for these stands first; that it does the same for others behind them changes nothing.
+ * `vmids`: those that may be in force on other PEs that get IPIs.
+ */
+export function unroll(
+  program: Sequence,
+  on: Case,
+  cpu: CpuProfile,
+  file = "policy",
+  {
+    looked = Number.POSITIVE_INFINITY,
+    vmids = [],
+  }: { readonly looked?: number | undefined; readonly vmids?: readonly number[] } = {},
+): Unrolled[] {
+  let list: Unrolled[] = [];
+  const apart = (body: () => void): Unrolled[] => {
+    const around = list;
+    const own: Unrolled[] = [];
+    list = own;
+    body();
+    list = around;
+    return own;
+  };
   const runner: Runner = new Runner(
     specialise(program, cpu),
     {
@@ -278,10 +345,19 @@ export function unroll(program: Sequence, on: Case, cpu: CpuProfile, file = "pol
         const text = TLBI_OPS[op]!.operand === "none" ? `tlbi ${name}` : `tlbi ${name}, 0x${operand.toString(16)}`;
         list.push({ kind: "tlbi", op, operand, text, line: runner.line });
       },
+      unknown: () => list.push({ kind: "unknown", text: "unknown", line: runner.line }),
       vttbr: (vmid) => list.push({ kind: "vttbr", vmid, text: `msr vttbr_el2, vmid ${vmid}`, line: runner.line }),
+      on(pes, body) {
+        const { line } = runner;
+        const own = apart(body);
+        const elsewhere = new Map(vmids.map((vmid) => [vmid, apart(() => body(vmid))]));
+        const inside = own.map(({ text }) => text).join("; ");
+        list.push({ kind: "on", pes, own, elsewhere, text: `on ${pes}: ${inside}`, line });
+      },
     },
     file,
   );
+  runner.looked = looked;
   runner.run(on);
   return list;
 }

@@ -11,7 +11,7 @@ function thresholdsIn(program: Sequence): number[] {
         ...thresholdsIn(s.body),
         ...thresholdsIn(s.otherwise),
       ];
-    return s.kind === "for" || s.kind === "with-owner" ? thresholdsIn(s.body) : [];
+    return s.kind === "for" || s.kind === "with-owner" || s.kind === "on" ? thresholdsIn(s.body) : [];
   });
   return [...new Set(all)];
 }
@@ -55,6 +55,8 @@ function withPages(program: Sequence, changed: ReadonlyMap<number, number>): Seq
       const condition = c.test === "pages" ? { ...c, above: changed.get(c.above) ?? c.above } : c;
       return { ...s, condition, body: withPages(s.body, changed), otherwise: withPages(s.otherwise, changed) };
     }
-    return s.kind === "for" || s.kind === "with-owner" ? { ...s, body: withPages(s.body, changed) } : s;
+    return s.kind === "for" || s.kind === "with-owner" || s.kind === "on"
+      ? { ...s, body: withPages(s.body, changed) }
+      : s;
   });
 }

@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { cpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { proverCpu } from "./cpu.js";
 import { decideTest, readTest, type TestDecision } from "./forms.js";
 import { Unsupported } from "./program.js";
@@ -75,7 +75,7 @@ function corpora(): Corpus[] {
 function decided(file: string, ets2: boolean): TestDecision {
   try {
     const test = readTest(readFileSync(join(SHARED, file), "utf8"), file);
-    return decideTest(test, { ...proverCpu(cpuProfile("arch-minimal")!), ets2, maxStates: 2_000_000, timeoutMs: 0 });
+    return decideTest(test, { ...proverCpu(builtInCpu("arch-minimal")), ets2, maxStates: 2_000_000, timeoutMs: 0 });
   } catch (error) {
     if (!(error instanceof Unsupported)) throw error;
     const reason = "reason" in error ? String(error.reason) : error.message;

@@ -7,7 +7,7 @@ import { type Compiled, compiled } from "./condition.js";
 import type { Cpu } from "./cpu.js";
 import { type Observed, type Program, Unsupported } from "./program.js";
 import { modelWithout, type Rule } from "./rules.js";
-import { type Step, tell } from "./story/index.js";
+import { type Moment, momentsOf, type Step, tell } from "./story/index.js";
 import {
   type Atom,
   type Candidate,
@@ -19,6 +19,7 @@ import {
   World,
 } from "./thread/index.js";
 import { byWalk, Knowledge, Learned, MAX_EVENTS, NOBODY, WRITE } from "./tlb/index.js";
+import { type Breach, joined, Violations } from "./violations.js";
 
 export interface Options extends Cpu {
   /** over this many thread states the answer is unknown */
@@ -29,6 +30,8 @@ export interface Options extends Cpu {
   readonly without?: ReadonlySet<Rule>;
   /** false: explore what is thought to make no difference too, much slower; for the test that it makes none */
   readonly reductions?: boolean;
+  /** true: of an allowed final state also what PEs may hold at each time */
+  readonly moments?: boolean;
   /** the clock in milliseconds, for the time limit */
   readonly now?: () => number;
   /** when the time that is limited began, by that clock; default: now */
@@ -47,7 +50,22 @@ export interface Decision {
   readonly timelines: number;
   /** of an allowed final state: how it comes about, step by step in time */
   readonly witness?: readonly Step[];
+  /** where it was asked for: how things stand at each time of the witness, 0 being before anything happens */
+  readonly moments?: readonly Moment[];
+  /** of an allowed final state that comes about only where break-before-make is violated: how, and what may come of it */
+  readonly breach?: Breach;
+  /** what besides may happen that is no final state of the program */
+  readonly remark?: string;
 }
+
+/** The verdict in one word: one that hangs on a violation of break-before-make is told apart. */
+export const verdictWord = ({
+  verdict,
+  breach,
+}: Pick<Decision, "verdict" | "breach">): Decision["verdict"] | "breaks-bbm" => (breach ? "breaks-bbm" : verdict);
+/** Said of what FEAT_BBM lets software do in place. */
+const CONFLICT_ABORT =
+  "a size was changed without break-before-make, as FEAT_BBM level 2 permits: until the TLBI is complete an access may take a TLB conflict abort, which software must be ready for unless the CPU promises none";
 
 /** Satisfying timelines that are compared before the shortest is told. */
 const COMPARED = 24;
@@ -101,20 +119,16 @@ export function finalStates(program: Program, observed: readonly Observed[], opt
   return verdict === "unknown" || verdict === "unsupported" ? { rows, incomplete: { verdict, reason } } : { rows };
 }
 
-/** Each mask of the one with each of the others. */
-const joined = (masks: ReadonlySet<number>, others: readonly number[]): Set<number> =>
-  new Set([...masks].flatMap((a) => others.map((b) => a | b)));
-
 class Search {
   readonly world: World;
   timelines = 0;
   private readonly threads: ThreadRun[];
   private readonly condition: Compiled;
   private best: readonly Step[] | undefined;
+  private moments: readonly Moment[] | undefined;
   private bestScore = Number.POSITIVE_INFINITY;
   private satisfying = 0;
-  /** an access on which a satisfying execution may hang, had it used an amalgam of two entries */
-  private amalgam: World["amalgam"];
+  private readonly violations: Violations;
 
   constructor(
     program: Program,
@@ -141,6 +155,13 @@ class Search {
     this.condition = compiled(observed ? { kind: "true" } : program.final, program.threads.length, this.world.values);
     const { atoms } = this.condition;
     this.threads = program.threads.map((_, i) => this.threadRun(i, atoms[i]!));
+    this.violations = new Violations(
+      this.world,
+      this.threads,
+      this.condition,
+      (records) => this.score(records),
+      options.moments ?? false,
+    );
   }
 
   private threadRun(i: number, atoms: readonly Atom[]): ThreadRun {
@@ -160,7 +181,8 @@ class Search {
   finals(): readonly (readonly bigint[])[] {
     for (const thread of this.threads) thread.begin();
     this.node([]);
-    this.refuseAmalgams();
+    // What an access gives that uses an amalgam of two entries is not known: then these are not all.
+    if (this.violations.first) throw new Unsupported(this.violations.first.breach.sentence);
     const { values } = this.world;
     return [...this.met].map((key) => {
       const [outcomes, memory] = key.split(";").map((part) => part.split(",").map(Number));
@@ -204,23 +226,17 @@ class Search {
     this.node([]);
     const { states } = this.world;
     const { timelines } = this;
-    if (this.best) return { verdict: "allowed", states, timelines, witness: this.best };
-    this.refuseAmalgams();
-    return { verdict: "forbidden", states, timelines };
-  }
-
-  /** What an access gives that uses an amalgam of two entries is not known: then that nothing was found does not count. */
-  private refuseAmalgams(): void {
-    if (this.amalgam === undefined) return;
-    const { program } = this.world;
-    const { pe, page, leaves } = this.amalgam;
-    const name = (names: ReadonlyMap<number, string>, at: number): string =>
-      names.get(at * 4096) ?? `0x${(at * 4096).toString(16)}`;
-    const [one, other] = leaves.map((leaf) => name(program.names.physical, leaf.page));
-    const how = one === other ? `two kinds of entries of ${one}` : `entries of ${one} and of ${other}`;
-    throw new Unsupported(
-      `break-before-make violation: for ${name(program.names.virtual, page)} thread ${program.threads[pe]!.name} may hold ${how} and use an amalgam`,
-    );
+    const { best, moments } = this;
+    if (best) return { verdict: "allowed", states, timelines, witness: best, ...(moments && { moments }) };
+    const { breach, witness, moments: held } = this.violations;
+    if (breach)
+      return { verdict: "allowed", states, timelines, witness: witness!, breach, ...(held && { moments: held }) };
+    return {
+      verdict: "forbidden",
+      states,
+      timelines,
+      ...(this.world.conflictAborts ? { remark: CONFLICT_ABORT } : {}),
+    };
   }
 
   /** One timeline, as it stands: is it complete, and what may come next? `before` are the runs without its last event. */
@@ -236,7 +252,7 @@ class Search {
       const all = this.threads.map((thread, i) => runs[i] ?? thread.run());
       if (runs.every((run) => run === undefined || run.outcomes.size > 0)) this.judge(all.map((run) => run.outcomes));
       if (this.satisfying >= COMPARED) return;
-      this.judgeAmalgams(all);
+      if (!this.best) this.violations.judge(all, this.memoryMask(), this.observed !== undefined);
     }
     for (const candidates of [...runs.map((run) => run?.candidates ?? []), this.flags()])
       for (const c of candidates) {
@@ -299,7 +315,7 @@ class Search {
       return;
     }
     let masks = new Set<number>([0]);
-    for (const set of outcomes) masks = joined(masks, [...set]);
+    for (const set of outcomes) masks = joined(masks, set);
     const memory = this.memoryMask();
     for (const mask of masks)
       if (this.condition.holds(mask, memory)) {
@@ -307,18 +323,6 @@ class Search {
         this.witness(outcomes, mask);
         return;
       }
-  }
-
-  /** Could the condition hold here if whatever may come of accesses through amalgams came of them? */
-  private judgeAmalgams(runs: readonly Runs[]): void {
-    if (this.amalgam !== undefined || runs.every((run) => run.amalgams.size === 0)) return;
-    const memory = this.memoryMask();
-    for (const one of runs) {
-      let masks = one.amalgams;
-      for (const other of runs) if (other !== one) masks = joined(masks, [...other.outcomes, ...other.amalgams]);
-      for (const mask of masks)
-        if (this.observed || this.condition.holds(mask, memory)) this.amalgam = this.world.amalgam;
-    }
   }
 
   private memoryMask(): number {
@@ -344,6 +348,7 @@ class Search {
     if (score >= this.bestScore) return;
     this.bestScore = score;
     this.best = tell(this.world, records);
+    if (this.options.moments) this.moments = momentsOf(this.world);
   }
 
   /** Fewer events, fewer faults, and fewer old translations make a better story. */

@@ -4,12 +4,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { cpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { proverCpu } from "./cpu.js";
 import { type FinalStates, finalsOf } from "./finals.js";
 import { decideTest, readTest } from "./forms.js";
 
-const OPTIONS = { ...proverCpu(cpuProfile("arch-minimal")!), maxStates: 100_000, timeoutMs: 0 };
+const OPTIONS = { ...proverCpu(builtInCpu("arch-minimal")), maxStates: 100_000, timeoutMs: 0 };
 
 function finals(text: string, file = "t.litmus"): FinalStates {
   const found = finalsOf(readTest(text, file), OPTIONS);

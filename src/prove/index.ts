@@ -1,7 +1,7 @@
 /** Is it allowed? Every timeline the architecture allows, for small programs over two-stage translation. Pure: runs in a browser. */
 export { assumptions, litmusAssumptions, rulesWithout, SWITCHED } from "./assumptions.js";
 export { type Cpu, proverCpu } from "./cpu.js";
-export { DEFAULT_MAX_STATES, type Decision, explore, type Options } from "./explore.js";
+export { DEFAULT_MAX_STATES, type Decision, explore, type Options, verdictWord } from "./explore.js";
 export { type FinalStates, finalsOf } from "./finals.js";
 export { decideTest, readTest, type TestDecision } from "./forms.js";
 export { herdForm, islaForm } from "./herd/index.js";
@@ -11,7 +11,6 @@ export { type Program, Unsupported } from "./program.js";
 export { RULES } from "./rules.js";
 export {
   decideTask,
-  EVERY_CPU,
   type Finding,
   Inquiry,
   type Limits,
@@ -23,6 +22,7 @@ export {
   taskProgram,
   type Verdict,
 } from "./sign-off.js";
-export type { Executed } from "./story/index.js";
+export type { Executed, HeldEntry, Moment } from "./story/index.js";
 export { LimitReached } from "./thread/index.js";
 export type { Culprit, PolicyLine, TracedStep } from "./traced.js";
+export type { Breach } from "./violations.js";

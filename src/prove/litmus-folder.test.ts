@@ -7,23 +7,25 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { cpuProfile, ERRATA, ERRATUM_WORDS } from "../arch/index.js";
+import { SYMPTOM_WORDS, SYMPTOMS } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { type Cpu, proverCpu } from "./cpu.js";
-import { type Decision, explore } from "./explore.js";
+import { type Decision, explore, verdictWord } from "./explore.js";
 import { readTest } from "./forms.js";
 import type { LitmusTest } from "./litmus/index.js";
 import { RULES, type Rule } from "./rules.js";
 
 const FOLDER = fileURLToPath(new URL("../../litmus", import.meta.url));
-const NOTHING = proverCpu(cpuProfile("arch-minimal")!);
+const NOTHING = proverCpu(builtInCpu("arch-minimal"));
 const CPUS: Readonly<Record<string, Cpu>> = {
   "with nothing optional": NOTHING,
   "with FEAT_ETS2": { ...NOTHING, ets2: true },
   "with FEAT_nTLBPA": { ...NOTHING, nTlbpa: true },
+  "with FEAT_BBM level 2": { ...NOTHING, bbm: 2 },
   ...Object.fromEntries(
-    ERRATUM_WORDS.map((word) => [
-      `with ${ERRATA[word].id}`,
-      { ...NOTHING, errata: { ...NOTHING.errata, [word]: true } },
+    SYMPTOM_WORDS.map((word) => [
+      `with ${SYMPTOMS[word].id}`,
+      { ...NOTHING, symptoms: { ...NOTHING.symptoms, [word]: true } },
     ]),
   ),
 };
@@ -41,8 +43,9 @@ const decide = ({ program }: LitmusTest, cpu: Cpu, without: readonly Rule[] = []
 for (const one of tests)
   test(`${one.file} has the verdict that it says`, () => {
     for (const [title, cpu] of Object.entries(CPUS)) {
-      const { verdict, reason } = decide(one, cpu);
-      assert.equal(verdict, one.verdictFor(cpu), `on a CPU ${title}${reason ? ` (${reason})` : ""}`);
+      const decision = decide(one, cpu);
+      const { reason } = decision;
+      assert.equal(verdictWord(decision), one.verdictFor(cpu), `on a CPU ${title}${reason ? ` (${reason})` : ""}`);
     }
   });
 
@@ -57,8 +60,8 @@ test("each rule of the model is needed: without it some test has another verdict
   const notices = (rule: Rule): boolean =>
     Object.values(CPUS).some((cpu) =>
       tests.some((one) => {
-        const { verdict } = decide(one, cpu, [rule], 4 * SMALL);
-        return (verdict === "allowed" || verdict === "forbidden") && verdict !== one.verdictFor(cpu);
+        const word = verdictWord(decide(one, cpu, [rule], 4 * SMALL));
+        return word !== "unknown" && word !== "unsupported" && word !== one.verdictFor(cpu);
       }),
     );
   const unnoticed = (Object.keys(RULES) as Rule[]).filter((rule) => !notices(rule));

@@ -3,7 +3,7 @@
  * final state; and how it says what it does not take. A litmus test and an occasion of a policy both come to this. 64-bit values
  * are bigints here, at the edge.
  */
-import type { Sysreg } from "../arch/index.js";
+import type { GranuleBits, Sysreg } from "../arch/index.js";
 
 /** A general-purpose register's number; 31 is XZR. */
 export type Reg = number;
@@ -121,6 +121,7 @@ export const THREAD_SYSREGS = [
   "TPIDR_EL2",
   "MAIR_EL1",
   "MAIR_EL2",
+  "TTBR1_EL2",
 ] as const;
 export type ThreadSysreg = (typeof THREAD_SYSREGS)[number] | Sysreg;
 
@@ -148,6 +149,8 @@ export interface InitialMemory {
   read(pa: number): bigint;
   /** words for a story: "stage-2 level-3 descriptor of ipa1", "pa1"; undefined when nobody named it */
   describe(pa: number): string | undefined;
+  /** true where a leaf may have the Contiguous bit of which no access reads the descriptor itself */
+  readonly contiguous?: boolean;
 }
 
 /** A condition on the final state. */
@@ -202,6 +205,8 @@ export interface Program {
   readonly memory: InitialMemory;
   readonly names: Names;
   readonly final: Condition;
+  /** log2 of the granule of all tables; 4 KiB when absent */
+  readonly granuleBits?: GranuleBits;
   /** true: a change of a valid descriptor without break-before-make is one like others, as herd's model has it */
   readonly ordinaryChanges?: true;
 }

@@ -4,7 +4,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { cpuProfile, ERRATUM_WORDS } from "../arch/index.js";
+import { SYMPTOM_WORDS } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import {
   explore,
@@ -39,8 +40,8 @@ function compareFolder(folder: string): number {
     .filter((name) => name.endsWith(".toml"))) {
     const { program } = parseLitmus(readFileSync(join(folder, file), "utf8"), file);
     for (const cpu of [
-      proverCpu(cpuProfile("arch-minimal")!),
-      proverCpu({ ...cpuProfile("arch-maximal")!, errata: new Set(ERRATUM_WORDS) }),
+      proverCpu(builtInCpu("arch-minimal")),
+      proverCpu({ ...builtInCpu("arch-maximal"), symptoms: new Set(SYMPTOM_WORDS) }),
     ])
       if (compare(file, program, cpu)) compared++;
   }
@@ -61,7 +62,7 @@ test("scenarios of the built-in policies have the same verdicts without reductio
   for (const name of ["cortex-a72", "neoverse-v3"])
     for (const policy of policyNames())
       for (const occasion of Object.keys(PROVED) as ProvedOccasion[]) {
-        const question = new Question(loadPolicy(policy), occasion, cpuProfile(name)!, { fb: true });
+        const question = new Question(loadPolicy(policy), occasion, builtInCpu(name), { fb: true });
         // Every eleventh, so that all policies and occasions come in turn.
         for (const task of question.tasks.filter((_, i) => i % 11 === 0))
           if (compare(`${policy} ${task.name}`, taskProgram(task), task.cpu)) compared++;

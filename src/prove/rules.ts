@@ -1,10 +1,10 @@
 /** What the model holds of the architecture, rule by rule. */
-import type { Erratum } from "../arch/index.js";
+import type { Symptom } from "../arch/index.js";
 
 /**
  * The rules of the model, each with the place in the manual that it restates. A story cites them; the mutation test drops
  * them one by one and wants a litmus test to notice.
- * What an erratum lets a CPU do is a rule of its name.
+ * What an erratum lets a CPU do is a rule of its symptom's name.
  */
 export const RULES = {
   "speculative-fill":
@@ -25,7 +25,9 @@ export const RULES = {
   "asid-select": "TCR_EL1.A1 says which TTBRn_EL1 the ASID comes from (D19, TCR_EL1)",
   "address-match": "a TLBI by address applies to the entries of that address only (C5.5)",
   "break-before-make":
-    "where a valid descriptor is changed without break-before-make, an access may use an amalgam of the old and the new entry: what would be forbidden is unsupported (D8.16)",
+    "where a valid descriptor is changed without break-before-make, a PE may hold the old entry beside the new one, and an access takes a TLB conflict abort, or uses one of them or an amalgam of both (D8.17, K1.2.3)",
+  contiguous:
+    "of descriptors with the Contiguous bit a TLB may hold one entry for their whole group, out of any of them; a TLBI that names any address of the group removes it, and of the others' own entries none (D8.7.1)",
   "ttl-hint":
     "a TLBI with a hint (TTL, TG) of another granule or level than the entry's, or with a range not aligned to its hint, need not remove it (C5.5)",
   "last-level": "VAL*, IPAS2L*: only entries of the last level need go (C5.5)",
@@ -46,9 +48,10 @@ export const RULES = {
   "context-sync":
     "a change of VTTBR_EL2 or TTBRn_EL1 is certain to be seen only after a context synchronisation event (D19, B2.3)",
   "isb-order": "after a context synchronisation event instructions, and their walks, begin anew (B2.3)",
-  cnp: "TTBRn_EL1.CnP = 1 lets a PE share entries with every PE that has it too (D8.16, D19): with one such PE it says nothing, several are unsupported",
+  cnp: "PEs with CnP = 1 in the TTBR of every stage in use share the entries of a regime, VMID and ASID; with CnP = 1 in VTTBR_EL2 alone those of stage 2 (D8.16.3, RFWQJZ, RZVRZW)",
   "stage1-off":
     "after SCTLR_ELx.M = 0 and a context synchronisation event no entry is used that was filled while stage 1 was on (D8.2)",
+  vhe: "with HCR_EL2.{E2H,TGE} = {1,1} the TLBIs of EL1's own (VMALLE1, VAE1, ASIDE1, ...) that EL2 executes are for EL2&0, and leave EL1&0 alone; IPAS2*, VMALLS12E1 and ALLE1 are for EL1&0 always (C5.5)",
   "out-of-context": "while a PE executes at EL2, it does not walk for EL1&0: that regime is out of context (D8.1)",
   "walks-end-at-traps": "a walk for EL1&0 that is under way when its PE comes to EL2 ends there: an assumption",
   "no-buffers": "nothing else translates for EL1&0 while its PE is at EL2, no profiling or trace buffer: an assumption",
@@ -69,6 +72,8 @@ export const RULES = {
   xs: "neither a TLBI with nXS nor a DSB with nXS waits for accesses of memory with the XS attribute, such as Device memory (FEAT_XS, C5.5, B2.3)",
   "repeat-tlbi":
     "CVE-2025-10263: a broadcast TLBI and its DSB may complete before another PE's writes through the entry are observed; one more broadcast TLBI and DSB wait for them",
+  "repeat-tlbi-reads":
+    "errata 1286807, 2441007, 2441009: a broadcast TLBI and its DSB may complete before another PE's reads through the entry are observed; one more broadcast TLBI and DSB wait for them",
   "hardware-flag":
     "with TCR_EL1.HA = 1 hardware sets the access flag of a valid leaf descriptor, perhaps ahead of any access, and there is no Access flag fault (FEAT_HAFDBS, D8.5)",
   "hardware-dirty":
@@ -79,7 +84,7 @@ export const RULES = {
   "dirty-decided":
     "no update of the dirty state comes before the branches and addresses before it are decided (B2.3, D8.5)",
   permissions: "an access needs the permission of both stages (D8.4)",
-} as const satisfies Record<string, string> & Record<Erratum, string>;
+} as const satisfies Record<string, string> & Record<Symptom, string>;
 
 export type Rule = keyof typeof RULES;
 

@@ -4,21 +4,29 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CPU_PROFILES, type CpuProfile, cpuProfile } from "../arch/index.js";
+import type { CpuProfile } from "../arch/index.js";
+import { builtInCpu, usualCpus } from "../builtin/index.js";
 import { type Policy, parsePolicy } from "../policy/index.js";
 import { decideTask, Inquiry, PROVED, type ProvedOccasion, Question, type SignOff, signOff } from "./index.js";
 import { builtinPolicy, builtinPolicyText } from "./policies.fixture.js";
 
+const CPUS = usualCpus().map(builtInCpu);
+
 const LIMITS = { maxStates: 1_000_000, timeoutMs: 0 };
 const FB = { fb: true };
-const V2 = cpuProfile("neoverse-v2")!;
-const V3 = cpuProfile("neoverse-v3")!;
-const A72 = cpuProfile("cortex-a72")!;
+const V2 = builtInCpu("neoverse-v2");
+const V3 = builtInCpu("neoverse-v3");
+const A72 = builtInCpu("cortex-a72");
 const OCCASIONS = Object.keys(PROVED) as ProvedOccasion[];
 
+/** No built-in policy says what it does then: Xen does neither. */
+const NOT_STATED: readonly ProvedOccasion[] = ["access-flag-cleared", "stage1-edited"];
+
 const known = new Map<string, SignOff>();
+const keyOf = (...[policy, occasion, cpu, setting]: ConstructorParameters<typeof Question>): string =>
+  JSON.stringify([policy, occasion, cpu.name, setting]);
 function verdict(policy: Policy, occasion: ProvedOccasion, cpu: CpuProfile, setting = FB): SignOff {
-  const key = JSON.stringify([policy, occasion, cpu.name, setting]);
+  const key = keyOf(policy, occasion, cpu, setting);
   const found = known.get(key) ?? signOff([new Question(policy, occasion, cpu, setting)], LIMITS)[0]!;
   known.set(key, found);
   return found;
@@ -48,13 +56,29 @@ const SOUND: Readonly<Record<string, string>> = {
   "batch-range": "the same over the batch, and no page goes before it",
 };
 
+/** All of them together: what policies and CPUs share is decided once. */
+test("the verdicts on all of these are there", () => {
+  const questions = Object.keys(SOUND).flatMap((name) =>
+    CPUS.flatMap((cpu) => OCCASIONS.map((occasion) => new Question(builtinPolicy(name), occasion, cpu, FB))),
+  );
+  const found = signOff(questions, LIMITS);
+  questions.forEach(({ policy, occasion, cpu }, i) => {
+    known.set(keyOf(policy, occasion, cpu, FB), found[i]!);
+  });
+  assert.equal(known.size, 6 * CPUS.length * OCCASIONS.length);
+});
+
 for (const [name, why] of Object.entries(SOUND))
   test(`${name} is sound for every occasion on every CPU: ${why}`, () => {
-    for (const cpu of CPU_PROFILES)
+    for (const cpu of CPUS)
       for (const occasion of OCCASIONS) {
         const found = verdict(builtinPolicy(name), occasion, cpu);
+        if (NOT_STATED.includes(occasion)) {
+          assert.equal(found.verdict, "not-stated");
+          continue;
+        }
         assert.equal(found.verdict, "sound", `${occasion} on ${cpu.name}: ${told(found)}`);
-        assert.ok(found.scenarios >= 6 && found.timelines > 0);
+        assert.ok(found.scenarios >= 2 && found.timelines > 0);
       }
   });
 
@@ -127,8 +151,7 @@ test("without the repeated TLBI, kvm-ipa lets a write land late on a CPU with CV
 });
 
 test("the repeat is about broadcast TLBIs: without it the local flush at the switch is sound everywhere", () => {
-  for (const cpu of CPU_PROFILES)
-    assert.equal(verdict(builtinPolicy("switch-vmalle1"), "switch", cpu).verdict, "sound");
+  for (const cpu of CPUS) assert.equal(verdict(builtinPolicy("switch-vmalle1"), "switch", cpu).verdict, "sound");
 });
 
 test("kvm-ipa without the DSB ISH in the middle: the stage-1 flush may overtake the stage-2 one", () => {

@@ -2,9 +2,9 @@
  * The sign-off of a policy: for an occasion and a CPU, every scenario that the policy must survive, decided. Pure; who decides
  * the scenarios, and in which thread, is the caller's affair.
  */
-import { CPU_PROFILES, type CpuProfile, ERRATUM_WORDS } from "../arch/index.js";
+import { type CpuProfile, type Erratum, type Feature, SYMPTOM_WORDS } from "../arch/index.js";
 import { InputError } from "../input/index.js";
-import { missingFeature, type Policy, specialise } from "../policy/index.js";
+import { missingFeature, OCCASIONS, openOn, type Policy, specialise, waysOf, withoutCode } from "../policy/index.js";
 import { type Cpu, proverCpu } from "./cpu.js";
 import { type Decision, explore } from "./explore.js";
 import { parseLitmus } from "./litmus/index.js";
@@ -16,11 +16,13 @@ import {
   programOf,
   type Scenario,
   type Setting,
+  unknownIn,
   withoutOrigins,
 } from "./occasion/index.js";
 import { type Program, Unsupported } from "./program.js";
 import type { Rule } from "./rules.js";
 import { type Culprit, culpritsOf, type TracedStep, tracedSteps } from "./traced.js";
+import type { Breach } from "./violations.js";
 
 /** One scenario to decide, and the CPU. Plain data. */
 export interface Task {
@@ -62,15 +64,16 @@ function told(scenario: Scenario): Told {
 }
 
 /** What was found of a task. `milliseconds` are this machine's. */
-export interface Finding extends Pick<Decision, "verdict" | "reason" | "states" | "timelines" | "witness"> {
+export interface Finding extends Omit<Decision, "remark"> {
   readonly milliseconds: number;
 }
 
-/** Names of all CPU profiles that there are: what "every CPU" stands for. */
-export const EVERY_CPU: readonly string[] = CPU_PROFILES.map(({ name }) => name);
-
-/** `not-applicable`: the policy requires what the CPU lacks; `unknown`: a bound was reached first. */
-export type Verdict = "sound" | "unsound" | "unknown" | "not-applicable";
+/**
+ * `unsound` also where break-before-make is violated; `not-applicable`: the policy requires what the CPU lacks;
+ * `not-stated`: it does not say what it executes on the occasion;
+ * `unknown`: a bound was reached first, or its code needs what the hypervisor does not know then.
+ */
+export type Verdict = "sound" | "unsound" | "unknown" | "not-applicable" | "not-stated";
 
 /** The verdict on a policy for an occasion on a CPU. */
 export interface SignOff {
@@ -83,10 +86,14 @@ export interface SignOff {
   readonly timelines: number;
   readonly states: number;
   readonly milliseconds: number;
-  /** why it is unknown or not applicable */
+  /** why it is unknown, not applicable or not stated */
   readonly reason?: string;
+  /** features that the policy asks for and of which it is unknown whether the CPU has them: it was looked at both ways */
+  readonly bothWays?: readonly Feature[];
   /** scenarios in which the bad state is allowed */
   readonly unsound?: readonly string[];
+  /** break-before-make is violated, and in no scenario does the bad state come about otherwise */
+  readonly breach?: Breach;
   /** the scenario that the witness tells */
   readonly scenario?: Told;
   readonly witness?: readonly TracedStep[];
@@ -100,6 +107,8 @@ export interface Proof {
   readonly policies: readonly Pick<Policy, "name" | "title" | "source" | "places">[];
   readonly cpus: readonly { readonly name: string; readonly title: string }[];
   readonly assumptions: readonly string[];
+  /** the errata that were asked about, and the CPUs that are not known to have them: it was asked as if they had */
+  readonly errata?: readonly { readonly erratum: Erratum; readonly supposed: readonly string[] }[];
 }
 
 /** A task without its CPU, and its scenario with the lines of the policy that its instructions come from. */
@@ -113,7 +122,7 @@ function scenariosOf(policy: Policy, occasion: ProvedOccasion, cpu: CpuProfile, 
   const known = made.get(policy) ?? new Map<string, readonly Unplaced[]>();
   made.set(policy, known);
   const code = Object.values(policy.code).map((program) => specialise(program, cpu));
-  const key = JSON.stringify([occasion, setting, [...cpu.errata].sort(), code]);
+  const key = JSON.stringify([occasion, setting, [...cpu.symptoms].sort(), code]);
   const list =
     known.get(key) ??
     PROVED[occasion].scenarios(policy, cpu, setting).map((traced) => ({
@@ -124,38 +133,117 @@ function scenariosOf(policy: Policy, occasion: ProvedOccasion, cpu: CpuProfile, 
   return list;
 }
 
-/** A policy for an occasion on a CPU: what to decide, and then what follows. */
+/** The verdict where nothing need be decided. */
+function clearVerdict(
+  policy: Policy,
+  occasion: ProvedOccasion,
+  cpu: CpuProfile,
+): Pick<SignOff, "verdict" | "reason"> | undefined {
+  const missing = missingFeature(policy, cpu);
+  if (missing) return { verdict: "not-applicable", reason: `requires ${missing}, which the CPU does not have` };
+  const { of } = PROVED[occasion];
+  if (withoutCode(of) === "not stated" && !policy.own.includes(of))
+    return { verdict: "not-stated", reason: `does not say what it executes when ${OCCASIONS[of].when} ([${of}])` };
+  return undefined;
+}
+
+/** A scenario on a CPU. */
+interface Placed extends Unplaced {
+  readonly cpu: Cpu;
+}
+
+/** The scenarios; or that nothing is known, where the code needs what nobody knows on the occasion. */
+function scenariosFor(
+  policy: Policy,
+  occasion: ProvedOccasion,
+  ways: readonly CpuProfile[],
+  open: readonly Feature[],
+  { fb }: Setting,
+): readonly Placed[] | Pick<SignOff, "verdict" | "reason"> {
+  try {
+    return eachWay(ways, open, (way) => scenariosOf(policy, occasion, way, { fb: fb && policy.fb }));
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { verdict: "unknown", reason: error.message };
+  }
+}
+
+/** Scenarios on the CPU each way that it may be; what differs between these is in their names. */
+function eachWay(
+  ways: readonly CpuProfile[],
+  open: readonly Feature[],
+  scenariosOn: (way: CpuProfile) => readonly Unplaced[],
+): Placed[] {
+  const different = new Map<string, Placed>();
+  for (const way of ways) {
+    const cpu = proverCpu(way);
+    const which = open.map((feature) => (way.features.has(feature) ? `+${feature}` : `-${feature}`)).join("");
+    for (const one of scenariosOn(way)) {
+      const key = `${one.scenario} ${JSON.stringify(cpu)}`;
+      if (different.has(key)) continue;
+      const name = `${one.name}${which}`;
+      const traced = { ...one.traced, name };
+      const told = which === "" ? one : { name, traced, scenario: JSON.stringify(withoutOrigins(traced)) };
+      different.set(key, { ...told, cpu });
+    }
+  }
+  return [...different.values()];
+}
+
+/** A policy for an occasion on a CPU: what to decide, and then what follows. `about`: errata that it is asked about. */
 export class Question {
   readonly tasks: readonly Task[];
   private readonly traced: readonly Scenario[];
-  private readonly missing: string | undefined;
+  /** without any scenario the verdict is clear */
+  private readonly clear: Pick<SignOff, "verdict" | "reason"> | undefined;
+  private readonly open: readonly Feature[];
+  /** why it cannot be sound, whatever the scenarios say */
+  private readonly doubt: string | undefined;
 
   constructor(
     readonly policy: Policy,
     readonly occasion: ProvedOccasion,
     readonly cpu: CpuProfile,
     setting: Setting,
+    about: readonly Erratum[] = [],
   ) {
-    this.missing = missingFeature(policy, cpu);
-    const facts = proverCpu(cpu);
-    const own = this.missing ? [] : scenariosOf(policy, occasion, cpu, setting);
-    this.tasks = own.map(({ name, scenario }) => ({ name, scenario, cpu: facts }));
+    this.open = openOn(policy, cpu);
+    const ways = waysOf(policy, cpu).filter((way) => missingFeature(policy, way) === undefined);
+    const perhaps = policy.requires.find((feature) => cpu.unknown.has(feature));
+    const outside = about.find((erratum) => erratum.outside !== undefined);
+    this.doubt =
+      outside !== undefined
+        ? `erratum ${outside.number} is outside of the model: ${outside.outside}`
+        : perhaps !== undefined
+          ? `requires ${perhaps}, and whether the CPU has it is unknown`
+          : undefined;
+    const made =
+      clearVerdict(policy, occasion, ways[0] ?? cpu) ?? scenariosFor(policy, occasion, ways, this.open, setting);
+    this.clear = "verdict" in made ? made : undefined;
+    const own = "verdict" in made ? [] : made;
+    this.tasks = own.map(({ name, scenario, cpu: facts }) => ({ name, scenario, cpu: facts }));
     this.traced = own.map(({ traced }) => traced);
   }
 
-  /** The scenarios as litmus tests in the form of the isla tool, with the policy's lines in remarks. */
+  /**
+   * The scenarios as litmus tests in the form of the isla tool, with the policy's lines in remarks; without those in which the
+   * policy says that its code is unknown.
+   */
   texts(): readonly { readonly name: string; readonly text: string }[] {
-    return this.traced.map((scenario) => ({ name: scenario.name, text: litmusText(scenario) }));
+    const known = this.traced.filter((scenario) => unknownIn(scenario) === undefined);
+    return known.map((scenario) => ({ name: scenario.name, text: litmusText(scenario) }));
   }
 
   /** The verdict out of the findings of {@link tasks}, in their order; undefined = not decided, as one bad state is enough. */
   conclude(findings: readonly (Finding | undefined)[]): SignOff {
-    const { policy, occasion, cpu, missing } = this;
+    const { policy, occasion, cpu, clear, doubt, open: bothWays } = this;
     const sum = (of: (finding: Finding) => number): number => findings.reduce((total, f) => total + (f ? of(f) : 0), 0);
     const bad = findings.flatMap((finding, i) => (finding?.verdict === "allowed" ? [i] : []));
     const open = findings.findIndex((finding) => finding?.verdict === "unknown" || finding?.verdict === "unsupported");
     const lengthOf = (i: number): number => findings[i]!.witness!.length;
-    const shortest = bad.reduce<number | undefined>(
+    // What comes about without an amalgam of two entries tells more.
+    const ordinary = bad.filter((i) => findings[i]!.breach === undefined);
+    const shortest = (ordinary.length > 0 ? ordinary : bad).reduce<number | undefined>(
       (best, i) => (best === undefined || lengthOf(i) < lengthOf(best) ? i : best),
       undefined,
     );
@@ -163,28 +251,39 @@ export class Question {
       policy: policy.name,
       occasion,
       cpu: cpu.name,
-      verdict: bad.length > 0 ? "unsound" : missing ? "not-applicable" : open >= 0 ? "unknown" : "sound",
+      verdict: bad.length > 0 ? "unsound" : open >= 0 || doubt !== undefined ? "unknown" : "sound",
       scenarios: findings.filter((finding) => finding !== undefined).length,
       timelines: sum((f) => f.timelines),
       states: sum((f) => f.states),
       milliseconds: sum((f) => f.milliseconds),
+      ...(bothWays.length > 0 && !clear && { bothWays }),
     } as const;
     if (shortest !== undefined) {
       const traced = this.traced[shortest]!;
+      const { breach } = findings[shortest]!;
       const witness = tracedSteps(findings[shortest]!.witness!, policy, originsOf(traced));
       return {
         ...base,
+        ...(breach && { breach }),
         unsound: bad.map((i) => this.tasks[i]!.name),
         scenario: told(traced),
         witness,
         culprits: culpritsOf(witness),
       };
     }
-    if (missing) return { ...base, reason: `requires ${missing}, which the CPU does not have` };
-    if (open >= 0) return { ...base, reason: `${this.tasks[open]!.name}: ${findings[open]!.reason}` };
-    return base;
+    if (clear) return { ...base, ...clear };
+    if (open >= 0) return { ...base, reason: `${this.tasks[open]!.name}: ${this.reasonOf(open, findings[open]!)}` };
+    return doubt === undefined ? base : { ...base, reason: doubt };
+  }
+
+  /** Why a scenario is not decided. */
+  private reasonOf(i: number, { reason = "" }: Finding): string {
+    const [, place] = /\/\/ (.*)$/.exec(unknownIn(this.traced[i]!) ?? "") ?? [];
+    return place === undefined ? reason : `${UNKNOWN} (${place})`;
   }
 }
+
+const UNKNOWN = "what the policy executes there is unknown, as it says";
 
 /** Questions together: every different scenario is decided once, whoever asks for it. */
 export class Inquiry {
@@ -285,7 +384,10 @@ function isWeaker(one: Task, other: Task): boolean {
 }
 
 const mayAll = (a: Cpu, b: Cpu): boolean =>
-  a.ets2 <= b.ets2 && a.nTlbpa <= b.nTlbpa && ERRATUM_WORDS.every((word) => a.errata[word] >= b.errata[word]);
+  a.ets2 <= b.ets2 &&
+  a.nTlbpa <= b.nTlbpa &&
+  a.bbm <= b.bbm &&
+  SYMPTOM_WORDS.every((word) => a.symptoms[word] >= b.symptoms[word]);
 
 /** Decides one task. A scenario that the prover does not take, as the policy is too long, is unsupported. */
 export function decideTask(task: Task, limits: Limits): Finding {
@@ -295,6 +397,8 @@ export function decideTask(task: Task, limits: Limits): Finding {
 }
 
 function decisionOn(task: Task, limits: Limits): Decision {
+  if (unknownIn(scenarioOf(task)) !== undefined)
+    return { verdict: "unsupported", reason: UNKNOWN, states: 0, timelines: 0 };
   try {
     return explore(taskProgram(task), { ...task.cpu, ...limits });
   } catch (error) {

@@ -1,7 +1,7 @@
 /** Whose line it is: instructions of scenarios, and steps of stories, traced to policies' files. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { type Policy, parsePolicy } from "../policy/index.js";
 import { parseLitmus } from "./litmus/index.js";
 import { Question, type SignOff, signOff } from "./sign-off.js";
@@ -31,7 +31,7 @@ const policy = (code: string): Policy =>
     () => base,
   );
 
-const cpu = cpuProfile("cortex-a72")!;
+const cpu = builtInCpu("cortex-a72");
 const decided = (of: Policy, fb = true): SignOff =>
   signOff([new Question(of, "revoke", cpu, { fb })], { maxStates: 1e6, timeoutMs: 0 })[0]!;
 const blamed = ({ culprits = [] }: SignOff): string[] =>

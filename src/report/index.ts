@@ -7,6 +7,7 @@ import type { SweepFound, SweepResult, TornadoPrice } from "./sweep-view.js";
 import type { Alone } from "./synth-view.js";
 
 export { checkTable, isGrave } from "./check-view.js";
+export { codeJson } from "./code-view.js";
 export { compareForms, notSound } from "./compare-tables.js";
 export { csv } from "./csv.js";
 export { differenceTable } from "./diff-view.js";
@@ -16,6 +17,7 @@ export { count } from "./format.js";
 export {
   compareJson,
   coverJson,
+  cpuJson,
   distinguishJson,
   explanationJson,
   litmusJson,
@@ -29,14 +31,17 @@ export { markdown, markdownList, type Titled, titledMarkdown } from "./markdown.
 export { minimizeTable } from "./minimize-view.js";
 export { tableParquet } from "./parquet.js";
 export { priceTable, SIMULATED } from "./price-view.js";
+export { type ProbeChange, probeChanges, probeChangeTable, probeTable } from "./probe-view.js";
 export { proofForms, unexpected } from "./proof-view.js";
 export { summaryTable } from "./show-view.js";
 export { simulationTable } from "./simulate-view.js";
 export { type SweepFound, type SweepResult, sweepTable, type TornadoPrice, tornadoTable } from "./sweep-view.js";
 export { type Alone, pricesTable, shownOf } from "./synth-view.js";
 export type { Table } from "./table.js";
+export { calibrationText } from "./terminal/calibrate.js";
 export { captureText, setupText } from "./terminal/capture.js";
 export { checkText } from "./terminal/check.js";
+export { codeText } from "./terminal/code.js";
 export { compareTables } from "./terminal/compare.js";
 export { type Candidates, type CommandDefinition, completionScript, SHELLS } from "./terminal/completion.js";
 export { convertedText, refusedText } from "./terminal/convert.js";
@@ -45,12 +50,15 @@ export { distinguishText } from "./terminal/distinguish.js";
 export { EventJson, EventLines, EventPage } from "./terminal/events.js";
 export { policyText, wordListText, wordText } from "./terminal/explain.js";
 export { heldText, heldTraceText } from "./terminal/held.js";
+export { liftedJson, liftedText } from "./terminal/lifted.js";
 export { listingText, recordedText } from "./terminal/listing.js";
 export { litmusText } from "./terminal/litmus.js";
 export { finalStatesText } from "./terminal/litmus-states.js";
 export { minimizeText } from "./terminal/minimize.js";
 export { priceText } from "./terminal/price.js";
+export { probeChangesText, probeText } from "./terminal/probe.js";
 export { proofText } from "./terminal/proof.js";
+export { servingText } from "./terminal/serving.js";
 export { showText } from "./terminal/show.js";
 export { sweepText, tornadoText } from "./terminal/sweep.js";
 export { synthesisText } from "./terminal/synthesize.js";

@@ -1,5 +1,14 @@
 /** What `--json` prints where it is not a value as it is found: these shapes are a contract, see docs/schema. */
-import { type AddressRange, type Cover, type Explanation, encodeTlbi, TLBI_OPS } from "../arch/index.js";
+import {
+  type AddressRange,
+  type Cover,
+  type CpuProfile,
+  type Explanation,
+  encodeTlbi,
+  FEATURES,
+  type Feature,
+  TLBI_OPS,
+} from "../arch/index.js";
 import type { CompareResult } from "../compare/index.js";
 import type { Distinguished, LitmusResult, Made, MinimizeResult, Priced, Synthesis } from "../jobs/index.js";
 import { policyFile } from "../policy/index.js";
@@ -41,6 +50,18 @@ export function coverJson({ range, tables, steps, ...rest }: Cover): object {
   };
 }
 
+/** A CPU: each feature, whether it has it (null: unknown) and who says so; each erratum. */
+export function cpuJson(cpu: CpuProfile): object {
+  const { name, title, source, features, unknown, sources, bbmLevel, errata, symptoms } = cpu;
+  const feature = (of: Feature): object => ({
+    ...{ name: of, has: unknown.has(of) ? null : features.has(of), source: sources.get(of) ?? null },
+  });
+  return {
+    ...{ name, title, source, features: (Object.keys(FEATURES) as Feature[]).map(feature), bbmLevel },
+    ...{ errata, symptoms: [...symptoms] },
+  };
+}
+
 /** All TLBIs. */
 export const tlbiListJson = (): object[] =>
   TLBI_OPS.map(
@@ -60,12 +81,14 @@ export function litmusJson(
   return {
     results: results.map((result) => {
       const { name, file, verdict, holds, states, timelines, milliseconds } = result;
-      const { reason, expect, expected, finals, witness: steps } = result;
+      const { reason, breach, remark, expect, expected, finals, witness: steps } = result;
       return {
         ...{ name, file, verdict },
         ...(holds === undefined ? {} : { holds }),
         ...{ states, timelines, milliseconds },
         ...(reason === undefined ? {} : { reason }),
+        ...(breach === undefined ? {} : { breach }),
+        ...(remark === undefined ? {} : { remark }),
         ...(expect === undefined ? {} : { expect }),
         ...(expected === undefined ? {} : { expected }),
         ...(finals === undefined ? {} : { finals }),

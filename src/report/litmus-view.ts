@@ -1,6 +1,6 @@
 /** Verdicts of litmus tests, arranged for reading: as a table, and added up. */
-import { basename } from "node:path";
 import type { LitmusResult } from "../jobs/index.js";
+import { verdictWord } from "../prove/index.js";
 import { type ColumnOf, type Table, tableOf } from "./table.js";
 
 /** How many tests have which verdict, and what they took. */
@@ -10,6 +10,8 @@ export interface LitmusSummary {
   readonly forbidden: number;
   readonly unknown: number;
   readonly unsupported: number;
+  /** of the allowed ones, those that hang on a violation of break-before-make */
+  readonly breaksBbm: number;
   /** files that are no litmus tests, or wrong ones */
   readonly refused: number;
   readonly states: number;
@@ -26,6 +28,7 @@ export function summaryOf(results: readonly LitmusResult[], refused: number): Li
     forbidden: of("forbidden"),
     unknown: of("unknown"),
     unsupported: of("unsupported"),
+    breaksBbm: results.filter(({ breach }) => breach !== undefined).length,
     refused,
     states: results.reduce((sum, { states }) => sum + states, 0),
     milliseconds: {
@@ -36,9 +39,12 @@ export function summaryOf(results: readonly LitmusResult[], refused: number): Li
   };
 }
 
-/** True when the file expects another verdict; without a verdict it is not as expected either. */
-export const isUnexpected = ({ expected, verdict }: LitmusResult): boolean =>
-  expected !== undefined && expected !== verdict;
+/**
+ * True when the file expects another verdict; without a verdict it is not as expected either. What hangs on a violation of
+ * break-before-make is allowed too.
+ */
+export const isUnexpected = ({ expected, verdict, breach }: LitmusResult): boolean =>
+  expected !== undefined && expected !== verdict && expected !== verdictWord({ verdict, ...(breach && { breach }) });
 
 /** A row a test; `expect`: with the verdict that its file expects. Times are this machine's own, nothing that a price is made of. */
 export const testTable = (results: readonly LitmusResult[], expect: boolean): Table =>
@@ -50,10 +56,10 @@ export const litmusTable = (results: readonly LitmusResult[]): Table =>
     [
       { head: "test", kind: "words", of: (one) => one.name },
       { head: "file", kind: "words", of: (one) => one.file },
-      { head: "verdict", kind: "words", of: (one) => one.verdict },
+      { head: "verdict", kind: "words", of: verdictWord },
       { head: "holds", kind: "words", of: (one) => (one.holds === undefined ? null : one.holds ? "yes" : "no") },
       { head: "expected", kind: "words", of: (one) => one.expected ?? null },
-      { head: "reason", kind: "words", of: (one) => one.reason ?? null },
+      { head: "reason", kind: "words", of: (one) => one.breach?.sentence ?? one.reason ?? one.remark ?? null },
       { head: "timelines", kind: "count", of: (one) => one.timelines },
       { head: "states", kind: "count", of: (one) => one.states },
       { head: "time", kind: "time", of: (one) => one.milliseconds * 1000 },
@@ -61,7 +67,7 @@ export const litmusTable = (results: readonly LitmusResult[]): Table =>
     results,
   );
 
-const VERDICT: ColumnOf<LitmusResult> = { head: "verdict", kind: "words", of: (one) => one.verdict };
+const VERDICT: ColumnOf<LitmusResult> = { head: "verdict", kind: "words", of: verdictWord };
 const EXPECTED: ColumnOf<LitmusResult> = {
   ...{ head: "expected", kind: "words" },
   of: (one) => one.expected ?? null,
@@ -75,6 +81,6 @@ const TESTS: readonly ColumnOf<LitmusResult>[] = [
 
 /** A test's name, and its file's where that is another one: copies of a test often keep the name. */
 function titleOf({ name, file }: LitmusResult): string {
-  const stem = basename(file).replace(/(\.litmus)?\.toml$|\.litmus$/, "");
+  const stem = file.replace(/^.*\//, "").replace(/(\.litmus)?\.toml$|\.litmus$/, "");
   return stem === name ? name : `${name} (${stem})`;
 }

@@ -1,6 +1,7 @@
 /** What of a policy is needed, as tables and sentences. */
+
+import { usualCpus } from "../builtin/index.js";
 import type { MinimizeResult } from "../jobs/index.js";
-import { EVERY_CPU } from "../prove/index.js";
 import type { Accounted, Minimal, Need } from "../synth/index.js";
 import { count } from "./format.js";
 import { onWhich } from "./proof-view.js";
@@ -18,7 +19,7 @@ const NEED: Readonly<Record<Need, string>> = {
 /** What is said of an instruction behind its word. */
 function why({ need, story, weakest, neededOn, runOn, reason }: Accounted): string {
   const bad = story?.scenario === undefined ? "" : `without it, ${story.scenario.meaning} (${story.scenario.name})`;
-  const where = neededOn.length < runOn.length ? `on ${onWhich(neededOn)}: ` : "";
+  const where = neededOn.length < runOn.length ? `on ${neededOn.join(", ")}: ` : "";
   switch (need) {
     case "needed":
       return where + bad;
@@ -61,7 +62,7 @@ export function minimizeNotes({ policy, parts }: MinimizeResult): readonly strin
         : []),
       ...(part.cpus.length > 0 && part.proofs.length > 0
         ? [
-            `[${part.occasion}] was held against ${part.proofs.join(", ")} on ${onWhich(part.cpus)}: ${count(part.judged)} policies judged, ${count(part.scenarios)} scenarios decided.`,
+            `[${part.occasion}] was held against ${part.proofs.join(", ")} on ${onWhich(part.cpus, { cpus: [] })}: ${count(part.judged)} policies judged, ${count(part.scenarios)} scenarios decided.`,
           ]
         : []),
     ])
@@ -73,7 +74,7 @@ function leftOutNotes({ occasion, leftOut }: Minimal): string[] {
   for (const { cpu, why: reason } of leftOut) byWhy.set(reason, [...(byWhy.get(reason) ?? []), cpu]);
   return [...byWhy].map(
     ([reason, cpus]) =>
-      `[${occasion}] ${EVERY_CPU.every((name) => cpus.includes(name)) ? "is" : `on ${cpus.join(", ")} is`} not sound as it is, so that there is nothing to keep (${reason}).`,
+      `[${occasion}] ${usualCpus().every((name) => cpus.includes(name)) ? "is" : `on ${cpus.join(", ")} is`} not sound as it is, so that there is nothing to keep (${reason}).`,
   );
 }
 

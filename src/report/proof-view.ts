@@ -1,7 +1,8 @@
 /** The sign-off of policies, arranged for reading: results that read alike on several CPUs once. */
 
+import { usualCpus } from "../builtin/index.js";
 import type { Made } from "../jobs/index.js";
-import { EVERY_CPU, type Proof, type ProvedOccasion, type SignOff } from "../prove/index.js";
+import type { Proof, ProvedOccasion, SignOff } from "../prove/index.js";
 import { count } from "./format.js";
 import { madeSentences } from "./made.js";
 import { type ColumnOf, type Table, tableOf } from "./table.js";
@@ -39,8 +40,47 @@ export function verdictRows(proof: Proof): readonly VerdictRow[] {
   });
 }
 
-/** Policies down, occasions across: each verdict, and the CPUs that it is for. */
+/** Occasions that have columns side by side; more are told in words. */
+const MOST_COLUMNS = 6;
+
+/** Each verdict, and the CPUs that it is for: occasions across, or in words where they are many. */
 export const verdictTable = (proof: Proof): Table =>
+  occasionsOf(proof).length > MOST_COLUMNS ? verdictList(proof) : verdictMatrix(proof);
+
+/** A policy's verdict on CPUs, with all the occasions that it is the verdict for. */
+interface ListedRow {
+  readonly policy: string;
+  readonly cpus: readonly string[];
+  readonly results: readonly SignOff[];
+}
+
+function verdictList(proof: Proof): Table {
+  const rows = verdictRows(proof).flatMap(({ policy, cells, cpus }) =>
+    VERDICTS.flatMap((verdict): ListedRow[] => {
+      const results = cells.flatMap(([first]) => (first!.verdict === verdict ? [first!] : []));
+      return results.length === 0 ? [] : [{ policy, cpus, results }];
+    }),
+  );
+  return tableOf<ListedRow>(
+    [
+      { head: "policy", kind: "words", once: true, of: (row) => row.policy },
+      { head: "on", kind: "names", once: true, of: ({ cpus }) => (isEvery(cpus) ? ["every CPU"] : cpus) },
+      {
+        ...{ head: "verdict", kind: "words" },
+        of: ({ results }) => verdictWord(results[0]!),
+        tone: ({ results }) => toneOf(results[0]!.verdict),
+      },
+      { head: "occasions", kind: "words", of: ({ results }) => results.map(({ occasion }) => occasion).join(", ") },
+    ],
+    rows,
+  );
+}
+
+/** In the order in which they are told. */
+const VERDICTS = ["unsound", "unknown", "sound", "not-stated", "not-applicable"] as const;
+
+/** Policies down, occasions across. */
+export const verdictMatrix = (proof: Proof): Table =>
   tableOf<VerdictRow>(
     [
       { head: "policy", kind: "words", once: true, of: (row) => row.policy },
@@ -52,7 +92,7 @@ export const verdictTable = (proof: Proof): Table =>
           tone: ({ cells }) => toneOf(cells[i]![0]!.verdict),
         }),
       ),
-      { head: "on", kind: "words", of: ({ cpus }) => onWhich(cpus) },
+      { head: "on", kind: "words", of: ({ cpus }) => onWhich(cpus, proof) },
     ],
     verdictRows(proof),
   );
@@ -60,7 +100,7 @@ export const verdictTable = (proof: Proof): Table =>
 /** What a verdict looked at, on each CPU of its row. */
 function lookedNote(results: readonly SignOff[]): string {
   const [first] = results;
-  if (first!.verdict === "not-applicable") return "";
+  if (isClear(first!)) return "";
   if (first!.verdict === "unsound") return `${failsOf(results)} scenarios fail`;
   const of = (figure: (result: SignOff) => number, what: string): string => `${between(results.map(figure))} ${what}`;
   return [of((r) => r.scenarios, "scenarios"), of((r) => r.timelines, "timelines"), of((r) => r.states, "states")].join(
@@ -76,7 +116,7 @@ const proofTable = ({ results }: Proof): Table =>
       { head: "occasion", kind: "words", of: (row) => row.occasion },
       { head: "CPU", kind: "words", of: (row) => row.cpu },
       { head: "verdict", kind: "words", of: (row) => row.verdict },
-      { head: "reason", kind: "words", of: (row) => row.reason ?? null },
+      { head: "reason", kind: "words", of: (row) => row.breach?.sentence ?? row.reason ?? null },
       { head: "fails in", key: "failing_scenario", kind: "words", of: (row) => row.scenario?.name ?? null },
       { head: "failing scenarios", kind: "count", of: (row) => row.unsound?.length ?? 0 },
       { head: "scenarios", kind: "count", of: (row) => row.scenarios },
@@ -87,27 +127,55 @@ const proofTable = ({ results }: Proof): Table =>
     results,
   );
 
-/** A verdict in a table: a dash where the policy cannot run on the CPU. */
-const verdictWord = ({ verdict }: Pick<SignOff, "verdict">): string =>
-  verdict === "unsound" ? "UNSOUND" : verdict === "not-applicable" ? "-" : verdict;
+/** True where nothing was to be decided: the policy cannot run on the CPU, or does not say what it does. */
+const isClear = ({ verdict }: Pick<SignOff, "verdict">): boolean =>
+  verdict === "not-applicable" || verdict === "not-stated";
 
-/** "every CPU" for all profiles that there are, or their names. */
-export const onWhich = (cpus: readonly string[]): string =>
-  EVERY_CPU.every((name) => cpus.includes(name)) ? "every CPU" : cpus.join(", ");
+const WORDS: Readonly<Partial<Record<SignOff["verdict"], string>>> = {
+  unsound: "UNSOUND",
+  "not-applicable": "-",
+  "not-stated": "not stated",
+};
+
+/** A verdict in a table: a dash where the policy cannot run on the CPU. */
+export const verdictWord = ({ verdict, breach }: Pick<SignOff, "verdict" | "breach">): string =>
+  breach ? "BREAKS-BBM" : (WORDS[verdict] ?? verdict);
+
+const isEvery = (cpus: readonly string[]): boolean => usualCpus().every((name) => cpus.includes(name));
+
+/** "every CPU" for the usual ones and all others that were asked for, or their names. */
+export const onWhich = (cpus: readonly string[], asked: Pick<Proof, "cpus">): string =>
+  [...usualCpus(), ...asked.cpus.map(({ name }) => name)].every((name) => cpus.includes(name))
+    ? "every CPU"
+    : cpus.join(", ");
 
 /** What "every CPU" is, where it is said; else empty. */
-export const everyCpu = (proof: Proof): string =>
-  onWhich(proof.cpus.map(({ name }) => name)) === "every CPU"
-    ? `Every CPU: each of the ${EVERY_CPU.length} profiles, ${EVERY_CPU.join(", ")}.`
+export function everyCpu(proof: Proof): string {
+  const names = proof.cpus.map(({ name }) => name);
+  return onWhich(names, proof) === "every CPU"
+    ? `Every CPU: each of the ${names.length} profiles, ${names.join(", ")}.`
     : "";
+}
+
+/** Of each erratum that was asked about, what it is, what is done about it, and which CPUs are not known to have it. */
+export const erratumNotes = ({ errata = [] }: Proof): readonly string[] =>
+  errata.map(({ erratum: { number, vendor, cpus, text, remedy, source, outside, symptoms }, supposed }) => {
+    const whose =
+      supposed.length === 0
+        ? ""
+        : ` Not known of ${supposed.join(", ")}: asked as if ${supposed.length === 1 ? "it" : "they"} had it.`;
+    const said = outside === undefined ? `In the model: ${symptoms.join(", ")}.` : `Outside of the model: ${outside}.`;
+    return `Erratum ${number} (${vendor}; ${cpus}): ${text}. ${said} Remedy: ${remedy}. (${source}.)${whose}`;
+  });
 
 /** What the verdicts looked at: how many scenarios of each occasion, on how many CPUs. */
 export function lookedAt({ results, cpus }: Proof): string {
-  const decided = results.filter(({ verdict }) => verdict !== "not-applicable");
+  const decided = results.filter((result) => !isClear(result));
   const kinds = grouped(decided, ({ occasion }) => occasion).map(
     ({ text, names }) => `${text} ${between(names.map(({ scenarios }) => scenarios))}`,
   );
-  if (kinds.length === 0) return "Nothing was looked at: no CPU can run this.";
+  if (kinds.length === 0)
+    return `Nothing was looked at: ${results.every(({ verdict }) => verdict === "not-applicable") ? "no CPU can run this" : "what is executed then is not stated"}.`;
   return `Each verdict looked at every scenario of its occasion, made from the policy's own code: ${kinds.join(", ")}; on ${cpus.length === 1 ? cpus[0]!.name : `each of ${count(cpus.length)} CPU profiles`}.`;
 }
 
@@ -121,35 +189,71 @@ const between = (numbers: readonly number[]): string => {
 export const failsOf = (results: readonly SignOff[]): string =>
   `${between(results.map(({ unsound = [] }) => unsound.length))} of ${between(results.map(({ scenarios }) => scenarios))}`;
 
-/** Why verdicts are unknown or not applicable, a sentence each. */
-export function reasonsOf({ results }: Proof): readonly string[] {
+/** Which policies do not say what they execute on an occasion, a sentence for each occasion. */
+function notStatedOf({ results, policies }: Proof): readonly string[] {
+  const not = results.filter(({ verdict }) => verdict === "not-stated");
+  return grouped(not, ({ reason, occasion }) => `${occasion}: ${reason}`).map(({ names }) => {
+    const [{ occasion, reason }] = names as [SignOff];
+    const who = [...new Set(names.map(({ policy }) => policy))];
+    const whose = who.length === policies.length && who.length > 1 ? "each of these policies" : who.join(", ");
+    return `Not stated: ${occasion}. Of ${whose} it holds that it ${reason}.`;
+  });
+}
+
+/** Why verdicts are unknown or not applicable, a sentence each; and what is not stated. */
+export function reasonsOf(proof: Proof): readonly string[] {
+  const { results } = proof;
   const byReason = new Map<string, SignOff[]>();
   for (const result of results)
     if (result.verdict === "unknown" || result.verdict === "not-applicable") {
       const key = `${result.policy}: ${result.reason}`;
       byReason.set(key, [...(byReason.get(key) ?? []), result]);
     }
-  return [...byReason.values()].map((same) => {
+  const reasons = [...byReason.values()].map((same) => {
     const cpus = [...new Set(same.map(({ cpu }) => cpu))].join(", ");
     return `${same[0]!.policy} on ${cpus}: ${same[0]!.reason}.`;
   });
+  return [...reasons, ...bothWaysOf(proof.results), ...notStatedOf(proof)];
 }
+
+/** Which verdicts looked at a CPU both ways, as nobody says whether it has what the policy asks for. */
+const bothWaysOf = (results: readonly SignOff[]): readonly string[] =>
+  grouped(
+    results.filter(({ bothWays }) => bothWays),
+    ({ policy, bothWays }) => `${policy} asks for ${bothWays!.join(", ")}`,
+  ).map(
+    ({ text, names }) =>
+      `${text}, which is unknown of ${[...new Set(names.map(({ cpu }) => cpu))].join(", ")}: with and without it was looked at, and the worse counts.`,
+  );
 
 /** A proof for who asks for CSV or for Markdown. */
 export const proofForms = (proof: Proof, made: Made) => ({
   csv: () => proofTable(proof),
   markdown: () => verdictTable(proof),
-  notes: [lookedAt(proof), ...madeSentences(made)],
+  notes: [...erratumNotes(proof), lookedAt(proof), ...madeSentences(made)],
 });
 
-/** What is not as `--expect sound` has it, a line for each policy: what cannot run anywhere is no fault, what is unknown is. */
+/**
+ * What is not as `--expect sound` has it, a line for each policy: what cannot run anywhere is no fault, what is unknown is, and
+ * what is not stated where nothing else was asked.
+ */
 export function unexpected(
   results: readonly Pick<SignOff, "policy" | "occasion" | "cpu" | "verdict">[],
 ): readonly string[] {
-  const not = results.filter(({ verdict }) => verdict === "unsound" || verdict === "unknown");
+  const nothingElse = results.every(({ verdict }) => verdict === "not-stated");
+  const not = results.filter(({ verdict }) => verdict === "unsound" || verdict === "unknown" || nothingElse);
+  const asked = { cpus: [...new Set(results.map(({ cpu }) => cpu))].map((name) => ({ name, title: name })) };
   return grouped(not, ({ policy }) => policy).map(({ text, names }) => {
     const kinds = grouped(names, ({ verdict, occasion }) => `${verdict} for ${occasion}`);
-    return `${text} is ${kinds.map((kind) => `${kind.text} on ${onWhich(kind.names.map(({ cpu }) => cpu))}`).join("; ")}`;
+    return `${text} is ${kinds
+      .map(
+        (kind) =>
+          `${kind.text} on ${onWhich(
+            kind.names.map(({ cpu }) => cpu),
+            asked,
+          )}`,
+      )
+      .join("; ")}`;
   });
 }
 

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { parseHTML } from "linkedom";
-import { CPU_PROFILES } from "../arch/index.js";
+import { builtInCpu, usualCpus } from "../builtin/index.js";
 import type { Proof } from "../prove/index.js";
 import { assertGolden } from "./golden.fixture.js";
 import { proofText, renderProofReport } from "./index.js";
 import { sampleMade, sampleProof } from "./proof.fixture.js";
+
+const CPUS = usualCpus().map(builtInCpu);
 
 /** What the tests use of the DOM; the project compiles without its types. */
 interface Node {
@@ -135,11 +137,11 @@ test("CPUs that were asked for are named; 'every CPU' is all profiles that there
   assert.match(few, /^safe +sound +sound +cortex-a72, neoverse-v2$/m);
   const { results, ...proof } = sampleProof();
   const own = results.filter(({ policy, cpu }) => policy === "safe" && cpu === "cortex-a72");
-  const everywhere = CPU_PROFILES.flatMap(({ name: cpu }) => own.map((result) => ({ ...result, cpu })));
-  const all = { ...proof, results: everywhere, policies: proof.policies.slice(0, 1), cpus: CPU_PROFILES };
+  const everywhere = CPUS.flatMap(({ name: cpu }) => own.map((result) => ({ ...result, cpu })));
+  const all = { ...proof, results: everywhere, policies: proof.policies.slice(0, 1), cpus: CPUS };
   const text = proofText(all, { width: 200, witness: true });
   assert.match(text, /^safe +sound +sound +every CPU$/m);
-  assert.match(text, new RegExp(`^Every CPU: each of the 7 profiles, ${CPU_PROFILES.map(({ name }) => name).join(", ")}\\.$`, "m")); // biome-ignore format: one row
+  assert.match(text, new RegExp(`^Every CPU: each of the 7 profiles, ${CPUS.map(({ name }) => name).join(", ")}\\.$`, "m")); // biome-ignore format: one row
   assert.match(await renderProofReport(all, sampleMade), /on every CPU that can run it: safe\./);
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { cpuProfile, withErratum } from "../arch/index.js";
+import { withWorkaround } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { hostNames, loadHost, loadPolicy, loadScenario, policyNames } from "../catalog/index.js";
 import { type CompareResult, compare } from "../compare/index.js";
 import type { Scenario } from "../xen/scenario.js";
@@ -23,7 +24,7 @@ function real(cpu: string, policies = policyNames()): CompareResult {
     policies: policies.map(loadPolicy),
     hosts: hostNames().map(loadHost),
     ipaBits: [40, 48],
-    cpuOf: () => cpuProfile(cpu)!,
+    cpuOf: () => builtInCpu(cpu),
   });
 }
 
@@ -57,7 +58,7 @@ test("VALE2IS among the counts is explained by the CPU that needs it, and only t
     policies: [loadPolicy("xen-today")],
     hosts: [loadHost("bare-metal")],
     ipaBits: [48],
-    cpuOf: () => withErratum(cpuProfile("neoverse-v2")!, "repeat-tlbi", false),
+    cpuOf: () => withWorkaround(builtInCpu("neoverse-v2"), "repeat-tlbi", false),
   });
   assert.equal(none.notes.length, 1, "whose features and prices, and no more");
 });

@@ -30,7 +30,7 @@ export interface PriceGroup {
   readonly letter: string;
   readonly policies: readonly string[];
   /** of all of them, on every CPU in view; undefined where nobody asked */
-  readonly verdict: Exclude<Verdict, "not-applicable"> | undefined;
+  readonly verdict: Exclude<Verdict, "not-applicable" | "not-stated"> | undefined;
 }
 
 /** Prices this much apart (as a factor) are one line in a picture. */

@@ -1,5 +1,5 @@
 /** The instructions that sequences are made of, as a policy spells them, and which of two is the stronger. */
-import { BARRIERS, type CpuProfile, type Feature, type Reach, TLBI_OPS, type TlbiOp } from "../arch/index.js";
+import { BARRIERS, type CpuProfile, type Feature, needs, type Reach, TLBI_OPS, type TlbiOp } from "../arch/index.js";
 import type { LoopOver } from "../policy/index.js";
 
 /** An instruction, with the loop that it needs around it. */
@@ -74,7 +74,7 @@ function isUsual(one: Instruction): boolean {
 
 /** What is searched by default on these CPUs: all that each of them has, and of EL2's TLBIs one where an erratum wants TLBIs repeated. */
 export function usualInstructions(cpus: readonly CpuProfile[]): Instruction[] {
-  const repeat = cpus.some((cpu) => cpu.errata.has("repeat-tlbi"));
+  const repeat = cpus.some((cpu) => needs(cpu, "repeat-tlbi"));
   return INSTRUCTIONS.filter((one) => isUsual(one) && runsOn(one, cpus) && (repeat || !isOfEl2(one)));
 }
 

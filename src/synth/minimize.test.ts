@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuProfile } from "../arch/index.js";
-import { builtInPolicy } from "../builtin/index.js";
+import { builtInCpu, builtInPolicy } from "../builtin/index.js";
 import type { Occasion } from "../policy/index.js";
 import { minimizeOccasion } from "./minimize.js";
 import { decide } from "./synth.fixture.js";
@@ -9,7 +8,7 @@ import { decide } from "./synth.fixture.js";
 const found = (policy: string, occasion: Occasion, ...cpus: string[]) => {
   const asked = {
     occasions: ["revoke", "switch", "split"] as const,
-    cpus: cpus.map((name) => cpuProfile(name)!),
+    cpus: cpus.map((name) => builtInCpu(name)),
     setting: { fb: true },
   };
   return minimizeOccasion(builtInPolicy(policy), occasion, asked, decide);

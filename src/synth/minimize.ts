@@ -1,5 +1,5 @@
 /** What of a policy is needed: each of its instructions taken out, or made weaker, and the policy judged again as `prove` does. */
-import type { CpuProfile } from "../arch/index.js";
+import { type CpuProfile, needs } from "../arch/index.js";
 import { missingFeature, type Occasion, type Policy, specialise } from "../policy/index.js";
 import {
   type Finding,
@@ -180,7 +180,7 @@ class Minimizing {
       ({ code, over }) => code === one.code && (one.over === undefined || over === one.over || over === "zero"),
     );
     if (self === undefined) return [];
-    const repeat = runners.some((cpu) => cpu.errata.has("repeat-tlbi"));
+    const repeat = runners.some((cpu) => needs(cpu, "repeat-tlbi"));
     const fits = ({ over }: Instruction): boolean =>
       one.over === undefined || over === undefined || over === "zero" || over === one.over;
     const under = (a: Instruction): Instruction[] =>

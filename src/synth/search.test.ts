@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { cpuProfile } from "../arch/index.js";
+import { needs } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { policyOf, wordsOf } from "./candidate.js";
 import { usualInstructions } from "./instruction.js";
 import { groupsOf } from "./known.js";
@@ -86,7 +87,7 @@ const SOUND: readonly (readonly [
 
 for (const cpu of ["arch-minimal", "neoverse-v2"])
   test(`on ${cpu} a sound sequence stays sound when it is made stronger, and an unsound one unsound when it is made weaker`, () => {
-    const on = cpuProfile(cpu)!;
+    const on = builtInCpu(cpu);
     for (const [occasion, owner, codes] of SOUND) {
       const space = spaceOf(
         occasion,
@@ -96,7 +97,7 @@ for (const cpu of ["arch-minimal", "neoverse-v2"])
           over === undefined || over === "zero" ? code : `${code} for ${over}`,
         ),
       );
-      const order = new Order(space.instructions, on.errata.has("repeat-tlbi"));
+      const order = new Order(space.instructions, needs(on, "repeat-tlbi"));
       const judge = judgeOf(space);
       const verdict = (word: Word) => judge.judge(policyOf(sequenceOf(space, owner, word), space)).verdict;
       const sound = codes.map((code) => space.instructions.findIndex((one) => one.code === code));
@@ -125,7 +126,7 @@ for (const cpu of ["arch-minimal", "neoverse-v2"])
   });
 
 test("the order of TLBIs that no DSB separates, and an ISB among them, makes no difference to a verdict", () => {
-  const on = cpuProfile("arch-minimal")!;
+  const on = builtInCpu("arch-minimal");
   const space = spaceOf("switch", "arch-minimal", 6, [
     "dsb nsh",
     "dsb nshst",
@@ -134,7 +135,7 @@ test("the order of TLBIs that no DSB separates, and an ISB among them, makes no 
     "tlbi vmalle1is",
     "tlbi alle1",
   ]);
-  const order = new Order(space.instructions, on.errata.has("repeat-tlbi"));
+  const order = new Order(space.instructions, needs(on, "repeat-tlbi"));
   const judge = judgeOf(space);
   const verdict = (word: Word) => judge.judge(policyOf(sequenceOf(space, false, word), space)).verdict;
   fc.assert(
@@ -147,7 +148,7 @@ test("the order of TLBIs that no DSB separates, and an ISB among them, makes no 
 });
 
 test("a local TLBI and a broadcast one are not ordered where the erratum is about broadcast ones", () => {
-  const on = usualInstructions([cpuProfile("neoverse-v2")!]);
+  const on = usualInstructions([builtInCpu("neoverse-v2")]);
   const [local, broadcast] = ["tlbi vmalle1", "tlbi vmalle1is"].map((code) =>
     on.findIndex((one) => one.code === code),
   ) as [number, number];

@@ -1,5 +1,5 @@
 /** The space of a search, cut into pieces that may be searched side by side, and what has been found in them. Plain data. */
-import type { CpuProfile } from "../arch/index.js";
+import { type CpuProfile, needs } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { OCCASIONS, type Policy } from "../policy/index.js";
 import type { Finding, ProvedOccasion, Setting, Task } from "../prove/index.js";
@@ -92,7 +92,7 @@ export function piecesOf(space: Space): Piece[] {
 const orderOf = ({ instructions, cpus }: Space): Order =>
   new Order(
     instructions,
-    cpus.some((cpu) => cpu.errata.has("repeat-tlbi")),
+    cpus.some((cpu) => needs(cpu, "repeat-tlbi")),
   );
 
 /** Something learnt that holds for all pieces. */

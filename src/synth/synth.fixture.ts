@@ -1,6 +1,5 @@
 /** Searches for tests: a space, and the prover that judges it. */
-import { cpuProfile } from "../arch/index.js";
-import { builtInPolicy } from "../builtin/index.js";
+import { builtInCpu, builtInPolicy } from "../builtin/index.js";
 import { decideTask, type Finding, type ProvedOccasion, type Task } from "../prove/index.js";
 import { proofsOf } from "./candidate.js";
 import { instructionsOn } from "./instruction.js";
@@ -11,7 +10,7 @@ export const decide = (task: Task): Finding => decideTask(task, { maxStates: 1_0
 
 /** A space over some instructions, by their code. */
 export function spaceOf(occasion: ProvedOccasion, cpu: string, length: number, codes: readonly string[]): Space {
-  const cpus = [cpuProfile(cpu)!];
+  const cpus = [builtInCpu(cpu)];
   const instructions = codes.map((code) => {
     const [line, over] = code.split(" for ");
     return instructionsOn(cpus).find((one) => one.code === line && (over === undefined || one.over === over))!;

@@ -12,6 +12,8 @@ import {
   formOfBytes,
   formOfPath,
   HEAD_BYTES,
+  isNdjson,
+  isParquet,
   peeked,
   type ReadResult,
   type SeekableForm,
@@ -28,7 +30,7 @@ import { Rows } from "./rows.js";
 
 const PARQUET: SeekableForm = {
   ending: ".parquet",
-  begins: (first) => Buffer.from(first.subarray(0, 4)).toString("latin1") === "PAR1",
+  begins: isParquet,
   async seekable(path, sinks, part) {
     const file = await openSeekable(path, REGULAR);
     try {
@@ -45,8 +47,7 @@ const REGULAR = "a Parquet file (a pipe can bring NDJSON)";
 
 const NDJSON: StreamForm = {
   ending: ".ndjson",
-  // The header line, as the writer here puts it; of another order of keys the ending decides.
-  begins: (first) => /^\uFEFF?\s*\{\s*"shootdown"\s*:\s*"trace"/.test(new TextDecoder().decode(first)),
+  begins: isNdjson,
   stream: readNdjson,
 };
 

@@ -38,6 +38,14 @@ export interface SeekableForm extends Told {
 
 export type TraceForm = StreamForm | SeekableForm;
 
+/** True for what begins as a Parquet file does. */
+export const isParquet = (first: Uint8Array): boolean =>
+  new TextDecoder("latin1").decode(first.subarray(0, 4)) === "PAR1";
+
+/** True for what begins with the header line of NDJSON, as it is put here; of another order of keys the ending decides. */
+export const isNdjson = (first: Uint8Array): boolean =>
+  /^\uFEFF?\s*\{\s*"shootdown"\s*:\s*"trace"/.test(new TextDecoder().decode(first));
+
 /** Bytes by which a form is told, at most: a header line, a magic number. */
 export const HEAD_BYTES = 4096;
 

@@ -5,8 +5,8 @@
  *
  * {"shootdown":"trace","version":2,"producer":"..."}
  * {"kind":"write","name":"PTE","domain":0,"vmid":1,"stage":2,"level":3,"slot":5,"site":"p2m_set_entry","address":"0x90000028","after":"0x4000000407ff"}
- * {"end":true,"events":1}
  * {"shootdown":"recording","recording":{...}}   (where there is one: see recording.ts)
+ * {"end":true,"events":1}
  */
 import { InputError } from "../input/index.js";
 import { BLOCK_EVENTS, EventBuffer, EventError, type TraceSink } from "./buffer.js";

@@ -14,6 +14,8 @@ export interface Vcpu {
   readonly id: number;
   /** VMID of its own where the policy gives each vCPU one, else the domain's */
   vmid: number;
+  /** the pCPU that it ran on last, -1 = none */
+  ranOn: number;
   /** generation of that VMID */
   generation: number;
 }
@@ -97,7 +99,7 @@ export class Xen {
           return -EBUSY;
         }
         if (!perVcpu) shared = vmid;
-        list.push({ domain, id: v, vmid, generation: machine.vmids.generation });
+        list.push({ domain, id: v, vmid, generation: machine.vmids.generation, ranOn: -1 });
       }
       this.domains.set(id, domain);
       this.vmidsChanged(domain);
@@ -249,7 +251,9 @@ export class Xen {
     const { p2m } = vcpu.domain;
     const last = p2m.lastVcpuRan[pcpu]!;
     if (last !== -1 && last !== vcpu.id) p2m.flushSwitch(vcpu.vmid, site);
+    if (vcpu.ranOn !== -1 && vcpu.ranOn !== pcpu) p2m.flushMoved(vcpu.vmid, site);
     p2m.lastVcpuRan[pcpu] = vcpu.id;
+    vcpu.ranOn = pcpu;
     recorder.end(pcpu, mark);
   }
 

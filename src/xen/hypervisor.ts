@@ -1,5 +1,5 @@
 /** Xen as a row of HYPERVISORS: see Hypervisor in hypervisor/hypervisor.ts. */
-import type { CpuProfile } from "../arch/index.js";
+import { type CpuProfile, needs } from "../arch/index.js";
 import type { Policy } from "../policy/index.js";
 import type { Summary, TraceRecording } from "../trace/index.js";
 import { frameOf } from "./machine.js";
@@ -53,7 +53,7 @@ export const XEN = {
     if (run === undefined) return undefined;
     facts.know(run);
     const version = nearestVersion(recording?.xen?.banner ?? "");
-    const repeats = cpu.errata.has("repeat-tlbi");
+    const repeats = needs(cpu, "repeat-tlbi");
     const predicted = predictRun({ ...run, version: version.name }, facts, policy, repeats, cpu);
     return recordedRows(recorded, predicted, run.continued, version, repeats);
   },

@@ -5,6 +5,7 @@ import {
   allocatorFlush,
   Case,
   type Executor,
+  lineOfIpi,
   OCCASIONS,
   type Occasion,
   type Policy,
@@ -24,16 +25,18 @@ const ISB = barrierIndex("isb")!;
 interface Frame {
   readonly batch: boolean;
   readonly vmidPer: Policy["vmidPer"];
+  /** tables that go have code of their own */
+  readonly tablesApart: boolean;
 }
 
 /** The frame of a policy. */
 export function frameOf(policy: Policy): Frame {
-  return { batch: policy.batch, vmidPer: policy.vmidPer };
+  return { batch: policy.batch, vmidPer: policy.vmidPer, tablesApart: policy.own.includes("table-freed") };
 }
 
 /** True when two policies may share a simulation. */
 function sameFrame(a: Frame, b: Frame): boolean {
-  return a.batch === b.batch && a.vmidPer === b.vmidPer;
+  return a.batch === b.batch && a.vmidPer === b.vmidPer && a.tablesApart === b.tablesApart;
 }
 
 /**
@@ -79,6 +82,7 @@ export class Machine {
     this.frame = frameOf(policies[0]!);
     if (policies.some((policy) => !sameFrame(frameOf(policy), this.frame)))
       throw new RangeError("policies of different frames cannot share a simulation");
+    for (const policy of policies) refuseIpis(policy);
     this.tlbis = new Float64Array(policies.length);
     this.heap = new Heap(ramPages);
     this.tables = new Tables(ramPages);
@@ -89,6 +93,9 @@ export class Machine {
       barrier: (barrier) => recorder.barrier(this.here, barrier),
       tlbi: (op, operand, asid) => this.tlbi(op, operand, asid),
       vttbr: (id) => this.writeVttbr(id, this.domainHere[this.here]!),
+      on: () => {
+        throw new Error("IPIs are refused before anything runs");
+      },
     };
     const occasions = Object.keys(OCCASIONS) as Occasion[];
     this.runners = policies.map(({ code, file }) => {
@@ -182,6 +189,19 @@ export class Machine {
     }
     this.leave();
     this.recorder.at(before);
+  }
+}
+
+/** Throws an InputError for a policy that has code executed on other PEs. */
+function refuseIpis({ code, file }: Policy): void {
+  for (const [occasion, program] of Object.entries(code)) {
+    const line = lineOfIpi(program);
+    if (line !== undefined)
+      throw InputError.at(
+        file,
+        line,
+        `[${occasion}] sends IPIs ('on ...'): what that costs is not priced, and it is not simulated; prove and explain take it`,
+      );
   }
 }
 

@@ -39,8 +39,21 @@ export class P2mFlushes {
 
   /** p2m_force_tlb_flush_sync in the middle of break-before-make: the entry is invalid, its successor not yet written. */
   force(gfn: number, level: number, va: number, step = pagesAtLevel(level)): void {
+    const pages = pagesAtLevel(level);
     this.site = this.setEntrySite;
-    this.protocol.broken(gfn, pagesAtLevel(level), va, step);
+    if (step === pages) this.protocol.broken(gfn, pages, va, step);
+    else this.protocol.merged(gfn, pages, va, step);
+  }
+
+  /** p2m_set_entry ends with an error: what it has changed until then stays so. */
+  failing(): void {
+    this.protocol.failing();
+  }
+
+  /** A vCPU comes in that ran on another pCPU last, under this VMID. Xen itself has HCR_EL2.FB = 1, and executes nothing. */
+  moved(vmid: number, site: number): void {
+    this.site = site;
+    this.protocol.moved(vmid);
   }
 
   /** An entry that was valid to the hardware is gone: need_flush. `step`: pages of its smallest leaf. */
@@ -55,7 +68,7 @@ export class P2mFlushes {
    */
   permissionChanged(gfn: number, level: number, va: number, writable: boolean): void {
     this.site = this.setEntrySite;
-    this.protocol.permissionChanged(writable ? "permission-relaxed" : "write-protected", gfn, pagesAtLevel(level), va);
+    this.protocol.changed(writable ? "permission-relaxed" : "write-protected", gfn, pagesAtLevel(level), va);
   }
 
   /** p2m_write_unlock, with the lock still held. */

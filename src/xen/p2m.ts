@@ -152,6 +152,11 @@ export class P2mTable {
     this.flushes.atSwitch(vmid, site);
   }
 
+  /** The policy's code for a vCPU that comes from another pCPU. */
+  flushMoved(vmid: number, site: number): void {
+    this.flushes.moved(vmid, site);
+  }
+
   /** p2m_clear_root_pages at teardown, with its flush. */
   clearRoot(): void {
     const { geometry } = this;
@@ -268,7 +273,10 @@ export class P2mTable {
         va === UNKNOWN_VA ? va : va + done,
         writable,
       );
-      if (rc !== 0) return rc;
+      if (rc !== 0) {
+        this.flushes.failing();
+        return rc;
+      }
       done += pagesAtLevel(level);
     }
     return 0;

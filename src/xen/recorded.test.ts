@@ -4,7 +4,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { cpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { loadPolicy } from "../catalog/index.js";
 import { readTrace } from "../trace/file.js";
 import {
@@ -19,6 +19,8 @@ import {
 import { predictRun, type RecordedRow, RunFacts, recordedRows } from "./recorded.js";
 import { parseScenario } from "./scenario.js";
 import { simulate } from "./simulate.js";
+
+const EVERYTHING = builtInCpu("arch-maximal");
 
 const TRACES = fileURLToPath(new URL("../../traces", import.meta.url));
 
@@ -43,7 +45,7 @@ async function held(name: keyof typeof SHIPPED): Promise<{ rows: RecordedRow[]; 
   ];
   const run = { segments, memoryMib: 128, vcpus: 1, dom0Vcpus, pcpus: 2 };
   const recorded = summing.summary();
-  const predicted = predictRun(run, facts, loadPolicy("xen-today"), false);
+  const predicted = predictRun(run, facts, loadPolicy("xen-today"), false, EVERYTHING);
   return { rows: recordedRows(recorded, predicted, gaveWay.continued), recorded };
 }
 
@@ -87,7 +89,7 @@ test("a prediction depends on what is predicted: a segment more, and the record 
   await readTrace(join(TRACES, "xen-4.20-create-small.parquet"), [summing, facts]);
   const segments = [{ name: "kernel", gfn: 0x40000, pages: KERNEL + 484 + 7 }];
   const run = { segments, memoryMib: 128, vcpus: 1, dom0Vcpus: 1, pcpus: 2 };
-  const rows = recordedRows(summing.summary(), predictRun(run, facts, loadPolicy("xen-today"), true), {});
+  const rows = recordedRows(summing.summary(), predictRun(run, facts, loadPolicy("xen-today"), true, EVERYTHING), {});
   const find = (what: string): RecordedRow => rows.find((r) => r.phase === "create" && r.what === what)!;
   const row = (what: string): number => find(what).unexplained;
   assert.equal(row("VMALLS12E1IS"), -7);
@@ -127,7 +129,7 @@ pages = ${pages}
   );
   const [facts, summing] = [new RunFacts(), new Summing()];
   const policy = loadPolicy("remove-batch");
-  simulate(scenario, cpuProfile("neoverse-v2")!, [{ policy, sinks: [facts, summing] }], { boot: false });
+  simulate(scenario, builtInCpu("neoverse-v2"), [{ policy, sinks: [facts, summing] }], { boot: false });
   return { facts, recorded: summing.summary(), pages };
 }
 
@@ -139,13 +141,13 @@ test("a batch is replayed in the calls that were recorded, its continuations too
   const segments = [{ name: "kernel", gfn: 0x40000, pages }];
   const run = { segments, memoryMib: 128, vcpus: 1, dom0Vcpus: 1, pcpus: 2 };
   const of = (policy: string): Summary["phases"][string] =>
-    predictRun(run, facts, loadPolicy(policy), false).phases.create!;
+    predictRun(run, facts, loadPolicy(policy), false, EVERYTHING).phases.create!;
   const batch = of("remove-batch");
   assert.equal(batch.hypercalls.XENMEM_remove_from_physmap_batch, 5);
   assert.equal(batch.hypercalls.XENMEM_remove_from_physmap, 4 + 1, "single pages go as before");
   assert.equal(batch.tlbi.VMALLS12E1IS, 5 + 5 + 1, "a flush a call, and one for the new VMID");
   assert.equal(of("xen-today").hypercalls.XENMEM_remove_from_physmap, pages + 5);
-  const rows = recordedRows(recorded, predictRun(run, facts, loadPolicy("xen-today"), false), {});
+  const rows = recordedRows(recorded, predictRun(run, facts, loadPolicy("xen-today"), false, EVERYTHING), {});
   const row = rows.find(({ what }) => what === "XENMEM_remove_from_physmap_batch")!;
   assert.deepEqual([row.recorded, row.predicted], [5 + 5, 0], "told though this policy has no such call");
 });
@@ -155,7 +157,7 @@ test("where a record has no batches, the model makes them as Linux would: 512 pa
   const facts = new RunFacts();
   facts.phases.push("create");
   const run = { segments, memoryMib: 128, vcpus: 1, dom0Vcpus: 1, pcpus: 2 };
-  const { hypercalls } = predictRun(run, facts, loadPolicy("remove-batch"), false).phases.create!;
+  const { hypercalls } = predictRun(run, facts, loadPolicy("remove-batch"), false, EVERYTHING).phases.create!;
   assert.equal(hypercalls.XENMEM_remove_from_physmap_batch, 3);
 });
 
@@ -171,7 +173,7 @@ test("what a trace keeps of the time before it stands in for the switches that i
   late.know(kept);
   const segments = [{ name: "kernel", gfn: 0x40000, pages: KERNEL + 484 }];
   const run = { segments, memoryMib: 128, vcpus: 1, dom0Vcpus: 2, pcpus: 2 };
-  const predict = (facts: RunFacts): Summary => predictRun(run, facts, loadPolicy("xen-today"), false);
+  const predict = (facts: RunFacts): Summary => predictRun(run, facts, loadPolicy("xen-today"), false, EVERYTHING);
   assert.deepEqual(predict(late), predict(whole));
 });
 

@@ -1,5 +1,5 @@
 /** A recorded run of a real Xen held against the model: the same figures side by side, and every difference named. */
-import { CPU_PROFILES, type CpuProfile, SYSREGS, VALID, withErratum } from "../arch/index.js";
+import { type CpuProfile, SYSREGS, VALID, withWorkaround } from "../arch/index.js";
 import type { Policy } from "../policy/index.js";
 import {
   type EventBuffer,
@@ -183,8 +183,6 @@ function scenarioOf(run: RecordedRun, ipaBits: number): Scenario {
   };
 }
 
-const EVERYTHING = CPU_PROFILES.find(({ name }) => name === "arch-maximal")!;
-
 /**
  * What the model predicts for a recorded run, as a summary of its trace. `repeatTlbi`: Xen repeats its TLBIs on this CPU.
  * `features`: of which CPU, for policies that depend on them.
@@ -194,9 +192,9 @@ export function predictRun(
   facts: RunFacts,
   policy: Policy,
   repeatTlbi: boolean,
-  features: CpuProfile = EVERYTHING,
+  features: CpuProfile,
 ): Summary {
-  const cpu = withErratum(features, "repeat-tlbi", repeatTlbi);
+  const cpu = withWorkaround(features, "repeat-tlbi", repeatTlbi);
   const summing = new Summing();
   const { switches, phases, batches } = facts;
   replay({ scenario: scenarioOf(run, facts.ipaBits), switches, phases, batches }, cpu, policy, [summing]);

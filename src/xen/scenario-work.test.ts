@@ -1,14 +1,14 @@
 /** What domUs and dom0 do while domUs run, and a dom0 of several vCPUs: what it flushes, counted by the C code's rules. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuProfile } from "../arch/index.js";
-import { parsePolicy } from "../policy/index.js";
+import { builtInCpu } from "../builtin/index.js";
+import { type Policy, parsePolicy } from "../policy/index.js";
 import { accessOp } from "./mem-access.js";
 import { parseScenario } from "./scenario.js";
 import { possibleOccasions, simulate } from "./simulate.js";
 import { Collector, orderOf, type Seen, testPolicy, tlbisOf, world } from "./world.fixture.js";
 
-const A72 = cpuProfile("cortex-a72")!;
+const A72 = builtInCpu("cortex-a72");
 
 /** A scenario of a small machine: lines of its [dom0], [toolstack], [[domu]] (8 MiB) and of what follows it. */
 const scenarioOf = ({ dom0 = "", toolstack = "", domu = "", rest = "" }) =>
@@ -144,15 +144,49 @@ test("mapped by blocks, an aligned part of an image is one mapping and one remov
   assert.equal(w.machine.heap.freePages, free + 512);
 });
 
+/** Where mappings go, tables may, and heap may run out; where blocks are split, they may be made again. */
+const REMOVALS = ["revoke", "batch-end", "table-freed", "fails-midway", "split", "block-merged"];
+
+test("a vCPU that comes from another pCPU has code of its own, behind that of the switch, where a policy has some", () => {
+  const policy = parsePolicy(
+    'name = "moves"\ntitle = "t"\nsource = "s"\nbase = "b"\n[vcpu-moved]\ncode = """\ntlbi alle1\n"""\n',
+    "moves.toml",
+    () => testPolicy(),
+  );
+  const runs = (own: Policy): number => {
+    const w = world({ policy: own });
+    const domain = w.domain(1, 0, 2);
+    w.take();
+    w.xen.run(0, domain.vcpus[0]!);
+    w.xen.run(0, domain.vcpus[0]!);
+    w.xen.run(1, domain.vcpus[0]!);
+    w.xen.run(1, domain.vcpus[1]!);
+    w.xen.run(0, domain.vcpus[0]!);
+    return counted(w.take(), "ALLE1");
+  };
+  assert.deepEqual([runs(testPolicy()), runs(policy)], [0, 2], "to pCPU 1, and back");
+});
+
+test("a policy that sends IPIs is not simulated, and so not priced: one sentence, with its line", () => {
+  const policy = parsePolicy(
+    'name = "ipi"\ntitle = "t"\nsource = "s"\nbase = "b"\n[switch]\ncode = """\nif owner-current\non every-pe\ntlbi vmalle1\nend\nend\n"""\n',
+    "ipi.toml",
+    () => testPolicy(),
+  );
+  assert.throws(() => events(scenarioOf({}), policy), /^InputError: ipi\.toml:8: \[switch\] sends IPIs .* not priced/);
+});
+
 test("occasions of the work that domUs have, those of changes of permissions with the code that they fall back on", () => {
   assert.deepEqual(possibleOccasions(scenarioOf({})), ["vmid-assigned"]);
   for (const domu of ["balloon-mib = 2", "disk-pages = 32"])
-    assert.deepEqual(possibleOccasions(scenarioOf({ domu })), ["vmid-assigned", "revoke", "batch-end", "split"]);
+    assert.deepEqual(possibleOccasions(scenarioOf({ domu })), ["vmid-assigned", ...REMOVALS]);
   assert.deepEqual(possibleOccasions(scenarioOf({ rest: "[domu.log-dirty]\nrounds = 1\npages = 0" })), [
-    ...["vmid-assigned", "revoke", "batch-end", "split"],
+    ...["vmid-assigned", ...REMOVALS],
     ...["write-protected", "permission-relaxed"],
   ]);
-  assert.deepEqual(possibleOccasions(scenarioOf({ dom0: "vcpus = 2\nswitch-after = 9" })), ["vmid-assigned", "switch"]);
+  assert.deepEqual(possibleOccasions(scenarioOf({ dom0: "vcpus = 2\nswitch-after = 9" })), [
+    ...["vmid-assigned", "switch", "vcpu-moved"],
+  ]);
 });
 
 test("what cannot be is refused, with file and line", () => {

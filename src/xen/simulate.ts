@@ -41,7 +41,7 @@ const works = (domu: DomuSpec): boolean =>
 /**
  * The occasions that a scenario can bring up, whatever the policy: those of a removal where anything is mapped and unmapped;
  * domain-dies where a domain is destroyed (then also where a policy has no code of its own for it, and its revoke code runs);
- * the switch where anything runs. Some may not come up after all.
+ * the switch where anything runs. Some may not come up after all. A guest's ageing and its stage 1 are not Xen's affair.
  */
 export function possibleOccasions(scenario: Scenario): Occasion[] {
   const dies = scenario.destroy || scenario.lives > 1;
@@ -56,11 +56,11 @@ export function possibleOccasions(scenario: Scenario): Occasion[] {
   return [
     "vmid-assigned",
     // Without code of its own for a change of permissions, a policy executes that of a removal.
-    ...(removes || protects ? (["revoke", "batch-end"] as const) : []),
-    ...(removes || protects || scenario.domu.some(({ linux }) => linux) ? (["split"] as const) : []),
+    ...(removes || protects ? (["revoke", "batch-end", "table-freed", "fails-midway"] as const) : []),
+    ...(removes || protects || scenario.domu.some(({ linux }) => linux) ? (["split", "block-merged"] as const) : []),
     ...(protects ? (["write-protected", "permission-relaxed"] as const) : []),
     ...(dies ? (["domain-dies"] as const) : []),
-    ...(switches ? (["switch"] as const) : []),
+    ...(switches ? (["switch", "vcpu-moved"] as const) : []),
   ];
 }
 

@@ -1,5 +1,5 @@
 /** A small machine with Xen on it, and its trace as plain objects, for tests. */
-import { cpuProfile } from "../arch/index.js";
+import { builtInCpu } from "../builtin/index.js";
 import { type Policy, parsePolicy, policyOn } from "../policy/index.js";
 import { nameOf } from "../trace/event.js";
 import { type EventBuffer, KINDS, type Names, Recorder, type TraceSink } from "../trace/index.js";
@@ -102,7 +102,7 @@ export function world({
 } = {}): World {
   const sink = new Collector();
   const recorder = new Recorder(pcpus, [sink]);
-  const profile = cpuProfile(cpu)!;
+  const profile = builtInCpu(cpu);
   const machine = new Machine(recorder, [policyOn(policy, profile)], profile, pcpus, ramMib * 256, xenVersion(version));
   const xen = new Xen(machine, ipaBits);
   const physmap = new Physmap(xen, preemptAfter, populatePreemptAfter);

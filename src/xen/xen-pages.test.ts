@@ -1,7 +1,7 @@
 /** Mappings of pages that are nobody's RAM: shared info, grant tables, grants, magic pages. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CPU_PROFILES } from "../arch/index.js";
+import { builtInCpu, usualCpus } from "../builtin/index.js";
 import { EINVAL, ESRCH } from "./errno.js";
 import { Grants } from "./grants.js";
 import { MapSpace } from "./physmap.js";
@@ -9,6 +9,8 @@ import { replay } from "./replay.js";
 import { parseScenario, type Scenario } from "./scenario.js";
 import { simulate } from "./simulate.js";
 import { Collector, orderOf, type Seen, testPolicy, tlbisOf, world } from "./world.fixture.js";
+
+const CPUS = usualCpus().map(builtInCpu);
 
 test("a shared info page amid a 2 MiB block costs two flushes: the split, and the replacement", () => {
   const w = world();
@@ -68,7 +70,7 @@ const scenario = (toolstack: string): Scenario =>
     `name = "x"\ntitle = "x"\nsource = "a test"\n[machine]\npcpus = 2\nram-mib = 64\n[dom0]\nmemory-mib = 16\nvcpus = 2\n[toolstack]\n${toolstack}\n[[domu]]\nmemory-mib = 4\n[[domu.segment]]\nname = "kernel"\ngfn = 0x40000\npages = 7\n`,
     "x.toml",
   );
-const A72 = CPU_PROFILES.find(({ name }) => name === "cortex-a72")!;
+const A72 = CPUS.find(({ name }) => name === "cortex-a72")!;
 const removals = (events: readonly Seen[]): number =>
   events.filter((e) => e.kind === "begin" && e.name === "hypercall:XENMEM_remove_from_physmap").length;
 

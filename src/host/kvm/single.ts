@@ -26,17 +26,21 @@ function shadowOfLeaves(leaves: number): TouchedPages[] {
 }
 
 /** What the host does for a TLBI. An InputError where the IPA size does not reach the shadow, or it has too many leaves. */
-export function shadowCounts(op: number, { operand, host, ipaBits, shadow }: SingleTlbi): Counts {
+export function shadowCounts(op: number, { operand, host, ipaBits, shadow, others = [] }: SingleTlbi): Counts {
   const kvm = kvmOf(host);
   const account = accountOf(host, ipaBits);
   const pool = new ShadowPool(kvm.granuleBits, ipaBits);
-  const mmus = new NestedMmus(pool, 1);
+  const mmus = new NestedMmus(pool, 1 + others.length);
   const tally = new Tally(1);
   const handlers = new TlbiHandlers(pool, mmus, [ipaBits], tally);
   if (shadow !== undefined) {
     const { stage2 } = mmus.get(0, 0, VMID << 16, handlers.unmapAll.bind(handlers));
     mapTouched(stage2, typeof shadow === "number" ? shadowOfLeaves(shadow) : shadow, kvm, ipaBits);
   }
+  others.forEach((touched, i) => {
+    const { stage2 } = mmus.get(0, 0, (VMID + 1 + i) << 16, handlers.unmapAll.bind(handlers));
+    mapTouched(stage2, touched, kvm, ipaBits);
+  });
   const { lo, hi } = halvesOf(operand);
   handlers.handle(op, VMID, lo, hi);
   return nestedCounts(tally, account, 0, { [TLBI_OPS[op]!.name]: 1 }, {});

@@ -1,11 +1,11 @@
 /** Herd's form, read as its manual and its grammar have it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuProfile } from "../../arch/index.js";
+import { builtInCpu } from "../../builtin/index.js";
 import { proverCpu } from "../cpu.js";
 import { decideTest, readTest } from "../forms.js";
 
-const CPU = proverCpu(cpuProfile("arch-minimal")!);
+const CPU = proverCpu(builtInCpu("arch-minimal"));
 
 /** A test with these first values, code and condition. */
 const textOf = (first: string, code: string, final: string, settings = ""): string =>

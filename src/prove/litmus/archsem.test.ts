@@ -4,13 +4,13 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { cpuProfile } from "../../arch/index.js";
+import { builtInCpu } from "../../builtin/index.js";
 import { proverCpu } from "../cpu.js";
 import { decideTest, type TestDecision } from "../forms.js";
 import { parseLitmus } from "./litmus.js";
 import { type Parts, parsed, textOf } from "./text.fixture.js";
 
-const OPTIONS = { ...proverCpu(cpuProfile("arch-minimal")!), maxStates: 100_000, timeoutMs: 0 };
+const OPTIONS = { ...proverCpu(builtInCpu("arch-minimal")), maxStates: 100_000, timeoutMs: 0 };
 const decide = (parts: Parts, kind = ""): TestDecision =>
   decideTest(parseLitmus(textOf(parts).replace("[final]", `[final]\n${kind}`), "t.toml"), OPTIONS);
 const verdict = (parts: Parts): string => decide(parts).verdict;

@@ -1,5 +1,5 @@
-/** Descriptors from fields that have names (DDI 0487, D8.3.1 and D8.3.2; 4 KiB granule), as the tests write them: AP = 0b11. */
-import { levelShift } from "../../arch/index.js";
+/** Descriptors from fields that have names (DDI 0487, D8.3.1 and D8.3.2), as the tests write them: AP = 0b11. */
+import { type GranuleBits, levelShift } from "../../arch/index.js";
 
 /** Which table a descriptor stands in. */
 export type Stage = 1 | 2;
@@ -72,8 +72,8 @@ export function withField(descriptor: bigint, { low, width }: Field, value: bigi
 }
 
 /** A block or page descriptor: the output address down to what its level maps, with these attributes. */
-export function leaf(address: bigint, level: number, attributes: bigint): bigint {
-  const size = 1n << BigInt(levelShift(level));
+export function leaf(address: bigint, level: number, attributes: bigint, granuleBits: GranuleBits = 12): bigint {
+  const size = 1n << BigInt(levelShift(level, granuleBits));
   return (address & ADDRESS & ~(size - 1n)) | attributes | (level === 3 ? 3n : 1n);
 }
 
@@ -91,4 +91,8 @@ export const isLeaf = (descriptor: bigint, level: number): boolean =>
 export const addressOf = (descriptor: bigint): number => Number(descriptor & ADDRESS);
 
 /** Bytes that a descriptor of a level covers. */
-export const coverage = (level: number): number => 2 ** levelShift(level);
+export const coverage = (level: number, granuleBits: GranuleBits = 12): number => 2 ** levelShift(level, granuleBits);
+
+/** A leaf with the Contiguous bit. */
+export const isContiguous = (descriptor: bigint, level: number): boolean =>
+  isLeaf(descriptor, level) && (descriptor & (1n << 52n)) !== 0n;

@@ -1,6 +1,7 @@
 /** The value of an expression: 64-bit numbers that know their width, and whose addresses they are. */
+import { GRANULES, type GranuleBits } from "../../arch/index.js";
 import { InputError } from "../../input/index.js";
-import { ATTRIBUTES, coverage, fieldOf, leaf, type Stage, table, withField } from "./descriptor.js";
+import { ATTRIBUTES, fieldOf, leaf, type Stage, table, withField } from "./descriptor.js";
 import type { BinaryOp, Expression } from "./expression.js";
 import type { Space } from "./setup-syntax.js";
 import { offsetIn } from "./tables.js";
@@ -17,6 +18,8 @@ export interface Value {
 /** What an expression may speak of. */
 export interface Scope {
   readonly file: string;
+  /** log2 of the granule of the tables; 4 KiB when absent */
+  readonly granuleBits?: GranuleBits;
   /** the address that a name stands for */
   name(name: string): Value | undefined;
   /** the address of a label in the thread's code */
@@ -224,7 +227,8 @@ class Call {
     if (output !== undefined && level === 0) this.fail("cannot have an 'oa': level 0 holds tables only");
     if (next !== undefined && level === 3) this.fail("cannot have a 'table': level 3 holds pages only");
     if ((next ?? output)! >= ADDRESS_LIMIT) this.fail("has an address of more than 48 bits");
-    let made = next !== undefined ? table(next) : leaf(output!, level, ATTRIBUTES.default[stage]);
+    let made =
+      next !== undefined ? table(next) : leaf(output!, level, ATTRIBUTES.default[stage], this.scope.granuleBits);
     for (const [name, expression] of this.expression.named) {
       if (this.used.has(name)) continue;
       const field = fieldOf(name, next !== undefined ? "table" : stage);
@@ -272,6 +276,7 @@ class Call {
     if (level === undefined || address === undefined) this.fail("needs 'level' and 'va'");
     if (level > 3n) this.fail("has a level above 3");
     this.noOthers();
-    return number((BigInt(offsetIn(Number(address & (BigInt(coverage(0)) * 512n - 1n)), Number(level))) * bytes) / 8n);
+    const granule = GRANULES[this.scope.granuleBits ?? 12];
+    return number((BigInt(offsetIn(Number(address % ADDRESS_LIMIT), Number(level), granule)) * bytes) / 8n);
   }
 }

@@ -1,4 +1,5 @@
 /** What a thread of a litmus file begins with: general-purpose and system registers, the Exception level. */
+import type { GranuleBits } from "../../arch/index.js";
 import type { Thread, ThreadSysreg } from "../program.js";
 import { generalRegister, sysregsAtStart, threadSysreg } from "./registers.js";
 
@@ -6,11 +7,15 @@ import { generalRegister, sysregsAtStart, threadSysreg } from "./registers.js";
 export class FirstState {
   private readonly registers: Record<number, bigint> = {};
   private readonly sysregs: Partial<Record<ThreadSysreg, bigint>>;
+  private readonly said = new Set<ThreadSysreg>();
+  /** TCR_EL1 at the start, and TCR_EL2 with HCR_EL2.E2H = 1 */
+  private readonly tcr: bigint;
   private el: 0 | 1 | 2 = 0;
   private sp: 0 | 1 = 0;
 
-  constructor(stage1: number, stage2: number) {
-    this.sysregs = sysregsAtStart(stage1, stage2);
+  constructor(stage1: number, stage2: number, granule: GranuleBits) {
+    this.sysregs = sysregsAtStart(stage1, stage2, granule);
+    this.tcr = this.sysregs.TCR_EL1!;
   }
 
   /** False when this tool has no such register. */
@@ -18,8 +23,10 @@ export class FirstState {
     const reg = generalRegister(name);
     const sysreg = threadSysreg(name);
     if (reg !== undefined) this.registers[reg] = value;
-    else if (sysreg !== undefined) this.sysregs[sysreg] = value;
-    else return this.setOther(name.toUpperCase(), Number(value));
+    else if (sysreg !== undefined) {
+      this.sysregs[sysreg] = value;
+      this.said.add(sysreg);
+    } else return this.setOther(name.toUpperCase(), Number(value));
     return true;
   }
 
@@ -37,6 +44,10 @@ export class FirstState {
   }
 
   parts(): Pick<Thread, "registers" | "sysregs" | "el" | "sp"> {
-    return { registers: this.registers, sysregs: this.sysregs, el: this.el, sp: this.sp };
+    const { registers, el, sp } = this;
+    // With E2H = 1 TCR_EL2 is laid out as TCR_EL1 is.
+    const e2h = ((this.sysregs.HCR_EL2 ?? 0n) & (1n << 34n)) !== 0n;
+    const sysregs = e2h && !this.said.has("TCR_EL2") ? { ...this.sysregs, TCR_EL2: this.tcr } : this.sysregs;
+    return { registers, sysregs, el, sp };
   }
 }

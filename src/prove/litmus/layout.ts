@@ -3,7 +3,7 @@ import { InputError } from "../../input/index.js";
 import { coverage } from "./descriptor.js";
 import { evaluate, type Scope, type Value } from "./evaluate.js";
 import { type Expression, namesIn } from "./expression.js";
-import { flattened, SPACES, type Space, type Statement } from "./setup-syntax.js";
+import { flattened, granuleOf, SPACES, type Space, type Statement } from "./setup-syntax.js";
 
 const FIRST = 0x60_0000;
 const PAGE = 0x1000;
@@ -60,16 +60,18 @@ interface Assert {
 function wishesOf(symbolic: readonly string[], setup: readonly Statement[], file: string): Wish[] {
   const wishes = new Map<string, Wish>();
   const all = [...flattened(setup)];
+  const granule = granuleOf(setup, file);
+  const page = 2 ** granule;
   const declared = all.filter((one) => one.kind === "declare");
   const elsewhere = new Set(declared.filter(({ space }) => space !== "virtual").flatMap(({ names }) => names));
   const wish = (name: string, space: Space): Wish => {
-    const made: Wish = wishes.get(name) ?? { name, space, align: PAGE, reserve: PAGE, sources: [] };
+    const made: Wish = wishes.get(name) ?? { name, space, align: page, reserve: page, sources: [] };
     wishes.set(name, made);
     return made;
   };
   for (const name of symbolic) if (!elsewhere.has(name)) wish(name, "virtual");
   for (const { names, space, aligned, line } of declared) {
-    const align = aligned === undefined ? PAGE : Number(evaluate(aligned, nothing(file)).value);
+    const align = aligned === undefined ? page : Number(evaluate(aligned, nothing(file)).value);
     if (align < 1 || (align & (align - 1)) !== 0 || align > coverage(1))
       throw InputError.at(file, line, `aligned ${align}, expected a power of two up to ${coverage(1)}`);
     if (wishes.size + names.length > MAX_NAMES)
@@ -87,11 +89,11 @@ function wishesOf(symbolic: readonly string[], setup: readonly Statement[], file
     if (one.kind !== "mapping" || one.level === 3 || one.from.kind !== "name") continue;
     const source = wishes.get(one.from.name);
     const target = one.target.kind === "address" && one.target.value.kind === "name" ? one.target.value.name : "";
-    if (source && one.initial) source.reserve = Math.max(source.reserve, coverage(one.level));
+    if (source && one.initial) source.reserve = Math.max(source.reserve, coverage(one.level, granule));
     const block = wishes.get(target);
     if (!source || !block) continue;
-    block.sources.push({ name: source.name, size: coverage(one.level) });
-    block.reserve = Math.max(block.reserve, coverage(one.level));
+    block.sources.push({ name: source.name, size: coverage(one.level, granule) });
+    block.reserve = Math.max(block.reserve, coverage(one.level, granule));
   }
   return [...wishes.values()];
 }

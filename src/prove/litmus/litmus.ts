@@ -209,7 +209,7 @@ class Test {
     const labels = pieces.labelsFor(name);
     const scope = { ...this.setup.scope, label: (label: string) => labels.get(label) };
     const code = pieces.of(name);
-    const state = new FirstState(this.setup.defaultBase(1), this.setup.defaultBase(2));
+    const state = new FirstState(this.setup.defaultBase(1), this.setup.defaultBase(2), this.setup.granuleBits);
     for (const [table, entries] of [["init", init], ["reset", reset]] as const) // biome-ignore format: a table
       for (const [register, text] of Object.entries(entries)) {
         if (register.startsWith("__isla")) continue; // how that tool is to explore, not what the test means

@@ -30,15 +30,15 @@ export function describer(tables: Tables, symbols: readonly Symbolic[]): (pa: nu
     }
     const page = tables.pages.get(from);
     const what = spaces[0] === "virtual" ? "VA" : "IPA";
-    return page && size === coverage(3) ? `${what} ${hex(from)}, a table of ${page.root.name}` : `${what} ${hex(from)}`;
+    return page && size === tables.size ? `${what} ${hex(from)}, a table of ${page.root.name}` : `${what} ${hex(from)}`;
   };
   return (pa) => {
-    const base = pa - (pa % 0x1000);
+    const base = pa - (pa % tables.size);
     const page = tables.pages.get(base);
     if (page) {
       const { root, level, input } = page;
-      const size = coverage(level);
-      const from = input + ((pa % 0x1000) >> 3) * size;
+      const size = coverage(level, tables.granule.bits);
+      const from = input + ((pa % tables.size) >> 3) * size;
       // Where stage 2 is the identity, a physical name is an IPA too; where stage 1 maps tables, so are theirs.
       const of = spoken(root.stage === 1 ? ["virtual"] : ["intermediate", "physical"], from, size);
       return `stage-${root.stage} level-${level} descriptor of ${of} (${root.name})`;

@@ -1,4 +1,6 @@
 /** The page_table_setup language of a litmus file, as it is written. */
+import type { GranuleBits } from "../../arch/index.js";
+import { InputError } from "../../input/index.js";
 import type { Stage } from "./descriptor.js";
 import { type Expression, PROPOSITION, parseExpression } from "./expression.js";
 import { type Passage, Reader } from "./lexer.js";
@@ -212,4 +214,20 @@ export function* flattened(list: readonly Statement[]): Generator<Statement> {
     yield one;
     if (one.kind === "table") yield* flattened(one.body);
   }
+}
+
+/** Granules as an option names them: "option granule = 64;", in KiB. */
+const GRANULE_OF: Readonly<Record<string, GranuleBits>> = { "4": 12, "16": 14, "64": 16 };
+
+/** The granule of all tables of a setup: log2 of its bytes. Throws an InputError for another one. */
+export function granuleOf(list: readonly Statement[], file: string): GranuleBits {
+  let granule: GranuleBits = 12;
+  for (const one of flattened(list)) {
+    if (one.kind !== "option" || one.name !== "granule") continue;
+    const found = Object.hasOwn(GRANULE_OF, one.value) ? GRANULE_OF[one.value] : undefined;
+    if (found === undefined)
+      throw InputError.at(file, one.line, `a granule of '${one.value}' KiB, expected 4, 16 or 64`);
+    granule = found;
+  }
+  return granule;
 }

@@ -1,12 +1,13 @@
 /** A page_table_setup carried out: symbolic addresses, tables in memory, initial values, and words for all of them. */
+import { GRANULES, type GranuleBits } from "../../arch/index.js";
 import { InputError } from "../../input/index.js";
-import type { InitialMemory, Names } from "../program.js";
-import { ATTRIBUTES, fieldOf, leaf, type Stage, table, withField } from "./descriptor.js";
+import type { Program } from "../program.js";
+import { ATTRIBUTES, fieldOf, isContiguous, leaf, type Stage, table, withField } from "./descriptor.js";
 import { ADDRESS_LIMIT, evaluate, type Scope, type Value, type Walked } from "./evaluate.js";
 import type { Expression } from "./expression.js";
 import { layOut, type Symbolic } from "./layout.js";
 import { describer, namesOf } from "./names.js";
-import { flattened, type Mapping, type Statement, type TableBlock } from "./setup-syntax.js";
+import { flattened, granuleOf, type Mapping, type Statement, type TableBlock } from "./setup-syntax.js";
 import { type Root, Tables } from "./tables.js";
 import { UnsupportedInTest } from "./unsupported.js";
 
@@ -34,6 +35,10 @@ export class Setup {
   private readonly defaults: Partial<Record<Stage, Root>> = {};
   /** for names and tables, without labels */
   readonly scope: Scope;
+  /** log2 of the granule of all tables */
+  readonly granuleBits: GranuleBits;
+  /** some leaf that is mapped at first or may be has the Contiguous bit */
+  private contiguous = false;
 
   /**
    * Lays out the names, builds the tables; throws an InputError or UnsupportedInTest with the line in `file`. `checkTime` is
@@ -47,8 +52,10 @@ export class Setup {
     symbols: readonly Symbolic[] = layOut(symbolic, statements, file, checkTime),
   ) {
     this.symbols = new Map(symbols.map((one) => [one.name, one]));
+    this.granuleBits = granuleOf(statements, file);
     this.scope = {
       file,
+      granuleBits: this.granuleBits,
       name: (name) => this.valueOf(name),
       walk: (walk, level, what) => this.walked(walk, level, what),
     };
@@ -57,7 +64,7 @@ export class Setup {
       throw InputError.at(file, blocks[MAX_TABLES]!.line, `more than ${MAX_TABLES} tables, expected fewer`);
     const bases = blocks.map((one) => ({ one, base: this.baseOf(one) }));
     const taken = symbols.filter(({ space }) => space === "physical").map(({ address }) => address);
-    this.tables = new Tables(new Set([...taken, ...bases.map(({ base }) => base)]));
+    this.tables = new Tables(new Set([...taken, ...bases.map(({ base }) => base)]), GRANULES[this.granuleBits]);
     if (this.hasDefaults(statements)) {
       for (const stage of [1, 2] as const) {
         // A table of the other stage may stand at the usual place; then the default one gives way.
@@ -80,7 +87,7 @@ export class Setup {
   private hasDefaults(statements: readonly Statement[]): boolean {
     let has = true;
     for (const one of flattened(statements)) {
-      if (one.kind !== "option") continue;
+      if (one.kind !== "option" || one.name === "granule") continue;
       if (one.name !== "default_tables") throw new UnsupportedInTest(`the option '${one.name}'`, this.file, one.line);
       if (one.value !== "true" && one.value !== "false")
         throw InputError.at(this.file, one.line, `default_tables is '${one.value}', expected true or false`);
@@ -91,7 +98,7 @@ export class Setup {
 
   private baseOf({ base, line, name }: TableBlock): number {
     const { value } = evaluate(base, this.scope);
-    if (value % 4096n !== 0n || value >= ADDRESS_LIMIT)
+    if (value % BigInt(2 ** this.granuleBits) !== 0n || value >= ADDRESS_LIMIT)
       throw InputError.at(
         this.file,
         line,
@@ -192,12 +199,13 @@ export class Setup {
     if (target.kind === "invalid") return 0n;
     if (target.kind === "raw") return evaluate(target.value, this.scope).value;
     const address = BigInt(this.addressOf(target.value));
-    if (target.kind === "address" && level === 0)
-      throw InputError.at(this.file, line, "level 0 cannot map memory, expected a table or another level");
+    const { block } = GRANULES[this.granuleBits];
+    if (target.kind === "address" && level < block)
+      throw InputError.at(this.file, line, `level ${level} cannot map memory, expected a table or another level`);
     const isTable = target.kind === "table";
     if (isTable && level === 3)
       throw InputError.at(this.file, line, "level 3 cannot hold a table, expected level 0 to 2");
-    let made = isTable ? table(address) : leaf(address, level, ATTRIBUTES[attributes.set][stage]);
+    let made = isTable ? table(address) : leaf(address, level, ATTRIBUTES[attributes.set][stage], this.granuleBits);
     for (const { name, value, line } of attributes.fields) {
       const field = fieldOf(name, isTable ? "table" : stage);
       if (!field) throw InputError.at(this.file, line, `unknown field '${name}' of a stage-${stage} descriptor`);
@@ -206,6 +214,7 @@ export class Setup {
         throw InputError.at(this.file, line, `${name} has ${field.width} bits, found a larger value`);
       made = set;
     }
+    if (isContiguous(made, level)) this.contiguous = true;
     return made;
   }
 
@@ -219,7 +228,7 @@ export class Setup {
         `0x${address.toString(16)} has no level-${level} descriptor in ${root.name}: one above it is no table`,
       );
     if (what === "desc") return this.tables.read(slot);
-    return BigInt(what === "pte" ? slot : slot - (slot % 0x1000));
+    return BigInt(what === "pte" ? slot : slot - (slot % 2 ** this.granuleBits));
   }
 
   private whose(walk: Walked): { readonly root: Root; readonly address: number } {
@@ -273,7 +282,7 @@ export class Setup {
   }
 
   /** The memory when all has been said: tables map the tables that they name, the default stage 1 maps them all. */
-  finish(): { readonly memory: InitialMemory; readonly names: Names } {
+  finish(): Pick<Program, "memory" | "names" | "granuleBits"> {
     const references = this.references.map((one) => (typeof one === "function" ? one() : one));
     const first = this.defaults[1];
     for (const of of this.tables.roots.values()) {
@@ -297,8 +306,13 @@ export class Setup {
     const { tables, data } = this;
     const symbols = [...this.symbols.values()];
     return {
-      memory: { read: (pa) => data.get(pa) ?? tables.read(pa), describe: describer(tables, symbols) },
+      memory: {
+        read: (pa) => data.get(pa) ?? tables.read(pa),
+        describe: describer(tables, symbols),
+        contiguous: this.contiguous,
+      },
       names: namesOf(tables, symbols),
+      ...(this.granuleBits === 12 ? {} : { granuleBits: this.granuleBits }),
     };
   }
 }

@@ -5,20 +5,29 @@ import {
   Case,
   type Entry,
   levelOfLeaf,
+  type Pes,
   type Policy,
   Protocol,
   type RunCode,
   type Unrolled,
   unroll,
 } from "../../policy/index.js";
-import { ASID } from "./domains.js";
+import { ASID, HEIR_VMID, OTHER_VMID } from "./domains.js";
+import { sends, waits } from "./ipi.js";
 import { originRemark } from "./origin.js";
-import type { Pcpu } from "./scenario.js";
-import { pageOf, plus, type Term } from "./terms.js";
+import type { Pcpu, Scenario } from "./scenario.js";
+import { pageOf, plus, type Term, termText } from "./terms.js";
 
 /** Page numbers that stand for page 0, and for the VA that the owner has for it, while a policy is unrolled. */
 const GFN = 2 ** 30;
 const VPN = 2 ** 31;
+
+/** Where a policy says that it is unknown what is executed: no instruction, so that nothing takes the scenario for whole. */
+const UNKNOWN_LINE = "UNKNOWN";
+
+/** Where a scenario comes to such a place: the line, with the policy's in its remark; undefined where it comes to none. */
+export const unknownIn = ({ pcpus }: Scenario): string | undefined =>
+  pcpus.flatMap(({ lines, hypervisor }) => [...lines, ...hypervisor]).find((line) => line.startsWith(UNKNOWN_LINE));
 
 /** Who flushes, and for whom. */
 interface Flusher {
@@ -57,6 +66,9 @@ export const entryOf = ({ va, step, table }: Range, first: number, pages: number
   level: table ? 0 : levelOfLeaf(step),
 });
 
+/** The table of a range, whose entries are of one page at least. */
+export const tableOf = (range: Range): Entry => ({ ...entryOf(range, 0, range.pages), step: 1, level: 0 });
+
 /** Lines on a pCPU: those of the policy's code come where `drive` tells the protocol what happens. */
 export function policyLines(
   flusher: Flusher,
@@ -69,21 +81,38 @@ export function policyLines(
     if (range !== undefined && on.base[0]! >= GFN + range.looked) return;
     on.currentVmid = flusher.currentVmid;
     const place = policy.places[occasion];
-    for (const one of unroll(policy.code[occasion], on, cpu, policy.file)) {
-      const remark = place ? originRemark({ policy: place.policy, occasion, line: one.line }) : "";
-      lines.push(...codeLine(one, flusher, pcpu).map((line) => line + remark));
-    }
+    const linesOn = (pcpu: Pcpu, list: readonly Unrolled[]): string[] =>
+      list.flatMap((one) => {
+        const remark = place ? originRemark({ policy: place.policy, occasion, line: one.line }) : "";
+        if (one.kind !== "on") return codeLine(one, flusher, pcpu).map((line) => line + remark);
+        const n = pcpu.sendIpi({ body: (other) => bodyOn(other, one) });
+        const own = isOne(pcpu, one.pes, flusher) ? linesOn(pcpu, one.own) : [];
+        return [sends(n) + remark, ...own, waits(n) + remark];
+      });
+    const bodyOn = (other: Pcpu, one: Extract<Unrolled, { kind: "on" }>): string[] | undefined =>
+      isOne(other, one.pes, flusher) ? linesOn(other, one.elsewhere.get(vmidIn(other, flusher))!) : undefined;
+    const vmids = [...flusher.ownerVmids, OTHER_VMID, HEIR_VMID];
+    lines.push(...linesOn(pcpu, unroll(policy.code[occasion], on, cpu, policy.file, { looked: range?.looked, vmids })));
   };
   drive(new Protocol([policy], { vmids: flusher.ownerVmids, asid: ASID }, run), lines);
   return lines;
 }
 
+/** The VMID in a pCPU's VTTBR_EL2 at the story's begin. */
+const vmidIn = ({ sysregs }: Pcpu, { ownerVmids, vttbr }: Flusher): number =>
+  [...ownerVmids, HEIR_VMID].find((vmid) => termText(vttbr(vmid)) === termText(sysregs.VTTBR_EL2!)) ?? OTHER_VMID;
+
+/** Whether a pCPU is one of those to which an IPI goes. */
+const isOne = (pcpu: Pcpu, pes: Pes, flusher: Flusher): boolean =>
+  pes === "every-pe" || flusher.ownerVmids.includes(vmidIn(pcpu, flusher));
+
 /** The page allocator's flush. */
 export const allocatorLines = (cpu: CpuProfile): string[] =>
-  unroll(allocatorFlush(true), new Case(), cpu).flatMap((one) => codeLine(one));
+  unroll(allocatorFlush(true), new Case(), cpu).flatMap((one) => (one.kind === "on" ? [] : codeLine(one)));
 
 /** An instruction's line; none for one about a single page that the story does not look at. */
-function codeLine(one: Unrolled, flusher?: Flusher, pcpu?: Pcpu): string[] {
+function codeLine(one: Exclude<Unrolled, { kind: "on" }>, flusher?: Flusher, pcpu?: Pcpu): string[] {
+  if (one.kind === "unknown") return [UNKNOWN_LINE];
   if (one.kind === "barrier") return [one.text.toUpperCase()];
   if (one.kind === "vttbr") return [`MSR VTTBR_EL2,${pcpu!.constant(flusher!.vttbr(one.vmid))}`];
   const { name, operand } = TLBI_OPS[one.op]!;

@@ -5,22 +5,29 @@
  */
 import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
+import { dieLines } from "./dies.js";
 import { OTHER_VMID, ownerVmids, pcpu, type Setting, vttbr } from "./domains.js";
+import { failLines } from "./fails.js";
 import { entryOf, policyLines, type Range } from "./flush.js";
+import { mergeLines } from "./merge.js";
+import { type Change, changeLines } from "./permissions.js";
 import { descriptorsOf, ONE, removeLines, TWO } from "./removal.js";
 import type { Pcpu, Scenario } from "./scenario.js";
+import { freeLines } from "./table-freed.js";
 import { blocks, declare, type Item, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
 import { pte } from "./terms.js";
 
 /** The occasions about another domain than the one that is current. Another vCPU's switch sets VTTBR_EL2 itself. */
-type About = "revoke" | "batch" | "split" | "vmid-assigned";
+type About =
+  | "revoke" | "batch" | "split" | "vmid-assigned" | "domain-dies" | "fails-midway" | "table-freed" | "block-merged"
+  | "stage1-edited" | Change; // biome-ignore format: a list
 
 const BLOCK: Range = { ipa: "ipa1", va: "x", pages: 512, step: 512, looked: 1 };
 
 /** The owner's pages, and the caller's: z is at ipa3, which is another page in each stage 2; the caller's tables are in both. */
 function tables(about: About): Item[] {
   const level = about === "split" ? { level: 2 } : {};
-  const first = about === "split" ? blocks : declare;
+  const first = about === "split" || about === "block-merged" ? blocks : declare;
   return [
     first("virtual", "x"),
     declare("virtual", "z"),
@@ -66,6 +73,22 @@ function call(about: About, policy: Policy, cpu: CpuProfile, on: Pcpu): string[]
       ];
     case "vmid-assigned":
       return policyLines(flusher, on, (protocol) => protocol.assigned());
+    case "domain-dies":
+      return dieLines(policy, cpu, on);
+    case "fails-midway":
+      return failLines(policy, cpu, OTHER_VMID, ONE, on);
+    case "table-freed":
+      return freeLines(policy, cpu, OTHER_VMID, "full", on);
+    case "block-merged":
+      return mergeLines(policy, cpu, OTHER_VMID, on, "pa1");
+    case "stage1-edited":
+      return policyLines({ ...flusher, range: ONE.range }, on, (protocol) => {
+        const { gfn, pages, va } = entryOf(ONE.range, 0, 1);
+        protocol.changed("stage1-edited", gfn, pages, va);
+        protocol.unlocking();
+      });
+    default:
+      return changeLines({ policy, cpu, change: about, currentVmid: OTHER_VMID, extent: ONE, fields: {} }, on);
   }
 }
 

@@ -65,7 +65,7 @@ function threadOf(
   pcpu.registers.forEach((term, i) => {
     registers[i + 1] = held(term);
   });
-  const sysregs = sysregsAtStart(setup.defaultBase(1), setup.defaultBase(2));
+  const sysregs = sysregsAtStart(setup.defaultBase(1), setup.defaultBase(2), setup.granuleBits);
   for (const [name, term] of Object.entries(pcpu.sysregs)) sysregs[name as ThreadSysreg] = held(term);
   const { el1, el2 } = vectorsOf(index);
   sysregs.VBAR_EL1 = BigInt(el1);

@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type CpuProfile, cpuProfile, decodeOperand, halvesOf, TLBI_OPS, tlbiIndex } from "../../arch/index.js";
+import { type CpuProfile, decodeOperand, halvesOf, TLBI_OPS, tlbiIndex } from "../../arch/index.js";
+import { builtInCpu } from "../../builtin/index.js";
 import { loadPolicy, policyNames } from "../../catalog/index.js";
 import { missingFeature, type Policy, parsePolicy } from "../../policy/index.js";
 import type { Domain } from "../../xen/domain.js";
@@ -175,6 +176,15 @@ const calls =
     assert.deepEqual(errs, new Array<number>(size).fill(0));
   };
 
+/** The first page's permission changes, as p2m_set_mem_access() does it. */
+const allows = ({ p2m }: Domain, writable: boolean): void => {
+  p2m.memAccessEnabled = true;
+  p2m.lock();
+  assert.ok(p2m.lookup(GFN));
+  assert.equal(p2m.setEntry(GFN, 1, p2m.foundMfn, p2m.foundType, undefined, writable), 0);
+  p2m.unlock();
+};
+
 const SHAPES: Readonly<Record<string, (policy: Policy, current: string) => Shape>> = {
   "a page": (_, c) => ({
     mapped: 1,
@@ -232,6 +242,37 @@ const SHAPES: Readonly<Record<string, (policy: Policy, current: string) => Shape
     looked: 2,
     scenario: batch && c === "current" ? "batch.reallocated-between.read" : NONE,
   }),
+  "a page write-protected": (_, c) => ({
+    mapped: 1,
+    does: (_w, domain) => allows(domain, false),
+    looked: 1,
+    scenario: `write-protected.other-pcpu.${c}.page`,
+  }),
+  "a page that may be written again": (_, c) => ({
+    mapped: 1,
+    does: (w, domain) => {
+      allows(domain, false);
+      w.take();
+      allows(domain, true);
+    },
+    looked: 1,
+    scenario: `permission-relaxed.other-pcpu.${c}.page`,
+  }),
+  "a page of a domain that dies": (_, c) => ({
+    mapped: 1,
+    does: (w, domain) => {
+      domain.p2m.beginRelinquish();
+      removes(1, -1)(w, domain);
+    },
+    looked: 1,
+    scenario: c === "not-current" ? "domain-dies.last-write" : NONE,
+  }),
+  "a table that is freed": (policy, c) => ({
+    mapped: 1,
+    does: removes(512),
+    looked: 1,
+    scenario: countsPages(policy) ? NONE : `table-freed.other-pcpu.${c}.full`,
+  }),
   "a split": (_, c) => ({
     mapped: "block",
     does: removes(1),
@@ -248,7 +289,7 @@ function onlySplit(events: readonly Seen[]): Seen[] {
 }
 
 /** One with nothing, one with most and the erratum, one with all features. */
-const CPUS = ["cortex-a72", "neoverse-v2", "arch-maximal"].map((name) => cpuProfile(name)!);
+const CPUS = ["cortex-a72", "neoverse-v2", "arch-maximal"].map((name) => builtInCpu(name));
 const PAIRS = POLICIES.flatMap((policy) =>
   CPUS.filter((cpu) => missingFeature(policy, cpu) === undefined).map((cpu) => ({ policy, cpu })),
 ).filter(({ policy, cpu }) => BUILT_IN.includes(policy) || cpu !== CPUS[0]);

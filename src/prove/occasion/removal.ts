@@ -52,6 +52,8 @@ interface More {
   /** mappings behind that of x, and behind that of h */
   readonly owner?: readonly Inside[];
   readonly map?: readonly Inside[];
+  /** what the owner's stage 2 may come to hold besides */
+  readonly stage2?: readonly Inside[];
   /** the next owner's tables, which the hypervisor maps */
   readonly heir?: Table;
   readonly stores?: readonly Item[];
@@ -64,7 +66,7 @@ export function tables(e: Extent, more: More = {}): Item[] {
   const first = block ? blocks : declare;
   /** the second names of a story about two pages */
   const second = <T>(...items: readonly T[]): readonly T[] => (e.range.looked > 1 ? items : []);
-  const { guest = [], hypervisor = [], declared = [], owner = [], map = [], heir, stores = [] } = more;
+  const { guest = [], hypervisor = [], declared = [], owner = [], map = [], stage2 = [], heir, stores = [] } = more;
   return [
     first("virtual", "x", ...guest),
     ...second(declare("virtual", "y")),
@@ -80,6 +82,7 @@ export function tables(e: Extent, more: More = {}): Item[] {
       maps("ipa1", "pa1", level),
       mayMap("ipa1", "invalid", level),
       ...second(maps("ipa2", "pa2"), mayMap("ipa2", "invalid")),
+      ...stage2,
       s1table("owner_stage1", "0x2C0000", maps("x", "ipa1", level), ...owner, ...second(maps("y", "ipa2"))),
     ),
     s2table("other_stage2", "0x280000"),
@@ -112,6 +115,8 @@ interface Removal {
   readonly apart?: boolean;
   /** a batch frees as each call ends */
   readonly early?: boolean;
+  /** the access flags were clear */
+  readonly old?: boolean;
 }
 
 /** An entry that goes; without a descriptor it stands for all that the story does not look at. */
@@ -126,13 +131,16 @@ export function removeLines(
   on: Pcpu,
   free: (pages: readonly number[]) => readonly string[],
 ): string[] {
-  const { policy, cpu, current, range, descriptors, apart = false, early = false } = removal;
+  const { policy, cpu, current, range, descriptors, apart = false, early = false, old = false } = removal;
   const owners = ownerVmids(policy);
   const flusher = { policy, cpu, ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr, range };
   const each = range.table ? range.pages : range.step;
-  const going = descriptors.map((descriptor, page): Going => ({ ...entryOf(range, page, each), descriptor, page }));
+  const going = descriptors.map(
+    (descriptor, page): Going => ({ ...entryOf(range, page, each), old, descriptor, page }),
+  );
   const [looked, { pages }] = [each * going.length, range];
-  if (looked < pages) going.push({ ...entryOf(range, looked, pages - looked), descriptor: undefined, page: looked });
+  if (looked < pages)
+    going.push({ ...entryOf(range, looked, pages - looked), old, descriptor: undefined, page: looked });
   return policyLines(flusher, on, (protocol, lines) =>
     removeEntries(
       protocol,

@@ -20,7 +20,7 @@ import {
   tables,
 } from "./removal.js";
 import type { Scenario } from "./scenario.js";
-import { blocks, declare, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
+import { blocks, declare, GLOBAL, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
 import { leaf, pte, wide } from "./terms.js";
 
 /** The guest has a second VA for the page, which the hypervisor cannot know. */
@@ -33,7 +33,7 @@ function byAlias(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place
   return {
     name: `revoke.${place}-pcpu.current.alias.${kind}`,
     title: `one page removed, for which the guest has two VAs; the former owner ${kind}s by the second, w, a global one, ${PLACES[place]}`,
-    tables: tables(ONE, { guest: ["w"], owner: [maps("w", "ipa1", { global: true })] }),
+    tables: tables(ONE, { guest: ["w"], owner: [maps("w", "ipa1", { fields: GLOBAL })] }),
     pcpus,
     bad: [bad],
     meaning: MEANING[kind],

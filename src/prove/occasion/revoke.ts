@@ -3,8 +3,9 @@
  * allowed: the former owner reads what the next one wrote, or its own write ends in the next one's page.
  */
 import type { CpuProfile } from "../../arch/index.js";
-import type { Policy, Sequence } from "../../policy/index.js";
+import type { Policy } from "../../policy/index.js";
 import { HEIR_VMID, pcpu, type Setting } from "./domains.js";
+import { asksForVa, longExtents } from "./extents.js";
 import {
   type Access,
   access,
@@ -31,37 +32,9 @@ import { leaf, pte } from "./terms.js";
 
 const BLOCK = extent("block", "a block of 2 MiB", 512, 512);
 
-/** Page counts above which the policy's code does something else. */
-function thresholds(program: Sequence): number[] {
-  return program.flatMap((s) => {
-    if (s.kind === "if")
-      return [
-        ...(s.condition.test === "pages" ? [s.condition.above] : []),
-        ...thresholds(s.body),
-        ...thresholds(s.otherwise),
-      ];
-    return s.kind === "for" || s.kind === "with-owner" ? thresholds(s.body) : [];
-  });
-}
-
-/** True when the code asks whether the hypervisor knows the guest's VA. */
-const asksForVa = (program: Sequence): boolean =>
-  program.some((s) => {
-    if (s.kind === "if") return s.condition.test === "va-known" || asksForVa(s.body) || asksForVa(s.otherwise);
-    return (s.kind === "for" || s.kind === "with-owner") && asksForVa(s.body);
-  });
-
-/** Extents of single pages above each page count that a policy's code tells apart. */
-function longExtents(policy: Policy): Extent[] {
-  const all = [...thresholds(policy.code.revoke), ...thresholds(policy.code["batch-end"])];
-  return [...new Set(all)]
-    .filter((n) => n > 2)
-    .map((n) => extent(`above-${n}`, `${(n + 1).toLocaleString("en")} pages`, n + 1, 1));
-}
-
 /** The extents that a policy's code can tell apart. */
 function extents(policy: Policy): Extent[] {
-  const list = [ONE, TWO, BLOCK, ...longExtents(policy)];
+  const list = [ONE, TWO, BLOCK, ...longExtents(policy, ["revoke", "batch-end"])];
   if (!asksForVa(policy.code.revoke) && !asksForVa(policy.code["batch-end"])) return list;
   const unknown = { ...ONE, name: "page.va-unknown", words: "one page, at a VA that Xen does not know," };
   return [...list, { ...unknown, range: { ...ONE.range, va: undefined } }];

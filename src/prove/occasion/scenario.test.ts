@@ -1,7 +1,7 @@
 /** A scenario is the same program whether it is made from the value or read from the litmus test that people get. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CPU_PROFILES } from "../../arch/index.js";
+import { builtInCpu, usualCpus } from "../../builtin/index.js";
 import { loadPolicy, policyNames } from "../../catalog/index.js";
 import { missingFeature } from "../../policy/index.js";
 import { parseLitmus } from "../litmus/index.js";
@@ -9,11 +9,13 @@ import type { InitialMemory, Program } from "../program.js";
 import { litmusText, PROVED, programOf, type Scenario } from "./index.js";
 import { Pcpu } from "./scenario.js";
 
+const CPUS = usualCpus().map(builtInCpu);
+
 /** Every different scenario of every built-in policy on every CPU; with HCR_EL2.FB = 0, those of one policy. */
 function allScenarios(): Scenario[] {
   const all = new Map<string, Scenario>();
   for (const policy of policyNames().map((name) => loadPolicy(name)))
-    for (const cpu of CPU_PROFILES.filter((profile) => missingFeature(policy, profile) === undefined))
+    for (const cpu of CPUS.filter((profile) => missingFeature(policy, profile) === undefined))
       for (const { scenarios } of Object.values(PROVED))
         for (const fb of policy.name === "xen-today" ? [true, false] : [true])
           for (const one of scenarios(policy, cpu, { fb })) all.set(JSON.stringify(one), one);

@@ -21,6 +21,12 @@ export interface PcpuValue {
 /** Registers that a scenario may use: X26 to X28 are nobody's, X29 is the EL2 handler's. */
 const MAX_REGISTERS = 25;
 
+/** An IPI that a pCPU sends. */
+interface Ipi {
+  /** the body as another pCPU executes it under the VMID of its VTTBR_EL2; undefined for one that gets none */
+  body(on: Pcpu): readonly string[] | undefined;
+}
+
 /** A pCPU as it is put together. */
 export class Pcpu implements PcpuValue {
   readonly lines: string[] = [];
@@ -29,6 +35,7 @@ export class Pcpu implements PcpuValue {
   readonly sysregs: Partial<Record<ThreadSysreg, Term>> = {};
   /** registers by what they hold; private to JavaScript too, as it is no part of the value */
   readonly #constants = new Map<string, string>();
+  readonly #ipis: Ipi[] = [];
 
   constructor(
     readonly title: string,
@@ -54,6 +61,16 @@ export class Pcpu implements PcpuValue {
   /** A register of its own, initially 0: for what is read. */
   result(): string {
     return this.own(wide(0));
+  }
+
+  /** The IPIs that its code sends. */
+  get ipis(): readonly Ipi[] {
+    return this.#ipis;
+  }
+
+  /** One more; its number. */
+  sendIpi(ipi: Ipi): number {
+    return this.#ipis.push(ipi) - 1;
   }
 
   private own(value: Term): string {

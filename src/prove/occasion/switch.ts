@@ -8,17 +8,32 @@ import type { Policy } from "../../policy/index.js";
 import { byVa, ownerVmids, pcpu, type Setting, switchTo, ttbr, vttbr } from "./domains.js";
 import { policyLines } from "./flush.js";
 import type { Pcpu, Scenario } from "./scenario.js";
-import { declare, type Item, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
+import { declare, GLOBAL, type Item, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
 import { pte, wide } from "./terms.js";
 
+/** What a vCPU that comes in is behind: another one of the domain that ran there, another pCPU where it ran last itself. */
+interface Coming {
+  readonly switched?: boolean;
+  readonly moved?: boolean;
+}
+
 /** The switch as Xen does it: p2m_restore_state() with the policy's code, then the next vCPU's own registers. */
-function switchLines(policy: Policy, cpu: CpuProfile, on: Pcpu, to: "a" | "b", flush = true): string[] {
+function switchLines(
+  policy: Policy,
+  cpu: CpuProfile,
+  on: Pcpu,
+  to: "a" | "b",
+  { switched = true, moved = false }: Coming = {},
+): string[] {
   const owners = ownerVmids(policy);
   const vmid = to === "a" ? owners[0]! : owners.at(-1)!;
   const flusher = { policy, cpu, ownerVmids: owners, currentVmid: vmid, vttbr };
   return [
     ...switchTo(on, vmid),
-    ...(flush ? policyLines(flusher, on, (protocol) => protocol.switched(vmid)) : []),
+    ...policyLines(flusher, on, (protocol) => {
+      if (switched) protocol.switched(vmid);
+      if (moved) protocol.moved(vmid);
+    }),
     `MSR TTBR0_EL1,${on.constant(ttbr(`${to}_stage1`))}`,
   ];
 }
@@ -35,7 +50,7 @@ interface More {
 
 /** Two vCPUs' tables: x is at ipa1 for A; for B at ipa2, or nowhere. */
 function tables(second: "ipa2" | "invalid", { global = false, words = [], own = false }: More = {}): Item[] {
-  const attributes = global ? ({ global } as const) : {};
+  const attributes = global ? ({ fields: GLOBAL } as const) : {};
   return [
     declare("virtual", "x", "y", ...words.map(({ va }) => va)),
     ...(words.length > 0 ? [declare("physical", ...words.map(({ pa }) => pa))] : []),
@@ -124,7 +139,13 @@ function thereAndBack(policy: Policy, cpu: CpuProfile, setting: Setting): Scenar
  * vCPU A runs on pCPU 0, moves to pCPU 1, where it unmaps x with a TLBI of its own for its local TLB, and comes back to
  * pCPU 0, where nobody or vCPU B ran in between.
  */
-function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: boolean): Scenario {
+export function leftPcpu(
+  occasion: "switch" | "vcpu-moved",
+  policy: Policy,
+  cpu: CpuProfile,
+  setting: Setting,
+  between: boolean,
+): Scenario {
   const vmid = ownerVmids(policy)[0]!;
   const here = pcpu(`pCPU 0, vCPU A${between ? ", B" : ""} and A again`, 1, vmid, "a_stage1", setting);
   const there = pcpu("pCPU 1, vCPU A in between", 2, vmid, "a_stage1", setting);
@@ -145,10 +166,10 @@ function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: bo
           "ERET",
           "again:",
           ...arrive,
-          ...switchLines(policy, cpu, here, "a"),
+          ...switchLines(policy, cpu, here, "a", { moved: true }),
           "ERET",
         ]
-      : [...depart, ...arrive, ...switchLines(policy, cpu, here, "a", false), "ERET"]),
+      : [...depart, ...arrive, ...switchLines(policy, cpu, here, "a", { switched: false, moved: true }), "ERET"]),
   );
   here.lines.push("HVC #0", ...(between ? ["HVC #0"] : []), `LDR ${result},[${here.constant("x")}]`);
   const came = there.result();
@@ -156,6 +177,9 @@ function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: bo
   there.lines.push(
     `LDAR ${came},[${there.constant(left)}]`,
     `CBZ ${came},done`,
+    ...policyLines({ policy, cpu, ownerVmids: ownerVmids(policy), currentVmid: vmid, vttbr }, there, (protocol) =>
+      protocol.moved(vmid),
+    ),
     "ERET",
     "guest:",
     `STR ${there.number(0)},[${there.constant(pte(3, "x", "a_stage1"))}]      // the guest unmaps x`,
@@ -170,7 +194,7 @@ function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: bo
   there.sysregs.ELR_EL2 = "guest:";
   there.sysregs.SPSR_EL2 = wide("0b00101");
   return {
-    name: `switch.left-pcpu.${between ? "other-vcpu" : "nobody"}-between`,
+    name: `${occasion}.left-pcpu.${between ? "other-vcpu" : "nobody"}-between`,
     title: `vCPU A unmaps x on pCPU 1 with a local TLBI and comes back to pCPU 0, where ${between ? "vCPU B" : "nobody"} ran in between`,
     tables: tables("ipa2", {
       words: [
@@ -189,8 +213,11 @@ function leftPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, between: bo
   };
 }
 
-/** vCPU A on pCPU 0 unmaps x with a broadcast TLBI and reuses the page; vCPU B on pCPU 1 runs on the same tables. */
-function guestShootdown(policy: Policy, setting: Setting): Scenario {
+/**
+ * vCPU A on pCPU 0 unmaps x with a broadcast TLBI and reuses the page; vCPU B on pCPU 1 runs on the same tables, and reads. Where
+ * reads may be late the guest repeats its TLBI, as no hypervisor does for it.
+ */
+function guestShootdown(policy: Policy, cpu: CpuProfile, setting: Setting): Scenario {
   const owners = ownerVmids(policy);
   const a = pcpu("pCPU 0, vCPU A", 1, owners[0]!, "a_stage1", setting);
   const b = pcpu("pCPU 1, vCPU B on the same tables", 1, owners.at(-1)!, "a_stage1", setting);
@@ -199,6 +226,7 @@ function guestShootdown(policy: Policy, setting: Setting): Scenario {
     "DSB ISH",
     `TLBI VAE1IS,${a.constant(byVa("x"))}`,
     "DSB ISH",
+    ...(cpu.symptoms.has("repeat-tlbi-reads") ? ["TLBI VALE1IS,XZR      // the guest's own remedy", "DSB ISH"] : []),
     `STR ${a.number(2)},[${a.constant("y")}]      // and reuses its page`,
   );
   const result = b.result();
@@ -224,8 +252,8 @@ export function switchScenarios(policy: Policy, cpu: CpuProfile, setting: Settin
   return [
     ...list,
     thereAndBack(policy, cpu, setting),
-    leftPcpu(policy, cpu, setting, false),
-    leftPcpu(policy, cpu, setting, true),
-    guestShootdown(policy, setting),
+    leftPcpu("switch", policy, cpu, setting, false),
+    leftPcpu("switch", policy, cpu, setting, true),
+    guestShootdown(policy, cpu, setting),
   ];
 }

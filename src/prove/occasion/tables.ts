@@ -1,7 +1,7 @@
 /** Names, tables and first values of a scenario, and the statements of the litmus form that say the same. */
 import type { Expression } from "../litmus/expression.js";
 import type { Space, Statement } from "../litmus/setup-syntax.js";
-import { expressionOf, type Term } from "./terms.js";
+import { expressionOf, type Fields, type Term } from "./terms.js";
 
 export interface Declaration {
   readonly kind: "declare";
@@ -27,8 +27,8 @@ interface Mapping {
   readonly later?: true;
   /** 3 where there is none */
   readonly level?: number;
-  /** nG = 0 */
-  readonly global?: true;
+  /** fields that are not as the default has them */
+  readonly fields?: Fields;
 }
 
 /** A table, or where another one's pages are mapped in this one. */
@@ -59,14 +59,14 @@ export const blocks = (space: Space, ...names: readonly string[]): Declaration =
   aligned: BLOCK_BYTES,
 });
 export const neighbour = (name: string, after: string): Item => ({ kind: "neighbour", name, after });
-export const maps = (from: string, to: Mapping["to"], more: Pick<Mapping, "level" | "global"> = {}): Mapping => ({
+export const maps = (from: string, to: Mapping["to"], more: Pick<Mapping, "level" | "fields"> = {}): Mapping => ({
   kind: "mapping",
   from,
   to,
   ...more,
 });
 /** What a descriptor may come to hold. */
-export const mayMap = (from: string, to: Mapping["to"], more: Pick<Mapping, "level"> = {}): Mapping => ({
+export const mayMap = (from: string, to: Mapping["to"], more: Pick<Mapping, "level" | "fields"> = {}): Mapping => ({
   ...maps(from, to, more),
   later: true,
 });
@@ -75,6 +75,9 @@ export const s2table = (name: string, base: string, ...body: readonly Inside[]):
 /** The pages of a table that stands elsewhere. */
 export const pagesOfTable = (stage: 1 | 2, name: string): Table => ({ kind: "table", stage, name, body: [] });
 export const store = (at: string, value: number): Item => ({ kind: "store", at, value });
+
+/** nG = 0. */
+export const GLOBAL: Fields = { nG: "0b0" };
 
 /** The statements in the litmus form, one a line. */
 export function tablesText(items: readonly Item[], indent = "    "): string {
@@ -91,7 +94,8 @@ function itemText(item: Item, indent: string): string {
       return `${indent}*${item.at} = ${item.value};`;
     case "mapping": {
       const to = typeof item.to === "string" ? item.to : `table(${item.to.table})`;
-      const clauses = `${item.global ? " with [nG = 0b0] and default" : ""}${item.level === undefined ? "" : ` at level ${item.level}`}`;
+      const fields = Object.entries(item.fields ?? {}).map(([name, value]) => `${name} = ${value}`);
+      const clauses = `${fields.length > 0 ? ` with [${fields.join(", ")}] and default` : ""}${item.level === undefined ? "" : ` at level ${item.level}`}`;
       return `${indent}${item.from} ${item.later ? "?->" : "|->"} ${to}${clauses};`;
     }
     case "table": {
@@ -136,14 +140,14 @@ function statementOf(item: Item): Statement {
   }
 }
 
-function mappingOf({ from, to, later, level = 3, global }: Mapping): Statement {
+function mappingOf({ from, to, later, level = 3, fields: own = {} }: Mapping): Statement {
   const target =
     to === "invalid"
       ? ({ kind: "invalid" } as const)
       : typeof to === "string"
         ? ({ kind: "address", value: expression(to) } as const)
         : ({ kind: "table", value: expression(to.table) } as const);
-  const fields = global ? [{ name: "nG", value: expression("0b0"), line }] : [];
+  const fields = Object.entries(own).map(([name, value]) => ({ name, value: expression(value), line }));
   const attributes = { set: "default", fields } as const;
   return { kind: "mapping", from: expression(from), target, initial: !later, level, attributes, walk: undefined, line };
 }

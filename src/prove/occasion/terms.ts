@@ -30,9 +30,12 @@ export const pageOf = (address: Term): Term => wide(call("page", address));
 /** The address of the descriptor of `of` in a table, at a level. */
 export const pte = (level: 2 | 3, of: Term, table: string): Term => call(`pte${level}`, of, table);
 
-/** A level-3 descriptor that maps the page `output`: of stage 1 or of stage 2. */
-export const leaf = (stage: 1 | 2, output: string): Term =>
-  withNames(stage === 1 ? "mkdesc3" : "s2mkdesc3", { oa: output });
+/** Fields of a descriptor by their names, as numbers are written: S2AP = "0b01". */
+export type Fields = Readonly<Record<string, string>>;
+
+/** A leaf descriptor that maps the page or block `output`, at level 3 unless told otherwise: of stage 1 or of stage 2. */
+export const leaf = (stage: 1 | 2, output: string, fields: Fields = {}, level: 2 | 3 = 3): Term =>
+  withNames(`${stage === 1 ? "" : "s2"}mkdesc${level}`, { oa: output, ...fields });
 
 /** A level-2 descriptor of a table. */
 export const tableAt = (address: string): Term => withNames("mkdesc2", { table: wide(address) });

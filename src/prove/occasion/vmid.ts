@@ -3,6 +3,7 @@ import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { OTHER_VMID, pcpu, type Setting, ttbr, vttbr } from "./domains.js";
 import { policyLines } from "./flush.js";
+import { TAKES_IPIS } from "./ipi.js";
 import type { Pcpu, Scenario } from "./scenario.js";
 import { declare, type Item, maps, s1table, s2table, store } from "./tables.js";
 import { type Term, vttbrOf } from "./terms.js";
@@ -26,7 +27,7 @@ const TABLES: readonly Item[] = [
 ];
 
 /** The new domain's VMID is flushed as p2m_alloc_vmid() does; `current` when its stage 2 is in VTTBR_EL2 already. */
-function assign(policy: Policy, cpu: CpuProfile, on: Pcpu, current: boolean): string[] {
+export function assign(policy: Policy, cpu: CpuProfile, on: Pcpu, current: boolean): string[] {
   const base = (vmid: number): Term => (vmid === VMID ? NEW : vttbr(vmid));
   const flusher = { policy, cpu, ownerVmids: [VMID], currentVmid: current ? VMID : OTHER_VMID, vttbr: base };
   return [
@@ -37,7 +38,7 @@ function assign(policy: Policy, cpu: CpuProfile, on: Pcpu, current: boolean): st
 }
 
 /** The new domain's first vCPU comes to the pCPU. */
-const enter = (on: Pcpu): string[] => [
+export const enter = (on: Pcpu): string[] => [
   `MSR VTTBR_EL2,${on.constant(NEW)}`,
   "ISB",
   `MSR TTBR0_EL1,${on.constant(ttbr("heir_stage1"))}`,
@@ -84,7 +85,12 @@ function otherPcpu(policy: Policy, cpu: CpuProfile, setting: Setting, current: b
   const on = pcpu("pCPU 1, the former domain and then the new one", 1, VMID, "owner_stage1", setting);
   const ready = on.result();
   const result = on.result();
-  on.hypervisor.push(`STLR ${on.number(1)},[${on.constant("l")}]`, `LDAR ${ready},[${on.constant("k")}]`, ...enter(on));
+  on.hypervisor.push(
+    `STLR ${on.number(1)},[${on.constant("l")}]`,
+    TAKES_IPIS,
+    `LDAR ${ready},[${on.constant("k")}]`,
+    ...enter(on),
+  );
   on.lines.push("HVC #0                // the last of the former domain", `LDR ${result},[${on.constant("x")}]`);
   return {
     name: `vmid-assigned.other-pcpu.${current ? "current" : "not-current"}.read`,

@@ -1,6 +1,6 @@
 /** The events of a timeline in words: writes, invalidations that arrive, changes of what a PE may walk for. */
 import type { Instruction } from "../program.js";
-import type { AccessTrail, Trail, Walked, World } from "../thread/index.js";
+import type { AccessTrail, Trail, World } from "../thread/index.js";
 import { C_LEAF, CONTEXT, type Context, EL10, INVALIDATE, isStep, KINDS, NOBODY, WRITE } from "../tlb/index.js";
 import { ARRIVAL, CHANGE, STORED, type Steps } from "./step.js";
 import type { Translations } from "./translations.js";
@@ -43,7 +43,7 @@ export class Events {
       return;
     }
     this.translations.fill(pe, record.walk);
-    const removed = this.removal(pe, record.walk, t);
+    const removed = this.translations.removal(pe, record.walk, t);
     const entry = this.words.entry(record.walk.entry);
     if (removed <= t)
       this.steps.add(
@@ -70,15 +70,6 @@ export class Events {
     const ahead = timeline.thread[t] === NOBODY ? ", ahead of any access" : "";
     const rule = dirty ? "hardware-dirty" : "hardware-flag";
     this.steps.add(t, STORED, timeline.pe[t]! - 1, `its walk ${what} in ${where}${ahead}`, rule);
-  }
-
-  /** The time, up to `t`, at which the entry of a walk was removed; Infinity = it was not. */
-  private removal(pe: number, walk: Walked, t: number): number {
-    const { timeline, catalogue } = this.world;
-    for (let i = walk.time + 1; i <= t; i++)
-      if (timeline.kind[i] === INVALIDATE && timeline.pe[i] === pe && catalogue.matches(timeline.what[i]!, walk.entry))
-        return i;
-    return Number.POSITIVE_INFINITY;
   }
 
   private arrival(t: number): void {

@@ -10,6 +10,8 @@ type StepKind =
   | "write"
   | "read"
   | "fault"
+  /** an access for which the PE may hold two entries that break-before-make would have kept apart */
+  | "conflict"
   /** an invalidation arrives at a PE */
   | "invalidation"
   /** an invalidation that does not come to a PE which goes on using what it was meant to remove */
@@ -56,6 +58,7 @@ export const BARRIER: Sort = ["barrier", 2];
 export const MISS: Sort = ["miss", 2];
 export const LOADED: Sort = ["read", 3];
 export const FAULT: Sort = ["fault", 3];
+export const CONFLICT: Sort = ["conflict", 3];
 
 interface Placed extends Step {
   readonly order: number;

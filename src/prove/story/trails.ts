@@ -1,8 +1,9 @@
 /** What a thread did besides its events, in words: reads, faults, barriers, TLBIs that missed somebody. */
 import { BARRIERS, completesTlbi } from "../../arch/index.js";
 import type { Rule } from "../rules.js";
-import type { AccessTrail, Trail, World } from "../thread/index.js";
-import { BARRIER, FAULT, LOADED, MISS, type Steps } from "./step.js";
+import type { AccessTrail, AmalgamTrail, Trail, World } from "../thread/index.js";
+import { EL10 } from "../tlb/index.js";
+import { BARRIER, CONFLICT, FAULT, LOADED, MISS, type Steps } from "./step.js";
 import type { Translations } from "./translations.js";
 import type { Words } from "./words.js";
 
@@ -30,6 +31,9 @@ export class Records {
           at: record.at,
         });
         break;
+      case "amalgam":
+        this.amalgam(pe, record);
+        break;
       case "barrier":
         this.barrier(pe, record);
         break;
@@ -37,6 +41,13 @@ export class Records {
         this.missed(pe, record);
         break;
     }
+  }
+
+  private amalgam(pe: number, { at, page, view, context, conflict }: AmalgamTrail): void {
+    for (const entry of conflict.entries) this.translations.fill(pe, { context, entry, time: view });
+    const entries = conflict.entries.map((id) => this.words.entry(id)).join(" and ");
+    const text = `${at.text.trim()}: may find two entries for ${this.words.va(page)}, ${entries}; what comes is CONSTRAINED UNPREDICTABLE`;
+    this.steps.add(view, CONFLICT, pe, text, "break-before-make", { at });
   }
 
   private read(pe: number, record: AccessTrail): void {
@@ -56,15 +67,26 @@ export class Records {
       return;
     }
     this.translations.fill(pe, record.walk);
+    const text = `${record.at.text.trim()}: reads ${value} from ${where}${from}`;
+    const { timeline, program, cpu } = this.world;
+    const removed = this.translations.removal(pe, record.walk, record.view);
+    const by = timeline.thread[removed];
+    if (cpu.symptoms["repeat-tlbi-reads"] && by !== undefined && by !== pe) {
+      const entry = this.words.entry(record.walk.entry);
+      const late = `${text}, through ${entry} that was removed at time ${removed}: the read is observed only now`;
+      const despite = program.threads[by]!.code[timeline.origin[removed]!]!;
+      const more = { stale: true, at: record.at, entry, despite } as const;
+      this.steps.add(record.view, LOADED, pe, late, "repeat-tlbi-reads", more);
+      return;
+    }
     const { words, rule, ...stale } = this.translations.through(pe, record.walk, record.view);
-    const text = `${record.at.text.trim()}: reads ${value} from ${where}${from}, ${words}`;
-    this.steps.add(record.view, LOADED, pe, text, rule, { ...stale, at: record.at });
+    this.steps.add(record.view, LOADED, pe, `${text}, ${words}`, rule, { ...stale, at: record.at });
   }
 
   /** A TLBI that does not come to a PE which goes on using what it was meant to remove. */
   private missed(pe: number, record: Extract<Trail, { kind: "tlbi" }>): void {
     const invalidation = this.world.catalogue.invalidations[record.invalidation]!;
-    if (invalidation.op.regime === "EL2") return;
+    if (invalidation.regime !== EL10) return;
     this.records.forEach((list, other) => {
       if (record.targets.includes(other)) return;
       const uses = list.some(

@@ -1,7 +1,7 @@
 /** How the accesses of a story were translated: when the PE filled the entry, and whether it was stale by then. */
 import type { Rule } from "../rules.js";
 import type { Walked, World } from "../thread/index.js";
-import { EL10, type Entry, INVALIDATE, S2_LEAF, WRITE } from "../tlb/index.js";
+import { EL10, type Entry, INVALIDATE, outputOf, S2_LEAF, WRITE } from "../tlb/index.js";
 import { FILL, type Steps } from "./step.js";
 import type { Words } from "./words.js";
 
@@ -17,7 +17,7 @@ export class Translations {
   ) {}
 
   /** When the PE filled the entry that a walk used: since then it has held it. */
-  fill(pe: number, walk: Walked): void {
+  fill(pe: number, walk: Pick<Walked, "context" | "entry" | "time" | "update"> & Partial<Walked>): void {
     const { cache, catalogue, timeline } = this.world;
     let t = walk.time;
     if (walk.update) {
@@ -65,7 +65,7 @@ export class Translations {
     const stage2 = cache.entriesAt(pe, t).find((id) => {
       const other = catalogue.entries[id]!;
       const same = other.kind === S2_LEAF && other.vmid === entry.vmid && other.page === leaf.ipa;
-      return same && Math.floor(other.payload / 4) === leaf.page;
+      return same && outputOf(other.payload) === leaf.page;
     });
     return stage2 === undefined ? "table descriptors" : this.words.entry(stage2);
   }
@@ -74,6 +74,15 @@ export class Translations {
   isStale(pe: number, walk: Walked, t: number): boolean {
     const { page } = this.world.catalogue.entries[walk.entry]!;
     return !walk.update && !this.world.cache.fresh(pe, walk.context, page, t).includes(walk.entry);
+  }
+
+  /** The time, up to `t`, at which the entry of a walk was removed; Infinity = it was not. */
+  removal(pe: number, walk: Walked, t: number): number {
+    const { timeline, catalogue } = this.world;
+    for (let i = walk.time + 1; i <= t; i++)
+      if (timeline.kind[i] === INVALIDATE && timeline.pe[i] === pe && catalogue.matches(timeline.what[i]!, walk.entry))
+        return i;
+    return Number.POSITIVE_INFINITY;
   }
 
   /** Words for an access through a cached entry, and the rule that lets it. */

@@ -1,6 +1,6 @@
 /** What the things of a story are called: PEs, addresses, entries, TLBIs, values. */
 import type { World } from "../thread/index.js";
-import { C_LEAF, C_STEP, type Invalidation, KINDS, NO_STAGE1, S2_LEAF } from "../tlb/index.js";
+import { C_LEAF, C_STEP, EL20, type Invalidation, KINDS, NO_STAGE1, outputOf, S2_LEAF } from "../tlb/index.js";
 
 /** Words for the things of one world. */
 export class Words {
@@ -13,7 +13,12 @@ export class Words {
   }
 
   /** A TLBI with its operand in words: "IPAS2E1IS, ipa1". */
-  tlbi({ op, fields }: Invalidation): string {
+  tlbi(invalidation: Invalidation): string {
+    const { op, regime } = invalidation;
+    return `${this.named(invalidation)}${regime === EL20 && op.regime !== "EL2" ? " (for EL2&0)" : ""}`;
+  }
+
+  private named({ op, fields }: Invalidation): string {
     switch (fields.kind) {
       case "none":
         return op.name;
@@ -35,9 +40,13 @@ export class Words {
     const { catalogue } = this.world;
     const e = catalogue.entries[id]!;
     const kind = KINDS[e.kind]!;
-    const tag = e.regime === 0 ? `VMID ${e.vmid}${e.kind >= C_STEP ? this.asid(e.asid) : ""}` : "EL2";
-    if (e.kind === S2_LEAF)
-      return `${kind} entry ${this.ipa(e.page)} -> ${this.pa(Math.floor(e.payload / 4))} (${tag})`;
+    const tag =
+      e.regime === 0
+        ? `VMID ${e.vmid}${e.kind >= C_STEP ? this.asid(e.asid) : ""}`
+        : e.regime === EL20
+          ? `EL2&0${this.asid(e.asid)}`
+          : "EL2";
+    if (e.kind === S2_LEAF) return `${kind} entry ${this.ipa(e.page)} -> ${this.pa(outputOf(e.payload))} (${tag})`;
     if (e.kind === C_LEAF) {
       const leaf = catalogue.leaves[e.payload]!;
       return `its ${kind} entry ${this.va(e.page)} -> ${this.pa(leaf.page)} (${tag})`;

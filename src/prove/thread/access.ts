@@ -75,7 +75,7 @@ export class Accesses {
     if (at.op !== "store" || at.status !== undefined) this.run.choose();
     let kept = false;
     const kind: AccessKind = at.op === "load" ? "read" : at.op === "store" ? "write" : "both";
-    for (const walk of this.translations.of(s, { address, write: at.op !== "load" })) {
+    for (const walk of this.translations.of(s, { at, address, write: at.op !== "load" })) {
       if (this.run.found) return true;
       const type = walk.fault ? walk.fault.type : permitted(walk.leaf!, kind, s[EL]!, this.run.world.model);
       const does =
@@ -160,6 +160,7 @@ export class Accesses {
   private load(s: State, at: Load, address: Address, walk: Walked): boolean {
     const { world } = this.run;
     const cell = this.cell(walk.leaf!, address.va, at.size);
+    if (walk.entry >= 0 && world.cpu.symptoms["repeat-tlbi-reads"]) world.cache.knowledge.readsThrough(this.run.index);
     const translated = this.translated(walk);
     const before = Math.max(readOrdered(world, s, at.acquire === "acquire"), address.view, translated);
     let kept = false;

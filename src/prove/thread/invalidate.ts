@@ -1,7 +1,7 @@
 /** TLBIs as a thread executes them (DDI 0487, C5.5 and D8.17). */
 import { isBroadcast, TLBI_OPS } from "../../arch/index.js";
 import type { Action, Instruction } from "../program.js";
-import { INVALIDATE } from "../tlb/index.js";
+import { INVALIDATE, type Regime, regimeOf } from "../tlb/index.js";
 import { latestTlbi } from "./barriers.js";
 import { depsIn } from "./compute.js";
 import { pickView } from "./deps.js";
@@ -28,13 +28,23 @@ import { PLACE } from "./world.js";
 
 type Tlbi = Extract<Action, { op: "tlbi" }> & Instruction;
 
-/** Executes a TLBI: it arrives at each PE that it reaches by an event of its own; true when some way on keeps all promises. */
-export function executeTlbi(run: Run, regimes: Regimes, s: State, at: Tlbi): boolean {
-  const { world } = run;
+/** The VMIDs under which a TLBI may be executed, each with the regimes that it may be for, as registers are not certain yet. */
+function kindsOf({ world, index }: Run, regimes: Regimes, s: State, at: Tlbi): { vmid: number; regime: Regime }[] {
   const op = TLBI_OPS[at.tlbi]!;
   const vmids = new Set<number>();
   for (const vttbr of regimes.options(s, PLACE.vttbr))
     for (const vtcr of regimes.options(s, PLACE.vtcr)) vmids.add(world.vmidOf(vttbr, vtcr));
+  const e2h = world.e2h(index);
+  const seen = new Set<Regime>();
+  for (const hcr of e2h ? regimes.options(s, PLACE.hcr) : [0])
+    seen.add(regimeOf(op, { e2h, tge: e2h && world.model.vhe && world.tge(hcr), el: s[EL]! }));
+  return [...vmids].flatMap((vmid) => [...seen].map((regime) => ({ vmid, regime })));
+}
+
+/** Executes a TLBI: it arrives at each PE that it reaches by an event of its own; true when some way on keeps all promises. */
+export function executeTlbi(run: Run, regimes: Regimes, s: State, at: Tlbi): boolean {
+  const { world } = run;
+  const op = TLBI_OPS[at.tlbi]!;
   const operand = world.values.big(reg(s, at.rt));
   const local = world.model.broadcast && !isBroadcast(op, s[EL]! < 2 && world.forcesBroadcast(sysreg(s, PLACE.hcr)));
   const bound = Math.max(
@@ -47,10 +57,11 @@ export function executeTlbi(run: Run, regimes: Regimes, s: State, at: Tlbi): boo
   const earlier = world.model["tlbi-unordered"] ? 0 : latestTlbi(s);
   const after = Math.max(bound, earlier);
   const nXS = op.nXS ? NXS : 0;
-  if (vmids.size > 1) run.choose();
+  const kinds = kindsOf(run, regimes, s, at);
+  if (kinds.length > 1) run.choose();
   let kept = false;
-  for (const vmid of vmids) {
-    const invalidation = world.catalogue.invalidation(at.tlbi, operand, vmid);
+  for (const { vmid, regime } of kinds) {
+    const invalidation = world.catalogue.invalidation(at.tlbi, operand, vmid, regime);
     const { id } = invalidation;
     const targets = world.targets(invalidation, local ? run.index : undefined);
     const record = { kind: "tlbi", at, invalidation: id, local, targets, view: after } as const;

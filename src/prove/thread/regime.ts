@@ -4,7 +4,7 @@
  */
 
 import { type Instruction, Unsupported } from "../program.js";
-import { CONTEXT, type Context, EL2, EL10, type Regime } from "../tlb/index.js";
+import { CONTEXT, type Context, EL2, EL10, EL20, type Regime } from "../tlb/index.js";
 import { allOf, type Deps, pickView } from "./deps.js";
 import { VECTOR_CURRENT_SP0, VECTOR_CURRENT_SPX, VECTOR_LOWER } from "./exception.js";
 import type { Run } from "./run.js";
@@ -32,11 +32,19 @@ import {
   VOWN,
   VSPEC,
 } from "./state.js";
-import { EL2_PLACES, EL10_PLACES } from "./world.js";
+import { EL2_PLACES, EL10_PLACES, PLACE, type World } from "./world.js";
 
 const IP = { esr1: sysregPlace("ESR_EL1"), esr2: sysregPlace("ESR_EL2"), elr1: sysregPlace("ELR_EL1"), elr2: sysregPlace("ELR_EL2"), spsr1: sysregPlace("SPSR_EL1"), spsr2: sysregPlace("SPSR_EL2"), far1: sysregPlace("FAR_EL1"), far2: sysregPlace("FAR_EL2"), hpfar: sysregPlace("HPFAR_EL2"), vbar1: sysregPlace("VBAR_EL1"), vbar2: sysregPlace("VBAR_EL2") }; // biome-ignore format: a table
 /** Registers whose writes count for translation only after a context synchronisation event. */
 const CONTEXT_REGISTERS = new Set([...EL10_PLACES, ...EL2_PLACES]);
+
+/** With HCR_EL2.E2H = 1 names of EL1's registers mean EL2's at EL2 (D19): which one a test means is not known here. */
+export function refuseRenamed(world: World, pe: number, el: number, register: string): void {
+  if (el === 2 && register.endsWith("_EL1") && world.e2h(pe))
+    throw new Unsupported(
+      `${register} at EL2 with HCR_EL2.E2H = 1, where it stands for ${register.replace("EL1", "EL2")}`,
+    );
+}
 
 /** What a thread's PE translates with. Methods return undefined to go on, else whether some way on keeps all promises. */
 export class Regimes {
@@ -66,6 +74,9 @@ export class Regimes {
 
   msr(s: State, at: Instruction, place: number, value: number, deps: Deps): boolean | undefined {
     const { world } = this.run;
+    refuseRenamed(world, this.run.index, s[EL]!, ALL_SYSREGS[place]!);
+    if (place === PLACE.vttbr && ((world.values.big(value) ^ world.values.big(sysreg(s, place))) & 1n) !== 0n)
+      throw new Unsupported("VTTBR_EL2.CnP changed by an MSR, while a TLB may hold what it was (IYVLVD)");
     world.takes(this.run.index, ALL_SYSREGS[place]!, world.values.big(value));
     if (!CONTEXT_REGISTERS.has(place) || !world.model["context-sync"]) {
       const before = this.live(s);
@@ -131,7 +142,7 @@ export class Regimes {
 
   /** The contexts in which accesses may be translated now. */
   current(s: State): readonly Context[] {
-    return s[EL] === 2 ? this.el2Contexts(s) : this.contexts(s);
+    return this.isHost(s) ? this.el2Contexts(s) : this.contexts(s);
   }
 
   /** Of {@link current}, the one in which all pending writes of system registers are still without effect. */
@@ -141,7 +152,13 @@ export class Regimes {
       return sysreg(s, place);
     };
     const { world } = this.run;
-    return s[EL] === 2 ? world.el2Context(value)[0] : world.el10Context(value)[0];
+    return this.isHost(s) ? world.el2Context(value)[0] : world.el10Context(value)[0];
+  }
+
+  /** At EL2, or at EL0 with HCR_EL2.{E2H,TGE} = {1,1}: the regime is that of EL2, and exceptions go there. */
+  private isHost(s: State): boolean {
+    const { world, index } = this.run;
+    return s[EL] === 2 || (s[EL] === 0 && world.e2h(index) && world.tge(sysreg(s, PLACE.hcr)));
   }
 
   /** The contexts for which the PE may walk: EL2's own, and those of EL1&0 unless that is out of context. */
@@ -149,7 +166,8 @@ export class Regimes {
     const el2 = this.el2Contexts(s);
     const { model } = this.run.world;
     if (s[EL] === 2 && s[IN_FLIGHT] === 0 && model["out-of-context"] && model["no-buffers"]) return el2;
-    return [...this.contexts(s), ...el2];
+    // With TGE = 1 EL0 is in EL2&0, and nothing uses EL1&0.
+    return s[EL] === 0 && this.isHost(s) ? el2 : [...this.contexts(s), ...el2];
   }
 
   /** A DSB of loads and stores at EL2: walks from before the exception are over. */
@@ -175,7 +193,7 @@ export class Regimes {
     for (const context of now) cache.constants.know(index, context);
     const counts = (regime: Regime): boolean => differs(regime) && (!reduces || cache.knowledge.matters(index, regime));
     const comesBack = !reduces || s[EL]! < 2 || code.returns(s[PC]!);
-    if (!(counts(EL10) && comesBack) && !counts(EL2)) return undefined;
+    if (!(counts(EL10) && comesBack) && !counts(EL2) && !counts(EL20)) return undefined;
     const after = Math.max(s[VCSE]!, s[VDSB]!, s[VSPEC]!, s[VMSR]!);
     const what = cache.liveSet(now);
     const event = { at, kind: CONTEXT, pe: index, what, value: 0, after, before: Number.POSITIVE_INFINITY };
@@ -187,18 +205,19 @@ export class Regimes {
   }
 
   /**
-   * Takes an exception to an EL: `esr` without its fault address, `fault` gives that; `back` is the index of the instruction
+   * Takes an exception to an EL, to EL2 where that is the host's: `esr` without its fault address, `fault` gives that; `back` is the index of the instruction
    * to come back to.
    */
   exception(
     s: State,
     at: Instruction,
-    el: 1 | 2,
+    to: 1 | 2,
     esr: number,
     fault: { va: number; ipa: number; view: number } | undefined,
     back: number,
   ): boolean | undefined {
     const { values } = this.run.world;
+    const el = this.isHost(s) ? 2 : to;
     const view = fault?.view ?? 0;
     const deps = allOf(view);
     raise(s, VSPEC, view);

@@ -3,10 +3,9 @@
  * the thread know this, the thread knows them.
  */
 import type { FaultType, Instruction } from "../program.js";
-import type { Leaf } from "../tlb/index.js";
 import type { Code } from "./code.js";
 import type { State } from "./state.js";
-import type { Trail } from "./trail.js";
+import type { AmalgamTrail, Trail } from "./trail.js";
 import type { World } from "./world.js";
 
 /** An event to place: it must come after `after` and before `before`. */
@@ -38,8 +37,8 @@ export interface Run {
   noted(record: Trail, then: () => boolean): boolean;
   /** The atoms of the condition, as bits, that speak of such a fault. */
   faultBits(at: Instruction, va: number, type: FaultType): number;
-  /** An access to a VA's page may use an amalgam of two entries: from here on anything may come of the thread. */
-  amalgamated(s: State, page: number, leaves: readonly [Leaf, Leaf]): void;
+  /** An access may use an amalgam of two entries: from here on anything may come of the thread. */
+  amalgamated(s: State, amalgam: AmalgamTrail): void;
   /** The thread may access a cell: it can tell writes of it. */
   touch(cell: number): void;
   /**

@@ -3,15 +3,16 @@
  * write or TLBI a place in the timeline that its views allow. With the timeline given, threads do not influence each other.
  */
 import { BARRIERS } from "../../arch/index.js";
-import type { Action, Faults, FaultType, Instruction, Observed, Thread, ThreadSysreg } from "../program.js";
-import { type Leaf, MAX_EVENTS } from "../tlb/index.js";
+import type { Action, FaultType, Instruction, Observed, Thread } from "../program.js";
+import { isPermitted, MAX_EVENTS } from "../tlb/index.js";
 import { Accesses } from "./access.js";
+import { type Atom, anyEnd } from "./atom.js";
 import { latestTlbi, orderBy } from "./barriers.js";
 import { Code } from "./code.js";
 import { compute } from "./compute.js";
 import { leastEl, UNDEFINED } from "./exception.js";
 import { executeTlbi } from "./invalidate.js";
-import { Regimes } from "./regime.js";
+import { Regimes, refuseRenamed } from "./regime.js";
 import type { Placing, Run } from "./run.js";
 import {
   ALL_SYSREGS,
@@ -35,7 +36,7 @@ import {
   VCSE,
   VDSB,
 } from "./state.js";
-import type { Trail } from "./trail.js";
+import type { AmalgamTrail, Trail } from "./trail.js";
 import { initialSysreg, LimitReached, type World } from "./world.js";
 
 /** An event that a thread may place next. */
@@ -56,8 +57,8 @@ export interface Runs {
   readonly candidates: readonly Candidate[];
   /** masks of the thread's atoms at its end, for executions that need no further event */
   readonly outcomes: ReadonlySet<number>;
-  /** masks that it may end with after an access through an amalgam of two entries */
-  readonly amalgams: ReadonlySet<number>;
+  /** masks that it may end with behind an access through an amalgam of two entries, and that access */
+  readonly amalgams: ReadonlyMap<number, AmalgamTrail>;
   /** cells that it may access on the way */
   readonly touched: ReadonlySet<number>;
   /**
@@ -66,14 +67,6 @@ export interface Runs {
    */
   readonly checkpoint: State;
 }
-
-/** A condition's atom about this thread: bit `bit` is set when a register ends with the value, the thread at the address `pc`, or such a fault was taken. */
-export type Atom = { readonly bit: number } & (
-  | { readonly reg: number; readonly value: number }
-  | { readonly sysreg: ThreadSysreg; readonly value: number }
-  | { readonly pc: number }
-  | { readonly faults: Faults }
-);
 
 /** Instructions that may place an event, or read. */
 const MAY_PLACE = new Set<Action["op"]>(["load", "store", "atomic", "tlbi", "msr", "svc", "hvc", "eret", "barrier"]);
@@ -93,7 +86,7 @@ export class ThreadRun implements Run {
   base = 0;
   private candidates = new Map<string, Candidate>();
   private outcomes = new Set<number>();
-  private amalgams = new Set<number>();
+  private amalgams = new Map<number, AmalgamTrail>();
   private touched = new Set<number>();
   /** true as long as there was nothing to choose; then `checkpoint` follows the state, instruction by instruction */
   private linear = false;
@@ -101,6 +94,8 @@ export class ThreadRun implements Run {
   private visited = new Map<number, Visit[]>();
   /** the executions wanted by {@link record}: stop at the first with this mask */
   private wanted = -1;
+  /** the wanted mask is one behind an amalgam */
+  private behind = false;
   private log: Trail[] | undefined;
   found: readonly Trail[] | undefined;
 
@@ -154,7 +149,7 @@ export class ThreadRun implements Run {
     this.base = timeline.n;
     this.candidates = new Map();
     this.outcomes = new Set();
-    this.amalgams = new Set();
+    this.amalgams = new Map();
     this.touched = new Set(before?.touched);
     this.visited = new Map();
     let start: State;
@@ -181,8 +176,12 @@ export class ThreadRun implements Run {
     return s;
   }
 
-  /** An execution over the present timeline that ends with this mask, step by step; undefined when there is none. */
-  record(mask: number): readonly Trail[] | undefined {
+  /**
+   * An execution over the present timeline that ends with this mask, step by step; `behind`: that may end so behind an amalgam, where
+   * its steps end. Undefined when there is none.
+   */
+  record(mask: number, behind = false): readonly Trail[] | undefined {
+    this.behind = behind;
     this.base = this.world.timeline.n;
     this.linear = false;
     this.visited = new Map();
@@ -232,6 +231,7 @@ export class ThreadRun implements Run {
   /** What has no choices, or hardly any: returns undefined to go on with the next instruction. */
   private simple(s: State, at: Instruction): boolean | undefined {
     s[PC] = this.code.next(at);
+    if (at.op === "mrs") refuseRenamed(this.world, this.index, s[EL]!, at.sysreg);
     if (compute(this.world, this.code, s, at)) return undefined;
     const { regimes } = this;
     switch (at.op) {
@@ -305,22 +305,22 @@ export class ThreadRun implements Run {
     let mask = s[FAULTS]!;
     for (const atom of this.atoms) if (this.holds(s, atom)) mask |= 1 << atom.bit;
     this.outcomes.add(mask);
-    if (this.log && mask === this.wanted) this.found = [...this.log];
+    if (this.log && !this.behind && mask === this.wanted) this.found = [...this.log];
   }
 
-  amalgamated(s: State, page: number, leaves: readonly [Leaf, Leaf]): void {
-    const { world, base, index, atoms } = this;
+  amalgamated(s: State, amalgam: AmalgamTrail): void {
+    const { world, base } = this;
     if (world.timeline.n !== base || world.program.ordinaryChanges || !world.model["break-before-make"]) return;
-    world.amalgam = { pe: index, page, leaves };
-    let masks = [s[FAULTS]!];
-    for (const atom of atoms) {
-      const bit = 1 << atom.bit;
-      // What no instruction behind the access writes is as it is.
-      if ("reg" in atom && !this.code.mayWrite(s[PC]!, atom.reg))
-        masks = this.holds(s, atom) ? masks.map((mask) => mask | bit) : masks;
-      else masks = masks.flatMap((mask) => (mask & bit ? [mask] : [mask, mask | bit]));
+    if (isPermitted(amalgam.conflict, world.cpu.bbm)) {
+      world.conflictAborts = true;
+      return;
     }
-    for (const mask of masks) this.amalgams.add(mask);
+    // What no instruction behind the access writes is as it is.
+    const masks = anyEnd(s[FAULTS]!, this.atoms, (atom) =>
+      "reg" in atom && !this.code.mayWrite(s[PC]!, atom.reg) ? this.holds(s, atom) : undefined,
+    );
+    for (const mask of masks) if (!this.amalgams.has(mask)) this.amalgams.set(mask, amalgam);
+    if (this.log && this.behind && masks.includes(this.wanted)) this.found = [...this.log, amalgam];
   }
 
   /** True when an atom about the end holds; faults have set their bits. */

@@ -1,7 +1,7 @@
 /** What a thread did, for stories. */
 
 import type { Instruction } from "../program.js";
-import type { Context, Leaf, Update, WalkFault } from "../tlb/index.js";
+import type { Conflict, Context, Leaf, Update, WalkFault } from "../tlb/index.js";
 
 /** One thing that a thread did, for stories. */
 export type Trail =
@@ -24,6 +24,16 @@ export type Trail =
       readonly walk: Walked;
       readonly what: string;
     }
+  /** an access for which the PE may hold two entries that differ, `view` = the time of that; nobody knows what comes behind it */
+  | {
+      readonly kind: "amalgam";
+      readonly at: Instruction;
+      /** page of the VA */
+      readonly page: number;
+      readonly view: number;
+      readonly context: Context;
+      readonly conflict: Conflict;
+    }
   /** a TLBI with the PEs at which it arrives as an event; it comes after `view` */
   | {
       readonly kind: "tlbi";
@@ -44,6 +54,8 @@ export type Trail =
 
 /** A load, store or atomic that was done. */
 export type AccessTrail = Extract<Trail, { kind: "access" }>;
+/** An access that may use an amalgam of two entries. */
+export type AmalgamTrail = Extract<Trail, { kind: "amalgam" }>;
 
 /** How an access was translated: `entry` is the combined entry used, -1 where nothing of the walk can change. */
 export interface Walked {

@@ -1,4 +1,5 @@
 /** How accesses may be translated: out of what the PE may hold, when, and how long an access so translated may take. */
+import type { Instruction } from "../program.js";
 import { type Context, INVALIDATE, type Update, type WalkFault } from "../tlb/index.js";
 import type { Regimes } from "./regime.js";
 import type { Run } from "./run.js";
@@ -7,6 +8,7 @@ import type { Walked } from "./trail.js";
 
 /** An access that wants a translation. */
 interface Wanted {
+  readonly at: Instruction;
   /** its VA, and the view of that */
   readonly address: { readonly va: number; readonly view: number };
   readonly write: boolean;
@@ -20,7 +22,7 @@ export class Translations {
   ) {}
 
   /** Every way in which the access may be translated. */
-  of(s: State, { address, write }: Wanted): Walked[] {
+  of(s: State, { at, address, write }: Wanted): Walked[] {
     const { world, index } = this.run;
     const { cache, timeline } = world;
     const page = Math.floor(address.va / 4096);
@@ -55,7 +57,8 @@ export class Translations {
       const tried: (Update & { readonly removed: number })[] = [];
       for (let t = Math.min(earliest, faultFrom); t <= timeline.n; t++) {
         const { entries, faults, updates, conflict } = cache.results(index, context, page, t);
-        if (conflict && t >= earliest) this.run.amalgamated(s, page, conflict);
+        if (conflict && t >= earliest)
+          this.run.amalgamated(s, { kind: "amalgam", at, page, view: t, context, conflict });
         if (t >= earliest)
           for (const entry of entries) {
             // Held since an earlier time that serves as well, and not removed since: nothing new.
@@ -127,14 +130,17 @@ export class Translations {
   }
 
   /**
-   * The time by which an access through the entry is complete. On a CPU with the erratum a write has more time: until the
+   * The time by which an access through the entry is complete. On a CPU that is late with writes, or with reads, it has more time: until the
    * next broadcast that the PE which executed a broadcast removing the entry issued behind a DSB of its own.
    */
   private deadline(s: State, entry: number, t: number, write: boolean): number {
     const { timeline, cpu, model } = this.run.world;
     if (!model["access-completion"]) return Number.POSITIVE_INFINITY;
     const removed = this.removal(s, entry, t);
-    if (!write || !cpu.errata["repeat-tlbi"] || !model["repeat-tlbi"] || removed > timeline.n) return removed;
+    const late = write
+      ? cpu.symptoms["repeat-tlbi"] && model["repeat-tlbi"]
+      : cpu.symptoms["repeat-tlbi-reads"] && model["repeat-tlbi-reads"];
+    if (!late || removed > timeline.n) return removed;
     let earliest = Number.POSITIVE_INFINITY;
     for (let i = removed; i <= timeline.n && i < earliest; i++) {
       if (!this.ends(s, i, entry)) continue;

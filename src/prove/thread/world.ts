@@ -1,4 +1,5 @@
 /** What the threads of one exploration share: values, cells, the timeline, what PEs may hold, and the CPU. */
+import { GRANULES } from "../../arch/index.js";
 import type { Cpu } from "../cpu.js";
 import { type Program, type Thread, type ThreadSysreg, Unsupported } from "../program.js";
 import type { Model } from "../rules.js";
@@ -6,11 +7,9 @@ import {
   Catalogue,
   Cells,
   type Context,
-  EL2,
   EL10,
   type Invalidation,
   type Knowledge,
-  type Leaf,
   MayCache,
   peKey,
   Timeline,
@@ -21,8 +20,9 @@ import {
   EL10_REGISTERS,
   el2Context,
   el10Context,
+  hasE2h,
+  hasTge,
   refuseFields,
-  sharesEntries,
   vmidOf,
 } from "./context.js";
 import { MAX_SLOTS, sysregPlace } from "./state.js";
@@ -79,15 +79,15 @@ export class World {
   readonly ets2: boolean;
   /** thread states met so far */
   states = 0;
-  /** the last access of a PE to a VA's page that may use an amalgam of two entries, which break-before-make would have kept apart */
-  amalgam: { readonly pe: number; readonly page: number; readonly leaves: readonly [Leaf, Leaf] } | undefined;
+  /** true when some access may end in a TLB conflict abort, as software did in place what FEAT_BBM lets it do */
+  conflictAborts = false;
+  /** false: nothing is left out that is thought to make no difference */
+  readonly reduces: boolean;
   /** true when the time limit ended the exploration */
   late = false;
   private readonly el10: Made[] = [];
   private readonly el2: Made[] = [];
   private readonly slots = new Map<number, number>();
-  /** PEs that have had CnP = 1 in a TTBRn_EL1 */
-  private readonly sharing = new Set<number>();
 
   constructor(
     readonly program: Program,
@@ -95,11 +95,13 @@ export class World {
     readonly model: Model,
     knowledge: Knowledge,
     private readonly limits: Limits,
-    /** false: nothing is left out that is thought to make no difference */
-    readonly reduces = true,
+    reduces = true,
   ) {
+    // Who shares entries can tell what happens elsewhere.
+    this.reduces = reduces && !knowledge.sharing;
     this.cells = new Cells(program.memory, this.values, knowledge.cuts);
-    this.catalogue = new Catalogue(model);
+    const granule = GRANULES[program.granuleBits ?? 12];
+    this.catalogue = new Catalogue(model, granule.bits);
     this.ets2 = cpu.ets2 && model.ets2;
     const physical = !cpu.nTlbpa && model["physical-caches"];
     this.cache = new MayCache(
@@ -111,8 +113,10 @@ export class World {
       physical,
       model,
       [...program.names.virtual.keys()].map((address) => address / 4096),
-      reduces,
+      this.reduces,
+      granule,
     );
+    if (program.memory.contiguous) knowledge.contiguous = true;
   }
 
   /** The EL1&0 context of the values of {@link EL10_PLACES}, which `id` gives as ids; in a list of its own. */
@@ -125,7 +129,7 @@ export class World {
   /** The EL2 context of the values of {@link EL2_PLACES}. */
   el2Context(id: (place: number) => number): readonly [Context] {
     return this.made(this.el2, EL2_PLACES, id, (ids) =>
-      el2Context((register) => this.values.big(ids[EL2_REGISTERS.indexOf(register)]!)),
+      el2Context(this.model, (register) => this.values.big(ids[EL2_REGISTERS.indexOf(register)]!)),
     );
   }
 
@@ -148,11 +152,17 @@ export class World {
 
   /** A PE has a value in a register. Throws {@link Unsupported} when that says what is not modelled. */
   takes(pe: number, register: string, value: bigint): void {
-    refuseFields(register, value);
-    if (!sharesEntries(register, value)) return;
-    this.sharing.add(pe);
-    if (this.sharing.size > 1 && this.model.cnp)
-      throw new Unsupported(`${register}.CnP = 1 on several PEs, which share TLB entries`);
+    refuseFields(register, value, this.program.granuleBits ?? 12, this.e2h(pe));
+  }
+
+  /** HCR_EL2.E2H of a PE, which no MSR changes here. */
+  e2h(pe: number): boolean {
+    return hasE2h(initialSysreg(this.program.threads[pe]!, "HCR_EL2"));
+  }
+
+  /** HCR_EL2.TGE, of a value as an id. */
+  tge(hcr: number): boolean {
+    return hasTge(this.values.big(hcr));
   }
 
   /** The slot of a memory location in the threads' states. */
@@ -196,15 +206,16 @@ export class World {
 
   /**
    * PEs (threads) at which the arrival of an invalidation can change anything: where entries that it removes may be, and, on a
-   * CPU with the erratum, where writes through entries that some broadcast removes may wait for a broadcast of any kind.
+   * CPU that is late with writes or reads, where those through entries that some broadcast removes may wait for a broadcast of
+   * any kind.
    * `only` is the one PE that a local TLBI reaches.
    */
   targets(invalidation: Invalidation, only: number | undefined): number[] {
-    const { op, vmid } = invalidation;
+    const { op, vmid, regime } = invalidation;
     const { cache, cpu } = this;
     const { knowledge } = cache;
-    const regime = op.regime === "EL2" ? EL2 : EL10;
-    const anyVmid = !op.matchesVmid;
+    const anyVmid = !op.matchesVmid || regime !== EL10;
+    const { "repeat-tlbi": writesLate, "repeat-tlbi-reads": readsLate } = cpu.symptoms;
     const list: number[] = [];
     for (let pe = 0; pe < this.program.threads.length; pe++) {
       if (only !== undefined && only !== pe) continue;
@@ -213,9 +224,9 @@ export class World {
         continue;
       }
       const removes = cache.knowledge.matters(pe, regime) && (anyVmid || knowledge.has(peKey(pe, regime), vmid));
-      if (removes && only === undefined && cpu.errata["repeat-tlbi"]) cache.knowledge.strikes(pe);
-      const waits =
-        cpu.errata["repeat-tlbi"] && only === undefined && knowledge.writers.has(pe) && knowledge.struck.has(pe);
+      if (removes && only === undefined && (writesLate || readsLate)) cache.knowledge.strikes(pe);
+      const accesses = (writesLate && knowledge.writers.has(pe)) || (readsLate && knowledge.readers.has(pe));
+      const waits = accesses && only === undefined && knowledge.struck.has(pe);
       if (removes || waits) list.push(pe);
     }
     return list;

@@ -1,19 +1,25 @@
 /** Translations that nothing changes: no descriptor on their walk is ever written, and nobody else has their tags. */
 
 import type { Cells } from "./cells.js";
-import { type Descriptors, hasXs, isClean, isTable, isUsable, within } from "./descriptors.js";
+import { type Decoded, type Descriptors, hasXs, isClean, isTable, memoryType, NO_DESCRIPTOR } from "./descriptors.js";
 import { type Catalogue, type Context, type Leaf, nameOf, type WalkFault } from "./entry.js";
 import { type Knowledge, LEARNED, peKey } from "./knowledge.js";
 
 /** Where a constant translation ends. */
 type Fixed = { readonly leaf: Leaf } | { readonly fault: WalkFault };
 
-/** Where stage 2 ends: output page, S2AP, level of the descriptor. */
+/** Where stage 2 ends: output page, S2AP, MemAttr, level of the descriptor. */
 export interface Stage2Leaf {
   readonly page: number;
   readonly ap: number;
+  readonly memory: number;
+  readonly contiguous: boolean;
   readonly level: number;
 }
+
+/** What a leaf has of stage 2 where there is none: all permissions, Write-Back. */
+export const NO_STAGE2 = { s2ap: 3, memory2: 15, contiguous2: false, level2: 3 } as const;
+const FLAT = { ap: 3, memory: 15, contiguous: false, level: 3 } as const;
 
 /** VAs and IPAs have 48 bits: 36 bits of page number. */
 export const PAGES = 2 ** 36;
@@ -49,6 +55,7 @@ export class Constants {
   know(pe: number, context: Context, beginning = false): void {
     if (this.known.has(context.id * PES + pe)) return;
     this.known.add(context.id * PES + pe);
+    if (context.common > 0) this.knowledge.shares(pe);
     const key = peKey(pe, context.regime);
     let known = this.knowledge.contexts.get(key);
     if (!known) {
@@ -107,65 +114,67 @@ export class Constants {
     return fixed;
   }
 
-  private walkStage2(context: Context, ipa: number, onWalk: boolean, touched: number[]): Stage2Leaf | WalkFault {
-    if (!context.stage2) return { page: ipa, ap: 3, level: 3 };
+  /** Undefined where a contiguous group plays a part, so that others' descriptors count. */
+  private walkStage2(
+    context: Context,
+    ipa: number,
+    onWalk: boolean,
+    touched: number[],
+  ): Stage2Leaf | WalkFault | undefined {
+    if (!context.stage2) return { page: ipa, ...FLAT };
+    const { descriptors } = this;
     let table = context.stage2Root;
-    for (let level = 0; level < 4; level++) {
-      const d = this.descriptors.initial(table, ipa, level, touched);
-      if (isUsable(d, level) && isTable(d, level)) table = d.page;
-      else if (isUsable(d, level) && d.af) return { page: within(d.page, ipa, level), ap: d.ap, level };
-      else
-        return this.catalogue.fault({
-          type: isUsable(d, level) ? "access-flag" : "translation",
-          stage: 2,
-          level,
-          onWalk,
-          ipa,
-        });
+    for (let level = descriptors.granule.first2; level < 4; level++) {
+      const d = descriptors.initial(table, ipa, level, touched);
+      const usable = descriptors.isUsable(d, level);
+      if (usable && isTable(d, level)) {
+        table = d.page;
+        continue;
+      }
+      if (descriptors.initiallyShared(table, ipa, level, touched)) return undefined;
+      if (usable && d.af) {
+        const { ap, memory2: memory, contiguous } = d;
+        return { page: descriptors.output(d, ipa, level), ap, memory, contiguous, level };
+      }
+      const type = usable ? "access-flag" : "translation";
+      return this.catalogue.fault({ type, stage: 2, level, onWalk, ipa });
     }
     throw new Error("a level-3 descriptor is no table");
   }
 
   /** A walk through memory as it is at the beginning; undefined where the walk itself changes it. */
   private walkConstant(context: Context, vaPage: number, touched: number[]): Fixed | undefined {
+    const { descriptors } = this;
     let [ipa, ap, level1] = [vaPage, 1, 3];
-    let xs = hasXs(0, context);
+    let bits: Pick<Decoded, "attributes" | "contiguous"> = NO_DESCRIPTOR;
     let table = context.stage1 ? rootOf(context, vaPage) : -1;
-    for (let level = 0; table >= 0; level++) {
+    for (let level = descriptors.granule.first1; table >= 0; level++) {
       const at = this.walkStage2(context, table, true, touched);
+      if (at === undefined) return undefined;
       if ("type" in at) return { fault: at };
-      const d = this.descriptors.initial(at.page, vaPage, level, touched);
-      if (isUsable(d, level) && isTable(d, level)) table = d.page;
-      else if (isUsable(d, level) && ((context.ha && !d.af) || isClean(d, context))) return undefined;
-      else if (isUsable(d, level) && d.af) {
-        [ipa, ap, level1] = [within(d.page, vaPage, level), d.ap, level];
-        xs = hasXs(d.attributes, context);
-        table = -1;
-      } else
-        return {
-          fault: this.catalogue.fault({
-            type: isUsable(d, level) ? "access-flag" : "translation",
-            stage: 1,
-            level,
-            onWalk: false,
-            ipa: -1,
-          }),
-        };
+      const d = descriptors.initial(at.page, vaPage, level, touched);
+      const usable = descriptors.isUsable(d, level);
+      if (usable && isTable(d, level)) {
+        table = d.page;
+        continue;
+      }
+      if (descriptors.initiallyShared(at.page, vaPage, level, touched)) return undefined;
+      if (usable && ((context.ha && !d.af) || isClean(d, context))) return undefined;
+      if (!usable || !d.af) {
+        const type = usable ? "access-flag" : "translation";
+        return { fault: this.catalogue.fault({ type, stage: 1, level, onWalk: false, ipa: -1 }) };
+      }
+      [ipa, ap, level1] = [descriptors.output(d, vaPage, level), d.ap, level];
+      bits = d;
+      table = -1;
     }
     const end = this.walkStage2(context, ipa, false, touched);
+    if (end === undefined) return undefined;
     if ("type" in end) return { fault: end };
-    return {
-      leaf: this.catalogue.leaf({
-        page: end.page,
-        ipa,
-        ap,
-        s2ap: end.ap,
-        level: level1,
-        level2: end.level,
-        clean: false,
-        xs,
-      }),
-    };
+    const own = { page: end.page, ipa, ap, level: level1, clean: false, contiguous: bits.contiguous };
+    const memory = { xs: hasXs(bits.attributes, context), memory: memoryType(bits.attributes, context) };
+    const stage2 = { s2ap: end.ap, level2: end.level, memory2: end.memory, contiguous2: end.contiguous };
+    return { leaf: this.catalogue.leaf({ ...own, ...memory, ...stage2 }) };
   }
 
   /** What stage 2 gives for an IPA when nothing on the walk is ever written and nobody else has the VMID; null when it can change. */
@@ -175,7 +184,9 @@ export class Constants {
     if (fixed === undefined) {
       const touched: number[] = [];
       fixed =
-        !this.reduces || this.knowledge.stage2Shared(context) ? null : this.walkStage2(context, ipa, onWalk, touched);
+        !this.reduces || this.knowledge.stage2Shared(context)
+          ? null
+          : (this.walkStage2(context, ipa, onWalk, touched) ?? null);
       if (touched.some((pa) => this.knowledge.written.has(pa))) fixed = null;
       if (fixed !== null) for (const pa of touched) this.relied.add(pa);
       this.fixedStage2.set(key, fixed);

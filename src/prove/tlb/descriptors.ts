@@ -1,5 +1,5 @@
 /** Translation table descriptors in the timeline's memory, as walks read them (DDI 0487, D8.3). */
-import { AF, CONTIG_HI, outputPage, TABLE_OR_PAGE, VALID } from "../../arch/index.js";
+import { AF, CONTIG_HI, type Granule, outputPage, TABLE_OR_PAGE, VALID } from "../../arch/index.js";
 import { Unsupported } from "../program.js";
 import type { Cells } from "./cells.js";
 import { C_LEAF, C_STEP, type Catalogue, type Context, type Regime, S2_LEAF, S2_STEP } from "./entry.js";
@@ -20,6 +20,8 @@ export interface Decoded {
   readonly ap: number;
   /** AttrIndx of stage 1 */
   readonly attributes: number;
+  /** MemAttr of stage 2 */
+  readonly memory2: number;
   /** APTable is not 0, if this is a table descriptor */
   readonly apTable: boolean;
   readonly af: boolean;
@@ -35,28 +37,27 @@ export function isTable(d: Decoded, level: number): boolean {
   if (d.table && level < 3 && d.apTable) throw new Unsupported("a table descriptor with APTable");
   return d.table && level < 3;
 }
-/**
- * Valid, and not a reserved encoding: no block at level 0, no block at level 3. Throws {@link Unsupported} for a leaf with the
- * Contiguous bit, of which a TLB may hold one entry for the whole range.
- */
-export function isUsable(d: Decoded, level: number): boolean {
-  const usable = d.valid && (d.table || level === 1 || level === 2);
-  if (usable && d.contiguous && !(d.table && level < 3)) throw new Unsupported("a descriptor with the Contiguous bit");
-  return usable;
-}
 /** A leaf of stage 1 that is read-only until the first write makes it writable (D8.5). */
 export const isClean = (d: Decoded, { hd }: Context): boolean => hd && d.dbm && (d.ap & 2) !== 0;
 
-/** What counts of a leaf of stage 1 besides its output address: AP + 4 * clean + 8 * XS. */
-export const payloadOf = (ap: number, clean: boolean, xs: boolean): number => ap + (clean ? 4 : 0) + (xs ? 8 : 0);
+/** What counts of a leaf of stage 1 besides its output address: AP + 4 * clean + 8 * XS + 16 * contiguous + 32 * memory type. */
+export const payloadOf = (ap: number, clean: boolean, d: LeafBits, context: Context): number =>
+  ap +
+  (clean ? 4 : 0) +
+  (hasXs(d.attributes, context) ? 8 : 0) +
+  (d.contiguous ? 16 : 0) +
+  32 * memoryType(d.attributes, context);
+type LeafBits = Pick<Decoded, "attributes" | "contiguous">;
+/** Of a regime whose stage 1 is off. */
+export const NO_DESCRIPTOR: LeafBits = { attributes: 0, contiguous: false };
 /** The XS attribute that MAIR_ELx gives a leaf of stage 1. */
 export const hasXs = (attributes: number, { xs }: Context): boolean => ((xs >> attributes) & 1) !== 0;
+/** The memory type that MAIR_ELx gives it: the field of its AttrIndx. */
+export const memoryType = (attributes: number, { mair }: Context): number =>
+  Number((mair >> BigInt(8 * attributes)) & 0xffn);
 
-/** The page of an output address: the leaf's base and the rest of the input page. */
-export const within = (base: number, page: number, level: number): number => {
-  const size = 2 ** (9 * (3 - level));
-  return Math.floor(base / size) * size + (page % size);
-};
+/** The page of an output address: the leaf's base and the rest of the input page; of `size` pages. */
+const within = (base: number, page: number, size: number): number => Math.floor(base / size) * size + (page % size);
 
 /** A walk as the reading of descriptors sees it. */
 export interface Walker {
@@ -83,6 +84,7 @@ export interface DescriptorRead {
 }
 
 const NOTHING: readonly Decoded[] = [];
+const NO_PAGES: readonly number[] = [];
 
 /** The descriptors of one exploration. */
 export class Descriptors {
@@ -97,6 +99,9 @@ export class Descriptors {
     private readonly catalogue: Catalogue,
     private readonly knowledge: Knowledge,
     private readonly physicalCaches: boolean,
+    readonly granule: Granule,
+    /** a TLB may hold one entry for a contiguous group */
+    private readonly groups: boolean,
     /** whether a PE could walk for a regime at one of the times from `from` to `to` */
     private readonly walks: (pe: number, regime: Regime, from: number, to: number) => boolean,
   ) {}
@@ -111,8 +116,8 @@ export class Descriptors {
     return this.known.has(cell) && this.knowledge.written.has(this.cells.pa[cell]!);
   }
 
-  /** True when by then a thread has written a valid descriptor where another was. */
-  replaced(t: number): boolean {
+  /** The time of the last write by then of a valid descriptor where another was; 0 = there is none. */
+  replaced(t: number): number {
     const { timeline, cells } = this;
     for (let i = t; i > 0; i--) {
       const cell = timeline.what[i]!;
@@ -120,10 +125,10 @@ export class Descriptors {
       for (let k = i - 1; k >= 0; k--) {
         if (k > 0 && (timeline.kind[k] !== WRITE || timeline.what[k] !== cell)) continue;
         const former = k > 0 ? timeline.value[k]! : cells.initial[cell]!;
-        if (former !== timeline.value[i] && this.decode(former).valid) return true;
+        if (former !== timeline.value[i] && this.decode(former).valid) return i;
       }
     }
-    return false;
+    return 0;
   }
 
   /** The id of a descriptor's value with its access flag set, and, if `dirty`, writable. */
@@ -143,6 +148,7 @@ export class Descriptors {
         page: outputPage(lo, hi),
         ap: (lo >>> 6) & 3,
         attributes: (lo >>> 2) & 7,
+        memory2: (lo >>> 2) & 15,
         apTable: ((hi >>> 29) & 3) !== 0,
         af: (lo & AF) !== 0,
         contiguous: (hi & CONTIG_HI) !== 0,
@@ -154,9 +160,57 @@ export class Descriptors {
     return d;
   }
 
+  /**
+   * Valid, and not a reserved encoding: no block above the granule's block level, no block at level 3. Throws {@link Learned} for the
+   * first leaf with the Contiguous bit.
+   */
+  isUsable(d: Decoded, level: number): boolean {
+    const usable = d.valid && (d.table || (level >= this.granule.block && level < 3));
+    if (this.groups && usable && d.contiguous && !(d.table && level < 3)) this.knowledge.hasContiguous();
+    return usable;
+  }
+
+  /** The page of a leaf's output address for an input page: that of its own input, or of its contiguous group's. */
+  output(d: Decoded, page: number, level: number, group = false): number {
+    return within(d.page, page, this.granule.pages[level]! * (group ? this.granule.group[level]! : 1));
+  }
+
+  /** Input pages of the other descriptors of a page's contiguous group: none where no leaf anywhere has the Contiguous bit. */
+  private members(page: number, level: number): readonly number[] {
+    const { granule, knowledge } = this;
+    if (!this.groups || !knowledge.contiguous || level < granule.block) return NO_PAGES;
+    const [pages, n] = [granule.pages[level]!, granule.group[level]!];
+    const first = Math.floor(page / (pages * n)) * n;
+    const own = Math.floor(page / pages);
+    return Array.from({ length: n }, (_, i) => first + i).flatMap((i) => (i === own ? [] : [i * pages]));
+  }
+
+  /** True for a leaf that a TLB may hold for all of its group: it has the Contiguous bit, and no fault. */
+  private isShared(d: Decoded, level: number): boolean {
+    return this.isUsable(d, level) && d.contiguous && d.af && !isTable(d, level);
+  }
+
+  /** Leaves of the other descriptors of a page's group that a TLB may hold for the whole group; see {@link read}. */
+  shared(table: number, page: number, level: number, t: number, walk: Walker): readonly Decoded[] {
+    const list: Decoded[] = [];
+    for (const member of this.members(page, level)) {
+      const { memory, cached } = this.read(table, member, level, t, walk);
+      for (const d of [memory, ...cached]) if (this.isShared(d, level) && !list.includes(d)) list.push(d);
+    }
+    return list;
+  }
+
+  /** True when a page's group has a leaf with the Contiguous bit at the beginning; the others' addresses go to `touched`. */
+  initiallyShared(table: number, page: number, level: number, touched: number[]): boolean {
+    let any = false;
+    for (const member of this.members(page, level))
+      if (this.isShared(this.initial(table, member, level, touched), level)) any = true;
+    return any;
+  }
+
   /** The cell of a descriptor in the table at a page. */
   private slot(table: number, page: number, level: number): number {
-    const index = Math.floor(page / 2 ** (9 * (3 - level))) % 512;
+    const index = Math.floor(page / this.granule.pages[level]!) % this.granule.entries;
     const cell = this.cells.at(table * 4096 + index * 8);
     if (this.cells.mixed(cell)) throw new Unsupported("a descriptor that is accessed by parts");
     return cell;
@@ -188,7 +242,7 @@ export class Descriptors {
     for (let w = at; w > 0; ) {
       const before = timeline.lastWrite(cell, w - 1);
       const former = this.decode(before === 0 ? this.cells.initial[cell]! : timeline.value[before]!);
-      if (isUsable(former, level) && (isTable(former, level) || former.af)) {
+      if (this.isUsable(former, level) && (isTable(former, level) || former.af)) {
         const probe = this.probe(walk, former, page, level);
         const emptied = this.invalidated(walk.pe, probe, before, t);
         if (emptied >= w) break;

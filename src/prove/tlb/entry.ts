@@ -6,6 +6,7 @@ import {
   decodeOperand,
   type EntryKind,
   GLOBAL_ASID,
+  type GranuleBits,
   matchesAddress,
   matchesAsid,
   matchesHint,
@@ -23,8 +24,11 @@ const PAGES = 2 ** 36;
 
 export const EL10 = 0;
 export const EL2 = 1;
-/** A translation regime: {@link EL10} or {@link EL2}. */
-export type Regime = typeof EL10 | typeof EL2;
+/** EL2&0, which HCR_EL2.E2H = 1 makes of EL2. */
+export const EL20 = 2;
+/** A translation regime: {@link EL10}, {@link EL2} or {@link EL20}. */
+export type Regime = typeof EL10 | typeof EL2 | typeof EL20;
+export const REGIMES: readonly Regime[] = [EL10, EL2, EL20];
 
 /** What a walk starts from. */
 export interface Context {
@@ -44,11 +48,17 @@ export interface Context {
   readonly hd: boolean;
   /** bit n is set where AttrIndx n stands for memory with the XS attribute; all are where stage 1 is off */
   readonly xs: number;
+  /** MAIR_ELx; 0, Device memory, where stage 1 is off */
+  readonly mair: bigint;
+  /** what of it CnP = 1 lets a PE share with others: nothing, stage-2 entries, or all */
+  readonly common: 0 | typeof COMMON_STAGE2 | typeof COMMON;
 }
+export const COMMON_STAGE2 = 1;
+export const COMMON = 2;
 
 /** All that a context is, as a text. */
 export const nameOf = (c: Omit<Context, "id">): string =>
-  `${c.regime}.${c.stage1}.${c.stage2}.${c.root0}.${c.root1}.${c.asid}.${c.stage2Root}.${c.vmid}.${c.ha}.${c.hd}.${c.xs}`;
+  `${c.regime}.${c.stage1}.${c.stage2}.${c.root0}.${c.root1}.${c.asid}.${c.stage2Root}.${c.vmid}.${c.ha}.${c.hd}.${c.mair}.${c.common}`;
 
 /** ASID of entries of a regime whose stage 1 is off: translations by no table, which no ASID keeps apart. */
 export const NO_STAGE1 = -2;
@@ -62,9 +72,8 @@ export const S2_LEAF = 3;
 export const C_STEP = 4;
 export const C_LEAF = 5;
 
-/** How {@link KINDS} and regimes are called where invalidation is decided. */
+/** How {@link KINDS} are called where invalidation is decided. */
 const ENTRY_KINDS: readonly EntryKind[] = ["stage1", "stage1", "stage2", "stage2", "combined", "combined"];
-const REGIMES: Readonly<Record<Regime, TlbiOp["regime"]>> = { [EL10]: "EL1&0", [EL2]: "EL2" };
 
 const NONE: readonly number[] = [];
 
@@ -78,9 +87,9 @@ export interface Entry {
   readonly asid: number;
   /** page number of the VA; stage 2: of the IPA */
   readonly page: number;
-  /** level of the descriptor it came from; -1 for the root of stage 1 */
+  /** level of the descriptor it came from, {@link SHARED} more for an entry of a whole contiguous group; -1 for the root of stage 1 */
   readonly level: number;
-  /** step: page of the next table; stage-1: AP + 4 * clean + 8 * XS; stage-2: output page * 4 + S2AP; combined: the leaf's id; -1: only asked about */
+  /** step: page of the next table; leaf: see payloadOf() for stage 1 and {@link stage2Payload}; combined: the leaf's id; -1: only asked about */
   readonly payload: number;
   /** stage-1 and combined entries: the page of the IPA that the descriptor gave; else -1 */
   readonly ipa: number;
@@ -103,7 +112,26 @@ export interface Leaf {
   readonly clean: boolean;
   /** the XS attribute, by MAIR_ELx: Device memory, and Normal memory that is not Write-Back (FEAT_XS) */
   readonly xs: boolean;
+  /** memory type: the field of MAIR_ELx, and MemAttr of stage 2 (Write-Back without it) */
+  readonly memory: number;
+  readonly memory2: number;
+  /** the Contiguous bit of the stage-1 and of the stage-2 descriptor */
+  readonly contiguous: boolean;
+  readonly contiguous2: boolean;
 }
+
+/** The payload of a stage-2 leaf entry: its output page, Contiguous, MemAttr and S2AP. */
+export const stage2Payload = (page: number, contiguous: boolean, memory: number, ap: number): number =>
+  page * 128 + (contiguous ? 64 : 0) + memory * 4 + ap;
+/** The output page of a stage-2 leaf entry. */
+export const outputOf = (payload: number): number => Math.floor(payload / 128);
+
+/** Added to the level of entries that a TLB holds for a whole group of descriptors with the Contiguous bit. */
+export const SHARED = 4;
+const SHARED_LEVELS = [[], [1, 5], [2, 6], [3, 7]] as const;
+/** Levels under which leaf entries of a level may stand: its own, and that of shared ones where there are any. */
+export const leafLevels = (level: number, shared: boolean): readonly number[] =>
+  shared ? SHARED_LEVELS[level]! : [level];
 
 /** What the walk of an access writes to the leaf descriptor that it read from memory, so that the access may go through it. */
 export interface Update {
@@ -136,8 +164,9 @@ export interface Invalidation {
   readonly op: TlbiOp;
   readonly operand: bigint;
   readonly fields: OperandFields;
-  /** the VMID that it saw */
+  /** the VMID that it saw, and the regime that it is for */
   readonly vmid: number;
+  readonly regime: Regime;
 }
 
 /** Interns contexts, entries, leaves, faults and TLBIs of one exploration. */
@@ -154,7 +183,10 @@ export class Catalogue {
   /** matches() by invalidation and entry: 0 not asked, 1 no, 2 yes */
   private readonly matched: Uint8Array[] = [];
 
-  constructor(private readonly model: Model) {}
+  constructor(
+    private readonly model: Model,
+    private readonly granuleBits: GranuleBits,
+  ) {}
 
   private intern<T extends { readonly id: number }>(list: T[], key: string, make: (id: number) => T): T {
     const known = this.ids.get(key);
@@ -170,7 +202,7 @@ export class Catalogue {
   }
 
   private groupKey(kind: number, regime: Regime, vmid: number, page: number, level: number): number {
-    const name = ((kind * 2 + regime) * 0x10000 + vmid) * 8 + level + 1;
+    const name = ((kind * 3 + regime) * 0x10000 + vmid) * 16 + level + 1;
     let tag = this.tags.get(name);
     if (tag === undefined) {
       tag = this.tags.size;
@@ -212,7 +244,7 @@ export class Catalogue {
   }
 
   leaf(l: Omit<Leaf, "id">): Leaf {
-    const key = `l${l.page}.${l.ipa}.${l.ap}.${l.s2ap}.${l.level}.${l.level2}.${l.clean}.${l.xs}`;
+    const key = `l${l.page}.${l.ipa}.${l.ap}.${l.s2ap}.${l.level}.${l.level2}.${l.clean}.${l.memory}.${l.memory2}.${l.contiguous}.${l.contiguous2}`;
     return this.intern(this.leaves, key, (id) => ({ id, ...l }));
   }
 
@@ -221,11 +253,12 @@ export class Catalogue {
     return this.intern(this.faults, key, (id) => ({ id, ...f }));
   }
 
-  /** `operand` is Xt, `opIndex` an index in TLBI_OPS. */
-  invalidation(opIndex: number, operand: bigint, vmid: number): Invalidation {
+  /** `operand` is Xt, `opIndex` an index in TLBI_OPS; see {@link regimeOf}. */
+  invalidation(opIndex: number, operand: bigint, vmid: number, regime: Regime): Invalidation {
     const op = TLBI_OPS[opIndex]!;
-    return this.intern(this.invalidations, `i${opIndex}.${operand}.${op.matchesVmid ? vmid : 0}`, (id) => ({
+    return this.intern(this.invalidations, `i${opIndex}.${operand}.${op.matchesVmid ? vmid : 0}.${regime}`, (id) => ({
       id,
+      regime,
       op,
       operand,
       fields: decodeOperand(op.operand, Number(operand & 0xffff_ffffn), Number(operand >> 32n)),
@@ -246,19 +279,25 @@ export class Catalogue {
   }
 
   /** {@link mustGo}, part by part: those that the mutation test drops are left out. */
-  private decide({ op, fields, vmid }: Invalidation, e: Entry): boolean {
+  private decide({ op, fields, vmid, regime }: Invalidation, e: Entry): boolean {
     const { model } = this;
-    if (op.regime !== REGIMES[e.regime] || !matchesVmid(op, vmid, e.vmid)) return false;
+    if (regime !== e.regime || (regime === EL10 && !matchesVmid(op, vmid, e.vmid))) return false;
     const step = isStep(e.kind);
     const kind = ENTRY_KINDS[e.kind]!;
     if (!this.removesKind(op, kind)) return false;
     if (model["last-level"] && !matchesLevel(op, step)) return false;
     const byIpa = op.operand.startsWith("ipa");
-    if (!byIpa && model["asid-match"] && !matchesAsid(op, fields, op.regime, Math.max(e.asid, GLOBAL_ASID)))
+    if (
+      !byIpa &&
+      model["asid-match"] &&
+      !matchesAsid(op, fields, regime === EL2 ? "EL2" : "EL1&0", Math.max(e.asid, GLOBAL_ASID))
+    )
       return false;
-    if (model["ttl-hint"] && !matchesHint(fields, e.level, step)) return false;
+    const shared = e.level >= SHARED;
+    const level = shared ? e.level - SHARED : e.level;
+    if (model["ttl-hint"] && !matchesHint(fields, level, step, this.granuleBits)) return false;
     const page = byIpa && kind === "combined" ? e.ipa : e.page;
-    return !model["address-match"] || matchesAddress(fields, page, e.level);
+    return !model["address-match"] || matchesAddress(fields, page, level, this.granuleBits, shared);
   }
 
   /** Whether the TLBI is for entries of a kind. Without a rule it is for more, or fewer, than the architecture says. */
@@ -274,18 +313,31 @@ export class Catalogue {
   matchesFault(invalidation: number, fault: WalkFault, context: Context, vaPage: number): boolean {
     const i = this.invalidations[invalidation]!;
     const { op } = i;
-    if ((op.regime === "EL2") !== (context.regime === EL2)) return false;
-    if (op.matchesVmid && context.vmid !== i.vmid) return false;
+    if (i.regime !== context.regime) return false;
+    if (context.regime === EL10 && op.matchesVmid && context.vmid !== i.vmid) return false;
     const byIpa = op.operand.startsWith("ipa");
     if (byIpa && fault.stage === 1) return false;
-    if (op.matchesAsid !== "any" && context.regime === EL10 && "asid" in i.fields && i.fields.asid !== context.asid)
+    if (op.matchesAsid !== "any" && context.regime !== EL2 && "asid" in i.fields && i.fields.asid !== context.asid)
       return false;
     if (i.fields.kind === "none" || i.fields.kind === "asid") return true;
     // The level that a hint by VA is about is that of stage 1, which a fault of stage 2 does not tell.
     const level = byIpa || fault.stage === 1 ? fault.level : 3;
-    if (this.model["ttl-hint"] && !matchesHint(i.fields, level, false)) return false;
-    return matchesAddress(i.fields, byIpa ? fault.ipa : vaPage, 3);
+    if (this.model["ttl-hint"] && !matchesHint(i.fields, level, false, this.granuleBits)) return false;
+    return matchesAddress(i.fields, byIpa ? fault.ipa : vaPage, 3, this.granuleBits);
   }
 }
 
+export const isStage2 = (kind: number): boolean => kind === S2_STEP || kind === S2_LEAF;
 export const isStep = (kind: number): boolean => kind === S1_STEP || kind === S2_STEP || kind === C_STEP;
+
+/**
+ * The regime that a TLBI is for: TLBIs of EL2's own are for EL2&0 where HCR_EL2.E2H = 1, and those of EL1's own too where TGE = 1 besides and
+ * they are executed at EL2. IPAS2*, VMALLS12E1 and ALLE1 are always for EL1&0 (C5.5).
+ */
+export function regimeOf(
+  op: TlbiOp,
+  at: { readonly e2h: boolean; readonly tge: boolean; readonly el: number },
+): Regime {
+  if (op.regime === "EL2") return at.e2h ? EL20 : EL2;
+  return at.e2h && at.tge && at.el === 2 && op.op1 === 0 ? EL20 : EL10;
+}

@@ -1,20 +1,26 @@
 /** What a PE may hold of translations, and when: the timeline, the entries in play, and the set that a PE may hold of them. */
 
 export { Cells } from "./cells.js";
+export { type Conflict, type Difference, isPermitted } from "./conflict.js";
 export {
   C_LEAF,
   C_STEP,
   Catalogue,
+  COMMON,
+  COMMON_STAGE2,
   type Context,
   EL2,
   EL10,
+  EL20,
   type Entry,
   type Invalidation,
   isStep,
   KINDS,
   type Leaf,
   NO_STAGE1,
+  outputOf,
   type Regime,
+  regimeOf,
   S2_LEAF,
   type Update,
   type WalkFault,

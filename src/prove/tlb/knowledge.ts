@@ -2,14 +2,14 @@
  * What an exploration learns about its program while it goes: which translations can change, and where TLBIs count. It takes
  * as little as it can for changing at first; where that turns out wrong it starts again, knowing more.
  */
-import { type Context, EL2, EL10, type Regime } from "./entry.js";
+import { type Context, REGIMES, type Regime } from "./entry.js";
 
 /** Something that was taken for constant is not: the exploration starts again. One object for all: it is thrown often. */
 export class Learned extends Error {}
 export const LEARNED = new Learned();
 
 /** A PE and a regime as one number. */
-export const peKey = (pe: number, regime: Regime): number => pe * 2 + regime;
+export const peKey = (pe: number, regime: Regime): number => pe * 3 + regime;
 
 /** What the exploration has learned so far about which translations can change; survives a new start. */
 export class Knowledge {
@@ -23,11 +23,36 @@ export class Knowledge {
   /** true when walks for some context set access flags */
   updates = false;
 
+  /** PEs that have had a context with CnP = 1, and true when these are several */
+  readonly common = new Set<number>();
+  sharing = false;
+
+  /** The PE has CnP = 1; throws {@link Learned} when it is the second one that has. */
+  shares(pe: number): void {
+    this.common.add(pe);
+    if (this.sharing || this.common.size < 2) return;
+    this.sharing = true;
+    throw LEARNED;
+  }
+
+  /** true when some leaf may have the Contiguous bit */
+  contiguous = false;
+
+  /** A leaf has the Contiguous bit; throws {@link Learned} when that is new. */
+  hasContiguous(): void {
+    if (this.contiguous) return;
+    this.contiguous = true;
+    throw LEARNED;
+  }
+
   /** 8 bytes that are accessed by several sizes which overlap, and where those accesses begin and end; see Cells */
   readonly cuts = new Map<number, number>();
 
   /** PEs that write through translations of EL1&0 that can change */
   readonly writers = new Set<number>();
+
+  /** PEs that read through such translations, on a CPU whose reads may be late */
+  readonly readers = new Set<number>();
 
   /** PEs that a broadcast TLBI reaches which may remove entries there */
   readonly struck = new Set<number>();
@@ -62,7 +87,7 @@ export class Knowledge {
 
   /** True when some translation of either regime can change on this PE. */
   changes(pe: number): boolean {
-    return this.matters(pe, EL10) || this.matters(pe, EL2);
+    return REGIMES.some((regime) => this.matters(pe, regime));
   }
 
   /** True when what may be cached matters on this PE: some translation of the regime can change there. */
@@ -74,6 +99,13 @@ export class Knowledge {
   strikes(pe: number): void {
     if (this.struck.has(pe)) return;
     this.struck.add(pe);
+    throw LEARNED;
+  }
+
+  /** The PE reads through a translation that can change; throws {@link Learned} when that is new. */
+  readsThrough(pe: number): void {
+    if (this.readers.has(pe)) return;
+    this.readers.add(pe);
     throw LEARNED;
   }
 

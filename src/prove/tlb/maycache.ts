@@ -4,13 +4,25 @@
  * executions of all threads over that timeline.
  */
 
+import type { Granule } from "../../arch/index.js";
 import { Unsupported } from "../program.js";
 import type { Model } from "../rules.js";
 import type { Cells } from "./cells.js";
+import { type Conflict, conflictAmong } from "./conflict.js";
 import { Constants, PAGES } from "./constant.js";
 import { Descriptors } from "./descriptors.js";
-import { type Catalogue, type Context, isStep, type Leaf, type Regime, type Update, type WalkFault } from "./entry.js";
-import { forEachHeld, type Held, nothingHeld, remove } from "./held.js";
+import {
+  type Catalogue,
+  COMMON,
+  type Context,
+  isStage2,
+  isStep,
+  type Leaf,
+  type Regime,
+  type Update,
+  type WalkFault,
+} from "./entry.js";
+import { fill, forEachHeld, type Held, nothingHeld, remove } from "./held.js";
 import { type Knowledge, peKey } from "./knowledge.js";
 import { CONTEXT, INVALIDATE, type Timeline, WRITE } from "./timeline.js";
 import type { Values } from "./values.js";
@@ -28,13 +40,11 @@ interface Result {
   readonly faults: readonly WalkFault[];
   /** ways through a leaf descriptor that the walk itself changes */
   readonly updates: readonly { readonly update: Update; readonly leaf: Leaf }[];
-  /** two of the entries that may not be held together: their output address, their size, or an attribute differs */
-  readonly conflict: readonly [Leaf, Leaf] | undefined;
+  /** two of the entries that may not be held together */
+  readonly conflict: Conflict | undefined;
 }
 
-/** True where going from one leaf to the other takes break-before-make (D8.16). */
-const conflicting = (a: Leaf, b: Leaf): boolean =>
-  a.page !== b.page || a.xs !== b.xs || a.level !== b.level || a.level2 !== b.level2;
+const NOBODY_ELSE: { readonly context: Context; readonly of: number }[] = [];
 
 /** Ways to hide own writes from a walk; over this many the test is unsupported. */
 const MAX_HIDDEN = 256;
@@ -61,9 +71,21 @@ export class MayCache {
     private readonly model: Model,
     named: readonly number[],
     reduces: boolean,
+    granule: Granule,
   ) {
     const walks = this.walks.bind(this);
-    this.descriptors = new Descriptors(timeline, cells, values, catalogue, knowledge, physicalCaches, walks);
+    const groups = this.model.contiguous;
+    this.descriptors = new Descriptors(
+      timeline,
+      cells,
+      values,
+      catalogue,
+      knowledge,
+      physicalCaches,
+      granule,
+      groups,
+      walks,
+    );
     this.constants = new Constants(this.descriptors, cells, catalogue, knowledge, named, reduces);
   }
 
@@ -91,9 +113,29 @@ export class MayCache {
   begin(pe: number, former: readonly Context[], live: readonly Context[]): void {
     this.initialLive[pe] = this.liveSet(live);
     this.formerLive[pe] = former;
+    this.moments[pe] = [];
+  }
+
+  /** What a PE may hold at time 0: its own former and live contexts have been walked for, and those of PEs that it shares with. */
+  private first(pe: number): Moment {
     const bits = nothingHeld();
-    this.close(pe, 0, bits, [...former, ...live]);
-    this.moments[pe] = [{ bits, results: new Map() }];
+    const own = [...this.formerLive[pe]!, ...this.live(this.initialLive[pe]!)];
+    this.close(pe, 0, bits, own);
+    return { bits, results: new Map() };
+  }
+
+  /**
+   * Contexts of other PEs, live at a time, whose entries a PE may use one day: both have CnP = 1. Under which VMID and ASID, entries
+   * say themselves (RFWQJZ).
+   */
+  private foreign(pe: number, t: number): { readonly context: Context; readonly of: number }[] {
+    const { knowledge } = this;
+    if (!knowledge.sharing || !knowledge.common.has(pe)) return NOBODY_ELSE;
+    return this.initialLive.flatMap((_, of) => {
+      if (of === pe) return [];
+      const theirs = [...this.liveAt(of, t), ...(t === 0 ? this.formerLive[of]! : [])];
+      return theirs.flatMap((context) => (context.common > 0 ? [{ context, of }] : []));
+    });
   }
 
   /** Forgets what was computed for times after `t`. */
@@ -103,6 +145,7 @@ export class MayCache {
 
   private at(pe: number, t: number): Moment {
     const list = this.moments[pe]!;
+    if (list.length === 0) list.push(this.first(pe));
     while (list.length <= t) list.push(this.next(pe, list.length, list[list.length - 1]!));
     return list[t]!;
   }
@@ -128,7 +171,8 @@ export class MayCache {
   private next(pe: number, t: number, before: Moment): Moment {
     const { timeline } = this;
     const kind = timeline.kind[t]!;
-    const concerns = kind === WRITE ? this.descriptors.changes(timeline.what[t]!) : timeline.pe[t] === pe;
+    const sharing = this.knowledge.sharing && kind === CONTEXT;
+    const concerns = kind === WRITE ? this.descriptors.changes(timeline.what[t]!) : sharing || timeline.pe[t] === pe;
     if (!concerns) return before;
     const fresh = !this.model["speculative-fill"];
     const bits = fresh ? nothingHeld() : before.bits.slice();
@@ -168,7 +212,20 @@ export class MayCache {
     const { descriptors, constants, catalogue } = this;
     const anyAsid = !this.model["asid-match"];
     const anyStage1 = !this.model["stage1-off"];
-    return new Walk(descriptors, constants, catalogue, pe, context, t, bits, hidden, memoryOnly, anyAsid, anyStage1);
+    return new Walk(
+      descriptors,
+      this.knowledge,
+      constants,
+      catalogue,
+      pe,
+      context,
+      t,
+      bits,
+      hidden,
+      memoryOnly,
+      anyAsid,
+      anyStage1,
+    );
   }
 
   /** Adds every entry that walks for the contexts may fill, until nothing is new. */
@@ -179,7 +236,21 @@ export class MayCache {
       for (const context of contexts)
         for (const va of this.knowledge.changing.get(peKey(pe, context.regime)) ?? [])
           if (this.walk(pe, context, t, bits).fill(va)) changed = true;
+      for (const { context, of } of this.foreign(pe, t)) if (this.share(pe, context, of, t, bits)) changed = true;
     }
+  }
+
+  /** Adds what another PE's walks fill of what is shared, out of what this PE may use: a refill undoes no TLBI (IBWGVK). */
+  private share(pe: number, context: Context, of: number, t: number, bits: Held): boolean {
+    const filled = bits.slice();
+    const vas = [pe, of].flatMap((who) => this.knowledge.changing.get(peKey(who, context.regime)) ?? []);
+    for (const va of new Set(vas)) this.walk(pe, context, t, filled).fill(va);
+    let changed = false;
+    forEachHeld(filled, (id) => {
+      const { kind } = this.catalogue.entries[id]!;
+      if ((context.common === COMMON || isStage2(kind)) && fill(bits, id)) changed = true;
+    });
+    return changed;
   }
 
   /** What the translation of a VA in a context may give at a time. */
@@ -197,12 +268,10 @@ export class MayCache {
     return result;
   }
 
-  private conflict(entries: readonly number[], t: number): Result["conflict"] {
-    if (entries.length < 2 || !this.descriptors.replaced(t)) return undefined;
-    const { catalogue } = this;
-    const [first, ...others] = entries.map((id) => catalogue.leaves[catalogue.entries[id]!.payload]!);
-    const other = others.find((leaf) => conflicting(first!, leaf));
-    return other && [first!, other];
+  private conflict(entries: readonly number[], t: number): Conflict | undefined {
+    if (entries.length < 2) return undefined;
+    const written = this.descriptors.replaced(t);
+    return written === 0 && !this.knowledge.contiguous ? undefined : conflictAmong(this.catalogue, entries, t, written);
   }
 
   /** The access flags that walks of the PE for its live contexts may set at a time, be it ahead of any access. */
@@ -221,6 +290,22 @@ export class MayCache {
     const walk = this.walk(pe, context, t, nothingHeld(), undefined, true);
     walk.fill(vaPage);
     return walk.leaves(vaPage);
+  }
+
+  /** Ids of the entries of any kind that walks for these contexts fill at a time out of memory alone, nothing being held. */
+  given(pe: number, contexts: readonly Context[], t: number): number[] {
+    const bits = nothingHeld();
+    for (const context of contexts)
+      for (const va of this.knowledge.changing.get(peKey(pe, context.regime)) ?? [])
+        this.walk(pe, context, t, bits, undefined, true).fill(va);
+    const list: number[] = [];
+    forEachHeld(bits, (entry) => list.push(entry));
+    return list;
+  }
+
+  /** The contexts that were live on a PE before the story. */
+  former(pe: number): readonly Context[] {
+    return this.formerLive[pe]!;
   }
 
   /** The combined leaf entries that a walk at a time gives out of memory and of what the PE held before and holds still. */

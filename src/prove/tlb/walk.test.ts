@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { GRANULES } from "../../arch/index.js";
 import { modelWithout } from "../rules.js";
 import { Cells } from "./cells.js";
 import { Catalogue, type Context, EL2, EL10 } from "./entry.js";
@@ -55,10 +56,21 @@ function modelled(memory: readonly bigint[], context: Omit<Context, "id">): stri
   const timeline = new Timeline();
   const read = (pa: number): bigint => (pa % 4096 === 0 ? (memory[pa / 4096 - 1] ?? 0n) : 0n);
   const cells = new Cells({ read, describe: () => undefined }, values, new Map());
-  const catalogue = new Catalogue(modelWithout());
+  const catalogue = new Catalogue(modelWithout(), 12);
   const knowledge = new Knowledge();
   knowledge.changing.set(peKey(0, context.regime), [Number(VA)]);
-  const cache = new MayCache(timeline, cells, values, catalogue, knowledge, false, modelWithout(), [], false);
+  const cache = new MayCache(
+    timeline,
+    cells,
+    values,
+    catalogue,
+    knowledge,
+    false,
+    modelWithout(),
+    [],
+    false,
+    GRANULES[12],
+  );
   const whole = catalogue.context(context);
   cache.begin(0, [], []);
   const { entries, faults } = cache.results(0, whole, Number(VA), 0);
@@ -82,7 +94,9 @@ const context = (regime: typeof EL10 | typeof EL2, stage2: boolean): Omit<Contex
   vmid: 0,
   ha: false,
   xs: 0,
+  mair: 0xffff_ffff_ffff_ffffn,
   hd: false,
+  common: 0,
 });
 
 test("one stage: the walk ends where a naive walk ends, or faults as it does", () => {

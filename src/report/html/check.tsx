@@ -51,7 +51,8 @@ function Report({ checked, command }: { readonly checked: readonly Checked[]; re
   );
 }
 
-function Trial({ checked, id }: { readonly checked: Checked; readonly id: string }) {
+/** What was found of a trace. */
+export function Trial({ checked, id }: { readonly checked: Checked; readonly id: string }) {
   const { trace, findings, unknown, warnings } = checked;
   return (
     <section id={id}>
@@ -88,7 +89,7 @@ function Axis({ checked: { events, findings }, id }: { readonly checked: Checked
     <div class="scroll">
       <svg
         viewBox={`0 0 ${WIDTH} ${height}`}
-        role="img"
+        role="group"
         aria-label="findings by event number"
         width={WIDTH}
         height={height}

@@ -9,6 +9,9 @@ import { colourOf, PART_COLOURS, PARTS, VERDICT_COLOURS } from "./style.js";
 /** What is used of an SVG element; the project compiles without the DOM's types. */
 interface Svg {
   setAttribute(name: string, value: string): void;
+  removeAttribute(name: string): void;
+  querySelector(selector: string): Svg | null;
+  remove(): void;
   prepend(...children: readonly Svg[]): void;
   textContent: string;
   readonly outerHTML: string;
@@ -25,7 +28,8 @@ export interface Caption {
 }
 
 const SVG = "http://www.w3.org/2000/svg";
-export const FONT = 12;
+/** Pixels of a letter, as the style sheet has it for .plot. */
+const FONT = 12;
 
 /** Ticks of an axis of time in microseconds: powers of ten up to a second, then the units of a clock. */
 const TICKS: ReadonlyMap<number, string> = new Map([
@@ -94,7 +98,6 @@ export function pricePlot(
       marginBottom,
       marginLeft,
       marginRight,
-      style: { fontSize: `${FONT}px` },
       x: {
         domain: [first - step * 0.4, last + step * 1.8],
         ticks: [...view.ipaBits],
@@ -190,7 +193,6 @@ export function partsPlot(view: ScenarioView, host: string, caption: Caption): s
       marginBottom: 24,
       marginLeft: 122,
       marginRight: 64,
-      style: { fontSize: `${FONT}px` },
       x: { domain: [0, 1], ticks: [0, 0.5, 1], tickFormat: (share: number) => `${share * 100} %`, label: null },
       y: { domain: rows.map(({ policy }) => policy), axis: null, padding: 0.22 },
       color: { domain: PARTS.map(({ part }) => part), range: PARTS.map(({ part }) => PART_COLOURS[part]) },
@@ -263,6 +265,9 @@ export function finished(plot: unknown, { id, title, description }: Caption): st
     child.textContent = text;
     return child;
   };
+  // The page's style sheet says all of it: a page may forbid style sheets that stand in its markup.
+  svg.querySelector("style")?.remove();
+  svg.removeAttribute("style");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-labelledby", `${id}-title ${id}-desc`);
   svg.prepend(element("title", `${id}-title`, title), element("desc", `${id}-desc`, description));

@@ -4,14 +4,15 @@ import type { Made } from "../../jobs/index.js";
 import type { Proof, SignOff } from "../../prove/index.js";
 import { list } from "../format.js";
 import {
+  erratumNotes,
   everyCpu,
   type Failure,
   failuresOf,
   lookedAt,
   onWhich,
   reasonsOf,
+  verdictMatrix,
   verdictRows,
-  verdictTable,
 } from "../proof-view.js";
 import { DataTable } from "./data-table.js";
 import { MadeFrom } from "./made-section.js";
@@ -66,6 +67,9 @@ function Report({ proof, made }: { readonly proof: Proof; readonly made: Made })
             <VerdictTable proof={proof} failures={failures} />
             <p>{lookedAt(proof)}</p>
             {everyCpu(proof) !== "" && <p>{everyCpu(proof)}</p>}
+            {erratumNotes(proof).map((note) => (
+              <p>{note}</p>
+            ))}
             {reasons.map((reason) => (
               <p>{reason}</p>
             ))}
@@ -112,14 +116,18 @@ function Entry({ id, text }: { readonly id: string; readonly text: string }) {
 }
 
 /** Which policies are sound for everything that was asked, and which are not. */
-function answersOf({ results, policies, cpus }: Proof): readonly string[] {
+function answersOf(proof: Proof): readonly string[] {
+  const { results, policies, cpus } = proof;
   const of = (name: string): readonly SignOff[] => results.filter(({ policy }) => policy === name);
   const named = (which: (own: readonly SignOff[]) => boolean): string[] =>
     policies.map(({ name }) => name).filter((name) => which(of(name)));
-  const sound = named((own) => own.every(({ verdict }) => verdict === "sound" || verdict === "not-applicable"));
+  const sound = named((own) =>
+    own.every(({ verdict }) => verdict === "sound" || verdict === "not-applicable" || verdict === "not-stated"),
+  );
   const unsound = named((own) => own.some(({ verdict }) => verdict === "unsound"));
+  const notStated = named((own) => own.some(({ verdict }) => verdict === "not-stated"));
   const open = named((own) => own.some(({ verdict }) => verdict === "unknown"));
-  const which = onWhich(cpus.map(({ name }) => name)) === "every CPU" ? "every CPU" : `each of ${list(cpus.map(({ name }) => name))}`; // biome-ignore format: one row
+  const which = onWhich(cpus.map(({ name }) => name), proof) === "every CPU" ? "every CPU" : `each of ${list(cpus.map(({ name }) => name))}`; // biome-ignore format: one row
   const unsoundFor = (name: string): string =>
     `${name} (${[...new Set(of(name).flatMap(({ verdict, occasion }) => (verdict === "unsound" ? [occasion] : [])))].join(", ")})`;
   return [
@@ -127,6 +135,9 @@ function answersOf({ results, policies, cpus }: Proof): readonly string[] {
       ? [`Sound for every occasion that was asked for, on ${which} that can run it: ${list(sound)}.`]
       : []),
     ...(unsound.length > 0 ? [`Unsound: ${list(unsound.map(unsoundFor))}.`] : []),
+    ...(notStated.length > 0
+      ? [`Not stated in part, as the policy does not say what it executes then: ${list(notStated)}.`]
+      : []),
     ...(open.length > 0 ? [`Unknown in part, as a bound was reached: ${list(open)}.`] : []),
   ];
 }
@@ -142,7 +153,7 @@ function VerdictTable({ proof, failures }: { readonly proof: Proof; readonly fai
   };
   return (
     <DataTable
-      table={verdictTable(proof)}
+      table={verdictMatrix(proof)}
       caption="Policy, occasion and CPU; CPUs with the same verdicts share a row. Small: what was looked at on each of them. A dash: the policy cannot run there."
       kind="verdicts"
       href={story}

@@ -1,19 +1,31 @@
 /** How an unsound policy fails: who is who, and what happens in time, one lane for each pCPU. */
+import type { ComponentChildren } from "preact";
 import type { Proof, TracedStep } from "../../prove/index.js";
 import { list, sentence } from "../format.js";
 import { GUILTY, guiltySentence, listingsOf, listingTable } from "../guilty-lines.js";
 import { type Failure, failsOf, onWhich } from "../proof-view.js";
 import { DataTable } from "./data-table.js";
 
+/** Where a reader stands who goes through a story step by step. */
+export interface Place {
+  /** index of the step */
+  readonly step: number;
+  onStep(step: number): void;
+  /** what is shown with the step */
+  readonly beside: ComponentChildren;
+}
+
 /** `id` is unique in the page. */
 export function Story({
   proof,
   failure,
   id,
+  place,
 }: {
   readonly proof: Proof;
   readonly failure: Failure;
   readonly id: string;
+  readonly place?: Place;
 }) {
   const { result, cpus } = failure;
   const { scenario, witness = [] } = result;
@@ -22,7 +34,7 @@ export function Story({
     <section class="story" id={id}>
       <h3>
         <span class="name">{result.policy}</span> is <span class="bad">UNSOUND</span> for {result.occasion} on{" "}
-        {onWhich(cpus)}: {scenario.meaning}
+        {onWhich(cpus, proof)}: {scenario.meaning}
       </h3>
       <p>
         {sentence(capital(scenario.title))}
@@ -37,6 +49,7 @@ export function Story({
         steps={witness}
         lanes={scenario.cast.map((who) => who.replace(/,.*/, ""))}
         title={`${result.policy}, ${result.occasion}: ${scenario.meaning}`}
+        {...(place && { place })}
       />
       <p>{guiltySentence(result)}</p>
       {listingsOf(proof, result).map((listing) =>
@@ -50,7 +63,7 @@ export function Story({
           <p class="soft">{listing.title}: no code.</p>
         ),
       )}
-      <Failing failure={failure} />
+      <Failing failure={failure} proof={proof} />
       <details>
         <summary>
           This scenario as a litmus test (<span class="name">{scenario.name}</span>), for <code>shootdown litmus</code>{" "}
@@ -65,11 +78,11 @@ export function Story({
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** Which scenarios fail, and on which CPUs where not on all of them. */
-function Failing({ failure: { results } }: { readonly failure: Failure }) {
+function Failing({ failure: { results }, proof }: { readonly failure: Failure; readonly proof: Proof }) {
   const names = [...new Set(results.flatMap(({ unsound = [] }) => unsound))];
   const where = (name: string): string => {
     const on = results.filter(({ unsound }) => unsound?.includes(name)).map(({ cpu }) => cpu);
-    return on.length === results.length ? "" : ` (on ${onWhich(on)})`;
+    return on.length === results.length ? "" : ` (on ${onWhich(on, proof)})`;
   };
   return (
     <details>
@@ -93,12 +106,13 @@ interface TimelineProps {
   readonly lanes: readonly string[];
   /** said again on every page that the story goes on to */
   readonly title: string;
+  readonly place?: Place;
 }
 
 /** Time runs downwards. An invalidation that arrives elsewhere reaches from its issuer's lane to that of its target. */
-function Timeline({ steps, lanes, title }: TimelineProps) {
-  return (
-    <table class="timeline">
+export function Timeline({ steps, lanes, title, place }: TimelineProps) {
+  const table = (
+    <table class={place ? "timeline stepped" : "timeline"}>
       <caption class="unseen">Timeline of {list(lanes)}</caption>
       <colgroup>
         <col class="times" />
@@ -123,10 +137,23 @@ function Timeline({ steps, lanes, title }: TimelineProps) {
       </thead>
       <tbody>
         {steps.map((step, i) => (
-          <Row step={step} lanes={lanes} again={steps[i - 1]?.time === step.time} />
+          <Row
+            step={step}
+            lanes={lanes}
+            again={steps[i - 1]?.time === step.time}
+            {...(place && { now: i === place.step, onClick: () => place.onStep(i) })}
+          />
         ))}
       </tbody>
     </table>
+  );
+  return place ? (
+    <div class="steps">
+      <div>{table}</div>
+      <div>{place.beside}</div>
+    </div>
+  ) : (
+    table
   );
 }
 
@@ -134,16 +161,23 @@ interface RowProps {
   readonly step: TracedStep;
   readonly lanes: readonly string[];
   readonly again: boolean;
+  /** the reader stands here */
+  readonly now?: boolean;
+  onClick?(): void;
 }
 
-function Row({ step, lanes, again }: RowProps) {
+function Row({ step, lanes, again, now = false, onClick }: RowProps) {
   const from = Math.max(0, lanes.indexOf(step.who));
   const to = step.to === undefined ? from : Math.max(0, lanes.indexOf(step.to));
   const [first, last] = [Math.min(from, to), Math.max(from, to)];
   const arrow = to > from ? " rightwards" : to < from ? " leftwards" : "";
   const lane = () => <td class="lane" />;
   return (
-    <tr class={again ? "again" : undefined}>
+    <tr
+      class={[again ? "again" : "", now ? "now" : ""].filter((name) => name !== "").join(" ") || undefined}
+      aria-current={now ? "step" : undefined}
+      onClick={onClick}
+    >
       <th scope="row" class="time">
         {again ? <span class="unseen">{step.time}</span> : step.time}
       </th>

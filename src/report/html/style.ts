@@ -111,7 +111,8 @@ tbody th.text { white-space: normal; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: 1rem 1.5rem; margin: 1rem 0; }
 figure { margin: 0; min-width: 0; max-width: 28rem; }
 figure > figcaption { font-weight: 500; color: var(--ink); margin-bottom: .25rem; font-size: .9rem; }
-.plot { display: block; width: 100%; height: auto; background: none; overflow: visible; font-family: inherit; }
+.plot { display: block; width: 100%; height: auto; background: none; overflow: visible; font-family: inherit; font-size: 12px; }
+.plot text, .plot tspan { white-space: pre; }
 .key { list-style: none; margin: .5rem 0 1rem; padding: 0; font-size: .875rem; columns: 26rem auto; column-gap: 2rem; max-width: none; }
 .key li { break-inside: avoid; padding: .1rem 0 .1rem 1.6rem; text-indent: -1.6rem; }
 .key b { display: inline-block; width: 1.6rem; text-indent: 0; }

@@ -2,7 +2,7 @@
 import * as Plot from "@observablehq/plot";
 import { count, duration, durationRange } from "../format.js";
 import type { Picture, TornadoPrice } from "../sweep-view.js";
-import { type Caption, document, FONT, finished, priceTicks, tickText } from "./plots.js";
+import { type Caption, document, finished, priceTicks, tickText } from "./plots.js";
 import { lineColour } from "./style.js";
 
 /** The colour of the nth curve: neighbours are far apart, and red stays what warns for as long as it can. */
@@ -36,7 +36,6 @@ export function sweepPlot({ key, curves }: Picture, caption: Caption): string {
       document: document as never,
       className: "plot",
       ...{ width: 560, height: 320, marginTop: 10, marginBottom: 42, marginLeft: 58, marginRight: 12 },
-      style: { fontSize: `${FONT}px` },
       x: {
         ...(logarithmic ? { type: "log" as const } : {}),
         ...(xs.length <= 10 ? { ticks: xs } : {}),
@@ -99,7 +98,6 @@ export function tornadoPlot({ bars, microseconds }: TornadoPrice, caption: Capti
         marginLeft: 100,
         marginRight: 30,
       },
-      style: { fontSize: `${FONT}px` },
       x: {
         domain: [least - room, most + room],
         ticks: axis,

@@ -75,7 +75,10 @@ function verdict({ executes, unknown, beyond, unplaced, unfinished }: Executed, 
 }
 
 /** What could not be compared. */
-function doubts({ others, beyond, unplaced, unfinished }: Executed, width: number): string {
+export function doubts(
+  { others, beyond, unplaced, unfinished }: Pick<Executed, "others" | "beyond" | "unplaced" | "unfinished">,
+  width: number,
+): string {
   const sentences = [
     ...(beyond > 0 ? [`${count(beyond)} flushes more were not compared: there are too many different ones.`] : []),
     ...(unplaced > 0

@@ -44,6 +44,8 @@ export function wordListText(words: readonly Meaning[], width: number): string {
 interface ExplainedCode {
   readonly occasion: string;
   readonly when: string;
+  /** what is executed where there are no lines */
+  readonly without: string;
   readonly lines: readonly { readonly depth: number; readonly code: string; readonly says: readonly string[] }[];
 }
 
@@ -54,6 +56,7 @@ interface OfPolicy {
   readonly source: string;
   readonly due: string;
   readonly vmidPer: string;
+  readonly fb: boolean;
   readonly requires: readonly string[];
 }
 
@@ -65,19 +68,19 @@ export function policyText(
   terminal: number,
 ): string {
   const width = Math.min(terminal, WIDEST);
-  const { name, title, source, due, vmidPer, requires } = policy;
+  const { name, title, source, due, vmidPer, fb, requires } = policy;
   const head = [
     `${name}: ${title}`,
     `source: ${source}`,
-    `A ${vmidPer} has a VMID. The revoke code is due: ${due}.${requires.length > 0 ? ` It requires ${requires.join(", ")}.` : ""}${cpu === undefined ? "" : ` Shown is what runs on ${cpu}.`}`,
+    `A ${vmidPer} has a VMID. The revoke code is due: ${due}.${fb ? "" : " HCR_EL2.FB = 0: a guest's local TLBIs stay local."}${requires.length > 0 ? ` It requires ${requires.join(", ")}.` : ""}${cpu === undefined ? "" : ` Shown is what runs on ${cpu}.`}`,
   ];
   return [head.map((line) => wrapped(line, width, "  ")).join(""), ...code.map((one) => occasionText(one, width))].join(
     "\n",
   );
 }
 
-function occasionText({ occasion, when, lines }: ExplainedCode, width: number): string {
-  const head = wrapped(`[${occasion}] ${when}${lines.length === 0 ? ": nothing is executed" : ""}`, width, "  ");
+function occasionText({ occasion, when, without, lines }: ExplainedCode, width: number): string {
+  const head = wrapped(`[${occasion}] ${when}${lines.length === 0 ? `: ${without}` : ""}`, width, "  ");
   const body = lines.map(({ depth, code, says }) => {
     const indent = "  ".repeat(depth + 1);
     const told = says.map((text) => wrapped(`- ${text}`, width - indent.length - 4, "  ")).join("");

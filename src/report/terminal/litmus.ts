@@ -1,6 +1,6 @@
 /** Verdicts of litmus tests for a terminal: a table, reasons, what is not as expected, stories, and a sum. */
 import type { LitmusResult } from "../../jobs/index.js";
-import { litmusAssumptions } from "../../prove/index.js";
+import { type Breach, litmusAssumptions } from "../../prove/index.js";
 import { count, duration } from "../format.js";
 import { type LitmusSummary, summaryOf, testTable } from "../litmus-view.js";
 import { right, type Table, wordTable } from "../table.js";
@@ -26,6 +26,11 @@ export function litmusText(
   const reasons = results.filter(({ reason }) => reason !== undefined);
   if (reasons.length > 0)
     parts.push(reasons.map((one) => wrapped(`${one.name} is ${one.verdict}: ${one.reason}`, width, "  ")).join(""));
+  const broken = results.flatMap(({ name, breach }) => (breach ? [{ name, breach }] : []));
+  if (broken.length > 0) parts.push(broken.map((one) => breachText(one, width)).join(""), mayText(broken, width));
+  const remarks = results.filter(({ remark }) => remark !== undefined);
+  if (remarks.length > 0)
+    parts.push(remarks.map(({ name, remark }) => wrapped(`${name}: ${remark}.`, width, "  ")).join(""));
   const held = results.filter(({ holds }) => holds !== undefined);
   if (held.length > 0)
     parts.push(
@@ -82,21 +87,35 @@ function inPieces(name: string, room: number): string {
     .join(" ");
 }
 
-function story({ name, witness = [] }: LitmusResult, width: number): string {
+/** A test whose final state hangs on a violation of break-before-make. */
+interface Broken {
+  readonly name: string;
+  readonly breach: Breach;
+}
+
+const breachText = ({ name, breach }: Broken, width: number): string =>
+  wrapped(`${name} is breaks-bbm: ${breach.sentence}.`, width, "  ");
+
+/** What may come of violations, each once. */
+const mayText = (broken: readonly Broken[], width: number): string =>
+  wrapped("What comes of such an access is CONSTRAINED UNPREDICTABLE (DDI 0487, D8.17, K1.2.3):", width) +
+  [...new Set(broken.flatMap(({ breach }) => breach.may))].map((one) => wrapped(`- ${one}`, width, "  ")).join("");
+
+function story({ name, witness = [], breach }: LitmusResult, width: number): string {
   const rows = witness.flatMap(({ time, who, what, rule }) => [
     [String(time), who, what],
     ...(rule === undefined ? [] : [["", "", `(${rule})`]]),
   ]);
   return (
-    wrapped(`${name} is allowed, for example so:`, width) +
+    wrapped(`${name} is ${breach ? "breaks-bbm" : "allowed"}, for example so:`, width) +
     tableText(wordTable([right("time"), "who", "what"], rows), width)
   );
 }
 
-function sentenceOf({ tests, refused, states, milliseconds, ...verdicts }: LitmusSummary): string {
-  const words = (["allowed", "forbidden", "unknown", "unsupported"] as const)
-    .filter((verdict) => verdicts[verdict] > 0)
-    .map((verdict) => `${verdicts[verdict]} ${verdict}`);
+function sentenceOf({ tests, refused, states, milliseconds, breaksBbm, ...verdicts }: LitmusSummary): string {
+  const { allowed, forbidden, unknown, unsupported } = verdicts;
+  const counts = { allowed: allowed - breaksBbm, forbidden, "breaks-bbm": breaksBbm, unknown, unsupported };
+  const words = Object.entries(counts).flatMap(([verdict, n]) => (n > 0 ? [`${n} ${verdict}`] : []));
   const unread = refused > 0 ? `; ${refused} ${refused === 1 ? "file" : "files"} could not be read` : "";
   if (tests === 0) return `No tests${unread}.`;
   const most =

@@ -4,7 +4,16 @@ import type { Made } from "../../jobs/index.js";
 import type { Proof, SignOff } from "../../prove/index.js";
 import { count, duration } from "../format.js";
 import { guiltySentence, type Listing, listingsOf, listingTable } from "../guilty-lines.js";
-import { everyCpu, type Failure, failuresOf, lookedAt, onWhich, reasonsOf, verdictTable } from "../proof-view.js";
+import {
+  erratumNotes,
+  everyCpu,
+  type Failure,
+  failuresOf,
+  lookedAt,
+  onWhich,
+  reasonsOf,
+  verdictTable,
+} from "../proof-view.js";
 import { right, wordTable } from "../table.js";
 import { madeText, tableText, wrapped } from "./text.js";
 
@@ -16,6 +25,7 @@ export function proofText(
   const parts = [tableText(verdictTable(proof), width)];
   const all = everyCpu(proof);
   if (all !== "") parts.push(wrapped(all, width));
+  parts.push(...erratumNotes(proof).map((note) => wrapped(note, width, "  ")));
   const reasons = reasonsOf(proof);
   if (reasons.length > 0) parts.push(reasons.map((reason) => wrapped(reason, width, "  ")).join(""));
   const unsound = failuresOf(proof);
@@ -31,14 +41,17 @@ export function proofText(
 /** How a policy fails: the scenario, who is who, what happens and which line is to blame. */
 export function storyText(proof: Proof, { result, cpus }: Failure, width: number): string {
   const { scenario, witness = [], unsound = [] } = result;
-  const on = onWhich(cpus);
+  const on = onWhich(cpus, proof);
   const told = cpus.length > 1 ? ` On ${cpus[0]} it goes so:` : "";
   const rows = witness.flatMap(({ time, who, what, rule, from }) => [
     [String(time), who, from ? `${what} (${from.policy}:${from.line})` : what],
     ...(rule === undefined ? [] : [["", "", `[${rule}]`]]),
   ]);
+  const how = result.breach
+    ? `violates break-before-make for ${result.occasion} on ${on} (BREAKS-BBM): ${result.breach.sentence}`
+    : `is UNSOUND for ${result.occasion} on ${on}: ${scenario!.meaning}`;
   return [
-    wrapped(`${result.policy} is UNSOUND for ${result.occasion} on ${on}: ${scenario!.meaning}.`, width),
+    wrapped(`${result.policy} ${how}.`, width),
     wrapped(
       `${scenario!.title} (${scenario!.name}; ${unsound.length} of ${result.scenarios} scenarios fail).${told}`,
       width,
@@ -59,7 +72,7 @@ function listingText(listing: Listing, width: number): string {
 
 function sumOf({ results }: Proof): string {
   const sum = (of: (r: SignOff) => number): number => results.reduce((total, r) => total + of(r), 0);
-  const verdicts = (["sound", "unsound", "unknown", "not-applicable"] as const)
+  const verdicts = (["sound", "unsound", "unknown", "not-applicable", "not-stated"] as const)
     .map((verdict) => [results.filter((r) => r.verdict === verdict).length, verdict] as const)
     .filter(([n]) => n > 0)
     .map(([n, verdict]) => `${count(n)} ${verdict.replace("-", " ")}`);

@@ -26,26 +26,32 @@ export function sha256(...pieces: readonly Uint8Array[]): string {
 // In Thrift's compact protocol: 0x18 a string field, its length, its bytes; 0x00 the end of the key-value pair.
 const SEAL = new RegExp(`${FOOTER_KEY}\\x18@[^]{64}\\x00\\x18\\x09${CREATED_BY}`);
 
+/** Bytes as characters, one each. */
+function textOf(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  return text;
+}
+
 /** Where the digest stands in a footer's bytes; -1 where it has none. */
-function sealAt(footer: Buffer): number {
-  const match = SEAL.exec(footer.toString("latin1"));
+function sealAt(footer: Uint8Array): number {
+  const match = SEAL.exec(textOf(footer));
   return match === null ? -1 : match.index + FOOTER_KEY.length + 2;
 }
 
 /** Puts the digest of a footer, which was written with {@link NO_DIGEST}, into it. */
 export function seal(bytes: Uint8Array): void {
-  const footer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const at = sealAt(footer);
+  const at = sealAt(bytes);
   if (at < 0) throw new Error("the footer is not as its digest expects it");
-  footer.write(sha256(footer), at, "latin1");
+  bytes.set(new TextEncoder().encode(sha256(bytes)), at);
 }
 
 /** True when a footer agrees with its digest, false when it does not, undefined when it has none. */
 export function isSealed(bytes: Uint8Array): boolean | undefined {
-  const footer = Buffer.from(bytes);
+  const footer = bytes.slice();
   const at = sealAt(footer);
   if (at < 0) return undefined;
-  const stated = footer.toString("latin1", at, at + NO_DIGEST.length);
-  footer.write(NO_DIGEST, at, "latin1");
+  const stated = textOf(footer.subarray(at, at + NO_DIGEST.length));
+  footer.set(new TextEncoder().encode(NO_DIGEST), at);
   return sha256(footer) === stated;
 }

@@ -1,0 +1,56 @@
+// How fast the page is, in a browser on this machine: rows of `npm run bench`; alone: node scripts/bench-page.mjs.
+import { pathToFileURL } from "node:url";
+import { missing, until, withPage } from "./page.mjs";
+
+const CAPTURE = new URL("../traces/xen-4.20-create-small.parquet", import.meta.url).pathname;
+const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(2)} s`;
+
+/** Prints a row a figure with `line`. */
+export async function benchPage(line) {
+  const why = missing();
+  if (why !== undefined) return line("the page in a browser", `not measured: ${why}`);
+  await withPage(async (browser, url) => {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    page.setDefaultTimeout(0);
+    await page.addInitScript(`
+      globalThis.longest = 0;
+      new PerformanceObserver((list) => { for (const { duration } of list.getEntries()) longest = Math.max(longest, duration); }).observe({ type: "longtask", buffered: true });
+    `);
+    const cells = (which) =>
+      until(
+        page,
+        `(() => { const cells = [...document.querySelectorAll(".matrix ${which}")]; return cells.length > 0 && cells.every((one) => one.textContent !== "…"); })()`,
+      );
+    let begun = performance.now();
+    await page.goto(url);
+    await page.waitForSelector(".matrix");
+    line("the page: from a cold load to the policy and the empty matrix", seconds(performance.now() - begun));
+    await cells("td:nth-child(2)");
+    line("the page: from a cold load to the verdicts on one CPU", seconds(performance.now() - begun));
+    await cells("td");
+    await page.waitForSelector("#prices .plot");
+    const editor = page.getByRole("textbox", { name: "Text of the policy" });
+    await editor.click();
+    await page.evaluate("longest = 0");
+    begun = performance.now();
+    await page.keyboard.press("ControlOrMeta+End");
+    await page.keyboard.type("# changed\n");
+    await until(page, `document.querySelector(".matrix td").textContent === "…"`);
+    await cells("td:nth-child(2)");
+    line("the page: from a key to the verdicts on one CPU, every occasion", seconds(performance.now() - begun));
+    await cells("td");
+    line("the page: the same, on every CPU", seconds(performance.now() - begun));
+    line(
+      "the page: longest time that the editor was blocked meanwhile",
+      `${Math.round(await page.evaluate("longest"))} ms`,
+    );
+    await page.getByRole("tab", { name: "Trace" }).click();
+    begun = performance.now();
+    await page.locator("input[type=file]").setInputFiles(CAPTURE);
+    await page.waitForSelector(".flame");
+    line("the page: a capture of 155,353 events, added up, priced and on trial", seconds(performance.now() - begun));
+  });
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href)
+  await benchPage((what, figure) => console.log(`${what.padEnd(74)} ${figure}`));

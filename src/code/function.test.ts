@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type CodeFile, openCode } from "../binary/index.js";
+import { type CodeSetting, functionOf, type Lifted, liftFunction } from "./function.js";
+
+const EXAMPLE = openCode(fileURLToPath(new URL("../../examples/code/flush.o", import.meta.url)));
+const NOTHING: CodeSetting = { operands: new Map(), capabilities: new Map(), vhe: false, when: [], others: new Set() };
+
+const lift = (code: CodeFile, name: string, setting: Partial<CodeSetting> = {}): Lifted =>
+  liftFunction(code, functionOf(code, name), { ...NOTHING, ...setting });
+/** Lines of a way, joined; blocks show by their words. */
+const codeOf = ({ ways }: Lifted, i = 0): string => ways[i]!.lines.map(({ text }) => text).join("; ");
+const REMOVAL = "dsb ishst; tlbi ipas2e1is, ipa; dsb ish; tlbi vmalle1is; dsb ish; isb";
+
+test("both ways of a comparison with VTTBR_EL2 are one policy, with the owner's VMID around", () => {
+  const { ways } = lift(EXAMPLE, "flush_page");
+  assert.deepEqual(
+    ways.map(({ lines }) => lines.map(({ text }) => text).join("; ")),
+    [`for entry; with owner-vmid; ${REMOVAL}; end; end`],
+  );
+});
+
+test("a loop is one loop over pages, and a way without a TLBI stands beside it with its condition", () => {
+  const lifted = lift(EXAMPLE, "flush_pages");
+  assert.deepEqual(
+    lifted.ways.map(({ flushes, when }) => [flushes, when]),
+    [
+      [false, [[{ text: "X3 == 0", is: true }]]],
+      [true, [[{ text: "X3 == 0", is: false }]]],
+    ],
+  );
+  assert.equal(
+    codeOf(lifted, 1),
+    "dsb ishst; for page; tlbi ipas2e1is, ipa; end; dsb ish; tlbi vmalle1is; dsb ish; isb",
+  );
+  assert.equal(lift(EXAMPLE, "flush_pages", { when: ["not X3 == 0"] }).ways.length, 1);
+});
+
+test("what a capability is decides: a condition of the policy, one way, or both", () => {
+  const flush = (word: string | undefined): string[] => {
+    const capabilities = new Map(word === undefined ? [] : [[11, word]]);
+    const lifted = lift(EXAMPLE, "flush_guest", { capabilities });
+    return lifted.ways.map((_, i) => codeOf(lifted, i));
+  };
+  const [plain, repeat] = ["dsb ishst; tlbi vmalls12e1is; dsb ish; isb", "dsb ish; tlbi vale2is, xzr; "];
+  const repeated = plain.replace("dsb ish; ", `${repeat}dsb ish; `);
+  assert.deepEqual(flush("no"), [plain]);
+  assert.deepEqual(flush("yes"), [repeated]);
+  assert.deepEqual(flush(undefined), [repeated, plain]);
+  assert.deepEqual(flush("repeat-tlbi"), [
+    "dsb ishst; tlbi vmalls12e1is; dsb ish; if repeat-tlbi; tlbi vale2is, xzr; dsb ish; end; isb",
+  ]);
+});
+
+test("an operand's meaning is a guess until it is confirmed, and a contradiction is a problem", () => {
+  const remarks = (says: readonly (readonly [string, "ipa" | "page" | "va"])[]): string[] =>
+    lift(EXAMPLE, "flush_page_at_once", { operands: new Map(says) }).ways[0]!.remarks.map(
+      ({ kind, text }) => `${kind}: ${text}`,
+    );
+  assert.match(remarks([]).join("\n"), /taken: TLBI IPAS2E1IS .* bits from 12 on of X1, so X1 is taken for the IPA/);
+  assert.doesNotMatch(remarks([["x1", "ipa"]]).join("\n"), /IPAS2E1IS/);
+  assert.match(remarks([["x1", "page"]]).join("\n"), /problem: .* X1 is the page number: another page/);
+});
+
+test("a part of a function can be meant, and what is not there is said by what is", () => {
+  assert.equal(codeOf(lift(EXAMPLE, "flush_page", { from: 0x18, to: 0x34 })), `for entry; ${REMOVAL}; end`);
+  assert.throws(() => functionOf(EXAMPLE, "flush_pag"), /no function 'flush_pag'; there is flush_page/);
+  assert.throws(
+    () => functionOf(EXAMPLE, undefined),
+    /has 4 functions that flush, expected FILE:FUNCTION .* flush_page, flush_page_at_once/,
+  );
+  assert.throws(() => functionOf(EXAMPLE, "0x10"), /no function at 0x10/);
+});
+
+const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "shootdown", "debian", "arm64");
+const XEN = join(CACHE, "usr", "lib", "debug", "boot", "xen-syms-4.20-arm64");
+const KERNEL = join(CACHE, "boot", "vmlinuz-6.12.117+deb13-arm64");
+const REPEAT = "if repeat-tlbi; tlbi vale2is, xzr; dsb ish; end";
+
+test("Debian's Xen: p2m_force_tlb_flush_sync() and p2m_restore_state() are what xen-today says", {
+  skip: !existsSync(XEN) && "SKIPPED: no xen-syms in the cache, run `shootdown capture --setup`",
+}, () => {
+  const xen = openCode(XEN);
+  assert.equal(
+    codeOf(lift(xen, "p2m_force_tlb_flush_sync")),
+    `with owner-vmid; dsb ishst; tlbi vmalls12e1is; dsb ish; ${REPEAT}; isb; end`,
+  );
+  const restore = lift(xen, "p2m_restore_state");
+  const [flush] = restore.ways.filter(({ flushes }) => flushes);
+  assert.equal(
+    flush!.lines.map(({ text }) => text).join("; "),
+    "msr vttbr_el2, owner; isb; dsb nshst; tlbi vmalls12e1; dsb nsh; isb",
+  );
+});
+
+test("Debian's Linux: KVM's own functions, of VHE and not, come out as its source has them", {
+  skip: !existsSync(KERNEL) && "SKIPPED: no kernel in the cache, run `shootdown capture --setup`",
+}, () => {
+  const linux = openCode(KERNEL);
+  const all = (name: string, vhe: boolean): string[] => {
+    const lifted = lift(linux, name, { vhe, when: ["not X2 == 0"] });
+    return lifted.ways.map((_, i) => codeOf(lifted, i));
+  };
+  const end = `dsb ish; tlbi vmalle1is; dsb ish; ${REPEAT}; isb`;
+  const ipa = all("__kvm_tlb_flush_vmid_ipa", true);
+  assert.ok(
+    ipa.includes(
+      `for entry; dsb ishst; msr vttbr_el2, owner; isb; tlbi ipas2e1is, ipa, ttl; ${end}; isb; msr vttbr_el2, current; end`,
+    ),
+    ipa.join("\n"),
+  );
+  const nvhe = all("__kvm_nvhe___kvm_tlb_flush_vmid_ipa", false);
+  assert.ok(
+    nvhe.includes(
+      `for entry; dsb ish; msr vttbr_el2, owner; isb; tlbi ipas2e1is, ipa, ttl; ${end}; msr vttbr_el2, current; isb; end`,
+    ),
+    nvhe.join("\n"),
+  );
+  assert.ok(
+    all("__kvm_tlb_flush_vmid_range", true).some((code) =>
+      code.includes("if FEAT_TLBIRANGE; for range; tlbi ripas2e1is, ipa"),
+    ),
+  );
+  assert.deepEqual(all("__kvm_flush_vm_context", true), [`dsb ishst; tlbi alle1is; dsb ish; ${REPEAT}`]);
+  assert.deepEqual(all("__kvm_nvhe___kvm_flush_vm_context", false), [`dsb ish; tlbi alle1is; dsb ish; ${REPEAT}`]);
+  const current = ["X0 == 0xf8000823fcf08", "x0 == [[tpidr_el2 + 0xf800081f8bc10] + 3376]"];
+  const operands = new Map(current.map((text) => [text.toLowerCase(), "owner-current"] as const));
+  const twin = lift(linux, "__kvm_nvhe___kvm_tlb_flush_vmid", { operands });
+  assert.equal(codeOf(twin), `dsb ish; with owner-vmid; tlbi vmalls12e1is; dsb ish; ${REPEAT}; isb; end`);
+  assert.ok(all("__kvm_tlb_flush_vmid", true).every((code) => code.includes("tlbi vmalls12e1is")));
+});

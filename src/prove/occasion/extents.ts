@@ -1,0 +1,35 @@
+/** How much a policy's code can tell apart, and so must be asked about. */
+import { type Occasion, type Policy, type Sequence, withoutCode } from "../../policy/index.js";
+import { type Extent, extent } from "./removal.js";
+
+/** Page counts above which the policy's code does something else. */
+function thresholds(program: Sequence): number[] {
+  return program.flatMap((s) => {
+    if (s.kind === "if")
+      return [
+        ...(s.condition.test === "pages" ? [s.condition.above] : []),
+        ...thresholds(s.body),
+        ...thresholds(s.otherwise),
+      ];
+    return s.kind === "for" || s.kind === "with-owner" || s.kind === "on" ? thresholds(s.body) : [];
+  });
+}
+
+/** True when the code asks whether the hypervisor knows the guest's VA. */
+export const asksForVa = (program: Sequence): boolean =>
+  program.some((s) => {
+    if (s.kind === "if") return s.condition.test === "va-known" || asksForVa(s.body) || asksForVa(s.otherwise);
+    return (s.kind === "for" || s.kind === "with-owner" || s.kind === "on") && asksForVa(s.body);
+  });
+
+/** Extents of single pages above each page count that the code of these occasions tells apart. */
+export function longExtents(policy: Policy, occasions: readonly Occasion[]): Extent[] {
+  const all = occasions.flatMap((occasion) => thresholds(policy.code[occasion]));
+  return [...new Set(all)]
+    .filter((n) => n > 2)
+    .map((n) => extent(`above-${n}`, `${(n + 1).toLocaleString("en")} pages`, n + 1, 1));
+}
+
+/** The occasions whose code a policy executes on an occasion like a removal: its own, or that of a removal. */
+export const codeOf = (policy: Policy, occasion: Occasion): readonly Occasion[] =>
+  policy.own.includes(occasion) || withoutCode(occasion) !== "other code" ? [occasion] : ["revoke", "batch-end"];

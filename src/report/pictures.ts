@@ -1,0 +1,3 @@
+/** The third door: what draws. It is large, so that a page loads it later. Nothing behind it needs Node. */
+export { Scenario } from "./html/scenario-section.js";
+export { scenarioViews } from "./view.js";

@@ -1,0 +1,189 @@
+/** The page in a real browser, served as `shootdown web` serves it: what is seen, and that nothing else is asked for or said. */
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { shootdown } from "../cli/command.fixture.js";
+import { servePage } from "../jobs/index.js";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const CHROMIUM = "/usr/bin/chromium";
+const ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
+const QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/** Where pictures go, for who wants to look at them: npm run web && SHOTS=folder node scripts/test.mjs web/browser */
+const SHOTS = process.env.SHOTS;
+
+const skip = !existsSync(CHROMIUM)
+  ? `${CHROMIUM} is absent: run scripts/setup-debian.sh`
+  : !existsSync(join(ROOT, "site/index.html"))
+    ? "the page is not built: npm run web"
+    : false;
+if (skip) process.stderr.write(`SKIPPED: the page was not opened in a browser; ${skip}\n`);
+
+const CAPTURE = join(ROOT, "traces/xen-4.20-create-small.parquet");
+
+describe("the page in a browser", { skip }, () => {
+  let browser: Browser;
+  let served: Awaited<ReturnType<typeof servePage>>;
+  /** what the browser said, or asked of others, in any page */
+  const heard: string[] = [];
+
+  before(async () => {
+    served = await servePage(0);
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: [...ARGS, ...QUIET], timeout: 0 });
+    if (SHOTS !== undefined) mkdirSync(SHOTS, { recursive: true });
+  });
+  after(async () => {
+    await browser?.close();
+    await served?.close();
+  });
+
+  /** A page of its own profile, on which everything is heard. */
+  async function open(hash = "", options: BrowserContextOptions = {}): Promise<Page> {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+    const page = await context.newPage();
+    page.setDefaultTimeout(0);
+    page.on("console", (message) => heard.push(`console: ${message.text()}`));
+    page.on("pageerror", (error) => heard.push(String(error)));
+    page.on("request", (request) => {
+      if (!request.url().startsWith(served.url) && !/^(data|blob):/.test(request.url())) heard.push(request.url());
+    });
+    await page.goto(`${served.url}${hash}`);
+    return page;
+  }
+
+  const shot = async (page: Page, name: string): Promise<unknown> =>
+    SHOTS === undefined ? undefined : page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
+
+  /** What axe-core finds against WCAG A and AA. */
+  async function faults(page: Page): Promise<readonly string[]> {
+    await page.evaluate(AXE);
+    const found = (await page.evaluate(
+      `axe.run(document, { preload: false, runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] }).then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => id + " " + target.join(" ") + ": " + failureSummary)))`,
+    )) as string[];
+    return found;
+  }
+
+  /** Waits until an expression is true; the page itself evaluates no texts, so the question is asked again and again. */
+  async function until(page: Page, expression: string): Promise<void> {
+    while (!(await page.evaluate(expression))) await page.waitForTimeout(50);
+  }
+
+  const overflow = (page: Page): Promise<unknown> =>
+    page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+
+  /** All verdicts of the first CPU are there. */
+  const proved = (page: Page): Promise<void> =>
+    until(
+      page,
+      `document.querySelectorAll(".matrix tbody tr").length > 0 && [...document.querySelectorAll(".matrix tbody tr")].every((row) => row.children[1].textContent !== "…")`,
+    );
+
+  it("tells the verdicts of the command line, the story of an unsound one step by step, and a link opens the same elsewhere", async () => {
+    const page = await open();
+    await proved(page);
+    const [policy, cpu] = (await page.evaluate(
+      `[...document.querySelectorAll(".bar select")].slice(0, 2).map((one) => one.value)`,
+    )) as [string, string];
+    const { out } = await shootdown(["prove", policy, "--cpu", cpu, "--json"]);
+    const { results } = JSON.parse(out) as {
+      results: { occasion: string; verdict: string; scenarios: number; unsound?: string[] }[];
+    };
+    const cells = (await page.evaluate(
+      `[...document.querySelectorAll(".matrix tbody tr")].map((row) => [row.children[0].textContent, row.children[1].innerText])`,
+    )) as [string, string][];
+    assert.deepEqual(
+      cells.map(([occasion]) => occasion),
+      results.map(({ occasion }) => occasion),
+    );
+    for (const [i, { verdict, scenarios, unsound }] of results.entries()) {
+      const [occasion, text] = cells[i]!;
+      if (verdict === "unsound")
+        assert.match(text, new RegExp(`${unsound!.length} of ${scenarios} scenarios fail`), occasion);
+      else if (verdict === "sound") assert.match(text, new RegExp(`^sound\\s+${scenarios} scenarios`), occasion);
+      else assert.doesNotMatch(text, /^sound|UNSOUND/, occasion);
+    }
+
+    await page.click(".matrix tbody td:nth-child(2) button");
+    await page.waitForSelector(".timeline .now");
+    const stale = page.locator(".pe li.stale");
+    const steps = await page.locator(".timeline tbody tr").count();
+    for (let i = 1; i < steps && (await stale.count()) === 0; i++)
+      await page.getByRole("button", { name: "Next" }).click();
+    assert.ok((await stale.count()) > 0, "no entry is shown to be stale at any step");
+    await page.getByRole("button", { name: "Last" }).click();
+    await page.getByRole("slider", { name: "Step" }).press("ArrowLeft");
+    const place = `step ${steps - 1} of ${steps}`;
+    await page.getByText(place, { exact: true }).waitFor();
+    assert.deepEqual(await faults(page), []);
+    await shot(page, "story-1280-light");
+
+    await until(page, `location.hash.length > 10`);
+    await page.waitForTimeout(600);
+    const hash = (await page.evaluate("location.hash")) as string;
+    const story = await page.locator("#the-story h3").innerText();
+    await page.context().close();
+    const other = await open(hash);
+    await other.getByText(place, { exact: true }).waitFor();
+    assert.equal(await other.locator("#the-story h3").innerText(), story);
+    await other.context().close();
+  });
+
+  it("says where a typed policy is wrong, at its line, and proves it when it is right", async () => {
+    const page = await open();
+    await page.waitForSelector(".editor");
+    const text = `name = "mine"\ntitle = "t"\nsource = "s"\nbase = "xen-today"\n[switch]\ncode = """\ntlbi nonsense\n"""\n`;
+    const editor = page.getByRole("textbox", { name: "Text of the policy" });
+    await editor.fill(text);
+    await page.getByText(/^Line 7: .*nonsense/).waitFor();
+    await editor.fill(text.replace("tlbi nonsense", "isb"));
+    await page.getByText(/UNSOUND for .*switch/).waitFor();
+    await page.context().close();
+  });
+
+  it("decides a litmus test with its story, in the dark, and fits 360 pixels", async () => {
+    const page = await open("", { viewport: { width: 360, height: 800 }, colorScheme: "dark" });
+    await page.getByRole("tab", { name: "Litmus test" }).click();
+    await page.getByText(/\d timelines, [\d,]+ states/).waitFor();
+    assert.equal(await overflow(page), 0);
+    assert.deepEqual(await faults(page), []);
+    await shot(page, "litmus-360-dark");
+    await page.getByRole("tab", { name: "Policy" }).click();
+    await proved(page);
+    await page.waitForSelector("#prices .plot");
+    assert.equal(await overflow(page), 0);
+    assert.deepEqual(await faults(page), []);
+    await shot(page, "policy-360-dark");
+    await page.context().close();
+  });
+
+  it("reads a capture that is dropped on it: events, call paths, times, prices", async () => {
+    const page = await open("", { viewport: { width: 2560, height: 1400 } });
+    await page.getByRole("tab", { name: "Trace" }).click();
+    await page.locator("input[type=file]").setInputFiles(CAPTURE);
+    await page.waitForSelector(".flame");
+    const { events } = JSON.parse((await shootdown(["show", CAPTURE, "--json"])).out) as { events: number };
+    await page.getByText(`${events.toLocaleString("en")} events, made by`).waitFor();
+    await page.getByRole("button", { name: "Zoom in" }).click();
+    await page.getByText(new RegExp(`events [\\d,]+ to [\\d,]+ of ${events.toLocaleString("en")}`)).waitFor();
+    await page.waitForSelector(".listing tbody tr");
+    assert.equal(await overflow(page), 0);
+    assert.deepEqual(await faults(page), []);
+    await shot(page, "trace-2560-light");
+    await page.context().close();
+  });
+
+  it("says of a link that cannot be opened what is wrong with it", async () => {
+    const page = await open("#s1.AAAA");
+    await page.getByText(/The link cannot be opened: it is cut off or changed/).waitFor();
+    await page.context().close();
+  });
+
+  it("said nothing on the console, and asked nobody else for anything", () => {
+    assert.deepEqual(heard, []);
+  });
+});

@@ -1,0 +1,123 @@
+/** What a worker does with a policy: reads it, proves it, tells one of its stories, compares what it costs. */
+import { builtInCpu, builtInHost, builtInPolicy, builtInScenario, hostNames } from "../../builtin/index.js";
+import { type CompareResult, compare } from "../../compare/index.js";
+import { InputError } from "../../input/index.js";
+import { type Policy, parsePolicy } from "../../policy/index.js";
+import {
+  decideTask,
+  explore,
+  type Finding,
+  Inquiry,
+  type Limits,
+  type Moment,
+  PROVED,
+  type ProvedOccasion,
+  Question,
+  type SignOff,
+  taskProgram,
+} from "../../prove/index.js";
+
+/** A policy's text, and what errors call it. */
+export interface PolicyText {
+  readonly text: string;
+  readonly file: string;
+}
+
+/** What of a policy the page shows and its reports name. */
+export type PolicyFacts = Pick<Policy, "name" | "title" | "source" | "places" | "requires" | "vmidPer" | "due">;
+
+/** As Xen sets HCR_EL2. */
+const SETTING = { fb: true };
+
+/** The policy that was read last: a worker is asked about one again and again, and the prover knows its scenarios by the policy. */
+let last: (PolicyText & { readonly policy: Policy }) | undefined;
+
+/** Reads a policy; its base is one that is built in. Throws an InputError with file, line and reason. */
+export function readPolicy({ text, file }: PolicyText): Policy {
+  if (last?.text !== text || last.file !== file) last = { text, file, policy: parsePolicy(text, file, builtInPolicy) };
+  return last.policy;
+}
+
+/** Reads a policy, and says what it is. */
+export function policyFacts(asked: PolicyText): PolicyFacts {
+  const { name, title, source, places, requires, vmidPer, due } = readPolicy(asked);
+  return { name, title, source, places, requires, vmidPer, due };
+}
+
+/** What to prove: an occasion on some CPUs. */
+export interface ProveAsked extends PolicyText {
+  readonly occasion: ProvedOccasion;
+  readonly cpus: readonly string[];
+  readonly limits: Limits;
+}
+
+/** The verdicts, a row for each CPU, with stories. */
+export function prove({ occasion, cpus, limits, ...text }: ProveAsked): SignOff[] {
+  const policy = readPolicy(text);
+  const inquiry = new Inquiry(
+    cpus.map((cpu) => new Question(policy, occasion, builtInCpu(cpu), SETTING)),
+    true,
+  );
+  for (let tasks = inquiry.next(); tasks.size > 0; tasks = inquiry.next())
+    for (const [key, task] of tasks) inquiry.found(key, decideTask(task, limits));
+  return inquiry.results();
+}
+
+/** Which story: of a scenario that fails, by its name. */
+export interface StoryAsked extends PolicyText {
+  readonly occasion: ProvedOccasion;
+  readonly cpu: string;
+  readonly scenario: string;
+  readonly limits: Limits;
+}
+
+/** One scenario's verdict, and where it fails what PEs may hold at each time of the story. */
+export interface Told {
+  readonly result: SignOff;
+  readonly moments: readonly Moment[];
+}
+
+/** Tells how a scenario fails. Throws an InputError where the policy has no scenario of that name. */
+export function story({ occasion, cpu, scenario, limits, ...text }: StoryAsked): Told {
+  const question = new Question(readPolicy(text), occasion, builtInCpu(cpu), SETTING);
+  const at = question.tasks.findIndex(({ name }) => name === scenario);
+  const task = question.tasks[at];
+  if (task === undefined)
+    throw new InputError(
+      `no scenario of ${occasion} is named '${scenario}', expected one of ${question.tasks.map(({ name }) => name).join(", ")}`,
+    ); // prettier
+  const { moments = [], ...decision } = explore(taskProgram(task), { ...task.cpu, ...limits, moments: true });
+  const finding: Finding = { ...decision, milliseconds: 0 };
+  const result = question.conclude(question.tasks.map((_, i) => (i === at ? finding : undefined)));
+  return { result, moments };
+}
+
+/** What to compare: policies in a scenario, on hosts. */
+export interface CompareAsked {
+  readonly policies: readonly PolicyText[];
+  readonly scenario: string;
+  readonly cpu: string;
+  readonly hosts?: readonly string[];
+  readonly ipaBits: readonly number[];
+}
+
+/** The comparison; a policy that needs what the CPU lacks is left out, and a note says so. */
+export function comparePolicies({
+  policies,
+  scenario,
+  cpu,
+  hosts = hostNames(),
+  ipaBits,
+}: CompareAsked): CompareResult {
+  const profile = builtInCpu(cpu);
+  return compare({
+    scenarios: [builtInScenario(scenario)],
+    policies: policies.map(({ text, file }) => parsePolicy(text, file, builtInPolicy)),
+    hosts: hosts.map(builtInHost),
+    ipaBits,
+    cpuOf: () => profile,
+  });
+}
+
+/** Names of the occasions that are proved. */
+export const PROVED_OCCASIONS = Object.keys(PROVED) as ProvedOccasion[];
