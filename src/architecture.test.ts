@@ -52,12 +52,14 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   report: [
     "arch",
     "input",
+    "policy",
     "trace",
     "hypervisor",
     "host",
     "check",
     "compare",
     "prove",
+    "synth",
     "builtin",
     "capture",
     "stack",
@@ -119,7 +121,7 @@ const WORDS_OF_WINGS = ["cpu", "program", "rules"];
 /** Lines of a room without its tests; a wing counts as a room. */
 const BUDGET = 4_000;
 /** The command line is thin: what is words stands in report, what is work in jobs and below. */
-const CLI_BUDGET = 2_500;
+const CLI_BUDGET = 2_400;
 
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set([

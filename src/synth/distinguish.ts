@@ -13,7 +13,7 @@ export interface Distinction {
 }
 
 /** The same question about each of two policies, and the verdicts of all of their scenarios that are not sound. */
-export interface Asked {
+interface Asked {
   readonly question: Question;
   /** by the scenario's name: the verdict on that scenario alone */
   readonly failing: ReadonlyMap<string, SignOff>;

@@ -16,7 +16,7 @@ export interface Refuted {
 /** A word as groups whose members have no order among them: DSBs with nothing between, or TLBIs and ISBs that no DSB separates. */
 type Groups = readonly (readonly number[])[];
 
-export function groupsOf(order: Order, word: Word): Groups {
+function groupsOf(order: Order, word: Word): Groups {
   const groups: number[][] = [];
   word.forEach((one, i) => {
     if (i > 0 && order.isDsb(word[i - 1]!) === order.isDsb(one)) groups.at(-1)!.push(one);
