@@ -30,12 +30,6 @@ import { type EventBuffer, Kind, type Names, type TraceSink } from "../trace/ind
 import { type Flush, keyOf, type Lifted, type Removed, reduced } from "./flush.js";
 import { P2mPlaces } from "./p2m-places.js";
 
-/** Occasions that no trace tells apart: what is executed on them is another's here, or none's. */
-export const NOT_TOLD_APART: readonly Occasion[] = [
-  ...(["access-flag-cleared", "block-merged", "vcpu-moved"] as const),
-  ...(["stage1-edited", "fails-midway", "table-freed"] as const),
-];
-
 /** Occasions that are told apart here; what happens on others counts as one of these (a table that is freed as a removal). */
 export const TOLD: readonly Occasion[] = [
   "revoke",

@@ -3,7 +3,7 @@ import { FEATURES, type Feature, TLBI_OPS } from "../arch/index.js";
 import { visibleLine } from "../input/index.js";
 import { OCCASIONS, type Occasion, withoutCode } from "../policy/index.js";
 import type { Flush } from "./flush.js";
-import { NOT_TOLD_APART, TOLD } from "./flushes.js";
+import { TOLD } from "./flushes.js";
 import { isRevokes, type Sequence } from "./lift.js";
 
 /** A policy as a file: NAME.toml; a variant names the first one's file as its base. */
@@ -55,7 +55,7 @@ export function policiesOf(
       if (main.lines.length > 0 || withoutCode(occasion) !== "nothing") sections.push(section(main, timing));
     }
     // Without batches there is no end of one. Of what is not told apart nothing is said: other code stands for it, or none does.
-    else if (occasion !== "batch-end" && !NOT_TOLD_APART.includes(occasion) && TOLD.includes(occasion)) {
+    else if (occasion !== "batch-end" && TOLD.includes(occasion)) {
       unseen.push(occasion);
       sections.push(unseenSection(occasion, timing));
     }

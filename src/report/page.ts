@@ -4,6 +4,7 @@ export { count, duration } from "./format.js";
 export { Trial } from "./html/check.js";
 export { DataTable } from "./html/data-table.js";
 export { proofReport } from "./html/proof.js";
+export { Scroll } from "./html/scroll.js";
 export { Story, Timeline } from "./html/story-section.js";
 export { STYLE } from "./html/style.js";
 export { signOffJson } from "./json.js";

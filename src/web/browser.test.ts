@@ -47,7 +47,7 @@ describe("the page in a browser", { skip }, () => {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(0);
-    page.on("console", (message) => heard.push(`console: ${message.text()}`));
+    page.on("console", (message) => heard.push(`console: ${message.text()} (${message.location().url})`));
     page.on("pageerror", (error) => heard.push(String(error)));
     page.on("request", (request) => {
       if (!request.url().startsWith(served.url) && !/^(data|blob):/.test(request.url())) heard.push(request.url());
@@ -71,6 +71,18 @@ describe("the page in a browser", { skip }, () => {
   /** Waits until an expression is true; the page itself evaluates no texts, so the question is asked again and again. */
   async function until(page: Page, expression: string): Promise<void> {
     while (!(await page.evaluate(expression))) await page.waitForTimeout(50);
+  }
+
+  /** Puts a text in the place of what is in the editor, as from a clipboard. */
+  async function paste(page: Page, text: string): Promise<void> {
+    await page.getByRole("textbox", { name: "Text of the policy" }).click();
+    await page.keyboard.press("ControlOrMeta+A");
+    await page.evaluate(`(() => {
+      const clipboardData = new DataTransfer();
+      clipboardData.setData("text/plain", ${JSON.stringify(text)});
+      const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+      document.querySelector(".editor").shadowRoot.querySelector(".cm-content").dispatchEvent(event);
+    })()`);
   }
 
   const overflow = (page: Page): Promise<unknown> =>
@@ -137,10 +149,9 @@ describe("the page in a browser", { skip }, () => {
     const page = await open();
     await page.waitForSelector(".editor");
     const text = `name = "mine"\ntitle = "t"\nsource = "s"\nbase = "xen-today"\n[switch]\ncode = """\ntlbi nonsense\n"""\n`;
-    const editor = page.getByRole("textbox", { name: "Text of the policy" });
-    await editor.fill(text);
+    await paste(page, text);
     await page.getByText(/^Line 7: .*nonsense/).waitFor();
-    await editor.fill(text.replace("tlbi nonsense", "isb"));
+    await paste(page, text.replace("tlbi nonsense", "isb"));
     await page.getByText(/UNSOUND for .*switch/).waitFor();
     await page.context().close();
   });

@@ -1,6 +1,7 @@
 /** Recorded runs of a real Xen, priced: the same work on other hosts. */
 import type { PricedCapture } from "../../compare/index.js";
 import { duration, durationRange, sentence, tally } from "../format.js";
+import { Scroll } from "./scroll.js";
 
 export function Captures({ captures }: { readonly captures: readonly PricedCapture[] }) {
   const columns = captures[0]?.phases[0]?.prices ?? [];
@@ -13,7 +14,7 @@ export function Captures({ captures }: { readonly captures: readonly PricedCaptu
         cost: simulated time, as everywhere here. Refaults are a lower bound: of a guest's accesses a capture has only
         those that are certain.
       </p>
-      <div class="scroll">
+      <Scroll>
         <table>
           <thead>
             <tr>
@@ -50,7 +51,7 @@ export function Captures({ captures }: { readonly captures: readonly PricedCaptu
             </tbody>
           ))}
         </table>
-      </div>
+      </Scroll>
     </section>
   );
 }

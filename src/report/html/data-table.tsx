@@ -1,5 +1,6 @@
 /** A table as HTML: the same value that terminals, CSV and Markdown show. */
 import { type Cell, type Column, isNames, isRight, type Table } from "../table.js";
+import { Scroll } from "./scroll.js";
 
 /** Cells with more characters get room to wrap. */
 const WORDY = 40;
@@ -16,7 +17,7 @@ interface Props {
 export function DataTable({ table, caption, kind = "", href }: Props) {
   const classes = table.columns.map((column, i) => classOf(table, column, i));
   return (
-    <div class="scroll">
+    <Scroll>
       <table class={kind}>
         <caption>{caption}</caption>
         <Head columns={table.columns} classes={classes} />
@@ -41,7 +42,7 @@ export function DataTable({ table, caption, kind = "", href }: Props) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 

@@ -11,6 +11,7 @@ interface Svg {
   setAttribute(name: string, value: string): void;
   removeAttribute(name: string): void;
   querySelector(selector: string): Svg | null;
+  querySelectorAll(selector: string): Iterable<Svg>;
   remove(): void;
   prepend(...children: readonly Svg[]): void;
   textContent: string;
@@ -268,6 +269,8 @@ export function finished(plot: unknown, { id, title, description }: Caption): st
   // The page's style sheet says all of it: a page may forbid style sheets that stand in its markup.
   svg.querySelector("style")?.remove();
   svg.removeAttribute("style");
+  // The picture has a title and a description of its own; what Plot calls its groups is no help.
+  for (const group of svg.querySelectorAll("g[aria-label]")) group.removeAttribute("aria-label");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-labelledby", `${id}-title ${id}-desc`);
   svg.prepend(element("title", `${id}-title`, title), element("desc", `${id}-desc`, description));

@@ -16,6 +16,7 @@ import {
 } from "../view.js";
 import { DataTable } from "./data-table.js";
 import { partsPlot, priceDomain, pricePlot } from "./plots.js";
+import { Scroll } from "./scroll.js";
 import { colourOf, PART_COLOURS, PARTS } from "./style.js";
 
 interface ViewProps {
@@ -180,7 +181,7 @@ function CountTable({ view }: ViewProps) {
   return (
     <>
       <h3>What was executed, at {bits} IPA bits</h3>
-      <div class="scroll">
+      <Scroll>
         <table class="counts">
           <caption>
             TLBIs that Xen executed, and those that the hardware executed for them on a nested host, with the shadow
@@ -221,7 +222,7 @@ function CountTable({ view }: ViewProps) {
             })}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </>
   );
 }

@@ -9,6 +9,12 @@ import { EVERY_CPU } from "./use-proof.js";
 const MOST_BYTES = 200_000;
 const FIRST = "litmus/stage-2/";
 
+/** What a test says of itself. */
+function whyOf(text: string): string | undefined {
+  const [, long, short] = /^why\s*=\s*(?:"""\n?([\s\S]*?)"""|"((?:[^"\\\n]|\\.)*)")/m.exec(text) ?? [];
+  return (long ?? short)?.replaceAll('\\"', '"');
+}
+
 interface Props {
   readonly state: State;
   readonly change: Change;
@@ -26,7 +32,7 @@ export function Bench({ state, change }: Props) {
   const { name = state.litmus.text === undefined ? first : "", text = tests[name] } = state.litmus;
   const folders = [...new Set(files.map((file) => file.replace(/[^/]*$/, "")))];
   const folder = folders.find((one) => name.startsWith(one)) ?? folders[0]!;
-  const why = text === undefined ? undefined : /^why\s*=\s*"((?:[^"\\]|\\.)*)"/m.exec(text)?.[1];
+  const why = text === undefined ? undefined : whyOf(text);
   const drop = async (file: File | undefined): Promise<void> => {
     if (file === undefined) return;
     if (file.size > MOST_BYTES)
@@ -73,7 +79,7 @@ export function Bench({ state, change }: Props) {
         </label>
         <span role="status">{said}</span>
       </div>
-      {why !== undefined && <p class="soft">Why: {why.replace(/\\"/g, '"')}</p>}
+      {why !== undefined && <p class="soft">Why: {why}</p>}
       {text === undefined ? (
         <p class="message">This version has no test {name}.</p>
       ) : (

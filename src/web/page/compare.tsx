@@ -1,5 +1,6 @@
 /** Two policies side by side: their texts, their verdicts on a CPU, and what each costs. */
 import { policyNames } from "../../builtin/index.js";
+import { Scroll } from "../../report/page.js";
 import { Editor } from "./editor.js";
 import { Choice } from "./parts.js";
 import { Prices } from "./prices.js";
@@ -76,7 +77,7 @@ function Side({ label, policy, proved, onPolicy }: SideProps) {
 
 function Verdicts({ proofs, cpu }: { readonly proofs: readonly Proved[]; readonly cpu: string }) {
   return (
-    <div class="scroll">
+    <Scroll>
       <table class="matrix">
         <caption>Verdicts on {cpu}; where they differ the occasion is marked with *.</caption>
         <thead>
@@ -113,6 +114,6 @@ function Verdicts({ proofs, cpu }: { readonly proofs: readonly Proved[]; readonl
           })}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }

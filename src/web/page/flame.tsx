@@ -90,7 +90,6 @@ export function Flame({ summary, weights }: Pick<Opened, "summary" | "weights">)
         {boxes.map(({ node, path, x, width }) => {
           const y = ROW * (node.depth - base);
           const label = `${path.join(" > ") || "all"}: ${words(node.weight)}`;
-          const room = Math.floor((width - 8) / 7);
           return (
             // biome-ignore lint/a11y/useSemanticElements: SVG has no button
             <g
@@ -108,10 +107,13 @@ export function Flame({ summary, weights }: Pick<Opened, "summary" | "weights">)
             >
               <title>{label}</title>
               <rect x={x} y={y} width={width} height={ROW - 1} fill={FILLS[node.depth % FILLS.length]} />
-              {room > 3 && (
-                <text x={x + 4} y={y + 15} aria-hidden="true">
-                  {node.name.slice(0, room)}
-                </text>
+              {width > 30 && (
+                // biome-ignore lint/a11y/noSvgWithoutTitle: it only cuts off; the title is that of the group
+                <svg x={x} y={y} width={width - 2} height={ROW}>
+                  <text x={4} y={15}>
+                    {node.name}
+                  </text>
+                </svg>
               )}
             </g>
           );

@@ -1,7 +1,7 @@
 /** The verdicts: occasions down, CPUs across, the chosen one first. An unsound one opens its story. */
 import { OCCASIONS as OF } from "../../policy/index.js";
 import { PROVED, type ProvedOccasion, type SignOff } from "../../prove/index.js";
-import { count, verdictWord } from "../../report/page.js";
+import { count, Scroll, verdictWord } from "../../report/page.js";
 import type { State } from "./state.js";
 import { EVERY_CPU, keyOf, OCCASIONS, type Proved } from "./use-proof.js";
 
@@ -18,7 +18,7 @@ const whenOf = (occasion: ProvedOccasion): string => OF[PROVED[occasion].of].whe
 export function Matrix({ proved, cpu, story, onStory }: Props) {
   const cpus = [cpu, ...EVERY_CPU.filter((name) => name !== cpu)];
   return (
-    <div class="scroll">
+    <Scroll>
       <table class="matrix">
         <caption>
           Is the policy safe? For each occasion, on each CPU; small: what was looked at. A verdict that it is not opens
@@ -53,7 +53,7 @@ export function Matrix({ proved, cpu, story, onStory }: Props) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 

@@ -1,6 +1,6 @@
 /** The events of a trace from left to right, a lane for each pCPU, to zoom into; and those at the left edge in words. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { count } from "../../report/page.js";
+import { count, Scroll } from "../../report/page.js";
 import { Kind } from "../../trace/index.js";
 import type { Lanes, ToldEvent, TraceAsked } from "../work/traces.js";
 import { faultOf, isAbort, useRested } from "./parts.js";
@@ -175,7 +175,7 @@ function Events({ given, from }: { readonly given: TraceAsked; readonly from: nu
   }, [given, rested]);
   if (typeof found === "string") return <p class="message">{found}</p>;
   return (
-    <div class="scroll">
+    <Scroll>
       <table class="listing">
         <caption>The first {LISTED} events of the view.</caption>
         <thead>
@@ -200,6 +200,6 @@ function Events({ given, from }: { readonly given: TraceAsked; readonly from: nu
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
