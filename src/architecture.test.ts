@@ -59,6 +59,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "check",
     "compare",
     "prove",
+    "synth",
     "builtin",
     "synth",
     "capture",
