@@ -94,7 +94,7 @@ static void mmio(struct kvm_run *run) {
 }
 
 /* Where the log of executed blocks begins to be of Xen: no host code that ran before it is taken for Xen's. */
-__attribute__((noinline, section(".text.began"))) void xen_begins(void) { __asm__ volatile("nop"); }
+__attribute__((noinline, section("began"))) void xen_begins(void) { __asm__ volatile("nop"); }
 
 void _start(void) {
   start_host();

@@ -4,7 +4,15 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { barrierIndex, leafLo, sysregIndex, tlbiIndex, vttbr } from "../dist/arch/index.js";
-import { builtInText, hostNames, loadCpu, loadHost, loadPolicy, loadScenario } from "../dist/catalog/index.js";
+import {
+  builtInText,
+  hostNames,
+  loadCpu,
+  loadHost,
+  loadPolicy,
+  loadScenario,
+  traceNames,
+} from "../dist/catalog/index.js";
 import { Checker } from "../dist/check/index.js";
 import { hostSinks, PhasePrices, runJob } from "../dist/compare/index.js";
 import { isNested } from "../dist/host/index.js";
@@ -105,6 +113,12 @@ try {
   line(
     "prove: all built-in policies on all CPUs, start-up included",
     `${seconds(proved.milliseconds)}, ${proved.megabytes}`,
+  );
+  const captures = traceNames();
+  const lifted = command("prove", ...captures, "--json");
+  line(
+    `prove: what ${captures.length} recorded traces executed, lifted, on all CPUs, start-up included`,
+    `${seconds(lifted.milliseconds)}, ${lifted.megabytes}`,
   );
   const catalogue = new URL("../../shared/herd", import.meta.url).pathname;
   if (existsSync(catalogue)) {

@@ -3,7 +3,7 @@ import { idOf, outputPage, pagesAtLevel } from "../arch/index.js";
 import { type MarkClass, NO_DOMAIN, parseMark } from "../trace/index.js";
 import type { Discipline } from "./discipline.js";
 import type { Flushes } from "./flushes.js";
-import { bitOf, EL2_SPACE, EVERY_PE, NIL } from "./stale.js";
+import { BLANK, bitOf, EVERY_PE, NIL } from "./stale.js";
 import type { State } from "./state.js";
 import { NONE } from "./tables.js";
 import type { Waste } from "./waste.js";
@@ -78,7 +78,7 @@ export class Runs {
     }
     this.firstVmid.delete(before);
     if (live[vmid] === 0 || left[vmid] !== NIL) return;
-    const id = stale.add({ ...WHOLE, space: vmid, born: now, pcpu, site, held: live[vmid]! });
+    const id = stale.add({ ...BLANK, space: vmid, born: now, pcpu, site, held: live[vmid]! });
     stale.visible[id] = now;
     stale.visibleHere[id] = now;
     left[vmid] = id;
@@ -193,7 +193,7 @@ export class Runs {
     const { stale } = state;
     if ((state.live[vmid]! & bitOf(pcpu)) === 0) return;
     const id = stale.add({
-      ...WHOLE,
+      ...BLANK,
       space: vmid,
       born: last.leftAt,
       pcpu,
@@ -284,20 +284,3 @@ export class Runs {
     });
   }
 }
-
-/** What stands for all entries of a VMID. */
-const WHOLE = {
-  space: EL2_SPACE,
-  input: -1,
-  level: -1,
-  slot: 0,
-  table: NONE,
-  step: false,
-  frame: -1,
-  frames: 1,
-  span: 1,
-  lo: 0,
-  hi: 0,
-  rights: false,
-  gone: 0,
-} as const;

@@ -50,6 +50,27 @@ export interface StaleEntry {
   readonly gone: number;
 }
 
+/** An entry of which nothing is said yet: it stands for all of a space, gives no page, and is held nowhere. */
+export const BLANK: StaleEntry = {
+  space: EL2_SPACE,
+  input: -1,
+  level: -1,
+  slot: 0,
+  table: NIL,
+  step: false,
+  frame: -1,
+  frames: 1,
+  span: 1,
+  lo: 0,
+  hi: 0,
+  born: 0,
+  pcpu: 0,
+  site: 0,
+  held: 0,
+  rights: false,
+  gone: 0,
+};
+
 /** Pages of leaves of levels 3 to 0. */
 const SIZES = [1, 2 ** 9, 2 ** 18, 2 ** 27];
 

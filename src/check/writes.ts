@@ -12,7 +12,7 @@ import {
   XN_HI,
 } from "../arch/index.js";
 import type { Discipline } from "./discipline.js";
-import { EL2_SPACE, EVERY_PE, NIL, type StaleEntry } from "./stale.js";
+import { BLANK, EL2_SPACE, EVERY_PE, NIL, type StaleEntry } from "./stale.js";
 import type { State } from "./state.js";
 import { NONE, type Place } from "./tables.js";
 import type { Waste } from "./waste.js";
@@ -31,25 +31,7 @@ const EXECUTE_NEVER = XN_HI | (XN_HI >>> 1);
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class Writes {
-  private readonly entry: Mutable<StaleEntry> = {
-    space: 0,
-    input: -1,
-    level: -1,
-    slot: 0,
-    table: NONE,
-    step: false,
-    frame: -1,
-    frames: 1,
-    span: 1,
-    lo: 0,
-    hi: 0,
-    born: 0,
-    pcpu: 0,
-    site: 0,
-    held: 0,
-    rights: false,
-    gone: 0,
-  };
+  private readonly entry: Mutable<StaleEntry> = { ...BLANK };
   /** stage-1 writes of EL1&0, which are not judged; and stage-2 writes into tables of no known tree */
   stage1 = 0;
   withoutTree = 0;

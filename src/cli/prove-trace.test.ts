@@ -29,7 +29,12 @@ const prove = async (...args: string[]): Promise<Printed> => {
   return JSON.parse(out);
 };
 
-/** A trace of one pCPU in which another vCPU of a domain comes in; `recording`: what it says of itself. */
+const ENTERS = [
+  `{"kind":"sysreg","name":"VTTBR_EL2","domain":1,"vmid":1,"before":"0x0","after":"0x1000000100000","site":"p2m_restore_state"}`,
+  `{"kind":"end","name":"vcpu-switch:d1","domain":1,"vmid":1}`,
+];
+
+/** A trace in which a vCPU goes to another pCPU, and then another vCPU of its domain comes in where it was; `recording`: what it says of itself. */
 const switching = (flush: readonly string[], recording: string): string => {
   const comes = (vcpu: number): string =>
     `{"kind":"begin","name":"vcpu-switch:d1","domain":1,"vmid":1,"after":"0x${vcpu}","site":"p2m_restore_state"}`;
@@ -37,8 +42,8 @@ const switching = (flush: readonly string[], recording: string): string => {
     `{"kind":"begin","name":"domain:create","after":"0x1"}`,
     `{"kind":"end","name":"domain:create"}`,
     comes(0),
-    `{"kind":"sysreg","name":"VTTBR_EL2","vmid":1,"before":"0x0","after":"0x1000000100000","site":"p2m_restore_state"}`,
-    `{"kind":"end","name":"vcpu-switch:d1","domain":1,"vmid":1}`,
+    ...ENTERS,
+    ...[comes(0), ...ENTERS].map((event) => event.replace(`,"domain"`, `,"pcpu":1,"domain"`)),
     comes(1),
     ...flush.map(
       (name) =>
@@ -131,10 +136,10 @@ test("where a capture may have missed the barrier that decides, unsound is unkno
 test("two sequences of an occasion are two policies, the second a variant of the first", async () => {
   const two = switching(["DSB NSHST", "VMALLE1", "DSB NSH", "ISB"], "").split("\n");
   const again = [2, 3, 4, 5].flatMap((vcpu) => {
-    const flush = vcpu < 5 ? two.slice(7, 11) : two.slice(7, 11).map((line) => line.replace("VMALLE1", "VMALLS12E1"));
-    return [two[6]!.replace(`"0x1"`, `"0x${vcpu}"`), ...flush, two[11]!];
+    const flush = vcpu < 5 ? two.slice(10, 14) : two.slice(10, 14).map((line) => line.replace("VMALLE1", "VMALLS12E1"));
+    return [two[9]!.replace(`"0x1"`, `"0x${vcpu}"`), ...flush, two[14]!];
   });
-  const events = [...two.slice(0, 12), ...again];
+  const events = [...two.slice(0, 15), ...again];
   const text = [...events, SIMULATION, `{"end":true,"events":${events.length - 1}}`, ""].join("\n");
   const { traces, results } = await prove(written("two.ndjson", text), ...SWITCH, "--save", at("variants"));
   assert.deepEqual(

@@ -117,6 +117,17 @@ test("the same result from run to run, but for the time it took", async () => {
   assert.deepEqual(await again(), await again());
 });
 
+test("more than six occasions are told in words, a row for each verdict; what is not stated is no answer, alone not even expected", async () => {
+  const { status, out } = await prove("xen-today", "--cpu", "cortex-a72", "--expect", "sound");
+  assert.equal(status, 0);
+  assert.match(out, /^policy {5}on {10}verdict {5}occasions\nxen-today {2}cortex-a72 {2}sound {7}revoke, batch, /);
+  assert.match(out, /\n +not stated {2}access-flag-cleared, stage1-edited\n/);
+  assert.match(out, /\nNot stated: stage1-edited\. Of xen-today it holds that it does not say what it\n/);
+  const alone = await prove("xen-today", "--cpu", "cortex-a72", "--occasion", "stage1-edited", "--expect", "sound");
+  assert.equal(alone.status, 3);
+  assert.match(alone.err, /not-stated for stage1-edited/);
+});
+
 test("verdicts come in the order asked for, policy by policy (a list with commas too), occasion by occasion, CPU by CPU", async () => {
   const cpus = ["neoverse-v3", "cortex-a72"];
   const asked = await json(

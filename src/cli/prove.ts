@@ -11,14 +11,12 @@ import {
   type Form,
   interruptible,
   interruptibleInto,
-  liftTraces,
   made,
   namesTrace,
   occasionsOf,
   proveInThreads,
-  proveLifted,
+  proveTraces,
   questionsOf,
-  saveLifted,
   saveScenarios,
   supposedOf,
 } from "../jobs/index.js";
@@ -118,14 +116,13 @@ async function run(names: readonly string[], options: ProveOptions): Promise<voi
   const cpus = cpusOf(options.cpu);
   const limits: Limits = limitsOf(options);
   const { code } = options;
-  const traces = names.filter(namesTrace);
-  if (options.erratum !== undefined && (code !== undefined || traces.length > 0))
+  if (options.erratum !== undefined && (code !== undefined || names.some(namesTrace)))
     throw new InputError("--erratum: expected policies; --cpu with a file of your own has it for traces and code");
   const proved: Proved =
     code !== undefined
       ? await proveCode({ ...options, code }, cpus, setting, limits)
-      : traces.length > 0
-        ? await proveTraces(traces, names, options, cpus, setting, limits)
+      : names.some(namesTrace)
+        ? await fromTraces(names, options, cpus, setting, limits)
         : await provePolicies(names, options, cpus, setting, limits);
   const { report } = options;
   if (report !== undefined)
@@ -156,25 +153,15 @@ async function provePolicies(
 }
 
 /** Proves what traces executed. */
-async function proveTraces(
-  traces: readonly string[],
+async function fromTraces(
   names: readonly string[],
   options: ProveOptions,
   cpus: readonly CpuProfile[],
   setting: Setting,
   limits: Limits,
 ): Promise<Proved> {
-  if (traces.length < names.length)
-    throw new InputError(
-      `traces and policies are proved apart: ${traces.join(", ")} beside ${names.find((name) => !traces.includes(name))}`,
-    );
-  const occasions = occasionsOf(options.occasion);
-  const lifted = await liftTraces(traces, options.partial === true);
+  const { lifted, ...proved } = await proveTraces(names, { ...options, cpus, setting, limits });
   for (const { trace, info } of lifted) noteUnchecked(trace, info);
-  if (options.save !== undefined) saveLifted(lifted, options.save);
-  const proved = await interruptible((signal) =>
-    proveLifted(lifted, (policies) => questionsOf(policies, cpus, occasions, setting), limits, signal),
-  );
   return {
     proof: { ...proved, cpus, assumptions: assumptions(setting, options.without) },
     json: { traces: lifted.map(liftedJson) },

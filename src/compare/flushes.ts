@@ -8,7 +8,7 @@
  * - of those that go in relinquish_p2m_mapping(), by call path, the domain dies ("domain-dies").
  * - one that comes back to the same slot, on the same way of calls, with other permissions and nothing else changed, was
  *   "write-protected" or "permission-relaxed", with a flush in between or not: the type being the same, mem_access did it.
- * - a vCPU comes in where another one of its domain ran last.
+ * - a vCPU comes in where another one of its domain ran last ("switch"); or, where none did, that ran elsewhere ("vcpu-moved").
  * - Xen gives out a VMID or clears a root (p2m_alloc_vmid, ...), by call path.
  * - not told apart are a vCPU's move to another pCPU, an error midway, a merge and a freed table: they are "switch", "revoke",
  *   "split" and "revoke" here.
@@ -29,6 +29,19 @@ import type { Occasion } from "../policy/index.js";
 import { type EventBuffer, Kind, type Names, type TraceSink } from "../trace/index.js";
 import { type Flush, keyOf, type Lifted, type Removed, reduced } from "./flush.js";
 import { P2mPlaces } from "./p2m-places.js";
+
+/** Occasions that are told apart here; what happens on others counts as one of these (a table that is freed as a removal). */
+export const TOLD: readonly Occasion[] = [
+  "revoke",
+  "switch",
+  "split",
+  "vmid-assigned",
+  "batch-end",
+  "domain-dies",
+  "write-protected",
+  "permission-relaxed",
+  "vcpu-moved",
+];
 
 /** TLBIs of the EL1&0 regime on no occasion that a policy has. */
 export interface OtherFlush {
@@ -82,7 +95,7 @@ class Pcpu {
   wrote = -1;
   /** open marks */
   readonly marks: string[] = [];
-  switching: { readonly domain: number; readonly vcpu: number; flushed: boolean } | undefined;
+  switching: { readonly domain: number; readonly vcpu: number; flushed: boolean; otherwise?: Run } | undefined;
 }
 
 const DSB_SY = BARRIERS.findIndex(({ name }) => name === "DSB SY");
@@ -117,6 +130,8 @@ export class Flushes implements TraceSink {
   private instructions = 0;
   private readonly places = new P2mPlaces();
   private readonly pcpus: Pcpu[] = [];
+  /** by domain and vCPU: the pCPU that it ran on last */
+  private readonly ranOn = new Map<string, number>();
   /** by domain and pCPU: the vCPU that ran last, with its VMID */
   private readonly lastRan = new Map<number, Map<number, { readonly vcpu: number; readonly vmid: number }>>();
   /** domains whose creation is in the trace */
@@ -234,6 +249,7 @@ export class Flushes implements TraceSink {
       p.assigned = false;
       this.created.add(to);
       this.lastRan.delete(to);
+      for (const whose of [...this.ranOn.keys()]) if (whose.startsWith(`${to} `)) this.ranOn.delete(whose);
     }
     if (mark.startsWith("hypercall:")) p.sinceBegin = [...p.removed];
     p.marks.push(mark);
@@ -253,10 +269,18 @@ export class Flushes implements TraceSink {
     const { switching } = p;
     p.switching = undefined;
     if (switching === undefined) return;
-    const { domain, vcpu } = switching;
+    const { domain, vcpu, otherwise } = switching;
     const last = this.lastRan.get(domain)?.get(p.number);
-    if (last !== undefined && last.vcpu !== vcpu && !switching.flushed)
+    const due = last !== undefined && last.vcpu !== vcpu;
+    if (due && !switching.flushed)
       this.put("switch", nothingAt(p), [], [p.vmid], p, { sameVmid: last.vmid === p.vmid });
+    const whose = `${domain} ${vcpu}`;
+    const before = this.ranOn.get(whose);
+    this.ranOn.set(whose, p.number);
+    // Where another vCPU ran last as well, what was executed is taken for that.
+    if (before !== undefined && before !== p.number && !due && !switching.flushed)
+      this.put("vcpu-moved", otherwise ?? nothingAt(p), [], [p.vmid], p);
+    else if (otherwise !== undefined) this.notOurs(otherwise);
     const pcpus = this.lastRan.get(domain) ?? new Map();
     this.lastRan.set(domain, pcpus.set(p.number, { vcpu, vmid: p.vmid }));
   }
@@ -269,8 +293,10 @@ export class Flushes implements TraceSink {
     const last = this.lastRan.get(domain)?.get(p.number);
     // In a trace that begins late another vCPU may have run there before.
     const due = last === undefined ? !this.created.has(domain) : last.vcpu !== vcpu;
-    if (!due) this.notOurs(run);
-    else {
+    if (!due) {
+      if (p.switching!.otherwise !== undefined) this.notOurs(p.switching!.otherwise);
+      p.switching!.otherwise = { ...run, currentVmid: p.vmid };
+    } else {
       p.switching!.flushed = true;
       this.put("switch", { ...run, currentVmid: p.vmid }, [], [p.vmid], p, {
         sameVmid: last === undefined || last.vmid === p.vmid,

@@ -145,8 +145,9 @@ function sequence(occasion: Occasion, best: Ranked, alike: readonly Ranked[], cp
     notes.push(
       `of ${doubtful.toLocaleString("en")} the trace does not show whose mappings went: taken for the VMID in force`,
     );
-  const other = alike.find((one) => one.code !== code && one.code.hasLoop);
-  if (code.hasLoop && other !== undefined) {
+  const loop = code.hasLoop ? loopOf(code) : undefined;
+  const other = loop && alike.find((one) => one.code.hasLoop && loopOf(one.code) !== loop);
+  if (other) {
     const most = Math.max(...all.map(({ removed }) => removed.reduce((sum, { pages }) => sum + pages, 0)));
     lines = [`if pages > ${most}`, "  unknown", "else", ...indented(lines), "end"];
     notes.push(

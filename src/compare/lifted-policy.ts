@@ -3,6 +3,7 @@ import { FEATURES, type Feature, TLBI_OPS } from "../arch/index.js";
 import { visibleLine } from "../input/index.js";
 import { OCCASIONS, type Occasion, withoutCode } from "../policy/index.js";
 import type { Flush } from "./flush.js";
+import { TOLD } from "./flushes.js";
 import { isRevokes, type Sequence } from "./lift.js";
 
 /** A policy as a file: NAME.toml; a variant names the first one's file as its base. */
@@ -49,9 +50,12 @@ export function policiesOf(
     const [main] = of(occasion);
     if (main !== undefined) first.add(main);
     if (isRevokes(of(occasion), revoke)) continue;
-    if (main !== undefined) sections.push(section(main, timing));
-    // Without batches there is no end of one.
-    else if (occasion !== "batch-end") {
+    if (main !== undefined) {
+      // Of what is nothing a policy says nothing.
+      if (main.lines.length > 0 || withoutCode(occasion) !== "nothing") sections.push(section(main, timing));
+    }
+    // Without batches there is no end of one. Of what is not told apart nothing is said: other code stands for it, or none does.
+    else if (occasion !== "batch-end" && TOLD.includes(occasion)) {
       unseen.push(occasion);
       sections.push(unseenSection(occasion, timing));
     }
@@ -72,12 +76,16 @@ export function policiesOf(
   return { policies, sequences: named, unknown: unknownOf(unseen, sequences, timing) };
 }
 
+const others = ORDER.filter((occasion) => !TOLD.includes(occasion)).map((occasion) => `[${occasion}]`);
+const UNTOLD = `${others.join(", ")} are not told apart in a trace: what is executed there counts as a removal's, or a split's, if it is in it; of what a policy must state itself nothing is known.`;
+
 function unknownOf(unseen: readonly Occasion[], sequences: readonly Sequence[], timing: Timing): string[] {
   const needed = unseen.filter((occasion) => withoutCode(occasion) === undefined);
   const own = unseen.filter((occasion) => !needed.includes(occasion));
   return [
     ...needed.map((occasion) => `[${occasion}] is unknown: the trace never comes to it (${OCCASIONS[occasion].when}).`),
     ...(own.length > 0 ? [`${own.map((o) => `[${o}]`).join(", ")}: unknown, the trace has none.`] : []),
+    UNTOLD,
     ...(timing.remark === "" || sequences.every(({ occasion }) => occasion !== "revoke")
       ? []
       : [`When a removal's flush is due: ${timing.remark}.`]),

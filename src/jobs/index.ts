@@ -19,7 +19,7 @@ export { proveInThreads } from "./decide.js";
 export { importInto } from "./import.js";
 export { coverOf, type IntentOptions, intentOf, parseInstruction, parseXt, type TypedTlbi } from "./instruction.js";
 export { type Io, io, PROCESS, talkingTo } from "./io.js";
-export { type LiftedTrace, liftTraces, namesTrace, proveLifted, saveLifted } from "./lift.js";
+export { type LiftedTrace, namesTrace, proveTraces } from "./lift.js";
 export { decideLitmus } from "./litmus.js";
 export type { LitmusResult } from "./litmus-worker.js";
 export { type Input, type Made, made, shellWord, version } from "./made.js";

@@ -1,15 +1,18 @@
 /** Traces on trial for `prove`: what they executed is lifted as policies, and each is put to the proof. */
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
+import type { CpuProfile } from "../arch/index.js";
 import { namesPolicy, traceNames } from "../catalog/index.js";
 import { type Lifted, Lifting, policyName } from "../compare/index.js";
 import { writeWhole } from "../files/index.js";
 import { InputError } from "../input/index.js";
-import type { Policy } from "../policy/index.js";
-import type { Limits, Question, SignOff } from "../prove/index.js";
+import { type Policy, withoutCode } from "../policy/index.js";
+import { type Limits, PROVED, type ProvedOccasion, type Question, type Setting, type SignOff } from "../prove/index.js";
 import type { TraceInfo } from "../trace/index.js";
 import { makeFolder } from "./convert.js";
 import { proveInThreads } from "./decide.js";
+import { interruptible } from "./progress.js";
+import { occasionsOf, questionsOf } from "./questions.js";
 import { readWithProgress } from "./read.js";
 
 /** What was lifted from a trace, and how the trace was read. */
@@ -23,7 +26,7 @@ export const namesTrace = (name: string): boolean =>
   !namesPolicy(name) && (/\.(parquet|ndjson)$/i.test(name) || traceNames().includes(name) || existsSync(name));
 
 /** Reads traces one after the other, and lifts what each executed. */
-export async function liftTraces(traces: readonly string[], partial: boolean): Promise<LiftedTrace[]> {
+async function liftTraces(traces: readonly string[], partial: boolean): Promise<LiftedTrace[]> {
   const all: LiftedTrace[] = [];
   for (const trace of traces) {
     const lifting = new Lifting();
@@ -39,7 +42,7 @@ export async function liftTraces(traces: readonly string[], partial: boolean): P
 const NOT_SEEN = "as recorded it is unsound, with barriers where the capture may have missed some it is not";
 
 /** Asks about the policies and decides; what hangs on barriers that a capture may have missed is unknown. */
-export async function proveLifted(
+async function proveLifted(
   lifted: readonly Lifted[],
   ask: (policies: readonly Policy[]) => Question[],
   limits: Limits,
@@ -66,8 +69,45 @@ function withoutDoubt(result: SignOff, filled: readonly SignOff[]): SignOff {
 }
 
 /** Writes the policies as files that commands take. */
-export function saveLifted(lifted: readonly Lifted[], folder: string): void {
+function saveLifted(lifted: readonly Lifted[], folder: string): void {
   makeFolder(folder);
   for (const { policies } of lifted)
     for (const { name, text } of policies) writeWhole(join(folder, `${name}.toml`), text);
+}
+
+interface Asked {
+  readonly cpus: readonly CpuProfile[];
+  /** occasions by their names */
+  readonly occasion?: readonly string[];
+  readonly setting: Setting;
+  readonly limits: Limits;
+  readonly partial?: boolean;
+  /** where the policies are written */
+  readonly save?: string;
+}
+
+/** Lifts what traces executed, and puts it to the proof. */
+export async function proveTraces(names: readonly string[], asked: Asked): Promise<Proved> {
+  const other = names.find((name) => !namesTrace(name));
+  if (other !== undefined) throw new InputError(`traces and policies are proved apart: ${other} is no trace`);
+  const occasions = occasionsOf(asked.occasion);
+  const lifted = await liftTraces(names, asked.partial === true);
+  if (asked.save !== undefined) saveLifted(lifted, asked.save);
+  const wanted = asked.occasion === undefined ? occasions.filter((one) => isOfInterest(one, lifted)) : occasions;
+  const { cpus, setting, limits } = asked;
+  const ask = (policies: readonly Policy[]): Question[] => questionsOf(policies, cpus, wanted, setting);
+  return { lifted, ...(await interruptible((signal) => proveLifted(lifted, ask, limits, signal))) };
+}
+
+interface Proved {
+  readonly lifted: readonly LiftedTrace[];
+  readonly policies: readonly Policy[];
+  readonly results: readonly SignOff[];
+}
+
+/** Occasions that every policy has code for, and those that the traces come to; of the others nothing is known but that. */
+function isOfInterest(proved: ProvedOccasion, lifted: readonly Lifted[]): boolean {
+  const { of } = PROVED[proved];
+  const isSeen = lifted.some(({ sequences }) => sequences.some(({ occasion }) => occasion === of));
+  return isSeen || of === "batch-end" || withoutCode(of) === undefined;
 }

@@ -87,6 +87,13 @@ const REFUSED: readonly (readonly [what: string, code: string, line: number, rea
   ["an unknown condition", "if FEAT_NONE\nend", 8, /unknown condition 'FEAT_NONE'/],
   ["pages compared otherwise", "if pages < 5\nend", 8, /unknown condition 'pages < 5'/],
   ["another with", "with guest-vmid", 8, /expected 'with owner-vmid'/],
+  ["IPIs to others", "on some-pe\nend", 8, /unknown directive 'on some-pe', expected 'on every-pe' or 'on vmid-pes'/],
+  [
+    "IPIs that send IPIs",
+    "on every-pe\nif old\non vmid-pes\nend\nend\nend",
+    10,
+    /inside 'on every-pe' of line 8: .*do not nest/,
+  ],
   ["another register", "msr hcr_el2, owner", 8, /unknown 'msr hcr_el2, owner'/],
   ["another value of VTTBR_EL2", "msr vttbr_el2, x0", 8, /expected 'msr vttbr_el2, owner'/],
 ];

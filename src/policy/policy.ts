@@ -110,7 +110,7 @@ export interface Policy {
   readonly batch: boolean;
   /** HCR_EL2.FB = 1: a guest's local TLBIs are broadcast, so that no vCPU leaves entries behind that they miss */
   readonly fb: boolean;
-  /** occasions with code of its own, of those for which not every policy has some */
+  /** occasions with code of its own, of those for which not every policy has some; but for batch-end, whose code is beside other */
   readonly own: readonly Occasion[];
   /** an occasion without code does nothing */
   readonly code: Readonly<Record<Occasion, Sequence>>;
@@ -174,7 +174,9 @@ export function parsePolicy(text: string, file: string, base: (name: string, lin
     fb: value.fb ?? from?.fb ?? true,
     due,
     own: ROWS.flatMap(([name, { without }]) =>
-      without !== undefined && (value[name] !== undefined || from?.own.includes(name)) ? [name] : [],
+      without !== undefined && name !== "batch-end" && (value[name] !== undefined || from?.own.includes(name))
+        ? [name]
+        : [],
     ),
     batch: due === "batch-end" || code["batch-end"].length > 0,
     code,

@@ -41,9 +41,14 @@ const ASSUMPTIONS = {
       "Between a vCPU's last instruction on a pCPU and its first on another the hypervisor executes a DSB ISH, as Linux's __switch_to() does: a TLBI that the guest had not yet completed is completed by the PE that executed it. No policy says so, and none is held against it.",
     scenarios: true,
   },
+  ipis: {
+    words:
+      "An IPI of a policy (on every-pe, on vmid-pes) is sent behind a barrier, as gic_send_SGI() has one, and answered; on which PEs a VMID has run is known exactly, and a PE that takes it in meanwhile sees the changed tables.",
+    scenarios: true,
+  },
   "one-domain": {
     words:
-      "TLBs are private to a PE (no two have CnP = 1 in a TTBR); all PEs are in one Inner Shareable domain; memory is Normal, cacheable and coherent, but for the XS attribute where MAIR_ELx is set.",
+      "TLBs are private to a PE (but for what CnP = 1 lets several share); all PEs are in one Inner Shareable domain; memory is Normal, cacheable and coherent, but for the XS attribute where MAIR_ELx is set.",
   },
   "software-updates": {
     words:

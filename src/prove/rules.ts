@@ -48,7 +48,7 @@ export const RULES = {
   "context-sync":
     "a change of VTTBR_EL2 or TTBRn_EL1 is certain to be seen only after a context synchronisation event (D19, B2.3)",
   "isb-order": "after a context synchronisation event instructions, and their walks, begin anew (B2.3)",
-  cnp: "TTBRn_EL1.CnP = 1 lets a PE share entries with every PE that has it too (D8.16, D19): with one such PE it says nothing, several are unsupported",
+  cnp: "PEs with CnP = 1 in the TTBR of every stage in use share the entries of a regime, VMID and ASID; with CnP = 1 in VTTBR_EL2 alone those of stage 2 (D8.16.3, RFWQJZ, RZVRZW)",
   "stage1-off":
     "after SCTLR_ELx.M = 0 and a context synchronisation event no entry is used that was filled while stage 1 was on (D8.2)",
   vhe: "with HCR_EL2.{E2H,TGE} = {1,1} the TLBIs of EL1's own (VMALLE1, VAE1, ASIDE1, ...) that EL2 executes are for EL2&0, and leave EL1&0 alone; IPAS2*, VMALLS12E1 and ALLE1 are for EL1&0 always (C5.5)",

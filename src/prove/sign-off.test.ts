@@ -23,8 +23,10 @@ const OCCASIONS = Object.keys(PROVED) as ProvedOccasion[];
 const NOT_STATED: readonly ProvedOccasion[] = ["access-flag-cleared", "stage1-edited"];
 
 const known = new Map<string, SignOff>();
+const keyOf = (...[policy, occasion, cpu, setting]: ConstructorParameters<typeof Question>): string =>
+  JSON.stringify([policy, occasion, cpu.name, setting]);
 function verdict(policy: Policy, occasion: ProvedOccasion, cpu: CpuProfile, setting = FB): SignOff {
-  const key = JSON.stringify([policy, occasion, cpu.name, setting]);
+  const key = keyOf(policy, occasion, cpu, setting);
   const found = known.get(key) ?? signOff([new Question(policy, occasion, cpu, setting)], LIMITS)[0]!;
   known.set(key, found);
   return found;
@@ -53,6 +55,18 @@ const SOUND: Readonly<Record<string, string>> = {
   "kvm-ipa-range": "the same with RIPAS2E1IS",
   "batch-range": "the same over the batch, and no page goes before it",
 };
+
+/** All of them together: what policies and CPUs share is decided once. */
+test("the verdicts on all of these are there", () => {
+  const questions = Object.keys(SOUND).flatMap((name) =>
+    CPUS.flatMap((cpu) => OCCASIONS.map((occasion) => new Question(builtinPolicy(name), occasion, cpu, FB))),
+  );
+  const found = signOff(questions, LIMITS);
+  questions.forEach(({ policy, occasion, cpu }, i) => {
+    known.set(keyOf(policy, occasion, cpu, FB), found[i]!);
+  });
+  assert.equal(known.size, 6 * CPUS.length * OCCASIONS.length);
+});
 
 for (const [name, why] of Object.entries(SOUND))
   test(`${name} is sound for every occasion on every CPU: ${why}`, () => {

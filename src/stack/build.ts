@@ -76,5 +76,5 @@ function linking(name: string): string[] {
   if (name === "probe-guest" || name === "idle") return ["-T", join(SOURCES, "probe-guest.ld"), "--oformat", "binary"];
   if (!name.endsWith("-vmm")) return ["-static"];
   // What says that Xen begins stands where nested.ts looks for it.
-  return ["-static", "--image-base=0x7000000000", "--section-start=.text.began=0x7000100000"];
+  return ["-static", "--image-base=0x7000000000", "--section-start=began=0x7000100000"];
 }

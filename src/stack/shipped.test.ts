@@ -21,12 +21,17 @@ const hostOf = ({ cpu }: ProbeResult) =>
       );
 
 for (const file of shipped) {
-  test(`${file}: the model has the TLBIs and leaves of every cell, and its instructions within 15 %`, () => {
+  // Instructions are a version's own: of the one that the host file is of they are predicted, of another only what it executes.
+  const own = file.startsWith("linux-7.2.");
+  test(`${file}: the model has the TLBIs and leaves of every cell${own ? ", and its instructions within 15 %" : ""}`, () => {
     const probe = read(file);
     const setting: Setting = probe;
+    const host = hostOf(probe);
     const off = probe.cells.flatMap((cell) => {
       if (!cell.counted) return [];
-      const found = differences(cell.counted, predict(probeCell(cell), hostOf(probe), setting));
+      const found = differences(cell.counted, predict(probeCell(cell), host, setting)).filter(
+        (what) => own || !what.startsWith("instructions"),
+      );
       return found.map((what) => `${cell.state} ${cell.op} ${cell.operand}: ${what}`);
     });
     assert.deepEqual(off, []);

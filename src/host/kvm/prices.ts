@@ -14,6 +14,11 @@ export const NESTED_PRICES = {
   "chunk-step": ["instructions", "one step of stage2_apply_range over an empty chunk, without its flush"],
   "flush-call": ["instructions", "one __kvm_tlb_flush_vmid_range or _ipa: VMID switch and back"],
   repeat: ["instructions", "the VALE2IS and DSB that end a TLBI once more, on a host that repeats them", "optional"],
+  mitigation: [
+    "instructions",
+    "what an exit takes more on a CPU whose MIDR_EL1 has the erratum: such CPUs have others, too (Spectre-BHB's loop)",
+    "optional",
+  ],
   descend: ["instructions", "the walk enters a table"],
   "empty-slot": ["instructions", "the walk visits an invalid descriptor inside a table"],
   leaf: ["instructions", "a valid leaf is cleared and its page put (stage2_unmap_put_pte)"],

@@ -32,7 +32,7 @@ import { type Fields, leaf, type Term } from "./terms.js";
 export type Change = "write-protected" | "permission-relaxed" | "access-flag-cleared";
 
 /** S2AP: reads only. */
-export const READ_ONLY: Fields = { S2AP: "0b01" };
+const READ_ONLY: Fields = { S2AP: "0b01" };
 
 interface Changing {
   readonly policy: Policy;
@@ -47,7 +47,7 @@ interface Changing {
 }
 
 /** Who changes entries does not know where the guest has the pages. */
-export const rangeOf = ({ range }: Extent): Range => ({ ...range, va: undefined });
+const rangeOf = ({ range }: Extent): Range => ({ ...range, va: undefined });
 
 /** Each page's entry under one lock as p2m_set_mem_access() does it, invalid in between; for the access flag as KVM does, at once. */
 export function changeLines(

@@ -176,6 +176,15 @@ const calls =
     assert.deepEqual(errs, new Array<number>(size).fill(0));
   };
 
+/** The first page's permission changes, as p2m_set_mem_access() does it. */
+const allows = ({ p2m }: Domain, writable: boolean): void => {
+  p2m.memAccessEnabled = true;
+  p2m.lock();
+  assert.ok(p2m.lookup(GFN));
+  assert.equal(p2m.setEntry(GFN, 1, p2m.foundMfn, p2m.foundType, undefined, writable), 0);
+  p2m.unlock();
+};
+
 const SHAPES: Readonly<Record<string, (policy: Policy, current: string) => Shape>> = {
   "a page": (_, c) => ({
     mapped: 1,
@@ -232,6 +241,37 @@ const SHAPES: Readonly<Record<string, (policy: Policy, current: string) => Shape
     does: calls(2, batch),
     looked: 2,
     scenario: batch && c === "current" ? "batch.reallocated-between.read" : NONE,
+  }),
+  "a page write-protected": (_, c) => ({
+    mapped: 1,
+    does: (_w, domain) => allows(domain, false),
+    looked: 1,
+    scenario: `write-protected.other-pcpu.${c}.page`,
+  }),
+  "a page that may be written again": (_, c) => ({
+    mapped: 1,
+    does: (w, domain) => {
+      allows(domain, false);
+      w.take();
+      allows(domain, true);
+    },
+    looked: 1,
+    scenario: `permission-relaxed.other-pcpu.${c}.page`,
+  }),
+  "a page of a domain that dies": (_, c) => ({
+    mapped: 1,
+    does: (w, domain) => {
+      domain.p2m.beginRelinquish();
+      removes(1, -1)(w, domain);
+    },
+    looked: 1,
+    scenario: c === "not-current" ? "domain-dies.last-write" : NONE,
+  }),
+  "a table that is freed": (policy, c) => ({
+    mapped: 1,
+    does: removes(512),
+    looked: 1,
+    scenario: countsPages(policy) ? NONE : `table-freed.other-pcpu.${c}.full`,
   }),
   "a split": (_, c) => ({
     mapped: "block",

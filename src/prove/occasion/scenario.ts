@@ -22,7 +22,7 @@ export interface PcpuValue {
 const MAX_REGISTERS = 25;
 
 /** An IPI that a pCPU sends. */
-export interface Ipi {
+interface Ipi {
   /** the body as another pCPU executes it under the VMID of its VTTBR_EL2; undefined for one that gets none */
   body(on: Pcpu): readonly string[] | undefined;
 }

@@ -5,7 +5,7 @@
 import type { GranuleBits } from "../../arch/index.js";
 import { Unsupported } from "../program.js";
 import type { Model } from "../rules.js";
-import { type Context, EL2, EL10, EL20 } from "../tlb/index.js";
+import { COMMON, COMMON_STAGE2, type Context, EL2, EL10, EL20 } from "../tlb/index.js";
 
 /** The registers that make an EL1&0 context, and one of EL2 or EL2&0. */
 export const EL10_REGISTERS = [
@@ -51,7 +51,6 @@ const field = (name: string, low: number, width = 1, modelled = 0, means?: strin
 /** A field with one value for each granule: 4, 16 and 64 KiB. */
 const ofGranule = (name: string, low: number, width: number, [of4, ...others]: readonly [number, number, number]): Field => ({ name, low, width, modelled: of4, others }); // biome-ignore format: one row
 const tg0 = ofGranule("TG0", 14, 2, [0, 2, 1]);
-const CNP = field("CnP", 0, 1, 0, "PEs share TLB entries");
 
 const FIELDS: Readonly<Partial<Record<string, readonly Field[]>>> = {
   HCR_EL2: [
@@ -83,9 +82,6 @@ const FIELDS: Readonly<Partial<Record<string, readonly Field[]>>> = {
   ],
   // With HCR_EL2.E2H = 1 it is laid out as TCR_EL1.
   TCR_EL2: [field("T0SZ", 0, 6, 16), tg0],
-  VTTBR_EL2: [CNP],
-  TTBR0_EL2: [CNP],
-  TTBR1_EL2: [CNP],
 };
 const TCR_EL2_ALONE = [field("HA", 21), field("HD", 22), field("DS", 32)];
 const TCR_EL2_WITH_E2H = [
@@ -118,15 +114,31 @@ export function refuseFields(register: string, value: bigint, granuleBits: Granu
   }
 }
 
-/** True when a register and its value let the PE share entries of stage 1 with every other PE that has CnP = 1 there. */
-export const sharesEntries = (register: string, value: bigint): boolean =>
-  (register === "TTBR0_EL1" || register === "TTBR1_EL1") && (value & 1n) !== 0n;
+/** CnP of TTBRs and VTTBR_EL2. */
+const CNP = 1n;
+
+/**
+ * What of a regime a PE may share: entries of stage 1, and combined ones, only where CnP is 1 in both stages (RZVRZW). One TTBR with CnP = 1 counts for
+ * both halves.
+ */
+function commonOf(model: Model, ttbrs: readonly bigint[], vttbr: bigint | undefined): Context["common"] {
+  if (!model.cnp) return 0;
+  const stage2 = vttbr === undefined || (vttbr & CNP) !== 0n;
+  if (stage2 && ttbrs.some((ttbr) => (ttbr & CNP) !== 0n)) return COMMON;
+  return stage2 && vttbr !== undefined ? COMMON_STAGE2 : 0;
+}
 
 /** The page of a TTBR's or VTTBR's table. */
 const pageOfTable = (ttbr: bigint): number => Number((ttbr & 0xffff_ffff_ffffn) >> 12n);
 
 /** The ASID or VMID of a TTBR: 16 bits where the regime has as many, else 8, and the upper ones say nothing. */
 const idField = (ttbr: bigint, wide: boolean): number => Number(ttbr >> 48n) & (wide ? 0xffff : 0xff);
+
+/** The ASID of a regime with two TTBRs. */
+function asidOf(model: Model, ttbr0: bigint, ttbr1: bigint, tcr: bigint): number {
+  const second = (tcr & A1) !== 0n && model["asid-select"];
+  return idField(second ? ttbr1 : ttbr0, (tcr & AS) !== 0n || !model["id-size"]);
+}
 
 /** The VMID that VTTBR_EL2 holds under VTCR_EL2. */
 export function vmidOf(model: Model, vttbr: bigint, vtcr: bigint): number {
@@ -162,14 +174,15 @@ export function el10Context(
   const vttbr = value("VTTBR_EL2");
   const tcr = value("TCR_EL1");
   const stage1 = (value("SCTLR_EL1") & M) !== 0n;
-  const second = (tcr & A1) !== 0n && model["asid-select"];
+  const stage2 = (value("HCR_EL2") & VM) !== 0n;
   return {
     regime: EL10,
     stage1,
-    stage2: (value("HCR_EL2") & VM) !== 0n,
+    stage2,
+    common: commonOf(model, [ttbr0, ttbr1], stage2 ? vttbr : undefined),
     root0: pageOfTable(ttbr0),
     root1: pageOfTable(ttbr1),
-    asid: idField(second ? ttbr1 : ttbr0, (tcr & AS) !== 0n || !model["id-size"]),
+    asid: asidOf(model, ttbr0, ttbr1, tcr),
     stage2Root: pageOfTable(vttbr),
     vmid: vmidOf(model, vttbr, value("VTCR_EL2")),
     ha: (tcr & HA) !== 0n && model["hardware-flag"],
@@ -188,7 +201,6 @@ export function el2Context(
   const tcr = value("TCR_EL2");
   const e2h = hasE2h(value("HCR_EL2"));
   const stage1 = (value("SCTLR_EL2") & M) !== 0n;
-  const second = (tcr & A1) !== 0n && model["asid-select"];
   const root0 = pageOfTable(ttbr0);
   return {
     regime: e2h ? EL20 : EL2,
@@ -196,11 +208,12 @@ export function el2Context(
     stage2: false,
     root0,
     root1: e2h ? pageOfTable(ttbr1) : root0,
-    asid: e2h ? idField(second ? ttbr1 : ttbr0, (tcr & AS) !== 0n || !model["id-size"]) : 0,
+    asid: e2h ? asidOf(model, ttbr0, ttbr1, tcr) : 0,
     stage2Root: 0,
     vmid: 0,
     ha: false,
     hd: false,
+    common: commonOf(model, e2h ? [ttbr0, ttbr1] : [ttbr0], undefined),
     ...memoryOf(value("MAIR_EL2"), stage1),
   };
 }

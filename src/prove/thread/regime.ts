@@ -75,6 +75,8 @@ export class Regimes {
   msr(s: State, at: Instruction, place: number, value: number, deps: Deps): boolean | undefined {
     const { world } = this.run;
     refuseRenamed(world, this.run.index, s[EL]!, ALL_SYSREGS[place]!);
+    if (place === PLACE.vttbr && ((world.values.big(value) ^ world.values.big(sysreg(s, place))) & 1n) !== 0n)
+      throw new Unsupported("VTTBR_EL2.CnP changed by an MSR, while a TLB may hold what it was (IYVLVD)");
     world.takes(this.run.index, ALL_SYSREGS[place]!, world.values.big(value));
     if (!CONTEXT_REGISTERS.has(place) || !world.model["context-sync"]) {
       const before = this.live(s);

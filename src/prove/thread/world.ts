@@ -23,7 +23,6 @@ import {
   hasE2h,
   hasTge,
   refuseFields,
-  sharesEntries,
   vmidOf,
 } from "./context.js";
 import { MAX_SLOTS, sysregPlace } from "./state.js";
@@ -82,13 +81,13 @@ export class World {
   states = 0;
   /** true when some access may end in a TLB conflict abort, as software did in place what FEAT_BBM lets it do */
   conflictAborts = false;
+  /** false: nothing is left out that is thought to make no difference */
+  readonly reduces: boolean;
   /** true when the time limit ended the exploration */
   late = false;
   private readonly el10: Made[] = [];
   private readonly el2: Made[] = [];
   private readonly slots = new Map<number, number>();
-  /** PEs that have had CnP = 1 in a TTBRn_EL1 */
-  private readonly sharing = new Set<number>();
 
   constructor(
     readonly program: Program,
@@ -96,9 +95,10 @@ export class World {
     readonly model: Model,
     knowledge: Knowledge,
     private readonly limits: Limits,
-    /** false: nothing is left out that is thought to make no difference */
-    readonly reduces = true,
+    reduces = true,
   ) {
+    // Who shares entries can tell what happens elsewhere.
+    this.reduces = reduces && !knowledge.sharing;
     this.cells = new Cells(program.memory, this.values, knowledge.cuts);
     const granule = GRANULES[program.granuleBits ?? 12];
     this.catalogue = new Catalogue(model, granule.bits);
@@ -113,7 +113,7 @@ export class World {
       physical,
       model,
       [...program.names.virtual.keys()].map((address) => address / 4096),
-      reduces,
+      this.reduces,
       granule,
     );
     if (program.memory.contiguous) knowledge.contiguous = true;
@@ -153,10 +153,6 @@ export class World {
   /** A PE has a value in a register. Throws {@link Unsupported} when that says what is not modelled. */
   takes(pe: number, register: string, value: bigint): void {
     refuseFields(register, value, this.program.granuleBits ?? 12, this.e2h(pe));
-    if (!sharesEntries(register, value)) return;
-    this.sharing.add(pe);
-    if (this.sharing.size > 1 && this.model.cnp)
-      throw new Unsupported(`${register}.CnP = 1 on several PEs, which share TLB entries`);
   }
 
   /** HCR_EL2.E2H of a PE, which no MSR changes here. */

@@ -55,6 +55,7 @@ export class Constants {
   know(pe: number, context: Context, beginning = false): void {
     if (this.known.has(context.id * PES + pe)) return;
     this.known.add(context.id * PES + pe);
+    if (context.common > 0) this.knowledge.shares(pe);
     const key = peKey(pe, context.regime);
     let known = this.knowledge.contexts.get(key);
     if (!known) {

@@ -50,11 +50,15 @@ export interface Context {
   readonly xs: number;
   /** MAIR_ELx; 0, Device memory, where stage 1 is off */
   readonly mair: bigint;
+  /** what of it CnP = 1 lets a PE share with others: nothing, stage-2 entries, or all */
+  readonly common: 0 | typeof COMMON_STAGE2 | typeof COMMON;
 }
+export const COMMON_STAGE2 = 1;
+export const COMMON = 2;
 
 /** All that a context is, as a text. */
 export const nameOf = (c: Omit<Context, "id">): string =>
-  `${c.regime}.${c.stage1}.${c.stage2}.${c.root0}.${c.root1}.${c.asid}.${c.stage2Root}.${c.vmid}.${c.ha}.${c.hd}.${c.mair}`;
+  `${c.regime}.${c.stage1}.${c.stage2}.${c.root0}.${c.root1}.${c.asid}.${c.stage2Root}.${c.vmid}.${c.ha}.${c.hd}.${c.mair}.${c.common}`;
 
 /** ASID of entries of a regime whose stage 1 is off: translations by no table, which no ASID keeps apart. */
 export const NO_STAGE1 = -2;
@@ -323,6 +327,7 @@ export class Catalogue {
   }
 }
 
+export const isStage2 = (kind: number): boolean => kind === S2_STEP || kind === S2_LEAF;
 export const isStep = (kind: number): boolean => kind === S1_STEP || kind === S2_STEP || kind === C_STEP;
 
 /**

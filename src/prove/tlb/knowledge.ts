@@ -23,6 +23,18 @@ export class Knowledge {
   /** true when walks for some context set access flags */
   updates = false;
 
+  /** PEs that have had a context with CnP = 1, and true when these are several */
+  readonly common = new Set<number>();
+  sharing = false;
+
+  /** The PE has CnP = 1; throws {@link Learned} when it is the second one that has. */
+  shares(pe: number): void {
+    this.common.add(pe);
+    if (this.sharing || this.common.size < 2) return;
+    this.sharing = true;
+    throw LEARNED;
+  }
+
   /** true when some leaf may have the Contiguous bit */
   contiguous = false;
 

@@ -11,8 +11,18 @@ import type { Cells } from "./cells.js";
 import { type Conflict, conflictAmong } from "./conflict.js";
 import { Constants, PAGES } from "./constant.js";
 import { Descriptors } from "./descriptors.js";
-import { type Catalogue, type Context, isStep, type Leaf, type Regime, type Update, type WalkFault } from "./entry.js";
-import { forEachHeld, type Held, nothingHeld, remove } from "./held.js";
+import {
+  type Catalogue,
+  COMMON,
+  type Context,
+  isStage2,
+  isStep,
+  type Leaf,
+  type Regime,
+  type Update,
+  type WalkFault,
+} from "./entry.js";
+import { fill, forEachHeld, type Held, nothingHeld, remove } from "./held.js";
 import { type Knowledge, peKey } from "./knowledge.js";
 import { CONTEXT, INVALIDATE, type Timeline, WRITE } from "./timeline.js";
 import type { Values } from "./values.js";
@@ -33,6 +43,8 @@ interface Result {
   /** two of the entries that may not be held together */
   readonly conflict: Conflict | undefined;
 }
+
+const NOBODY_ELSE: { readonly context: Context; readonly of: number }[] = [];
 
 /** Ways to hide own writes from a walk; over this many the test is unsupported. */
 const MAX_HIDDEN = 256;
@@ -101,9 +113,29 @@ export class MayCache {
   begin(pe: number, former: readonly Context[], live: readonly Context[]): void {
     this.initialLive[pe] = this.liveSet(live);
     this.formerLive[pe] = former;
+    this.moments[pe] = [];
+  }
+
+  /** What a PE may hold at time 0: its own former and live contexts have been walked for, and those of PEs that it shares with. */
+  private first(pe: number): Moment {
     const bits = nothingHeld();
-    this.close(pe, 0, bits, [...former, ...live]);
-    this.moments[pe] = [{ bits, results: new Map() }];
+    const own = [...this.formerLive[pe]!, ...this.live(this.initialLive[pe]!)];
+    this.close(pe, 0, bits, own);
+    return { bits, results: new Map() };
+  }
+
+  /**
+   * Contexts of other PEs, live at a time, whose entries a PE may use one day: both have CnP = 1. Under which VMID and ASID, entries
+   * say themselves (RFWQJZ).
+   */
+  private foreign(pe: number, t: number): { readonly context: Context; readonly of: number }[] {
+    const { knowledge } = this;
+    if (!knowledge.sharing || !knowledge.common.has(pe)) return NOBODY_ELSE;
+    return this.initialLive.flatMap((_, of) => {
+      if (of === pe) return [];
+      const theirs = [...this.liveAt(of, t), ...(t === 0 ? this.formerLive[of]! : [])];
+      return theirs.flatMap((context) => (context.common > 0 ? [{ context, of }] : []));
+    });
   }
 
   /** Forgets what was computed for times after `t`. */
@@ -113,6 +145,7 @@ export class MayCache {
 
   private at(pe: number, t: number): Moment {
     const list = this.moments[pe]!;
+    if (list.length === 0) list.push(this.first(pe));
     while (list.length <= t) list.push(this.next(pe, list.length, list[list.length - 1]!));
     return list[t]!;
   }
@@ -138,7 +171,8 @@ export class MayCache {
   private next(pe: number, t: number, before: Moment): Moment {
     const { timeline } = this;
     const kind = timeline.kind[t]!;
-    const concerns = kind === WRITE ? this.descriptors.changes(timeline.what[t]!) : timeline.pe[t] === pe;
+    const sharing = this.knowledge.sharing && kind === CONTEXT;
+    const concerns = kind === WRITE ? this.descriptors.changes(timeline.what[t]!) : sharing || timeline.pe[t] === pe;
     if (!concerns) return before;
     const fresh = !this.model["speculative-fill"];
     const bits = fresh ? nothingHeld() : before.bits.slice();
@@ -202,7 +236,21 @@ export class MayCache {
       for (const context of contexts)
         for (const va of this.knowledge.changing.get(peKey(pe, context.regime)) ?? [])
           if (this.walk(pe, context, t, bits).fill(va)) changed = true;
+      for (const { context, of } of this.foreign(pe, t)) if (this.share(pe, context, of, t, bits)) changed = true;
     }
+  }
+
+  /** Adds what another PE's walks fill of what is shared, out of what this PE may use: a refill undoes no TLBI (IBWGVK). */
+  private share(pe: number, context: Context, of: number, t: number, bits: Held): boolean {
+    const filled = bits.slice();
+    const vas = [pe, of].flatMap((who) => this.knowledge.changing.get(peKey(who, context.regime)) ?? []);
+    for (const va of new Set(vas)) this.walk(pe, context, t, filled).fill(va);
+    let changed = false;
+    forEachHeld(filled, (id) => {
+      const { kind } = this.catalogue.entries[id]!;
+      if ((context.common === COMMON || isStage2(kind)) && fill(bits, id)) changed = true;
+    });
+    return changed;
   }
 
   /** What the translation of a VA in a context may give at a time. */

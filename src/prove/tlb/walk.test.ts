@@ -96,6 +96,7 @@ const context = (regime: typeof EL10 | typeof EL2, stage2: boolean): Omit<Contex
   xs: 0,
   mair: 0xffff_ffff_ffff_ffffn,
   hd: false,
+  common: 0,
 });
 
 test("one stage: the walk ends where a naive walk ends, or faults as it does", () => {

@@ -6,9 +6,10 @@ import {
   type SetupPlan,
   type StorePlaces,
 } from "../../capture/index.js";
-
+import type { HostCosts } from "../../jobs/index.js";
+import type { CostRow } from "../../stack/index.js";
 import { type CallerCount, lossWarnings, type Summary, type TraceLosses } from "../../trace/index.js";
-import { callPath, count, hex } from "../format.js";
+import { callPath, count, hex, tally } from "../format.js";
 import { right, tableOf, wordTable } from "../table.js";
 import { tableText, warningText, wrapped } from "./text.js";
 
@@ -26,16 +27,19 @@ interface Captured {
   /** where descriptors are written, and what the whole run lacks of their writes */
   readonly stores: StorePlaces;
   readonly losses: TraceLosses;
+  /** of the host's, where Xen ran on one */
+  readonly costs?: HostCosts;
 }
 
 /** The whole text, at most `width` wide where that is possible without leaving anything out. */
 export function captureText(captured: Captured, width: number): string {
-  const { trace, scenario, result, summary, own, held, stores, losses } = captured;
+  const { trace, scenario, result, summary, own, held, stores, losses, costs } = captured;
   const log = result.consoleLog === undefined ? "" : `; the console's log is in ${result.consoleLog}`;
   const parts = [
     wrapped(`${trace}: ${count(result.events)} events of ${scenario.name} on QEMU ${result.qemuVersion}${log}`, width),
     segmentsText(result, width),
     tlbisText(summary, width),
+    ...(costs ? [costsText(costs, width)] : []),
     held,
     ...(own && trace !== "-" ? [advice(trace, width)] : []),
     wrapped(foundText(stores, losses), width),
@@ -81,6 +85,41 @@ function tlbisText(summary: Summary, width: number): string {
     rows,
   );
   return tableText(table, width);
+}
+
+const MOST_ROWS = 12;
+
+/** What the host executed for Xen's TLBIs, by way of calls, and for the creation as a whole. */
+function costsText({ rows, spans, paBits, unjoined, predicted }: HostCosts, width: number): string {
+  const table = tableOf<CostRow>(
+    [
+      { head: "phase", kind: "words", of: (row) => row.phase },
+      { head: "TLBI", kind: "words", of: (row) => row.op },
+      { head: "count", kind: "count", of: (row) => row.count },
+      { head: "host instructions", kind: "count", of: (row) => row.instructions },
+      { head: "median", kind: "count", of: (row) => row.median },
+      { head: "host TLBIs", kind: "tally", of: (row) => row.tlbi },
+      { head: "issued by", kind: "words", of: (row) => row.caller, text: (row) => callPath(row.caller) },
+    ],
+    rows.slice(0, MOST_ROWS),
+  );
+  const create = spans.map(
+    ({ instructions, inHandlers, exits, faults, tlbi }) =>
+      `The creation took the host ${count(instructions)} instructions, ${count(inHandlers)} of them in Xen's TLBIs; ${count(exits)} entries of a guest, ${count(faults)} stage-2 faults; ${tally(tlbi)}.`,
+  );
+  const model = predicted
+    .filter(({ phase }) => phase === "create")
+    .map(
+      ({ hardwareTlbi, refaults }) =>
+        `The model has for the phase create: ${tally(hardwareTlbi)}; ${count(refaults)} refaults.`,
+    );
+  const lost = unjoined > 0 ? [`Counts that belong to no TLBI of the trace: ${count(unjoined)}.`] : [];
+  const head = `What Xen's TLBIs cost the host, with ${paBits} bits of PA: counted, the most first`;
+  return [
+    wrapped(head, width),
+    tableText(table, width),
+    ...[...create, ...model, ...lost].map((text) => wrapped(text, width)),
+  ].join("");
 }
 
 /** What a set-up would fetch; `free`: bytes that its folder's file system has, where that is known. Ends before the question. */
