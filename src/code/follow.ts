@@ -16,7 +16,8 @@ import {
 } from "../arch/index.js";
 import { type Alternative, type CodeFile, type ElfSymbol, fullAddress } from "../binary/index.js";
 import { type Capability, capabilityOf, type Said } from "./capabilities.js";
-import { type Loop, loopsOf, successors } from "./loops.js";
+import { Concerns, neverBack } from "./concerns.js";
+import { type Loop, writtenIn } from "./loops.js";
 import { Machine } from "./machine.js";
 import { operandOf } from "./operand.js";
 import type { Decision, End, Event, Remark, Tree } from "./tree.js";
@@ -37,19 +38,10 @@ export interface Setting {
 }
 
 /** Instructions followed on all ways together, and ways; more is not read by anybody. */
-const MOST_STEPS = 400_000;
-const MOST_WAYS = 4_096;
+const MOST_STEPS = 200_000;
+const MOST_WAYS = 1_024;
 /** Calls in calls that are followed. */
 const MOST_CALLS = 4;
-/** How many calls deep a function may flush to be followed. */
-const FLUSHES_WITHIN = 2;
-
-/** Functions that never come back, as far as names tell. */
-const NEVER_BACK =
-  /^(__kvm_nvhe_)?(__stack_chk_fail|panic|nmi_panic|hyp_panic|__hyp_do_panic|do_unexpected_trap|bug_fn|die)$/;
-/** Functions that say something and do nothing. */
-const TALKS = /printk|^_?_?warn|_warn_|^trace_|_mcount|ftrace|^__sanitizer|^lockdep|^dump_/;
-
 /** HCR_EL2.TGE. */
 const TGE = 27;
 const VTTBR = "VTTBR_EL2";
@@ -95,11 +87,12 @@ interface Row {
 export class Follower {
   private steps = 0;
   private ways = 0;
-  private readonly loops = new Map<number, ReadonlyMap<number, Loop>>();
-  private readonly flushing = new Map<string, boolean>();
+  private readonly concerns: Concerns;
   /** capabilities that a way depended on, and what was made of each */
   readonly asked = new Map<number, { readonly alternative: Alternative; readonly is: Capability }>();
   readonly met = new Map<number, Met>();
+  /** where ways end in an exception, or in a function that never returns */
+  readonly exceptions = new Set<number>();
   /** why not everything was followed */
   exhausted: string | undefined;
 
@@ -107,7 +100,9 @@ export class Follower {
     private readonly code: CodeFile,
     private readonly f: ElfSymbol,
     private readonly setting: Setting,
-  ) {}
+  ) {
+    this.concerns = new Concerns(code);
+  }
 
   follow(): Tree {
     const machine = new Machine((address) => this.code.dataName(address));
@@ -135,6 +130,7 @@ export class Follower {
 
   private end(end: End, at: number): Tree["next"] {
     this.ways++;
+    if (end === "exception") this.exceptions.add(at);
     return { kind: "end", end, at };
   }
 
@@ -169,7 +165,7 @@ export class Follower {
     place.loops = within;
     const around = place.loops.at(-1);
     if (around && around.depth === depth && pc === around.loop.head && !this.justEntered) return this.end("again", pc);
-    const loop = this.loopAt(frame.f, pc);
+    const loop = this.concerns.loopAt(frame.f, pc);
     if (loop && !(around?.loop.head === pc && around.depth === depth)) return this.loop(place, loop);
     this.justEntered = false;
     const word = this.code.word(pc);
@@ -182,64 +178,14 @@ export class Follower {
   /** The head of a loop is met first when it is entered, and then again. */
   private justEntered = false;
 
-  private loopAt(f: ElfSymbol, pc: number): Loop | undefined {
-    let loops = this.loops.get(f.address);
-    if (loops === undefined) {
-      loops = loopsOf(this.code, f);
-      this.loops.set(f.address, loops);
-    }
-    return loops.get(pc);
-  }
-
   /** The rounds of a loop, from a state that holds in each, and the ways out. */
   private loop(place: Place, loop: Loop): Tree["next"] {
     const machine = place.machine.copy();
-    const { grows, writes, stores, all } = this.writtenIn(loop, machine);
+    const { grows, writes, stores, all } = writtenIn(this.code, loop, machine);
     machine.widen(loopName(loop.head), grows, writes, stores, all);
     this.justEntered = true;
     const loops = [...place.loops, { loop, depth: place.frames.length }];
     return { kind: "loop", at: loop.head, body: this.run({ ...place, machine, loops }) };
-  }
-
-  private writtenIn(loop: Loop, machine: Machine) {
-    const count = new Map<number, number>();
-    const grows = new Map<number, Value>();
-    const stores: Value[] = [];
-    let all = false;
-    const assigned = (rd: number | "sp"): void =>
-      void (rd !== "sp" && rd !== 31 && count.set(rd, (count.get(rd) ?? 0) + 1));
-    for (const at of loop.body) {
-      const does = decodeA64(this.code.word(at) ?? 0, at);
-      const move = decodeSysreg(this.code.word(at) ?? 0);
-      if (move?.reads) assigned(move.rt);
-      if (does === undefined) continue;
-      if (does.kind === "branch" && does.call) {
-        for (let i = 0; i <= 18; i++) count.set(i, 2);
-        count.set(30, 2);
-        all = true;
-      }
-      if (does.kind === "load") does.registers.forEach(assigned);
-      if (does.kind === "select") assigned(does.rd);
-      if ("sets" in does) for (const { rd } of does.sets) assigned(rd);
-      if (does.kind === "store") {
-        const address = machine.value(does.address);
-        if (machine.stackOffset(address) === undefined) all = true;
-        else stores.push(address);
-      }
-      if (does.kind === "compute" && does.sets.length === 1) {
-        const [{ rd, value }] = does.sets as [
-          { rd: number; value: undefined | { op?: string; of?: readonly unknown[] } },
-        ];
-        const [left, right] = (value?.op === "add" ? value.of : []) as [
-          { reg?: number } | undefined,
-          { reg?: number; imm?: bigint } | undefined,
-        ];
-        if (left?.reg === rd && right && (right.imm !== undefined || right.reg !== undefined))
-          grows.set(rd, right.imm !== undefined ? number(right.imm) : machine.read(right.reg!));
-      }
-    }
-    for (const [register, times] of count) if (times > 1) grows.delete(register);
-    return { grows, writes: new Set(count.keys()), stores, all };
   }
 
   /** Where the words may be patched at boot: executes them, with a decision where that is the CPU's or nobody's. */
@@ -251,8 +197,9 @@ export class Follower {
       return this.part({ kind: "data", text: `static key ${jump.key} branches` }, on(jump.target), on(pc + 4));
     }
     const alternative = this.code.alternatives.get(pc);
-    if (alternative === undefined || (alternative.callback !== undefined && !/patch_nops/.test(alternative.callback)))
-      return "as it stands";
+    if (alternative === undefined) return "as it stands";
+    if (alternative.callback !== undefined && !/patch_nops/.test(alternative.callback))
+      return this.written(place, row, alternative, alternative.callback);
     const is = capabilityOf(alternative, this.setting.capabilities, this.setting.vhe);
     this.asked.set(alternative.capability, { alternative, is });
     const with_ = (p: Place, r: Row) => this.replaced(p, r, alternative);
@@ -278,6 +225,31 @@ export class Follower {
       return { ...rest, events: [...ownRow.events, ...rest.events], remarks: [...ownRow.remarks, ...rest.remarks] };
     };
     return this.part(decision, side(with_, true), side(without, false));
+  }
+
+  /** Words that a function writes at boot: what they compute is not known. */
+  private written(place: Place, row: Row, { count }: Alternative, callback: string): Tree["next"] | undefined {
+    const first = place.pc;
+    row.remarks.push({
+      kind: "left-out",
+      text: `what the words at ${fullAddress(first)} compute: ${callback}() writes them at boot`,
+    });
+    for (let at = first; at < first + 4 * Math.max(count, 1); at += 4) {
+      const word = this.code.word(at) ?? 0;
+      this.met.set(at, { address: at, word, f: place.frames.at(-1)!.f });
+      const does = decodeA64(word, at);
+      if (does?.kind !== "compute") {
+        const next = this.execute(place, row, word, at);
+        if (next !== undefined || place.pc !== at + 4) return next;
+        continue;
+      }
+      place.machine.assign(
+        does.sets.map(({ rd }) => ({ rd, value: undefined })),
+        `v@${at.toString(16)}`,
+      );
+      place.pc = at + 4;
+    }
+    return undefined;
   }
 
   /** All words of an alternative as they are put in place; branches are meant from where they stand. */
@@ -391,7 +363,13 @@ export class Follower {
       return undefined;
     }
     // Where no way from here to the function's end does anything of interest, they need not be told apart.
-    if (frames.length === 1 && place.loops.length === 0 && this.quiet(frames[0]!.f, pc)) return this.end("return", at);
+    if (
+      frames.length === 1 &&
+      place.loops.length === 0 &&
+      this.setting.to === undefined &&
+      this.concerns.quiet(frames[0]!.f, pc)
+    )
+      return this.end("return", at);
     return this.fork(place, found.data, (own, yes) => {
       own.pc = pc + 4;
       if (yes === found.not) return this.run(own);
@@ -411,7 +389,7 @@ export class Follower {
     }
     const other = this.code.functionAt(target);
     // A part of a function that the compiler has put elsewhere belongs to it.
-    if (other && (target !== other.address || other.name.startsWith(f.name) || this.flushes(other, FLUSHES_WITHIN))) {
+    if (other && (target !== other.address || other.name.startsWith(f.name) || this.concerns.flushes(other))) {
       place.pc = target;
       const frames = [...place.frames.slice(0, -1), { f: other, back, before }];
       return this.continueIn(place, frames);
@@ -437,14 +415,7 @@ export class Follower {
   private call(place: Place, row: Row, target: number | undefined, at: number): Tree["next"] | undefined {
     const { machine, pc, frames } = place;
     const f = target === undefined ? undefined : this.code.functionAt(target);
-    if (
-      f &&
-      target === f.address &&
-      frames.length <= MOST_CALLS &&
-      !NEVER_BACK.test(f.name) &&
-      !TALKS.test(f.name) &&
-      this.flushes(f, FLUSHES_WITHIN)
-    ) {
+    if (f && target === f.address && frames.length <= MOST_CALLS && this.concerns.flushes(f)) {
       const before = machine.copy();
       machine.write(30, number(BigInt(pc + 4)));
       place.pc = target;
@@ -457,70 +428,12 @@ export class Follower {
   }
 
   private callUnfollowed(place: Place, row: Row, name: string, target: number | undefined): Tree["next"] | undefined {
-    if (NEVER_BACK.test(name)) return this.end("exception", place.pc);
+    if (neverBack(name)) return this.end("exception", place.pc);
     place.machine.afterCall(name);
     if (target === undefined)
       row.remarks.push({ kind: "left-out", text: `the call at ${fullAddress(place.pc - 4)} of ${name}` });
     else row.remarks.push({ kind: "left-out", text: `the call of ${name}` });
     return undefined;
-  }
-
-  /** True where a function flushes, or writes a register of translation, itself or in what it calls. */
-  private flushes(f: ElfSymbol, within: number): boolean {
-    const key = `${f.address} ${within}`;
-    const known = this.flushing.get(key);
-    if (known !== undefined) return known;
-    this.flushing.set(key, false);
-    let found = false;
-    for (let at = f.address; at < f.address + f.size && !found; at += 4) {
-      const word = this.code.word(at);
-      if (word === undefined) break;
-      const alternative = this.code.alternatives.get(at);
-      found =
-        flushesWord(word) ||
-        (alternative !== undefined &&
-          alternative.callback === undefined &&
-          flushesWord(this.code.word(alternative.replacement) ?? 0));
-      if (found || within === 0) continue;
-      const does = decodeA64(word, at);
-      if (does?.kind !== "branch" || does.target === undefined || does.condition) continue;
-      const callee = this.code.functionAt(does.target);
-      if (
-        callee &&
-        callee.address === does.target &&
-        callee.address !== f.address &&
-        !NEVER_BACK.test(callee.name) &&
-        !TALKS.test(callee.name)
-      )
-        found = this.flushes(callee, within - 1);
-    }
-    this.flushing.set(key, found);
-    return found;
-  }
-
-  private readonly quietAt = new Map<number, boolean>();
-  /** True where nothing from a place to the function's end concerns translation. */
-  private quiet(f: ElfSymbol, from: number): boolean {
-    const known = this.quietAt.get(from);
-    if (known !== undefined) return known;
-    const seen = new Set([from]);
-    const ring = [from];
-    let quiet = this.setting.to === undefined;
-    for (let at = ring.pop(); at !== undefined && quiet; at = ring.pop()) {
-      const word = this.code.word(at) ?? 0;
-      if (barrierFromWord(word) !== undefined || flushesWord(word) || this.code.alternatives.has(at)) quiet = false;
-      const does = decodeA64(word, at);
-      const callee =
-        does?.kind === "branch" && does.target !== undefined ? this.code.functionAt(does.target) : undefined;
-      if (callee && callee.address !== f.address && this.flushes(callee, FLUSHES_WITHIN)) quiet = false;
-      for (const next of successors(this.code, f, at))
-        if (!seen.has(next)) {
-          seen.add(next);
-          ring.push(next);
-        }
-    }
-    this.quietAt.set(from, quiet);
-    return quiet;
   }
 
   /** Barriers, TLBIs, system registers, hints. */
@@ -622,11 +535,6 @@ const unknownOr = (value: Value, bytes: number): Value =>
 
 /** NOP, BTI, PACIASP, YIELD, ...: HINT #imm7. */
 const isHint = (word: number): boolean => (word & 0xffff_f01f) >>> 0 === 0xd503_201f;
-
-const flushesWord = (word: number): boolean => {
-  const move = decodeSysreg(word);
-  return decodeTlbi(word) !== undefined || (move !== undefined && !move.reads && move.register === VTTBR);
-};
 
 /** Whether VTTBR_EL2, as it was at the entry, is the owner's. */
 const isOwnerCurrent = ({ equal }: DataCondition): boolean =>

@@ -35,6 +35,8 @@ export interface Lifted {
     readonly title: string | undefined;
     readonly is: Capability;
   }[];
+  /** where ways end in an exception, or in a function that never returns: they are not followed farther */
+  readonly exceptions: readonly string[];
   /** why there are no ways, or not all of them */
   readonly problem: string | undefined;
 }
@@ -53,6 +55,7 @@ export function liftFunction(code: CodeFile, f: ElfSymbol, setting: CodeSetting)
     ways,
     listing: listingOf(code, [...follower.met.values()], ways),
     capabilities: asked.map(({ alternative: { capability, title }, is }) => ({ number: capability, title, is })),
+    exceptions: [...follower.exceptions].sort((a, b) => a - b).map(fullAddress),
     problem:
       follower.exhausted ??
       (found === undefined

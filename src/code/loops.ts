@@ -1,6 +1,8 @@
 /** The loops of a function: their heads, and what belongs to each (natural loops). */
-import { decodeA64, decodeTlbi, endsInException } from "../arch/index.js";
+import { decodeA64, decodeSysreg, decodeTlbi, endsInException } from "../arch/index.js";
 import type { CodeFile, ElfSymbol } from "../binary/index.js";
+import type { Machine } from "./machine.js";
+import { number, type Value } from "./value.js";
 
 /** A loop. */
 export interface Loop {
@@ -73,6 +75,62 @@ export function loopsOf(code: CodeFile, f: ElfSymbol): ReadonlyMap<number, Loop>
     }
   }
   return new Map([...loops].map(([head, body]) => [head, { head, body }]));
+}
+
+/** What a round of a loop may write. */
+interface Written {
+  readonly grows: ReadonlyMap<number, Value>;
+  readonly writes: ReadonlySet<number>;
+  readonly stores: readonly Value[];
+  readonly all: boolean;
+}
+
+/**
+ * What a round of a loop may write: registers, and by how much those grow that only have something added once; addresses on the
+ * stack; `all`: memory besides. `machine` is the state in which the loop is entered.
+ */
+export function writtenIn(code: CodeFile, loop: Loop, machine: Machine): Written {
+  const count = new Map<number, number>();
+  const grows = new Map<number, Value>();
+  const by = new Map<number, number>();
+  const stores: Value[] = [];
+  let all = false;
+  const assigned = (rd: number | "sp"): void =>
+    void (rd !== "sp" && rd !== 31 && count.set(rd, (count.get(rd) ?? 0) + 1));
+  for (const at of loop.body) {
+    const does = decodeA64(code.word(at) ?? 0, at);
+    const move = decodeSysreg(code.word(at) ?? 0);
+    if (move?.reads) assigned(move.rt);
+    if (does === undefined) continue;
+    if (does.kind === "branch" && does.call) {
+      for (let i = 0; i <= 18; i++) count.set(i, 2);
+      count.set(30, 2);
+      all = true;
+    }
+    if (does.kind === "load") does.registers.forEach(assigned);
+    if (does.kind === "select") assigned(does.rd);
+    if ("sets" in does) for (const { rd } of does.sets) assigned(rd);
+    if (does.kind === "store") {
+      const address = machine.value(does.address);
+      if (machine.stackOffset(address) === undefined) all = true;
+      else stores.push(address);
+    }
+    if (does.kind === "compute" && does.sets.length === 1) {
+      const [{ rd, value }] = does.sets as [
+        { rd: number; value: undefined | { op?: string; of?: readonly unknown[] } },
+      ];
+      const [left, right] = (value?.op === "add" ? value.of : []) as [
+        { reg?: number } | undefined,
+        { reg?: number; imm?: bigint } | undefined,
+      ];
+      if (left?.reg === rd && right && (right.imm !== undefined || right.reg !== undefined))
+        grows.set(rd, right.imm !== undefined ? number(right.imm) : machine.read(right.reg!));
+      if (left?.reg === rd && right?.reg !== undefined) by.set(rd, right.reg);
+    }
+  }
+  // What is added must be the same in all rounds.
+  for (const [register, times] of count) if (times > 1 || count.has(by.get(register) ?? -1)) grows.delete(register);
+  return { grows, writes: new Set(count.keys()), stores, all };
 }
 
 /** True where a TLBI stands in some of these places, or in what may be put there. */

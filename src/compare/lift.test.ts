@@ -55,8 +55,10 @@ for (const name of policyNames())
       const [first] = policies;
       const text = policies.map((one) => one.text).join("");
       assert.deepEqual([policies.length, sequences.every(({ code }) => code !== undefined)], [1, true], text);
-      const { executes } = executedPolicies(flushes, [first!.policy], cpu, SEES_ALL, []);
-      assert.deepEqual(executes, ["t"], text);
+      // Where no vCPU moves in the life, what a policy does then is unknown, and with it a switch of one that has moved.
+      for (const { occasion, executes, unknown } of executedPolicies(flushes, [first!.policy], cpu, SEES_ALL, [])
+        .flushes)
+        assert.ok(executes.includes("t") || (occasion === "switch" && unknown.includes("t")), `${occasion}\n${text}`);
       const shown = new Set<Occasion>(sequences.map(({ occasion }) => occasion));
       for (const occasion of Object.keys(PROVED) as ProvedOccasion[]) {
         const { of } = PROVED[occasion];

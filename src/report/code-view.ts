@@ -54,9 +54,12 @@ export const capabilitySentences = ({ lifted: { capabilities } }: CodeOnTrial): 
   });
 
 /** The same remark on several ways, once. */
-export function remarksOf({ ways }: CodeOnTrial, kind: "problem" | "left-out" | "taken"): readonly string[] {
+export function remarksOf({ ways, lifted }: CodeOnTrial, kind: "problem" | "left-out" | "taken"): readonly string[] {
   const all = ways.flatMap(({ lifted }) => lifted.remarks.filter((remark) => remark.kind === kind));
-  return [...new Set(all.map(({ text }) => text))];
+  const { exceptions } = lifted;
+  const ended = `ways that end in an exception or in a function that never returns, at ${exceptions.join(", ")}`;
+  const more = kind === "left-out" && exceptions.length > 0 ? [ended] : [];
+  return [...new Set(all.map(({ text }) => text)), ...more];
 }
 
 /** `--json`: the function beside the verdicts. */
@@ -68,6 +71,7 @@ export const codeJson = ({ file, what, vhe, base, lifted, ways }: CodeOnTrial): 
     ...(title !== undefined && { title }),
     is: is.kind === "cpu" ? is.word : is.kind === "fixed" ? (is.has ? "yes" : "no") : "unknown",
   })),
+  exceptions: lifted.exceptions,
   listing: lifted.listing,
   ways: ways.map((way) => ({
     name: way.name,
