@@ -125,10 +125,10 @@ function scenariosOf(policy: Policy, occasion: ProvedOccasion, cpu: CpuProfile, 
   const key = JSON.stringify([occasion, setting, [...cpu.symptoms].sort(), code]);
   const list =
     known.get(key) ??
-    PROVED[occasion].scenarios(policy, cpu, setting).map((one) => {
-      const traced = setting.granule === undefined ? one : { ...one, granule: setting.granule };
-      return { name: traced.name, traced, scenario: JSON.stringify(withoutOrigins(traced)) };
-    });
+    PROVED[occasion].scenarios(policy, cpu, setting).map((traced) => ({
+      ...{ name: traced.name, traced },
+      scenario: JSON.stringify(withoutOrigins(traced)),
+    }));
   known.set(key, list);
   return list;
 }

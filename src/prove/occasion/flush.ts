@@ -137,7 +137,7 @@ function codeLine(one: Exclude<Unrolled, { kind: "on" }>, flusher?: Flusher, pcp
   return term === undefined ? [] : [`TLBI ${name},${pcpu!.constant(term)}`];
 }
 
-/** What Xt holds; undefined when it is about a single page that the story does not look at. */
+/** What Xt holds; undefined when it is about a single page that the story does not look at, or does again what others do. */
 function operandOf(operand: bigint, range: Range, single: boolean, granules: Granules): Term | undefined {
   const counted: GranuleBits = single ? 12 : granules.operands;
   /** what the operand counts in a page of the tables */
@@ -146,7 +146,8 @@ function operandOf(operand: bigint, range: Range, single: boolean, granules: Gra
   const byVa = base >= VPN * each;
   const at = base - (byVa ? VPN : GFN) * each;
   const fields = operand - BigInt(base);
-  if (single && at >= range.looked * each) return undefined;
+  // Of several that name one page of the tables the first and the last do what all of them do, a repetition included.
+  if (single && (at >= range.looked * each || (at % each !== 0 && at % each !== each - 1))) return undefined;
   const address = byVa ? range.va! : range.ipa;
   return plus(single ? pageOf(address) : granuleOfAddress(address, counted), fields + BigInt(at));
 }
