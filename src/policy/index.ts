@@ -20,7 +20,6 @@ export {
   Case,
   type Executor,
   type LoopOver,
-  levelOfLeaf,
   lineOfIpi,
   type Pes,
   type Sequence,

@@ -44,7 +44,7 @@ export const ONE = extent("page", "one page", 1, 1);
 export const TWO = extent("two-pages", "two pages", 2, 1);
 
 /** Pages of a block of level 2, and of a table of level 3. */
-export const blockPages = (granule: GranuleBits = 12): number => GRANULES[granule].entries;
+const blockPages = (granule: GranuleBits = 12): number => GRANULES[granule].entries;
 export const blockWords = (granule: GranuleBits = 12): string => `a block of ${2 ** (levelShift(2, granule) - 20)} MiB`;
 /** A block of level 2, whose first page the story looks at; and a table of level 3, with what it maps. */
 export const blockRange = (granule?: GranuleBits): Range => {
