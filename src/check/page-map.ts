@@ -1,9 +1,10 @@
 /** A map from page numbers to small numbers that grows with what is in it: open addressing, nothing allocated for a look-up. */
 
 const EMPTY = -1;
-/** Slots of a new map, and those beyond which an emptied one begins anew. */
+/** Slots of a new map; those beyond which an emptied one begins anew, if it has more than {@link SPARSE} for each key. */
 const SMALL = 64;
 const LARGE = 16_384;
+const SPARSE = 16;
 
 /** Keys are page numbers (0 or more), values whole numbers of 32 bits. */
 export class PageMap {
@@ -70,7 +71,9 @@ export class PageMap {
 
   clear(): void {
     if (this.size === 0) return;
-    if (this.keys.length > LARGE) {
+    // What is emptied was paid for by what is in it; one that has become too large for that begins anew.
+    const { length } = this.keys;
+    if (length > LARGE && length > SPARSE * this.size) {
       this.keys = new Float64Array(SMALL);
       this.values = new Int32Array(SMALL);
     }
