@@ -49,6 +49,16 @@ export class Bytes {
   }
 }
 
+/** Fewer equal values are packed. */
+export const SHORTEST_RUN = 8;
+
+/** Appends `n` times the same value, at least {@link SHORTEST_RUN} times, at `width` bits. */
+export function encodeRun(value: number, n: number, width: number, out: Bytes): void {
+  out.varint(n * 2);
+  out.reserve(4);
+  for (let bits = 0; bits < width; bits += 8) out.data[out.length++] = value >>> bits;
+}
+
 /** Appends values[0..n) at `width` bits: runs of 8 and more as run lengths, the rest packed in groups of 8. */
 export function encodeHybrid(values: Uint32Array, n: number, width: number, out: Bytes): void {
   let packedFrom = 0;
@@ -57,24 +67,23 @@ export function encodeHybrid(values: Uint32Array, n: number, width: number, out:
     const value = values[i]!;
     let end = i + 1;
     while (end < n && values[end] === value) end++;
-    if (end - i < 8) {
+    if (end - i < SHORTEST_RUN) {
       i += 8; // the group joins the packed values before it; only the last one of all may be partial
       continue;
     }
     pack(values, packedFrom, i, width, out);
-    out.varint((end - i) * 2);
-    out.reserve(4);
-    for (let bits = 0; bits < width; bits += 8) out.data[out.length++] = value >>> bits;
+    encodeRun(value, end - i, width, out);
     i = end;
     packedFrom = end;
   }
   pack(values, packedFrom, n, width, out);
 }
 
-/** Appends zeros and ones at width 1: one run length if they are all the same, else all of them packed, which gzip shortens. */
-export function encodeBits(bits: Uint8Array, n: number, out: Bytes): void {
-  let ones = 0;
-  for (let i = 0; i < n; i++) ones += bits[i]!;
+/**
+ * Appends `n` zeros and ones, so many `ones`, at width 1: one run length if they are all the same, else all of them packed, which
+ * gzip shortens.
+ */
+export function encodeBits(bits: Uint8Array, n: number, ones: number, out: Bytes): void {
   if (ones === 0 || ones === n) {
     out.varint(n * 2);
     out.append(Uint8Array.of(ones === 0 ? 0 : 1));
@@ -84,11 +93,22 @@ export function encodeBits(bits: Uint8Array, n: number, out: Bytes): void {
   out.varint(bytes * 2 + 1);
   out.reserve(bytes);
   const { data } = out;
-  for (let i = 0; i < n; i += 8) {
-    let byte = 0;
-    for (let bit = Math.min(8, n - i) - 1; bit >= 0; bit--) byte = (byte << 1) | bits[i + bit]!;
-    data[out.length++] = byte;
-  }
+  let at = out.length;
+  out.length += bytes;
+  let i = 0;
+  for (; i + 8 <= n; i += 8)
+    data[at++] =
+      bits[i]! |
+      (bits[i + 1]! << 1) |
+      (bits[i + 2]! << 2) |
+      (bits[i + 3]! << 3) |
+      (bits[i + 4]! << 4) |
+      (bits[i + 5]! << 5) |
+      (bits[i + 6]! << 6) |
+      (bits[i + 7]! << 7);
+  if (i === n) return;
+  data[at] = 0;
+  for (let bit = 0; i < n; bit++) data[at]! |= bits[i++]! << bit;
 }
 
 /** One packed run of values[from..to), its last group filled up with zeros. */
@@ -100,6 +120,12 @@ function pack(values: Uint32Array, from: number, to: number, width: number, out:
   const data = out.data;
   let at = out.length;
   const end = at + groups * width;
+  if (width === 8) {
+    data.set(values.subarray(from, to), at);
+    data.fill(0, at + to - from, end);
+    out.length = end;
+    return;
+  }
   let left = 0;
   let bits = 0;
   for (let i = from; i < to; i++) {

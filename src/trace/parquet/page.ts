@@ -9,6 +9,7 @@ import { parquetHeader } from "hyparquet/src/column.js";
 import { type ColumnName, columnOf, wordsOf } from "../columns.js";
 import { HybridReader } from "./hybrid.js";
 import { isNullable } from "./nulls.js";
+import { Repeats } from "./repeats.js";
 import { absentIn, type ColumnRows, RowError, type Texts } from "./rows.js";
 
 const CODECS = new Set<CompressionCodec>(["UNCOMPRESSED", "GZIP", "SNAPPY"]);
@@ -43,6 +44,10 @@ export function unpacked(codec: CompressionCodec, bytes: Uint8Array, size: numbe
   } catch {
     throw new Error("a page cannot be decompressed");
   }
+  return ofSize(body, size);
+}
+
+function ofSize(body: Uint8Array, size: number): Uint8Array {
   if (body.length !== size) throw new Error(`a page of ${body.length} bytes, expected ${size}`);
   return body;
 }
@@ -73,6 +78,7 @@ export class PageReader implements ColumnRows {
   private readonly absent: number | undefined;
   /** of a PLAIN page: its bytes, and where the next value stands */
   private body: Uint8Array = new Uint8Array(0);
+  private readonly bodies = new Repeats();
   private at = 0;
   private dictionary = new Int32Array(0);
 
@@ -171,7 +177,11 @@ export class PageReader implements ColumnRows {
       const codec = v2.is_compressed ? this.codec : "UNCOMPRESSED";
       body = unpacked(codec, bytes.subarray(levels), header.uncompressed_page_size - levels);
     } else {
-      body = unpacked(this.codec, bytes, header.uncompressed_page_size);
+      const size = header.uncompressed_page_size;
+      body = ofSize(
+        this.bodies.of(bytes, () => unpacked(this.codec, bytes, size)),
+        size,
+      );
       if (this.nullable) {
         if (header.data_page_header!.definition_level_encoding !== "RLE" || body.length < 4)
           throw new Error("a page without definition levels in RLE");
