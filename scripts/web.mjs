@@ -84,6 +84,11 @@ const plugin = () => ({
   load: (id) => (id.startsWith("\0virtual:") ? MADE[id.slice(1)]?.() : null),
 });
 
+/** The engine's modules do nothing but declare: what of them nobody takes is left out. */
+const treeshake = {
+  moduleSideEffects: (id) => !id.startsWith(join(ROOT, "src/")) || /\/page\/(main|worker)\.tsx?$/.test(id),
+};
+
 /** Bytes of a build as a server sends them. */
 const sizes = (folder) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -103,9 +108,10 @@ async function main() {
     base: "./",
     logLevel: "warn",
     plugins: [plugin()],
-    worker: { format: "es", plugins: () => [plugin()] },
+    worker: { format: "es", plugins: () => [plugin()], rolldownOptions: { treeshake } },
     oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
     build: {
+      rolldownOptions: { treeshake },
       outDir: BESIDE,
       emptyOutDir: true,
       target: "es2022",

@@ -26,7 +26,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   import: ["arch", "input", "trace"],
   check: ["arch", "input", "trace"],
   prove: ["arch", "input", "policy"],
-  compare: ["arch", "input", "policy", "trace", "hypervisor", "host", "prove"],
+  compare: ["arch", "input", "policy", "trace", "hypervisor", "host", "prove", "builtin"],
   synth: ["arch", "input", "policy", "prove", "builtin"],
   builtin: ["arch", "input", "cpu", "policy", "hypervisor", "host"],
   catalog: ["arch", "input", "files", "cpu", "policy", "hypervisor", "host", "prove", "builtin"],
@@ -52,13 +52,16 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   report: [
     "arch",
     "input",
+    "policy",
     "trace",
     "hypervisor",
     "host",
     "check",
     "compare",
     "prove",
+    "synth",
     "builtin",
+    "synth",
     "capture",
     "stack",
     "jobs",
@@ -118,8 +121,11 @@ const WORDS_OF_WINGS = ["cpu", "program", "rules"];
 
 /** Lines of a room without its tests; a wing counts as a room. */
 const BUDGET = 4_000;
-/** The command line is thin: what is words stands in report, what is work in jobs and below. */
-const CLI_BUDGET = 2_400;
+/**
+ * The command line is thin: what is words stands in report, what is work in jobs and below. So many lines it has for each of
+ * files that have a command, with what all share.
+ */
+const LINES_A_COMMAND = 150;
 
 /** Doors other than index: what needs Node stands apart from what does not. */
 const SIDE_DOORS = new Set([
@@ -290,8 +296,11 @@ test("no room is above its budget of lines", () => {
     const { length } = readFileSync(join(source, file), "utf8").split("\n");
     lines.set(room, (lines.get(room) ?? 0) + length - 1);
   }
+  const commands = files.filter(
+    (file) => file.startsWith("cli/") && /\.command\("/.test(readFileSync(join(source, file), "utf8")),
+  );
   const split = [...lines].flatMap(([room, n]) => {
-    const most = room === "cli" ? CLI_BUDGET : BUDGET;
+    const most = room === "cli" ? LINES_A_COMMAND * commands.length : BUDGET;
     return n > most ? [`${room} has ${n} lines without its tests, at most ${most}: split it`] : [];
   });
   assert.deepEqual(split, []);

@@ -128,6 +128,7 @@ test("minimize, of what is sound and of what is not, and synthesize, on one CPU 
   const search = ["synthesize", "--occasion", "switch", "--length", "2", "--host", "bare-metal"];
   held("synthesize", ...search, "--cpu", "arch-minimal,cortex-a72");
   held("synthesize", ...search, "--cpu", "arch-minimal", "--max-states", "40");
+  held("distinguish", "distinguish", "xen-today", "switch-no-flush", "--occasion", "switch", "--cpu", "cortex-a72");
 });
 
 test("litmus, with verdicts and witnesses, limits, and a file that cannot be used", () => {

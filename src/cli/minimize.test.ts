@@ -25,6 +25,17 @@ test("of Xen's switch each instruction is accounted for, and what results is sou
   assert.match(again.out, /Nothing of xen-today-minimal can go/);
 });
 
+test("two policies differ in the smallest scenario that only one survives, and a policy not from itself", async () => {
+  const on = ["--occasion", "switch", "--cpu", "arch-minimal"];
+  const { status, out, err } = await shootdown(["distinguish", "xen-today", "switch-no-flush", ...on]);
+  assert.equal(status, 0, err);
+  assert.match(out, /^switch-no-flush is UNSOUND for switch on arch-minimal/);
+  assert.match(out, /scenarios tell xen-today from switch-no-flush/);
+  assert.doesNotMatch(out, /\nxen-today +switch/);
+  const same = await shootdown(["distinguish", "xen-today", "kvm-ipa", ...on]);
+  assert.match(same.out, /No scenario of \d+ tells xen-today from kvm-ipa/);
+});
+
 test("of what is unsound, or has no code, there is nothing to keep", async () => {
   const unsound = await shootdown(["minimize", "switch-no-flush", ...SWITCH]);
   assert.match(unsound.out, /switch-no-flush has no code for what was asked about/);

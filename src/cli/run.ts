@@ -9,6 +9,7 @@ import { register as check } from "./check.js";
 import { register as compare } from "./compare.js";
 import { register as completion } from "./completion.js";
 import { register as diff } from "./diff.js";
+import { register as distinguish } from "./distinguish.js";
 import { register as explain } from "./explain.js";
 import { register as importLog } from "./import.js";
 import { register as listings } from "./listing.js";
@@ -57,6 +58,7 @@ function program(): Command {
     prove,
     minimize,
     synthesize,
+    distinguish,
     simulate,
     capture,
     probe,

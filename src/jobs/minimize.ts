@@ -13,7 +13,7 @@ import { questionsOf } from "./questions.js";
 import type { Bounds } from "./verdicts.js";
 
 /** Prices before and after, in the scenarios that were asked about. */
-export interface Saving {
+interface Saving {
   readonly scenarios: readonly Scenario[];
   readonly hosts: readonly Host[];
   readonly ipaBits: readonly number[];

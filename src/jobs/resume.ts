@@ -1,7 +1,6 @@
 /** What a search has found so far, as JSON lines: a question, and then a line for each piece that was searched. */
-import { existsSync } from "node:fs";
-import { readText } from "../files/index.js";
-import { InputError } from "../input/index.js";
+import { existsSync, readFileSync } from "node:fs";
+import { fileError, InputError } from "../input/index.js";
 import type { Space } from "../synth/index.js";
 import { version } from "./made.js";
 import type { Done } from "./synthesize.js";
@@ -25,7 +24,7 @@ export const resumeLines = (space: Space, done: readonly Done[]): string =>
 /** Pieces that a file says were searched; none where it is not there yet. Throws an InputError where it is of another search. */
 export function resumed(path: string, space: Space): Done[] {
   if (!existsSync(path)) return [];
-  const [first, ...lines] = readText(path, path, "a search to go on with")
+  const [first, ...lines] = textOf(path)
     .split("\n")
     .filter((line) => line !== "");
   if (first !== questionOf(space))
@@ -35,6 +34,15 @@ export function resumed(path: string, space: Space): Done[] {
       "another search, or one of another version: expected the same occasion, CPUs, length and instructions",
     );
   return lines.map((line, i) => doneOf(line, path, i + 2));
+}
+
+/** Read as it is, and not noted as an input: it is written again. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw fileError(path, error);
+  }
 }
 
 function doneOf(line: string, path: string, number: number): Done {

@@ -70,7 +70,7 @@ export interface Synthesis {
 }
 
 /** What to price on. */
-export interface Pricing {
+interface Pricing {
   readonly scenario: Scenario;
   readonly hosts: readonly Host[];
   readonly ipaBits: number;
@@ -82,7 +82,7 @@ export interface Pricing {
 let searches = 0;
 
 /** Searches all pieces that are not `done`; `found` hears of each as it comes. */
-export async function searchInThreads(
+async function searchInThreads(
   space: Space,
   limits: Bounds,
   done: readonly Done[],
@@ -154,10 +154,11 @@ export async function synthesizeInThreads(
   };
   const searcher = new Searcher(space, never, never);
   searcher.learn(learnt);
-  const priced = await pricesOf(searcher.worthPricing(), space, pricing, signal);
+  const weakest = searcher.weakest();
+  const priced = await pricesOf(searcher.worthPricing(), weakest, space, pricing, signal);
   return {
     ...{ space, size: sizeOf(space), tally, seconds, priced },
-    weakest: searcher.weakest(),
+    weakest,
     front: priced.filter(
       (one, i) => !priced.some((other, k) => k < i && other.price <= one.price && other.length <= one.length),
     ),
@@ -180,11 +181,15 @@ async function rowsOf(
 
 async function pricesOf(
   list: readonly Sequence[],
+  weakest: readonly Sequence[],
   space: Space,
   pricing: Pricing,
   signal: AbortSignal,
 ): Promise<Priced[]> {
   const { hosts } = pricing;
+  // Of two that cost the same, the one that does less.
+  const least = new Set(weakest.map(wordsOf));
+  const plain = ({ words }: Priced): number => (least.has(words) ? 0 : 2) + (words.startsWith("with") ? 1 : 0);
   const sequences = list.map((sequence, i) => {
     const name = `synthesized-${i + 1}`;
     const file = policyText(sequence, space, {
@@ -205,7 +210,7 @@ async function pricesOf(
       const price = own.find(({ host }) => host === hosts[0]!.name)?.microseconds ?? Number.POSITIVE_INFINITY;
       return { words: wordsOf(sequence), length: sequence.instructions.length, file, policy, rows: own, price };
     })
-    .sort((a, b) => a.price - b.price || a.length - b.length || (a.words < b.words ? -1 : 1));
+    .sort((a, b) => a.price - b.price || a.length - b.length || plain(a) - plain(b) || (a.words < b.words ? -1 : 1));
 }
 
 /** Known policies' code for the occasion, in the base: verdicts and prices. */

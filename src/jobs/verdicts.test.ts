@@ -36,7 +36,7 @@ test("a verdict that is kept is not decided again; a damaged one is, and so is o
   assert.equal(files().length, 2);
 });
 
-test("where nothing can be kept, everything is decided", () => {
-  const verdicts = { folder: "/proc/nowhere", rules: "a" };
+test("where nothing can be kept, as a file stands there, everything is decided", () => {
+  const verdicts = { folder: join(folder, files()[0]!), rules: "a" };
   assert.equal(decided(task!, { ...LIMITS, verdicts }).verdict, "allowed");
 });

@@ -92,6 +92,8 @@ function write(path: string, finding: Finding): void {
     writeFileSync(beside, `${sha256(body)}\n${body}`);
     renameSync(beside, path);
   } catch {
-    rmSync(beside, { force: true });
+    try {
+      rmSync(beside, { force: true });
+    } catch {} // it never was
   }
 }

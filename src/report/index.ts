@@ -11,12 +11,14 @@ export { codeJson } from "./code-view.js";
 export { compareForms, notSound } from "./compare-tables.js";
 export { csv } from "./csv.js";
 export { differenceTable } from "./diff-view.js";
+export { distinguishTable } from "./distinguish-view.js";
 export { foldedText } from "./folded.js";
 export { count } from "./format.js";
 export {
   compareJson,
   coverJson,
   cpuJson,
+  distinguishJson,
   explanationJson,
   litmusJson,
   minimizeJson,
@@ -29,7 +31,7 @@ export { markdown, markdownList, type Titled, titledMarkdown } from "./markdown.
 export { minimizeTable } from "./minimize-view.js";
 export { tableParquet } from "./parquet.js";
 export { priceTable, SIMULATED } from "./price-view.js";
-export { type ProbeChange, probeChanges, probeChangeTable, probeTable } from "./probe-view.js";
+export { probeChanges, probeChangeTable, probeTable } from "./probe-view.js";
 export { proofForms, unexpected } from "./proof-view.js";
 export { summaryTable } from "./show-view.js";
 export { simulationTable } from "./simulate-view.js";
@@ -44,6 +46,7 @@ export { compareTables } from "./terminal/compare.js";
 export { type Candidates, type CommandDefinition, completionScript, SHELLS } from "./terminal/completion.js";
 export { convertedText, refusedText } from "./terminal/convert.js";
 export { differenceText } from "./terminal/diff.js";
+export { distinguishText } from "./terminal/distinguish.js";
 export { EventJson, EventLines, EventPage } from "./terminal/events.js";
 export { policyText, wordListText, wordText } from "./terminal/explain.js";
 export { heldText, heldTraceText } from "./terminal/held.js";

@@ -10,7 +10,7 @@ import {
   TLBI_OPS,
 } from "../arch/index.js";
 import type { CompareResult } from "../compare/index.js";
-import type { LitmusResult, Made, MinimizeResult, Priced, Synthesis } from "../jobs/index.js";
+import type { Distinguished, LitmusResult, Made, MinimizeResult, Priced, Synthesis } from "../jobs/index.js";
 import { policyFile } from "../policy/index.js";
 import { type Executed, litmusAssumptions, type PolicyLine, type SignOff, type TracedStep } from "../prove/index.js";
 import { wordsOf } from "../synth/index.js";
@@ -196,3 +196,13 @@ export function synthesisJson(found: Synthesis, alone: readonly Alone[], top: nu
     made,
   };
 }
+
+/** Where two policies differ, with every story. */
+export const distinguishJson = ({ policies, distinctions, ...rest }: Distinguished, made: Made): object => ({
+  policies: policies.map(({ name }) => name),
+  distinctions: distinctions.map(({ fails, story, ...one }) => ({
+    ...{ fails: policies[fails === "first" ? 0 : 1].name, ...one, story: signOffJson(story) },
+  })),
+  ...rest,
+  made,
+});

@@ -26,7 +26,7 @@ export const proofsOf = (occasion: ProvedOccasion): readonly ProvedOccasion[] =>
   isBatch(occasion) ? ["revoke", occasion] : [occasion];
 
 /** The code as lines of a policy. */
-export function codeOf({ owner, instructions }: Sequence): string[] {
+function codeOf({ owner, instructions }: Sequence): string[] {
   const lines = instructions.flatMap(linesOf);
   return owner ? ["with owner-vmid", ...lines.map((line) => `  ${line}`), "end"] : lines;
 }

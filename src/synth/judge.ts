@@ -20,7 +20,7 @@ export type Judgement =
   | { readonly verdict: "unknown"; readonly reason: string };
 
 /** What is asked. */
-export interface Asked {
+interface Asked {
   readonly occasions: readonly ProvedOccasion[];
   readonly cpus: readonly CpuProfile[];
   readonly setting: Setting;

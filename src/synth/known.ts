@@ -16,7 +16,7 @@ export interface Refuted {
 /** A word as groups whose members have no order among them: DSBs with nothing between, or TLBIs and ISBs that no DSB separates. */
 type Groups = readonly (readonly number[])[];
 
-export function groupsOf(order: Order, word: Word): Groups {
+function groupsOf(order: Order, word: Word): Groups {
   const groups: number[][] = [];
   word.forEach((one, i) => {
     if (i > 0 && order.isDsb(word[i - 1]!) === order.isDsb(one)) groups.at(-1)!.push(one);
@@ -26,7 +26,7 @@ export function groupsOf(order: Order, word: Word): Groups {
 }
 
 /** Are all words of a box at most as strong as this one? Each place goes into the group that holds it, or into a later one. */
-export function isBelow(order: Order, box: readonly SetId[], groups: Groups): boolean {
+function isBelow(order: Order, box: readonly SetId[], groups: Groups): boolean {
   let at = 0;
   for (const set of box) {
     while (at < groups.length && !groups[at]!.some((one) => order.allBelow(set, one))) at++;
@@ -36,7 +36,7 @@ export function isBelow(order: Order, box: readonly SetId[], groups: Groups): bo
 }
 
 /** Are all words of a box at least as strong as this one? Each group finds its members, in any order, before the next begins. */
-export function isAbove(order: Order, box: readonly SetId[], groups: Groups): boolean {
+function isAbove(order: Order, box: readonly SetId[], groups: Groups): boolean {
   let place = 0;
   for (const group of groups) {
     let last = place;

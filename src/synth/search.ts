@@ -36,7 +36,7 @@ export function addTally(to: Tally, one: Tally): void {
   to.undecided.push(...one.undecided.slice(0, NAMED - to.undecided.length));
 }
 
-export const refutationKey = ({ occasion, cpu, scenario }: Refutation): string => `${occasion} ${cpu} ${scenario}`;
+const refutationKey = ({ occasion, cpu, scenario }: Refutation): string => `${occasion} ${cpu} ${scenario}`;
 
 /** How far beyond twice the length of a space a refuted word is made stronger, so that it refutes more of it. */
 const BEYOND = 4;

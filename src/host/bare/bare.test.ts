@@ -57,3 +57,7 @@ test("what the hypervisor executes is what the hardware executes, and the rest o
   const expected = host.prices.broadcast!.value + 2 * host.prices.further!.value;
   assert.deepEqual([microseconds, parts.trap + parts.walk + parts.refault, rest], [expected, 0, null]);
 });
+
+test("what an OS TLBI does in this machine is complete with a DSB ISH, and priced like an IS one", () => {
+  assert.deepEqual(flush("vmalls12e1os", "dsb ish", "vmalls12e1os", "dsb ish"), { broadcast: 2, local: 0, further: 0 });
+});

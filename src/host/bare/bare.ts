@@ -1,5 +1,5 @@
 /** The hypervisor under study on bare metal: its TLBIs are the hardware's, and wait for its DSBs. */
-import { BARRIERS, completes, type Reach, TLBI_OPS } from "../../arch/index.js";
+import { BARRIERS, completesInside, type Reach, TLBI_OPS } from "../../arch/index.js";
 import { type EventBuffer, Kind, type Names } from "../../trace/index.js";
 import { byName, type Counts, NO_COUNTS } from "../counts.js";
 import { HypercallMarks } from "../marks.js";
@@ -10,8 +10,8 @@ const REACHES: readonly Reach[] = ["local", "inner", "outer"];
 const CLASSES = REACHES.flatMap((reach) => [false, true].map((nXS) => ({ reach, nXS })));
 const CLASS_OF = Uint8Array.from(TLBI_OPS, (op) => REACHES.indexOf(op.reach) * 2 + Number(op.nXS));
 const FIRST_BROADCAST = 2;
-/** For each barrier the classes that it completes. */
-const COMPLETED = BARRIERS.map((b) => CLASSES.flatMap((pending, i) => (completes(b, pending) ? [i] : [])));
+/** For each barrier the classes that it completes for the PEs of the machine, which are one Inner Shareable domain. */
+const COMPLETED = BARRIERS.map((b) => CLASSES.flatMap((pending, i) => (completesInside(b, pending) ? [i] : [])));
 const EVERY_CLASS = CLASSES.map((_, i) => i);
 const MAX_PCPUS = 256;
 

@@ -91,7 +91,7 @@ export function nestedCounts(
   ops[VMALLE1]! += tally.contextFlushes;
 
   /** Exits that a CPU with the erratum makes dearer. */
-  const mitigated = (exits: number): number => (account.repeatTlbi ? exits : 0);
+  const mitigated = (exits: number): Amounts<NestedPrice> => (account.repeatTlbi ? { mitigation: exits } : {});
   const leavesDropped = full.leaves + partial.leaves;
   const roundTrips = Object.values(hypercalls).reduce((sum, n) => sum + n, 0);
   const parts: Readonly<Record<Part, Amounts<NestedPrice>>> = {
@@ -102,7 +102,7 @@ export function nestedCounts(
       "el1-match": tally.el1Matches,
       "fast-exit": tally.fast,
       "fast-path": tally.fast,
-      mitigation: mitigated(tally.slow + tally.fast),
+      ...mitigated(tally.slow + tally.fast),
     },
     walk: {
       "chunk-step": fullSteps + partialSteps.chunks,
@@ -116,14 +116,14 @@ export function nestedCounts(
       "lookup-level": tally.lookupTables + upper * tally.lookupUpperTables + top * tally.lookupTopTables,
     },
     flush: { broadcast: broadcasts, local: tally.contextFlushes },
-    refault: { exit: tally.refaults, "shadow-fault": tally.refaults, mitigation: mitigated(tally.refaults) },
+    refault: { exit: tally.refaults, "shadow-fault": tally.refaults, ...mitigated(tally.refaults) },
   };
   const rest: Amounts<NestedPrice> = {
     // A hypercall leaves L2 for the host, which enters L1; L1's ERET leaves for the host again.
     exit: tally.firstFaults + 2 * roundTrips,
     "shadow-fault": tally.firstFaults,
     "round-trip": roundTrips,
-    mitigation: mitigated(tally.firstFaults + 2 * roundTrips),
+    ...mitigated(tally.firstFaults + 2 * roundTrips),
   };
   return {
     tlbi,

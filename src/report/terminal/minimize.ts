@@ -3,7 +3,7 @@ import type { Made, MinimizeResult } from "../../jobs/index.js";
 import { codeLines } from "../../policy/index.js";
 import type { Proof } from "../../prove/index.js";
 import { minimizeNotes, minimizeTable, savingTable } from "../minimize-view.js";
-import { failuresOf } from "../proof-view.js";
+import { failuresOf, onWhich } from "../proof-view.js";
 import { storyText } from "./proof.js";
 import { indented, madeText, tableText, wrapped } from "./text.js";
 
@@ -43,9 +43,12 @@ export function minimizeText(
 
 /** The result was judged as a whole, for its parts were looked at one at a time. */
 function verdictSentence({ verdicts, result }: MinimizeResult): string {
+  const occasions = [...new Set(verdicts.map(({ occasion }) => occasion))];
+  const cpus = [...new Set(verdicts.map(({ cpu }) => cpu))];
   const not = verdicts.filter(({ verdict }) => verdict !== "sound");
   if (verdicts.length === 0) return `${result!.name} was not judged as a whole: no CPU runs all of the policy soundly.`;
-  if (not.length === 0) return `${result!.name} as a whole is sound: ${verdicts.length} verdicts of \`prove\`.`;
+  if (not.length === 0)
+    return `${result!.name} as a whole is sound for ${occasions.join(", ")} on ${onWhich(cpus, { cpus: [] })}.`;
   return `WARNING: ${result!.name} as a whole is not sound: ${not.map(({ occasion, cpu, verdict }) => `${verdict} for ${occasion} on ${cpu}`).join("; ")}.`;
 }
 

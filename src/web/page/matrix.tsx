@@ -71,7 +71,7 @@ function Cell({ result, waits, open, onStory }: CellProps) {
         <span class="soft">{waits ? "…" : "–"}</span>
       </td>
     );
-  const { verdict, occasion, cpu, scenarios, states, unsound = [], scenario, reason } = result;
+  const { verdict, occasion, cpu, scenarios, timelines, states, unsound = [], scenario, reason } = result;
   if (verdict === "unsound")
     return (
       <td class="bad">
@@ -88,10 +88,10 @@ function Cell({ result, waits, open, onStory }: CellProps) {
         </button>
       </td>
     );
-  const small = verdict === "sound" ? `${scenarios} scenarios, ${count(states)} states` : reason;
+  const small = verdict === "sound" ? `${scenarios} scenarios` : reason;
   return (
     <td class={verdict === "sound" ? "good" : verdict === "unknown" ? "bad" : undefined}>
-      <div title={verdict === "sound" ? undefined : reason}>
+      <div title={verdict === "sound" ? `${count(timelines)} timelines, ${count(states)} states` : reason}>
         {verdict === "unknown" ? "UNKNOWN" : verdictWord(result)}
         {verdict !== "not-applicable" && verdict !== "not-stated" && <small>{small}</small>}
       </div>

@@ -55,6 +55,7 @@ export function StoryPanel({ proved, story, change }: Props) {
 }
 
 function Telling({ proved, told, story, change }: Props & { readonly told: Told }) {
+  const [open, setOpen] = useState(false);
   const { result, moments } = told;
   const { facts } = proved;
   if (result.verdict !== "unsound" || result.scenario === undefined || facts === undefined)
@@ -85,9 +86,9 @@ function Telling({ proved, told, story, change }: Props & { readonly told: Told 
   return (
     <>
       <Story proof={proof} failure={failure!} id="the-story" place={{ step, onStep, beside }} />
-      <details class="noprint">
+      <details class="noprint" onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>Change this scenario, and run it again here</summary>
-        <LitmusBox text={result.scenario.text} file={`${result.scenario.name}.toml`} cpu={story.cpu} />
+        {open && <LitmusBox text={result.scenario.text} file={`${result.scenario.name}.toml`} cpu={story.cpu} />}
       </details>
     </>
   );

@@ -7,7 +7,7 @@ import { proofReport } from "../../report/page.js";
 import { type PolicyText, readPolicy } from "./policies.js";
 
 /** A policy, and the version of the page. */
-export interface MadeAsked extends PolicyText {
+interface MadeAsked extends PolicyText {
   readonly version: string;
   /** options of the command that makes the same */
   readonly options: string;

@@ -1,0 +1,25 @@
+/** Where two policies differ, for a terminal. */
+import type { Distinguished, Made } from "../../jobs/index.js";
+import type { Proof } from "../../prove/index.js";
+import { distinguishNotes, distinguishTable } from "../distinguish-view.js";
+import { failuresOf } from "../proof-view.js";
+import { storyText } from "./proof.js";
+import { madeText, tableText, wrapped } from "./text.js";
+
+/** The smallest scenario told, and all of them in a table. */
+export function distinguishText(found: Distinguished, width: number, made: Made): string {
+  const [smallest] = found.distinctions;
+  const parts: string[] = [];
+  if (smallest !== undefined) {
+    const proof: Proof = { results: [smallest.story], policies: found.policies, cpus: [], assumptions: [] };
+    parts.push(...failuresOf(proof).map((failure) => storyText(proof, failure, width)));
+    parts.push(tableText(distinguishTable(found), width));
+  }
+  parts.push(
+    distinguishNotes(found)
+      .map((note) => wrapped(note, width))
+      .join(""),
+  );
+  parts.push(madeText(made, width));
+  return parts.join("\n");
+}
