@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Bytes, encodeBits, encodeHybrid, HybridReader, widthOf } from "./hybrid.js";
+import { Bytes, encodeBits, encodeHybrid, widthOf } from "./hybrid.js";
+import { HybridReader } from "./hybrid-reader.js";
 
 const identity = (n: number): Int32Array => Int32Array.from({ length: n }, (_, i) => i);
 

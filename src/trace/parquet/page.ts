@@ -7,7 +7,7 @@ import { crc32, gunzipSync } from "node:zlib";
 import { type ColumnMetaData, type CompressionCodec, snappyUncompress } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
 import { type ColumnName, columnOf, wordsOf } from "../columns.js";
-import { HybridReader } from "./hybrid.js";
+import { HybridReader } from "./hybrid-reader.js";
 import { isNullable } from "./nulls.js";
 import { Repeats } from "./repeats.js";
 import { absentIn, type ColumnRows, RowError, type Texts } from "./rows.js";
