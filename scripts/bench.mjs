@@ -99,13 +99,14 @@ function waiting(n) {
   return rate(recorder.total(), best(3, check));
 }
 
-try {
-  const scenario = loadScenario("create-domu-ramdisk");
-  const policy = loadPolicy("xen-today");
-  const cpu = loadCpu("neoverse-v2");
-  const hosts = hostNames().map(loadHost);
-  const ipaBits = [40, 44, 48];
+const scenario = loadScenario("create-domu-ramdisk");
+const policy = loadPolicy("xen-today");
+const cpu = loadCpu("neoverse-v2");
+const hosts = hostNames().map(loadHost);
+const ipaBits = [40, 44, 48];
 
+/** Proofs, by the command and in process. */
+function proofs() {
   const whole = command("compare");
   line("compare: all built in, start-up included", `${seconds(whole.milliseconds)}, ${whole.megabytes}`);
 
@@ -137,7 +138,10 @@ try {
     `  ${question.tasks.length} scenarios of one policy, on one thread`,
     `${seconds(proving)}, ${(states / proving / 1000).toFixed(2)} M states/s`,
   );
+}
 
+/** A scenario and its events, in memory. */
+async function memory() {
   const job = { scenario, policies: [policy], cpu, hosts, ipaBits };
   line(
     "222,815 removals, simulated and priced with shadow tables, 10 hosts and sizes",
@@ -200,8 +204,10 @@ try {
   );
   line("  of 4,096 removals that wait for one flush, again and again", waiting(4096));
   line("  of removals that are flushed one by one", waiting(1));
-  blocks.length = 0;
+}
 
+/** A trace of several lives, written and read by commands. */
+function files() {
   const long = join(folder, "long.toml");
   writeFileSync(
     long,
@@ -233,7 +239,17 @@ try {
       `${seconds(priced.milliseconds)}, ${rate(total, priced.milliseconds)}, ${priced.megabytes}`,
     );
   }
-  await benchPage(line);
+}
+
+/** The parts, in their order: all of them, or those named on the command line (`npm run bench -- files`). */
+const PARTS = { proofs, memory, files, page: () => benchPage(line) };
+
+try {
+  const named = process.argv.slice(2);
+  const unknown = named.find((name) => !Object.hasOwn(PARTS, name));
+  if (unknown !== undefined)
+    throw new Error(`no part '${unknown}' of the bench, expected ${Object.keys(PARTS).join(", ")}`);
+  for (const [name, part] of Object.entries(PARTS)) if (named.length === 0 || named.includes(name)) await part();
 } finally {
   rmSync(folder, { recursive: true });
 }

@@ -15,6 +15,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { FINDING_KINDS, REASONS } from "./check/index.js";
 import { ENV, PATIENCE, shootdown } from "./cli/command.fixture.js";
 import { shellCommand } from "./cli/shell.fixture.js";
+import { OCCASIONS } from "./policy/index.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const UPDATE = Boolean(process.env.UPDATE_DOCS);
@@ -239,8 +240,9 @@ test("every built-in name in a table exists, and every policy is in one", async 
   const names = async (shelf: string): Promise<string[]> =>
     (JSON.parse((await shootdown([shelf, "--json"])).out) as { name: string }[]).map(({ name }) => name);
   const [policies, hosts, scenarios] = [await names("policies"), await names("hosts"), await names("scenarios")];
-  // What a check finds has rows of its own.
-  const known = new Set([...policies, ...hosts, ...scenarios, ...FINDING_KINDS, ...Object.keys(REASONS)]);
+  // Occasions and what a check finds have rows of their own.
+  const others = [...Object.keys(OCCASIONS), ...FINDING_KINDS, ...Object.keys(REASONS)];
+  const known = new Set([...policies, ...hosts, ...scenarios, ...(await names("cpus")), ...others]);
   const named = documents.flatMap(({ text }) =>
     [...text.matchAll(/^\| `([a-z0-9.-]+-[a-z0-9.-]+)` \|/gm)].map((match) => match[1]!),
   );

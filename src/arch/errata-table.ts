@@ -56,7 +56,8 @@ const OUT_OF_CONTEXT =
   "a speculative AT at EL2 walks for EL1&0 while its context is half switched: prove takes for given that the hypervisor works around that, with registers that no policy writes (--without out-of-context shows what hangs on it)";
 const AT_TEXT = "a speculative AT instruction may fill the TLB through an EL1&0 context that is half switched";
 const AT_REMEDY = "stage-1 and stage-2 walks are switched off, or the context is inert, while it is switched";
-const CNP = "the model refuses several PEs that share entries (CnP = 1)";
+const CNP =
+  "shared entries (CnP = 1) that go wrong: the model has them as the architecture does, and prove's scenarios have CnP = 0";
 
 /** All errata that have a row here; a CPU's file may tell of others. */
 export const ERRATA: readonly Erratum[] = [

@@ -33,7 +33,7 @@ export {
 } from "./packages.js";
 export { run } from "./process.js";
 export { checkQemu, type MachineSpec, Qemu } from "./qemu.js";
-export { CAPTURE_SCENARIOS, type CaptureScenario, CREATE_MARKS, captureScenario, markedScenario } from "./scenario.js";
+export { CAPTURE_SCENARIOS, type CaptureScenario, captureScenario, markedScenario } from "./scenario.js";
 export { checkSpace, freeSpace, megabytes } from "./space.js";
 export { temporaryFolder } from "./temporary.js";
 export { Vitals } from "./vitals.js";

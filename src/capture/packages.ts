@@ -77,7 +77,7 @@ export const debianFolder = (): string => join(cacheFolder(), "debian");
 const releaseFolder = (release: Release): string => (release === BASE ? debianFolder() : join(debianFolder(), release));
 
 /** The first file of a folder whose name matches, with its path; undefined where there is none. */
-export function fileOf(folder: string, name: RegExp): string | undefined {
+function fileOf(folder: string, name: RegExp): string | undefined {
   const found = existsSync(folder)
     ? readdirSync(folder)
         .sort()

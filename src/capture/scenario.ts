@@ -168,7 +168,7 @@ export const CAPTURE_SCENARIOS: readonly CaptureScenario[] = [
 ];
 
 /** Points of dom0's script that a counting plugin is told of: the creation begins, and has ended. */
-export const CREATE_MARKS = [16, 17] as const;
+const CREATE_MARKS = [16, 17] as const;
 const [BEGINS, ENDS] = CREATE_MARKS;
 
 /**

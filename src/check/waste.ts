@@ -25,6 +25,11 @@ class Run {
 const SLOTS = 512;
 /** By code: it removes all of a VMID, whatever a descriptor is of. */
 const IS_WIDE: readonly boolean[] = TLBI_OPS.map(({ base }) => base === "VMALLS12E1");
+/** By code: what does for one descriptor, with the same reach. */
+const INSTEAD: readonly (readonly string[])[] = TLBI_OPS.map(({ name }) => {
+  const reach = name.endsWith("IS") || name.endsWith("OS") ? name.slice(-2) : "";
+  return [`IPAS2E1${reach}`, `VMALLE1${reach}`];
+});
 /** Pages of blocks. */
 const BLOCKS = [512, 2 ** 18];
 
@@ -125,11 +130,9 @@ export class Waste {
       since: this.at - 1,
     });
     if (group === undefined) return;
-    const reach = wide.endsWith("IS") || wide.endsWith("OS") ? wide.slice(-2) : "";
     bump(group.tlbi, wide, 1);
     bump(group.saved, wide, 1);
-    bump(group.instead, `IPAS2E1${reach}`, 1);
-    bump(group.instead, `VMALLE1${reach}`, 1);
+    for (const narrow of INSTEAD[this.wide]!) bump(group.instead, narrow, 1);
   }
 
   private extend(): void {

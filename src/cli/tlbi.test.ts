@@ -123,6 +123,9 @@ bytes [0x40000000, 0x40800000): 8 MiB
 - On a CPU with the repeat-TLBI erratum (CVE-2025-10263) the DSB may complete
   before other PEs' writes through the entry are observed: after it, one more
   broadcast TLBI and one more DSB.
+- On a CPU with the repeat-TLBI erratum (1286807) the DSB may complete before
+  other PEs' reads through the entry are observed: after it, one more broadcast
+  TLBI and one more DSB.
 - Only for tables with the 4 KiB granule: no entry of tables with another
   granule is required to go.
 - With 52-bit addresses of FEAT_LPA2 (VTCR_EL2.DS = 1) BaseADDR counts 64 KiB,

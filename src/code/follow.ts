@@ -24,7 +24,7 @@ import type { Decision, End, Event, Remark, Tree } from "./tree.js";
 import { bitOf, type DataCondition, number, openChoice, operate, type Value } from "./value.js";
 
 /** What is said of the code beside the code. */
-export interface Setting {
+interface Setting {
   readonly capabilities: Said;
   /** HCR_EL2.E2H = 1: the kernel runs at EL2 itself */
   readonly vhe: boolean;

@@ -6,7 +6,7 @@ import type { Event, Remark } from "./tree.js";
 import { type Code, chosen, keyOf, type Step, type Way } from "./ways.js";
 
 /** A line of a policy's code, and the addresses of the instructions that it is. */
-export interface CodeLine {
+interface CodeLine {
   readonly depth: number;
   readonly text: string;
   readonly at: readonly string[];

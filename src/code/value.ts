@@ -92,7 +92,7 @@ function calculated(op: FormulaOp, [a = 0n, b = 0n]: readonly bigint[]): bigint 
 }
 
 /** How many low bits a value can have set. */
-export function widthOf(value: Value): number {
+function widthOf(value: Value): number {
   switch (value.kind) {
     case "number":
       return value.number.toString(2).length;

@@ -22,7 +22,7 @@ export type Step =
   | { readonly kind: "loop"; readonly rounds: readonly Code[]; readonly at: readonly number[] };
 
 /** What was decided on data. */
-export interface Choice {
+interface Choice {
   readonly text: string;
   readonly is: boolean;
 }

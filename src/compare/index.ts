@@ -19,7 +19,7 @@ export type { Beside, Executed, ExecutedFlush } from "./executed.js";
 export { cpuOfTrace, type Held, Holding, profileOf, refuseWithout } from "./holding.js";
 export { hostSinks } from "./host-sinks.js";
 export { type Job, type PolicyResult, runJob } from "./job.js";
-export type { LiftedPolicy, LiftedSequence } from "./lifted-policy.js";
+export type { LiftedSequence } from "./lifted-policy.js";
 export { type Lifted, Lifting, policyName } from "./lifting.js";
 export { PhasePrices, TOTAL } from "./phases.js";
 export { type Comparison, compare, Plan } from "./plan.js";

@@ -21,7 +21,7 @@ const PROBE = new RegExp(`\\[(\\d+)\\].*?\\s(\\d+\\.\\d{6,9}):\\s+(?:\\w+:)?\\w*
 const RETURN = /ret/;
 
 /** Microseconds by TLBI, and lines that speak of a handler but not of its duration. */
-export interface HandlerTimes {
+interface HandlerTimes {
   readonly times: ReadonlyMap<string, readonly number[]>;
   readonly unpaired: number;
 }

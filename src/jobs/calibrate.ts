@@ -29,7 +29,7 @@ export interface Measured {
 }
 
 /** What a calibration is asked for. */
-export interface CalibrateAsked {
+interface CalibrateAsked {
   /** probes and traces of KVM's handlers */
   readonly files: readonly string[];
   readonly measured: readonly Measured[];

@@ -44,7 +44,7 @@ export interface CodeAsked {
 }
 
 /** A way of the function, as a policy for one occasion. */
-export interface CodePolicy {
+interface CodePolicy {
   readonly occasion: ProvedOccasion;
   /** its text as a file; what `--save` writes */
   readonly text: string;

@@ -27,7 +27,7 @@ export { type Input, type Made, made, shellWord, version } from "./made.js";
 export { type MinimizeResult, minimizeInThreads } from "./minimize.js";
 export type { HostCosts } from "./nested.js";
 export { perfettoInto } from "./perfetto.js";
-export { type ProbeAsked, predictingHost, readProbe, runProbe } from "./probe.js";
+export { predictingHost, readProbe, runProbe } from "./probe.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
 export { occasionsOf, questionsOf } from "./questions.js";
 export { readSide, readWithProgress } from "./read.js";

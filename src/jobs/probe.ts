@@ -24,7 +24,7 @@ export const predictingHost = (cpu: Cpu): string =>
   cpu === "max" ? "kvm-nested-7.2" : fileURLToPath(new URL(`../../probes/${cpu}.toml`, import.meta.url));
 
 /** What a user asks of a probe: QEMU is Debian's where none is named. */
-export interface ProbeAsked extends Omit<ProbeOptions, "qemu"> {
+interface ProbeAsked extends Omit<ProbeOptions, "qemu"> {
   readonly qemu: string | undefined;
 }
 

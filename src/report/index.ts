@@ -31,7 +31,7 @@ export { markdown, markdownList, type Titled, titledMarkdown } from "./markdown.
 export { minimizeTable } from "./minimize-view.js";
 export { tableParquet } from "./parquet.js";
 export { priceTable, SIMULATED } from "./price-view.js";
-export { type ProbeChange, probeChanges, probeChangeTable, probeTable } from "./probe-view.js";
+export { probeChanges, probeChangeTable, probeTable } from "./probe-view.js";
 export { proofForms, unexpected } from "./proof-view.js";
 export { summaryTable } from "./show-view.js";
 export { simulationTable } from "./simulate-view.js";

@@ -4,7 +4,7 @@
  */
 
 /** What the machine has. Bytes and addresses are of the guest's physical memory. */
-export interface StackMachine {
+interface StackMachine {
   readonly memoryBytes: number;
   readonly xenArguments: string;
   readonly dom0Arguments: string;

@@ -65,7 +65,7 @@ export function qemuFor(qemu: readonly string[], machine: HostMachine, folder: s
 }
 
 /** What is run. Paths of files; all of a run's own are in `folder`. */
-export interface StackRun {
+interface StackRun {
   readonly qemu: readonly string[];
   readonly machine: HostMachine;
   readonly kernel: string;
@@ -86,7 +86,7 @@ const TICK = 100;
 const WORDS = "console=ttyAMA0 nokaslr kvm-arm.mode=nested nowatchdog cryptomgr.notests cryptomgr.noextratests quiet";
 
 /** What a run has left. */
-export interface StackOutput {
+interface StackOutput {
   /** the plugin's, line by line */
   readonly lines: readonly string[];
   readonly console: string;

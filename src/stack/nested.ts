@@ -11,10 +11,10 @@ const XEN_BEGINS = 0x70_0010_0000;
 /** MiB of the host, and of the VM: dom0 has 512 of these. */
 const HOST_MIB = 3072;
 const VM_MIB = 1280;
-export const FUNCTIONS = ["__guest_enter", "handle_exit", "kvm_handle_guest_abort", "gic_handle_irq"] as const;
+const FUNCTIONS = ["__guest_enter", "handle_exit", "kvm_handle_guest_abort", "gic_handle_irq"] as const;
 
 /** What the host is. */
-export interface NestedOptions {
+interface NestedOptions {
   readonly machine: Omit<HostMachine, "memoryMib">;
   readonly hostPages: "huge" | "small";
   /** the host's kernel, an arm64 Image */

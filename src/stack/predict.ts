@@ -12,7 +12,7 @@ export interface Setting {
   readonly erratum: boolean;
 }
 
-export interface Predicted {
+interface Predicted {
   readonly tlbi: Readonly<Record<string, number>>;
   readonly instructions: number;
   readonly leavesDropped: number;

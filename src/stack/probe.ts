@@ -40,7 +40,7 @@ export interface Count {
 }
 
 /** One cell as it was counted. */
-export interface CellCount extends Count {
+interface CellCount extends Count {
   /** leaves of the shadow that were gone afterwards: faults on what had been touched before; null where nothing was mapped */
   readonly leavesDropped: number | null;
   /** instructions of those faults with the round trip to their guest */

@@ -107,7 +107,7 @@ export function parseProbe(text: string, file: string): ProbeResult {
 }
 
 /** A cell of a file as it was counted. An InputError where it has a state that no probe has. */
-export function probeCell({ op, operand, xt, state }: ProbeCell): Cell {
+function probeCell({ op, operand, xt, state }: ProbeCell): Cell {
   const found = STATES.find(({ name }) => name === state);
   if (!found) throw new InputError(`a probe has the unknown state '${state}'`);
   return { op: tlbiOp(op), operand: { name: operand, value: BigInt(xt) }, state: found };

@@ -30,7 +30,7 @@ const COMPILER =
   );
 
 /** A kernel of Debian's. */
-export interface HostKernel {
+interface HostKernel {
   /** "7.2.13+deb14-arm64": as it calls itself */
   readonly release: string;
   readonly pageSize: PageSize;

@@ -5,10 +5,12 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
+import { tlbiOp } from "../arch/index.js";
 import { builtInHost, builtInText } from "../host/builtin.fixture.js";
 import { parseHost } from "../host/index.js";
+import { type Cell, STATES } from "./cells.js";
 import { differences, predict, type Setting } from "./predict.js";
-import { type ProbeResult, parseProbe, probeCell } from "./result.js";
+import { type ProbeCell, type ProbeResult, parseProbe } from "./result.js";
 
 const PROBES = fileURLToPath(new URL("../../probes", import.meta.url));
 const shipped = readdirSync(PROBES).filter((file) => file.endsWith(".json.gz"));
@@ -20,6 +22,11 @@ const hostOf = ({ cpu }: ProbeResult) =>
         parseHost(builtInText("kvm-nested-7.2"), "kvm-nested-7.2.toml", builtInHost),
       );
 
+const cellOf = ({ op, operand, xt, state }: ProbeCell): Cell => ({
+  ...{ op: tlbiOp(op), operand: { name: operand, value: BigInt(xt) } },
+  state: STATES.find(({ name }) => name === state)!,
+});
+
 for (const file of shipped) {
   // Instructions are a version's own: of the one that the host file is of they are predicted, of another only what it executes.
   const own = file.startsWith("linux-7.2.");
@@ -29,7 +36,7 @@ for (const file of shipped) {
     const host = hostOf(probe);
     const off = probe.cells.flatMap((cell) => {
       if (!cell.counted) return [];
-      const found = differences(cell.counted, predict(probeCell(cell), host, setting)).filter(
+      const found = differences(cell.counted, predict(cellOf(cell), host, setting)).filter(
         (what) => own || !what.startsWith("instructions"),
       );
       return found.map((what) => `${cell.state} ${cell.op} ${cell.operand}: ${what}`);

@@ -88,7 +88,6 @@ function Axis({ checked: { events, findings }, id }: { readonly checked: Checked
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) => Math.round(part * events));
   return (
     <Scroll>
-      {/* biome-ignore lint/a11y/useSemanticElements: SVG has no fieldset; its links would be lost in a picture */}
       {/* biome-ignore lint/a11y/useSemanticElements: a picture of links is no form */}
       <svg
         viewBox={`0 0 ${WIDTH} ${height}`}

@@ -7,7 +7,7 @@ import { type Failure, failsOf, onWhich } from "../proof-view.js";
 import { DataTable } from "./data-table.js";
 
 /** Where a reader stands who goes through a story step by step. */
-export interface Place {
+interface Place {
   /** index of the step */
   readonly step: number;
   onStep(step: number): void;

@@ -112,11 +112,10 @@ export class Block {
   private fillSmall(column: SmallColumnName, from: Int32Array, n: number): number {
     const { min, max } = COLUMN_TABLE[column];
     const to = this.buffer[column];
-    for (let i = 0; i < n; i++) {
-      const value = from[i]!;
-      if (value < min || value > max) return i;
-      to[i] = value;
-    }
+    let beyond = 0; // negative when some value was
+    for (let i = 0; i < n; i++) beyond |= (from[i]! - min) | (max - from[i]!);
+    if (beyond < 0) return from.findIndex((value) => value < min || value > max);
+    to.set(from.subarray(0, n));
     return -1;
   }
 

@@ -6,7 +6,8 @@ import { crc32, gzipSync } from "node:zlib";
 import type { ColumnMetaData } from "hyparquet";
 import { CHUNK_KEY, sha256 } from "./digest.js";
 import { PAGE_ROWS } from "./format.js";
-import { Bytes, encodeBits, encodeHybrid, widthOf } from "./hybrid.js";
+import { Bytes, encodeBits, encodeHybrid, encodeRun, SHORTEST_RUN, widthOf } from "./hybrid.js";
+import { Repeats } from "./repeats.js";
 
 // Thrift enums of parquet.thrift: PageType and Encoding.
 const DATA_PAGE = 0;
@@ -33,8 +34,14 @@ export function indexWidth(entries: number): number {
  * Appends a compressed page with its header, and returns its size uncompressed. PageHeader of parquet.thrift, in the
  * compact protocol: a field's byte is (step in field ids) << 4 | type.
  */
-function appendPage(out: Bytes, type: number, body: Bytes, values: number, encoding: number): number {
-  const packed = gzipSync(body.view(), GZIP);
+function appendPage(
+  out: Bytes,
+  type: number,
+  body: Bytes,
+  values: number,
+  encoding: number,
+  packed: Uint8Array = gzipSync(body.view(), GZIP),
+): number {
   const before = out.length;
   const put = (byte: number): void => out.append(Uint8Array.of(byte));
   const i32 = (value: number): void => {
@@ -59,14 +66,47 @@ function appendPage(out: Bytes, type: number, body: Bytes, values: number, encod
   return header + body.length;
 }
 
+type Values = Uint8Array | Int8Array | Uint16Array | Uint32Array;
+
+// Which rows are null follows no pattern that a CPU could guess: each is stored, and the next one over it where it was null.
+
+/** Appends to `queue`, behind its first `at` values, those of rows `first` to `end` whose level is 1; returns how many it has then. */
+function present(from: Values, levels: Uint8Array, first: number, end: number, queue: Uint32Array, at: number): number {
+  let to = at;
+  for (let i = first; i < end; i++) {
+    queue[to] = from[i]!;
+    to += levels[i]!;
+  }
+  return to;
+}
+
+/** The same of values of two words. */
+function presentPairs(
+  from: Values,
+  levels: Uint8Array,
+  first: number,
+  end: number,
+  queue: Uint32Array,
+  at: number,
+): number {
+  let to = 2 * at;
+  for (let i = first; i < end; i++) {
+    queue[to] = from[2 * i]!;
+    queue[to + 1] = from[2 * i + 1]!;
+    to += 2 * levels[i]!;
+  }
+  return to / 2;
+}
+
 /** Indexes of a page's values, shared by all columns: it is used up before the next column's turn. */
 export const indexes = new Uint32Array(PAGE_ROWS);
 
 /** What every column has: pages, dictionary, and how they go into the file. */
 export abstract class Column {
-  /** the page at hand: `queued` rows of `words` 32-bit words each */
+  /** the page at hand: `queued` rows, and the values of those that are not null, of `words` 32-bit words each */
   private readonly queue: Uint32Array;
   private queued = 0;
+  private valued = 0;
   /** definition levels of those rows: 1 for a value, 0 for null */
   private readonly levels: Uint8Array | undefined;
   private readonly pages = new Bytes(1 << 15);
@@ -74,6 +114,7 @@ export abstract class Column {
   private unpacked = 0;
   private rows = 0;
   private readonly encodings = new Set<Encoding>();
+  private readonly packed = new Repeats();
   /** entries of the row group's dictionary */
   protected entries = 0;
   protected readonly body = new Bytes(1 << 17);
@@ -92,12 +133,17 @@ export abstract class Column {
    * Adds `n` rows. Negative values stand as two's complement until they are written. Of a column that may be null, `levels` says
    * which rows are: 0 for null, 1 for a value.
    */
-  add(from: Uint8Array | Int8Array | Uint16Array | Uint32Array, n: number, levels?: Uint8Array): void {
+  add(from: Values, n: number, levels?: Uint8Array): void {
     const { queue, words } = this;
     for (let i = 0; i < n; ) {
       const some = Math.min(n - i, PAGE_ROWS - this.queued);
-      queue.set(from.subarray(words * i, words * (i + some)), words * this.queued);
-      if (levels !== undefined) this.levels!.set(levels.subarray(i, i + some), this.queued);
+      if (levels === undefined) {
+        queue.set(from.subarray(words * i, words * (i + some)), words * this.valued);
+        this.valued += some;
+      } else {
+        this.levels!.set(levels.subarray(i, i + some), this.queued);
+        this.valued = (words === 1 ? present : presentPairs)(from, levels, i, i + some, queue, this.valued);
+      }
       this.queued += some;
       i += some;
       if (this.queued === PAGE_ROWS) this.endPage();
@@ -105,46 +151,40 @@ export abstract class Column {
   }
 
   private endPage(): void {
-    const { queued, levels, body } = this;
+    const { queued, valued: values, levels, body } = this;
     if (queued === 0) return;
     body.length = 0;
-    let values = queued;
     if (levels !== undefined) {
       body.append(new Uint8Array(4));
-      encodeBits(levels, queued, body);
+      encodeBits(levels, queued, values, body);
       new DataView(body.data.buffer).setUint32(0, body.length - 4, true);
-      values = this.dropNull(levels);
     }
     // Some readers take no dictionary without entries.
     if (values === 0) this.page("PLAIN");
     else this.encode(this.queue, values);
     this.queued = 0;
-  }
-
-  /** Moves the values of the page together; returns how many they are. */
-  private dropNull(levels: Uint8Array): number {
-    const { queue, queued, words } = this;
-    let at = 0;
-    if (words === 1)
-      for (let i = 0; i < queued; i++) {
-        queue[at] = queue[i]!;
-        at += levels[i]!;
-      }
-    else
-      for (let i = 0; i < queued; i++) {
-        queue[2 * at] = queue[2 * i]!;
-        queue[2 * at + 1] = queue[2 * i + 1]!;
-        at += levels[i]!;
-      }
-    return at;
+    this.valued = 0;
   }
 
   /** Makes a page of `n` values: appends them to `body` and ends with {@link page}. */
   protected abstract encode(values: Uint32Array, n: number): void;
   /** Appends the dictionary's entries, PLAIN, to `body`. */
   protected abstract dictionary(): void;
-  /** Forgets the dictionary. */
+  /** Forgets the entries of the dictionary, while they are counted yet. */
   protected abstract clear(): void;
+
+  /** A page of `n` times the same index. */
+  protected constantPage(index: number, n: number): void {
+    if (n < SHORTEST_RUN) {
+      indexes.fill(index, 0, n);
+      this.indexPage(n);
+      return;
+    }
+    const width = indexWidth(this.entries);
+    this.body.append(Uint8Array.of(width));
+    encodeRun(index, n, width, this.body);
+    this.page("RLE_DICTIONARY");
+  }
 
   /** A page of the first `n` of {@link indexes}, into the dictionary as it is now. */
   protected indexPage(n: number): void {
@@ -162,7 +202,9 @@ export abstract class Column {
 
   /** The page of the queued rows, out of `body`. */
   protected page(encoding: Encoding): void {
-    this.unpacked += appendPage(this.pages, DATA_PAGE, this.body, this.queued, ENCODINGS[encoding]);
+    const body = this.body.view();
+    const packed = this.packed.of(body, () => gzipSync(body, GZIP));
+    this.unpacked += appendPage(this.pages, DATA_PAGE, this.body, this.queued, ENCODINGS[encoding], packed);
     this.rows += this.queued;
     this.encodings.add(encoding);
   }
@@ -195,9 +237,9 @@ export abstract class Column {
     this.pages.length = 0;
     this.unpacked = 0;
     this.rows = 0;
-    this.entries = 0;
     this.encodings.clear();
     this.clear();
+    this.entries = 0;
     return metadata;
   }
 }

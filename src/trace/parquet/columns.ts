@@ -5,13 +5,13 @@ import type { Bytes } from "./hybrid.js";
 
 /** Unique 64-bit values of a row group's dictionary: 16-bit indexes. Beyond that, PLAIN pages. */
 const WIDE_ENTRIES = 65_536;
+/** Slots of a dictionary that has no entries; at least 4 for each that it has. */
+const FEW_SLOTS = 4096;
 
 /** Values below `domain`, each standing for itself (INT32) or for a string: the dictionary is found by plain indexing. */
 export class SmallColumn extends Column {
-  /** the index of a value, when the stamp is the row group's */
+  /** by value: its index in the row group's dictionary + 1; 0 where it has none */
   private readonly index: Uint32Array;
-  private readonly stamps: Uint32Array;
-  private stamp = 1;
   private readonly values: Uint32Array;
 
   /** `text` gives the string that a value stands for; without it the column is INT32 and values are shifted by `least`. */
@@ -24,22 +24,32 @@ export class SmallColumn extends Column {
   ) {
     super(name, text ? "BYTE_ARRAY" : "INT32", 1, nullable);
     this.index = new Uint32Array(domain);
-    this.stamps = new Uint32Array(domain);
     this.values = new Uint32Array(domain);
   }
 
   protected override encode(values: Uint32Array, n: number): void {
-    const { least, index, stamps, stamp } = this;
-    for (let i = 0; i < n; i++) {
+    const { least, index } = this;
+    let i = 1;
+    while (i < n && values[i] === values[0]) i++;
+    if (i === n) {
+      this.constantPage(this.indexOf((values[0]! - least) >>> 0), n);
+      return;
+    }
+    for (i = 0; i < n; i++) {
       const value = (values[i]! - least) >>> 0;
-      if (stamps[value] !== stamp) {
-        stamps[value] = stamp;
-        index[value] = this.entries;
-        this.values[this.entries++] = value;
-      }
-      indexes[i] = index[value]!;
+      const found = index[value]!;
+      indexes[i] = found === 0 ? this.indexOf(value) : found - 1;
     }
     this.indexPage(n);
+  }
+
+  /** The index of a value, new or known. */
+  private indexOf(value: number): number {
+    if (this.index[value] === 0) {
+      this.values[this.entries++] = value;
+      this.index[value] = this.entries;
+    }
+    return this.index[value]! - 1;
   }
 
   protected override dictionary(): void {
@@ -57,7 +67,7 @@ export class SmallColumn extends Column {
   }
 
   protected override clear(): void {
-    this.stamp++;
+    for (let i = 0; i < this.entries; i++) this.index[this.values[i]!] = 0;
   }
 }
 
@@ -67,8 +77,8 @@ const encoder = new TextEncoder();
 export class WideColumn extends Column {
   /** entries, interleaved halves */
   private readonly values = new Uint32Array(2 * WIDE_ENTRIES);
-  /** entry + 1 by hash, open addressing; 0 is free */
-  private readonly slots = new Int32Array(4 * WIDE_ENTRIES);
+  /** entry + 1 by hash, open addressing; 0 is free. It grows with the entries, and stays in the CPU's caches where they are few */
+  private slots = new Int32Array(FEW_SLOTS);
   /** the slot of an entry */
   private readonly slotOf = new Int32Array(WIDE_ENTRIES);
 
@@ -105,20 +115,35 @@ export class WideColumn extends Column {
   private entryOf(lo: number, hi: number): number {
     const { slots, values } = this;
     const mask = slots.length - 1;
-    let hash = Math.imul(lo ^ Math.imul(hi, 0x85eb_ca6b), 0x9e37_79b1);
-    hash ^= hash >>> 15;
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = hashOf(lo, hi) & mask; ; slot = (slot + 1) & mask) {
       const entry = slots[slot]! - 1;
-      if (entry < 0) {
-        if (this.entries === WIDE_ENTRIES) return -1;
-        const added = this.entries++;
-        values[2 * added] = lo;
-        values[2 * added + 1] = hi;
-        slots[slot] = added + 1;
-        this.slotOf[added] = slot;
-        return added;
-      }
+      if (entry < 0) return this.entries === WIDE_ENTRIES ? -1 : this.added(lo, hi, slot);
       if (values[2 * entry] === lo && values[2 * entry + 1] === hi) return entry;
+    }
+  }
+
+  private added(lo: number, hi: number, slot: number): number {
+    const entry = this.entries++;
+    this.values[2 * entry] = lo;
+    this.values[2 * entry + 1] = hi;
+    this.put(entry, slot);
+    if (4 * this.entries > this.slots.length) this.grow();
+    return entry;
+  }
+
+  private put(entry: number, slot: number): void {
+    this.slots[slot] = entry + 1;
+    this.slotOf[entry] = slot;
+  }
+
+  /** The entries go in again in their order: the last ones in stay the first ones out. */
+  private grow(): void {
+    this.slots = new Int32Array(4 * this.slots.length);
+    const mask = this.slots.length - 1;
+    for (let entry = 0; entry < this.entries; entry++) {
+      let slot = hashOf(this.values[2 * entry]!, this.values[2 * entry + 1]!) & mask;
+      while (this.slots[slot] !== 0) slot = (slot + 1) & mask;
+      this.put(entry, slot);
     }
   }
 
@@ -135,6 +160,11 @@ export class WideColumn extends Column {
   protected override clear(): void {
     this.slots.fill(0);
   }
+}
+
+function hashOf(lo: number, hi: number): number {
+  const hash = Math.imul(lo ^ Math.imul(hi, 0x85eb_ca6b), 0x9e37_79b1);
+  return hash ^ (hash >>> 15);
 }
 
 /** Values of a block of a page of {@link CountColumn}, and of one of its miniblocks: what other writers take. */

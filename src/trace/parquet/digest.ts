@@ -33,10 +33,14 @@ function textOf(bytes: Uint8Array): string {
   return text;
 }
 
+/** Bytes at the end of a footer in which its digest stands: behind it come {@link CREATED_BY} and the footer's own end. */
+const TAIL = 1024;
+
 /** Where the digest stands in a footer's bytes; -1 where it has none. */
 function sealAt(footer: Uint8Array): number {
-  const match = SEAL.exec(textOf(footer));
-  return match === null ? -1 : match.index + FOOTER_KEY.length + 2;
+  const from = Math.max(0, footer.length - TAIL);
+  const match = SEAL.exec(textOf(footer.subarray(from)));
+  return match === null ? -1 : from + match.index + FOOTER_KEY.length + 2;
 }
 
 /** Puts the digest of a footer, which was written with {@link NO_DIGEST}, into it. */

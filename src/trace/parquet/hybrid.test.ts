@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Bytes, encodeHybrid, HybridReader, widthOf } from "./hybrid.js";
+import { Bytes, encodeBits, encodeHybrid, widthOf } from "./hybrid.js";
+import { HybridReader } from "./hybrid-reader.js";
 
 const identity = (n: number): Int32Array => Int32Array.from({ length: n }, (_, i) => i);
 
@@ -24,8 +25,38 @@ test("indexes come back as they were, at every width, whether they run or vary, 
       const reader = new HybridReader();
       reader.start(out.view(), 0, out.length, width);
       for (let at = 0; at < values.length; at += step)
-        reader.read(Math.min(step, values.length - at), identity(2 ** width), decoded, at);
+        reader.read(Math.min(step, values.length - at), identity(2 ** width), 1, decoded, at);
       assert.deepEqual([...decoded], [...values]);
+      const pairs = new Int32Array(2 * values.length);
+      reader.start(out.view(), 0, out.length, width);
+      for (let at = 0; at < values.length; at += step)
+        reader.read(Math.min(step, values.length - at), identity(2 ** (width + 1)), 2, pairs, at);
+      assert.deepEqual(
+        [...pairs],
+        [...values].flatMap((value) => [2 * value, 2 * value + 1]),
+      );
+    }),
+  );
+});
+
+test("bits come back as they were, and are counted, however few are read at a time", () => {
+  const lists = fc.array(fc.tuple(fc.nat(1), fc.oneof(fc.constant(1), fc.nat(30))), { minLength: 1, maxLength: 30 });
+  fc.assert(
+    fc.property(lists, fc.integer({ min: 1, max: 40 }), fc.boolean(), (list, step, packed) => {
+      const bits = list.flatMap(([bit, times]) => new Array<number>(times).fill(bit));
+      const out = new Bytes(1);
+      if (packed) encodeBits(Uint8Array.from(bits), bits.length, bits.filter((bit) => bit === 1).length, out);
+      else encodeHybrid(Uint32Array.from(bits), bits.length, 1, out);
+      const reader = new HybridReader();
+      const decoded = new Int32Array(bits.length);
+      reader.start(out.view(), 0, out.length, 1);
+      for (let at = 0; at < bits.length; at += step) reader.bits(Math.min(step, bits.length - at), decoded, at);
+      assert.deepEqual([...decoded], bits);
+      reader.start(out.view(), 0, out.length, 1);
+      for (let at = 0; at < bits.length; at += step) {
+        const some = bits.slice(at, at + step);
+        assert.equal(reader.ones(some.length), some.filter((bit) => bit === 1).length);
+      }
     }),
   );
 });
@@ -40,13 +71,16 @@ test("too few bytes, an empty run and an index beyond the dictionary are refused
   const decode = (hex: string, n: number, entries: number): void => {
     const reader = new HybridReader();
     reader.start(Buffer.from(hex, "hex"), 0, hex.length / 2, 3);
-    reader.read(n, identity(entries), new Int32Array(n), 0);
+    reader.read(n, identity(entries), 1, new Int32Array(n), 0);
   };
   decode("0388c6fa", 8, 8);
   assert.throws(() => decode("0388c6", 8, 8), /end too early/);
   assert.throws(() => decode("0388c6fa", 9, 8), /end too early/);
   assert.throws(() => decode("0388c6fa", 8, 7), /beyond the dictionary/);
   assert.throws(() => decode("1007", 8, 7), /beyond the dictionary/);
+  const level = new HybridReader();
+  level.start(Uint8Array.of(16, 2), 0, 2, 1);
+  assert.throws(() => level.ones(8), /beyond the dictionary/);
   assert.throws(() => decode("ffffffffff01", 8, 7), /end too early/);
   assert.throws(() => decode("0000", 8, 8), /run of no values/);
 });

@@ -7,8 +7,9 @@ import { crc32, gunzipSync } from "node:zlib";
 import { type ColumnMetaData, type CompressionCodec, snappyUncompress } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
 import { type ColumnName, columnOf, wordsOf } from "../columns.js";
-import { HybridReader } from "./hybrid.js";
+import { HybridReader } from "./hybrid-reader.js";
 import { isNullable } from "./nulls.js";
+import { Repeats } from "./repeats.js";
 import { absentIn, type ColumnRows, RowError, type Texts } from "./rows.js";
 
 const CODECS = new Set<CompressionCodec>(["UNCOMPRESSED", "GZIP", "SNAPPY"]);
@@ -21,13 +22,21 @@ export const isPaged = ({ codec, encodings }: ColumnMetaData): boolean =>
 /** No page is longer: a damaged header must not ask for more memory than there is. */
 const MAX_PAGE_BYTES = 1 << 26;
 
+/**
+ * zlib puts its output together of chunks: a page is one, and not quite full, else zlib asks for another. No longer one is asked
+ * for before there are bytes for it.
+ */
+const SPARE = 64;
+const MAX_CHUNK = 1 << 20;
+
 /** A page of `size` bytes, decompressed. Throws an Error that says what is wrong with it. */
 export function unpacked(codec: CompressionCodec, bytes: Uint8Array, size: number): Uint8Array {
   if (!(size >= 0 && size <= MAX_PAGE_BYTES))
     throw new Error(`a page of ${size} bytes, expected at most ${MAX_PAGE_BYTES}`);
   let body = bytes;
   try {
-    if (codec === "GZIP") body = gunzipSync(bytes, { maxOutputLength: Math.max(1, size) });
+    if (codec === "GZIP")
+      body = gunzipSync(bytes, { maxOutputLength: Math.max(1, size), chunkSize: Math.min(size + SPARE, MAX_CHUNK) });
     else if (codec === "SNAPPY") {
       body = new Uint8Array(size);
       snappyUncompress(bytes, body);
@@ -35,18 +44,20 @@ export function unpacked(codec: CompressionCodec, bytes: Uint8Array, size: numbe
   } catch {
     throw new Error("a page cannot be decompressed");
   }
+  return ofSize(body, size);
+}
+
+function ofSize(body: Uint8Array, size: number): Uint8Array {
   if (body.length !== size) throw new Error(`a page of ${body.length} bytes, expected ${size}`);
   return body;
 }
 
-/** Entry i is i: the dictionary with which indexes are decoded as they are. */
-let identity = new Int32Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true });
 /** Where values go that nobody wants. */
 const nowhere = new Int32Array(2 * 4096);
 /** Of the rows at hand of any column: which are not null, and their values. */
 const present = new Int32Array(4096);
-const dense = new Int32Array(2 * present.length);
+const dense = new Int32Array(2 * present.length + 2);
 
 type PageHeader = ReturnType<typeof parquetHeader>;
 type Encoding = "PLAIN" | "INDEXES";
@@ -67,9 +78,9 @@ export class PageReader implements ColumnRows {
   private readonly absent: number | undefined;
   /** of a PLAIN page: its bytes, and where the next value stands */
   private body: Uint8Array = new Uint8Array(0);
+  private readonly bodies = new Repeats();
   private at = 0;
   private dictionary = new Int32Array(0);
-  private picked = new Int32Array(0);
 
   /** `nullable`: the column's rows could be null. */
   constructor(
@@ -166,7 +177,11 @@ export class PageReader implements ColumnRows {
       const codec = v2.is_compressed ? this.codec : "UNCOMPRESSED";
       body = unpacked(codec, bytes.subarray(levels), header.uncompressed_page_size - levels);
     } else {
-      body = unpacked(this.codec, bytes, header.uncompressed_page_size);
+      const size = header.uncompressed_page_size;
+      body = ofSize(
+        this.bodies.of(bytes, () => unpacked(this.codec, bytes, size)),
+        size,
+      );
       if (this.nullable) {
         if (header.data_page_header!.definition_level_encoding !== "RLE" || body.length < 4)
           throw new Error("a page without definition levels in RLE");
@@ -182,18 +197,19 @@ export class PageReader implements ColumnRows {
   /** Definition levels in bytes[from..end): 1 for a value, 0 for null. Returns how many rows are not. */
   private startLevels(bytes: Uint8Array, from: number, end: number, n: number): number {
     const { levels } = this;
-    let values = 0;
     levels.start(bytes, from, end, 1);
-    for (let i = 0; i < n; i += nowhere.length) {
-      const some = Math.min(nowhere.length, n - i);
-      levels.read(some, ZERO_ONE, nowhere, 0);
-      const before = values;
-      for (let k = 0; k < some; k++) values += nowhere[k]!;
-      if (this.absent === undefined && values - before < some)
-        throw new RowError(this.begun - n + i + nowhere.indexOf(0), "it is null");
-    }
+    const values = levels.ones(n);
     levels.start(bytes, from, end, 1);
+    if (this.absent === undefined && values < n) throw new RowError(this.begun - n + this.firstNull(), "it is null");
     return values;
+  }
+
+  /** Which row of a page is its first null, where there is one. */
+  private firstNull(): number {
+    for (let row = 0; ; row++) {
+      this.levels.bits(1, present, 0);
+      if (present[0] === 0) return row;
+    }
   }
 
   /** Begins with the values of a page, from body[at] on. */
@@ -225,33 +241,22 @@ export class PageReader implements ColumnRows {
   /** Rows some of which are null, at most as many as {@link present} holds. */
   private sparse(n: number, out: Int32Array, to: number): void {
     const absent = this.absent!;
-    this.levels.read(n, ZERO_ONE, present, 0);
+    this.levels.bits(n, present, 0);
     let values = 0;
     for (let i = 0; i < n; i++) values += present[i]!;
-    if (values === n) {
-      this.values(n, out, to);
-      return;
+    if (values === n) this.values(n, out, to);
+    else {
+      if (values > 0) this.values(values, dense, 0);
+      if (wordsOf(this.column) === 1) spread(n, absent, out, to);
+      else spreadPairs(n, absent, out, 2 * to);
     }
-    this.values(values, dense, 0);
-    if (wordsOf(this.column) === 1)
-      for (let i = 0, from = 0; i < n; i++) out[to + i] = present[i] === 0 ? absent : dense[from++]!;
-    else
-      for (let i = 0, from = 0; i < n; i++) {
-        const j = 2 * (to + i);
-        const is = present[i]!;
-        out[j] = is === 0 ? absent : dense[from]!;
-        out[j + 1] = is === 0 ? absent : dense[from + 1]!;
-        from += 2 * is;
-      }
   }
 
   /** The next `n` values that are not null, to out from row `to` on. */
   private values(n: number, out: Int32Array, to: number): void {
     const words = wordsOf(this.column);
-    if (this.encoding === "INDEXES") {
-      if (words === 2) this.pick(n, out, to);
-      else this.indexes.read(n, this.dictionary, out, to);
-    } else if (columnOf(this.column).holds === "text") {
+    if (this.encoding === "INDEXES") this.indexes.read(n, this.dictionary, words, out, to);
+    else if (columnOf(this.column).holds === "text") {
       for (let i = 0; i < n; i++) out[to + i] = this.text();
     } else {
       const size = 4 * words * n;
@@ -259,21 +264,6 @@ export class PageReader implements ColumnRows {
         this.body.subarray(this.at, this.at + size),
       );
       this.at += size;
-    }
-  }
-
-  /** Values out of a dictionary with two words an entry. */
-  private pick(n: number, out: Int32Array, to: number): void {
-    const { dictionary } = this;
-    const entries = dictionary.length / 2;
-    if (identity.length < entries) identity = Int32Array.from({ length: entries }, (_, i) => i);
-    if (this.picked.length < n) this.picked = new Int32Array(n);
-    const { picked } = this;
-    this.indexes.read(n, identity.subarray(0, entries), picked, 0);
-    for (let i = 0, j = 2 * to; i < n; i++, j += 2) {
-      const k = 2 * picked[i]!;
-      out[j] = dictionary[k]!;
-      out[j + 1] = dictionary[k + 1]!;
     }
   }
 
@@ -303,4 +293,23 @@ export class PageReader implements ColumnRows {
   }
 }
 
-const ZERO_ONE = Int32Array.of(0, 1);
+// Which rows are null follows no pattern that a CPU could guess: masks, no branches.
+
+/** The values of {@link dense} to those rows of `out` that are {@link present}, `absent` to the others. */
+function spread(n: number, absent: number, out: Int32Array, to: number): void {
+  for (let i = 0, from = 0; i < n; i++) {
+    const mask = -present[i]!;
+    out[to + i] = (dense[from]! & mask) | (absent & ~mask);
+    from -= mask;
+  }
+}
+
+/** The same of values of two words; `to` is the word at which they begin. */
+function spreadPairs(n: number, absent: number, out: Int32Array, to: number): void {
+  for (let i = 0, from = 0, j = to; i < n; i++, j += 2) {
+    const mask = -present[i]!;
+    out[j] = (dense[from]! & mask) | (absent & ~mask);
+    out[j + 1] = (dense[from + 1]! & mask) | (absent & ~mask);
+    from -= 2 * mask;
+  }
+}

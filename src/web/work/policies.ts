@@ -10,7 +10,6 @@ import {
   Inquiry,
   type Limits,
   type Moment,
-  PROVED,
   type ProvedOccasion,
   Question,
   type SignOff,
@@ -45,7 +44,7 @@ export function policyFacts(asked: PolicyText): PolicyFacts {
 }
 
 /** What to prove: an occasion on some CPUs. */
-export interface ProveAsked extends PolicyText {
+interface ProveAsked extends PolicyText {
   readonly occasion: ProvedOccasion;
   readonly cpus: readonly string[];
   readonly limits: Limits;
@@ -64,7 +63,7 @@ export function prove({ occasion, cpus, limits, ...text }: ProveAsked): SignOff[
 }
 
 /** Which story: of a scenario that fails, by its name. */
-export interface StoryAsked extends PolicyText {
+interface StoryAsked extends PolicyText {
   readonly occasion: ProvedOccasion;
   readonly cpu: string;
   readonly scenario: string;
@@ -93,7 +92,7 @@ export function story({ occasion, cpu, scenario, limits, ...text }: StoryAsked):
 }
 
 /** What to compare: policies in a scenario, on hosts. */
-export interface CompareAsked {
+interface CompareAsked {
   readonly policies: readonly PolicyText[];
   readonly scenario: string;
   readonly cpu: string;
@@ -118,6 +117,3 @@ export function comparePolicies({
     cpuOf: () => profile,
   });
 }
-
-/** Names of the occasions that are proved. */
-export const PROVED_OCCASIONS = Object.keys(PROVED) as ProvedOccasion[];

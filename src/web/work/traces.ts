@@ -119,7 +119,7 @@ class Picture implements TraceSink {
 }
 
 /** Which events, from 0. */
-export interface EventsAsked extends TraceAsked {
+interface EventsAsked extends TraceAsked {
   readonly from: number;
   readonly count: number;
 }

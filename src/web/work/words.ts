@@ -4,7 +4,7 @@ import { type Word, wordIn } from "../../catalog/words.js";
 import { InputError } from "../../input/index.js";
 
 /** A word, and the text of docs/glossary.md. */
-export interface WordAsked {
+interface WordAsked {
   readonly word: string;
   readonly page: string;
 }
