@@ -19,8 +19,8 @@ const written = (base: string, granule: string, more = ""): Policy =>
     builtinPolicy,
   );
 
-function verdict(policy: Policy, granule: GranuleBits, occasion: ProvedOccasion = "split"): string {
-  const question = new Question(policy, occasion, CPU, { fb: true, granule });
+function verdict(policy: Policy, granule: GranuleBits, occasion: ProvedOccasion = "split", cpu = CPU): string {
+  const question = new Question(policy, occasion, cpu, { fb: true, granule });
   const [found] = signOff([question], { maxStates: 1_000_000, timeoutMs: 0 });
   return `${found!.verdict}${found!.reason === undefined ? "" : `: ${found!.reason}`}`;
 }
@@ -94,4 +94,19 @@ test("the file that is printed of a policy has its granule, and fb", () => {
   const text = policyFile({ ...written("kvm-ipa", "16K"), fb: false });
   const again = parsePolicy(text, "again.toml", builtinPolicy);
   assert.deepEqual([again.granule, again.fb], [14, false]);
+});
+
+test("an operand by VA in stage1-edited has the guest's ASID: with it sound, also of larger granules; with another one, or of the last level only, unsound", () => {
+  const plain = builtInCpu("cortex-a72");
+  const policy = (tlbi: string): Policy =>
+    written(
+      "xen-4.17",
+      "4K",
+      `[stage1-edited]\ncode = """\nwith owner-vmid\ndsb ishst\nfor va-page\ntlbi ${tlbi}\nend\ndsb ish\nisb\nend\n"""\n`,
+    );
+  assert.equal(verdict(policy("vae1is, va"), 12, "stage1-edited", plain), "sound");
+  assert.equal(verdict(policy("vae1is, va"), 14, "stage1-edited", plain), "sound");
+  // Operand 0 is VA 0 under ASID 0; by VALE1IS the walk caches keep the table that was taken out.
+  assert.equal(verdict(policy("vae1is, xzr"), 12, "stage1-edited", plain), "unsound");
+  assert.equal(verdict(policy("vale1is, va"), 12, "stage1-edited", plain), "unsound");
 });
