@@ -367,3 +367,21 @@ test("compare proves a policy with batches for those too, and each CPU in use", 
   assert.ok(!of("xen-today").some(({ occasion }) => occasion === "batch"));
   assert.ok((proof.results as Result[]).every(({ cpu }) => cpu === "cortex-a72"));
 });
+
+test("--granule: the tables' in JSON and among what is assumed; not of code, and no other than three", async () => {
+  const asked = ["kvm-ipa", "--cpu", "cortex-a72", "--occasion", "vcpu-moved"];
+  const { granule, assumptions } = (await json(...asked, "--granule", "16K")) as unknown as {
+    granule: string;
+    assumptions: string[];
+  };
+  assert.equal(granule, "16K");
+  assert.match(assumptions.at(-1)!, /have the 16 KiB granule/);
+  const four = await json(...asked);
+  assert.equal((four as unknown as { granule: string }).granule, "4K");
+  assert.ok(!four.assumptions.some((one) => one.includes("granule")));
+  const wrong = await prove(...asked, "--granule", "8K");
+  assert.equal(wrong.status, 2);
+  const code = await prove("--code", "x.o:f", "--occasion", "switch", "--granule", "16K");
+  assert.equal(code.status, 1);
+  assert.match(code.err, /--granule: expected policies/);
+});
