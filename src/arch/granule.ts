@@ -2,6 +2,10 @@
 import { bitsPerLevel, contiguousLeaves, levelShift, minBlockLevel } from "./geometry.js";
 import type { GranuleBits } from "./operand.js";
 
+/** Granules as options and files name them. */
+export const GRANULE_WORDS = { "4K": 12, "16K": 14, "64K": 16 } as const satisfies Record<string, GranuleBits>;
+export type GranuleWord = keyof typeof GRANULE_WORDS;
+
 /** What a granule makes of tables. */
 export interface Granule {
   readonly bits: GranuleBits;

@@ -64,7 +64,7 @@ export {
   type Stage2Geometry,
   stage2Geometry,
 } from "./geometry.js";
-export { GRANULES, type Granule } from "./granule.js";
+export { GRANULE_WORDS, GRANULES, type Granule, type GranuleWord } from "./granule.js";
 export { type Branch, decodeAtS12, decodeBranch, decodeMsr, decodeReadPar, endsInException } from "./instruction.js";
 export {
   addressOperand,
@@ -78,7 +78,7 @@ export {
   RANGE_TTL,
   rangeOperand,
   singleFormOf,
-  ttl4k,
+  ttlOf,
 } from "./operand.js";
 export type { Intent, Lint } from "./operand-lint.js";
 export { lintOperand } from "./operand-lint.js";

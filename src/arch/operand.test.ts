@@ -15,7 +15,7 @@ import {
   rangeOperand,
   singleFormOf,
   TLBI_OPS,
-  ttl4k,
+  ttlOf,
 } from "./index.js";
 
 const upTo = (bits: number) => fc.integer({ min: 0, max: 2 ** bits - 1 });
@@ -77,10 +77,10 @@ test("any 64 bits decode, and encoding the fields again loses only RES0 bits", (
 test("fields stand at the manual's bit positions", () => {
   assert.equal(encodeOperand({ kind: "asid", asid: 0x1234 }), 0x1234n << 48n);
   assert.equal(
-    encodeOperand({ kind: "va", asid: 7, page: 0x89abc, ttl: ttl4k(3) }),
+    encodeOperand({ kind: "va", asid: 7, page: 0x89abc, ttl: ttlOf(3) }),
     (7n << 48n) | (0b0111n << 44n) | 0x89abcn,
   );
-  assert.equal(encodeOperand({ kind: "ipa", page: 0x40000, ttl: ttl4k(2) }), (0b0110n << 44n) | 0x40000n);
+  assert.equal(encodeOperand({ kind: "ipa", page: 0x40000, ttl: ttlOf(2) }), (0b0110n << 44n) | 0x40000n);
   for (const [granuleBits, tg] of [
     [12, 1n],
     [14, 2n],

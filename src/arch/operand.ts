@@ -22,8 +22,8 @@ export function addressOperand(page: number, ttl = 0): number {
   return (page < TWO44 ? page : page % TWO44) + ttl * TWO44; // the remainder of doubles is slow, and seldom needed
 }
 
-/** The TTL field for a level with the 4 KiB granule (FEAT_TTL): [3:2] = 1, [1:0] = level. */
-export const ttl4k = (level: 1 | 2 | 3): number => 4 | level;
+/** The TTL field for a level with a granule (FEAT_TTL): [3:2] = 1, 2, 3 for 4, 16, 64 KiB, [1:0] = level. */
+export const ttlOf = (level: 1 | 2 | 3, granuleBits: GranuleBits = 12): number => (TG[granuleBits] << 2) | level;
 
 /** One encodable range: `granules` = (num + 1) * 2^(5 * scale + 1), from 2 to 2^21 granules. */
 interface EncodedRange {

@@ -13,7 +13,7 @@ import {
   rangeOperand,
   TLBI_OPS,
   tlbiOp,
-  ttl4k,
+  ttlOf,
 } from "./index.js";
 
 const leaf = (kind: EntryKind, more: Partial<CachedEntry> = {}): CachedEntry => ({
@@ -60,7 +60,7 @@ test("VMID, ASID and level must match; a global entry goes by VA, not by ASID", 
 });
 
 test("a TTL hint removes leaves of its level only, and table descriptors above it", () => {
-  const hinted = (level: 1 | 2 | 3): bigint => BigInt(addressOperand(0x40, ttl4k(level)));
+  const hinted = (level: 1 | 2 | 3): bigint => BigInt(addressOperand(0x40, ttlOf(level)));
   assert.equal(goes("IPAS2E1IS", hinted(3), leaf("stage2")), true);
   assert.equal(goes("IPAS2E1IS", hinted(2), leaf("stage2")), false);
   assert.equal(goes("IPAS2E1IS", hinted(3), leaf("stage2", { level: 2 })), false);
@@ -127,7 +127,7 @@ test("a contiguous group's one entry goes by each of its addresses; of 16 and 64
   assert.equal(goes("IPAS2E1IS", BigInt(addressOperand(0x40, 0b1111)), large(16, { page: 0x40 })), true);
   assert.equal(goes("IPAS2E1IS", BigInt(addressOperand(0x40, 0b1011)), large(16, { page: 0x40 })), false);
   assert.equal(goes("IPAS2E1IS", BigInt(addressOperand(0x40, 0b1011)), large(14, { page: 0x40 })), true);
-  assert.equal(goes("IPAS2E1IS", BigInt(addressOperand(0x40, ttl4k(3))), large(14, { page: 0x40 })), false);
+  assert.equal(goes("IPAS2E1IS", BigInt(addressOperand(0x40, ttlOf(3))), large(14, { page: 0x40 })), false);
   // BaseADDR counts granules.
   const range = (base: number, granuleBits: 12 | 14 | 16): bigint => BigInt(rangeOperand(base, 0, 0, granuleBits));
   assert.equal(goes("RIPAS2E1IS", range(4, 16), large(16, { page: 0x40 })), true);

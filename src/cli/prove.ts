@@ -1,6 +1,6 @@
 /** `shootdown prove POLICY...`: is a way of flushing safe on every Arm CPU, and if not, how does it fail? */
 import { type Command, Option } from "commander";
-import type { CpuProfile } from "../arch/index.js";
+import { type CpuProfile, GRANULE_WORDS, type GranuleWord } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
@@ -53,6 +53,7 @@ interface ProveOptions extends FormOptions, CodeOptions, LimitOptions {
   readonly erratum?: readonly string[];
   readonly occasion?: readonly string[];
   readonly fb: boolean;
+  readonly granule: GranuleWord;
   readonly witness?: boolean;
   readonly report?: string;
   readonly save?: string;
@@ -78,6 +79,9 @@ export function register(program: Command): void {
     )
     .addOption(erratumOption())
     .option("--occasion <occasion>", `one of ${occasions.join(", ")}; may be repeated (default: all)`, collect)
+    .addOption(
+      new Option("--granule <size>", "granule of all tables").choices(Object.keys(GRANULE_WORDS)).default("4K"),
+    )
     .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
     .addOption(withoutOption())
     .option("--witness", "tell every story, also of many policies")
@@ -112,12 +116,16 @@ interface Proved {
 }
 
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {
-  const setting: Setting = { fb: options.fb };
+  const setting: Setting = { fb: options.fb, granule: GRANULE_WORDS[options.granule] };
   const cpus = cpusOf(options.cpu);
   const limits: Limits = limitsOf(options);
   const { code } = options;
   if (options.erratum !== undefined && (code !== undefined || names.some(namesTrace)))
     throw new InputError("--erratum: expected policies; --cpu with a file of your own has it for traces and code");
+  if (options.granule !== "4K" && (code !== undefined || names.some(namesTrace)))
+    throw new InputError(
+      "--granule: expected policies; what traces and code execute is known for tables of 4 KiB alone",
+    );
   const proved: Proved =
     code !== undefined
       ? await proveCode({ ...options, code }, cpus, setting, limits)
@@ -175,7 +183,14 @@ function printProof({ proof, json, show, stories }: Proved, options: ProveOption
   if (printForm(options, proofForms(proof, made()))) return;
   const about = errata.length > 0 ? { errata } : {};
   if (options.json)
-    printJson({ ...json, results: results.map(signOffJson), ...about, assumptions: assumed, made: made() });
+    printJson({
+      ...json,
+      results: results.map(signOffJson),
+      ...about,
+      granule: options.granule,
+      assumptions: assumed,
+      made: made(),
+    });
   else {
     show?.();
     const witness = options.witness === true || stories === true || policies.length === 1;

@@ -3,6 +3,8 @@ import {
   type Cover,
   decodeTlbi,
   explainCover,
+  GRANULE_WORDS,
+  type GranuleWord,
   type Intent,
   nameOtherWord,
   parseRange,
@@ -77,14 +79,12 @@ export function parseXt(text: string, { op, rt }: TypedTlbi): bigint {
 /** What an instruction is for, as options say it. */
 export interface IntentOptions {
   readonly range?: string;
-  readonly granule?: "4K" | "16K" | "64K";
+  readonly granule?: GranuleWord;
   readonly ttl?: string;
   readonly lpa2?: true;
   readonly asid?: string;
   readonly el?: "1" | "2";
 }
-
-const GRANULE = { "4K": 12, "16K": 14, "64K": 16 } as const;
 
 /** The options as what is meant, of a TLBI whose operand must name such a range; where there is one, the tables have 4 KiB unless they say otherwise. Throws an InputError. */
 export function intentOf(
@@ -93,7 +93,7 @@ export function intentOf(
 ): Intent & { range?: Wanted } {
   if (asid !== undefined && (!/^(0x[0-9a-f]+|\d+)$/i.test(asid) || Number(asid) > 0xffff))
     throw new InputError(`--asid '${asid}': expected 0 to 65535`);
-  const granuleBits = granule ? GRANULE[granule] : range === undefined ? undefined : GRANULE["4K"];
+  const granuleBits = granule ? GRANULE_WORDS[granule] : range === undefined ? undefined : GRANULE_WORDS["4K"];
   const wanted = range === undefined ? undefined : told("--range: ", () => parseRange(range, granuleBits));
   if (wanted && op && !op.operand.startsWith(wanted.kind))
     throw new InputError(`--range: ${op.name} takes no ${wanted.kind.toUpperCase()}`);

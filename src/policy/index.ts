@@ -20,7 +20,6 @@ export {
   Case,
   type Executor,
   type LoopOver,
-  levelOfLeaf,
   lineOfIpi,
   type Pes,
   type Sequence,
@@ -28,6 +27,6 @@ export {
   specialise,
 } from "./program.js";
 export { type Entry, Protocol, type RunCode, removal, runTogether } from "./protocol.js";
-export { Runner, type Unrolled, unroll } from "./runner.js";
+export { type Granules, Runner, type Unrolled, unroll } from "./runner.js";
 export { thresholdsOf, withThresholds } from "./thresholds.js";
 export { openOn, waysOf } from "./ways.js";

@@ -1,6 +1,13 @@
 /** A policy file: the code a hypervisor runs on each occasion on which it must flush, and when that is due. */
 import * as v from "valibot";
-import { type CpuProfile, FEATURES, type Feature } from "../arch/index.js";
+import {
+  type CpuProfile,
+  FEATURES,
+  type Feature,
+  GRANULE_WORDS,
+  type GranuleBits,
+  type GranuleWord,
+} from "../arch/index.js";
 import { InputError, parseToml } from "../input/index.js";
 import { parseCode } from "./parse.js";
 import { type Sequence, specialise } from "./program.js";
@@ -110,6 +117,8 @@ export interface Policy {
   readonly batch: boolean;
   /** HCR_EL2.FB = 1: a guest's local TLBIs are broadcast, so that no vCPU leaves entries behind that they miss */
   readonly fb: boolean;
+  /** log2 of the granule that its code counts pages in and writes into operands, whatever the tables have; absent: theirs */
+  readonly granule?: GranuleBits;
   /** occasions with code of its own, of those for which not every policy has some; but for batch-end, whose code is beside other */
   readonly own: readonly Occasion[];
   /** an occasion without code does nothing */
@@ -129,6 +138,7 @@ const schema = v.strictObject({
   requires: v.optional(v.array(v.picklist(Object.keys(FEATURES) as Feature[]))),
   "vmid-per": v.optional(v.picklist(["domain", "vcpu"])),
   fb: v.optional(v.boolean()),
+  granule: v.optional(v.picklist(Object.keys(GRANULE_WORDS) as GranuleWord[])),
   ...SECTIONS,
   revoke: v.optional(v.strictObject({ due: v.picklist(DUE), code: v.string() })),
 });
@@ -163,6 +173,7 @@ export function parsePolicy(text: string, file: string, base: (name: string, lin
       });
     }
   }
+  const granule = value.granule === undefined ? from?.granule : GRANULE_WORDS[value.granule];
   const due = value.revoke?.due ?? from?.due ?? "unlock";
   return {
     name: value.name,
@@ -172,6 +183,7 @@ export function parsePolicy(text: string, file: string, base: (name: string, lin
     requires,
     vmidPer,
     fb: value.fb ?? from?.fb ?? true,
+    ...(granule !== undefined && { granule }),
     due,
     own: ROWS.flatMap(([name, { without }]) =>
       without !== undefined && name !== "batch-end" && (value[name] !== undefined || from?.own.includes(name))

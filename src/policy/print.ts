@@ -64,6 +64,8 @@ export function policyFile(policy: Policy): string {
     ...(["name", "title", "source"] as const).map((key) => `${key} = ${JSON.stringify(policy[key])}`),
     ...(policy.requires.length > 0 ? [`requires = ${JSON.stringify(policy.requires)}`] : []),
     ...(policy.vmidPer === "vcpu" ? ['vmid-per = "vcpu"'] : []),
+    ...(policy.fb ? [] : ["fb = false"]),
+    ...(policy.granule === undefined ? [] : [`granule = "${2 ** (policy.granule - 10)}K"`]),
     ...occasions.flatMap((name) => [
       "",
       `[${name}]`,

@@ -127,8 +127,7 @@ export class Case {
 }
 
 /** The level of a leaf entry of so many 4 KiB pages; 0 when no leaf has that size. */
-export const levelOfLeaf = (pages: number): 0 | 1 | 2 | 3 =>
-  pages === 1 ? 3 : pages === 512 ? 2 : pages === 262_144 ? 1 : 0;
+const levelOfLeaf = (pages: number): 0 | 1 | 2 | 3 => (pages === 1 ? 3 : pages === 512 ? 2 : pages === 262_144 ? 1 : 0);
 
 /** What executes the instructions: a simulated pCPU, or a list. */
 export interface Executor {

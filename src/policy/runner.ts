@@ -6,12 +6,13 @@ import {
   addressOperand,
   BARRIERS,
   type CpuProfile,
+  type GranuleBits,
   largestRange,
   operandHalves,
   RANGE_TTL,
   rangeOperand,
   TLBI_OPS,
-  ttl4k,
+  ttlOf,
 } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import {
@@ -108,8 +109,19 @@ function stepOf(s: Statement): Compiled {
   }
 }
 
+/** The granule of the tables, and that which the code counts pages in and writes into operands. Logarithms of their bytes. */
+export interface Granules {
+  readonly tables: GranuleBits;
+  readonly operands: GranuleBits;
+}
+
+const OF_4K: Granules = { tables: 12, operands: 12 };
+
 /** What TTL adds to bits [47:0] of an operand, by level; 0 = no hint. */
-const SINGLE_HINTS = [0, ...([1, 2, 3] as const).map((level) => addressOperand(0, ttl4k(level)))];
+const singleHints = (granule: GranuleBits): readonly number[] => [
+  0,
+  ...([1, 2, 3] as const).map((level) => addressOperand(0, ttlOf(level, granule))),
+];
 const RANGE_HINTS = [0, 1, 2, 3].map((level) => level * RANGE_TTL);
 
 const UNKNOWN_CODE =
@@ -118,6 +130,11 @@ const UNKNOWN_CODE =
 /** Runs one program, specialised for a CPU, on case after case. `file` names the policy in errors. */
 export class Runner {
   private readonly steps: readonly Compiled[];
+  /** of operands; how many of these a page of the case has, and how many pages of 4 KiB each of them has */
+  private readonly granule: GranuleBits;
+  private readonly each: number;
+  private readonly unit: number;
+  private readonly hints: readonly number[];
   private on!: Case;
   /** VMID of the owner that `with owner-vmid` means, and the VMID in VTTBR_EL2 */
   private owner = 0;
@@ -137,8 +154,13 @@ export class Runner {
     program: Sequence,
     private readonly executor: Executor,
     private readonly file: string,
+    { tables, operands }: Granules = OF_4K,
   ) {
     this.steps = stepsOf(program);
+    this.granule = operands;
+    this.each = 2 ** (tables - operands);
+    this.unit = 2 ** (operands - 12);
+    this.hints = singleHints(operands);
   }
 
   /** Runs it. Throws an InputError when the code asks for a guest VA that nobody knows. */
@@ -243,7 +265,7 @@ export class Runner {
       case "owner-current":
         return (on.currentVmid === this.owner) !== c.not;
       case "pages":
-        return on.pages > c.above !== c.not;
+        return on.pages * this.each > c.above !== c.not;
       case "old":
         return !on.young !== c.not;
       case "va-known":
@@ -256,28 +278,31 @@ export class Runner {
   /** One range of the case, page by page, entry by entry, or in encodable pieces. */
   private range(s: Compiled, r: number): void {
     const { on } = this;
-    const base = s.b === 1 ? this.knownVa(s, r) : on.base[r]!;
+    const { each, unit } = this;
+    const base = (s.b === 1 ? this.knownVa(s, r) : on.base[r]!) * each;
     this.asid = s.b === 1 ? on.asid : 0;
-    const length = on.length[r]!;
+    const length = on.length[r]! * each;
     const level = on.level[r]!;
     this.single = 0;
     if (s.does === Do.eachRange) {
       for (let at = 0; at < length; ) {
         const range = largestRange(length - at);
         this.single = range === undefined ? 1 : 0;
-        this.hint = range === undefined ? SINGLE_HINTS[level]! : RANGE_HINTS[level]!;
+        this.hint = range === undefined ? this.hints[level]! : RANGE_HINTS[level]!;
         this.operand =
-          range === undefined ? addressOperand(base + at) : rangeOperand(base + at, range.scale, range.num);
+          range === undefined
+            ? addressOperand((base + at) * unit)
+            : rangeOperand(base + at, range.scale, range.num, this.granule);
         this.body(s.body);
         at += range === undefined ? 1 : range.granules;
       }
       return;
     }
-    this.hint = SINGLE_HINTS[level]!;
-    const step = s.does === Do.eachEntry ? on.step[r]! : 1;
-    const end = Math.min(length, this.looked);
+    this.hint = this.hints[level]!;
+    const step = s.does === Do.eachEntry ? on.step[r]! * each : 1;
+    const end = Math.min(length, this.looked * each);
     for (let at = 0; at < end; at += step) {
-      this.operand = addressOperand(base + at);
+      this.operand = addressOperand((base + at) * unit);
       this.body(s.body);
     }
   }
@@ -312,7 +337,7 @@ type UnrolledKind =
 /**
  * The flat list of instructions that a program executes on a CPU in a concrete case. `looked`: pages of a range that single
  * operands are wanted for. What a loop does for these stands first; that it does the same for others behind them changes nothing.
- * `vmids`: those that may be in force on other PEs that get IPIs.
+ * `vmids`: those that may be in force on other PEs that get IPIs. `granules`: 4 KiB each where nothing is said.
  */
 export function unroll(
   program: Sequence,
@@ -322,7 +347,12 @@ export function unroll(
   {
     looked = Number.POSITIVE_INFINITY,
     vmids = [],
-  }: { readonly looked?: number | undefined; readonly vmids?: readonly number[] } = {},
+    granules,
+  }: {
+    readonly looked?: number | undefined;
+    readonly vmids?: readonly number[];
+    readonly granules?: Granules;
+  } = {},
 ): Unrolled[] {
   let list: Unrolled[] = [];
   const apart = (body: () => void): Unrolled[] => {
@@ -356,6 +386,7 @@ export function unroll(
       },
     },
     file,
+    granules,
   );
   runner.looked = looked;
   runner.run(on);

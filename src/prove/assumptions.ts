@@ -2,6 +2,7 @@
  * What every verdict takes for given besides the rules: named, and said beside the verdicts. Those that a rule of the model
  * stands for can be switched off, to see what hangs on them; of the others it is said that they cannot.
  */
+import { GRANULE_NAME } from "../arch/index.js";
 import type { Setting } from "./occasion/index.js";
 import type { Rule } from "./rules.js";
 
@@ -91,12 +92,17 @@ const told = (without: readonly string[], of: readonly (readonly [Name, Assumpti
   });
 
 /** What every verdict on a policy assumes, in words. */
-export function assumptions({ fb }: Setting, without: readonly string[] = []): string[] {
+export function assumptions({ fb, granule = 12 }: Setting, without: readonly string[] = []): string[] {
   return [
     ...told(without, ALL).map(({ text }) => text),
     fb
       ? "HCR_EL2.FB = 1 and BSU = Inner Shareable, as Xen sets them: a guest's local TLBIs are broadcast, and its barriers reach as far (--no-fb shows what that is for); but for policies that say fb = false."
       : "HCR_EL2.FB = 0: a guest's local TLBIs stay local. Xen sets FB = 1.",
+    ...(granule === 12
+      ? []
+      : [
+          `All tables, of both stages and the hypervisor's own, have the ${GRANULE_NAME[granule]} granule: a page is one of that size, a block one of level 2; no block of level 1 (FEAT_LPA2, FEAT_LPA) is looked at.`,
+        ]),
   ];
 }
 

@@ -2,7 +2,7 @@
  * The sign-off of a policy: for an occasion and a CPU, every scenario that the policy must survive, decided. Pure; who decides
  * the scenarios, and in which thread, is the caller's affair.
  */
-import { type CpuProfile, type Erratum, type Feature, SYMPTOM_WORDS } from "../arch/index.js";
+import { type CpuProfile, type Erratum, type Feature, GRANULE_NAME, SYMPTOM_WORDS } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import { missingFeature, OCCASIONS, openOn, type Policy, specialise, waysOf, withoutCode } from "../policy/index.js";
 import { type Cpu, proverCpu } from "./cpu.js";
@@ -158,10 +158,19 @@ function scenariosFor(
   occasion: ProvedOccasion,
   ways: readonly CpuProfile[],
   open: readonly Feature[],
-  { fb }: Setting,
+  { fb, granule = 12 }: Setting,
 ): readonly Placed[] | Pick<SignOff, "verdict" | "reason"> {
+  const { granule: written = granule } = policy;
+  if (written > granule) {
+    const [larger, smaller] = [written, granule].map((bits) => GRANULE_NAME[bits]);
+    return {
+      verdict: "unknown",
+      reason: `its operands are of ${larger} (granule), and none is made for tables of ${smaller}`,
+    };
+  }
+  const setting = { fb: fb && policy.fb, ...(granule !== 12 && { granule }) };
   try {
-    return eachWay(ways, open, (way) => scenariosOf(policy, occasion, way, { fb: fb && policy.fb }));
+    return eachWay(ways, open, (way) => scenariosOf(policy, occasion, way, setting));
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     return { verdict: "unknown", reason: error.message };

@@ -15,7 +15,7 @@ import {
   S2AP_W,
   sysregIndex,
   tlbiIndex,
-  ttl4k,
+  ttlOf,
   vttbr,
   XN_HI,
 } from "../arch/index.js";
@@ -63,7 +63,7 @@ test("a TLBI is said with what its operand names", () => {
     described((r) => r.tlbi(0, tlbiIndex(name)!, operand, asid))[0]!;
   assert.equal(tlbi("vmalls12e1is", 0), "TLBI VMALLS12E1IS");
   assert.equal(tlbi("aside1", 0, 7), "TLBI ASIDE1 ASID 7");
-  assert.equal(tlbi("vae1is", addressOperand(0x7f000, ttl4k(3)), 7), "TLBI VAE1IS VA 0x7f000000 ASID 7 TTL L3");
+  assert.equal(tlbi("vae1is", addressOperand(0x7f000, ttlOf(3)), 7), "TLBI VAE1IS VA 0x7f000000 ASID 7 TTL L3");
   assert.equal(tlbi("ipas2e1is", addressOperand(0x40000)), "TLBI IPAS2E1IS IPA 0x40000000");
   assert.equal(
     tlbi("ripas2e1is", rangeOperand(0x40000, 1, 31)),

@@ -1,5 +1,5 @@
 /** The machine under Xen: pCPUs with what they run, memory, tables, and the policy whose code runs at each flush. */
-import { barrierIndex, type CpuProfile, sysregIndex, vttbr } from "../arch/index.js";
+import { barrierIndex, type CpuProfile, GRANULE_NAME, sysregIndex, vttbr } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import {
   allocatorFlush,
@@ -82,7 +82,7 @@ export class Machine {
     this.frame = frameOf(policies[0]!);
     if (policies.some((policy) => !sameFrame(frameOf(policy), this.frame)))
       throw new RangeError("policies of different frames cannot share a simulation");
-    for (const policy of policies) refuseIpis(policy);
+    for (const policy of policies) refuseUnpriced(policy);
     this.tlbis = new Float64Array(policies.length);
     this.heap = new Heap(ramPages);
     this.tables = new Tables(ramPages);
@@ -192,8 +192,14 @@ export class Machine {
   }
 }
 
-/** Throws an InputError for a policy that has code executed on other PEs. */
-function refuseIpis({ code, file }: Policy): void {
+/** Throws an InputError for a policy that has code executed on other PEs, or code for tables that Xen does not have. */
+function refuseUnpriced({ code, file, granule = 12 }: Policy): void {
+  if (granule !== 12)
+    throw InputError.at(
+      file,
+      0,
+      `granule: its operands are of ${GRANULE_NAME[granule]}, and Xen's tables of 4 KiB; prove takes it`,
+    );
   for (const [occasion, program] of Object.entries(code)) {
     const line = lineOfIpi(program);
     if (line !== undefined)

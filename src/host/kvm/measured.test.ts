@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addressOperand, rangeOperand, ttl4k } from "../../arch/index.js";
+import { addressOperand, rangeOperand, ttlOf } from "../../arch/index.js";
 import { builtInHost } from "../builtin.fixture.js";
 import { priceTlbi } from "../single.js";
 import { withKvm } from "./settings.js";
@@ -41,13 +41,13 @@ const TABLE: readonly (readonly [string, string, number, Record<keyof typeof STA
   [
     "ipas2e1is, page 0, TTL 3",
     "ipas2e1is",
-    addressOperand(0, ttl4k(3)),
+    addressOperand(0, ttlOf(3)),
     { E: [0, 1, 1, 4551, 0], N1: [0, 2, 2, 6055, 1], N600: [0, 1, 1, 5260, 1] },
   ],
   [
     "ipas2e1is, page 0, TTL 2",
     "ipas2e1is",
-    addressOperand(0, ttl4k(2)),
+    addressOperand(0, ttlOf(2)),
     { E: [1, 0, 1, 4602, 0], N1: [1, 1, 2, 43405, 1], N600: [1, 1, 2, 95415, 512] },
   ],
   [

@@ -1,6 +1,6 @@
 /** What a host file of KVM nested says beside its prices: the host's page size, and how it unmaps shadow tables. */
 import * as v from "valibot";
-import type { GranuleBits } from "../../arch/index.js";
+import { GRANULE_WORDS, type GranuleBits } from "../../arch/index.js";
 import { InputError, type TomlFile } from "../../input/index.js";
 import type { Host } from "../host.js";
 
@@ -30,7 +30,6 @@ export const kvmOf = (host: Host): KvmHost => (host as KvmNestedHost).kvm;
 export const withKvm = (host: Host, settings: Partial<KvmHost>): Host =>
   ({ ...host, kvm: { ...kvmOf(host), ...settings } }) as Host;
 
-const GRANULE = { "4K": 12, "16K": 14, "64K": 16 } as const;
 /** Leaf sizes of each granule, and their levels (without FEAT_LPA2). */
 const LEAF_LEVEL: Record<GranuleBits, Readonly<Record<string, 1 | 2 | 3>>> = {
   12: { "4K": 3, "2M": 2, "1G": 1 },
@@ -59,7 +58,7 @@ export function readSettings(toml: TomlFile<object>, base?: Host): { readonly kv
       toml.lineOf(["page-size"]),
       "page-size: backing is missing, expected both or neither",
     );
-  const granuleBits = size === undefined ? of!.granuleBits : GRANULE[size];
+  const granuleBits = size === undefined ? of!.granuleBits : GRANULE_WORDS[size];
   return {
     kvm: {
       granuleBits,
@@ -76,6 +75,6 @@ function backingLevel(toml: TomlFile<unknown>, backing: string, granuleBits: Gra
   const level = LEAF_LEVEL[granuleBits][backing];
   if (level !== undefined) return level;
   const sizes = Object.keys(LEAF_LEVEL[granuleBits]).join(" or ");
-  const pages = Object.entries(GRANULE).find(([, bits]) => bits === granuleBits)![0];
+  const pages = Object.entries(GRANULE_WORDS).find(([, bits]) => bits === granuleBits)![0];
   throw InputError.at(toml.file, toml.lineOf(["backing"]), `backing: expected ${sizes} with ${pages} pages`);
 }

@@ -49,7 +49,14 @@ export function layOut(
   const asserts = [...flattened(setup)]
     .filter((one) => one.kind === "assert")
     .map(({ that }) => ({ that, names: new Set(namesIn(that)) }));
-  return new Search(ordered(wishes, asserts), asserts, file, checkTime, startsAlike(setup)).found();
+  return new Search(
+    ordered(wishes, asserts),
+    asserts,
+    file,
+    checkTime,
+    startsAlike(setup),
+    2 ** granuleOf(setup, file),
+  ).found();
 }
 
 interface Assert {
@@ -166,6 +173,8 @@ class Search {
     private readonly file: string,
     private readonly checkTime: () => void,
     startsAlike: boolean,
+    /** bytes of a page of the tables */
+    private readonly page: number,
   ) {
     const spaces = new Map(wishes.map(({ name, space }) => [name, space]));
     this.occupied = new Occupied(wishes, startsAlike);
@@ -261,12 +270,12 @@ class Search {
   /** Where to look: the first pages, those around the names before, and around the blocks that map to this one. */
   private *places(index: number): Generator<number> {
     const placed = (i: number): number => this.chosen.get(this.wishes[i]!.name)!;
-    if (index > MANY) yield* around(placed(index - 1));
+    if (index > MANY) yield* around(placed(index - 1), this.page);
     yield* PAGES;
-    for (let i = 0; i < index; i++) yield* around(placed(index > MANY ? index - 1 - i : i));
+    for (let i = 0; i < index; i++) yield* around(placed(index > MANY ? index - 1 - i : i), this.page);
     for (const { name } of this.wishes[index]!.sources) {
       const source = this.chosen.get(name);
-      if (source !== undefined) yield* around(source);
+      if (source !== undefined) yield* around(source, this.page);
     }
   }
 }
@@ -327,10 +336,10 @@ const PAGES: readonly number[] = [
   ...[1, 2, 3].map((i) => [i * coverage(0), i * coverage(0) + FIRST]),
 ].flat();
 
-/** Pages next to an address, and those with its offset in the following blocks. */
-const around = (address: number): number[] => [
+/** Pages of so many bytes next to an address, and those with its offset in the following blocks. */
+const around = (address: number, page: number): number[] => [
   address,
-  address + PAGE,
-  address - PAGE,
+  address + page,
+  address - page,
   ...[1, 2, 3, 4, 5, 6].map((i) => address + i * BLOCK),
 ];

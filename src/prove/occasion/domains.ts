@@ -1,4 +1,5 @@
 /** Who is who in the scenarios: VMIDs, and the registers of a pCPU that runs a domain. */
+import type { GranuleBits } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { Pcpu } from "./scenario.js";
 import { type Term, ttbrOf, vaOperand, vttbrOf, wide } from "./terms.js";
@@ -31,11 +32,13 @@ const hcr = (fb: boolean): Term => wide(fb ? 0x601 : 0x401);
 export interface Setting {
   /** HCR_EL2.FB = 1: a guest's local TLBIs are broadcast */
   readonly fb: boolean;
+  /** log2 of the granule of all tables, of both stages and of the hypervisor itself; 4 KiB when absent */
+  readonly granule?: GranuleBits;
 }
 
 /** A pCPU whose registers hold `vmid`, and a stage-1 table of that domain. It starts at EL1 in the guest, or at EL2 in Xen. */
 export function pcpu(title: string, el: 1 | 2, vmid: number, stage1: string, setting: Setting): Pcpu {
-  const made = new Pcpu(title, el);
+  const made = new Pcpu(title, el, setting.granule);
   made.sysregs.TTBR0_EL2 = ttbrOf(0, "hyp_map");
   made.sysregs.VTTBR_EL2 = vttbr(vmid);
   made.sysregs.TTBR0_EL1 = ttbr(stage1);

@@ -1,4 +1,5 @@
 /** How much a policy's code can tell apart, and so must be asked about. */
+import type { GranuleBits } from "../../arch/index.js";
 import { type Occasion, type Policy, type Sequence, withoutCode } from "../../policy/index.js";
 import { type Extent, extent } from "./removal.js";
 
@@ -23,9 +24,11 @@ export const asksForVa = (program: Sequence): boolean =>
   });
 
 /** Extents of single pages above each page count that the code of these occasions tells apart. */
-export function longExtents(policy: Policy, occasions: readonly Occasion[]): Extent[] {
+export function longExtents(policy: Policy, occasions: readonly Occasion[], granule: GranuleBits = 12): Extent[] {
+  /** the code counts pages of its own granule, the extents are of the tables' */
+  const each = 2 ** (granule - (policy.granule ?? granule));
   const all = occasions.flatMap((occasion) => thresholds(policy.code[occasion]));
-  return [...new Set(all)]
+  return [...new Set(all.map((n) => Math.floor(n / each)))]
     .filter((n) => n > 2)
     .map((n) => extent(`above-${n}`, `${(n + 1).toLocaleString("en")} pages`, n + 1, 1));
 }

@@ -1,10 +1,10 @@
 /** A policy's code in a scenario: its protocol says when it runs, and on what; here it becomes assembly, with names for addresses. */
-import { type CpuProfile, TLBI_OPS } from "../../arch/index.js";
+import { type CpuProfile, type GranuleBits, TLBI_OPS } from "../../arch/index.js";
 import {
   allocatorFlush,
   Case,
   type Entry,
-  levelOfLeaf,
+  type Granules,
   type Pes,
   type Policy,
   Protocol,
@@ -16,7 +16,7 @@ import { ASID, HEIR_VMID, OTHER_VMID } from "./domains.js";
 import { sends, waits } from "./ipi.js";
 import { originRemark } from "./origin.js";
 import type { Pcpu, Scenario } from "./scenario.js";
-import { pageOf, plus, type Term, termText } from "./terms.js";
+import { granuleOfAddress, pageOf, plus, type Term, termText } from "./terms.js";
 
 /** Page numbers that stand for page 0, and for the VA that the owner has for it, while a policy is unrolled. */
 const GFN = 2 ** 30;
@@ -42,14 +42,14 @@ interface Flusher {
   readonly range?: Range;
 }
 
-/** Pages of 4 KiB. */
+/** Pages of the tables' granule. */
 export interface Range {
   /** address of page 0 */
   readonly ipa: Term;
   /** the VA that the owner has for it, if somebody told the hypervisor */
   readonly va: Term | undefined;
   readonly pages: number;
-  /** pages of one entry: 1, or 512 for a block */
+  /** pages of one entry: 1, or those of a block of level 2 */
   readonly step: number;
   /** a table goes with its entries, so that their level is not known */
   readonly table?: boolean;
@@ -63,7 +63,7 @@ export const entryOf = ({ va, step, table }: Range, first: number, pages: number
   pages,
   va: va === undefined ? -1 : VPN + first,
   step,
-  level: table ? 0 : levelOfLeaf(step),
+  level: table ? 0 : step > 1 ? 2 : 3,
 });
 
 /** The table of a range, whose entries are of one page at least. */
@@ -92,11 +92,26 @@ export function policyLines(
     const bodyOn = (other: Pcpu, one: Extract<Unrolled, { kind: "on" }>): string[] | undefined =>
       isOne(other, one.pes, flusher) ? linesOn(other, one.elsewhere.get(vmidIn(other, flusher))!) : undefined;
     const vmids = [...flusher.ownerVmids, OTHER_VMID, HEIR_VMID];
-    lines.push(...linesOn(pcpu, unroll(policy.code[occasion], on, cpu, policy.file, { looked: range?.looked, vmids })));
+    lines.push(
+      ...linesOn(
+        pcpu,
+        unroll(policy.code[occasion], on, cpu, policy.file, {
+          looked: range?.looked,
+          vmids,
+          granules: granulesOf(flusher, pcpu),
+        }),
+      ),
+    );
   };
   drive(new Protocol([policy], { vmids: flusher.ownerVmids, asid: ASID }, run), lines);
   return lines;
 }
+
+/** The granules of the tables, and of the code's operands. */
+const granulesOf = ({ policy }: Pick<Flusher, "policy">, { granule }: Pcpu): Granules => ({
+  tables: granule,
+  operands: policy.granule ?? granule,
+});
 
 /** The VMID in a pCPU's VTTBR_EL2 at the story's begin. */
 const vmidIn = ({ sysregs }: Pcpu, { ownerVmids, vttbr }: Flusher): number =>
@@ -118,16 +133,21 @@ function codeLine(one: Exclude<Unrolled, { kind: "on" }>, flusher?: Flusher, pcp
   const { name, operand } = TLBI_OPS[one.op]!;
   if (operand === "none") return [`TLBI ${name}`];
   if (one.operand === 0n) return [`TLBI ${name},XZR`];
-  const term = operandOf(one.operand, flusher!.range!, !operand.endsWith("-range"));
+  const term = operandOf(one.operand, flusher!.range!, !operand.endsWith("-range"), granulesOf(flusher!, pcpu!));
   return term === undefined ? [] : [`TLBI ${name},${pcpu!.constant(term)}`];
 }
 
-/** What Xt holds; undefined when it is about a single page that the story does not look at. */
-function operandOf(operand: bigint, range: Range, single: boolean): Term | undefined {
+/** What Xt holds; undefined when it is about a single page that the story does not look at, or does again what others do. */
+function operandOf(operand: bigint, range: Range, single: boolean, granules: Granules): Term | undefined {
+  const counted: GranuleBits = single ? 12 : granules.operands;
+  /** what the operand counts in a page of the tables */
+  const each = 2 ** (granules.tables - counted);
   const base = Number(operand & ((1n << 37n) - 1n));
-  const byVa = base >= VPN;
-  const page = base - (byVa ? VPN : GFN);
+  const byVa = base >= VPN * each;
+  const at = base - (byVa ? VPN : GFN) * each;
   const fields = operand - BigInt(base);
-  if (single && page >= range.looked) return undefined;
-  return plus(pageOf(byVa ? range.va! : range.ipa), fields + BigInt(page));
+  // Of several that name one page of the tables the first and the last do what all of them do, a repetition included.
+  if (single && (at >= range.looked * each || (at % each !== 0 && at % each !== each - 1))) return undefined;
+  const address = byVa ? range.va! : range.ipa;
+  return plus(single ? pageOf(address) : granuleOfAddress(address, counted), fields + BigInt(at));
 }

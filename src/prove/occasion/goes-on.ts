@@ -8,10 +8,10 @@ import type { Policy } from "../../policy/index.js";
 import { dieLines } from "./dies.js";
 import { OTHER_VMID, ownerVmids, pcpu, type Setting, vttbr } from "./domains.js";
 import { failLines } from "./fails.js";
-import { entryOf, policyLines, type Range } from "./flush.js";
+import { entryOf, policyLines } from "./flush.js";
 import { mergeLines } from "./merge.js";
 import { type Change, changeLines } from "./permissions.js";
-import { descriptorsOf, ONE, removeLines, TWO } from "./removal.js";
+import { blockRange, descriptorsOf, ONE, removeLines, TWO } from "./removal.js";
 import type { Pcpu, Scenario } from "./scenario.js";
 import { freeLines } from "./table-freed.js";
 import { blocks, declare, type Item, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
@@ -21,8 +21,6 @@ import { pte } from "./terms.js";
 type About =
   | "revoke" | "batch" | "split" | "vmid-assigned" | "domain-dies" | "fails-midway" | "table-freed" | "block-merged"
   | "stage1-edited" | Change; // biome-ignore format: a list
-
-const BLOCK: Range = { ipa: "ipa1", va: "x", pages: 512, step: 512, looked: 1 };
 
 /** The owner's pages, and the caller's: z is at ipa3, which is another page in each stage 2; the caller's tables are in both. */
 function tables(about: About): Item[] {
@@ -63,14 +61,16 @@ function call(about: About, policy: Policy, cpu: CpuProfile, on: Pcpu): string[]
       const removal = { policy, cpu, current: false, range: extent.range, descriptors, apart: about === "batch" };
       return removeLines(removal, on, () => []);
     }
-    case "split":
+    case "split": {
+      const range = blockRange(on.granule);
       return [
         `STR ${on.number(0)},[${on.constant(pte(2, "ipa1", "owner_stage2"))}]      // break`,
-        ...policyLines({ ...flusher, range: BLOCK }, on, (protocol) => {
-          const { gfn, pages, va, step, level } = entryOf(BLOCK, 0, 512);
+        ...policyLines({ ...flusher, range }, on, (protocol) => {
+          const { gfn, pages, va, step, level } = entryOf(range, 0, range.pages);
           protocol.broken(gfn, pages, va, step, level);
         }),
       ];
+    }
     case "vmid-assigned":
       return policyLines(flusher, on, (protocol) => protocol.assigned());
     case "domain-dies":

@@ -32,17 +32,21 @@ interface ProvedRow {
   readonly scenarios: (policy: Policy, cpu: CpuProfile, setting: Setting) => Scenario[];
 }
 
+/** Scenarios with the IPIs of their code, and the granule if it is not 4 KiB. */
+const finished = (list: readonly Scenario[], { granule = 12 }: Setting): Scenario[] =>
+  list.flatMap(withIpis).map((one) => (granule === 12 ? one : { ...one, granule }));
+
 /** The scenarios of a file, and those of what was current before and goes on. */
 const withCaller =
   (about: Parameters<typeof goesOn>[0], scenarios: ProvedRow["scenarios"]): ProvedRow["scenarios"] =>
   (policy, cpu, setting) =>
-    [...scenarios(policy, cpu, setting), ...goesOn(about, policy, cpu, setting)].flatMap(withIpis);
+    finished([...scenarios(policy, cpu, setting), ...goesOn(about, policy, cpu, setting)], setting);
 
 /** The scenarios of a file whose code is about what is current. */
 const alone =
   (scenarios: ProvedRow["scenarios"]): ProvedRow["scenarios"] =>
   (policy, cpu, setting) =>
-    scenarios(policy, cpu, setting).flatMap(withIpis);
+    finished(scenarios(policy, cpu, setting), setting);
 
 /** The occasions that are proved, each with its file. */
 export const PROVED = {

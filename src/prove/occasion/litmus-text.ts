@@ -1,5 +1,5 @@
 /** A scenario as a litmus test in the form of the isla tool: what is proved can be read, saved, and given to other tools. */
-import { CURRENT_EL, END, type Equal, el2Handler, LOWER_EL, type PcpuValue, type Scenario, vectorsOf } from "./scenario.js"; // biome-ignore format: one row
+import { CURRENT_EL, END, type Equal, el2Handler, granuleOf, LOWER_EL, type PcpuValue, type Scenario, vectorsOf } from "./scenario.js"; // biome-ignore format: one row
 import { tablesText } from "./tables.js";
 import { hex, type Term, termText } from "./terms.js";
 
@@ -50,8 +50,7 @@ export function litmusText(scenario: Scenario): string {
     `# ${scenario.title}`,
     `page_table_setup = """`,
     "",
-    "    option default_tables = false;",
-    tablesText(scenario.tables),
+    tablesText(scenario.tables, granuleOf(scenario)),
     `"""`,
     ...scenario.pcpus.flatMap(pcpuText),
     "",

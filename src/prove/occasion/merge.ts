@@ -10,12 +10,20 @@ import type { Policy } from "../../policy/index.js";
 import { ownerVmids, type Setting, vttbr } from "./domains.js";
 import { policyLines, type Range, tableOf } from "./flush.js";
 import { vmidHere } from "./permissions.js";
-import { type Access, access, PAGE_WORDS, type Page, PLACES, type Place, stage } from "./removal.js";
+import {
+  type Access,
+  access,
+  blockWords,
+  PAGE_WORDS,
+  type Page,
+  PLACES,
+  type Place,
+  stage,
+  tableRange,
+} from "./removal.js";
 import type { Pcpu, Scenario } from "./scenario.js";
 import { blocks, declare, type Item, maps, mayMap, neighbour, pagesOfTable, s1table, s2table, store } from "./tables.js"; // biome-ignore format: one row
 import { leaf, pte } from "./terms.js";
-
-const RANGE: Range = { ipa: "ipa1", va: "x", pages: 512, step: 1, looked: 2, table: true };
 
 const TABLES: readonly Item[] = [
   declare("virtual", "x", "y", "h", "g"),
@@ -44,20 +52,21 @@ const TABLES: readonly Item[] = [
 
 /** Break, the policy's code, make: the block is `block`. */
 export function mergeLines(policy: Policy, cpu: CpuProfile, currentVmid: number, on: Pcpu, block = "pb"): string[] {
-  const flusher = { policy, cpu, ownerVmids: ownerVmids(policy), currentVmid, vttbr, range: RANGE };
+  const range: Range = { ...tableRange(on.granule), looked: 2 };
+  const flusher = { policy, cpu, ownerVmids: ownerVmids(policy), currentVmid, vttbr, range };
   const entry = on.constant(pte(2, "ipa1", "owner_stage2"));
   return [
     `STR ${on.number(0)},[${entry}]      // break`,
     ...policyLines(flusher, on, (protocol) => {
-      const { gfn, pages, va, step } = tableOf(RANGE);
+      const { gfn, pages, va, step } = tableOf(range);
       protocol.merged(gfn, pages, va, step);
     }),
     `STR ${on.constant(leaf(2, block, {}, 2))},[${entry}]      // make`,
   ];
 }
 
-const TITLE = (current: boolean): string =>
-  `a table merged into a block of 2 MiB while ${current ? "the owner" : "another domain"} is current`;
+const titleOf = (current: boolean, { granule }: Setting): string =>
+  `a table merged into ${blockWords(granule)} while ${current ? "the owner" : "another domain"} is current`;
 
 /** The pages that the table mapped are used otherwise. */
 function pages(
@@ -77,7 +86,7 @@ function pages(
   const bad = access(kind, page, owner, pcpus.indexOf(owner));
   return {
     name: `block-merged.${place}-pcpu.${current ? "current" : "not-current"}.${page + 1}.${kind}`,
-    title: `${TITLE(current)}; the owner ${kind}s ${PAGE_WORDS[page]} ${PLACES[place]}`,
+    title: `${titleOf(current, setting)}; the owner ${kind}s ${PAGE_WORDS[page]} ${PLACES[place]}`,
     tables: TABLES,
     pcpus,
     bad: [bad],
@@ -95,7 +104,7 @@ function table(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place):
   const bad = access("read", 0, owner, pcpus.indexOf(owner));
   return {
     name: `block-merged.${place}-pcpu.table`,
-    title: `${TITLE(true)}, and the table freed; the owner reads ${PLACES[place]}; the table's page holds other data by then`,
+    title: `${titleOf(true, setting)}, and the table freed; the owner reads ${PLACES[place]}; the table's page holds other data by then`,
     tables: TABLES,
     pcpus,
     bad: [bad],

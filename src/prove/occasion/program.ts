@@ -7,7 +7,7 @@ import { sysregsAtStart } from "../litmus/registers.js";
 import { Setup } from "../litmus/setup.js";
 import type { Statement } from "../litmus/setup-syntax.js";
 import type { Condition, Instruction, Program, Thread, ThreadSysreg } from "../program.js";
-import { CURRENT_EL, END, type Equal, el2Handler, LOWER_EL, type PcpuValue, type Scenario, vectorsOf } from "./scenario.js"; // biome-ignore format: one row
+import { CURRENT_EL, END, type Equal, el2Handler, granuleOf, LOWER_EL, type PcpuValue, type Scenario, vectorsOf } from "./scenario.js"; // biome-ignore format: one row
 import { statementsOf } from "./tables.js";
 import { expressionOf, type Term } from "./terms.js";
 
@@ -20,11 +20,13 @@ interface Layout {
 /** Layouts by the JSON of what they were made from: all scenarios together have some twenty different ones. */
 const layouts = new Map<string, Layout>();
 
-function layoutOf({ name, tables }: Scenario): Layout {
-  const key = JSON.stringify(tables);
+function layoutOf(scenario: Scenario): Layout {
+  const { name, tables } = scenario;
+  const granule = granuleOf(scenario);
+  const key = `${granule} ${JSON.stringify(tables)}`;
   const known = layouts.get(key);
   if (known !== undefined) return known;
-  const statements = statementsOf(tables);
+  const statements = statementsOf(tables, granule);
   const layout = { statements, symbols: layOut([], statements, name) };
   layouts.set(key, layout);
   return layout;

@@ -2,7 +2,7 @@
  * What stories about a removal are made of: how much is removed, the tables, the policy's code around it, and the former owner's
  * access on the same pCPU or on another.
  */
-import type { CpuProfile } from "../../arch/index.js";
+import { type CpuProfile, GRANULES, type GranuleBits, levelShift } from "../../arch/index.js";
 import { type Entry, type Policy, removal as removeEntries } from "../../policy/index.js";
 import { OTHER_VMID, ownerVmids, pcpu, type Setting, switchTo, vttbr } from "./domains.js";
 import { entryOf, policyLines, type Range } from "./flush.js";
@@ -22,7 +22,7 @@ import {
   store,
   type Table,
 } from "./tables.js";
-import { pte, type Term } from "./terms.js";
+import { hex, pte, type Term } from "./terms.js";
 
 /** What the former owner does, and where: on another pCPU all the time, or on the same one after the hypercall. */
 export type Access = "read" | "write";
@@ -42,6 +42,22 @@ export const extent = (name: string, words: string, pages: number, step: number)
 });
 export const ONE = extent("page", "one page", 1, 1);
 export const TWO = extent("two-pages", "two pages", 2, 1);
+
+/** Pages of a block of level 2, and of a table of level 3. */
+const blockPages = (granule: GranuleBits = 12): number => GRANULES[granule].entries;
+export const blockWords = (granule: GranuleBits = 12): string => `a block of ${2 ** (levelShift(2, granule) - 20)} MiB`;
+/** A block of level 2, whose first page the story looks at; and a table of level 3, with what it maps. */
+export const blockRange = (granule?: GranuleBits): Range => {
+  const pages = blockPages(granule);
+  return extent("block", blockWords(granule), pages, pages).range;
+};
+export const tableRange = (granule?: GranuleBits): Range => ({ ...ONE.range, pages: blockPages(granule), table: true });
+
+/** Where the table of level 3 stands that maps the first name of a root. */
+export const firstTable = (root: number, stage: 1 | 2, granule: GranuleBits = 12): string =>
+  hex(root + (3 - GRANULES[granule][stage === 1 ? "first1" : "first2"]) * 2 ** granule).replace(/[a-f]/g, (digit) =>
+    digit.toUpperCase(),
+  );
 
 /** What a story has besides the owner's pages, their tables, and the hypervisor's own map of the pages. */
 interface More {

@@ -10,6 +10,7 @@ import {
   type Access,
   access,
   descriptorsOf,
+  firstTable,
   hypervisorWrites,
   MEANING,
   ONE,
@@ -42,7 +43,7 @@ function byAlias(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place
 
 /** The page that goes holds one of the guest's own stage-1 tables: the next owner's data are then taken for descriptors. */
 function stage1Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Scenario {
-  const table = wide("0x2C3000");
+  const table = wide(firstTable(0x2c0000, 1, setting.granule));
   const range: Range = { ...ONE.range, ipa: table };
   const what = { policy, cpu, current: true, range, descriptors: [pte(3, table, "owner_stage2")] };
   const { pcpus, owner } = stage(policy, place, true, setting, (on) =>
@@ -77,7 +78,7 @@ function stage1Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: P
 
 /**
  * A whole table of stage 2 goes, with the page that it maps; its own page then holds somebody's data. The model of Xen flushes
- * for all 512 pages that the table's entry spans; code that goes page by page would be too long to prove then.
+ * for all pages that the table's entry spans; code that goes page by page would be too long to prove then.
  */
 function stage2Table(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Scenario {
   const range: Range = { ...ONE.range, table: true };

@@ -9,9 +9,10 @@ import { asksForVa, longExtents } from "./extents.js";
 import {
   type Access,
   access,
+  blockRange,
+  blockWords,
   descriptorsOf,
   type Extent,
-  extent,
   hypervisorWrites,
   MEANING,
   ONE,
@@ -30,11 +31,10 @@ import type { Scenario } from "./scenario.js";
 import { declare, maps, mayMap, s1table, s2table } from "./tables.js";
 import { leaf, pte } from "./terms.js";
 
-const BLOCK = extent("block", "a block of 2 MiB", 512, 512);
-
 /** The extents that a policy's code can tell apart. */
-function extents(policy: Policy): Extent[] {
-  const list = [ONE, TWO, BLOCK, ...longExtents(policy, ["revoke", "batch-end"])];
+function extents(policy: Policy, { granule }: Setting): Extent[] {
+  const block = { name: "block", words: blockWords(granule), range: blockRange(granule) };
+  const list = [ONE, TWO, block, ...longExtents(policy, ["revoke", "batch-end"], granule)];
   if (!asksForVa(policy.code.revoke) && !asksForVa(policy.code["batch-end"])) return list;
   const unknown = { ...ONE, name: "page.va-unknown", words: "one page, at a VA that Xen does not know," };
   return [...list, { ...unknown, range: { ...ONE.range, va: undefined } }];
@@ -100,7 +100,7 @@ function byDomain(policy: Policy, cpu: CpuProfile, setting: Setting, place: Plac
 /** Every scenario of a removal under a policy. */
 export function revokeScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Scenario[] {
   const list: Scenario[] = [];
-  for (const extent of extents(policy))
+  for (const extent of extents(policy, setting))
     for (const place of ["other", "same"] as const)
       for (const current of [true, false])
         for (const kind of ["read", "write"] as const)

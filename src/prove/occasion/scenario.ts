@@ -1,4 +1,6 @@
 /** A scenario as a value: names and tables, what each pCPU runs, and the bad state. Plain data, so that threads can send it. */
+import type { GranuleBits } from "../../arch/index.js";
+import { InputError } from "../../input/index.js";
 import type { ThreadSysreg } from "../program.js";
 import type { Item } from "./tables.js";
 import { type Term, termText, wide } from "./terms.js";
@@ -36,11 +38,20 @@ export class Pcpu implements PcpuValue {
   /** registers by what they hold; private to JavaScript too, as it is no part of the value */
   readonly #constants = new Map<string, string>();
   readonly #ipis: Ipi[] = [];
+  readonly #granule: GranuleBits;
 
   constructor(
     readonly title: string,
     readonly el: 1 | 2,
-  ) {}
+    granule: GranuleBits = 12,
+  ) {
+    this.#granule = granule;
+  }
+
+  /** The granule of all tables, as {@link Scenario} has it. */
+  get granule(): GranuleBits {
+    return this.#granule;
+  }
 
   /** A register that holds a value; the same one for the same value. */
   constant(value: Term): string {
@@ -74,7 +85,10 @@ export class Pcpu implements PcpuValue {
   }
 
   private own(value: Term): string {
-    if (this.registers.length === MAX_REGISTERS) throw new Error("a scenario needs more registers than there are");
+    if (this.registers.length === MAX_REGISTERS)
+      throw new InputError(
+        `a scenario needs more registers than the ${MAX_REGISTERS} that there are: its code has too many operands`,
+      );
     return `X${this.registers.push(value)}`;
   }
 }
@@ -91,12 +105,16 @@ export interface Scenario {
   /** one sentence, for people */
   readonly title: string;
   readonly tables: readonly Item[];
+  /** log2 of the granule of all tables; 4 KiB when absent */
+  readonly granule?: GranuleBits;
   readonly pcpus: readonly PcpuValue[];
   /** the bad state: all of these */
   readonly bad: readonly Equal[];
   /** what the bad state means */
   readonly meaning: string;
 }
+
+export const granuleOf = ({ granule = 12 }: Pick<Scenario, "granule">): GranuleBits => granule;
 
 /** A fault ends what a pCPU does: its accesses that may fault are its last ones. */
 export const END: readonly string[] = ["NOP                   // a fault ends the story of this pCPU"];

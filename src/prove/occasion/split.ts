@@ -2,16 +2,24 @@
 import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { OTHER_VMID, ownerVmids, type Setting, vttbr } from "./domains.js";
-import { entryOf, policyLines, type Range } from "./flush.js";
-import { type Access, access, MEANING, PLACES, type Place, stage } from "./removal.js";
+import { entryOf, policyLines } from "./flush.js";
+import {
+  type Access,
+  access,
+  blockRange,
+  blockWords,
+  firstTable,
+  MEANING,
+  PLACES,
+  type Place,
+  stage,
+} from "./removal.js";
 import type { Scenario } from "./scenario.js";
 import { blocks, declare, type Item, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
 import { pte, tableAt } from "./terms.js";
 
-/** The new table, at its place; its first page maps pa2 in place of pa1. */
-const TABLE = "0x343000";
-
-const TABLES: readonly Item[] = [
+/** `table`: the new table, at its place; its first page maps pa2 in place of pa1. */
+const tables = (table: string): readonly Item[] => [
   blocks("virtual", "x"),
   declare("virtual", "h"),
   blocks("intermediate", "ipa1"),
@@ -22,7 +30,7 @@ const TABLES: readonly Item[] = [
     "owner_stage2",
     "0x240000",
     maps("ipa1", "pa1", { level: 2 }),
-    mayMap("ipa1", { table: TABLE }, { level: 2 }),
+    mayMap("ipa1", { table }, { level: 2 }),
     mayMap("ipa1", "invalid", { level: 2 }),
     s1table("owner_stage1", "0x2C0000", maps("x", "ipa1")),
   ),
@@ -41,25 +49,26 @@ function split(
   kind: Access,
 ): Scenario {
   const owners = ownerVmids(policy);
-  const range: Range = { ipa: "ipa1", va: "x", pages: 512, step: 512, looked: 1 };
+  const range = blockRange(setting.granule);
+  const table = firstTable(0x340000, 2, setting.granule);
   const flusher = { policy, cpu, ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr, range };
   const { pcpus, owner } = stage(policy, place, current, setting, (on) => {
     const entry = on.constant(pte(2, "ipa1", "owner_stage2"));
     return [
       `STR ${on.number(0)},[${entry}]      // break`,
       ...policyLines(flusher, on, (protocol) => {
-        const { gfn, pages, va, step, level } = entryOf(range, 0, 512);
+        const { gfn, pages, va, step, level } = entryOf(range, 0, range.pages);
         protocol.broken(gfn, pages, va, step, level);
       }),
-      `STR ${on.constant(tableAt(TABLE))},[${entry}]      // make`,
+      `STR ${on.constant(tableAt(table))},[${entry}]      // make`,
       `STLR ${on.number(1)},[${on.constant("h")}]      // the old page is used otherwise`,
     ];
   });
   const bad = access(kind, 0, owner, pcpus.indexOf(owner));
   return {
     name: `split.${place}-pcpu.${current ? "current" : "not-current"}.${kind}`,
-    title: `a block of 2 MiB is split while ${current ? "the owner" : "another domain"} is current, its first page replaced; the owner ${kind}s ${PLACES[place]}`,
-    tables: TABLES,
+    title: `${blockWords(setting.granule)} is split while ${current ? "the owner" : "another domain"} is current, its first page replaced; the owner ${kind}s ${PLACES[place]}`,
+    tables: tables(table),
     pcpus,
     bad: [bad],
     meaning: MEANING[kind].replace("the former owner", "the owner of the block"),

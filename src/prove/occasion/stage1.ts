@@ -8,9 +8,20 @@ import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { ownerVmids, type Setting, vttbr } from "./domains.js";
 import { longExtents } from "./extents.js";
-import { entryOf, policyLines, type Range, tableOf } from "./flush.js";
+import { entryOf, policyLines, tableOf } from "./flush.js";
 import { vmidHere } from "./permissions.js";
-import { type Access, access, type Extent, ONE, PAGE_WORDS, PLACES, type Place, pagesOf, stage } from "./removal.js";
+import {
+  type Access,
+  access,
+  type Extent,
+  ONE,
+  PAGE_WORDS,
+  PLACES,
+  type Place,
+  pagesOf,
+  stage,
+  tableRange,
+} from "./removal.js";
 import type { Pcpu, Scenario } from "./scenario.js";
 import { declare, type Item, maps, mayMap, neighbour, pagesOfTable, s1table, s2table, store } from "./tables.js";
 import { leaf, pte } from "./terms.js";
@@ -93,16 +104,15 @@ function edited(
   };
 }
 
-const TABLE: Range = { ...ONE.range, pages: 512, table: true };
-
 /** A table of the guest's stage 1 is taken out, and its page holds data. */
 function table(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place): Scenario {
+  const range = tableRange(setting.granule);
   const { pcpus, owner } = stage(policy, place, true, setting, (on) => [
     ...policyLines(
-      { policy, cpu, ownerVmids: ownerVmids(policy), currentVmid: vmidHere(policy, true), vttbr, range: TABLE },
+      { policy, cpu, ownerVmids: ownerVmids(policy), currentVmid: vmidHere(policy, true), vttbr, range },
       on,
       (protocol, lines) => {
-        const { gfn, pages, va, step } = tableOf(TABLE);
+        const { gfn, pages, va, step } = tableOf(range);
         lines.push(`STR ${on.number(0)},[${on.constant(pte(2, "x", "owner_stage1"))}]      // the table`);
         protocol.changed("stage1-edited", gfn, pages, va, step);
         protocol.unlocking();
@@ -125,7 +135,7 @@ function table(policy: Policy, cpu: CpuProfile, setting: Setting, place: Place):
 /** Every scenario of a guest's stage 1 that the hypervisor edits, under a policy. */
 export const stage1Scenarios = (policy: Policy, cpu: CpuProfile, setting: Setting): Scenario[] =>
   (["other", "same"] as const).flatMap((place) => [
-    ...[ONE, ...longExtents(policy, ["stage1-edited"])].flatMap((extent) =>
+    ...[ONE, ...longExtents(policy, ["stage1-edited"], setting.granule)].flatMap((extent) =>
       [true, false].flatMap((current) =>
         (["read", "write"] as const).map((kind) => edited(policy, cpu, setting, extent, place, current, kind)),
       ),

@@ -6,14 +6,12 @@
 import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { ownerVmids, type Setting, vttbr } from "./domains.js";
-import { entryOf, policyLines, type Range } from "./flush.js";
+import { entryOf, policyLines } from "./flush.js";
 import { vmidHere } from "./permissions.js";
-import { access, ONE, PLACES, type Place, stage } from "./removal.js";
+import { access, ONE, PLACES, type Place, stage, tableRange } from "./removal.js";
 import type { Pcpu, Scenario } from "./scenario.js";
 import { blocks, declare, type Item, maps, mayMap, pagesOfTable, s1table, s2table, store } from "./tables.js";
 import { leaf, pte } from "./terms.js";
-
-const TABLE: Range = { ...ONE.range, pages: 512, table: true };
 
 const TABLES: readonly Item[] = [
   declare("virtual", "x"),
@@ -40,6 +38,7 @@ type Full = "full" | "empty";
 /** The table goes; `full`: with its page, else the page goes before it, in a call of its own. */
 export function freeLines(policy: Policy, cpu: CpuProfile, currentVmid: number, full: Full, on: Pcpu): string[] {
   const flusher = { policy, cpu, ownerVmids: ownerVmids(policy), currentVmid, vttbr };
+  const range = tableRange(on.granule);
   const clear = (level: 2 | 3): string => `STR ${on.number(0)},[${on.constant(pte(level, "ipa1", "owner_stage2"))}]`;
   const page = (): string[] =>
     policyLines({ ...flusher, range: ONE.range }, on, (protocol, lines) => {
@@ -50,8 +49,8 @@ export function freeLines(policy: Policy, cpu: CpuProfile, currentVmid: number, 
     });
   return [
     ...(full === "empty" ? page() : []),
-    ...policyLines({ ...flusher, range: TABLE }, on, (protocol, lines) => {
-      const { gfn, pages, va, step, level } = entryOf(TABLE, 0, 512);
+    ...policyLines({ ...flusher, range }, on, (protocol, lines) => {
+      const { gfn, pages, va, step, level } = entryOf(range, 0, range.pages);
       lines.push(`${clear(2)}      // the table`);
       protocol.removed(gfn, pages, va, step, level);
       protocol.freeing();

@@ -1,4 +1,5 @@
 /** Names, tables and first values of a scenario, and the statements of the litmus form that say the same. */
+import { type GranuleBits, levelShift } from "../../arch/index.js";
 import type { Expression } from "../litmus/expression.js";
 import type { Space, Statement } from "../litmus/setup-syntax.js";
 import { expressionOf, type Fields, type Term } from "./terms.js";
@@ -7,8 +8,8 @@ export interface Declaration {
   readonly kind: "declare";
   readonly space: Space;
   readonly names: readonly string[];
-  /** bytes */
-  readonly aligned?: number;
+  /** they are blocks: of level 2, whatever that is with the granule */
+  readonly aligned?: "block";
 }
 
 /** The page of `name` comes right behind that of `after`. */
@@ -50,13 +51,11 @@ interface Store {
 export type Inside = Mapping | Table;
 export type Item = Declaration | Neighbour | Inside | Store;
 
-const BLOCK_BYTES = 2 ** 21;
-
 export const declare = (space: Space, ...names: readonly string[]): Declaration => ({ kind: "declare", space, names });
-/** Names of blocks of 2 MiB. */
+/** Names of blocks of level 2. */
 export const blocks = (space: Space, ...names: readonly string[]): Declaration => ({
   ...declare(space, ...names),
-  aligned: BLOCK_BYTES,
+  aligned: "block",
 });
 export const neighbour = (name: string, after: string): Item => ({ kind: "neighbour", name, after });
 export const maps = (from: string, to: Mapping["to"], more: Pick<Mapping, "level" | "fields"> = {}): Mapping => ({
@@ -79,17 +78,27 @@ export const store = (at: string, value: number): Item => ({ kind: "store", at, 
 /** nG = 0. */
 export const GLOBAL: Fields = { nG: "0b0" };
 
-/** The statements in the litmus form, one a line. */
-export function tablesText(items: readonly Item[], indent = "    "): string {
-  return items.map((item) => itemText(item, indent)).join("\n");
+/** Bytes of a block of level 2. */
+const blockBytes = (granule: GranuleBits): number => 2 ** levelShift(2, granule);
+
+/** The options and statements in the litmus form, one a line. */
+export function tablesText(items: readonly Item[], granule: GranuleBits): string {
+  const indent = "    ";
+  const options = ["default_tables = false", ...(granule === 12 ? [] : [`granule = ${kib(granule)}`])];
+  return [
+    ...options.map((option) => `${indent}option ${option};`),
+    ...items.map((item) => itemText(item, indent, granule)),
+  ].join("\n");
 }
 
-function itemText(item: Item, indent: string): string {
+const kib = (granule: GranuleBits): string => String(2 ** (granule - 10));
+
+function itemText(item: Item, indent: string, granule: GranuleBits): string {
   switch (item.kind) {
     case "declare":
-      return `${indent}${item.aligned === undefined ? "" : `aligned ${item.aligned} `}${item.space} ${item.names.join(" ")};`;
+      return `${indent}${item.aligned === undefined ? "" : `aligned ${blockBytes(granule)} `}${item.space} ${item.names.join(" ")};`;
     case "neighbour":
-      return `${indent}assert ${item.name}[48..12] == add_bits_int(${item.after}[48..12], 1);`;
+      return `${indent}assert ${item.name}[48..${granule}] == add_bits_int(${item.after}[48..${granule}], 1);`;
     case "store":
       return `${indent}*${item.at} = ${item.value};`;
     case "mapping": {
@@ -101,29 +110,36 @@ function itemText(item: Item, indent: string): string {
     case "table": {
       const head = `${indent}s${item.stage}table ${item.name}`;
       if (item.base === undefined) return `${head};`;
-      const body = item.body.map((inner) => `${itemText(inner, `${indent}    `)}\n`).join("");
+      const body = item.body.map((inner) => `${itemText(inner, `${indent}    `, granule)}\n`).join("");
       return `${head} ${item.base} {\n${body}${indent}}`;
     }
   }
 }
 
 /** The statements as the litmus form has them once they are read. */
-export const statementsOf = (items: readonly Item[]): readonly Statement[] => [
+export const statementsOf = (items: readonly Item[], granule: GranuleBits): readonly Statement[] => [
   { kind: "option", name: "default_tables", value: "false", line: 0 },
-  ...items.map(statementOf),
+  ...(granule === 12 ? [] : [{ kind: "option", name: "granule", value: kib(granule), line: 0 } as const]),
+  ...items.map((item) => statementOf(item, granule)),
 ];
 
 const line = 0;
 const expression = (term: Term): Expression => expressionOf(term);
 
-function statementOf(item: Item): Statement {
+function statementOf(item: Item, granule: GranuleBits): Statement {
   switch (item.kind) {
     case "declare": {
-      const aligned = item.aligned === undefined ? undefined : expression(String(item.aligned));
+      const aligned = item.aligned === undefined ? undefined : expression(String(blockBytes(granule)));
       return { kind: "declare", space: item.space, names: item.names, aligned, line };
     }
     case "neighbour": {
-      const number = (name: string): Expression => ({ kind: "slice", of: expression(name), high: 48, low: 12, line });
+      const number = (name: string): Expression => ({
+        kind: "slice",
+        of: expression(name),
+        high: 48,
+        low: granule,
+        line,
+      });
       const args = [number(item.after), expression("1")];
       const right: Expression = { kind: "call", name: "add_bits_int", args, named: new Map(), line };
       return { kind: "assert", that: { kind: "binary", op: "==", left: number(item.name), right, line }, line };
@@ -135,7 +151,14 @@ function statementOf(item: Item): Statement {
     case "table": {
       const { name, stage, base } = item;
       if (base === undefined) return { kind: "reference", name, stage, line };
-      return { kind: "table", name, stage, base: expression(base), body: item.body.map(statementOf), line };
+      return {
+        kind: "table",
+        name,
+        stage,
+        base: expression(base),
+        body: item.body.map((inner) => statementOf(inner, granule)),
+        line,
+      };
     }
   }
 }

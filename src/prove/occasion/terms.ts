@@ -1,4 +1,5 @@
 /** Values of registers and addresses in a scenario, as small trees; in the litmus form each is an expression. */
+import type { GranuleBits } from "../../arch/index.js";
 import { type Expression, numeral } from "../litmus/expression.js";
 
 /** A name ("ipa1"), a label in the pCPU's code ("guest:"), a number as it is written ("0x2C0000"), or a function of others. */
@@ -26,6 +27,10 @@ export const plus = (term: Term, value: bigint): Term => (value === 0n ? term : 
 
 /** The page number of an address: Xt of a TLBI without its other fields. */
 export const pageOf = (address: Term): Term => wide(call("page", address));
+
+/** The number of an address's granule: BaseADDR of a range operand. */
+export const granuleOfAddress = (address: Term, granule: GranuleBits): Term =>
+  granule === 12 ? pageOf(address) : call("bvlshr", address, String(granule));
 
 /** The address of the descriptor of `of` in a table, at a level. */
 export const pte = (level: 2 | 3, of: Term, table: string): Term => call(`pte${level}`, of, table);
