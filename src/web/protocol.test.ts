@@ -10,7 +10,7 @@ const WORKS = {
     done.push(text);
     return `said ${text}`;
   },
-  wait: (milliseconds: number) => sleep(milliseconds, "waited"),
+  wait: (milliseconds: number) => sleep(milliseconds, "waited", { ref: false }),
   refuse: () => {
     throw new InputError("mine.toml:3: expected otherwise");
   },
