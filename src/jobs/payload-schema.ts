@@ -227,3 +227,36 @@ export const learntSchema = v.union([
     }),
   }),
 ]);
+
+const count = v.pipe(v.number(), v.minValue(0));
+const verdict = v.picklist(["allowed", "forbidden", "unknown", "unsupported"]);
+/** Answers, as far as a wrong one could be taken for another verdict; what else is in them is for people. */
+export const ANSWERS = {
+  task: v.strictTuple([v.looseObject({ verdict, states: count, timelines: count, milliseconds: count })]),
+  litmus: v.union([
+    v.strictObject({ refused: text }),
+    v.looseObject({ name: text, file: text, verdict, states: count }),
+  ]),
+  minimize: v.looseObject({
+    occasion,
+    proofs: v.array(proved),
+    cpus: v.array(word),
+    instructions: v.array(
+      v.looseObject({
+        line,
+        code: word,
+        need: v.picklist(["needed", "superfluous", "stronger", "not-run", "unknown"]),
+      }),
+    ),
+    result: policy,
+    steps: v.array(word),
+  }),
+  piece: v.strictObject({
+    tally: v.strictObject({
+      ...{ sound: count, unknown: count, judged: count, scenarios: count },
+      refuted: v.record(word, count),
+      undecided: v.array(v.strictObject({ word: wordSchema, reason: text })),
+    }),
+    learnt: v.array(learntSchema),
+  }),
+} as const;

@@ -15,6 +15,7 @@ import {
 import type { LitmusAnswer, LitmusJob } from "./litmus-worker.js";
 import type { MinimizeJob } from "./minimize-worker.js";
 import {
+  ANSWERS,
   learntSchema,
   litmusSchema,
   minimizeSchema,
@@ -92,12 +93,17 @@ function tasks({ tasks, limits }: ProveJob): Parts {
   const parts = tasks.map((task): Part => {
     const known = recalled(task, limits);
     const heard = (answer: unknown): boolean => {
-      keep(task, limits, answer as Finding);
-      return (answer as Finding).verdict !== "unknown";
+      const [finding] = answer as [Finding];
+      keep(task, limits, finding);
+      return finding.verdict !== "unknown";
     };
-    return { ...part("task", { task, limits: boundsOf(limits) }), ...(known !== undefined && { known }), heard };
+    return {
+      ...part("task", { task, limits: boundsOf(limits) }),
+      ...(known !== undefined && { known: [known] }),
+      heard,
+    };
   });
-  return { parts, join: (answers) => answers };
+  return { parts, join: (answers) => answers.flat() };
 }
 
 const shared = new WeakMap<Space, { readonly id: string; readonly shared: unknown }>();
@@ -116,6 +122,10 @@ function piece({ space, limits, at, learnt }: PieceJob): Part {
     heard: (answer) => (answer as PieceResult).tally.unknown === 0,
   };
 }
+
+/** A part's answer, as a worker gave it. Throws an InputError for what is none. */
+export const answered = ({ kind }: Part, answer: unknown): unknown =>
+  checked(ANSWERS[kind], answer, "an answer of a worker that cannot be used");
 
 /** Bounds of a worker: a job that asks for more is refused. */
 export interface Most {
@@ -243,15 +253,21 @@ function parsed(text: string): unknown {
 }
 
 /** Throws an InputError that names the place. */
-function checked<S extends v.GenericSchema>(schema: S, data: unknown): v.InferOutput<S> {
+function checked<S extends v.GenericSchema>(
+  schema: S,
+  data: unknown,
+  what = "a job that cannot be used",
+): v.InferOutput<S> {
   let result: v.SafeParseResult<S>;
   try {
     result = v.safeParse(schema, revived(data), { abortEarly: true });
   } catch (error) {
     // Nested too deep, or a mark before no list.
-    throw new InputError(`a job that cannot be read: ${(error as Error).message}`);
+    throw new InputError(`${what}: ${(error as Error).message}`);
   }
   if (result.success) return result.output;
-  const [issue] = result.issues;
-  throw new InputError(`a job that cannot be used: ${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
+  const [{ path = [], message }] = result.issues;
+  // Members of a set have no key.
+  const place = path.flatMap(({ key }) => (key === null ? [] : [String(key).slice(0, 100)])).join(".");
+  throw new InputError(`${what}: ${place || "it"}: ${message.length > 200 ? `${message.slice(0, 200)}...` : message}`);
 }

@@ -5,8 +5,7 @@ import type { Learnt } from "../synth/index.js";
 import { buildName } from "./build.js";
 import { io } from "./io.js";
 import { type JobData, Link, QUEUE, within } from "./link.js";
-import { type Part, partsOf, sha256 } from "./payload.js";
-import { revived } from "./plain.js";
+import { answered, type Part, partsOf, sha256 } from "./payload.js";
 import type { Hands } from "./pool.js";
 import { Progress } from "./progress.js";
 import { queueAddress } from "./queue-address.js";
@@ -183,10 +182,16 @@ export class Queued implements Hands {
   heard(key: string, plainAnswer: unknown): void {
     const one = this.flying.get(key);
     if (one === undefined) return;
+    let answer: unknown;
+    try {
+      answer = answered(one.part, plainAnswer);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
     this.flying.delete(key);
-    const answer = revived(plainAnswer);
     if (!one.part.heard(answer)) void this.desk!.then((desk) => within(desk.remove(key)));
-    for (const answered of one.answered) answered(answer);
+    for (const resolve of one.answered) resolve(answer);
     // What it has taught is known when those who waited have heard it.
     if (one.part.search) setImmediate(() => void this.share([one.part]).catch((error) => this.fail(error)));
     this.pump();
