@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -85,6 +85,25 @@ async function killAtWork(child: ChildProcess, client: Redis): Promise<void> {
 
 const PROVE = ["prove", "xen-today", "--occasion", "switch", "--cpu", "cortex-a72", "--no-cache"];
 
+/** A scenario that costs next to nothing to price in. */
+const BRIEF = `name = "brief"
+title = "two vCPUs take turns a few times"
+source = "a test"
+[machine]
+pcpus = 1
+ram-mib = 256
+[dom0]
+memory-mib = 64
+[[domu]]
+memory-mib = 16
+vcpus = 2
+[run]
+time-us = 40_000
+slice-us = 10_000
+`;
+const brief = join(folder, "brief.toml");
+writeFileSync(brief, BRIEF);
+
 test("a worker killed and a server started again in mid-work: the same answer, and nothing is left", {
   skip,
 }, async () => {
@@ -116,28 +135,18 @@ test("a worker killed and a server started again in mid-work: the same answer, a
     for (const words of [
       ["litmus", "litmus/herd/read-only.litmus"],
       ["distinguish", "xen-today", "switch-no-flush", "--occasion", "switch", "--cpu", "arch-minimal", "--no-cache"],
-      [
-        "minimize",
-        "switch-vmalle1",
-        "--occasion",
-        "switch",
-        "--cpu",
-        "arch-minimal",
-        "--host",
-        "bare-metal",
-        "--no-cache",
-      ],
     ]) {
       const [here, there] = [await shootdown(words), await shootdown([...words, "--queue", url])];
       assert.equal(there.status, 0, there.err);
       assert.equal(answer(there.out), answer(here.out));
     }
-    const search = ["synthesize", "--occasion", "switch", "--cpu", "arch-minimal", "--length", "2", "--host", "bare-metal", "--json"]; // biome-ignore format: one row
-    const [here, there] = [await shootdown(search), await shootdown([...search, "--queue", url])];
-    const { certificate, ...result } = JSON.parse(there.out);
-    const { certificate: own, ...alike } = JSON.parse(here.out);
-    assert.deepEqual([certificate.sound, certificate.undecided], [own.sound, own.undecided]);
-    assert.deepEqual({ ...result, made: 0 }, { ...alike, made: 0 });
+    const about = ["--occasion", "switch", "--cpu", "arch-minimal", "--host", "bare-metal", "--scenario", brief, "--queue", url]; // biome-ignore format: one row
+    // What these find on one machine stands in their own tests.
+    const minimal = await shootdown(["minimize", "switch-vmalle1", ...about]);
+    assert.match(minimal.out, /dsb nshst +superfluous .*\n.*tlbi vmalle1 +needed [\s\S]*dsb nsh +needed /, minimal.err);
+    const search = await shootdown(["synthesize", "--length", "2", ...about]);
+    assert.match(search.out, /^24 are sound, 342 fail, none is undecided/m, search.err);
+    assert.match(search.out, /The cheapest, by price on bare-metal\n.*\n +2 .* tlbi vmalle1; dsb nsh\n/);
 
     // A job that asks for more than the worker gives is refused by it, and it lives on.
     const greedy = await shootdown([...PROVE, "--queue", url, "--timeout", "100"]);

@@ -62,6 +62,8 @@ export class Link {
   private asked = false;
   private silent = 0;
   private epoch: string | undefined;
+  /** connections that BullMQ has made of this one, for what waits */
+  private readonly copies: Redis[] = [];
 
   private constructor(
     readonly address: QueueAddress,
@@ -74,6 +76,12 @@ export class Link {
       this.fail = reject;
     });
     this.broken.catch(() => {}); // whoever waits for it hears of it
+    const copy = redis.duplicate.bind(redis);
+    redis.duplicate = (...options) => {
+      const made = copy(...options);
+      this.copies.push(made);
+      return made;
+    };
   }
 
   /** Connects and joins. Throws an InputError where there is no queue, or one of another build. */
@@ -203,7 +211,8 @@ export class Link {
     clearInterval(this.beat);
     const bye = this.redis.status === "ready" ? this.redis.zrem(MEMBERS, this.who) : Promise.resolve();
     await within(bye);
-    this.redis.disconnect();
+    // BullMQ leaves some that wait for a server which does not come back.
+    for (const one of [this.redis, ...this.copies]) one.disconnect();
   }
 }
 

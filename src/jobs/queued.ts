@@ -258,7 +258,12 @@ class Desk {
 
   static async open(url: string, of: Queued): Promise<Desk> {
     const link = await Link.open(queueAddress(url), "command");
-    return new Desk(link, link.queue(), await link.events(), of);
+    try {
+      return new Desk(link, link.queue(), await link.events(), of);
+    } catch (error) {
+      await link.close();
+      throw link.unusable(error);
+    }
   }
 
   private count(of: Queued): void {
