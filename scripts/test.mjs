@@ -33,6 +33,7 @@ const SLOW = [
     "jobs/pool",
     "cli/minimize",
     "cli/synthesize",
+    "cli/queue.e2e",
     "synth/search",
   ],
   ...["compare/compare", "compare/executed", "compare/phases", "compare/sweep", "compare/whole-stack", "xen/recorded"],

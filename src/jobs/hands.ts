@@ -1,6 +1,6 @@
 /** Who does a command's jobs. */
 import { type Hands, Threads } from "./pool.js";
-import { Queued } from "./queued.js";
+import { Queued } from "./queue/queued.js";
 
 /** The workers of a queue, or threads of this machine; `what` and `text` as {@link Threads} has them, `most` for threads. */
 export const handsOf = (

@@ -1,16 +1,16 @@
 /** A worker of a queue: takes jobs, decides them in threads of this machine, and gives back answers. */
 import { hostname } from "node:os";
-import { InputError } from "../input/index.js";
-import { buildName } from "./build.js";
+import { InputError } from "../../input/index.js";
+import { buildName } from "../build.js";
+import { Threads } from "../pool.js";
+import { queueAddress } from "./address.js";
 import { type JobData, Link, QUEUE, type QueueJob, within } from "./link.js";
 import { type Most, OpenedSearch, opened, searchOf, WORKER_FILES } from "./payload.js";
 import { plain } from "./plain.js";
-import { Threads } from "./pool.js";
-import { queueAddress } from "./queue-address.js";
 import { learntKey, searchKey } from "./queued.js";
 
 /** How a worker works. */
-export interface WorkerAsked {
+interface WorkerAsked {
   readonly queue: string;
   /** jobs side by side */
   readonly jobs: number;

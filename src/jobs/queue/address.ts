@@ -1,6 +1,6 @@
 /** Where a queue is: what a user says of it, and what the environment adds. Nothing here connects. */
-import { InputError } from "../input/index.js";
-import { io } from "./io.js";
+import { InputError } from "../../input/index.js";
+import { io } from "../io.js";
 
 /** A queue's place, as its client takes it. */
 export interface QueueAddress {

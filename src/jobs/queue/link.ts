@@ -5,9 +5,9 @@
 import { randomBytes } from "node:crypto";
 import type { Job, Queue, QueueEvents, Worker } from "bullmq";
 import type { Redis } from "ioredis";
-import { InputError } from "../input/index.js";
-import { buildName } from "./build.js";
-import type { QueueAddress } from "./queue-address.js";
+import { InputError } from "../../input/index.js";
+import { buildName } from "../build.js";
+import type { QueueAddress } from "./address.js";
 
 /** Name of the queue: of its keys, "bull:shootdown:wait" is the list of jobs that wait. */
 export const QUEUE = "shootdown";

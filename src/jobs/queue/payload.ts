@@ -1,8 +1,8 @@
 /** Jobs of the worker files as a queue has them: in parts as small as may be, each plain data that its reader looks at first. */
 import { createHash } from "node:crypto";
 import * as v from "valibot";
-import { InputError } from "../input/index.js";
-import type { Finding } from "../prove/index.js";
+import { InputError } from "../../input/index.js";
+import type { Finding } from "../../prove/index.js";
 import {
   instructionsOn,
   type Learnt,
@@ -11,9 +11,12 @@ import {
   type PieceResult,
   piecesOf,
   type Space,
-} from "../synth/index.js";
-import type { LitmusAnswer, LitmusJob } from "./litmus-worker.js";
-import type { MinimizeJob } from "./minimize-worker.js";
+} from "../../synth/index.js";
+import type { LitmusAnswer, LitmusJob } from "../litmus-worker.js";
+import type { MinimizeJob } from "../minimize-worker.js";
+import type { ProveJob } from "../prove-worker.js";
+import type { PieceJob } from "../synthesize-worker.js";
+import { type Bounds, keep, recalled, type Verdicts } from "../verdicts.js";
 import {
   ANSWERS,
   learntSchema,
@@ -25,18 +28,15 @@ import {
   taskSchema,
 } from "./payload-schema.js";
 import { plain, revived } from "./plain.js";
-import type { ProveJob } from "./prove-worker.js";
-import type { PieceJob } from "./synthesize-worker.js";
-import { type Bounds, keep, recalled, type Verdicts } from "./verdicts.js";
 
 /** Worker files, by the name under which a queue has their jobs. */
 const FILES = {
-  task: "./prove-worker.js",
-  litmus: "./litmus-worker.js",
-  minimize: "./minimize-worker.js",
-  piece: "./synthesize-worker.js",
+  task: "../prove-worker.js",
+  litmus: "../litmus-worker.js",
+  minimize: "../minimize-worker.js",
+  piece: "../synthesize-worker.js",
 } as const;
-export type Kind = keyof typeof FILES;
+type Kind = keyof typeof FILES;
 export const WORKER_FILES: readonly string[] = Object.values(FILES);
 
 /** A part of a job, for the queue. */
@@ -53,7 +53,7 @@ export interface Part {
 }
 
 /** A job in parts, and what its answer is made of theirs. */
-export interface Parts {
+interface Parts {
   readonly parts: readonly Part[];
   join(answers: readonly unknown[]): unknown;
 }
@@ -189,7 +189,7 @@ export const searchOf = (kind: unknown, data: unknown): string | undefined =>
   kind === "piece" ? checked(pieceSchema, data).search : undefined;
 
 /** A job for a thread. */
-export interface Opened {
+interface Opened {
   readonly file: string;
   readonly job: unknown;
 }

@@ -1,14 +1,14 @@
 /** Jobs done by the workers of a queue: the same answers as threads give, by whoever takes them. */
 import { randomBytes } from "node:crypto";
-import { InputError } from "../input/index.js";
-import type { Learnt } from "../synth/index.js";
-import { buildName } from "./build.js";
-import { io } from "./io.js";
+import { InputError } from "../../input/index.js";
+import type { Learnt } from "../../synth/index.js";
+import { buildName } from "../build.js";
+import { io } from "../io.js";
+import type { Hands } from "../pool.js";
+import { Progress } from "../progress.js";
+import { queueAddress } from "./address.js";
 import { type JobData, Link, QUEUE, within } from "./link.js";
 import { answered, type Part, partsOf, sha256 } from "./payload.js";
-import type { Hands } from "./pool.js";
-import { Progress } from "./progress.js";
-import { queueAddress } from "./queue-address.js";
 
 /** Most jobs of one command on the queue at a time: enough for a thousand workers, and no more than a server's memory has place for. */
 const WINDOW = 4096;

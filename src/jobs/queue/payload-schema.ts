@@ -8,9 +8,9 @@ import {
   TLBI_OPS,
   WORKAROUND_WORDS,
   type Workaround,
-} from "../arch/index.js";
-import { OCCASIONS, type Occasion, type Statement } from "../policy/index.js";
-import { PROVED, type ProvedOccasion, RULES } from "../prove/index.js";
+} from "../../arch/index.js";
+import { OCCASIONS, type Occasion, type Statement } from "../../policy/index.js";
+import { PROVED, type ProvedOccasion, RULES } from "../../prove/index.js";
 
 /** Most characters of a text: as many as a file that a user names may have. */
 const MAX_TEXT = 1 << 20;

@@ -4,13 +4,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { builtInCpu, builtInPolicy } from "../builtin/index.js";
-import { InputError } from "../input/index.js";
-import { proverCpu, Question } from "../prove/index.js";
-import { alphabet, piecesOf, type Space } from "../synth/index.js";
+import { builtInCpu, builtInPolicy } from "../../builtin/index.js";
+import { InputError } from "../../input/index.js";
+import { proverCpu, Question } from "../../prove/index.js";
+import { alphabet, piecesOf, type Space } from "../../synth/index.js";
+import { queueAddress } from "./address.js";
 import { type Most, OpenedSearch, opened, partsOf, searchOf, WORKER_FILES } from "./payload.js";
 import { plain, revived } from "./plain.js";
-import { queueAddress } from "./queue-address.js";
 
 const [PROVE, LITMUS, MINIMIZE, PIECE] = WORKER_FILES as [string, string, string, string];
 const MOST: Most = { maxStates: 1e6, timeoutMs: 60_000, verdicts: undefined };
@@ -122,7 +122,7 @@ test("the address of a queue: what is none is refused, and a password never stan
 });
 
 test("the queue's client is loaded only where there is a queue", () => {
-  const dist = join(fileURLToPath(import.meta.url), "..", "..");
+  const dist = join(fileURLToPath(import.meta.url), "..", "..", "..");
   const wrong = readdirSync(dist, { recursive: true })
     .map(String)
     .filter((file) => file.endsWith(".js") && !/\.(test|fixture)\.js$/.test(file))
