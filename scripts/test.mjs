@@ -35,6 +35,7 @@ const SLOW = [
     "cli/synthesize",
     "cli/queue.e2e",
     "synth/search",
+    "synth/price",
   ],
   ...["compare/compare", "compare/executed", "compare/phases", "compare/sweep", "compare/whole-stack", "xen/recorded"],
   ...["agreement", "prove/herd/convert", "litmus-folder", "bounds", "metamorphic", "model-page"],
