@@ -11,6 +11,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { findDistribution } from "../capture/index.js";
+import { MAIN } from "./command.fixture.js";
 import type { Executed } from "../compare/index.js";
 import type { RecordedRow } from "../hypervisor/index.js";
 import { nameOf } from "../trace/event.js";
@@ -25,7 +26,6 @@ import {
   type TraceSink,
 } from "../trace/index.js";
 
-const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 const skip = findDistribution()
   ? false
   : "SKIPPED: no real Xen was booted, because Debian's QEMU and Xen are not here: run scripts/setup-debian.sh";
