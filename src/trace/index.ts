@@ -5,6 +5,7 @@
 export { BLOCK_EVENTS, EventBuffer, EventError, type TraceSink } from "./buffer.js";
 export type { ColumnName } from "./columns.js";
 export { describeEvent, domainName } from "./describe.js";
+export { TraceDigest } from "./digest.js";
 export { Access, codeOf, KINDS, Kind, type MarkClass, Names, NO_DOMAIN, NO_LEVEL, nameOf, Unknown } from "./event.js";
 export { FromPhase } from "./from-phase.js";
 export { incomplete, LOSS_COLUMNS, Losses, lossWarnings, type TraceLosses, traceWarnings } from "./losses.js";

@@ -16,7 +16,6 @@ import { isNested, priceTlbi } from "../../host/index.js";
 import { IMPORTERS } from "../../import/forms.js";
 import type { Checked } from "../../jobs/index.js";
 import { readTraceBlob } from "../../trace/blob.js";
-import { TraceDigest } from "../../trace/digest.js";
 import {
   describeEvent,
   domainName,
@@ -25,6 +24,7 @@ import {
   type Names,
   type Summary,
   Summing,
+  TraceDigest,
   type TraceInfo,
   type TraceRecording,
   type TraceSink,
