@@ -262,6 +262,15 @@ export class Runs {
     }
   }
 
+  /** A mapping's reference on a page is dropped: from now on its owner may free it. */
+  dropped(page: number): void {
+    const { stale, shown, now } = this.state;
+    shown.references = true;
+    stale.eachOfFrames(page, 1, (id) => {
+      if (stale.step[id] === 0 && stale.dropped[id] === 0) stale.dropped[id] = now;
+    });
+  }
+
   /** Pages change owner. */
   owner(first: number, pages: number, after: number): void {
     const { state } = this;
