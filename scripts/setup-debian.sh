@@ -67,8 +67,8 @@ set_up_capture() {
   local asked=()
   [[ $yes == false ]] || asked=(--yes)
   local release
-  for release in trixie bookworm; do node dist/cli/main.js capture --setup --debian "$release" "${asked[@]}"; done
-  node dist/cli/main.js probe --setup "${asked[@]}"
+  for release in trixie bookworm; do node dist/command/main.js capture --setup --debian "$release" "${asked[@]}"; done
+  node dist/command/main.js probe --setup "${asked[@]}"
 }
 
 # What cannot be set up does not keep the other from it. Within `||` or `if`, set -e would be off in the function too: so
