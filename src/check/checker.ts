@@ -119,7 +119,8 @@ export class Checker implements TraceSink {
           else if (code[i] === TTBR0_EL2) runs.ttbrEl2(to[j]!, to[j + 1]!, site[i]!);
           break;
         case Kind.access:
-          runs.access(p, domain[i]!, vmid[i]!, pageOf(from[j]!, from[j + 1]!), pageOf(to[j]!, to[j + 1]!));
+          if (!runs.isQuiet(p, domain[i]!, vmid[i]!))
+            runs.access(p, domain[i]!, vmid[i]!, pageOf(from[j]!, from[j + 1]!), pageOf(to[j]!, to[j + 1]!));
           break;
         case Kind.owner:
           runs.owner(pageOf(address[j]!, address[j + 1]!), PAGES_OF_LEVEL[level[i]!] ?? 1, to[j]!);

@@ -132,10 +132,12 @@ export class Runs {
     if (of === "vcpu-switch") this.switched(pcpu, what, vmid, site);
     if (pes.depth[pcpu]! > 0) return;
     pes.synchronised[pcpu] = 1; // so is ERET
-    pes.born(pcpu).sweep(stale.serial, (id) => {
-      this.expose(id);
-      return false;
-    });
+    const born = pes.born(pcpu);
+    if (born.length > 0)
+      born.sweep(stale.serial, (id) => {
+        this.expose(id);
+        return false;
+      });
     if (of !== "vcpu-switch" || what !== "") this.guestRuns(pcpu, domain, vmid, of === "vcpu-switch");
   }
 
@@ -239,6 +241,16 @@ export class Runs {
         detail: () =>
           `VMIDs ${first.vmid} and ${vmid} share the table in page 0x${state.trees.page[root]!.toString(16)}; pCPU ${pcpu}`,
       });
+  }
+
+  /** An access of whose vCPU all is known that can be, and which can meet nothing stale: nothing comes of it. */
+  isQuiet(pcpu: number, domain: number, vmid: number): boolean {
+    const { stale, pes, live, left, domainOf, shown } = this.state;
+    if (!shown.guest || stale.of[vmid] !== 0) return false;
+    if (pes.depth[pcpu] !== 0) return true;
+    return (
+      (live[vmid]! & bitOf(pcpu)) !== 0 && left[vmid] === NIL && (domain === NO_DOMAIN || domainOf[vmid] === domain)
+    );
   }
 
   /** An access by the vCPU that runs. Pages of IPA and PA. */

@@ -32,7 +32,15 @@ export class State {
   /** by VMID: the entry that stands for all that its former owner left; NIL */
   readonly left = new Int32Array(SPACES).fill(NIL);
   /** what the trace shows, for what it cannot show */
-  readonly shown = { marks: false, owners: false, references: false, writes: false, roots: false, discipline: false, guest: false };
+  readonly shown = {
+    marks: false,
+    owners: false,
+    references: false,
+    writes: false,
+    roots: false,
+    discipline: false,
+    guest: false,
+  };
   /** the CPU has the repeat-TLBI erratum */
   readonly repeats: boolean;
 
