@@ -107,7 +107,14 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
   const meter = new CaptureMeter();
   const losses = new Losses();
   const holding = new Holding();
-  const open = (): Promise<TraceWriter> => writeTrace(options.output, incomplete(producer(options, what), unknown));
+  const open = (): Promise<TraceWriter> =>
+    writeTrace(
+      options.output,
+      incomplete(producer(options, what), [
+        ...unknown,
+        ...(typeof xen.frameTable === "string" ? [xen.frameTable] : []),
+      ]),
+    );
   // Opening a pipe waits for its reader, and no signal is heard meanwhile.
   const opened = isStream(options.output) ? await open() : undefined;
   const { result, recording } = await interruptible(async (signal) => {
@@ -190,6 +197,7 @@ function captureOptions(options: CaptureAsked, scenario: CaptureScenario, built?
     dom0Vcpus: options.dom0Vcpus ?? scenario.dom0Vcpus,
     cpu: options.nestedOn ? stackCpu(options.nestedOn) : options.cpu,
     pcpus: options.nestedOn ? 1 : (scenario.pcpus ?? PCPUS),
+    from: options.from,
     memoryOps: options.memoryOp ?? new Map(),
     timeout: options.timeout,
     consoleLog: options.output === "-" ? undefined : options.output.replace(/(\.\w+)?$/, ".console.log"),

@@ -6,11 +6,34 @@ export { BLOCK_EVENTS, EventBuffer, EventError, type TraceSink } from "./buffer.
 export type { ColumnName } from "./columns.js";
 export { describeEvent, domainName } from "./describe.js";
 export { TraceDigest } from "./digest.js";
-export { Access, codeOf, KINDS, Kind, type MarkClass, Names, NO_DOMAIN, NO_LEVEL, nameOf, Unknown } from "./event.js";
+export {
+  Access,
+  Access,
+  codeOf,
+  codeOf,
+  HYPERVISOR,
+  KINDS,
+  KINDS,
+  Kind,
+  Kind,
+  type MarkClass,
+  type MarkClass,
+  Names,
+  Names,
+  NO_DOMAIN,
+  NO_DOMAIN,
+  NO_LEVEL,
+  NO_LEVEL,
+  nameOf,
+  nameOf,
+  Unknown,
+  Unknown,
+} from "./event.js";
 export { FromPhase } from "./from-phase.js";
 export { incomplete, LOSS_COLUMNS, Losses, lossWarnings, type TraceLosses, traceWarnings } from "./losses.js";
 export { MarkReader, named, OUTSIDE, parseMark, TOTAL } from "./marks.js";
 export { NdjsonTrace } from "./ndjson-writer.js";
+export { Owners } from "./owners.js";
 export type { Integrity, ReadPart, TraceInfo } from "./read.js";
 export { Recorder } from "./recorder.js";
 export type { TraceRecording } from "./recording.js";
