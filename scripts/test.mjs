@@ -56,6 +56,7 @@ const SLOW = [
   "jobs/pool",
   "cli/minimize",
   "cli/synthesize",
+  "cli/queue.e2e",
   "synth/search",
   "compare/compare",
   "compare/executed",

@@ -9,9 +9,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { findDistribution } from "../capture/index.js";
-import { MAIN } from "./command.fixture.js";
 import type { RecordedRow } from "../hypervisor/index.js";
 import type { PhaseSummary } from "../trace/index.js";
+import { MAIN } from "./command.fixture.js";
 
 const bookworm = findDistribution("bookworm");
 const skip = bookworm

@@ -11,7 +11,6 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { findDistribution } from "../capture/index.js";
-import { MAIN } from "./command.fixture.js";
 import type { Executed } from "../compare/index.js";
 import type { RecordedRow } from "../hypervisor/index.js";
 import { nameOf } from "../trace/event.js";
@@ -25,6 +24,7 @@ import {
   type TraceRecording,
   type TraceSink,
 } from "../trace/index.js";
+import { MAIN } from "./command.fixture.js";
 
 const skip = findDistribution()
   ? false
