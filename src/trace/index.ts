@@ -8,25 +8,15 @@ export { describeEvent, domainName } from "./describe.js";
 export { TraceDigest } from "./digest.js";
 export {
   Access,
-  Access,
-  codeOf,
   codeOf,
   HYPERVISOR,
   KINDS,
-  KINDS,
-  Kind,
   Kind,
   type MarkClass,
-  type MarkClass,
-  Names,
   Names,
   NO_DOMAIN,
-  NO_DOMAIN,
-  NO_LEVEL,
   NO_LEVEL,
   nameOf,
-  nameOf,
-  Unknown,
   Unknown,
 } from "./event.js";
 export { FromPhase } from "./from-phase.js";
