@@ -63,6 +63,7 @@ export class Checker implements TraceSink {
   private readonly discipline: Discipline;
   private row = 0;
   private operandsUnknown = 0;
+  private marksWithoutVmid = 0;
   /** what stands behind the colon of a mark's name, by id */
   private readonly whats: string[] = [];
 
@@ -126,9 +127,11 @@ export class Checker implements TraceSink {
           runs.owner(pageOf(address[j]!, address[j + 1]!), PAGES_OF_LEVEL[level[i]!] ?? 1, to[j]!);
           break;
         case Kind.begin:
-          runs.begin(p, code[i]!, to[j]!, domain[i]!, vmid[i]!);
+          if ((unknown[i]! & Unknown.vmid) !== 0) this.marksWithoutVmid++;
+          else runs.begin(p, code[i]!, to[j]!, domain[i]!, vmid[i]!);
           break;
         case Kind.end:
+          if ((unknown[i]! & Unknown.vmid) !== 0) break;
           runs.end(p, code[i]!, domain[i]!, vmid[i]!, this.whats[code[i]!]!, site[i]!);
           break;
         case Kind.lock:
@@ -249,6 +252,9 @@ export class Checker implements TraceSink {
       ...(stage1 > 0 ? [`${n(stage1)} writes of stage 1 of EL1&0 are not judged`] : []),
       ...(this.operandsUnknown > 0
         ? [`${n(this.operandsUnknown)} TLBIs have no operand in the log: they count for nothing`]
+        : []),
+      ...(this.marksWithoutVmid > 0
+        ? [`${n(this.marksWithoutVmid)} marks have no VMID in the log: vCPU collisions are not looked for among them`]
         : []),
       ...(this.unflushed > 0
         ? [`${n(this.unflushed)} removals were not flushed when the trace ended: whether a flush came is not known`]
