@@ -1,5 +1,5 @@
 /** A real Xen, booted and recorded into a trace that is held against the model. */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { withWorkaround } from "../arch/index.js";
 import {
@@ -20,6 +20,7 @@ import {
   type Release,
   readInput,
   type StorePlaces,
+  temporaryFolder,
 } from "../capture/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { type Held, Holding, profileOf, refuseWithout } from "../compare/index.js";
@@ -31,7 +32,7 @@ import { type TraceWriter, writeTrace } from "../trace/file.js";
 import { FromPhase, incomplete, Losses, type Summary, type TraceLosses, type TraceRecording } from "../trace/index.js";
 import { CaptureMeter } from "./capture-meter.js";
 import { recordingOf } from "./capture-record.js";
-import { costsOf, type HostCosts, idleImage, type NestedAsked, nestedRun, openNested, stackCpu } from "./nested.js";
+import { type HostCosts, idleImage, joinCounts, type NestedAsked, nestedRun, openNested, stackCpu } from "./nested.js";
 import { interruptible } from "./progress.js";
 
 /** What a user asks to be booted, by names and paths; what is not said is Debian's. */
@@ -91,11 +92,25 @@ const PCPUS = 2;
  * used, an Interrupted after Ctrl-C.
  */
 export async function recordCapture(options: CaptureAsked): Promise<CaptureDone> {
+  const { nestedOn, output } = options;
+  if (!nestedOn) return recordInto(options, output);
+  if (isStream(output))
+    throw new InputError("--nested: the trace is joined with what it cost when it is whole, expected a file");
+  // What cannot be written is refused before the run, which ends with it.
+  (await writeTrace(output)).abort();
+  const folder = temporaryFolder("trace");
+  try {
+    return await recordInto(options, join(folder, "trace.parquet"));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The same; with a host the record is a file of its own until it is joined with what was counted. */
+async function recordInto(options: CaptureAsked, recorded: string): Promise<CaptureDone> {
   const { nestedOn, domuPages } = options;
   const plain = captureScenario(options.scenario)!;
   const scenario = nestedOn ? markedScenario(plain, domuPages) : plain;
-  if (nestedOn && isStream(options.output))
-    throw new InputError("--nested: the trace is read again to be joined with what it cost, expected a file");
   const built = nestedOn && (await interruptible(openNested));
   const what = captureOptions(options, scenario, built);
   const told = options.policy === undefined ? undefined : loadPolicy(options.policy);
@@ -107,7 +122,7 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
   const meter = new CaptureMeter();
   const losses = new Losses();
   const holding = new Holding();
-  const open = (): Promise<TraceWriter> => writeTrace(options.output, incomplete(producer(options, what), unknown));
+  const open = (): Promise<TraceWriter> => writeTrace(recorded, incomplete(producer(options, what), unknown));
   // Opening a pipe waits for its reader, and no signal is heard meanwhile.
   const opened = isStream(options.output) ? await open() : undefined;
   const { result, recording } = await interruptible(async (signal) => {
@@ -144,7 +159,7 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
     recording,
     withWorkaround(profile, "repeat-tlbi", result.repeatsTlbis),
   );
-  const costs = nested && (await costsOf(options.output, nested.lines, nestedOn));
+  const costs = nested && (await joinCounts(recorded, options.output, nested.counted(), nestedOn));
   const notKnown = [...result.unknown, ...unknownVersion(result.banner)];
   return {
     scenario,

@@ -5,8 +5,23 @@
 export { BLOCK_EVENTS, EventBuffer, EventError, type TraceSink } from "./buffer.js";
 export type { ColumnName } from "./columns.js";
 export { describeEvent, domainName } from "./describe.js";
-export { Access, codeOf, KINDS, Kind, type MarkClass, Names, NO_DOMAIN, NO_LEVEL, nameOf, Unknown } from "./event.js";
+export {
+  Access,
+  codeOf,
+  EXIT_NAMES,
+  type ExitName,
+  exitCode,
+  KINDS,
+  Kind,
+  type MarkClass,
+  Names,
+  NO_DOMAIN,
+  NO_LEVEL,
+  nameOf,
+  Unknown,
+} from "./event.js";
 export { FromPhase } from "./from-phase.js";
+export { HOST_WORK_COLUMNS, type HostRow, HostSumming } from "./host-work.js";
 export { incomplete, LOSS_COLUMNS, Losses, lossWarnings, type TraceLosses, traceWarnings } from "./losses.js";
 export { MarkReader, named, OUTSIDE, parseMark, TOTAL } from "./marks.js";
 export { NdjsonTrace } from "./ndjson-writer.js";

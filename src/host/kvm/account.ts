@@ -6,6 +6,7 @@ import { levelShift, minBlockLevel, stage2Geometry, TLBI_OPS, tlbiIndex } from "
 import { InputError } from "../../input/index.js";
 import { type Amounts, byName, type Counts, type Part } from "../counts.js";
 import type { Host } from "../host.js";
+import { exitsOf, kindsOf } from "./exits.js";
 import type { NestedPrice } from "./prices.js";
 import { type KvmHost, kvmOf } from "./settings.js";
 import { EVERY_VMID, type Tally } from "./tally.js";
@@ -93,7 +94,7 @@ export function nestedCounts(
   /** Exits that a CPU with the erratum makes dearer. */
   const mitigated = (exits: number): Amounts<NestedPrice> => (account.repeatTlbi ? { mitigation: exits } : {});
   const leavesDropped = full.leaves + partial.leaves;
-  const roundTrips = Object.values(hypercalls).reduce((sum, n) => sum + n, 0);
+  const between = exitsOf(tally, hypercalls);
   const parts: Readonly<Record<Part, Amounts<NestedPrice>>> = {
     trap: {
       exit: tally.slow,
@@ -119,11 +120,10 @@ export function nestedCounts(
     refault: { exit: tally.refaults, "shadow-fault": tally.refaults, ...mitigated(tally.refaults) },
   };
   const rest: Amounts<NestedPrice> = {
-    // A hypercall leaves L2 for the host, which enters L1; L1's ERET leaves for the host again.
-    exit: tally.firstFaults + 2 * roundTrips,
+    exit: tally.firstFaults + between.exits,
     "shadow-fault": tally.firstFaults,
-    "round-trip": roundTrips,
-    ...mitigated(tally.firstFaults + 2 * roundTrips),
+    ...between.steps,
+    ...mitigated(tally.firstFaults + between.exits),
   };
   return {
     tlbi,
@@ -131,6 +131,7 @@ export function nestedCounts(
     hypercalls,
     noShadow: { ran: byVmid(tally.noShadowRan), notRun: byVmid(tally.noShadowNotRun) },
     exits: tally.slow + tally.fast,
+    exitKinds: kindsOf(tally, hypercalls),
     leavesDropped,
     refaults: tally.refaults,
     firstFaults: tally.firstFaults,
