@@ -66,7 +66,8 @@ async function run(trace: string, options: PriceOptions): Promise<void> {
   const host = await besideCounts(trace, work, info.recording);
   const [events, vmidsRun, notes] = [sink.seen, sink.vmidsRun(), ipaNotes(hosts, options.ipaBits)];
   if (printForm(options, { csv: () => priceTable(rows), notes: [SIMULATED, ...notes], warnings })) return;
-  if (options.json) printJson({ trace, events, vmidsRun, notes, integrity, warnings, rows, ...(host.length > 0 ? { host } : {}) });
+  if (options.json)
+    printJson({ trace, events, vmidsRun, notes, integrity, warnings, rows, ...(host.length > 0 ? { host } : {}) });
   else {
     const width = outputWidth();
     print(warningText(warnings, width) + priceText({ trace, events, integrity, rows, vmidsRun, notes, host }, width));

@@ -144,7 +144,9 @@ async function showSummary(trace: string, options: ShowOptions): Promise<void> {
   else {
     const width = terminalWidth();
     print(
-      warningText(warnings, width) + showText(basename(trace), info, summary, width) + hostWorkText(host, script, width),
+      warningText(warnings, width) +
+        showText(basename(trace), info, summary, width) +
+        hostWorkText(host, script, width),
     );
   }
 }

@@ -182,7 +182,11 @@ export function differenceOf(before: TraceSide, after: TraceSide, only?: readonl
   };
 }
 
-function hostDifference(before: readonly HostRow[], after: readonly HostRow[], phases: readonly string[]): HostChange[] {
+function hostDifference(
+  before: readonly HostRow[],
+  after: readonly HostRow[],
+  phases: readonly string[],
+): HostChange[] {
   if (before.length === 0 || after.length === 0) return [];
   const kept = (rows: readonly HostRow[]): HostRow[] => rows.filter(({ phase }) => phases.includes(phase));
   return hostChanges(kept(before), kept(after));

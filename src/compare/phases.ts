@@ -108,5 +108,7 @@ const add = (a: readonly HostCounts[], b: readonly HostCounts[]): HostCounts[] =
   a.map((of, i) => ({ ...of, counts: addCounts(of.counts, b[i]!.counts) }));
 
 function didAnything({ tlbi, hypercalls, hardwareTlbi, exitKinds, firstFaults, refaults }: Counts): boolean {
-  return [tlbi, hypercalls, hardwareTlbi, exitKinds].some((of) => Object.keys(of).length > 0) || firstFaults + refaults > 0;
+  return (
+    [tlbi, hypercalls, hardwareTlbi, exitKinds].some((of) => Object.keys(of).length > 0) || firstFaults + refaults > 0
+  );
 }

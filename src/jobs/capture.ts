@@ -92,25 +92,32 @@ const PCPUS = 2;
  * used, an Interrupted after Ctrl-C.
  */
 export async function recordCapture(options: CaptureAsked): Promise<CaptureDone> {
-  const { nestedOn, output } = options;
-  if (!nestedOn) return recordInto(options, output);
-  if (isStream(output))
+  if (!options.nestedOn) return recordInto(options);
+  if (isStream(options.output))
     throw new InputError("--nested: the trace is joined with what it cost when it is whole, expected a file");
-  // What cannot be written is refused before the run, which ends with it.
-  (await writeTrace(output)).abort();
-  const folder = temporaryFolder("trace");
+  const kept: Kept = { folder: temporaryFolder("trace") };
   try {
-    return await recordInto(options, join(folder, "trace.parquet"));
+    return await recordInto(options, kept);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    kept.joined?.abort(); // what is whole is closed
+    rmSync(kept.folder, { recursive: true, force: true });
   }
 }
 
-/** The same; with a host the record is a file of its own until it is joined with what was counted. */
-async function recordInto(options: CaptureAsked, recorded: string): Promise<CaptureDone> {
-  const { nestedOn, domuPages } = options;
-  const plain = captureScenario(options.scenario)!;
-  const scenario = nestedOn ? markedScenario(plain, domuPages) : plain;
+/** Of a run with a host: the folder of its record until it is joined with what was counted, and where it goes then. */
+interface Kept {
+  readonly folder: string;
+  joined?: TraceWriter;
+}
+
+function scenarioOf({ scenario, nestedOn, domuPages }: CaptureAsked): CaptureScenario {
+  const plain = captureScenario(scenario)!;
+  return nestedOn ? markedScenario(plain, domuPages) : plain;
+}
+
+async function recordInto(options: CaptureAsked, kept?: Kept): Promise<CaptureDone> {
+  const { nestedOn } = options;
+  const scenario = scenarioOf(options);
   const built = nestedOn && (await interruptible(openNested));
   const what = captureOptions(options, scenario, built);
   const told = options.policy === undefined ? undefined : loadPolicy(options.policy);
@@ -122,7 +129,11 @@ async function recordInto(options: CaptureAsked, recorded: string): Promise<Capt
   const meter = new CaptureMeter();
   const losses = new Losses();
   const holding = new Holding();
-  const open = (): Promise<TraceWriter> => writeTrace(recorded, incomplete(producer(options, what), unknown));
+  const made = incomplete(producer(options, what), unknown);
+  // What cannot be written is refused before the run.
+  if (kept) kept.joined = await writeTrace(options.output, made);
+  const recorded = kept ? join(kept.folder, "trace.parquet") : options.output;
+  const open = (): Promise<TraceWriter> => writeTrace(recorded, made);
   // Opening a pipe waits for its reader, and no signal is heard meanwhile.
   const opened = isStream(options.output) ? await open() : undefined;
   const { result, recording } = await interruptible(async (signal) => {
@@ -159,7 +170,7 @@ async function recordInto(options: CaptureAsked, recorded: string): Promise<Capt
     recording,
     withWorkaround(profile, "repeat-tlbi", result.repeatsTlbis),
   );
-  const costs = nested && (await joinCounts(recorded, options.output, nested.counted(), nestedOn));
+  const costs = nested && (await joinCounts(recorded, kept!.joined!, nested.counted(), nestedOn));
   const notKnown = [...result.unknown, ...unknownVersion(result.banner)];
   return {
     scenario,

@@ -19,9 +19,9 @@ import {
   spansOf,
   stackParts,
 } from "../stack/index.js";
-import { readTrace, writeTrace } from "../trace/file.js";
+import { readTrace, type TraceWriter } from "../trace/file.js";
 import { type HostRow, HostSumming, Kind, type TraceRecording, type TraceSink } from "../trace/index.js";
-import { predictingHost } from "./probe.js";
+import { stackHost } from "./probe.js";
 
 /** What a user asks the host to be. */
 export interface NestedAsked {
@@ -112,22 +112,21 @@ class Tlbis implements TraceSink {
 }
 
 /** Writes a trace, which stands in a file, with the counts of its run in it, and says what they are. */
-export async function joinCounts(recorded: string, output: string, { lines, kernel }: Counted, asked: NestedAsked): Promise<HostCosts> {
+export async function joinCounts(
+  recorded: string,
+  writer: TraceWriter,
+  { lines, kernel }: Counted,
+  asked: NestedAsked,
+): Promise<HostCosts> {
   const items = countedItems(lines);
   const tlbis = new Tlbis();
   const { info } = await readTrace(recorded, [tlbis], { columns: ["kind"] });
-  const writer = await writeTrace(output, info.producer);
   const [summing, models] = [new HostSumming(), modelsOf(asked)];
   const joined = new Joined(items, tlbis.count, [writer, summing, ...models]);
-  try {
-    await readTrace(recorded, [joined]);
-    joined.finish();
-    if (info.recording) writer.describe({ ...info.recording, host: recordedHost(kernel, asked) });
-    writer.close();
-  } catch (error) {
-    writer.abort();
-    throw error;
-  }
+  await readTrace(recorded, [joined]);
+  joined.finish();
+  if (info.recording) writer.describe({ ...info.recording, host: recordedHost(kernel, asked) });
+  writer.close();
   return {
     paBits: asked.paBits,
     kernel,
@@ -151,7 +150,7 @@ const recordedHost = (kernel: string, asked: NestedAsked): NonNullable<TraceReco
 
 /** What prices a trace on the model's host of a counted one: by phase, and by part of dom0's script. */
 function modelsOf(asked: NestedAsked): PhasePrices[] {
-  const host = hostOn(loadHost(predictingHost(stackCpu(asked))), { pageSize: "4K", ...asked });
+  const host = hostOn(loadHost(stackHost(stackCpu(asked))), { pageSize: "4K", ...asked });
   return (["phase", "script"] as const).map((by) => new PhasePrices([host], [asked.paBits], 1, [], by));
 }
 

@@ -111,8 +111,14 @@ function exitOf(line: Line, { exit, vttbr, address, bytes, prot }: v.InferOutput
 /** Exception classes (ESR_EL2.EC) of aborts of a guest, and of a trapped system instruction. */
 const ABORTS: readonly number[] = [0x20, 0x24];
 const SYSTEM = 0x18;
-/** Op0 and CRn of address translation instructions in ESR_EL2.ISS: SYS with CRn 7. */
-const isTranslation = (syndrome: number): boolean => ((syndrome >>> 20) & 3) === 1 && ((syndrome >>> 10) & 15) === 7;
+/**
+ * AT S1E1*, S1E0* and S12E* by ESR_EL2.ISS: SYS with CRn 7, CRm 8 or 9. What the hypervisor looks up of its own (AT S1E2*: Op1 4
+ * with Op2 0 or 1) the host has no tables to walk for.
+ */
+function isTranslation(syndrome: number): boolean {
+  const [op0, op2, op1, crn] = [20, 17, 14, 10].map((shift) => (syndrome >>> shift) & 15);
+  return (op0! & 3) === 1 && crn === 7 && !((op1! & 7) === 4 && (op2! & 7) < 2);
+}
 
 /** What an exit was, by its syndrome and by which functions KVM called. */
 function exitName(calls: Readonly<Record<string, number>>, syndrome: number, mapped: boolean): ExitName {

@@ -22,21 +22,24 @@ const SCRIPT: Readonly<Record<number, readonly [kind: number, mark: string]>> = 
   16: [Kind.begin, "script:xl-create"],
   17: [Kind.end, "script:xl-create"],
 };
+const CREATE = "phase:create";
 const TWO32 = 2 ** 32;
 const PCPU = 0;
 
 export class Joined implements TraceSink {
-  /** windows that belong to no TLBI of the trace */
+  /** windows that belong to no TLBI of the trace: what is left at the end */
   unjoined = 0;
   private readonly out = new EventBuffer(BLOCK_EVENTS);
   private names: Names | undefined;
-  /** the next item, and TLBIs of the trace that have no window: those of Xen before its MMU is on */
+  /** the next item, and a window that waits for its TLBI */
   private next = 0;
-  private without: number;
+  private waiting: Window | undefined;
+  /** a part of dom0's script has begun and not ended */
+  private begun = false;
 
   /**
-   * `tlbis`: how many the trace has. It may begin later than the machine, but ends with it: so the last TLBI is that of the last
-   * window, and what was counted before the first is not the trace's.
+   * `tlbis`: how many the trace has. It may begin later than the machine, but ends with it: so what was counted before the last
+   * so many windows is not the trace's. Some TLBIs have no window: those of Xen before its MMU is on.
    */
   constructor(
     private readonly items: readonly CountedItem[],
@@ -44,7 +47,6 @@ export class Joined implements TraceSink {
     private readonly sinks: readonly TraceSink[],
   ) {
     const windows = items.filter(({ what }) => what === "tlbi").length;
-    this.without = Math.max(0, tlbis - windows);
     for (let early = Math.max(0, windows - tlbis); early > 0; this.next++)
       if (items[this.next]!.what === "tlbi") early--;
   }
@@ -53,17 +55,19 @@ export class Joined implements TraceSink {
     this.names = names;
     let from = 0;
     for (let i = 0; i < b.length; i++) {
-      if (b.kind[i] !== Kind.tlbi) continue;
-      if (this.without > 0) {
-        this.without--;
-        continue;
+      if (b.kind[i] === Kind.begin && names.list[b.code[i]!] === CREATE) {
+        this.pass(b, from, i, names);
+        from = i;
+        this.toScript(names);
       }
+      if (b.kind[i] !== Kind.tlbi) continue;
       this.pass(b, from, i, names);
       from = i + 1;
-      const window = this.between(names);
+      this.waiting ??= this.between(names);
       this.pass(b, i, from, names);
-      if (window && isOf(window, b, i)) count(this.out, this.out.length - 1, window);
-      else this.unjoined++;
+      if (!this.waiting || !isOf(this.waiting, b, i)) continue;
+      count(this.out, this.out.length - 1, this.waiting);
+      this.waiting = undefined;
     }
     this.pass(b, from, b.length, names);
   }
@@ -73,10 +77,23 @@ export class Joined implements TraceSink {
     while (this.next < this.items.length) {
       const item = this.items[this.next++]!;
       if (item.what === "tlbi") return item;
-      if (item.what === "exit") this.exit(item, names);
-      else this.mark(item.mark, names);
+      this.write(item, names);
     }
     return undefined;
+  }
+
+  /** Writes what was counted before dom0's script began to create the domU: that is before Xen's part of it, the phase. */
+  private toScript(names: Names): void {
+    const isBegin = (item: CountedItem): boolean => item.what === "mark" && SCRIPT[item.mark]?.[0] === Kind.begin;
+    let at = this.next;
+    while (at < this.items.length && this.items[at]!.what !== "tlbi" && !isBegin(this.items[at]!)) at++;
+    if (at === this.items.length || !isBegin(this.items[at]!)) return;
+    while (this.next < at) this.write(this.items[this.next++]!, names);
+  }
+
+  private write(item: CountedItem, names: Names): void {
+    if (item.what === "exit") this.exit(item, names);
+    else if (item.what === "mark") this.mark(item.mark, names);
   }
 
   private pass(b: EventBuffer, from: number, to: number, names: Names): void {
@@ -109,7 +126,10 @@ export class Joined implements TraceSink {
 
   private mark(mark: number, names: Names): void {
     const of = SCRIPT[mark];
-    if (of) this.row(of[0], names.id(of[1]), 0, names);
+    // What began before the trace has no end in it.
+    if (!of || (of[0] === Kind.end && !this.begun)) return;
+    this.begun = of[0] === Kind.begin;
+    this.row(of[0], names.id(of[1]), 0, names);
   }
 
   private exit(exit: Exit, names: Names): void {
@@ -136,7 +156,10 @@ export class Joined implements TraceSink {
   finish(): void {
     const { names } = this;
     if (!names) return;
-    while (this.between(names)) this.unjoined++;
+    while (this.waiting ?? this.between(names)) {
+      this.waiting = undefined;
+      this.unjoined++;
+    }
     this.flush(names);
   }
 }

@@ -81,8 +81,8 @@ export const EXITS = {
   "to-hypervisor":
     "a guest of the hypervisor's gives way to it: a call, a trap, a fault or an interrupt that is the hypervisor's",
   "to-guest": "the hypervisor's ERET to its guest",
-  translate: "an address translation instruction of the hypervisor's (AT S1*, AT S12*)",
-  register: "a trapped access to a system register, or a TLBI of which nothing else is known",
+  translate: "an AT instruction of the hypervisor's on its guest's tables (AT S12*, AT S1E1*)",
+  register: "a trapped access to a system register, or an AT or TLBI of which nothing else is known",
   device: "an access to a device that the host's VMM has",
   interrupt: "an interrupt of the host's, and nothing else",
   other: "anything else, as what the host handles before its exit is one",

@@ -49,9 +49,17 @@ export function exitsOf(
   };
 }
 
-/** All exits by KVM's function: those of TLBIs, shadow faults as the model has them, and the others as far as they are told. */
-export function kindsOf(tally: Tally, hypercalls: Readonly<Record<string, number>>): Record<string, number> {
-  const tlbis = byName(tally.handled, (i) => HANDLER_FUNCTIONS[HANDLERS[i]!]);
+/**
+ * All exits by KVM's function: those of TLBIs, shadow faults as the model has them, and the others as far as they are told. `own`:
+ * TLBIs of the hypervisor's own stage 1 trap, too.
+ */
+export function kindsOf(
+  tally: Tally,
+  hypercalls: Readonly<Record<string, number>>,
+  own: boolean,
+): Record<string, number> {
+  const handled = tally.handled.map((n, i) => (HANDLERS[i] === "el2" && !own ? 0 : n));
+  const tlbis = byName(handled, (i) => HANDLER_FUNCTIONS[HANDLERS[i]!]);
   const faults = tally.firstFaults + tally.refaults;
   const told = byName(
     EXIT_NAMES.map((name, i) => (name === "shadow-fault" ? faults : numberOf(tally, name, i, hypercalls))),

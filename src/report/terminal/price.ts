@@ -23,7 +23,10 @@ interface PricedTrace {
 }
 
 /** The prices as tables for a terminal of `width` columns. */
-export function priceText({ trace, events, integrity, rows, vmidsRun, notes, host = [] }: PricedTrace, width: number): string {
+export function priceText(
+  { trace, events, integrity, rows, vmidsRun, notes, host = [] }: PricedTrace,
+  width: number,
+): string {
   const phases = [...new Set(rows.map((row) => row.phase))];
   const executed = wordTable(
     ["phase", "TLBIs that the hypervisor executed"],
@@ -34,7 +37,14 @@ export function priceText({ trace, events, integrity, rows, vmidsRun, notes, hos
   const whole = rows.find((row) => row.phase === TOTAL && isNestedRow(row));
   const shadowless = whole ? noShadowText(whole.noShadow, vmidsRun, width) : "";
   const prices = pricesText(rows, width) + notes.map((note) => wrapped(note, width)).join("");
-  return [wrapped(head, width), prices, tableText(executed, width), exitsText(rows, width), besideText(host, width), shadowless]
+  return [
+    wrapped(head, width),
+    prices,
+    tableText(executed, width),
+    exitsText(rows, width),
+    besideText(host, width),
+    shadowless,
+  ]
     .filter((text) => text !== "")
     .join("\n");
 }
