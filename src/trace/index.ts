@@ -9,6 +9,9 @@ export { TraceDigest } from "./digest.js";
 export {
   Access,
   codeOf,
+  EXIT_NAMES,
+  type ExitName,
+  exitCode,
   HYPERVISOR,
   KINDS,
   Kind,
@@ -20,6 +23,7 @@ export {
   Unknown,
 } from "./event.js";
 export { FromPhase } from "./from-phase.js";
+export { HOST_WORK_COLUMNS, type HostRow, HostSumming } from "./host-work.js";
 export { incomplete, LOSS_COLUMNS, Losses, lossWarnings, type TraceLosses, traceWarnings } from "./losses.js";
 export { MarkReader, named, OUTSIDE, parseMark, TOTAL } from "./marks.js";
 export { NdjsonTrace } from "./ndjson-writer.js";
