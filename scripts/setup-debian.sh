@@ -67,8 +67,8 @@ set_up_capture() {
   local asked=()
   [[ $yes == false ]] || asked=(--yes)
   local release
-  for release in trixie bookworm; do node dist/cli/main.js capture --setup --debian "$release" "${asked[@]}"; done
-  node dist/cli/main.js probe --setup "${asked[@]}"
+  for release in trixie bookworm; do node dist/command/main.js capture --setup --debian "$release" "${asked[@]}"; done
+  node dist/command/main.js probe --setup "${asked[@]}"
 }
 
 # A server for the tests of --queue, with what it needs and is not installed: fetched and checked by apt, unpacked into the cache

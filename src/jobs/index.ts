@@ -28,7 +28,7 @@ export { decideLitmus } from "./litmus.js";
 export type { LitmusResult } from "./litmus-worker.js";
 export { type Input, type Made, made, shellWord, version } from "./made.js";
 export { type MinimizeResult, minimizeInThreads } from "./minimize.js";
-export type { HostCosts } from "./nested.js";
+export { besideCounts, type HostCosts } from "./nested.js";
 export { perfettoInto } from "./perfetto.js";
 export { predictingHost, readProbe, runProbe } from "./probe.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";

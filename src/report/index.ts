@@ -61,7 +61,7 @@ export { priceText } from "./terminal/price.js";
 export { probeChangesText, probeText } from "./terminal/probe.js";
 export { proofText } from "./terminal/proof.js";
 export { servingText, workerText } from "./terminal/serving.js";
-export { showText } from "./terminal/show.js";
+export { hostWorkText, showText } from "./terminal/show.js";
 export { sweepText, tornadoText } from "./terminal/sweep.js";
 export { synthesisText } from "./terminal/synthesize.js";
 export { coloured, warningText } from "./terminal/text.js";
