@@ -29,7 +29,7 @@ import { Recording, type RecordingCounts, runsUnmapped } from "./recording.js";
 import type { CaptureScenario, DomuOptions } from "./scenario.js";
 import { checkSpace } from "./space.js";
 import { temporaryFolder } from "./temporary.js";
-import { ailmentText, Vitals } from "./vitals.js";
+import { ailmentText, SILENCE, Vitals } from "./vitals.js";
 import { type WhatRan, whatRan } from "./what-ran.js";
 
 /** What a machine is given beside its own: the files of a run are in one folder. */
@@ -42,6 +42,8 @@ export interface Platform {
   readonly dom0Memory: string;
   /** address that is executed when Xen begins: what the log has before is another's */
   readonly begins?: number;
+  /** seconds of CPU time that may pass until Xen prints or flushes: its host boots first, if there is one */
+  readonly silence: number;
   /** QEMU, and its arguments, for a machine with these files, which stand in `folder` */
   machine(
     spec: MachineSpec,
@@ -57,6 +59,7 @@ const BARE: Platform = {
   xenWords: "",
   dom0Words: "quiet",
   dom0Memory: "1G",
+  silence: SILENCE,
   machine: (spec) => ({ qemu: spec.qemu, arguments: qemuArguments(spec) }),
 };
 
@@ -308,13 +311,16 @@ async function runMachine(
     qemu.kill();
   };
   const told = (): string => (console.said === "" ? "" : `, and dom0 said last: ${console.said}`);
-  const vitals = new Vitals(timeout);
+  const { silence } = platform;
+  const vitals = new Vitals(timeout, silence);
   let answers = 0;
   const tick = setInterval(() => {
     console.poll();
     const state = qemu.state();
     const ailment = vitals.check(log.records + console.bytes, answers, state);
-    if (ailment !== undefined) tooLate(ailmentText(ailment, timeout, spec.cpu, recording.counts.phase) + told());
+    const { phase } = recording.counts;
+    if (ailment !== undefined)
+      tooLate(ailmentText(ailment, { limit: timeout, silence, cpuModel: spec.cpu, phase }) + told());
     if (console.failure !== undefined) failedAt ??= state?.cpu;
     if (failedAt !== undefined && state !== undefined && state.cpu - failedAt > LAST_WORDS) qemu.kill();
     const pages = console.segments.reduce((sum, segment) => sum + segment.pages, 0);

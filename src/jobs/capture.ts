@@ -1,5 +1,5 @@
 /** A real Xen, booted and recorded into a trace that is held against the model. */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { withWorkaround } from "../arch/index.js";
 import {
@@ -20,6 +20,7 @@ import {
   type Release,
   readInput,
   type StorePlaces,
+  temporaryFolder,
 } from "../capture/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { type Held, Holding, profileOf, refuseWithout } from "../compare/index.js";
@@ -31,7 +32,7 @@ import { type TraceWriter, writeTrace } from "../trace/file.js";
 import { FromPhase, incomplete, Losses, type Summary, type TraceLosses, type TraceRecording } from "../trace/index.js";
 import { CaptureMeter } from "./capture-meter.js";
 import { recordingOf } from "./capture-record.js";
-import { costsOf, type HostCosts, idleImage, type NestedAsked, nestedRun, openNested, stackCpu } from "./nested.js";
+import { type HostCosts, idleImage, joinCounts, type NestedAsked, nestedRun, openNested, stackCpu } from "./nested.js";
 import { interruptible } from "./progress.js";
 
 /** What a user asks to be booted, by names and paths; what is not said is Debian's. */
@@ -91,11 +92,32 @@ const PCPUS = 2;
  * used, an Interrupted after Ctrl-C.
  */
 export async function recordCapture(options: CaptureAsked): Promise<CaptureDone> {
-  const { nestedOn, domuPages } = options;
-  const plain = captureScenario(options.scenario)!;
-  const scenario = nestedOn ? markedScenario(plain, domuPages) : plain;
-  if (nestedOn && isStream(options.output))
-    throw new InputError("--nested: the trace is read again to be joined with what it cost, expected a file");
+  if (!options.nestedOn) return recordInto(options);
+  if (isStream(options.output))
+    throw new InputError("--nested: the trace is joined with what it cost when it is whole, expected a file");
+  const kept: Kept = { folder: temporaryFolder("trace") };
+  try {
+    return await recordInto(options, kept);
+  } finally {
+    kept.joined?.abort(); // what is whole is closed
+    rmSync(kept.folder, { recursive: true, force: true });
+  }
+}
+
+/** Of a run with a host: the folder of its record until it is joined with what was counted, and where it goes then. */
+interface Kept {
+  readonly folder: string;
+  joined?: TraceWriter;
+}
+
+function scenarioOf({ scenario, nestedOn, domuPages }: CaptureAsked): CaptureScenario {
+  const plain = captureScenario(scenario)!;
+  return nestedOn ? markedScenario(plain, domuPages) : plain;
+}
+
+async function recordInto(options: CaptureAsked, kept?: Kept): Promise<CaptureDone> {
+  const { nestedOn } = options;
+  const scenario = scenarioOf(options);
   const built = nestedOn && (await interruptible(openNested));
   const what = captureOptions(options, scenario, built);
   const told = options.policy === undefined ? undefined : loadPolicy(options.policy);
@@ -107,14 +129,14 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
   const meter = new CaptureMeter();
   const losses = new Losses();
   const holding = new Holding();
-  const open = (): Promise<TraceWriter> =>
-    writeTrace(
-      options.output,
-      incomplete(producer(options, what), [
-        ...unknown,
-        ...(typeof xen.frameTable === "string" ? [xen.frameTable] : []),
-      ]),
-    );
+  const made = incomplete(producer(options, what), [
+    ...unknown,
+    ...(typeof xen.frameTable === "string" ? [xen.frameTable] : []),
+  ]);
+  // What cannot be written is refused before the run.
+  if (kept) kept.joined = await writeTrace(options.output, made);
+  const recorded = kept ? join(kept.folder, "trace.parquet") : options.output;
+  const open = (): Promise<TraceWriter> => writeTrace(recorded, made);
   // Opening a pipe waits for its reader, and no signal is heard meanwhile.
   const opened = isStream(options.output) ? await open() : undefined;
   const { result, recording } = await interruptible(async (signal) => {
@@ -151,7 +173,7 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
     recording,
     withWorkaround(profile, "repeat-tlbi", result.repeatsTlbis),
   );
-  const costs = nested && (await costsOf(options.output, nested.lines, nestedOn));
+  const costs = nested && (await joinCounts(recorded, kept!.joined!, nested.counted(), nestedOn));
   const notKnown = [...result.unknown, ...unknownVersion(result.banner)];
   return {
     scenario,

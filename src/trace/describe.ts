@@ -60,6 +60,10 @@ export function describeEvent(b: EventBuffer, i: number, names: Names): string {
     case Kind.begin:
     case Kind.end:
       return `${kind === Kind.begin ? "{" : "}"} ${name.replace(":", " ")}${describeMark(kind, name, toLo, toHi)}`;
+    case Kind.exit: {
+      const leaf = b.address[2 * i]! === 0 ? "" : `: IPA ${from}, a leaf of ${count(b.address[2 * i]! / 1024)} KiB`;
+      return `exit ${name}${leaf}`;
+    }
     case Kind.lock:
       return `${name} ${at}`;
     case Kind.hint:

@@ -5,9 +5,13 @@
 export { BLOCK_EVENTS, EventBuffer, EventError, type TraceSink } from "./buffer.js";
 export type { ColumnName } from "./columns.js";
 export { describeEvent, domainName } from "./describe.js";
+export { TraceDigest } from "./digest.js";
 export {
   Access,
   codeOf,
+  EXIT_NAMES,
+  type ExitName,
+  exitCode,
   HYPERVISOR,
   KINDS,
   Kind,
@@ -19,6 +23,7 @@ export {
   Unknown,
 } from "./event.js";
 export { FromPhase } from "./from-phase.js";
+export { HOST_WORK_COLUMNS, type HostRow, HostSumming } from "./host-work.js";
 export { incomplete, LOSS_COLUMNS, Losses, lossWarnings, type TraceLosses, traceWarnings } from "./losses.js";
 export { MarkReader, named, OUTSIDE, parseMark, TOTAL } from "./marks.js";
 export { NdjsonTrace } from "./ndjson-writer.js";
