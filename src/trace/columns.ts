@@ -131,7 +131,6 @@ export const FIELDS: readonly FieldColumn[] = COLUMNS.map((name) => {
   const { array, absent, always, count = false } = columnOf(name);
   return { name, field: fieldOf(name), words: wordsOf(name), absent, always, count, array };
 });
-/** Those of a host's counts, and the one that each event of which anything was counted has. */
+/** Those of a host's counts. */
 export const COUNT_FIELDS = FIELDS.filter(({ count }) => count);
-export const COUNTED = "host_instructions" satisfies ColumnName;
 export const COUNT_COLUMNS: readonly ColumnName[] = COUNT_FIELDS.map(({ name }) => name);
