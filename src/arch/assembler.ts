@@ -50,11 +50,12 @@ function fits(what: string, value: number, least: number, most: number, unit = 1
 /** Code from an address on. Each word gets the note that is set when it is put. */
 export class Assembler<Note> {
   private readonly list: Pending<Note>[] = [];
-  private readonly labels = new Map<string, number>();
 
+  /** `labels`: shared by pieces of code that name each other's. */
   constructor(
     readonly base: number,
     public note: Note,
+    private readonly labels = new Map<string, number>(),
   ) {}
 
   /** Where the next word goes. */
