@@ -23,6 +23,7 @@ export class Machine {
   private readonly memory = new Map<number, number>();
   private flags = { n: false, z: false, c: false, v: false };
   private instructions = 0;
+  private readonly decoded = new Map<number, ReturnType<typeof decodeA64>>();
 
   /** `standIns`: what is executed in place of the code at an address; it goes on at X30. */
   constructor(
@@ -63,7 +64,8 @@ export class Machine {
       this.system(word);
       return pc + 4;
     }
-    const a64 = decodeA64(word, pc);
+    if (!this.decoded.has(pc)) this.decoded.set(pc, decodeA64(word, pc));
+    const a64 = this.decoded.get(pc);
     switch (a64?.kind) {
       case "compute": {
         const values = a64.sets.map(({ rd, value }) => [rd, calculate(value!, this.registers)] as const);
@@ -138,19 +140,5 @@ export class Machine {
       this.vttbr = this.registers[rt]!;
       this.done.push(["vttbr", this.vttbr]);
     } else if (move?.reads && (word & ~31) >>> 0 === 0xd53cd040) this.registers[rt] = this.tpidr;
-    else if ((word & ~31) >>> 0 === 0xd53b4200) {
-      this.registers[rt] =
-        BigInt(
-          Object.values(this.flags)
-            .map(Number)
-            .join("")
-            .padStart(4, "0")
-            .split("")
-            .reduce((n, b) => 2 * n + Number(b), 0),
-        ) << 28n;
-    } else if ((word & ~31) >>> 0 === 0xd51b4200) {
-      const bit = (n: bigint): boolean => ((this.registers[rt]! >> n) & 1n) === 1n;
-      this.flags = { n: bit(31n), z: bit(30n), c: bit(29n), v: bit(28n) };
-    }
   }
 }
