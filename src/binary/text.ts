@@ -55,7 +55,6 @@ export class XenText {
    * function symbols.
    */
   constructor(elf: Elf, injected: readonly InjectedPart[] = []) {
-    this.injected = injected;
     const symbols = elf.symbols();
     for (const symbol of symbols) if (symbol.kind === "object") this.variables.set(symbol.name, symbol);
     this.functions = symbols
@@ -68,6 +67,7 @@ export class XenText {
         "has no function symbols: a capture needs Xen's xen-syms, with its symbol table",
       );
     for (const f of this.functions) if (!this.named.has(f.name)) this.named.set(f.name, f);
+    this.injected = injected.map((part) => ({ ...part, within: this.named.get(part.within.name) ?? part.within }));
     this.parts = elf.texts().map(partOf);
     const all = this.readAlternatives(elf);
     this.patchedAtBoot = all.map(({ address, words }) => ({ first: address, end: address + 4 * words.length }));

@@ -7,6 +7,7 @@ import {
   blindSites,
   type Elf,
   findSites,
+  type InjectedPart,
   openXenSyms,
   readImage,
   readKernel,
@@ -125,10 +126,15 @@ interface OpenedXen {
   readonly physical: number;
 }
 
-/** Reads a Xen and its symbols; throws an InputError when they are none, or do not belong together. */
-export function openXen({ xen, xenSyms }: Pick<CaptureOptions, "xen" | "xenSyms">): OpenedXen {
+/**
+ * Reads a Xen and its symbols; throws an InputError when they are none, or do not belong together. `injected`: what was put into it.
+ */
+export function openXen(
+  { xen, xenSyms }: Pick<CaptureOptions, "xen" | "xenSyms">,
+  injected: readonly InjectedPart[] = [],
+): OpenedXen {
   const elf = openXenSyms(xen, xenSyms);
-  const text = new XenText(elf);
+  const text = new XenText(elf, injected);
   return { elf, text, sites: findSites(text), physical: loadAddress(readImage(xen, "Xen")) - elf.image().address };
 }
 

@@ -129,8 +129,17 @@ export class Recording {
           break;
         case "store":
           this.store(r, site);
+          break;
+        case "barrier":
+          this.barriers(r.cpu, this.where(r, site), [site.barrier]);
       }
   };
+
+  /** The way of calls to a site; first the policy whose code stands there, if one's does. */
+  private where(r: BlockRecord, site: Site, path = this.path(r, site)): string {
+    const code = this.text.injectedAt(site.address)?.code;
+    return (code === undefined ? path : [code, ...path]).join(" < ");
+  }
 
   private path(r: BlockRecord, site: Site): string[] {
     return site.in ? this.stacks.path(r.cpu, site.in, wide(r, 31), wide(r, 30)) : [];
@@ -143,7 +152,7 @@ export class Recording {
   private tlbi(r: BlockRecord, site: TlbiSite): void {
     this.tlbis++;
     const path = this.path(r, site);
-    const where = path.join(" < ");
+    const where = this.where(r, site, path);
     const { cpu } = r;
     const { lo, hi } = operandOf(r, site.rt);
     if (CLEARS_ROOT.includes(path[1] ?? "")) this.clearRoot(cpu, where);

@@ -21,6 +21,7 @@ export { hostSinks } from "./host-sinks.js";
 export { type Job, type PolicyResult, runJob } from "./job.js";
 export type { LiftedSequence } from "./lifted-policy.js";
 export { type Lifted, Lifting, policyName } from "./lifting.js";
+export { OperandsHeld } from "./operands-held.js";
 export { PhasePrices, TOTAL } from "./phases.js";
 export { type Comparison, compare, Plan } from "./plan.js";
 export { isNestedRow, type PriceRow, priceRows } from "./priced.js";

@@ -4,7 +4,7 @@ import { type Elf, type InjectedPart, type Stretch, type XenFunction, XenText } 
 import type { Policy } from "../policy/index.js";
 import { compile } from "./compile.js";
 import type { Note } from "./emit.js";
-import type { InjectedHook, Injection, PolicyLine } from "./injection.js";
+import { codeName, type InjectedHook, type Injection, type PolicyLine } from "./injection.js";
 import { LEAST_DATA } from "./list.js";
 import { needsOf } from "./needs.js";
 import { type InjectedOccasion, type InjectedProgram, injectedProgram } from "./program.js";
@@ -32,7 +32,7 @@ export function inject(policy: Policy, cpu: CpuProfile, elf: Elf, image: Uint8Ar
     if (address - base + 4 > patched.length) refuseXen("its Image ends before its code does");
     view.setUint32(address - base, word, true);
   }
-  const parts = partsOf(words, sites);
+  const parts = partsOf(words, sites, policy.name);
   const lines = linesOf(policy);
   const injection: Injection = {
     policy: policy.name,
@@ -74,7 +74,7 @@ function placeOf(text: XenText, address: number): string {
 }
 
 /** Stretches of words that belong together: for a capture to name. */
-function partsOf(words: readonly AssembledWord<Note>[], sites: XenSites): InjectedPart[] {
+function partsOf(words: readonly AssembledWord<Note>[], sites: XenSites, policy: string): InjectedPart[] {
   const within: Record<Note["within"], XenFunction> = {
     flush: sites.flush.in,
     setEntry: sites.setEntry,
@@ -84,7 +84,12 @@ function partsOf(words: readonly AssembledWord<Note>[], sites: XenSites): Inject
   const parts: { first: number; end: number; code: string | undefined; within: XenFunction }[] = [];
   for (const { address, note } of words) {
     const last = parts.at(-1);
-    const part = { first: address, end: address + 4, code: note.occasion, within: within[note.within] };
+    const part = {
+      first: address,
+      end: address + 4,
+      code: note.occasion === undefined ? undefined : codeName(policy, note.occasion),
+      within: within[note.within],
+    };
     if (last?.end === address && last.code === part.code && last.within === part.within) last.end = part.end;
     else parts.push(part);
   }

@@ -47,3 +47,6 @@ export interface Injection {
   /** the Image with it */
   readonly image: Uint8Array;
 }
+
+/** What a policy's code on an occasion is called in a trace. */
+export const codeName = (policy: string, occasion: string): string => `policy ${policy}, ${occasion}`;

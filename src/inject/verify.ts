@@ -5,7 +5,7 @@
 import { barrierFromWord, decodeTlbi, disassemble } from "../arch/index.js";
 import { type Elf, type InjectedPart, XenText } from "../binary/index.js";
 import { standing } from "./emit.js";
-import type { Injection } from "./injection.js";
+import { codeName, type Injection } from "./injection.js";
 import type { InjectedProgram } from "./program.js";
 import type { XenSites } from "./sites.js";
 
@@ -34,7 +34,9 @@ export function verify(
   }
   entries(text, injection, new Set(places.values()), fault);
   for (const [occasion, code] of program.code) {
-    const is = injection.parts.filter((part) => part.code === occasion).flatMap((part) => flushing(text, part));
+    const is = injection.parts
+      .filter((part) => part.code === codeName(program.policy.name, occasion))
+      .flatMap((part) => flushing(text, part));
     if (is.join() !== standing(code).join()) fault(`the code of [${occasion}] is not the policy's`);
   }
 }

@@ -1,7 +1,7 @@
 /** A real Xen, booted and recorded into a trace that is held against the model. */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { withWorkaround } from "../arch/index.js";
+import { type CpuProfile, withWorkaround } from "../arch/index.js";
 import {
   BASE,
   type CaptureOptions,
@@ -20,17 +20,21 @@ import {
   type Release,
   readInput,
   type StorePlaces,
+  temporaryFolder,
 } from "../capture/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
-import { type Held, Holding, profileOf, refuseWithout } from "../compare/index.js";
-import { isStream } from "../files/index.js";
+import { type Held, Holding, OperandsHeld, profileOf, refuseWithout } from "../compare/index.js";
+import { isStream, writeWhole } from "../files/index.js";
 import { hypervisor } from "../hypervisor/index.js";
+import type { Injection } from "../inject/index.js";
 import { InputError } from "../input/index.js";
+import type { Policy } from "../policy/index.js";
 import type { Built } from "../stack/index.js";
 import { type TraceWriter, writeTrace } from "../trace/file.js";
 import { FromPhase, incomplete, Losses, type Summary, type TraceLosses, type TraceRecording } from "../trace/index.js";
 import { CaptureMeter } from "./capture-meter.js";
 import { recordingOf } from "./capture-record.js";
+import { injectFiles } from "./inject.js";
 import { costsOf, type HostCosts, idleImage, type NestedAsked, nestedRun, openNested, stackCpu } from "./nested.js";
 import { interruptible } from "./progress.js";
 
@@ -55,7 +59,9 @@ export interface CaptureAsked {
   /** seconds of QEMU's CPU time */
   readonly timeout: number;
   readonly from: Phase;
-  /** what the record is held against; else the policy of the version that ran */
+  /** a policy whose code is put into the Xen first */
+  readonly inject?: string;
+  /** what the record is held against; else the policy that was put in, or that of the version that ran */
   readonly policy?: string;
   readonly memoryOp?: ReadonlyMap<number, string>;
   /** the host on which Xen is itself a guest's hypervisor; undefined: none */
@@ -79,6 +85,8 @@ interface CaptureDone {
   readonly stores: StorePlaces;
   readonly losses: TraceLosses;
   readonly held: Held;
+  /** what was put into the Xen */
+  readonly injection?: Injection;
   /** what it cost the host, where there was one */
   readonly costs?: HostCosts;
 }
@@ -97,16 +105,45 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
   if (nestedOn && isStream(options.output))
     throw new InputError("--nested: the trace is read again to be joined with what it cost, expected a file");
   const built = nestedOn && (await interruptible(openNested));
-  const what = captureOptions(options, scenario, built);
-  const told = options.policy === undefined ? undefined : loadPolicy(options.policy);
-  const profile = profileOf(what.cpu);
+  const asked = captureOptions(options, scenario, built);
+  const profile = profileOf(asked.cpu);
+  const named = options.policy ?? options.inject;
+  const told = named === undefined ? undefined : loadPolicy(named);
   if (told) refuseWithout(told, profile);
-  const xen = openXen(what);
+  const folder = options.inject === undefined ? undefined : temporaryFolder("xen");
+  try {
+    if (folder === undefined) return await record(options, { what: asked, scenario, told, profile, built });
+    const injection = injectFiles(loadPolicy(options.inject!), profile, asked.xen, asked.xenSyms);
+    const what = { ...asked, xen: join(folder, "xen") };
+    writeWhole(what.xen, injection.image);
+    return await record(options, { what, scenario, told, profile, built, injection });
+  } finally {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What is decided before the machine boots. */
+interface Prepared {
+  readonly what: CaptureOptions;
+  readonly scenario: CaptureScenario;
+  readonly told: Policy | undefined;
+  readonly profile: CpuProfile;
+  readonly built: Built | undefined;
+  readonly injection?: Injection;
+}
+
+async function record(
+  options: CaptureAsked,
+  { what, scenario, told, profile, built, injection }: Prepared,
+): Promise<CaptureDone> {
+  const { nestedOn } = options;
+  const xen = openXen(what, injection?.parts);
   const { stores, unknown } = xen.sites;
   const nested = nestedOn && nestedRun(nestedOn, built!, xen);
   const meter = new CaptureMeter();
   const losses = new Losses();
   const holding = new Holding();
+  const operands = injection && new OperandsHeld();
   const open = (): Promise<TraceWriter> => writeTrace(options.output, incomplete(producer(options, what), unknown));
   // Opening a pipe waits for its reader, and no signal is heard meanwhile.
   const opened = isStream(options.output) ? await open() : undefined;
@@ -117,14 +154,26 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
       const done = await capture(
         what,
         xen,
-        [part, ...holding.sinks, losses],
+        [part, ...holding.sinks, losses, ...(operands ? [operands] : [])],
         signal,
         (now) => meter.update(now),
         nested?.platform,
       );
       const own = options.xen !== undefined;
       const { packages } = findDistribution(options.debian)!;
-      const about = recordingOf(what, done, holding.facts, { own, from: options.from, packages, cpu: profile });
+      operands?.finish();
+      const about = recordingOf(what, done, holding.facts, {
+        ...{ own, from: options.from, packages, cpu: profile },
+        ...(injection && operands
+          ? {
+              injected: {
+                policy: injection.policy,
+                occasions: [...injection.occasions],
+                operands: operands.operands,
+              },
+            }
+          : {}),
+      });
       trace.describe(about);
       trace.close();
       return { result: { ...done, events: part.passed }, recording: about };
@@ -135,6 +184,10 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
       meter.stop();
     }
   });
+  if (operands && operands.wrong > 0)
+    throw new InputError(
+      `${options.output}: the code put in was not told the pages that went (${operands.wrong} times): ${operands.first}`,
+    );
   const summary = holding.summing.summary();
   const version = hypervisor().nearestVersion(result.banner);
   const policy = told ?? loadPolicy(version.policy);
@@ -142,7 +195,8 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
     policy,
     policyNames().map(loadPolicy),
     recording,
-    withWorkaround(profile, "repeat-tlbi", result.repeatsTlbis),
+    // What was put in was made for the profile.
+    injection ? profile : withWorkaround(profile, "repeat-tlbi", result.repeatsTlbis),
   );
   const costs = nested && (await costsOf(options.output, nested.lines, nestedOn));
   const notKnown = [...result.unknown, ...unknownVersion(result.banner)];
@@ -157,6 +211,7 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
     stores,
     losses: losses.losses(),
     held,
+    ...(injection ? { injection } : {}),
     ...(costs ? { costs } : {}),
   };
 }
@@ -253,5 +308,6 @@ function producer(options: CaptureAsked, { scenario, cpu, dom0Vcpus, domu }: Cap
     ...(options.toolstack === undefined ? [] : [`toolstack ${basename(options.toolstack)}`]),
     ...options.dom0Module.map((file) => basename(file)),
   ];
-  return `shootdown capture --scenario ${scenario.name}: ${own}, CPU ${cpu}, dom0 with ${[vcpus(dom0Vcpus), ...dom0].join(", ")}, domU of ${domu.memoryMib} MiB with ${vcpus(domu.vcpus)}`;
+  const injected = options.inject === undefined ? "" : ` with policy ${basename(options.inject, ".toml")} put in`;
+  return `shootdown capture --scenario ${scenario.name}: ${own}${injected}, CPU ${cpu}, dom0 with ${[vcpus(dom0Vcpus), ...dom0].join(", ")}, domU of ${domu.memoryMib} MiB with ${vcpus(domu.vcpus)}`;
 }

@@ -50,6 +50,7 @@ export { distinguishText } from "./terminal/distinguish.js";
 export { EventJson, EventLines, EventPage } from "./terminal/events.js";
 export { policyText, wordListText, wordText } from "./terminal/explain.js";
 export { heldText, heldTraceText } from "./terminal/held.js";
+export { injectionJson, injectionText } from "./terminal/inject.js";
 export { liftedJson, liftedText } from "./terminal/lifted.js";
 export { listingText, recordedText } from "./terminal/listing.js";
 export { litmusText } from "./terminal/litmus.js";

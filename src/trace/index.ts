@@ -7,6 +7,7 @@ export type { ColumnName } from "./columns.js";
 export { describeEvent, domainName } from "./describe.js";
 export { Access, codeOf, KINDS, Kind, type MarkClass, Names, NO_DOMAIN, NO_LEVEL, nameOf, Unknown } from "./event.js";
 export { FromPhase } from "./from-phase.js";
+export { isInjected, siteAround } from "./injected.js";
 export { incomplete, LOSS_COLUMNS, Losses, lossWarnings, type TraceLosses, traceWarnings } from "./losses.js";
 export { MarkReader, named, OUTSIDE, parseMark, TOTAL } from "./marks.js";
 export { NdjsonTrace } from "./ndjson-writer.js";
