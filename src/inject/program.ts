@@ -28,9 +28,6 @@ export function injectedProgram(policy: Policy, cpu: CpuProfile, sites: XenSites
   if (on.batch) refuse("it removes pages in batches, and Xen has no such hypercall");
   if (!on.fb) refuse("it wants HCR_EL2.FB = 0, and Xen sets that itself");
   if (on.granule !== undefined && on.granule !== 12) refuse("it counts pages of another granule than Xen's, 4 KiB");
-  const [other] = on.own;
-  if (other !== undefined)
-    refuse(`it has code of its own for [${other}], and where that occasion is Xen's code does not say`);
   const repeats = needs(cpu, "repeat-tlbi");
   const code = new Map<InjectedOccasion, Sequence>();
   const atOnce = on.due === "at-once";
@@ -40,6 +37,9 @@ export function injectedProgram(policy: Policy, cpu: CpuProfile, sites: XenSites
     const same = straightWords(body)?.join() === native.join();
     if (!same || (occasion === "revoke" && atOnce)) code.set(occasion, body);
   }
+  const [other] = on.own;
+  if (other !== undefined)
+    refuse(`it has code of its own for [${other}], and where that occasion is Xen's code does not say`);
   return { policy: on, cpu, atOnce, code };
 }
 

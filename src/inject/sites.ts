@@ -153,10 +153,13 @@ function leavesX0(text: XenText, f: XenFunction): void {
 function aroundFlush(text: XenText, f: XenFunction, flush: FlushSite): void {
   const before = { first: f.address, end: flush.first };
   const behind = { first: flush.end, end: f.address + f.size };
-  const writes = ({ first, end }: Stretch): boolean => {
-    for (let at = first; at < end; at += 4)
-      if (decodeMsr(text.word(at)!)?.register === "VTTBR_EL2") return nameOf(text.word(at + 4)!) === "ISB";
-    return false;
+  const writeIn = ({ first, end }: Stretch): number | undefined => {
+    for (let at = first; at < end; at += 4) if (decodeMsr(text.word(at)!)?.register === "VTTBR_EL2") return at;
+    return undefined;
+  };
+  const writes = (stretch: Stretch): boolean => {
+    const at = writeIn(stretch);
+    return at !== undefined && nameOf(text.word(at + 4)!) === "ISB";
   };
   const has = (stretch: Stretch, is: (word: number) => boolean): boolean => wordsOf(text, stretch).some(is);
   const reads = (word: number): boolean => {
@@ -166,9 +169,21 @@ function aroundFlush(text: XenText, f: XenFunction, flush: FlushSite): void {
   const sets = (to: number) => (word: number) => (word & ~31) >>> 0 === to;
   if (!has(before, reads) || !has(behind, reads) || !writes(before) || !writes(behind))
     refuseXen(`${f.name} does not put the owner's VTTBR_EL2 around its flush`);
+  if (!ofTheP2m(text, f, writeIn(before)!)) refuseXen(`${f.name} does not take the owner's VTTBR_EL2 from its p2m`);
   if (!has(before, sets(DAIF.reads)) || !has(before, (word) => word === DAIF.masks) || !has(behind, sets(DAIF.writes)))
     refuseXen(`${f.name} does not keep interrupts off while another VTTBR_EL2 is in force`);
   if (!has(behind, (word) => word === RET)) refuseXen(`${f.name} does not return behind its flush`);
+}
+
+/** The register of an MSR was loaded from the p2m last. */
+function ofTheP2m(text: XenText, f: XenFunction, msr: number): boolean {
+  const { rt } = decodeMsr(text.word(msr)!)!;
+  for (let at = msr - 4; at >= f.address; at -= 4) {
+    const a64 = decodeA64(text.word(at)!, at);
+    if (a64?.kind === "load" && a64.registers.includes(rt)) return (text.word(at)! & 0xffc003e0) >>> 0 === 0xf9400000;
+    if (a64?.kind === "compute" && a64.sets.some(({ rd }) => rd === rt)) return false;
+  }
+  return false;
 }
 
 /** LDRB Wt, [Xn, #offset], or STRB: its fields. */

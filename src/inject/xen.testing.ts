@@ -35,6 +35,7 @@ interface Built extends Injection {
   readonly frame: bigint;
   /** of struct p2m_domain */
   readonly vttbrOffset: number;
+  readonly vmidOffset: number;
   /** link address of the list, and for how many records it has room */
   readonly slot: number;
   readonly records: number;
@@ -50,16 +51,20 @@ export function injectedInto(policy: Policy, cpu: CpuProfile): Built {
   const injection = inject(policy, cpu, elf, image);
   // STP with pre-index: a 7-bit count of 8 bytes.
   const imm7 = (sites.displaced >>> 15) & 0x7f;
-  const load = Array.from({ length: 32 }, (_, i) => theXen().text.word(sites.flush.in.address + 4 * i)!).find(
-    (word) => (word & 0xffc003e0) >>> 0 === 0xf9400000,
-  )!;
+  // LDR Xt, [X0, #vttbr] and, for AT_SPECULATE, LDRH Wt, [X0, #vmid]; 0 in a build without.
+  const flushing = Array.from({ length: 32 }, (_, i) => theXen().text.word(sites.flush.in.address + 4 * i)!);
+  const offset = (opcode: number, bytes: number): number => {
+    const load = flushing.find((word) => (word & 0xffc003e0) >>> 0 === opcode);
+    return load === undefined ? 0 : bytes * ((load >>> 10) & 0xfff);
+  };
   const { address = 0, bytes = 0 } = injection.data ?? {};
   const made: Built = {
     ...injection,
     text: new XenText(elf.patched(injection.image)),
     sites,
     frame: BigInt(8 * (128 - imm7)),
-    vttbrOffset: 8 * ((load >>> 10) & 0xfff),
+    vttbrOffset: offset(0xf9400000, 8),
+    vmidOffset: offset(0x79400000, 2),
     slot: address,
     records: Math.floor((bytes - SLOT.list) / 8),
   };
