@@ -24,7 +24,7 @@ const SLOW = [
     "cli/forms",
     "cli/held",
   ],
-  ...["cli/integrity", "cli/litmus", "cli/package", "cli/process", "cli/prove"],
+  ...["cli/inject", "cli/integrity", "cli/litmus", "cli/package", "cli/process", "cli/prove"],
   ...[
     "cli/show",
     "cli/completion",
@@ -35,6 +35,7 @@ const SLOW = [
     "cli/synthesize",
     "synth/search",
   ],
+  ...["inject/damage", "inject/execute"],
   ...["compare/compare", "compare/executed", "compare/phases", "compare/sweep", "compare/whole-stack", "xen/recorded"],
   ...["agreement", "prove/herd/convert", "litmus-folder", "bounds", "metamorphic", "model-page"],
   ...["occasion/protocol", "occasion/scenario", "reductions", "sample", "sign-off"],

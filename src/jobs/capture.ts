@@ -106,7 +106,9 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
     throw new InputError("--nested: the trace is read again to be joined with what it cost, expected a file");
   const built = nestedOn && (await interruptible(openNested));
   const asked = captureOptions(options, scenario, built);
-  const profile = profileOf(asked.cpu);
+  // The machine of a host says which CPU it is by MIDR_EL1: one with the erratum, or one without.
+  const model = profileOf(asked.cpu);
+  const profile = nestedOn ? withWorkaround(model, "repeat-tlbi", nestedOn.erratum) : model;
   const named = options.policy ?? options.inject;
   const told = named === undefined ? undefined : loadPolicy(named);
   if (told) refuseWithout(told, profile);
