@@ -10,12 +10,12 @@ export const SP = 31;
 export const XZR = 31;
 
 /** Conditions by their field (C1.2.4). */
-export const CONDITIONS = { eq: 0, ne: 1, hs: 2, lo: 3, hi: 8, ls: 9 } as const;
-export type ConditionName = keyof typeof CONDITIONS;
+const CONDITIONS = { eq: 0, ne: 1, hs: 2, lo: 3, hi: 8, ls: 9 } as const;
+type ConditionName = keyof typeof CONDITIONS;
 
 /** System registers that are read or written here: the word of their MRS with Rt = 0. MSR is it without bit 21. */
-export const MRS_WORDS = { tpidr_el2: 0xd53c_d040, nzcv: 0xd53b_4200 } as const;
-export type MrsRegister = keyof typeof MRS_WORDS;
+const MRS_WORDS = { tpidr_el2: 0xd53c_d040, nzcv: 0xd53b_4200 } as const;
+type MrsRegister = keyof typeof MRS_WORDS;
 const READS = 0x20_0000;
 
 /** A label, or an address. */

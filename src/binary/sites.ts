@@ -72,7 +72,7 @@ export interface TranslationSite extends SiteBase {
 }
 
 /** A barrier of code that was put in, which may branch anywhere: each is a site of its own. */
-export interface BarrierSite extends SiteBase {
+interface BarrierSite extends SiteBase {
   readonly kind: "barrier";
   /** index in BARRIERS */
   readonly barrier: number;

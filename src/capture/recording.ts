@@ -130,8 +130,11 @@ export class Recording {
         case "store":
           this.store(r, site);
           break;
-        case "barrier":
-          this.barriers(r.cpu, this.where(r, site), [site.barrier]);
+        case "barrier": {
+          const path = this.path(r, site);
+          this.rootCleared(r.cpu, path);
+          this.barriers(r.cpu, this.where(r, site, path), [site.barrier]);
+        }
       }
   };
 
@@ -155,7 +158,7 @@ export class Recording {
     const where = this.where(r, site, path);
     const { cpu } = r;
     const { lo, hi } = operandOf(r, site.rt);
-    if (CLEARS_ROOT.includes(path[1] ?? "")) this.clearRoot(cpu, where);
+    this.rootCleared(cpu, path);
     this.barriers(cpu, where, site.barriers.before);
     if (site.op.regime === "EL1&0") this.used.clear();
     const operand = lo + (hi & 0xffff) * 2 ** 32;
@@ -163,8 +166,10 @@ export class Recording {
     this.barriers(cpu, where, site.barriers.after);
   }
 
-  /** clear_and_clean_page writes whole pages, without the barriers of a descriptor's store. */
-  private clearRoot(cpu: number, where: string): void {
+  /** The flush of a root that was cleared begins. clear_and_clean_page writes whole pages, without the barriers of a descriptor's store. */
+  private rootCleared(cpu: number, path: readonly string[]): void {
+    if (!CLEARS_ROOT.includes(path[1] ?? "")) return;
+    const where = path.join(" < ");
     const { lo, hi } = this.register(cpu, "VTTBR_EL2");
     const root = outputPage(lo, hi & 0xffff);
     for (const { page, slot, before, after } of this.tables.clearRoot(root)) {

@@ -21,7 +21,7 @@ interface Hook {
 }
 
 /** What is put in. */
-export interface Compiled {
+interface Compiled {
   /** of the cave, and of the hooks and what stands in place elsewhere, each in ascending order */
   readonly cave: readonly AssembledWord<Note>[];
   readonly hooks: readonly AssembledWord<Note>[];

@@ -44,7 +44,7 @@ export function slotOf(a: Assembler<Note>, d: number, t: number, data: Stretch):
     .add(d, d, t);
 }
 
-export interface Wrapper {
+interface Wrapper {
   readonly sites: XenSites;
   readonly needs: Needs;
   readonly slot: Stretch | undefined;

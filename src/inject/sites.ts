@@ -16,7 +16,7 @@ import { isP2m, type Stretch, type XenFunction, type XenText } from "../binary/i
 import { refuseXen } from "./refusal.js";
 
 /** A flush: from its first barrier to behind its last, and what is executed of it. */
-export interface FlushSite extends Stretch {
+interface FlushSite extends Stretch {
   readonly in: XenFunction;
   /** its words without the NOPs that hold an alternative's place */
   readonly words: readonly number[];

@@ -18,7 +18,7 @@ export { cpusOf, errataOf, refuseOutside, supposedOf, supposing } from "./cpus.j
 export { proveInThreads } from "./decide.js";
 export { type Distinguished, distinguishInThreads } from "./distinguish.js";
 export { importInto } from "./import.js";
-export { type InjectionRecord, injectInto, undoInjection } from "./inject.js";
+export { injectInto, undoInjection } from "./inject.js";
 export { coverOf, type IntentOptions, intentOf, parseInstruction, parseXt, type TypedTlbi } from "./instruction.js";
 export { type Io, io, PROCESS, talkingTo } from "./io.js";
 export { type LiftedTrace, namesTrace, proveTraces } from "./lift.js";

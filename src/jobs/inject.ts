@@ -14,7 +14,7 @@ export function injectFiles(policy: Policy, cpu: CpuProfile, xen: string, xenSym
 }
 
 /** What was done, so that it can be undone: `base` is the link address of the Image's first byte. */
-export interface InjectionRecord extends Omit<Injection, "image" | "parts"> {
+interface InjectionRecord extends Omit<Injection, "image" | "parts"> {
   readonly base: number;
   /** SHA-256 of the Images, unpacked */
   readonly sha256: { readonly before: string; readonly after: string };

@@ -5,7 +5,7 @@ import { tableOf } from "../table.js";
 import { tableText, wrapped } from "./text.js";
 
 /** What was put in, in a sentence or two. */
-export function injectedSentence({
+function injectedSentence({
   policy,
   cpu,
   occasions,
@@ -31,7 +31,7 @@ export function injectedText(injection: Injection, operands: number, width: numb
 }
 
 /** The listing: each word, what stood there, and the policy's line. */
-export function listingTable(injection: Pick<Injection, "words">): ReturnType<typeof tableOf<InjectedWord>> {
+function listingTable(injection: Pick<Injection, "words">): ReturnType<typeof tableOf<InjectedWord>> {
   const word = (n: number): string => n.toString(16).padStart(8, "0");
   return tableOf<InjectedWord>(
     [
