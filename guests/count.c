@@ -4,9 +4,12 @@
  * Until the host's first process executes MARK_SYMBOLS nothing is counted. From its /proc/kallsyms the plugin then knows the
  * host's code: by the host address of its memory, for a guest's kernel has the same virtual addresses. Output: a line of JSON
  * for each count between MARK_BEGIN and MARK_END, and for each TLBI of the guest hypervisor at the sites of a file, and the
- * sums at each MARK_PHASE and at the end.
+ * sums at each MARK_PHASE and at the end. With exits=1 also one for each entry of a guest, of what the host did since the one
+ * before: the syndrome with which the guest had left, and the leaf that was mapped for it; so with the TLBIs' windows it is all
+ * that the host did.
  *
- * Arguments: out=FILE, functions=NAME:NAME... (of which to count the calls), sites=FILE (of the guest hypervisor's TLBIs, in
+ * Arguments: out=FILE, functions=NAME:NAME... (of which to count the calls; with exits=1 the first three are __guest_enter,
+ * handle_exit and kvm_pgtable_stage2_map), sites=FILE (of the guest hypervisor's TLBIs, in
  * hexadecimal, one a line), above=HEX and below=HEX (the hypervisor's virtual addresses).
  */
 #include <stdbool.h>
@@ -77,26 +80,32 @@ static uint64_t vmm_start = 0x7000000000ull, hypervisor_start = 1, hypervisor_en
 static uint64_t sites[1024];
 static int site_count;
 static GByteArray *bytes;
-static struct qemu_plugin_register *x_registers[31];
+static struct qemu_plugin_register *x_registers[31], *syndrome, *nested_page;
 
 static struct sums *sums_of(unsigned cpu) { return qemu_plugin_scoreboard_find(score, cpu); }
 
-static uint64_t read_x(int n) {
+static uint64_t read_register(struct qemu_plugin_register *from) {
   uint64_t value = 0;
+  if (!from) return 0;
+  g_byte_array_set_size(bytes, 0);
+  int got = qemu_plugin_read_register(from, bytes);
+  if (got > 0) memcpy(&value, bytes->data, got > 8 ? 8 : (size_t)got);
+  return value;
+}
+
+static uint64_t read_x(int n) {
   if (!bytes) {
     bytes = g_byte_array_new();
     GArray *all = qemu_plugin_get_registers();
     qemu_plugin_reg_descriptor *each = (qemu_plugin_reg_descriptor *)all->data;
     for (unsigned i = 0; i < all->len; i++) {
       int at;
+      if (!strcmp(each[i].name, "ESR_EL2")) syndrome = each[i].handle;
+      if (!strcmp(each[i].name, "VNCR_EL2")) nested_page = each[i].handle;
       if (each[i].name[0] == 'x' && sscanf(each[i].name + 1, "%d", &at) == 1 && at >= 0 && at < 31) x_registers[at] = each[i].handle;
     }
   }
-  if (n == 31 || !x_registers[n]) return 0;
-  g_byte_array_set_size(bytes, 0);
-  int got = qemu_plugin_read_register(x_registers[n], bytes);
-  if (got > 0) memcpy(&value, bytes->data, got > 8 ? 8 : (size_t)got);
-  return value;
+  return n == 31 ? 0 : read_register(x_registers[n]);
 }
 
 /* The kind of a SYS instruction in the form in which it is written: op1, CRn, CRm, op2. */
@@ -153,6 +162,26 @@ static void phase(unsigned cpu, void *unused) {
   fputs("}\n", out);
 }
 
+/* ---- what the host did from one entry of a guest to the next, but for what is in a TLBI's window */
+#define TRAP 2            /* ARM_EXCEPTION_TRAP: what handle_exit is told in X1 of an exit that has a syndrome */
+#define VNCR_VTTBR 0x20   /* where the page of VNCR_EL2 has the guest hypervisor's VTTBR_EL2 (DDI 0487, FEAT_NV2) */
+static bool exits;
+static struct sums at_entry;
+static struct { bool trapped, mapped; uint64_t syndrome, address, size, prot; } left;
+
+static void note_exit(unsigned cpu, void *unused) {
+  left.trapped = (read_x(1) & 3) == TRAP;
+  left.syndrome = left.trapped ? read_register(syndrome) : 0;
+}
+
+/* kvm_pgtable_stage2_map(pgt, addr, size, phys, prot, ...) */
+static void note_map(unsigned cpu, void *unused) {
+  left.mapped = true;
+  left.address = read_x(1);
+  left.size = read_x(2);
+  left.prot = read_x(4);
+}
+
 /* ---- a TLBI of the guest hypervisor: from it to the instruction behind it, on one CPU at a time */
 static struct sums at_tlbi;
 static struct { bool open; uint64_t pc, operand; uint32_t word; } window;
@@ -175,6 +204,27 @@ static void tlbi_end(unsigned cpu, void *what) {
   fprintf(out, "{\"tlbi\":\"%x\",\"pc\":\"%lx\",\"operand\":\"%lx\",\"at\":%lu", window.word, window.pc, window.operand, at_tlbi.instructions[HOST]);
   write_sums(sums_of(cpu), &at_tlbi);
   fputs("}\n", out);
+  /* The end of the entry before the TLBI goes to what comes next: nothing is lost or counted twice. */
+  uint64_t carried = at_tlbi.instructions[HOST] - at_entry.instructions[HOST];
+  memcpy(&at_entry, sums_of(cpu), sizeof at_entry);
+  at_entry.instructions[HOST] -= carried;
+  memset(&left, 0, sizeof left);
+}
+
+static void write_exit(unsigned cpu, void *unused) {
+  if (window.open) return;
+  uint64_t page, vttbr = 0;
+  read_x(0);
+  if ((page = read_register(nested_page))) {
+    g_byte_array_set_size(bytes, 0);
+    if (qemu_plugin_read_memory_vaddr(page + VNCR_VTTBR, bytes, 8)) memcpy(&vttbr, bytes->data, 8);
+  }
+  fprintf(out, "{\"exit\":\"%lx\",\"vttbr\":\"%lx\"", left.syndrome, vttbr);
+  if (left.mapped) fprintf(out, ",\"address\":\"%lx\",\"bytes\":%lu,\"prot\":\"%lx\"", left.address, left.size, left.prot);
+  write_sums(sums_of(cpu), &at_entry);
+  fputs("}\n", out);
+  memcpy(&at_entry, sums_of(cpu), sizeof at_entry);
+  memset(&left, 0, sizeof left);
 }
 
 /* ---- the host's symbols */
@@ -258,12 +308,19 @@ static void add(struct qemu_plugin_insn *insn, size_t offset) {
   qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, QEMU_PLUGIN_INLINE_ADD_U64, entry, 1);
 }
 
+/* The first three functions: see the arguments. */
+static void (*const noted[])(unsigned, void *) = { write_exit, note_exit, note_map };
+#define NOTED 3
+
 static void instrument_one(struct qemu_plugin_insn *insn, int who, uint64_t host) {
   uint32_t word = word_of(insn);
   uint64_t pc = qemu_plugin_insn_vaddr(insn);
   if (who == HOST)
     for (int f = 0; f < function_count; f++)
-      if (functions[f].address && functions[f].address - text_start == host - text_host) add(insn, offsetof(struct sums, calls) + 8 * (size_t)f);
+      if (functions[f].address && functions[f].address - text_start == host - text_host) {
+        if (exits && f < NOTED) qemu_plugin_register_vcpu_insn_exec_cb(insn, noted[f], QEMU_PLUGIN_CB_R_REGS, 0);
+        add(insn, offsetof(struct sums, calls) + 8 * (size_t)f);
+      }
   if (who == HYPERVISOR)
     for (int i = 0; i < site_count; i++)
       if (sites[i] + 4 == pc) qemu_plugin_register_vcpu_insn_exec_cb(insn, tlbi_end, QEMU_PLUGIN_CB_R_REGS, (void *)(uintptr_t)pc);
@@ -308,6 +365,7 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
     if ((value = after(argv[i], "out="))) out = fopen(value, "w");
     if ((value = after(argv[i], "below="))) hypervisor_end = strtoull(value, 0, 16);
     if ((value = after(argv[i], "above="))) hypervisor_start = strtoull(value, 0, 16);
+    if ((value = after(argv[i], "exits="))) exits = *value == '1';
     if ((value = after(argv[i], "sites="))) {
       FILE *file = fopen(value, "r");
       if (!file) return 1;

@@ -6,7 +6,9 @@ import {
   type BlindSite,
   blindSites,
   type Elf,
+  type FrameTableShape,
   findSites,
+  frameTableOf,
   type InjectedPart,
   openXenSyms,
   readImage,
@@ -16,7 +18,7 @@ import {
 } from "../binary/index.js";
 import { fileReason, InputError } from "../input/index.js";
 import type { TraceSink } from "../trace/index.js";
-import type { Continued } from "./call-marks.js";
+import type { Continued, Phase } from "./call-marks.js";
 import { ConsoleLog, failedLog, keepLog, type Segment } from "./console.js";
 import type { GdbConnection } from "./gdb-connection.js";
 import { dom0Initramfs } from "./initramfs.js";
@@ -28,7 +30,7 @@ import { Recording, type RecordingCounts, runsUnmapped } from "./recording.js";
 import type { CaptureScenario, DomuOptions } from "./scenario.js";
 import { checkSpace } from "./space.js";
 import { temporaryFolder } from "./temporary.js";
-import { ailmentText, Vitals } from "./vitals.js";
+import { ailmentText, SILENCE, Vitals } from "./vitals.js";
 import { type WhatRan, whatRan } from "./what-ran.js";
 
 /** What a machine is given beside its own: the files of a run are in one folder. */
@@ -41,6 +43,8 @@ export interface Platform {
   readonly dom0Memory: string;
   /** address that is executed when Xen begins: what the log has before is another's */
   readonly begins?: number;
+  /** seconds of CPU time that may pass until Xen prints or flushes: its host boots first, if there is one */
+  readonly silence: number;
   /** QEMU, and its arguments, for a machine with these files, which stand in `folder` */
   machine(
     spec: MachineSpec,
@@ -56,6 +60,7 @@ const BARE: Platform = {
   xenWords: "",
   dom0Words: "quiet",
   dom0Memory: "1G",
+  silence: SILENCE,
   machine: (spec) => ({ qemu: spec.qemu, arguments: qemuArguments(spec) }),
 };
 
@@ -85,6 +90,8 @@ export interface CaptureOptions {
   /** CPU model in QEMU's words */
   readonly cpu: string;
   readonly pcpus: number;
+  /** the phase from which on the trace is kept: there it is told who owns what */
+  readonly from?: Phase;
   /** names of XENMEM_* calls that Xen does not have upstream, by number */
   readonly memoryOps: ReadonlyMap<number, string>;
   /** most CPU time that the machine may use, in seconds */
@@ -122,6 +129,8 @@ interface OpenedXen {
   readonly elf: Elf;
   readonly text: XenText;
   readonly sites: Sites;
+  /** a sentence where the code does not say it */
+  readonly frameTable: FrameTableShape | string;
   /** what is added to a link address for the address at which it runs before its MMU is on */
   readonly physical: number;
 }
@@ -135,7 +144,8 @@ export function openXen(
 ): OpenedXen {
   const elf = openXenSyms(xen, xenSyms);
   const text = new XenText(elf, injected);
-  return { elf, text, sites: findSites(text), physical: loadAddress(readImage(xen, "Xen")) - elf.image().address };
+  const physical = loadAddress(readImage(xen, "Xen")) - elf.image().address;
+  return { elf, text, sites: findSites(text), frameTable: frameTableOf(text), physical };
 }
 
 /** The machine's memory. */
@@ -156,7 +166,7 @@ const LAST_WORDS = 3;
  */
 export async function capture(
   options: CaptureOptions,
-  { elf, text, sites, physical }: OpenedXen,
+  { elf, text, sites, frameTable, physical }: OpenedXen,
   sinks: readonly TraceSink[],
   signal: AbortSignal,
   progress: (now: CaptureProgress) => void,
@@ -194,9 +204,21 @@ export async function capture(
       log: at("log"),
       logged: [...loggedAddresses(text, sites, physical), ...(platform.begins === undefined ? [] : [platform.begins])],
     };
-    const recording = new Recording(text, sites, physical, options.pcpus, sinks, options.memoryOps);
+    const recording = new Recording(text, sites, physical, options.pcpus, sinks, options.memoryOps, options.from);
     const console = new ConsoleLog(spec.console);
-    const run = { spec, platform, folder, recording, console, text, pages: sites.pages, timeout: options.timeout };
+    const { pages } = sites;
+    const known = typeof frameTable === "string" ? undefined : frameTable;
+    const run = {
+      spec,
+      platform,
+      folder,
+      recording,
+      console,
+      text,
+      frameTable: known,
+      pages,
+      timeout: options.timeout,
+    };
     const { repeatsTlbis } = await runMachine(run, signal, progress);
     platform.ended?.(folder);
     const events = recording.finish();
@@ -216,7 +238,7 @@ export async function capture(
       ran,
       blind: blindSites(text, findSites(text)),
       continued: recording.continued,
-      unknown: [...sites.unknown, ...unknown],
+      unknown: [...sites.unknown, ...(typeof frameTable === "string" ? [frameTable] : []), ...unknown],
     };
   } catch (error) {
     if (error instanceof MachineFailure) {
@@ -257,6 +279,7 @@ interface Run {
   readonly recording: Recording;
   readonly console: ConsoleLog;
   readonly text: XenText;
+  readonly frameTable: FrameTableShape | undefined;
   /** pages of code to be translated one instruction a block */
   readonly pages: readonly number[];
   readonly timeout: number;
@@ -294,13 +317,16 @@ async function runMachine(
     qemu.kill();
   };
   const told = (): string => (console.said === "" ? "" : `, and dom0 said last: ${console.said}`);
-  const vitals = new Vitals(timeout);
+  const { silence } = platform;
+  const vitals = new Vitals(timeout, silence);
   let answers = 0;
   const tick = setInterval(() => {
     console.poll();
     const state = qemu.state();
     const ailment = vitals.check(log.records + console.bytes, answers, state);
-    if (ailment !== undefined) tooLate(ailmentText(ailment, timeout, spec.cpu, recording.counts.phase) + told());
+    const { phase } = recording.counts;
+    if (ailment !== undefined)
+      tooLate(ailmentText(ailment, { limit: timeout, silence, cpuModel: spec.cpu, phase }) + told());
     if (console.failure !== undefined) failedAt ??= state?.cpu;
     if (failedAt !== undefined && state !== undefined && state.cpu - failedAt > LAST_WORDS) qemu.kill();
     const pages = console.segments.reduce((sum, segment) => sum + segment.pages, 0);

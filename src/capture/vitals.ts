@@ -58,7 +58,7 @@ function readStat(path: string): { state: string; cpu: number } {
 /** How long a machine may log and print nothing while it computes, in seconds of its CPU time, before it is taken for hung. */
 const STALL = 60;
 /** The same for one that has done neither since it started: Xen prints and flushes within its first second. */
-const SILENCE = 20;
+export const SILENCE = 20;
 /** How many times in a row a machine may be found asleep with nothing done since the time before. */
 const ASLEEP = 100;
 
@@ -73,8 +73,11 @@ export class Vitals {
   private answers = 0;
   private asleep = 0;
 
-  /** `limit`: most CPU time that the machine may use, in seconds. */
-  constructor(private readonly limit: number) {}
+  /** `limit`: most CPU time that the machine may use, in seconds; `silence`: until it does anything. */
+  constructor(
+    private readonly limit: number,
+    private readonly silence: number = SILENCE,
+  ) {}
 
   /**
    * To be told from time to time what the machine has done so far: a count of anything that it brings forth, of the answers
@@ -94,16 +97,19 @@ export class Vitals {
     }
     if (this.asleep >= ASLEEP) return stopped ? "stopped" : "asleep";
     if (cpu > this.limit) return "late";
-    if (cpu - this.doneAt > (done === 0 ? SILENCE : STALL)) return done === 0 ? "silent" : "stalled";
+    if (cpu - this.doneAt > (done === 0 ? this.silence : STALL)) return done === 0 ? "silent" : "stalled";
     return undefined;
   }
 }
 
-/** What is wrong, in words. `cpuModel` and `phase`: of the machine. */
-export function ailmentText(ailment: Ailment, limit: number, cpuModel: string, phase: string): string {
+/** What is wrong, in words. `silence` and `limit` as of {@link Vitals}; `cpuModel` and `phase`: of the machine. */
+export function ailmentText(
+  ailment: Ailment,
+  { limit, silence, cpuModel, phase }: { limit: number; silence: number; cpuModel: string; phase: string },
+): string {
   switch (ailment) {
     case "silent":
-      return `Xen has printed nothing in ${SILENCE} s of QEMU's CPU time: is '${cpuModel}' a 64-bit CPU model with EL2?`;
+      return `Xen has printed nothing in ${silence} s of QEMU's CPU time: is '${cpuModel}' a 64-bit CPU model with EL2?`;
     case "stalled":
       return `the machine hangs: it has done nothing for ${STALL} s of QEMU's CPU time in the phase ${phase}`;
     case "asleep":

@@ -3,9 +3,9 @@ import { type Command, Option } from "commander";
 import { hostNames } from "../catalog/index.js";
 import { PhasePrices, priceRows } from "../compare/index.js";
 import { type Host, ipaNotes } from "../host/index.js";
-import { readWithProgress } from "../jobs/index.js";
+import { besideCounts, readWithProgress } from "../jobs/index.js";
 import { priceTable, priceText, SIMULATED, warningText } from "../report/index.js";
-import type { ColumnName } from "../trace/index.js";
+import { type ColumnName, HOST_WORK_COLUMNS, HostSumming } from "../trace/index.js";
 import { printForm, withForms } from "./forms.js";
 import { hostsNamed, hostsOption } from "./hosts.js";
 import { noteUnchecked, partialOption, TRACE_ARGUMENT } from "./integrity.js";
@@ -13,8 +13,11 @@ import { goesWith, ipaBitsOption, ranOption, repeatOption, vcpusOption } from ".
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 import { isSwept, type SweepOptions, sweepOptions, sweepPrices } from "./sweep.js";
 
-/** Columns of a trace that a price depends on. */
-const COLUMNS: readonly ColumnName[] = ["kind", "pcpu", "name", "domain", "vmid", "level", "before", "after"];
+/** Columns of a trace that a price depends on, and what a host that was counted did. */
+const COLUMNS: readonly ColumnName[] = [
+  ...(["kind", "pcpu", "name", "domain", "vmid", "level", "before", "after"] as const),
+  ...HOST_WORK_COLUMNS.filter((name) => name !== "kind" && name !== "name"),
+];
 
 interface PriceOptions extends SweepOptions {
   readonly host?: readonly string[];
@@ -53,17 +56,20 @@ async function run(trace: string, options: PriceOptions): Promise<void> {
   const read = async (on: readonly Host[], ipaBits: readonly number[]) => {
     const sink = new PhasePrices(on, ipaBits, options.vcpus, options.ran);
     const part = { columns: COLUMNS, partial: options.partial === true };
-    const { info, warnings } = await readWithProgress(trace, [sink], part);
+    const work = new HostSumming();
+    const { info, warnings } = await readWithProgress(trace, [sink, work], part);
     noteUnchecked(trace, info);
-    return { sink, warnings, integrity: info.integrity, rows: priceRows(sink) };
+    return { sink, work, info, warnings, integrity: info.integrity, rows: priceRows(sink) };
   };
   if (isSwept(options)) return sweepPrices(hosts, options.ipaBits, options, read);
-  const { sink, warnings, integrity, rows } = await read(hosts, options.ipaBits);
+  const { sink, work, info, warnings, integrity, rows } = await read(hosts, options.ipaBits);
+  const host = await besideCounts(trace, work, info.recording);
   const [events, vmidsRun, notes] = [sink.seen, sink.vmidsRun(), ipaNotes(hosts, options.ipaBits)];
   if (printForm(options, { csv: () => priceTable(rows), notes: [SIMULATED, ...notes], warnings })) return;
-  if (options.json) printJson({ trace, events, vmidsRun, notes, integrity, warnings, rows });
+  if (options.json)
+    printJson({ trace, events, vmidsRun, notes, integrity, warnings, rows, ...(host.length > 0 ? { host } : {}) });
   else {
     const width = outputWidth();
-    print(warningText(warnings, width) + priceText({ trace, events, integrity, rows, vmidsRun, notes }, width));
+    print(warningText(warnings, width) + priceText({ trace, events, integrity, rows, vmidsRun, notes, host }, width));
   }
 }

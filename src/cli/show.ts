@@ -11,11 +11,12 @@ import {
   EventPage,
   foldedText,
   heldTraceText,
+  hostWorkText,
   showText,
   summaryTable,
   warningText,
 } from "../report/index.js";
-import { KINDS, type ReadPart, SUMMARY_COLUMNS, Summing } from "../trace/index.js";
+import { HOST_WORK_COLUMNS, HostSumming, KINDS, type ReadPart, SUMMARY_COLUMNS, Summing } from "../trace/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { noteUnchecked, partialOption, TRACE_ARGUMENT } from "./integrity.js";
 import { goesWith } from "./options.js";
@@ -118,12 +119,14 @@ function wholeNumber(text: string): number {
 }
 
 async function showSummary(trace: string, options: ShowOptions): Promise<void> {
-  const summing = new Summing();
-  const part = { columns: SUMMARY_COLUMNS, partial: options.partial === true };
-  const { info, warnings } = await readWithProgress(trace, [summing], part);
+  const [summing, work] = [new Summing(), new HostSumming()];
+  const columns = [...new Set([...SUMMARY_COLUMNS, ...HOST_WORK_COLUMNS])];
+  const part = { columns, partial: options.partial === true };
+  const { info, warnings } = await readWithProgress(trace, [summing, work], part);
   noteUnchecked(trace, info);
   const summary = summing.summary();
   const { recording } = info;
+  const [host, script] = [work.rows(), work.scriptRows()];
   if (options.folded) {
     const host = options.host === undefined ? undefined : loadHost(options.host);
     print(foldedText(summary, host && ((op) => priceOfTlbi(op, host, FOLDED_BITS) * 1000)));
@@ -131,8 +134,21 @@ async function showSummary(trace: string, options: ShowOptions): Promise<void> {
   }
   if (printForm(options, { csv: () => summaryTable(summary), warnings })) return;
   if (options.json)
-    printJson({ integrity: info.integrity, ...{ ...summary, ...(recording ? { recording } : {}) }, warnings });
-  else print(warningText(warnings, terminalWidth()) + showText(basename(trace), info, summary, terminalWidth()));
+    printJson({
+      integrity: info.integrity,
+      ...summary,
+      ...(recording ? { recording } : {}),
+      ...(host.length > 0 ? { host, script } : {}),
+      warnings,
+    });
+  else {
+    const width = terminalWidth();
+    print(
+      warningText(warnings, width) +
+        showText(basename(trace), info, summary, width) +
+        hostWorkText(host, script, width),
+    );
+  }
 }
 
 async function showPerfetto(trace: string, file: string, { cpu, partial = false }: ShowOptions): Promise<void> {

@@ -18,7 +18,15 @@ export function sideOf(trace: string, source: (sinks: readonly TraceSink[]) => v
     producer: "a test",
     integrity: "checked",
   } as const;
-  return { ...about, warnings: [], recording: undefined, summary: summing.summary(), digest: digest.digest(), prices };
+  return {
+    ...about,
+    warnings: [],
+    recording: undefined,
+    summary: summing.summary(),
+    digest: digest.digest(),
+    prices,
+    hostWork: [],
+  };
 }
 
 /** Removals page by page, and in batches of 40. */

@@ -11,6 +11,7 @@ import {
   ratioRange,
 } from "../host/index.js";
 import {
+  type HostRow,
   type Integrity,
   named,
   OUTSIDE,
@@ -20,6 +21,7 @@ import {
   type TraceRecording,
 } from "../trace/index.js";
 import type { HostCounts } from "./host-sinks.js";
+import { type HostChange, hostChanges } from "./host-work.js";
 import type { PhaseCounts, PhasePrices } from "./phases.js";
 
 /** A count in the one trace and in the other; `difference` is after less before. */
@@ -97,6 +99,8 @@ export interface TraceSide {
   /** equal for equal traces: see TraceDigest */
   readonly digest: string;
   readonly prices: PhasePrices;
+  /** what a host did for it, where that was counted; none where not */
+  readonly hostWork: readonly HostRow[];
 }
 
 /** What people are told of a run. */
@@ -123,6 +127,8 @@ export interface TraceDifference {
   /** in the order in which they began */
   readonly phases: Readonly<Record<string, PhaseDifference | HalfPhase>>;
   readonly prices: readonly PriceChange[];
+  /** in host instructions, the largest difference first; none unless both traces have what their hosts did counted */
+  readonly host: readonly HostChange[];
 }
 
 /**
@@ -172,7 +178,18 @@ export function differenceOf(before: TraceSide, after: TraceSide, only?: readonl
       ),
       ...(only ? [] : priceChanges(TOTAL, before.prices.total(), after.prices.total())),
     ],
+    host: hostDifference(before.hostWork, after.hostWork, phases),
   };
+}
+
+function hostDifference(
+  before: readonly HostRow[],
+  after: readonly HostRow[],
+  phases: readonly string[],
+): HostChange[] {
+  if (before.length === 0 || after.length === 0) return [];
+  const kept = (rows: readonly HostRow[]): HostRow[] => rows.filter(({ phase }) => phases.includes(phase));
+  return hostChanges(kept(before), kept(after));
 }
 
 const wordsOf = ({ xen, sha256, leftOut }: TraceRecording): RecordingWords => ({

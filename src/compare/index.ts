@@ -18,6 +18,7 @@ export {
 export type { Beside, Executed, ExecutedFlush } from "./executed.js";
 export { cpuOfTrace, type Held, Holding, profileOf, refuseWithout } from "./holding.js";
 export { hostSinks } from "./host-sinks.js";
+export { type BesideRow, besideRows, type HostChange, type ModelWork, modelWork } from "./host-work.js";
 export { type Job, type PolicyResult, runJob } from "./job.js";
 export type { LiftedSequence } from "./lifted-policy.js";
 export { type Lifted, Lifting, policyName } from "./lifting.js";

@@ -41,6 +41,7 @@ export function runJob({ scenario, policies, cpu, hosts, ipaBits }: Job): Policy
       hardwareTlbi: of.hardwareTlbi,
       hypercalls: of.hypercalls,
       noShadow: of.noShadow,
+      exitKinds: of.exitKinds,
       leavesDropped: of.leavesDropped,
       refaults: of.refaults,
     })),

@@ -15,7 +15,7 @@ export interface PhaseCounts extends HostCounts {
  * makes a later one pay (refaults) is counted where it is paid.
  */
 export class PhasePrices implements TraceSink {
-  readonly wants = [Kind.access, Kind.tlbi, Kind.barrier, Kind.sysreg, Kind.begin, Kind.end];
+  readonly wants = [Kind.access, Kind.tlbi, Kind.barrier, Kind.sysreg, Kind.begin, Kind.end, Kind.exit];
   /** events seen */
   seen = 0;
   private readonly sinks: readonly TraceSink[];
@@ -30,7 +30,14 @@ export class PhasePrices implements TraceSink {
   private last: HostCounts[];
 
   /** `ran`: VMIDs whose guests have run before the trace begins. */
-  constructor(hosts: readonly Host[], ipaBits: readonly number[], vcpus: number, ran: readonly number[] = []) {
+  constructor(
+    hosts: readonly Host[],
+    ipaBits: readonly number[],
+    vcpus: number,
+    ran: readonly number[] = [],
+    /** what is told apart: phases, or the marked parts of dom0's script */
+    private readonly by: "phase" | "script" = "phase",
+  ) {
     const { sinks, counts, vmidsRun } = hostSinks(hosts, ipaBits, vcpus, ran);
     this.vmidsRun = vmidsRun;
     this.sinks = sinks;
@@ -46,14 +53,21 @@ export class PhasePrices implements TraceSink {
       const kind = buffer.kind[i]!;
       if (kind !== Kind.begin && kind !== Kind.end) continue;
       marks.event(kind, buffer.code[i]!, i);
-      if (marks.phase === this.phase) continue;
+      const now = this.by === "phase" ? marks.phase : this.scriptAt(kind, buffer.code[i]!);
+      if (now === this.phase) continue;
       this.pass(buffer, from, i, names);
       from = i;
       this.settle();
-      this.phase = marks.phase;
+      this.phase = now;
     }
     this.pass(buffer, from, buffer.length, names);
     this.seen += buffer.length;
+  }
+
+  /** The part of dom0's script in force behind a mark. */
+  private scriptAt(kind: number, mark: number): number {
+    if (this.marks.classes[mark] !== "script") return this.phase;
+    return kind === Kind.begin ? mark : 0;
   }
 
   private pass(buffer: EventBuffer, from: number, to: number, names: Names): void {
@@ -78,6 +92,7 @@ export class PhasePrices implements TraceSink {
   phases(): PhaseCounts[] {
     this.settle();
     return [...this.byPhase]
+      .filter(([mark]) => mark !== 0 || this.by === "phase")
       .sort(([a], [b]) => Number(a === 0) - Number(b === 0))
       .filter(([, list]) => list.some(({ counts }) => didAnything(counts)))
       .flatMap(([mark, list]) => list.map((of) => ({ phase: this.marks.what(mark), ...of })));
@@ -92,6 +107,8 @@ export class PhasePrices implements TraceSink {
 const add = (a: readonly HostCounts[], b: readonly HostCounts[]): HostCounts[] =>
   a.map((of, i) => ({ ...of, counts: addCounts(of.counts, b[i]!.counts) }));
 
-function didAnything({ tlbi, hypercalls, hardwareTlbi, firstFaults, refaults }: Counts): boolean {
-  return [tlbi, hypercalls, hardwareTlbi].some((of) => Object.keys(of).length > 0) || firstFaults + refaults > 0;
+function didAnything({ tlbi, hypercalls, hardwareTlbi, exitKinds, firstFaults, refaults }: Counts): boolean {
+  return (
+    [tlbi, hypercalls, hardwareTlbi, exitKinds].some((of) => Object.keys(of).length > 0) || firstFaults + refaults > 0
+  );
 }

@@ -11,6 +11,8 @@ export interface PriceRow extends ReturnType<typeof price> {
   readonly hardwareTlbi: Counts["hardwareTlbi"];
   readonly hypercalls: Counts["hypercalls"];
   readonly noShadow: Counts["noShadow"];
+  /** exits to the host by KVM's function; none on bare metal */
+  readonly exitKinds: Counts["exitKinds"];
   readonly leavesDropped: number;
   readonly refaults: number;
 }
@@ -26,6 +28,7 @@ export function priceRows(sink: PhasePrices): PriceRow[] {
     hardwareTlbi: counts.hardwareTlbi,
     hypercalls: counts.hypercalls,
     noShadow: counts.noShadow,
+    exitKinds: counts.exitKinds,
     leavesDropped: counts.leavesDropped,
     refaults: counts.refaults,
   });

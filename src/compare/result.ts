@@ -34,6 +34,8 @@ export interface CompareRow {
   /** TLBIs that found no shadow stage-2 of their VMID, by VMID */
   readonly noShadow: NoShadow;
   /** shadow leaves dropped by invalidations */
+  /** exits to the host by KVM's function; none on bare metal */
+  readonly exitKinds: Readonly<Record<string, number>>;
   readonly leavesDropped: number;
   /** shadow stage-2 faults on pages that had been mapped before */
   readonly refaults: number;

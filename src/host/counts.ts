@@ -28,6 +28,11 @@ export interface Counts {
   readonly noShadow: NoShadow;
   /** traps of TLBIs to the host, slow path and fast path; 0 on bare metal */
   readonly exits: number;
+  /**
+   * exits to the host by the function of its that handles them (KVM's own names), to be held against a trace of it: TLBIs, shadow
+   * faults, and what hypercalls or a trace's own exits tell; none on bare metal
+   */
+  readonly exitKinds: Readonly<Record<string, number>>;
   /** leaves of shadow stage-2 tables dropped by invalidations and by recycling */
   readonly leavesDropped: number;
   /** shadow stage-2 faults on pages that had been in that shadow before */
@@ -47,6 +52,7 @@ export const NO_COUNTS: Counts = {
   hypercalls: {},
   noShadow: { ran: {}, notRun: {} },
   exits: 0,
+  exitKinds: {},
   leavesDropped: 0,
   refaults: 0,
   firstFaults: 0,
@@ -89,6 +95,7 @@ export function addCounts(a: Counts, b: Counts, sign: 1 | -1 = 1): Counts {
       notRun: plus(a.noShadow.notRun, b.noShadow.notRun, sign),
     },
     exits: a.exits + sign * b.exits,
+    exitKinds: plus(a.exitKinds, b.exitKinds, sign),
     leavesDropped: a.leavesDropped + sign * b.leavesDropped,
     refaults: a.refaults + sign * b.refaults,
     firstFaults: a.firstFaults + sign * b.firstFaults,

@@ -12,11 +12,11 @@ export {
   timePriors,
   timeSteps,
 } from "./calibrate.js";
-export { addAmounts, addCounts, type Counts, NO_COUNTS, type NoShadow } from "./counts.js";
+export { type Amounts, addAmounts, addCounts, type Counts, NO_COUNTS, type NoShadow } from "./counts.js";
 export type { Host } from "./host.js";
 export { parseHost } from "./host-file.js";
 export { withKvm } from "./kvm/settings.js";
 export type { HostSink, TouchedPages } from "./model.js";
 export { ipaNotes, isNested, modelOf, repeating } from "./models.js";
-export { type Priced, price, ratioRange } from "./price.js";
+export { instructionsOf, type Priced, price, ratioRange } from "./price.js";
 export { countTlbi, priceTlbi } from "./single.js";

@@ -63,6 +63,8 @@ export interface PriceModel {
   refuseIpaBits(host: Host, ipaBits: number): void;
   /** What a host must have for an IPA size that not every such host has: a sentence, or undefined. */
   ipaNote(host: Host, ipaBits: number): string | undefined;
+  /** What nobody knows of the host, and its prices therefore leave out: a sentence each. */
+  unknown(host: Host): readonly string[];
   /** What one TLBI, by index in TLBI_OPS, takes. An InputError where the shadow cannot be. */
   single(op: number, tlbi: SingleTlbi): Counts;
   /** The host with its own remedy of the erratum that Linux calls ARM64_WORKAROUND_REPEAT_TLBI switched on, if it has any. */

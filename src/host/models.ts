@@ -16,10 +16,11 @@ export function modelOf({ kind }: Pick<Host, "kind">): PriceModel {
 /** True where the hypervisor under study is itself a guest: see {@link PriceModel.nested}. */
 export const isNested = (host: Host): boolean => modelOf(host).nested;
 
-/** What a host must have for those of the IPA sizes that not every such host has: a sentence for each. */
+/** What a host must have for those of the IPA sizes that not every such host has, and what of it is unknown: a sentence for each. */
 export function ipaNotes(hosts: readonly Host[], ipaBits: readonly number[]): string[] {
   const notes = ipaBits.flatMap((bits) => hosts.map((host) => modelOf(host).ipaNote(host, bits)));
-  return [...new Set(notes.filter((note) => note !== undefined))];
+  const unknown = hosts.flatMap((host) => modelOf(host).unknown(host));
+  return [...new Set([...notes.filter((note) => note !== undefined), ...unknown])];
 }
 
 /** The host with its own remedy of the erratum switched on: see {@link PriceModel.withRepeat}. */

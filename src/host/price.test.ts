@@ -42,6 +42,7 @@ const countsOf = (flush: Counts["parts"]["flush"]): Counts => ({
   hypercalls: {},
   noShadow: { ran: {}, notRun: {} },
   exits: 0,
+  exitKinds: {},
   leavesDropped: 0,
   refaults: 0,
   firstFaults: 0,

@@ -35,7 +35,7 @@ import { FromPhase, incomplete, Losses, type Summary, type TraceLosses, type Tra
 import { CaptureMeter } from "./capture-meter.js";
 import { recordingOf } from "./capture-record.js";
 import { injectFiles } from "./inject.js";
-import { costsOf, type HostCosts, idleImage, type NestedAsked, nestedRun, openNested, stackCpu } from "./nested.js";
+import { type HostCosts, idleImage, joinCounts, type NestedAsked, nestedRun, openNested, stackCpu } from "./nested.js";
 import { interruptible } from "./progress.js";
 
 /** What a user asks to be booted, by names and paths; what is not said is Debian's. */
@@ -99,11 +99,32 @@ const PCPUS = 2;
  * used, an Interrupted after Ctrl-C.
  */
 export async function recordCapture(options: CaptureAsked): Promise<CaptureDone> {
-  const { nestedOn, domuPages } = options;
-  const plain = captureScenario(options.scenario)!;
-  const scenario = nestedOn ? markedScenario(plain, domuPages) : plain;
-  if (nestedOn && isStream(options.output))
-    throw new InputError("--nested: the trace is read again to be joined with what it cost, expected a file");
+  if (!options.nestedOn) return recordInto(options);
+  if (isStream(options.output))
+    throw new InputError("--nested: the trace is joined with what it cost when it is whole, expected a file");
+  const kept: Kept = { folder: temporaryFolder("trace") };
+  try {
+    return await recordInto(options, kept);
+  } finally {
+    kept.joined?.abort(); // what is whole is closed
+    rmSync(kept.folder, { recursive: true, force: true });
+  }
+}
+
+/** Of a run with a host: the folder of its record until it is joined with what was counted, and where it goes then. */
+interface Kept {
+  readonly folder: string;
+  joined?: TraceWriter;
+}
+
+function scenarioOf({ scenario, nestedOn, domuPages }: CaptureAsked): CaptureScenario {
+  const plain = captureScenario(scenario)!;
+  return nestedOn ? markedScenario(plain, domuPages) : plain;
+}
+
+async function recordInto(options: CaptureAsked, kept?: Kept): Promise<CaptureDone> {
+  const { nestedOn } = options;
+  const scenario = scenarioOf(options);
   const built = nestedOn && (await interruptible(openNested));
   const asked = captureOptions(options, scenario, built);
   // The machine of a host says which CPU it is by MIDR_EL1: one with the erratum, or one without.
@@ -114,11 +135,11 @@ export async function recordCapture(options: CaptureAsked): Promise<CaptureDone>
   if (told) refuseWithout(told, profile);
   const folder = options.inject === undefined ? undefined : temporaryFolder("xen");
   try {
-    if (folder === undefined) return await record(options, { what: asked, scenario, told, profile, built });
+    if (folder === undefined) return await record(options, { what: asked, scenario, told, profile, built }, kept);
     const injection = injectFiles(loadPolicy(options.inject!), profile, asked.xen, asked.xenSyms);
     const what = { ...asked, xen: join(folder, "xen") };
     writeWhole(what.xen, injection.image);
-    return await record(options, { what, scenario, told, profile, built, injection });
+    return await record(options, { what, scenario, told, profile, built, injection }, kept);
   } finally {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   }
@@ -137,6 +158,7 @@ interface Prepared {
 async function record(
   options: CaptureAsked,
   { what, scenario, told, profile, built, injection }: Prepared,
+  kept?: Kept,
 ): Promise<CaptureDone> {
   const { nestedOn } = options;
   const xen = openXen(what, injection?.parts);
@@ -146,7 +168,14 @@ async function record(
   const losses = new Losses();
   const holding = new Holding();
   const operands = injection && new OperandsHeld();
-  const open = (): Promise<TraceWriter> => writeTrace(options.output, incomplete(producer(options, what), unknown));
+  const made = incomplete(producer(options, what), [
+    ...unknown,
+    ...(typeof xen.frameTable === "string" ? [xen.frameTable] : []),
+  ]);
+  // What cannot be written is refused before the run.
+  if (kept) kept.joined = await writeTrace(options.output, made);
+  const recorded = kept ? join(kept.folder, "trace.parquet") : options.output;
+  const open = (): Promise<TraceWriter> => writeTrace(recorded, made);
   // Opening a pipe waits for its reader, and no signal is heard meanwhile.
   const opened = isStream(options.output) ? await open() : undefined;
   const { result, recording } = await interruptible(async (signal) => {
@@ -200,7 +229,7 @@ async function record(
     // What was put in was made for the profile.
     injection ? profile : withWorkaround(profile, "repeat-tlbi", result.repeatsTlbis),
   );
-  const costs = nested && (await costsOf(options.output, nested.lines, nestedOn));
+  const costs = nested && (await joinCounts(recorded, kept!.joined!, nested.counted(), nestedOn));
   const notKnown = [...result.unknown, ...unknownVersion(result.banner)];
   return {
     scenario,
@@ -247,6 +276,7 @@ function captureOptions(options: CaptureAsked, scenario: CaptureScenario, built?
     dom0Vcpus: options.dom0Vcpus ?? scenario.dom0Vcpus,
     cpu: options.nestedOn ? stackCpu(options.nestedOn) : options.cpu,
     pcpus: options.nestedOn ? 1 : (scenario.pcpus ?? PCPUS),
+    from: options.from,
     memoryOps: options.memoryOp ?? new Map(),
     timeout: options.timeout,
     consoleLog: options.output === "-" ? undefined : options.output.replace(/(\.\w+)?$/, ".console.log"),

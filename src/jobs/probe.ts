@@ -23,6 +23,10 @@ import { interruptible, Progress } from "./progress.js";
 export const predictingHost = (cpu: Cpu): string =>
   cpu === "max" ? "kvm-nested-7.2" : fileURLToPath(new URL(`../../probes/${cpu}.toml`, import.meta.url));
 
+/** The same of the whole stack: an exit costs more where the VM's timers are armed. Of max none was counted. */
+export const stackHost = (cpu: Cpu): string =>
+  cpu === "max" ? predictingHost(cpu) : fileURLToPath(new URL(`../../probes/${cpu}-stack.toml`, import.meta.url));
+
 /** What a user asks of a probe: QEMU is Debian's where none is named. */
 interface ProbeAsked extends Omit<ProbeOptions, "qemu"> {
   readonly qemu: string | undefined;

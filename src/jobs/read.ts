@@ -6,6 +6,7 @@ import { noteStandardInput } from "../files/index.js";
 import { readAnyTrace } from "../import/index.js";
 import { type ReadResult, traceDigest } from "../trace/file.js";
 import {
+  HostSumming,
   LOSS_COLUMNS,
   Losses,
   type ReadPart,
@@ -60,9 +61,9 @@ export async function readSide(
   prices: PhasePrices,
   partial: boolean,
 ): Promise<{ readonly side: TraceSide; readonly info: TraceInfo }> {
-  const [summing, digest] = [new Summing(), traceDigest()];
-  const { info, warnings } = await readWithProgress(trace, [summing, digest, prices], { partial });
+  const [summing, digest, host] = [new Summing(), traceDigest(), new HostSumming()];
+  const { info, warnings } = await readWithProgress(trace, [summing, digest, prices, host], { partial });
   const { producer, integrity, recording } = info;
-  const found = { summary: summing.summary(), digest: digest.digest(), prices };
+  const found = { summary: summing.summary(), digest: digest.digest(), prices, hostWork: host.rows() };
   return { side: { trace, producer, integrity, warnings, recording, ...found }, info };
 }

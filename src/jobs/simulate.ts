@@ -91,5 +91,6 @@ export async function simulateSide(
     summary: summing.summary(),
     digest: digest.digest(),
     prices,
+    hostWork: [],
   };
 }

@@ -182,6 +182,7 @@ function compareTable(result: CompareResult): Table {
       ...PRICED,
       { head: "TLBIs", kind: "count", of: (row) => total(row.tlbi) },
       { head: "shadow leaves dropped", kind: "count", of: (row) => row.leavesDropped },
+      { head: "exit", kind: "tally", of: (row) => row.exitKinds },
       { head: "TLBI", kind: "tally", of: (row) => row.tlbi },
       { head: "hypercall", kind: "tally", of: (row) => row.hypercalls },
     ],

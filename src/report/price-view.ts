@@ -21,6 +21,7 @@ export function priceTable(rows: readonly PriceRow[], heads?: readonly PricedCol
 /** What the hypervisor executed is the same on every host. */
 const EXECUTED: readonly ColumnOf<PriceRow>[] = [
   { head: "shadow leaves dropped", kind: "count", of: (row) => row.leavesDropped },
+  { head: "exit", kind: "tally", of: (row) => row.exitKinds },
   { head: "TLBI", kind: "tally", of: (row) => row.tlbi },
   { head: "hypercall", kind: "tally", of: (row) => row.hypercalls },
 ];

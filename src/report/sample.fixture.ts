@@ -172,6 +172,7 @@ function sampleRow(
         }
       : {},
     noShadow: { ran: {}, notRun: {} },
+    exitKinds: nested ? { handle_vmalls12e1is: wholeVmid } : {},
     leavesDropped: nested ? wholeVmid * 2 : 0,
     refaults: nested ? wholeVmid : 0,
     rest: nested ? 4.2e6 : null,

@@ -5,13 +5,20 @@ import { Cpio, type MachineSpec, type Platform, readImage, readInput, readKernel
 import type { Built } from "./build.js";
 import { deviceTree } from "./device-tree.js";
 import { type HostMachine, hostArguments, qemuFor } from "./machine.js";
+import { kernelName } from "./probe.js";
 
 /** Where guests/stack-vmm.c has the function that says that Xen begins: build.ts links it there. */
 const XEN_BEGINS = 0x70_0010_0000;
+/** Seconds of CPU time that the host's own boot may take: it takes 10 on an idle computer. */
+const HOST_SILENCE = 120;
 /** MiB of the host, and of the VM: dom0 has 512 of these. */
 const HOST_MIB = 3072;
 const VM_MIB = 1280;
-const FUNCTIONS = ["__guest_enter", "handle_exit", "kvm_handle_guest_abort", "gic_handle_irq"] as const;
+/** The first three as guests/count.c wants them; the others tell what an exit was. */
+const FUNCTIONS = [
+  ...["__guest_enter", "handle_exit", "kvm_pgtable_stage2_map", "kvm_handle_guest_abort", "kvm_walk_nested_s2"],
+  ...["io_mem_abort", "kvm_inject_nested_sync", "kvm_inject_nested_irq", "kvm_emulate_nested_eret", "gic_handle_irq"],
+] as const;
 
 /** What the host is. */
 interface NestedOptions {
@@ -26,24 +33,30 @@ interface NestedOptions {
 }
 
 /** The platform of such a run; `counted` gets the plugin's lines when the machine has come to its end. */
-export function nestedPlatform(options: NestedOptions, counted: (lines: readonly string[]) => void): Platform {
+export function nestedPlatform(
+  options: NestedOptions,
+  counted: (lines: readonly string[], kernel: string) => void,
+): Platform {
+  let console = "";
   const { built, image } = options;
   const machine = { ...options.machine, memoryMib: HOST_MIB };
   return {
     el: 1,
     begins: XEN_BEGINS,
+    silence: HOST_SILENCE,
     xenWords: " dtuart=/pl011@9000000",
     dom0Words: "nokaslr cryptomgr.notests cryptomgr.noextratests loglevel=4 lsm=capability audit=0 random.trust_cpu=on",
     dom0Memory: "512M",
     machine(spec, folder) {
       const at = (name: string): string => join(folder, name);
+      console = spec.console;
       writeFileSync(at("initramfs"), hostInitramfs(options, spec));
       writeFileSync(at("sites"), options.sites.map((address) => `${address.toString(16)}\n`).join(""));
       const run = {
         ...{ machine, kernel: options.kernel, folder, count: built.count },
         words: [`shootdown.memory=${VM_MIB}`, `shootdown.huge=${options.hostPages === "huge" ? 1 : 0}`],
         pluginArguments: [
-          `functions=${FUNCTIONS.join(":")}`,
+          ...[`functions=${FUNCTIONS.join(":")}`, "exits=1"],
           `sites=${at("sites")}`,
           `above=${image.address.toString(16)}`,
           `below=${(image.address + image.bytes).toString(16)}`,
@@ -56,7 +69,11 @@ export function nestedPlatform(options: NestedOptions, counted: (lines: readonly
       };
       return { qemu: qemuFor(spec.qemu, machine, folder), arguments: hostArguments(run, at("counts"), spec.console) };
     },
-    ended: (folder) => counted(readFileSync(join(folder, "counts"), "latin1").split("\n").filter(Boolean)),
+    ended: (folder) =>
+      counted(
+        readFileSync(join(folder, "counts"), "latin1").split("\n").filter(Boolean),
+        kernelName(readFileSync(console, "latin1"), options.kernel),
+      ),
   };
 }
 

@@ -47,8 +47,6 @@ export function predict(cell: Cell, host: Host, setting: Setting): Predicted {
   return { tlbi: Object.fromEntries(sorted), instructions: Math.round(instructions), leavesDropped };
 }
 
-/** Most instructions that an interrupt of the host takes which falls into a count: its timer's, 4 to 53 K when counted. */
-const INTERRUPT = 60_000;
 const PERCENT = 100;
 
 /** What differs, in words; none where the model is right. `leavesDropped`: null where nothing was mapped. */
@@ -64,9 +62,7 @@ export function differences(
   if (leavesDropped !== null && leavesDropped !== predicted.leavesDropped)
     different.push(`leaves: ${leavesDropped} counted, ${predicted.leavesDropped} predicted`);
   const off = predicted.instructions / counted.instructions - 1;
-  const interrupted = counted.instructions - predicted.instructions;
-  const byInterrupts = interrupted > 0 && interrupted <= counted.interrupts * INTERRUPT;
-  if (Math.abs(off) > TOLERANCE && !byInterrupts)
+  if (Math.abs(off) > TOLERANCE)
     different.push(`instructions: ${off > 0 ? "+" : ""}${Math.round(PERCENT * off)} % predicted of those counted`);
   return different;
 }

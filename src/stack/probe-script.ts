@@ -50,20 +50,26 @@ export interface Script {
   readonly counted: readonly Counted[];
 }
 
-/** How often a count is repeated that takes little: an interrupt of the host may fall into one of them. */
+/** How often a count is repeated, for an interrupt of the host may fall into one of them: the quietest counts. */
 const REPEATS = 3;
+/**
+ * Bits of PA from which on the unmap of a whole shadow is counted once: it is so long that interrupts fall into each, and their
+ * share is a hundredth.
+ */
+const ONCE_FROM = 48;
 const FIRST = { context: 1, vmid: 1 } as const;
 const SECOND = { context: 2, vmid: 2 } as const;
 /** A VMID that no shadow ever has. */
 const NOBODY = { context: 1, vmid: 99 } as const;
 
-export function probeScript(cells: readonly Cell[], granule: GranuleBits): Script {
+/** `paBits`: of the host, which say how long the unmap of a whole shadow takes. */
+export function probeScript(cells: readonly Cell[], granule: GranuleBits, paBits: number): Script {
   const script = new Writer(granule);
   script.maps(FIRST, 601);
   script.maps(SECOND, 10);
   cells.forEach((cell, index) => {
     const full = cell.op.stage1 && cell.op.stage2;
-    for (let repeat = 0; repeat < (full ? 1 : REPEATS); repeat++) script.cell(cell, index);
+    for (let repeat = 0; repeat < (full && paBits >= ONCE_FROM ? 1 : REPEATS); repeat++) script.cell(cell, index);
   });
   script.elementary();
   return script.finish();

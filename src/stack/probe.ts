@@ -71,7 +71,7 @@ export async function probe(
   const qemuVersion = await checkQemu(options.qemu, signal);
   const built = await build(parts, signal);
   const cells = cellsOf(options.ops, options.pageSize);
-  const script = probeScript(cells, GRANULE_BITS[options.pageSize]);
+  const script = probeScript(cells, GRANULE_BITS[options.pageSize], options.machine.paBits);
   const folder = temporaryFolder("counts");
   try {
     const spec = {
@@ -105,7 +105,7 @@ export function kernelOf(
 }
 
 /** What the host calls its kernel, as the VMM prints it. */
-const kernelName = (console: string, file: string): string => /^vmm: kernel (\S+)/m.exec(console)?.[1] ?? file;
+export const kernelName = (console: string, file: string): string => /^vmm: kernel (\S+)/m.exec(console)?.[1] ?? file;
 
 function probeInitramfs(built: Built, script: Script): Uint8Array {
   const cpio = new Cpio();
@@ -126,7 +126,7 @@ const lineSchema = v.looseObject({
   hostTlbi: v.optional(numbers),
   calls: v.optional(numbers),
 });
-type Line = v.InferOutput<typeof lineSchema>;
+export type Line = v.InferOutput<typeof lineSchema>;
 
 const BY_WORD = new Map(TLBI_OPS.map((op) => [op.word, op.name]));
 
@@ -175,9 +175,9 @@ function countsOf(lines: readonly string[], cells: readonly Cell[], counted: rea
   };
 }
 
-/** Of repetitions the one with the fewest interrupts, and of those the last: the host's own caches are warm then. */
+/** Of repetitions the one with the fewest interrupts, and of those the one of the fewest instructions. */
 function quietest(counts: readonly Count[]): Count {
-  const [first] = [...counts].reverse().sort((a, b) => a.interrupts - b.interrupts);
+  const [first] = [...counts].sort((a, b) => a.interrupts - b.interrupts || a.instructions - b.instructions);
   if (!first) throw new InputError("the guest hypervisor stopped before its script was done");
   return first;
 }

@@ -1,5 +1,5 @@
 /** A block of events in columns. Sources fill it, sinks read it; nothing is allocated per event. */
-import { type ColumnArrays, FIELDS } from "./columns.js";
+import { COUNT_FIELDS, type ColumnArrays, FIELDS } from "./columns.js";
 import type { Names } from "./event.js";
 
 /** The arrays of the columns: of `capacity` events, or those of `of` from event `first` on. Made in one order, so that all buffers are of one shape. */
@@ -21,6 +21,8 @@ const Arrays = class {
 export class EventBuffer extends Arrays {
   /** events in use, at most `capacity` */
   length = 0;
+  /** one of the events may have a host's counts: who writes one says so. Where not, those columns need not be looked at */
+  counted = false;
 
   /** An empty buffer, or a view of a part of another one: `capacity` events from `first` on. */
   constructor(
@@ -29,20 +31,42 @@ export class EventBuffer extends Arrays {
     first = 0,
   ) {
     super(capacity, of, first);
-    if (of) this.length = capacity;
+    if (of) {
+      this.length = capacity;
+      this.counted = of.counted;
+    }
   }
 
   /** Empties the buffer; the columns that not every event writes are as in a new one. */
   clear(): void {
-    for (const { field, words, absent, always } of FIELDS)
-      if (!always) this[field].fill(absent, 0, words * this.length);
+    for (const { field, words, absent, always, count } of FIELDS)
+      if (!always && !count) this[field].fill(absent, 0, words * this.length);
+    if (this.counted) this.forgetCounts();
     this.length = 0;
+  }
+
+  private forgetCounts(): void {
+    for (const { field, words, absent } of COUNT_FIELDS) this[field].fill(absent, 0, words * this.length);
+    this.counted = false;
+  }
+
+  /** True when a host's count of one of the events is there. */
+  hasCounts(): boolean {
+    if (!this.counted) return false;
+    return COUNT_FIELDS.some(({ field, words }) => {
+      const array = this[field];
+      for (let i = 0; i < words * this.length; i++) if (array[i] !== 0) return true;
+      return false;
+    });
   }
 
   /** Appends `n` events of another buffer, from `first` on; there must be room for them. */
   append(of: EventBuffer, first: number, n: number): void {
-    for (const { field, words } of FIELDS)
-      this[field].set(of[field].subarray(words * first, words * (first + n)), words * this.length);
+    const counts = of.counted || this.counted;
+    for (const { field, words, count } of FIELDS)
+      if (!count || counts)
+        this[field].set(of[field].subarray(words * first, words * (first + n)), words * this.length);
+    this.counted = counts;
     this.length += n;
   }
 }

@@ -32,6 +32,11 @@ interface InBuffer<T> {
   readonly of?: readonly number[];
   /** a file may be without it, as older ones are */
   readonly optional?: boolean;
+  /**
+   * A count of what a host did for the event. Most traces have none: a buffer says whether one of its events does
+   * ({@link EventBuffer.counted} in buffer.ts), and in a Parquet file such a column is null where {@link COUNTED} is 0 and it too.
+   */
+  readonly count?: boolean;
 }
 
 const small = <T extends Uint8ArrayConstructor | Uint16ArrayConstructor | Int8ArrayConstructor>(
@@ -43,6 +48,8 @@ const small = <T extends Uint8ArrayConstructor | Uint16ArrayConstructor | Int8Ar
 const text = <T extends Uint8ArrayConstructor | Uint16ArrayConstructor>(array: T) =>
   ({ holds: "text", array, absent: 0, always: true }) as const;
 const WIDE = { holds: "wide", array: Uint32Array, absent: 0, always: false } as const;
+/** A host's count: 0 in an event of which nothing was counted. */
+const COUNT = { ...WIDE, optional: true, of: [], count: true } as const;
 const { write, tlbi, sysreg, access, owner, fault, begin, end, lock, hint } = Kind;
 
 /**
@@ -65,6 +72,13 @@ export const COLUMN_TABLE = {
   unknown: { ...small(Uint8Array, false, 3), optional: true },
   time: { ...WIDE, optional: true, of: [] },
   took: { ...WIDE, optional: true, of: [] },
+  host_instructions: { ...COUNT, field: "hostInstructions" },
+  host_ripas2: { ...COUNT, field: "hostRipas2" },
+  host_ipas2: { ...COUNT, field: "hostIpas2" },
+  host_vmalle1: { ...COUNT, field: "hostVmalle1" },
+  host_other_tlbi: { ...COUNT, field: "hostOtherTlbi" },
+  host_entries: { ...COUNT, field: "hostEntries" },
+  host_faults: { ...COUNT, field: "hostFaults" },
 } as const satisfies Readonly<Record<string, Column>>;
 
 export type ColumnName = keyof typeof COLUMN_TABLE;
@@ -110,9 +124,13 @@ interface FieldColumn {
   readonly words: 1 | 2;
   readonly absent: number;
   readonly always: boolean;
+  readonly count: boolean;
   readonly array: Column["array"];
 }
 export const FIELDS: readonly FieldColumn[] = COLUMNS.map((name) => {
-  const { array, absent, always } = columnOf(name);
-  return { name, field: fieldOf(name), words: wordsOf(name), absent, always, array };
+  const { array, absent, always, count = false } = columnOf(name);
+  return { name, field: fieldOf(name), words: wordsOf(name), absent, always, count, array };
 });
+/** Those of a host's counts. */
+export const COUNT_FIELDS = FIELDS.filter(({ count }) => count);
+export const COUNT_COLUMNS: readonly ColumnName[] = COUNT_FIELDS.map(({ name }) => name);

@@ -19,13 +19,14 @@ import {
   XN_HI,
 } from "../arch/index.js";
 import type { EventBuffer } from "./buffer.js";
-import { Kind, type Names, NO_DOMAIN, NO_LEVEL, nameOf, Unknown } from "./event.js";
+import { HYPERVISOR, Kind, type Names, NO_DOMAIN, NO_LEVEL, nameOf, Unknown } from "./event.js";
 
 const address = (page: number): string => hex(pageLo(page), pageHi(page));
 const count = (n: number): string => n.toLocaleString("en");
 
-/** "d0" for a domain id, "no domain" for NO_DOMAIN. */
-export const domainName = (domain: number): string => (domain === NO_DOMAIN ? "no domain" : `d${domain}`);
+/** "d0" for a domain id, "no domain" for NO_DOMAIN, "the hypervisor" for its own pages. */
+export const domainName = (domain: number): string =>
+  domain === NO_DOMAIN ? "no domain" : domain === HYPERVISOR ? "the hypervisor" : `d${domain}`;
 
 /** Event `i` of a block, without its context (pCPU, domain, VMID, site): "S2 L3[5] 0x90000028: invalid -> page 0x40000000 rwx AF". */
 export function describeEvent(b: EventBuffer, i: number, names: Names): string {
@@ -59,6 +60,10 @@ export function describeEvent(b: EventBuffer, i: number, names: Names): string {
     case Kind.begin:
     case Kind.end:
       return `${kind === Kind.begin ? "{" : "}"} ${name.replace(":", " ")}${describeMark(kind, name, toLo, toHi)}`;
+    case Kind.exit: {
+      const leaf = b.address[2 * i]! === 0 ? "" : `: IPA ${from}, a leaf of ${count(b.address[2 * i]! / 1024)} KiB`;
+      return `exit ${name}${leaf}`;
+    }
     case Kind.lock:
       return `${name} ${at}`;
     case Kind.hint:

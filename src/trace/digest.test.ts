@@ -105,11 +105,10 @@ function bytesOf(events: readonly PlainEvent[]): Buffer {
         chunk.flatMap((e) => e.words.slice(first, first + 2)),
       );
     of(1, (e) => e.unknown);
-    for (const first of [6, 8])
-      put(
-        4,
-        chunk.flatMap((e) => e.words.slice(first, first + 2)),
-      );
+    const wide = (first: number): number[] => chunk.flatMap((e) => [e.words[first] ?? 0, e.words[first + 1] ?? 0]);
+    for (const first of [6, 8]) put(4, wide(first));
+    // The host's counts, where one of the chunk was counted: so the digests of all other traces are what they were.
+    if (chunk.some((e) => e.words.length > 10)) for (let first = 10; first < 24; first += 2) put(4, wide(first));
   }
   return Buffer.concat(pieces);
 }

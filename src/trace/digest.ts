@@ -6,7 +6,7 @@
  *   - u32 events, u32 texts that came up in it for the first time
  *   - each of these texts: u32 length in units, UTF-16; in the order of the events, of each its `name` and then its `site`
  *   - the columns in the order of columns.ts, each as its array in the buffer, little-endian; of `name` and `site` u32, the
- *     number of the text in the order in which the texts came up
+ *     number of the text in the order in which the texts came up; those of a host's counts only in a chunk that has one
  */
 import { BLOCK_EVENTS, EventBuffer, type TraceSink } from "./buffer.js";
 import { FIELDS } from "./columns.js";
@@ -80,11 +80,13 @@ export class TraceDigest implements TraceSink {
       hash.update(new Uint8Array(Uint16Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)).buffer));
     }
     fresh.length = 0;
-    for (const { name, field, words } of FIELDS) {
+    const counts = chunk.hasCounts();
+    for (const { name, field, words, count } of FIELDS) {
+      if (count && !counts) continue;
       const array = name === "name" ? this.names : name === "site" ? this.sites : chunk[field];
       hash.update(new Uint8Array(array.buffer, 0, words * n * array.BYTES_PER_ELEMENT));
     }
-    chunk.length = 0;
+    chunk.clear();
   }
 
   /** The hash in hex: equal for equal traces. Nothing may come after it. */

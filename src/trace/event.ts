@@ -16,10 +16,12 @@
  * | end     | the same mark                     | -                    | -               | a result         |
  * | lock    | "lock", "trylock", "unlock"       | of the lock          | -               | -                |
  * | hint    | what the code says: see HINTS     | of a page, a table   | -               | a value          |
+ * | exit    | what the host had to do: see EXITS | bytes of a leaf     | IPA of it       | ESR_EL2          |
  *
  * `stage` and `level` say which table (writes) or at which stage-2 level the page was mapped (accesses); `slot` is the
  * descriptor's index in its table; `unknown` says what a row does not know (see Unknown), `time` when it happened and `took` how
- * long it took, in nanoseconds, of logs that say so. `vmid` is the VMID in force (VTTBR_EL2) on the pCPU; `domain` the domain whose vCPU or
+ * long it took, in nanoseconds, of logs that say so; the columns of columns.ts that begin with `host` what a host did for a TLBI
+ * or an exit, where one was counted. `vmid` is the VMID in force (VTTBR_EL2) on the pCPU; `domain` the domain whose vCPU or
  * hypercall runs there; `site` the function that issued it, of a recorded trace as far as it is certain with those that
  * called it, innermost first: "p2m_force_tlb_flush_sync < p2m_set_entry < do_memory_op".
  */
@@ -37,6 +39,7 @@ export const KINDS = [
   "end",
   "lock",
   "hint",
+  "exit",
 ] as const;
 
 /** Codes of the kinds: indexes in {@link KINDS}. */
@@ -52,13 +55,14 @@ export const Kind = {
   end: 8,
   lock: 9,
   hint: 10,
+  exit: 11,
 } as const;
 
 /** Codes of descriptor writes: a plain store, or one that is a release. */
 const WRITES = ["PTE", "PTE release"] as const;
 /** Codes of what is done with a lock; a "trylock" is one that succeeded. */
 const LOCKS = ["lock", "trylock", "unlock"] as const;
-/** What the code says about its tables and memory, and the use of `to`; the names are casemate's. */
+/** What the code says about its tables and memory, and the use of `to`; the names are casemate's, but for the last. */
 const HINTS = {
   set_root_lock: "the lock of the root at `address`",
   set_owner_root: "the root of the tree that the page at `address` is to be in",
@@ -66,7 +70,29 @@ const HINTS = {
   set_pte_thread_owner: "the thread that alone may write the descriptor at `address`",
   "mem-init": "bytes of zeroed memory from `address` on",
   "mem-free": "bytes from `address` on that are given back",
+  put_page: "the page at `address`, of which a mapping's reference is dropped (Xen's put_page)",
 } as const;
+/**
+ * What the host of a guest hypervisor had to do beside its TLBIs, counted from one entry of a guest to the next. `level` of a leaf
+ * that was mapped is what the hypervisor maps there (0: not known), `vmid` that of its VTTBR_EL2.
+ */
+const EXITS = {
+  "shadow-fault": "a leaf of a shadow stage-2 is mapped, for a guest of the hypervisor's",
+  "host-fault": "a fault that the host handles by itself: the hypervisor's own memory",
+  "to-hypervisor":
+    "a guest of the hypervisor's gives way to it: a call, a trap, a fault or an interrupt that is the hypervisor's",
+  "to-guest": "the hypervisor's ERET to its guest",
+  translate: "an AT instruction of the hypervisor's on its guest's tables (AT S12*, AT S1E1*)",
+  register: "a trapped access to a system register, or an AT or TLBI of which nothing else is known",
+  device: "an access to a device that the host's VMM has",
+  interrupt: "an interrupt of the host's, and nothing else",
+  other: "anything else, as what the host handles before its exit is one",
+} as const;
+export type ExitName = keyof typeof EXITS;
+/** Codes of exits: indexes of their names here. */
+export const EXIT_NAMES = Object.keys(EXITS) as readonly ExitName[];
+export const exitCode = (name: ExitName): number => EXIT_NAMES.indexOf(name);
+
 /** Bits of the column `unknown`: what the row does not know, and therefore holds 0 for. */
 export const Unknown = { operand: 1, vmid: 2 } as const;
 
@@ -83,6 +109,7 @@ export const MARKS = {
   domain: "a domain operation: create, unpause, destroy; `to` of the begin is the domain id",
   "vcpu-switch": "a pCPU switches vCPUs; `to` of the begin is the vCPU id that comes in",
   fault: "the handling of a fault by the hypervisor",
+  script: "a part of dom0's script that a capture on a counted host marks: xl-create",
 } as const;
 export type MarkClass = keyof typeof MARKS;
 /** Which of a mark's two events has a value in `to`, as MARKS says. */
@@ -94,6 +121,8 @@ const MARK_VALUES: Readonly<Partial<Record<string, number>>> = {
 
 /** No domain (the hypervisor itself, the idle domain), in the `domain` column: Xen's DOMID_INVALID. */
 export const NO_DOMAIN = 0x7ff4;
+/** The hypervisor itself, as the owner of a page: Xen's DOMID_XEN. */
+export const HYPERVISOR = 0x7ff2;
 /** No level, in the `level` column. */
 export const NO_LEVEL = -1;
 
@@ -148,6 +177,8 @@ export function nameOf(kind: number, code: number, names: Names): string {
       return LOCKS[code]!;
     case Kind.hint:
       return HINT_NAMES[code]!;
+    case Kind.exit:
+      return EXIT_NAMES[code]!;
     default:
       return WRITES[code]!;
   }
@@ -162,6 +193,9 @@ export function saysTo(kind: number, code: number, names: Names): boolean {
 }
 
 const HINT_NAMES = Object.keys(HINTS) as readonly (keyof typeof HINTS)[];
+export type Hint = keyof typeof HINTS;
+/** The code of a hint. */
+export const hintCode = (hint: Hint): number => HINT_NAMES.indexOf(hint);
 
 const codes: Partial<Record<number, ReadonlyMap<string, number>>> = {
   [Kind.tlbi]: new Map(TLBI_OPS.map((op, i) => [op.name, i])),
@@ -173,6 +207,7 @@ const codes: Partial<Record<number, ReadonlyMap<string, number>>> = {
   [Kind.write]: new Map(WRITES.map((w, i) => [w, i])),
   [Kind.lock]: new Map(LOCKS.map((l, i) => [l, i])),
   [Kind.hint]: new Map(HINT_NAMES.map((h, i) => [h, i])),
+  [Kind.exit]: new Map(EXIT_NAMES.map((x, i) => [x, i])),
 };
 
 /** The code of a name for a kind; undefined when that kind has no such name (any "class:what" is a mark's). */

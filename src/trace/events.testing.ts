@@ -2,9 +2,10 @@
 import fc from "fast-check";
 import { BARRIERS, SYSREGS, TLBI_OPS } from "../arch/index.js";
 import { EventBuffer, type TraceSink } from "./buffer.js";
-import { ACCESSES, FAULTS, KINDS, Kind, MARKS, Names, nameOf } from "./event.js";
+import { COUNT_FIELDS } from "./columns.js";
+import { ACCESSES, EXIT_NAMES, FAULTS, KINDS, Kind, MARKS, Names, nameOf } from "./event.js";
 
-/** An event as plain values; `words` are the halves of address, from, to, time and took. */
+/** An event as plain values; `words` are the halves of address, from, to, time and took, and where there are any of the host's counts. */
 export interface PlainEvent {
   readonly kind: number;
   readonly name: string;
@@ -31,14 +32,25 @@ const mark = fc
 const NAMES: Readonly<Record<number, readonly string[]>> = {
   [Kind.write]: ["PTE", "PTE release"],
   [Kind.lock]: ["lock", "trylock", "unlock"],
-  [Kind.hint]: ["set_root_lock", "set_owner_root", "release_table", "set_pte_thread_owner", "mem-init", "mem-free"],
+  [Kind.hint]: [
+    "set_root_lock",
+    "set_owner_root",
+    "release_table",
+    "set_pte_thread_owner",
+    "mem-init",
+    "mem-free",
+    "put_page",
+  ],
   [Kind.tlbi]: TLBI_OPS.map((op) => op.name),
   [Kind.barrier]: BARRIERS.map((b) => b.name),
   [Kind.sysreg]: SYSREGS,
   [Kind.access]: ACCESSES,
   [Kind.owner]: ["owner"],
   [Kind.fault]: FAULTS,
+  [Kind.exit]: EXIT_NAMES,
 };
+/** Halves of the host's counts, of which most traces have none. */
+const COUNT_HALVES = { minLength: 2 * COUNT_FIELDS.length, maxLength: 2 * COUNT_FIELDS.length };
 
 /** Any event of any kind. */
 export const anyEvent: fc.Arbitrary<PlainEvent> = fc.integer({ min: 0, max: KINDS.length - 1 }).chain((kind) =>
@@ -54,7 +66,12 @@ export const anyEvent: fc.Arbitrary<PlainEvent> = fc.integer({ min: 0, max: KIND
       slot: u16,
       site: fc.oneof(fc.constant(""), fc.string({ unit: "grapheme", maxLength: 20 })),
       unknown: fc.integer({ min: 0, max: 3 }),
-      words: fc.array(half, { minLength: 10, maxLength: 10 }),
+      words: fc
+        .tuple(
+          fc.array(half, { minLength: 10, maxLength: 10 }),
+          fc.oneof(fc.constant([]), fc.array(half, COUNT_HALVES)),
+        )
+        .map(([words, counts]) => [...words, ...(counts.some((word) => word !== 0) ? counts : [])]),
     },
     { noNullPrototype: true },
   ),
@@ -80,10 +97,13 @@ export function feed(events: readonly PlainEvent[], sink: TraceSink, capacity = 
     b.to.set(e.words.slice(4, 6), 2 * i);
     b.time.set(e.words.slice(6, 8), 2 * i);
     b.took.set(e.words.slice(8, 10), 2 * i);
+    const counts = e.words.slice(10);
+    if (counts.length > 0) b.counted = true;
+    for (const [c, { field }] of COUNT_FIELDS.entries()) b[field].set(counts.slice(2 * c, 2 * c + 2), 2 * i);
     b.unknown[i] = e.unknown;
     if (b.length === capacity) {
       sink.events(b, names);
-      b.length = 0;
+      b.clear();
     }
   }
   if (b.length > 0) sink.events(b, names);
@@ -106,7 +126,17 @@ export class Collected implements TraceSink {
         slot: b.slot[i]!,
         site: names.list[b.site[i]!]!,
         unknown: b.unknown[i]!,
-        words: [b.address, b.from, b.to, b.time, b.took].flatMap((column) => [...column.subarray(2 * i, 2 * i + 2)]),
+        words: [...wordsOf(b, i), ...countsOf(b, i)],
       });
   }
+}
+
+const WORDS = ["address", "from", "to", "time", "took"] as const;
+const wordsOf = (b: EventBuffer, i: number): number[] =>
+  WORDS.flatMap((field) => [...b[field].subarray(2 * i, 2 * i + 2)]);
+
+/** The halves of the host's counts; none where nothing was counted. */
+function countsOf(b: EventBuffer, i: number): number[] {
+  const halves = COUNT_FIELDS.flatMap(({ field }) => [...b[field].subarray(2 * i, 2 * i + 2)]);
+  return halves.some((half) => half !== 0) ? halves : [];
 }

@@ -2,6 +2,7 @@
 import type { EventBuffer, TraceSink } from "./buffer.js";
 import {
   COLUMN_TABLE,
+  COUNT_COLUMNS,
   type ColumnArrays,
   fieldOf,
   SMALL_COLUMNS,
@@ -22,6 +23,8 @@ const LINE_END = encoder.encode("}\n");
 /** What a small column has when it is left out, and how those of a line begin. */
 const ABSENT = SMALL_COLUMNS.map((column) => COLUMN_TABLE[column].absent);
 const SMALL_KEYS = SMALL_COLUMNS.map((column) => encoder.encode(`,"${column}":`));
+/** The wide columns of an event without a host's counts, which are the last. */
+const UNCOUNTED = WIDE_COLUMNS.length - COUNT_COLUMNS.length;
 const WIDE_KEYS = WIDE_COLUMNS.map((column) => encoder.encode(`,"${column}":"0x`));
 
 /** Bytes are handed on in pieces of about so many. */
@@ -76,7 +79,7 @@ export class NdjsonTrace implements TraceSink {
       this.sites[site] ??= encoder.encode(`,"site":${JSON.stringify(names.list[site]!)}`);
       this.put(this.sites[site]);
     }
-    for (let c = 0; c < wide.length; c++) {
+    for (let c = 0, n = b.counted ? wide.length : UNCOUNTED; c < n; c++) {
       const lo = wide[c]![2 * i]!;
       const hi = wide[c]![2 * i + 1]!;
       if ((lo | hi) === 0) continue;

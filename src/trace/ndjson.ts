@@ -107,8 +107,10 @@ class LineReader {
   private readonly buffer = new EventBuffer(BLOCK_EVENTS);
   /** where the value of a key goes */
   private readonly places: ReadonlyMap<string, Place> = placesIn(this.buffer);
-  /** the columns of numbers among them, each once */
-  private readonly numbers = [...new Set(this.places.values())].filter(({ holds }) => holds !== "text");
+  /** the columns of numbers among them, each once, but for a host's counts: of those a block is emptied */
+  private readonly numbers = [...new Set(this.places.values())].filter(
+    ({ holds, column }) => holds !== "text" && !columnOf(column).count,
+  );
   private readonly from: number;
   private readonly count: number;
 
@@ -213,6 +215,7 @@ class LineReader {
       if (place === undefined) this.refuse(key);
       if (place.holds === "small") this.small(value[key], key, place, i);
       else if (place.holds === "wide") this.wide(value[key], key, place.array, i);
+      if (columnOf(place.column).count) b.counted = true;
       if (key !== place.column && Object.hasOwn(value, place.column))
         throw this.error(`'${key}' is what '${place.column}' was called, expected one of them`);
     }
@@ -248,7 +251,7 @@ class LineReader {
       throw InputError.at(this.path, this.row - b.length + error.index + 2, error.message);
     }
     this.read += b.length;
-    b.length = 0;
+    b.clear();
     this.part.progress?.(this.read, undefined);
   }
 

@@ -51,6 +51,7 @@ const EXAMPLES: Readonly<Record<number, string>> = {
   [Kind.write]: "'PTE' or 'PTE release'",
   [Kind.lock]: "'lock', 'trylock' or 'unlock'",
   [Kind.hint]: "a hint, such as 'set_root_lock'",
+  [Kind.exit]: "an exit, such as 'shadow-fault'",
   [Kind.tlbi]: "a TLBI, such as 'VMALLS12E1IS'",
   [Kind.barrier]: "a barrier, such as 'DSB ISH'",
   [Kind.sysreg]: "a system register, such as 'VTTBR_EL2'",

@@ -52,6 +52,17 @@ const schema = v.object({
       continued: v.record(text(64), v.record(text(96), whole(0, 2 ** 40))),
     }),
   ),
+  /** the host of a capture --nested: its kernel as it calls itself, QEMU's CPU model, and what decides its work */
+  host: v.optional(
+    v.object({
+      kernel: text(256),
+      cpu: v.picklist(["max", "neoverse-n2"]),
+      paBits: whole(32, 52),
+      pageSize: v.picklist(["4K", "16K"]),
+      hostPages: v.picklist(["huge", "small"]),
+      erratum: v.boolean(),
+    }),
+  ),
   /** behind which instructions a barrier may have been executed unseen: [function, instruction]; absent: behind any */
   blind: v.optional(v.pipe(v.array(v.tuple([text(128), text(32)])), v.maxLength(256))),
 });

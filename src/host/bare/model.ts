@@ -20,6 +20,7 @@ export const BARE_METAL: PriceModel = {
   shape: () => "",
   sink: () => new BareMetal(),
   refuseIpaBits() {},
+  unknown: () => [],
   ipaNote: () => undefined,
   single: (op) => single(op),
   withRepeat: (host) => host,

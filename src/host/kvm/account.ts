@@ -6,25 +6,26 @@ import { levelShift, minBlockLevel, stage2Geometry, TLBI_OPS, tlbiIndex } from "
 import { InputError } from "../../input/index.js";
 import { type Amounts, byName, type Counts, type Part } from "../counts.js";
 import type { Host } from "../host.js";
+import { exitsOf, kindsOf } from "./exits.js";
 import type { NestedPrice } from "./prices.js";
 import { type KvmHost, kvmOf } from "./settings.js";
 import { EVERY_VMID, type Tally } from "./tally.js";
 
 /** A host's way of unmapping, and its IPA size: kvm_ipa_limit, which is the host's and not a VM's. */
-interface Account extends Pick<KvmHost, "granuleBits" | "unmap" | "holes" | "repeatTlbi"> {
+interface Account extends Pick<KvmHost, "granuleBits" | "unmap" | "holes" | "repeatTlbi" | "nv3Elision"> {
   readonly ipaBits: number;
 }
 
 /** The account of a host at an IPA size; an InputError where the host's page size has no stage 2 of that size. */
 export function accountOf(host: Host, ipaBits: number): Account {
-  const { granuleBits, unmap, holes, repeatTlbi } = kvmOf(host);
+  const { granuleBits, unmap, holes, repeatTlbi, nv3Elision } = kvmOf(host);
   try {
     stage2Geometry(ipaBits, granuleBits);
   } catch (error) {
     if (error instanceof RangeError) throw new InputError(`host ${host.name}: ${error.message}`);
     throw error;
   }
-  return { granuleBits, unmap, holes, repeatTlbi, ipaBits };
+  return { granuleBits, unmap, holes, repeatTlbi, nv3Elision, ipaBits };
 }
 
 const hardware = (name: string): number => tlbiIndex(name) ?? -1;
@@ -85,7 +86,9 @@ export function nestedCounts(
   // Each sync of a TLBI by the host is repeated: that of a flush, and that of __kvm_tlbi_s1e2, which executes a TLBI of EL1 for
   // a shadow or one of EL2 in the exit loop. VMALLS12E1* and ALLE1* pass through it too: it finds nothing to execute for them,
   // and syncs, before they are handled.
-  const repeats = account.repeatTlbi ? flushCalls + tally.el1Matches + tally.fast + tally.fullTraps : 0;
+  // With FEAT_NV3's elision the hardware itself executes those of the hypervisor's own stage 1.
+  const fast = account.nv3Elision === "own-stage-1" ? 0 : tally.fast;
+  const repeats = account.repeatTlbi ? flushCalls + tally.el1Matches + fast + tally.fullTraps : 0;
   ops[VALE2IS]! += repeats;
   const broadcasts = ops.reduce((sum, n) => sum + n, 0);
   ops[VMALLE1]! += tally.contextFlushes;
@@ -93,16 +96,16 @@ export function nestedCounts(
   /** Exits that a CPU with the erratum makes dearer. */
   const mitigated = (exits: number): Amounts<NestedPrice> => (account.repeatTlbi ? { mitigation: exits } : {});
   const leavesDropped = full.leaves + partial.leaves;
-  const roundTrips = Object.values(hypercalls).reduce((sum, n) => sum + n, 0);
+  const between = exitsOf(tally, hypercalls);
   const parts: Readonly<Record<Part, Amounts<NestedPrice>>> = {
     trap: {
       exit: tally.slow,
       handler: tally.slow,
       "stage-2-match": tally.stage2Matches,
       "el1-match": tally.el1Matches,
-      "fast-exit": tally.fast,
-      "fast-path": tally.fast,
-      ...mitigated(tally.slow + tally.fast),
+      "fast-exit": fast,
+      "fast-path": fast,
+      ...mitigated(tally.slow + fast),
     },
     walk: {
       "chunk-step": fullSteps + partialSteps.chunks,
@@ -119,18 +122,18 @@ export function nestedCounts(
     refault: { exit: tally.refaults, "shadow-fault": tally.refaults, ...mitigated(tally.refaults) },
   };
   const rest: Amounts<NestedPrice> = {
-    // A hypercall leaves L2 for the host, which enters L1; L1's ERET leaves for the host again.
-    exit: tally.firstFaults + 2 * roundTrips,
+    exit: tally.firstFaults + between.exits,
     "shadow-fault": tally.firstFaults,
-    "round-trip": roundTrips,
-    ...mitigated(tally.firstFaults + 2 * roundTrips),
+    ...between.steps,
+    ...mitigated(tally.firstFaults + between.exits),
   };
   return {
     tlbi,
     hardwareTlbi: byName(ops, (i) => TLBI_OPS[i]!.name),
     hypercalls,
     noShadow: { ran: byVmid(tally.noShadowRan), notRun: byVmid(tally.noShadowNotRun) },
-    exits: tally.slow + tally.fast,
+    exits: tally.slow + fast,
+    exitKinds: kindsOf(tally, hypercalls, fast > 0),
     leavesDropped,
     refaults: tally.refaults,
     firstFaults: tally.firstFaults,

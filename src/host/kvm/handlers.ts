@@ -16,9 +16,7 @@ import {
 } from "../../arch/index.js";
 import type { NestedMmus, ShadowMmu } from "./mmus.js";
 import type { ShadowPool } from "./shadow.js";
-import { coverOps, EVERY_VMID, type FlushOps, type Steps, type Tally } from "./tally.js";
-
-type Handler = "vmalls12e1" | "alle1" | "ipas2" | "ripas2" | "el1" | "el2";
+import { coverOps, EVERY_VMID, type FlushOps, HANDLERS, type Handler, type Steps, type Tally } from "./tally.js";
 
 function handlerOf(base: string, regime: string): Handler {
   if (regime === "EL2") return "el2";
@@ -28,7 +26,8 @@ function handlerOf(base: string, regime: string): Handler {
   return base.startsWith("IPAS2") ? "ipas2" : "el1";
 }
 
-const HANDLERS: readonly Handler[] = TLBI_OPS.map((op) => handlerOf(op.base, op.regime));
+const HANDLER: readonly Handler[] = TLBI_OPS.map((op) => handlerOf(op.base, op.regime));
+const HANDLER_INDEX = Uint8Array.from(HANDLER, (handler) => HANDLERS.indexOf(handler));
 /** The EL1 kind that the hardware executes for a TLBI: always Inner Shareable, never nXS; ALLE2 becomes VMALLE1. */
 const HARDWARE_OP = Int16Array.from(
   TLBI_OPS,
@@ -75,8 +74,9 @@ export class TlbiHandlers {
 
   /** A TLBI (index in TLBI_OPS) with its operand, under the VMID of the guest hypervisor's VTTBR_EL2. */
   handle(op: number, vmid: number, lo: number, hi: number): void {
-    const handler = HANDLERS[op]!;
+    const handler = HANDLER[op]!;
     const tally = this.tally;
+    tally.handled[HANDLER_INDEX[op]!]!++;
     if (handler === "el2") {
       tally.fast++;
       tally.el1Ops[HARDWARE_OP[op]!]!++;

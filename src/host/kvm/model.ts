@@ -4,7 +4,7 @@ import type { PriceModel } from "../model.js";
 import { accountOf } from "./account.js";
 import { KvmNested } from "./nested.js";
 import { NESTED_PRICES } from "./prices.js";
-import { KVM_KEYS, kvmOf, readSettings, withKvm } from "./settings.js";
+import { KVM_KEYS, kvmOf, readSettings, unknownOf, withKvm } from "./settings.js";
 import { shadowCounts } from "./single.js";
 
 export const KVM_NESTED: PriceModel = {
@@ -28,6 +28,7 @@ export const KVM_NESTED: PriceModel = {
       `${ipaBits} IPA bits with ${2 ** (granuleBits - 10)} KiB pages are those of a host with ${feature} and as many bits of PA: without, KVM's limit is 48.`
     );
   },
+  unknown: unknownOf,
   single: shadowCounts,
   withRepeat: (host) => withKvm(host, { repeatTlbi: true }),
   noRest: {},

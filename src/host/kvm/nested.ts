@@ -1,7 +1,7 @@
 /** KVM with nested virtualization as the host of the hypervisor whose trace this is: trace in, counts out. */
 import { hex, idOf, levelShift, PAGE_SHIFT, pageOf, SYSREGS, TLBI_OPS } from "../../arch/index.js";
 import { InputError } from "../../input/index.js";
-import { type EventBuffer, Kind, type Names } from "../../trace/index.js";
+import { type EventBuffer, exitCode, Kind, type Names } from "../../trace/index.js";
 import { byName, type Counts } from "../counts.js";
 import type { Host } from "../host.js";
 import { HypercallMarks } from "../marks.js";
@@ -14,6 +14,7 @@ import { ShadowPool } from "./shadow.js";
 import { Tally } from "./tally.js";
 
 const VTTBR_EL2 = SYSREGS.indexOf("VTTBR_EL2");
+const SHADOW_FAULT = exitCode("shadow-fault");
 const MAX_PCPUS = 256;
 /** Domain ids from here on are Xen's own: idle, I/O, none (DOMID_FIRST_RESERVED). */
 const FIRST_RESERVED = 0x7ff0;
@@ -51,9 +52,13 @@ type ShadowShape = Pick<KvmHost, "granuleBits" | "backingLevel">;
  * an entry by the end of a vCPU switch, of a hypercall, of a fault or of an operation on a domain, under the VTTBR_EL2 then in
  * force; the begin of the latter three tells that the guest ran until then; and by an access. What a pCPU does without a
  * domain, idle, enters no guest.
+ *
+ * A trace of a counted host tells by its exits at which IPAs guests met with a fault on the shadow. Then these are the accesses:
+ * each was one that the shadow had no leaf for, so that it faults here exactly where the model's shadow has none either. What the
+ * hypervisor looks up by AT (the trace's access events) the host walks by itself, and maps nothing for it.
  */
 export class KvmNested implements HostSink {
-  readonly wants = [Kind.access, Kind.tlbi, Kind.sysreg, Kind.begin, Kind.end];
+  readonly wants = [Kind.access, Kind.tlbi, Kind.sysreg, Kind.begin, Kind.end, Kind.exit];
   private readonly granuleBits: KvmHost["granuleBits"];
   private readonly backingLevel: KvmHost["backingLevel"];
   /** 4 KiB pages of a leaf at each level, and the part of a host's page that one is */
@@ -115,7 +120,13 @@ export class KvmNested implements HostSink {
     for (let i = 0; i < length; i++)
       switch (kind[i]!) {
         case Kind.access:
-          this.access(i, pcpu[i]!, vmid[i]!, level[i]!, from[2 * i]!, from[2 * i + 1]!);
+          if (!this.tally.exitsTold) this.access(i, pcpu[i]!, vmid[i]!, level[i]!, from[2 * i]!, from[2 * i + 1]!);
+          break;
+        case Kind.exit:
+          this.tally.exitsTold = true;
+          this.tally.exits[code[i]!]!++;
+          if (code[i] === SHADOW_FAULT)
+            this.toldFault(i, pcpu[i]!, vmid[i]!, level[i]!, from[2 * i]!, from[2 * i + 1]!);
           break;
         case Kind.tlbi:
           this.tlbi(pcpu[i]!, code[i]!, domain[i]!, vmid[i]!, to[2 * i]!, to[2 * i + 1]!);
@@ -178,6 +189,16 @@ export class KvmNested implements HostSink {
     if (page >= this.pageLimit) this.refuseIpa(row, ipaLo, ipaHi);
     let mmu = this.current[pcpu];
     if (mmu === undefined || (this.written[pcpu] === 0 && mmu.vmid !== vmid)) mmu = this.enter(row, pcpu, vmid);
+    if (mmu.stage2.find(Math.floor(page * this.granulesPerPage)) < 0) this.fault(mmu, page, guestLevel);
+  }
+
+  /** A fault that the host told of: on the shadow of that VMID, which its vCPU is on, or has been on since the trace's last row. */
+  private toldFault(row: number, pcpu: number, vmid: number, guestLevel: number, lo: number, hi: number): void {
+    const page = pageOf(lo, hi);
+    if (page >= this.pageLimit) this.refuseIpa(row, lo, hi);
+    const now = this.current[pcpu];
+    const mmu =
+      now?.vmid === vmid ? now : (this.mmus.valid.find((slot) => slot.vmid === vmid) ?? this.enter(row, pcpu, vmid));
     if (mmu.stage2.find(Math.floor(page * this.granulesPerPage)) < 0) this.fault(mmu, page, guestLevel);
   }
 

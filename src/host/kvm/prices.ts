@@ -27,6 +27,19 @@ export const NESTED_PRICES = {
   "lookup-level": ["instructions", "a table entered by such a look"],
   "shadow-fault": ["instructions", "a stage-2 fault on the shadow, handled by the host (user_mem_abort)"],
   "round-trip": ["instructions", "from L2 to L1 and back to L2, as a hypercall of L2 to its hypervisor costs"],
+  "host-fault": [
+    "instructions",
+    "a stage-2 fault of the guest hypervisor's own memory, or a trap that is no other's",
+    "optional",
+  ],
+  translate: [
+    "instructions",
+    "an AT instruction of the guest hypervisor's on its guest's tables (__kvm_at_s12)",
+    "optional",
+  ],
+  register: ["instructions", "a trapped access to a system register", "optional"],
+  device: ["instructions", "an access to a device of the VMM's, and the return from it", "optional"],
+  interrupt: ["instructions", "an interrupt of the host's that a guest gives way to", "optional"],
 } as const satisfies PriceTable;
 
 export type NestedPrice = keyof typeof NESTED_PRICES;

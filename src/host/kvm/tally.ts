@@ -1,5 +1,6 @@
 /** What the host did for the trapped TLBIs of a trace, in sums that serve every account (account.ts). */
 import { largestRange, TLBI_OPS } from "../../arch/index.js";
+import { EXIT_NAMES } from "../../trace/index.js";
 import { WalkCounts } from "./shadow.js";
 
 /** Range and single-address TLBIs that cover something. */
@@ -31,7 +32,24 @@ export function coverOps(granules: number): FlushOps {
   return ops;
 }
 
+/** KVM's handlers of TLBIs (sys_regs.c; the last hyp/vhe/switch.c). */
+export const HANDLER_FUNCTIONS = {
+  vmalls12e1: "handle_vmalls12e1is",
+  alle1: "handle_alle1is",
+  ipas2: "handle_ipas2e1is",
+  ripas2: "handle_ripas2e1is",
+  el1: "handle_tlbi_el1",
+  el2: "kvm_hyp_handle_tlbi_el2",
+} as const;
+export type Handler = keyof typeof HANDLER_FUNCTIONS;
+export const HANDLERS = Object.keys(HANDLER_FUNCTIONS) as readonly Handler[];
+
 export class Tally {
+  /** traps of TLBIs, by index in {@link HANDLERS} */
+  readonly handled = new Float64Array(HANDLERS.length);
+  /** the trace tells the host's other exits: how often each, by index in EXIT_NAMES */
+  exitsTold = false;
+  readonly exits = new Float64Array(EXIT_NAMES.length);
   /** traps on the slow path; each is one exit */
   slow = 0;
   /** traps handled in the exit loop */

@@ -48,10 +48,11 @@ export const lineColour = (n: number): string => `var(--line${n % LINES.length})
 
 const lineColours = (mode: 0 | 1): string => LINES.map((pair, i) => `--line${i}: ${pair[mode]};`).join(" ");
 
-const LIGHT = `color-scheme: light; --paper: #fff; --ink: #1c1e21; --soft: #5b626b; --rule: #dfe2e6; --band: #f4f6f8; --stripe: #1c2e4010;
+/** Colours as custom properties, for light and for dark. */
+export const LIGHT = `color-scheme: light; --paper: #fff; --ink: #1c1e21; --soft: #5b626b; --rule: #dfe2e6; --band: #f4f6f8; --stripe: #1c2e4010;
   --link: #0b57d0; --good: #1b6e2a; --bad: #b3261e; --arrow: #e3ecf7; --shade: #0003; --trap: #3b6fb6; --walk: #e0952b; --flush: #3f9b6c; --refault: #b2578f;
   ${lineColours(0)}`;
-const DARK = `color-scheme: dark; --paper: #15181c; --ink: #e4e7eb; --soft: #a3acb8; --rule: #343a42; --band: #1d2228; --stripe: #ffffff0d;
+export const DARK = `color-scheme: dark; --paper: #15181c; --ink: #e4e7eb; --soft: #a3acb8; --rule: #343a42; --band: #1d2228; --stripe: #ffffff0d;
   --link: #8ab4f8; --good: #81c995; --bad: #ff8a80; --arrow: #24364d; --shade: #0009; --trap: #6f9fe0; --walk: #e3a54c; --flush: #5cb88a; --refault: #d285b4;
   ${lineColours(1)}`;
 
@@ -125,6 +126,15 @@ figure > figcaption { font-weight: 500; color: var(--ink); margin-bottom: .25rem
 .story > p, .story h3 { max-width: 60rem; }
 .story h3 { margin-top: 2.5rem; padding-top: .75rem; border-top: 1px solid var(--rule); }
 .cast { margin: .5rem 0; padding-left: 1.2rem; font-size: .9rem; }
+.axis { margin: .75rem 0 1.5rem; font-size: .8125rem; }
+.axis .row { display: grid; grid-template-columns: 15rem 1fr; gap: 0 .75rem; align-items: center; }
+.axis .row > :first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.axis .track { position: relative; display: block; height: 1.375rem; min-width: 0; border-left: 1px solid var(--rule); border-right: 1px solid var(--rule); }
+.axis svg { display: block; width: 100%; height: 1rem; margin-top: .1875rem; background: var(--band); overflow: visible; }
+.axis .phase { position: absolute; height: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; padding-left: .3rem; border-left: 1px solid var(--soft); }
+.axis .tick { position: absolute; padding-left: .3rem; border-left: 1px solid var(--soft); white-space: nowrap; }
+.axis .tick:nth-last-child(1):not(:first-child) { transform: translateX(-100%); padding: 0 .3rem 0 0; border-left: 0; border-right: 1px solid var(--soft); }
+@media (max-width: 40rem) { .axis .row { grid-template-columns: 1fr; } .axis .tick:nth-child(even) { display: none; } }
 details { margin: .4rem 0; font-size: .9rem; }
 summary { cursor: pointer; }
 pre { font: .8125rem/1.4 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; background: var(--band);

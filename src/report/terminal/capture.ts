@@ -6,9 +6,9 @@ import {
   type SetupPlan,
   type StorePlaces,
 } from "../../capture/index.js";
+import { besideRows } from "../../compare/index.js";
 import type { Injection } from "../../inject/index.js";
 import type { HostCosts } from "../../jobs/index.js";
-import type { CostRow } from "../../stack/index.js";
 import {
   type CallerCount,
   lossWarnings,
@@ -17,6 +17,7 @@ import {
   type TraceRecording,
 } from "../../trace/index.js";
 import { callPath, count, hex, tally } from "../format.js";
+import { besideTable, hostRowsTable } from "../host-work-view.js";
 import { right, tableOf, wordTable } from "../table.js";
 import { injectedText } from "./inject.js";
 import { tableText, warningText, wrapped } from "./text.js";
@@ -101,36 +102,24 @@ function tlbisText(summary: Summary, width: number): string {
 
 const MOST_ROWS = 12;
 
-/** What the host executed for Xen's TLBIs, by way of calls, and for the creation as a whole. */
-function costsText({ rows, spans, paBits, unjoined, predicted }: HostCosts, width: number): string {
-  const table = tableOf<CostRow>(
-    [
-      { head: "phase", kind: "words", of: (row) => row.phase },
-      { head: "TLBI", kind: "words", of: (row) => row.op },
-      { head: "count", kind: "count", of: (row) => row.count },
-      { head: "host instructions", kind: "count", of: (row) => row.instructions },
-      { head: "median", kind: "count", of: (row) => row.median },
-      { head: "host TLBIs", kind: "tally", of: (row) => row.tlbi },
-      { head: "issued by", kind: "words", of: (row) => row.caller, text: (row) => callPath(row.caller) },
-    ],
-    rows.slice(0, MOST_ROWS),
-  );
+/** What the host executed for Xen's TLBIs, by way of calls, and for the creation as a whole, beside the model. */
+function costsText({ rows, script, spans, paBits, unjoined, missing, predicted }: HostCosts, width: number): string {
+  const tlbis = rows.filter(({ kind }) => kind === "tlbi").sort((a, b) => b.instructions - a.instructions);
   const create = spans.map(
     ({ instructions, inHandlers, exits, faults, tlbi }) =>
-      `The creation took the host ${count(instructions)} instructions, ${count(inHandlers)} of them in Xen's TLBIs; ${count(exits)} entries of a guest, ${count(faults)} stage-2 faults; ${tally(tlbi)}.`,
+      `The creation took the host ${count(instructions)} instructions, ${count(inHandlers)} of them in Xen's TLBIs; ${count(exits)} entries of a guest, ${count(faults)} faults on shadows; ${tally(tlbi)}.`,
   );
-  const model = predicted
-    .filter(({ phase }) => phase === "create")
-    .map(
-      ({ hardwareTlbi, refaults }) =>
-        `The model has for the phase create: ${tally(hardwareTlbi)}; ${count(refaults)} refaults.`,
-    );
   const lost = unjoined > 0 ? [`Counts that belong to no TLBI of the trace: ${count(unjoined)}.`] : [];
+  const unknown = missing.map((name) => `What is told by calls of ${name} is unknown: this kernel has no such symbol.`);
   const head = `What Xen's TLBIs cost the host, with ${paBits} bits of PA: counted, the most first`;
+  const beside = besideRows(script, predicted);
   return [
     wrapped(head, width),
-    tableText(table, width),
-    ...[...create, ...model, ...lost].map((text) => wrapped(text, width)),
+    tableText(hostRowsTable(tlbis.slice(0, MOST_ROWS)), width),
+    ...[...create, ...lost, ...unknown].map((text) => wrapped(text, width)),
+    ...(beside.length > 0
+      ? [wrapped("The creation beside the model:", width), tableText(besideTable(beside), width)]
+      : []),
   ].join("");
 }
 

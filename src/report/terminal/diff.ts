@@ -15,6 +15,7 @@ import {
 } from "../../compare/index.js";
 import { callPath, capital, count, list, NO_BREAK, signed, tally } from "../format.js";
 import { byHost, hostColumns } from "../host-columns.js";
+import { hostChangesTable } from "../host-work-view.js";
 import { integrityWords } from "../integrity.js";
 import { labelledCounts, phaseTitle } from "../labels.js";
 import { type ColumnOf, right, tableOf, wordTable } from "../table.js";
@@ -41,9 +42,17 @@ export function differenceText(difference: TraceDifference, width: number, all =
   if (!all && changed.length > 0 && unchanged.length > 0)
     sections.push(wrapped(`Unchanged: ${list(unchanged.map(phaseTitle))}.`, width));
   if (!identical || all) sections.push(pricesText(prices, width, all));
+  sections.push(hostText(difference, width, all));
   for (const { trace, noShadow, vmidsRun } of identical ? [difference.before] : [difference.before, difference.after])
     sections.push(guestlessText(noShadow, vmidsRun, width, trace));
   return sections.filter((section) => section !== "").join("\n");
+}
+
+/** What the hosts did, where both traces were counted on one: two kernels of it, or two Xens. */
+function hostText({ host }: TraceDifference, width: number, all: boolean): string {
+  const rows = hostChangesTable(host, all);
+  if (rows.rows.length === 0) return "";
+  return `${wrapped("What the host did, counted, in instructions of its kernel; an exit is what lies between TLBIs:", width)}${tableText(rows, width)}`;
 }
 
 /** Traces that differ, though no count of the phases at hand does. */

@@ -1,6 +1,7 @@
 /** What `shootdown price` prints: prices host by host, what was executed, and what a price does not say. */
-import { isNestedRow, type PriceRow, TOTAL } from "../../compare/index.js";
+import { type BesideRow, isNestedRow, type PriceRow, TOTAL } from "../../compare/index.js";
 import { count, tally } from "../format.js";
+import { besideTable } from "../host-work-view.js";
 import { integrityWords } from "../integrity.js";
 import { priceTable, SIMULATED } from "../price-view.js";
 import { wordTable } from "../table.js";
@@ -17,10 +18,15 @@ interface PricedTrace {
   readonly vmidsRun: readonly number[];
   /** what must be said of the hosts at these IPA sizes */
   readonly notes: readonly string[];
+  /** what a host that was counted did, beside the model of it; none where none was */
+  readonly host?: readonly BesideRow[];
 }
 
 /** The prices as tables for a terminal of `width` columns. */
-export function priceText({ trace, events, integrity, rows, vmidsRun, notes }: PricedTrace, width: number): string {
+export function priceText(
+  { trace, events, integrity, rows, vmidsRun, notes, host = [] }: PricedTrace,
+  width: number,
+): string {
   const phases = [...new Set(rows.map((row) => row.phase))];
   const executed = wordTable(
     ["phase", "TLBIs that the hypervisor executed"],
@@ -31,9 +37,29 @@ export function priceText({ trace, events, integrity, rows, vmidsRun, notes }: P
   const whole = rows.find((row) => row.phase === TOTAL && isNestedRow(row));
   const shadowless = whole ? noShadowText(whole.noShadow, vmidsRun, width) : "";
   const prices = pricesText(rows, width) + notes.map((note) => wrapped(note, width)).join("");
-  return [wrapped(head, width), prices, tableText(executed, width), shadowless]
+  return [
+    wrapped(head, width),
+    prices,
+    tableText(executed, width),
+    exitsText(rows, width),
+    besideText(host, width),
+    shadowless,
+  ]
     .filter((text) => text !== "")
     .join("\n");
+}
+
+/** Exits of the nested hosts by KVM's function, which are the same on each that unmaps alike. */
+function exitsText(rows: readonly PriceRow[], width: number): string {
+  const whole = rows.filter((row) => row.phase === TOTAL && isNestedRow(row));
+  const [first] = whole;
+  if (!first || Object.keys(first.exitKinds).length === 0) return "";
+  return wrapped(`Exits to a nested host in all, by KVM's function: ${tally(first.exitKinds)}.`, width);
+}
+
+function besideText(host: readonly BesideRow[], width: number): string {
+  if (host.length === 0) return "";
+  return `${wrapped("What the host of this trace did, counted, beside its model:", width)}${tableText(besideTable(host), width)}`;
 }
 
 const OF_REST = "rest: hypercall round trips and first faults when nested, in no price.";

@@ -3,12 +3,14 @@ import { visibleLine } from "../../input/index.js";
 import {
   type CallerCount,
   domainName,
+  type HostRow,
   NO_DOMAIN,
   type PhaseSummary,
   type Summary,
   type TraceInfo,
 } from "../../trace/index.js";
 import { callPath, capital, count } from "../format.js";
+import { hostRowsTable } from "../host-work-view.js";
 import { integrityWords } from "../integrity.js";
 import { labelledCounts, phaseTitle } from "../labels.js";
 import { type ColumnOf, right, type Table, tableOf, wordTable } from "../table.js";
@@ -39,6 +41,14 @@ export function showText(
     if (rest.length > 0) sections.push(setIn(wordTable(["", right("count")], rest), width));
   }
   return sections.join("\n");
+}
+
+/** What the host of a trace did, where it was counted: by phase, and within the marked parts of dom0's script. "" where not. */
+export function hostWorkText(rows: readonly HostRow[], script: readonly HostRow[], width: number | undefined): string {
+  if (rows.length === 0) return "";
+  const head = "What the host did, counted: TLBIs by who issued them, and exits, which are what lies between";
+  const parts = script.length === 0 ? "" : `\nThe same within dom0's script:\n${setIn(hostRowsTable(script), width)}`;
+  return `\n${head}:\n${setIn(hostRowsTable(rows), width)}${parts}`;
 }
 
 /** For each TLBI, on which pCPUs and for which domains it ran, with counts where there are several. */

@@ -41,6 +41,7 @@ export class Block {
     const wide = this.wide.get(column);
     if (wide !== undefined) {
       rows.read(n, wide);
+      if (columnOf(column).count) this.buffer.counted = true;
       return;
     }
     const from = this.decoded;

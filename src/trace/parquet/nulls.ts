@@ -1,6 +1,7 @@
 /**
  * Which rows of a Parquet trace say something in a column: the others are null there. Null stands for what an event without the
- * column has (columns.ts), so that a reader puts it back; and never for a value, so that `after = 0` finds the removals.
+ * column has (columns.ts), so that a reader puts it back; and never for a value, so that `after = 0` finds the removals, and
+ * `host_faults = 0` only what was counted.
  */
 import type { EventBuffer } from "../buffer.js";
 import { COLUMN_TABLE, type ColumnName, columnOf, fieldOf, wordsOf } from "../columns.js";
@@ -32,6 +33,7 @@ export class Presence {
     }
     const array = b[fieldOf(name)];
     if (name === "after") this.ofTo(b, names);
+    else if (columnOf(name).count) this.counts(array, b);
     else if (wordsOf(name) === 2) this.wide(array, kinds, b);
     else this.small(array, columnOf(name).absent, kinds, b);
     return this.levels;
@@ -45,6 +47,17 @@ export class Presence {
   private wide(words: ArrayLike<number>, kinds: Uint8Array, { kind, length }: EventBuffer): void {
     const { levels } = this;
     for (let i = 0; i < length; i++) levels[i] = (words[2 * i]! | words[2 * i + 1]!) === 0 ? kinds[kind[i]!]! : 1;
+  }
+
+  /** A count of 0 is a value where the host's work was counted at all. */
+  private counts(words: ArrayLike<number>, { length, hostInstructions, counted }: EventBuffer): void {
+    const { levels } = this;
+    if (!counted) levels.fill(0, 0, length);
+    else
+      for (let i = 0; i < length; i++)
+        levels[i] = Number(
+          (words[2 * i]! | words[2 * i + 1]! | hostInstructions[2 * i]! | hostInstructions[2 * i + 1]!) !== 0,
+        );
   }
 
   private ofTo({ kind, code, to, length }: EventBuffer, names: Names): void {
