@@ -80,12 +80,12 @@ export async function openTrace({ file, name }: TraceAsked): Promise<Opened> {
   }
   const summary = summing.summary();
   const warnings = traceWarnings(info.producer, losses.losses());
-  const { findings, events, groupsLost, unknown } = checker.finish();
+  const { findings, events, groupsLost, phases, unknown } = checker.finish();
   const checked: Checked = {
     ...{ trace: name, events, integrity: info.integrity, cpu: cpuOf(info.recording).name },
     cpuAssumed: info.recording === undefined,
     findings: findings.map((finding) => ({ ...finding, costs: [], allowed: false })),
-    ...{ groupsLost, unknown, warnings },
+    ...{ groupsLost, phases, unknown, warnings },
   };
   const ops = [...new Set(Object.values(summary.phases).flatMap(({ tlbi }) => Object.keys(tlbi)))];
   const weights = Object.fromEntries(
