@@ -61,4 +61,5 @@ test("the prices of exits are the means of a shipped run until it begins to crea
     assert.ok(Math.abs(prices[key]!.value / value - 1) < 0.001, `${key}: ${prices[key]!.value}, the mean is ${value}`);
 });
 
-const instructionsIn = (rows: readonly HostRow[]): number => rows.reduce((sum, { instructions }) => sum + instructions, 0);
+const instructionsIn = (rows: readonly HostRow[]): number =>
+  rows.reduce((sum, { instructions }) => sum + instructions, 0);

@@ -49,7 +49,7 @@ export function idleImage(page: Uint8Array, pages: number): Uint8Array {
 }
 
 /** What a run has left beside its trace: the plugin's lines, and what the host calls its kernel. */
-export interface Counted {
+interface Counted {
   readonly lines: readonly string[];
   readonly kernel: string;
 }

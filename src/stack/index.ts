@@ -1,7 +1,7 @@
 /** The real KVM as a host, on an emulated machine: Linux boots with a guest hypervisor in it, and what it does for it is counted. */
 export { type Built, build } from "./build.js";
 export { opsNamed, STATES } from "./cells.js";
-export { type CountedItem, countedItems, missingOf, type Span, spansOf } from "./counts.js";
+export { countedItems, missingOf, type Span, spansOf } from "./counts.js";
 export { Joined } from "./join.js";
 export { CPUS, type Cpu, defaultCpu, PA_BITS } from "./machine.js";
 export { nestedPlatform } from "./nested.js";

@@ -34,7 +34,7 @@ interface InBuffer<T> {
   readonly optional?: boolean;
   /**
    * A count of what a host did for the event. Most traces have none: a buffer says whether one of its events does
-   * ({@link EventBuffer.counted} in buffer.ts), and in a Parquet file such a column is null where {@link COUNTED} is 0 and it too.
+   * (`counted` in buffer.ts), and in a Parquet file such a column is null where `host_instructions` is 0 and it too.
    */
   readonly count?: boolean;
 }
@@ -131,7 +131,6 @@ export const FIELDS: readonly FieldColumn[] = COLUMNS.map((name) => {
   const { array, absent, always, count = false } = columnOf(name);
   return { name, field: fieldOf(name), words: wordsOf(name), absent, always, count, array };
 });
-/** Those of a host's counts, and the one that each event of which anything was counted has. */
+/** Those of a host's counts. */
 export const COUNT_FIELDS = FIELDS.filter(({ count }) => count);
-export const COUNTED = "host_instructions" satisfies ColumnName;
 export const COUNT_COLUMNS: readonly ColumnName[] = COUNT_FIELDS.map(({ name }) => name);

@@ -75,7 +75,7 @@ const HINTS = {
  * What the host of a guest hypervisor had to do beside its TLBIs, counted from one entry of a guest to the next. `level` of a leaf
  * that was mapped is what the hypervisor maps there (0: not known), `vmid` that of its VTTBR_EL2.
  */
-export const EXITS = {
+const EXITS = {
   "shadow-fault": "a leaf of a shadow stage-2 is mapped, for a guest of the hypervisor's",
   "host-fault": "a fault that the host handles by itself: the hypervisor's own memory",
   "to-hypervisor":
