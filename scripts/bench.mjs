@@ -22,7 +22,7 @@ import { EventBuffer, NdjsonTrace, Recorder } from "../dist/trace/index.js";
 import { simulate } from "../dist/xen/index.js";
 import { benchPage } from "./bench-page.mjs";
 
-const MAIN = new URL("../dist/cli/main.js", import.meta.url).pathname;
+const MAIN = new URL("../dist/command/main.js", import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), "shootdown-bench-"));
 const line = (what, figure) => console.log(`${what.padEnd(74)} ${figure}`);
 const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(2)} s`;

@@ -1,5 +1,6 @@
 // Compiles into a folder beside dist, then moves file by file what has changed, and removes what no source makes any more. A
-// command or another build that runs meanwhile never finds a file missing or half written; after an error dist is as it was.
+// build that runs meanwhile never finds a file missing or half written, nor does a command, but for parts of it that it has not
+// loaded yet; after an error dist is as it was.
 import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
@@ -14,6 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { rolldown } from "rolldown";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const DIST = join(ROOT, "dist");
@@ -55,6 +57,23 @@ function writeTexts() {
   copyFileSync(types, join(BESIDE, `${TEXTS}.d.ts`));
 }
 
+/**
+ * Binds what the command and its worker threads load into few files: some 500 modules, one by one, took a second of CPU at each
+ * start, and again in each thread. They stand as deep as the modules, which find the project's other folders from there.
+ */
+async function writeCommand() {
+  if (!existsSync(join(BESIDE, "cli/main.js"))) return;
+  const threads = readdirSync(join(BESIDE, "jobs")).filter((file) => /^thread\.js$|-worker\.js$/.test(file));
+  const input = Object.fromEntries(threads.map((file) => [file.replace(/\.js$/, ""), join(BESIDE, "jobs", file)]));
+  const bundle = await rolldown({
+    ...{ input: { main: join(BESIDE, "cli/main.js"), ...input }, platform: "node", external: /^[^./]/ },
+    onLog(level, { message }) {
+      if (level !== "debug" && level !== "info") throw new Error(message);
+    },
+  });
+  await bundle.write({ dir: join(BESIDE, "command"), format: "esm" });
+}
+
 function moveIntoPlace() {
   const made = below(BESIDE);
   for (const file of made.files) {
@@ -83,6 +102,7 @@ if (process.platform === "linux") removeLeftovers();
 const tsc = spawnSync(process.execPath, [TSC, "--project", ROOT, "--outDir", BESIDE], { stdio: "inherit" });
 if (tsc.status === 0) {
   writeTexts();
+  await writeCommand();
   moveIntoPlace();
 }
 process.exitCode = tsc.status ?? 1;

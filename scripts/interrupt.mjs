@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const MAIN = new URL("../dist/cli/main.js", import.meta.url).pathname;
+const MAIN = new URL("../dist/command/main.js", import.meta.url).pathname;
 const RUNS = Number(process.argv[2] ?? 300);
 let state = Number(process.argv[3] ?? 1);
 /** Far more than an end may take, in milliseconds. */

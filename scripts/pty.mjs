@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 
 const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
-const MAIN = `${ROOT}/dist/cli/main.js`;
+const MAIN = `${ROOT}/dist/command/main.js`;
 const RUNS = Number(process.argv[2] ?? 50);
 /** Far more than any of these needs, in milliseconds. */
 const HANGS = 120_000;

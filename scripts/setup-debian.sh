@@ -2,8 +2,8 @@
 # Sets up what the tests need beyond Node: Debian's chromium, installed, in which the report's browser test opens the HTML
 # report; and Debian's QEMU, Xen, toolstack and kernel for arm64, unpacked into a cache folder for `shootdown capture` (for
 # that, npm ci must have been run): trixie's Xen 4.20, and bookworm's 4.17, which adds 5 MB and differs most; and for `shootdown
-# probe` a compiler and the current kernels, 100 MB. Can be run again;
-# does nothing for what is there already.
+# probe` a compiler and the current kernels, 100 MB; and a Redis or Valkey server, 2 MB, for the tests of --queue. Can be run
+# again; does nothing for what is there already.
 #
 #   scripts/setup-debian.sh          asks before it installs
 #   scripts/setup-debian.sh --yes    does not ask (for .ci/run)
@@ -67,8 +67,45 @@ set_up_capture() {
   local asked=()
   [[ $yes == false ]] || asked=(--yes)
   local release
-  for release in trixie bookworm; do node dist/cli/main.js capture --setup --debian "$release" "${asked[@]}"; done
-  node dist/cli/main.js probe --setup "${asked[@]}"
+  for release in trixie bookworm; do node dist/command/main.js capture --setup --debian "$release" "${asked[@]}"; done
+  node dist/command/main.js probe --setup "${asked[@]}"
+}
+
+# A server for the tests of --queue, with what it needs and is not installed: fetched and checked by apt, unpacked into the cache
+# folder beside what captures use, as usr/bin/valkey-server or usr/bin/redis-server.
+set_up_queue() {
+  local server
+  for server in valkey-server redis-server; do
+    if command -v "$server" >/dev/null; then
+      say "$server is installed already"
+      return
+    fi
+  done
+  local folder=${SHOOTDOWN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/shootdown}/debian/queue
+  if compgen -G "$folder/usr/bin/*-server" >/dev/null; then
+    say "ready: a server for --queue is in $folder"
+    return
+  fi
+  command -v apt-get >/dev/null || die "apt-get not found: install valkey-server or redis-server by your system's own means"
+  # Lists that the system has read are as good as new ones; without any, only root can have them read.
+  if ! apt-cache show redis-server >/dev/null 2>&1; then
+    ((EUID == 0)) || die "apt knows no redis-server: run apt-get update as root"
+    apt-get update -q
+  fi
+  for server in valkey-server redis-server; do
+    if apt-cache show "$server" >/dev/null 2>&1; then break; fi
+  done
+  local needed
+  mapfile -t needed < <(apt-get install -s --no-install-recommends "$server" | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
+  say "fetching ${needed[*]} into $folder"
+  local fetched
+  fetched=$(mktemp -d)
+  (cd "$fetched" && apt-get download -q "${needed[@]}")
+  mkdir -p "$folder.new"
+  local file
+  for file in "$fetched"/*.deb; do dpkg-deb -x "$file" "$folder.new"; done
+  rm -rf "$fetched" "$folder"
+  mv "$folder.new" "$folder"
 }
 
 # What cannot be set up does not keep the other from it. Within `||` or `if`, set -e would be off in the function too: so
@@ -87,4 +124,5 @@ attempt() {
 }
 if ((${#missing[@]} > 0)); then attempt install_packages; fi
 attempt set_up_capture
+attempt set_up_queue
 exit "$status"

@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { Marked } from "marked";
 import { build } from "vite";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -36,7 +37,7 @@ function digest() {
   );
   const files = [
     ...folders.flatMap(below),
-    ...["docs/glossary.md", "package-lock.json", "scripts/web.mjs"].map((f) => join(ROOT, f)),
+    ...["docs/glossary.md", "docs/model.md", "package-lock.json", "scripts/web.mjs"].map((f) => join(ROOT, f)),
   ];
   for (const file of files.sort())
     hash
@@ -89,6 +90,53 @@ const treeshake = {
   moduleSideEffects: (id) => !id.startsWith(join(ROOT, "src/")) || /\/page\/(main|worker)\.tsx?$/.test(id),
 };
 
+/** The id of a heading: a rule's own name, or its words. */
+const idOf = (text) =>
+  text
+    .replace(/`/g, "")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "");
+
+/** The model's rules as a page beside the page, a heading for each with its name as id. Links to files that are not there are words. */
+async function writeModel() {
+  const renderer = {
+    heading({ tokens, text, depth }) {
+      return `<h${depth} id="${idOf(text)}">${this.parser.parseInline(tokens)}</h${depth}>\n`;
+    },
+    link({ href, tokens }) {
+      const words = this.parser.parseInline(tokens);
+      return href.startsWith("#") ? `<a href="${href}">${words}</a>` : words;
+    },
+  };
+  const text = readFileSync(join(ROOT, "docs/model.md"), "utf8");
+  const { STYLE } = await import(join(ROOT, "dist/report/html/style.js"));
+  writeFileSync(
+    join(BESIDE, "model.css"),
+    `${STYLE}\nmain { padding-bottom: 3rem; } pre { overflow-x: auto; } :target { outline: 3px solid var(--link); outline-offset: 4px; }\n`,
+  );
+  writeFileSync(
+    join(BESIDE, "model.html"),
+    `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<title>Shootdown: the prover's model, rule by rule</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="model.css">
+</head>
+<body><main>
+${new Marked({ renderer }).parse(text)}
+<p><a href="./">To the laboratory</a></p>
+</main></body>
+</html>
+`,
+  );
+}
+
 /** Bytes of a build as a server sends them. */
 const sizes = (folder) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -120,6 +168,7 @@ async function main() {
       chunkSizeWarningLimit: 2000,
     },
   });
+  await writeModel();
   mkdirSync(join(BESIDE, "traces"), { recursive: true });
   for (const name of CAPTURES) copyFileSync(join(ROOT, "traces", name), join(BESIDE, "traces", name));
   writeFileSync(join(BESIDE, STAMP), `${made}\n`);

@@ -292,7 +292,7 @@ test("no files import each other in a circle, types included", () => {
 test("no room is above its budget of lines", () => {
   const lines = new Map<string, number>();
   for (const file of files) {
-    const room = /^(prove|report|trace)\/.+\//.test(file) ? dirname(file) : file.split("/")[0]!;
+    const room = /^(prove|report|trace|jobs)\/.+\//.test(file) ? dirname(file) : file.split("/")[0]!;
     const { length } = readFileSync(join(source, file), "utf8").split("\n");
     lines.set(room, (lines.get(room) ?? 0) + length - 1);
   }

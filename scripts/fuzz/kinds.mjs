@@ -32,7 +32,7 @@ import { parseScenario, simulate } from "../../dist/xen/index.js";
 import { damageBytes, damageText, NUMBERS, WORDS } from "./mutate.mjs";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
-const MAIN = join(ROOT, "dist/cli/main.js");
+const MAIN = join(ROOT, "dist/command/main.js");
 const folder = mkdtempSync(join(tmpdir(), "shootdown-fuzz-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 

@@ -26,11 +26,37 @@ export const CALLS = {
   domain_unpause_by_systemcontroller: { tells: "when a domain begins to run", returns: true },
   /** domain_kill(d): XEN_DOMCTL_destroydomain, called again until it does not return -ERESTART */
   domain_kill: { tells: "when a domain is destroyed", returns: true },
+  /** alloc_heap_pages(zone_lo, zone_hi, order, memflags, d): xen/common/page_alloc.c; returns the first struct page_info */
+  alloc_heap_pages: { tells: "pages taken from the allocator", returns: true },
+  /** free_heap_pages(pg, order, need_scrub) */
+  free_heap_pages: { tells: "pages given back to the allocator" },
+  /** assign_pages(pg, nr, d, memflags) */
+  assign_pages: { tells: "whose a page is" },
+  /** share_xen_page_with_guest(page, d, flags): xen/arch/arm/mm.c */
+  share_xen_page_with_guest: { tells: "Xen's pages that a guest is given" },
+  /** put_page(page) */
+  put_page: { tells: "references of mappings that are dropped" },
   /** p2m_save_state(p): the vCPU that goes; the idle vCPU has neither of the two */
   p2m_save_state: { tells: "when a pCPU is idle" },
   /** p2m_restore_state(n): the vCPU that comes in at a context switch */
   p2m_restore_state: { tells: "vCPU switches", returns: true },
 } as const satisfies Readonly<Record<string, Call>>;
+
+/** Further ways by which a build may give pages away, which are not followed, and what they are for. */
+const OTHER_WAYS = {
+  alloc_color_heap_page: "pages by cache colours",
+  acquire_staticmem_pages: "static memory",
+  acquire_reserved_page: "reserved pages",
+} as const;
+
+/** What of a build's pages no owner can be said, in sentences. */
+export const ownersUnknown = (text: XenText): string[] =>
+  Object.entries(OTHER_WAYS).flatMap(([name, what]) =>
+    text.functionNamed(name) ? [`owners of ${what}: calls of ${name} are not followed`] : [],
+  );
+
+/** A function that holds a page for what is mapped: of the p2m, or of the grant table. */
+export const holdsMappings = (f: XenFunction): boolean => /p2m|gnttab|grant|unmap_common/.test(f.name);
 
 /** How many callers outwards a way is followed. */
 const DEPTH = 5;

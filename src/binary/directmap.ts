@@ -59,10 +59,18 @@ export class Directmap {
 
   /** The page that a virtual page of the direct map stands for; undefined below the direct map. */
   pageOf(virtualPage: number): number | undefined {
-    const { virtStart, basePdx, holeShift, bottomMask, topMask } = this.values;
+    const { virtStart, basePdx } = this.values;
     const offset = BigInt(virtualPage) * 4096n - virtStart;
-    if (offset < 0n) return undefined;
-    const pdx = offset + (basePdx << 12n);
-    return Number(((pdx & bottomMask) | ((pdx << holeShift) & topMask)) >> 12n);
+    return offset < 0n ? undefined : this.unfold(offset + (basePdx << 12n));
+  }
+
+  /** The page with an index in Xen's frame table (its pdx). */
+  pageOfIndex(pdx: bigint): number {
+    return this.unfold(pdx << 12n);
+  }
+
+  private unfold(address: bigint): number {
+    const { holeShift, bottomMask, topMask } = this.values;
+    return Number(((address & bottomMask) | ((address << holeShift) & topMask)) >> 12n);
   }
 }

@@ -3,10 +3,11 @@
  * tables, with the barriers beside them. Files in, values out; nothing runs.
  */
 export { type BlindSite, blindSites } from "./blind.js";
-export { beginsWay, type CALLS } from "./calls.js";
+export { beginsWay, type CALLS, holdsMappings } from "./calls.js";
 export { CodeFile, fullAddress, openCode } from "./code-file.js";
 export { Directmap, type DirectmapValues, directmapVariables } from "./directmap.js";
 export { Elf, type ElfSymbol, isElf } from "./elf.js";
+export { FrameTable, type FrameTableShape, frameTableOf } from "./frametable.js";
 export type { Alternative } from "./patch-sites.js";
 export type { Barriers } from "./site-barriers.js";
 export {

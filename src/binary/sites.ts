@@ -17,7 +17,7 @@ import {
   type Store,
   type TlbiOp,
 } from "../arch/index.js";
-import { CALLS, type Call, callPathFunctions } from "./calls.js";
+import { CALLS, type Call, callPathFunctions, ownersUnknown } from "./calls.js";
 import { directmapVariables } from "./directmap.js";
 import { type Barriers, barriersOf } from "./site-barriers.js";
 import { findStores, type StorePlaces, storesUnknown } from "./stores.js";
@@ -127,6 +127,7 @@ export function findSites(text: XenText): Sites {
   for (const site of translations) pages.add(pageOf(site.logged));
   list.push(...translations);
   addFunctions(text, list, pages, unknown);
+  unknown.push(...ownersUnknown(text));
   return { list, pages: [...pages].sort((a, b) => a - b), stores, unknown };
 }
 

@@ -95,6 +95,11 @@ export class CallMarks {
     return this.running[cpu]?.domain ?? NO_DOMAIN;
   }
 
+  /** The domain of a struct domain's address; undefined for Xen's own, and for what is none. */
+  domainAt(pointer: number): number | undefined {
+    return this.domains.get(pointer);
+  }
+
   private begin(cpu: number, of: Name, mark: string, to = 0): void {
     this.open.set(`${cpu} ${of}`, { mark, cpu });
     this.put(cpu, (recorder) => recorder.begin(cpu, recorder.names.id(mark), to));

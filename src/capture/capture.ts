@@ -6,7 +6,9 @@ import {
   type BlindSite,
   blindSites,
   type Elf,
+  type FrameTableShape,
   findSites,
+  frameTableOf,
   openXenSyms,
   readImage,
   readKernel,
@@ -15,7 +17,7 @@ import {
 } from "../binary/index.js";
 import { fileReason, InputError } from "../input/index.js";
 import type { TraceSink } from "../trace/index.js";
-import type { Continued } from "./call-marks.js";
+import type { Continued, Phase } from "./call-marks.js";
 import { ConsoleLog, failedLog, keepLog, type Segment } from "./console.js";
 import type { GdbConnection } from "./gdb-connection.js";
 import { dom0Initramfs } from "./initramfs.js";
@@ -87,6 +89,8 @@ export interface CaptureOptions {
   /** CPU model in QEMU's words */
   readonly cpu: string;
   readonly pcpus: number;
+  /** the phase from which on the trace is kept: there it is told who owns what */
+  readonly from?: Phase;
   /** names of XENMEM_* calls that Xen does not have upstream, by number */
   readonly memoryOps: ReadonlyMap<number, string>;
   /** most CPU time that the machine may use, in seconds */
@@ -124,6 +128,8 @@ interface OpenedXen {
   readonly elf: Elf;
   readonly text: XenText;
   readonly sites: Sites;
+  /** a sentence where the code does not say it */
+  readonly frameTable: FrameTableShape | string;
   /** what is added to a link address for the address at which it runs before its MMU is on */
   readonly physical: number;
 }
@@ -132,7 +138,8 @@ interface OpenedXen {
 export function openXen({ xen, xenSyms }: Pick<CaptureOptions, "xen" | "xenSyms">): OpenedXen {
   const elf = openXenSyms(xen, xenSyms);
   const text = new XenText(elf);
-  return { elf, text, sites: findSites(text), physical: loadAddress(readImage(xen, "Xen")) - elf.image().address };
+  const physical = loadAddress(readImage(xen, "Xen")) - elf.image().address;
+  return { elf, text, sites: findSites(text), frameTable: frameTableOf(text), physical };
 }
 
 /** The machine's memory. */
@@ -153,7 +160,7 @@ const LAST_WORDS = 3;
  */
 export async function capture(
   options: CaptureOptions,
-  { elf, text, sites, physical }: OpenedXen,
+  { elf, text, sites, frameTable, physical }: OpenedXen,
   sinks: readonly TraceSink[],
   signal: AbortSignal,
   progress: (now: CaptureProgress) => void,
@@ -191,9 +198,21 @@ export async function capture(
       log: at("log"),
       logged: [...loggedAddresses(text, sites, physical), ...(platform.begins === undefined ? [] : [platform.begins])],
     };
-    const recording = new Recording(text, sites, physical, options.pcpus, sinks, options.memoryOps);
+    const recording = new Recording(text, sites, physical, options.pcpus, sinks, options.memoryOps, options.from);
     const console = new ConsoleLog(spec.console);
-    const run = { spec, platform, folder, recording, console, text, pages: sites.pages, timeout: options.timeout };
+    const { pages } = sites;
+    const known = typeof frameTable === "string" ? undefined : frameTable;
+    const run = {
+      spec,
+      platform,
+      folder,
+      recording,
+      console,
+      text,
+      frameTable: known,
+      pages,
+      timeout: options.timeout,
+    };
     const { repeatsTlbis } = await runMachine(run, signal, progress);
     platform.ended?.(folder);
     const events = recording.finish();
@@ -213,7 +232,7 @@ export async function capture(
       ran,
       blind: blindSites(text, findSites(text)),
       continued: recording.continued,
-      unknown: [...sites.unknown, ...unknown],
+      unknown: [...sites.unknown, ...(typeof frameTable === "string" ? [frameTable] : []), ...unknown],
     };
   } catch (error) {
     if (error instanceof MachineFailure) {
@@ -254,6 +273,7 @@ interface Run {
   readonly recording: Recording;
   readonly console: ConsoleLog;
   readonly text: XenText;
+  readonly frameTable: FrameTableShape | undefined;
   /** pages of code to be translated one instruction a block */
   readonly pages: readonly number[];
   readonly timeout: number;

@@ -1,8 +1,19 @@
 /** What is done with a machine before it runs freely: breakpoints, and what only the memory of a running Xen tells. */
-import { Directmap, type DirectmapValues, directmapVariables, findSites, type XenText } from "../binary/index.js";
+import {
+  Directmap,
+  type DirectmapValues,
+  directmapVariables,
+  FrameTable,
+  type FrameTableShape,
+  findSites,
+  type XenText,
+} from "../binary/index.js";
 import { GdbConnection } from "./gdb-connection.js";
 import { GdbTarget } from "./gdb-target.js";
 import type { Recording } from "./recording.js";
+
+/** Bytes of a pointer, and of Xen's numbers of frames. */
+const POINTER = 8;
 
 /** A machine that waits for its first instruction. */
 interface Waiting {
@@ -12,6 +23,8 @@ interface Waiting {
   /** pages of code to be translated one instruction a block */
   readonly pages: readonly number[];
   readonly recording: Recording;
+  /** of this build; undefined where its code does not say it */
+  readonly frameTable: FrameTableShape | undefined;
   /** told of each answer of the stub */
   readonly answered: () => void;
 }
@@ -21,7 +34,7 @@ interface Waiting {
  * where Xen has just patched its alternatives, what is logged is what they make of the code.
  */
 export async function prepare(
-  { gdb, pages, text, recording, answered }: Waiting,
+  { gdb, pages, text, recording, frameTable, answered }: Waiting,
   signal: AbortSignal,
 ): Promise<{ connection: GdbConnection; repeatsTlbis: boolean }> {
   const connection = await GdbConnection.open(gdb, signal, answered);
@@ -43,7 +56,12 @@ export async function prepare(
       }
       await target.removeBreakpoint(at);
     }
-    await readDirectmap(target, text, recording);
+    const directmap = await readDirectmap(target, text);
+    if (directmap !== undefined) recording.setDirectmap(directmap);
+    if (directmap !== undefined && frameTable !== undefined)
+      recording.setFrameTable(
+        new FrameTable(frameTable, await target.readNumber(frameTable.basePdx, POINTER), directmap),
+      );
   }
   target.continue();
   return { connection, repeatsTlbis };
@@ -74,10 +92,10 @@ async function readAlternatives(target: GdbTarget, text: XenText): Promise<boole
   return any;
 }
 
-async function readDirectmap(target: GdbTarget, text: XenText, recording: Recording): Promise<void> {
+async function readDirectmap(target: GdbTarget, text: XenText): Promise<Directmap | undefined> {
   const variables = directmapVariables((name) => text.variableNamed(name));
-  if (typeof variables === "string") return;
+  if (typeof variables === "string") return undefined;
   const values: Partial<Record<keyof DirectmapValues, bigint>> = {};
   for (const { key, address, bytes } of variables) values[key] = await target.readNumber(address, bytes);
-  recording.setDirectmap(new Directmap(values as DirectmapValues));
+  return new Directmap(values as DirectmapValues);
 }

@@ -3,6 +3,8 @@ import { type Halves, idOf, outputPage, type Store, sysregIndex } from "../arch/
 import {
   type Barriers,
   type Directmap,
+  type FrameTable,
+  holdsMappings,
   isP2m,
   pageOf,
   type Site,
@@ -17,6 +19,7 @@ import { Access, NO_DOMAIN, NO_LEVEL, Recorder, type TraceSink } from "../trace/
 import { CallMarks, type Continued, type Phase } from "./call-marks.js";
 import { CallStacks } from "./call-stacks.js";
 import { type BlockRecord, wide } from "./log.js";
+import { Ownership } from "./ownership.js";
 import { Stage2Tables } from "./stage2.js";
 
 /** Events that wait for a descriptor write whose table is not linked yet; more are let go without a level. */
@@ -45,6 +48,8 @@ export class Recording {
   private readonly stacks: CallStacks;
   private readonly marks: CallMarks;
   private readonly tables = new Stage2Tables();
+  private readonly ownership: Ownership;
+  private begun = false;
   /** VTTBR_EL2 and VTCR_EL2 by CPU, as last written; 0 before */
   private readonly registers = new Map<string, Halves>();
   private readonly waiting: { readonly known: (() => boolean) | undefined; readonly put: () => void }[] = [];
@@ -64,11 +69,14 @@ export class Recording {
     cpus: number,
     sinks: readonly TraceSink[],
     memoryOps: ReadonlyMap<number, string> = new Map(),
+    /** the phase at whose begin it is told who owns what */
+    private readonly from?: Phase,
   ) {
     this.recorder = new Recorder(cpus, sinks);
     this.setSites(sites);
     this.stacks = new CallStacks(text);
     this.marks = new CallMarks(cpus, (cpu, put) => this.put(cpu, "", put), memoryOps);
+    this.ownership = new Ownership((pointer) => this.marks.domainAt(pointer));
   }
 
   /** Other sites from now on: Xen has put its alternatives in place. */
@@ -89,6 +97,11 @@ export class Recording {
   /** From now on descriptors' physical addresses are known. */
   setDirectmap(directmap: Directmap): void {
     this.directmap = directmap;
+  }
+
+  /** From now on a struct page_info's page is known. */
+  setFrameTable(frames: FrameTable): void {
+    this.ownership.setFrameTable(frames);
   }
 
   /** Events that the trace has so far, and what they are. */
@@ -114,9 +127,15 @@ export class Recording {
         case "entry":
           this.stacks.enter(r.cpu, site.of, wide(r, 31), wide(r, 30));
           this.marks.entered(r, site.of.name);
+          this.ownership.entered(r, site.of.name, () => this.dropsMapping(r), this.at(r, site));
+          if (!this.begun && this.marks.phase === this.from) {
+            this.begun = true;
+            this.ownership.tell((event) => this.put(r.cpu, "", event));
+          }
           break;
         case "return":
           this.marks.returned(r, site.of.name);
+          this.ownership.returned(r, site.of.name, this.at(r, site));
           break;
         case "tlbi":
           this.tlbi(r, site);
@@ -131,6 +150,17 @@ export class Recording {
           this.store(r, site);
       }
   };
+
+  /** True where the caller holds pages for what it maps. */
+  private dropsMapping(r: BlockRecord): boolean {
+    const caller = this.text.functionAt(wide(r, 30) - 4);
+    return caller !== undefined && holdsMappings(caller);
+  }
+
+  /** Puts events with the call path of a site. */
+  private at(r: BlockRecord, site: Site): (event: (recorder: Recorder) => void) => void {
+    return (event) => this.put(r.cpu, this.path(r, site).join(" < "), event);
+  }
 
   private path(r: BlockRecord, site: Site): string[] {
     return site.in ? this.stacks.path(r.cpu, site.in, wide(r, 31), wide(r, 30)) : [];

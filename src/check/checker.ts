@@ -63,6 +63,7 @@ export class Checker implements TraceSink {
   private readonly discipline: Discipline;
   private row = 0;
   private operandsUnknown = 0;
+  private marksWithoutVmid = 0;
   /** what stands behind the colon of a mark's name, by id */
   private readonly whats: string[] = [];
 
@@ -119,15 +120,18 @@ export class Checker implements TraceSink {
           else if (code[i] === TTBR0_EL2) runs.ttbrEl2(to[j]!, to[j + 1]!, site[i]!);
           break;
         case Kind.access:
-          runs.access(p, domain[i]!, vmid[i]!, pageOf(from[j]!, from[j + 1]!), pageOf(to[j]!, to[j + 1]!));
+          if (!runs.isQuiet(p, domain[i]!, vmid[i]!))
+            runs.access(p, domain[i]!, vmid[i]!, pageOf(from[j]!, from[j + 1]!), pageOf(to[j]!, to[j + 1]!));
           break;
         case Kind.owner:
           runs.owner(pageOf(address[j]!, address[j + 1]!), PAGES_OF_LEVEL[level[i]!] ?? 1, to[j]!);
           break;
         case Kind.begin:
-          runs.begin(p, code[i]!, to[j]!, domain[i]!, vmid[i]!);
+          if ((unknown[i]! & Unknown.vmid) !== 0) this.marksWithoutVmid++;
+          else runs.begin(p, code[i]!, to[j]!, domain[i]!, vmid[i]!);
           break;
         case Kind.end:
+          if ((unknown[i]! & Unknown.vmid) !== 0) break;
           runs.end(p, code[i]!, domain[i]!, vmid[i]!, this.whats[code[i]!]!, site[i]!);
           break;
         case Kind.lock:
@@ -175,11 +179,16 @@ export class Checker implements TraceSink {
 
   private hint(b: EventBuffer, i: number, names: Names): void {
     const { discipline } = this;
-    discipline.on = true;
     const address = b.address[2 * i]! + b.address[2 * i + 1]! * TWO32;
     const value = b.to[2 * i]! + b.to[2 * i + 1]! * TWO32;
     const page = Math.floor(address / PAGE_BYTES);
-    switch (nameOf(Kind.hint, b.code[i]!, names)) {
+    const name = nameOf(Kind.hint, b.code[i]!, names);
+    if (name === "put_page") {
+      this.runs.dropped(page);
+      return;
+    }
+    discipline.on = true;
+    switch (name) {
       case "set_root_lock":
         discipline.setRootLock(page, value);
         break;
@@ -227,8 +236,10 @@ export class Checker implements TraceSink {
       ...(shown.owners
         ? []
         : [
-            "no owners of pages: reuse before flush is found only where a page is mapped in another table or written as one, not where it is handed to another domain",
+            "no owners of pages: freed-before-flush is not looked for, and reuse-before-flush and freed-table-walked are found only where a page is mapped in another table or written as one, not where it is handed to another domain",
           ]),
+      // A model's page is freed where its last reference goes; of anything else nothing says that one went.
+      ...(shown.owners || shown.references ? [] : ["no references to pages: dropped-before-flush is not looked for"]),
       ...(shown.guest
         ? []
         : ["nothing shows that a guest runs: stale accesses, VMIDs reused and vCPU collisions are not looked for"]),
@@ -241,6 +252,9 @@ export class Checker implements TraceSink {
       ...(stage1 > 0 ? [`${n(stage1)} writes of stage 1 of EL1&0 are not judged`] : []),
       ...(this.operandsUnknown > 0
         ? [`${n(this.operandsUnknown)} TLBIs have no operand in the log: they count for nothing`]
+        : []),
+      ...(this.marksWithoutVmid > 0
+        ? [`${n(this.marksWithoutVmid)} marks have no VMID in the log: vCPU collisions are not looked for among them`]
         : []),
       ...(this.unflushed > 0
         ? [`${n(this.unflushed)} removals were not flushed when the trace ended: whether a flush came is not known`]

@@ -1,4 +1,5 @@
 /** Findings, grouped by kind, reason and call path: how often, where first, and the events around. */
+import { TLBI_OPS } from "../arch/index.js";
 import { describeEvent, domainName, EventBuffer, type Names } from "../trace/index.js";
 import {
   CLASSES,
@@ -19,6 +20,9 @@ const MAX_GROUPS = 4096;
 /** Places that are kept for a time axis, evenly thinned out. */
 const MAX_PLACES = 512;
 
+/** Numbers that a reason, and a site, may have in a group's key. */
+const REASON_KEYS = 32;
+const SITE_KEYS = 0x1_0000;
 const KIND_NUMBERS = Object.fromEntries(FINDING_KINDS.map((kind, i) => [kind, i])) as Record<FindingKind, number>;
 
 /** An event beside an occurrence. */
@@ -77,9 +81,10 @@ interface Group {
   readonly first: MutableOccurrence[];
   longest: number;
   windows: number;
-  readonly tlbi: Map<string, number>;
-  readonly saved: Map<string, number>;
-  readonly instead: Map<string, number>;
+  /** of what is wasted, by code of the TLBI: executed, saved, and what would come in its place */
+  readonly tlbi: Float64Array;
+  readonly saved: Float64Array;
+  readonly instead: Float64Array;
   places: number[];
   /** one in so many is kept */
   stride: number;
@@ -139,10 +144,32 @@ export class Findings {
     this.block = undefined;
   }
 
+  /**
+   * One finding more of a group without a reason whose first occurrences are all told, at event `i` of the block: what makes
+   * millions of them cheap. Undefined where {@link add} must tell it.
+   */
+  again(kind: FindingKind, i: number, site: number): Group | undefined {
+    const group = this.groups.get(KIND_NUMBERS[kind] * REASON_KEYS * SITE_KEYS + site);
+    if (group === undefined || group.first.length < OCCURRENCES) return undefined;
+    this.count(group, this.first + i, 1);
+    return group;
+  }
+
+  private count(group: Group, event: number, times: number): void {
+    if (group.count % group.stride === 0) {
+      group.places.push(event);
+      if (group.places.length === MAX_PLACES) {
+        group.places = group.places.filter((_, n) => n % 2 === 0);
+        group.stride *= 2;
+      }
+    }
+    group.count += times;
+  }
+
   /** A finding at event `i` of the block (-1: at the end of the trace). */
   add(kind: FindingKind, i: number, said: Said): Group | undefined {
     const reason = said.reason === undefined ? 0 : REASON_WORDS.indexOf(said.reason) + 1;
-    const key = (KIND_NUMBERS[kind] * 32 + reason) * 0x1_0000 + said.site;
+    const key = (KIND_NUMBERS[kind] * REASON_KEYS + reason) * SITE_KEYS + said.site;
     let group = this.groups.get(key);
     if (group === undefined) {
       if (this.groups.size === MAX_GROUPS) {
@@ -153,14 +180,7 @@ export class Findings {
       this.groups.set(key, group);
     }
     const event = said.event ?? (i < 0 ? this.seen : this.first + i);
-    if (group.count % group.stride === 0) {
-      group.places.push(event);
-      if (group.places.length === MAX_PLACES) {
-        group.places = group.places.filter((_, n) => n % 2 === 0);
-        group.stride *= 2;
-      }
-    }
-    group.count += said.times ?? 1;
+    this.count(group, event, said.times ?? 1);
     group.longest = Math.max(group.longest, said.window ?? 0);
     group.windows += said.window ?? 0;
     if (group.first.length < OCCURRENCES) group.first.push(this.occurrence(event, i, said));
@@ -222,14 +242,25 @@ export class Findings {
         waste:
           KINDS[group.kind].class === "wasteful"
             ? {
-                tlbi: Object.fromEntries(group.tlbi),
-                saved: Object.fromEntries(group.saved),
-                instead: Object.fromEntries(group.instead),
+                tlbi: byName(group.tlbi),
+                saved: byName(group.saved),
+                instead: byName(group.instead),
               }
             : null,
         places: group.places,
       }));
   }
+}
+
+const NOTHING = new Float64Array(0);
+const countsOf = (kind: FindingKind): Float64Array =>
+  KINDS[kind].class === "wasteful" ? new Float64Array(TLBI_OPS.length) : NOTHING;
+
+/** Counts by name, of those that are not 0. */
+function byName(counts: Float64Array): Record<string, number> {
+  const named: Record<string, number> = {};
+  for (const [code, n] of counts.entries()) if (n > 0) named[TLBI_OPS[code]!.name] = n;
+  return named;
 }
 
 const emptyGroup = (kind: FindingKind, reason: Reason | undefined, site: string): Group => ({
@@ -240,9 +271,9 @@ const emptyGroup = (kind: FindingKind, reason: Reason | undefined, site: string)
   first: [],
   longest: 0,
   windows: 0,
-  tlbi: new Map(),
-  saved: new Map(),
-  instead: new Map(),
+  tlbi: countsOf(kind),
+  saved: countsOf(kind),
+  instead: countsOf(kind),
   places: [],
   stride: 1,
 });

@@ -251,6 +251,13 @@ export class Flushes {
           since,
           window: state.now - stale.exposed[id]!,
         });
+      else if (stale.dropped[id]! > 0)
+        findings.add("dropped-before-flush", state.index, {
+          site,
+          detail: () => `the reference on page 0x${stale.frame[id]!.toString(16)} was dropped, and flushed later`,
+          since,
+          window: state.now - stale.dropped[id]!,
+        });
     }
     if (state.left[stale.space[id]!] === id) state.left[stale.space[id]!] = NIL;
     stale.remove(id);

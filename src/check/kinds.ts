@@ -118,6 +118,12 @@ export const KINDS = {
     sentence: "a page went back to the allocator before the flush; it was not handed out before that had completed",
     rule: "safe only where the allocator itself waits (Xen: alloc_heap_pages flushes what a domain had)",
   },
+  "dropped-before-flush": {
+    class: "late",
+    sentence:
+      "a mapping's reference on a page was dropped before the flush; the page was not handed out before that had completed",
+    rule: "safe only where the allocator itself waits (Xen: alloc_heap_pages flushes what a domain had)",
+  },
   needless: {
     class: "wasteful",
     sentence: "nothing that has to go can have been held",

@@ -132,10 +132,12 @@ export class Runs {
     if (of === "vcpu-switch") this.switched(pcpu, what, vmid, site);
     if (pes.depth[pcpu]! > 0) return;
     pes.synchronised[pcpu] = 1; // so is ERET
-    pes.born(pcpu).sweep(stale.serial, (id) => {
-      this.expose(id);
-      return false;
-    });
+    const born = pes.born(pcpu);
+    if (born.length > 0)
+      born.sweep(stale.serial, (id) => {
+        this.expose(id);
+        return false;
+      });
     if (of !== "vcpu-switch" || what !== "") this.guestRuns(pcpu, domain, vmid, of === "vcpu-switch");
   }
 
@@ -241,6 +243,16 @@ export class Runs {
       });
   }
 
+  /** An access of whose vCPU all is known that can be, and which can meet nothing stale: nothing comes of it. */
+  isQuiet(pcpu: number, domain: number, vmid: number): boolean {
+    const { stale, pes, live, left, domainOf, shown } = this.state;
+    if (!shown.guest || stale.of[vmid] !== 0) return false;
+    if (pes.depth[pcpu] !== 0) return true;
+    return (
+      (live[vmid]! & bitOf(pcpu)) !== 0 && left[vmid] === NIL && (domain === NO_DOMAIN || domainOf[vmid] === domain)
+    );
+  }
+
   /** An access by the vCPU that runs. Pages of IPA and PA. */
   access(pcpu: number, domain: number, vmid: number, ipa: number, pa: number): void {
     const { state } = this;
@@ -260,6 +272,15 @@ export class Runs {
         state.accuse("stale-access", id, `IPA 0x${ipa.toString(16)}000 -> PA 0x${pa.toString(16)}000 on pCPU ${pcpu}`);
       }
     }
+  }
+
+  /** A mapping's reference on a page is dropped: from now on its owner may free it. */
+  dropped(page: number): void {
+    const { stale, shown, now } = this.state;
+    shown.references = true;
+    stale.eachOfFrames(page, 1, (id) => {
+      if (stale.step[id] === 0 && stale.dropped[id] === 0) stale.dropped[id] = now;
+    });
   }
 
   /** Pages change owner. */

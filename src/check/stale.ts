@@ -115,6 +115,8 @@ export class StaleEntries {
   /** since when the guest runs on with it, or the page is back in the allocator; 0: not */
   exposed = new Float64Array(64);
   freed = new Float64Array(64);
+  /** since when the reference that kept the page its owner's is dropped; 0: it is not, or nobody says so */
+  dropped = new Float64Array(64);
   /** why no flush counted when it was exposed: a number of a reason + 1; 0 where that was not asked */
   why = new Uint8Array(64);
   /** 1: a finding has been made of it */
@@ -156,6 +158,7 @@ export class StaleEntries {
     for (const column of [this.visible, this.visibleHere, this.stage2At, this.named, this.repeatFrom]) column[id] = 0;
     this.exposed[id] = 0;
     this.freed[id] = 0;
+    this.dropped[id] = 0;
     this.told[id] = 0;
     this.why[id] = 0;
     this.gone[id] = e.gone;

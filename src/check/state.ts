@@ -1,9 +1,9 @@
 /** What the parts of the checker share. */
 import { type CpuProfile, needs } from "../arch/index.js";
+import { Owners } from "../trace/index.js";
 import { Findings } from "./findings.js";
 import { type FindingKind, REASON_WORDS, type Reason } from "./kinds.js";
 import { MaintenanceLog } from "./maintenance.js";
-import { Owners } from "./owners.js";
 import { Pes } from "./pes.js";
 import { bitOf, EL2_SPACE, NIL, StaleEntries } from "./stale.js";
 import { NONE, TableTrees } from "./tables.js";
@@ -32,7 +32,15 @@ export class State {
   /** by VMID: the entry that stands for all that its former owner left; NIL */
   readonly left = new Int32Array(SPACES).fill(NIL);
   /** what the trace shows, for what it cannot show */
-  readonly shown = { marks: false, owners: false, writes: false, roots: false, discipline: false, guest: false };
+  readonly shown = {
+    marks: false,
+    owners: false,
+    references: false,
+    writes: false,
+    roots: false,
+    discipline: false,
+    guest: false,
+  };
   /** the CPU has the repeat-TLBI erratum */
   readonly repeats: boolean;
 

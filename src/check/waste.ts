@@ -15,7 +15,7 @@ class Run {
   last = 0;
   site = 0;
   /** TLBIs by code, of those by VMID */
-  readonly ops = new Map<number, number>();
+  readonly ops = new Float64Array(TLBI_OPS.length);
   /** descriptors that were changed, and pages that they gave */
   readonly descriptors = new PageMap();
   readonly frames = new PageMap();
@@ -25,10 +25,11 @@ class Run {
 const SLOTS = 512;
 /** By code: it removes all of a VMID, whatever a descriptor is of. */
 const IS_WIDE: readonly boolean[] = TLBI_OPS.map(({ base }) => base === "VMALLS12E1");
-/** By code: what does for one descriptor, with the same reach. */
-const INSTEAD: readonly (readonly string[])[] = TLBI_OPS.map(({ name }) => {
+/** By code: codes of what does for one descriptor, with the same reach. */
+const INSTEAD: readonly (readonly number[])[] = TLBI_OPS.map(({ name }) => {
   const reach = name.endsWith("IS") || name.endsWith("OS") ? name.slice(-2) : "";
-  return [`IPAS2E1${reach}`, `VMALLE1${reach}`];
+  const instead = [`IPAS2E1${reach}`, `VMALLE1${reach}`];
+  return instead.map((one) => TLBI_OPS.findIndex((op) => op.name === one));
 });
 /** Pages of blocks. */
 const BLOCKS = [512, 2 ** 18];
@@ -37,6 +38,8 @@ export class Waste {
   private readonly known = new Uint8Array(EL2_SPACE + 1);
   private allKnown = false;
   private readonly runs = new Map<number, Run>();
+  /** the same in a list, for those who ask all of them */
+  private readonly every: { readonly space: number; readonly run: Run }[] = [];
   /** what the completing DSB at hand has served: entries, of which space, and the widest TLBI of it */
   private count = 0;
   private space = NIL;
@@ -71,22 +74,25 @@ export class Waste {
         this.ops.push(way.code[n]!);
         if (op.stage2) this.wide = way.code[n]!;
       }
-    } else if (judged && state.shown.writes) this.needless(op.name);
+    } else if (judged && state.shown.writes) this.needless(way.code[n]!);
     if (op.operand === "none" && op.stage2 && op.reach !== "local") {
       if (space === NIL) this.allKnown = true;
       else this.known[space] = 1;
     }
   }
 
-  private needless(name: string): void {
-    const group = this.state.findings.add("needless", this.state.index, {
-      site: this.site,
-      detail: () => `${name}: nothing was removed or changed since the last flush of as much`,
-      since: this.at - 1,
-    });
+  private needless(code: number): void {
+    const { findings, index } = this.state;
+    const group =
+      findings.again("needless", index, this.site) ??
+      findings.add("needless", index, {
+        site: this.site,
+        detail: () => `${TLBI_OPS[code]!.name}: nothing was removed or changed since the last flush of as much`,
+        since: this.at - 1,
+      });
     if (group === undefined) return;
-    bump(group.tlbi, name, 1);
-    bump(group.saved, name, 1);
+    group.tlbi[code]!++;
+    group.saved[code]!++;
   }
 
   /** An entry has been flushed. */
@@ -107,6 +113,7 @@ export class Waste {
     if (run === undefined) {
       run = new Run();
       this.runs.set(space, run);
+      this.every.push({ space, run });
     }
     return run;
   }
@@ -123,16 +130,19 @@ export class Waste {
   }
 
   private tooWide(): void {
-    const wide = TLBI_OPS[this.wide]!.name;
-    const group = this.state.findings.add("too-wide", this.state.index, {
-      site: this.site,
-      detail: () => `${wide} for one descriptor of level ${this.single}`,
-      since: this.at - 1,
-    });
+    const { findings, index } = this.state;
+    const group =
+      findings.again("too-wide", index, this.site) ??
+      findings.add("too-wide", index, {
+        site: this.site,
+        detail: () => `${TLBI_OPS[this.wide]!.name} for one descriptor of level ${this.single}`,
+        since: this.at - 1,
+      });
     if (group === undefined) return;
-    bump(group.tlbi, wide, 1);
-    bump(group.saved, wide, 1);
-    for (const narrow of INSTEAD[this.wide]!) bump(group.instead, narrow, 1);
+    group.tlbi[this.wide]!++;
+    group.saved[this.wide]!++;
+    const instead = INSTEAD[this.wide]!;
+    for (let i = 0; i < instead.length; i++) group.instead[instead[i]!]!++;
   }
 
   private extend(): void {
@@ -143,7 +153,7 @@ export class Waste {
     open.count++;
     open.site = this.site;
     open.last = this.at - 1;
-    for (let i = 0; i < this.ops.length; i++) bump(open.ops, this.ops[i]!, 1);
+    for (let i = 0; i < this.ops.length; i++) open.ops[this.ops[i]!]!++;
     if (open.descriptors.size > RUN_ENTRIES) this.close(this.space, false);
   }
 
@@ -167,25 +177,24 @@ export class Waste {
           `${count.toLocaleString("en")} flushes from event ${first} on: one at event ${last} would do, were their calls one`,
       });
       if (group !== undefined)
-        for (const [code, n] of run.ops) {
-          const { name } = TLBI_OPS[code]!;
-          bump(group.tlbi, name, n);
-          bump(group.saved, name, n - Math.ceil(n / count));
+        for (const [code, n] of run.ops.entries()) {
+          group.tlbi[code]! += n;
+          group.saved[code]! += n - Math.ceil(n / count);
         }
     }
     run.count = 0;
-    run.ops.clear();
+    run.ops.fill(0);
   }
 
   /** A descriptor is made valid: a run that removed it needed its flush before. */
   remade(table: number, slot: number): void {
-    for (const [space, run] of this.runs)
+    for (const { space, run } of this.every)
       if (run.descriptors.size > 0 && run.descriptors.get(table * SLOTS + slot) >= 0) this.close(space, false);
   }
 
   /** Pages are put to another use. */
   reused(page: number, pages: number): void {
-    for (const [space, run] of this.runs)
+    for (const { space, run } of this.every)
       if (run.frames.size > 0 && touches(run.frames, page, pages)) this.close(space, false);
   }
 
@@ -199,5 +208,3 @@ function touches(frames: PageMap, page: number, pages: number): boolean {
   for (const size of BLOCKS) if (frames.get(Math.floor(page / size) * size) >= 0) return true;
   return frames.hasIn(page, pages);
 }
-
-const bump = <K>(map: Map<K, number>, name: K, n: number): void => void map.set(name, (map.get(name) ?? 0) + n);

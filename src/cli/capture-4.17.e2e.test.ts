@@ -8,12 +8,11 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { findDistribution } from "../capture/index.js";
 import type { RecordedRow } from "../hypervisor/index.js";
 import type { PhaseSummary } from "../trace/index.js";
+import { MAIN } from "./command.fixture.js";
 
-const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 const bookworm = findDistribution("bookworm");
 const skip = bookworm
   ? false

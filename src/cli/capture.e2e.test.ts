@@ -24,8 +24,8 @@ import {
   type TraceRecording,
   type TraceSink,
 } from "../trace/index.js";
+import { MAIN } from "./command.fixture.js";
 
-const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 const skip = findDistribution()
   ? false
   : "SKIPPED: no real Xen was booted, because Debian's QEMU and Xen are not here: run scripts/setup-debian.sh";

@@ -59,21 +59,28 @@ test("the report page has each finding with its rule and its events, and the com
   assert.doesNotMatch(html, /<script|https?:\/\/(?!www\.w3)/);
 });
 
-test("three captures of Debian's Xen 4.20 have nothing unsafe", async () => {
+test("three captures of Debian's Xen 4.20 have nothing unsafe; late is only that references on foreign pages go first", async () => {
   const traces = readdirSync(join(ROOT, "traces"))
     .filter((name) => name.endsWith(".parquet"))
     .map((name) => join(ROOT, "traces", name));
   const { status, out } = await shootdown("check", ...traces, "--json", "--host", "bare-metal");
   assert.equal(status, 0);
   const { traces: checked } = JSON.parse(out) as {
-    traces: { findings: { kind: string; class: string; count: number; waste: { saved: Record<string, number> } }[] }[];
+    traces: {
+      findings: { kind: string; class: string; site: string; count: number }[];
+      unknown: readonly string[];
+    }[];
   };
   assert.equal(checked.length, 3);
-  for (const { findings } of checked) {
-    assert.deepEqual(
-      findings.filter((one) => one.class !== "wasteful"),
-      [],
-    );
+  // p2m_free_entry() puts a foreign page before the p2m's unlock flushes: one for each page that a toolstack unmaps.
+  assert.deepEqual(
+    checked.map(({ findings }) =>
+      findings.filter((one) => one.class !== "wasteful").map(({ kind, count }) => [kind, count]),
+    ),
+    [[["dropped-before-flush", 15_845]], [["dropped-before-flush", 9_701]], [["dropped-before-flush", 9_701]]],
+  );
+  for (const { findings, unknown } of checked) {
+    assert.ok(!unknown.some((one) => /owners|references/.test(one)), unknown.join("\n"));
     assert.ok(findings.some(({ kind, count }) => kind === "mergeable" && count > 9_000));
   }
 });

@@ -8,7 +8,7 @@ import type { Io } from "../jobs/index.js";
 import { run } from "./run.js";
 
 /** The file that is the command. */
-export const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
+export const MAIN = fileURLToPath(new URL("../command/main.js", import.meta.url));
 
 /** The environment of a command in a process of its own: without what would change what it prints. */
 export const { NODE_OPTIONS: _options, COLUMNS: _columns, ...ENV } = process.env;

@@ -4,7 +4,7 @@ import { loadPolicy } from "../catalog/index.js";
 import { cpusOf, distinguishInThreads, interruptible, made, occasionsOf } from "../jobs/index.js";
 import { distinguishJson, distinguishTable, distinguishText } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { collect, type LimitOptions, limitsOf, noCacheOption, withLimits } from "./options.js";
+import { collect, type LimitOptions, limitsOf, noCacheOption, queueOption, withLimits } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 
 interface DistinguishOptions extends FormOptions, LimitOptions {
@@ -23,7 +23,7 @@ export function register(program: Command): void {
     .option("--occasion <occasion>", "an occasion of `prove`; may be repeated (default: all)", collect)
     .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
     .option("--json", "print JSON");
-  withForms(withLimits(command).addOption(noCacheOption()), "a row for each scenario").action(
+  withForms(withLimits(command).addOption(noCacheOption()).addOption(queueOption()), "a row for each scenario").action(
     (a: string, b: string, options: DistinguishOptions) => quietOnBrokenPipe(() => run(a, b, options)),
   );
 }

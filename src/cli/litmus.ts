@@ -24,7 +24,15 @@ import {
   testTable,
 } from "../report/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { erratumOption, type LimitOptions, limitsOf, UNEXPECTED, withLimits, withoutOption } from "./options.js";
+import {
+  erratumOption,
+  type LimitOptions,
+  limitsOf,
+  queueOption,
+  UNEXPECTED,
+  withLimits,
+  withoutOption,
+} from "./options.js";
 import { ExitStatus, outputWidth, print, printFile, printJson, quietOnBrokenPipe, say } from "./output.js";
 
 interface LitmusOptions extends FormOptions, Omit<LimitOptions, "cache"> {
@@ -41,7 +49,7 @@ interface LitmusOptions extends FormOptions, Omit<LimitOptions, "cache"> {
 /** Forms in which nothing of a test is told but its row. */
 const TABLES = ["csv", "markdown"];
 /** Options of deciding, which a conversion does not do. */
-const DECIDES = ["witness", "states", "expect", "cpu", "erratum", "ets2", "without", "maxStates", "timeout"];
+const DECIDES = ["witness", "states", "expect", "cpu", "erratum", "ets2", "without", "maxStates", "timeout", "queue"];
 
 export function register(program: Command): void {
   const command = program
@@ -68,8 +76,8 @@ export function register(program: Command): void {
     .option("--ets2", "a CPU with FEAT_ETS2")
     .option("--no-ets2", "a CPU without FEAT_ETS2 (the default where no profile is given)")
     .addOption(withoutOption());
-  withForms(withLimits(command, "a test"), "a row for each test").action((paths: string[], options: LitmusOptions) =>
-    quietOnBrokenPipe(() => run(paths, options)),
+  withForms(withLimits(command, "a test").addOption(queueOption()), "a row for each test").action(
+    (paths: string[], options: LitmusOptions) => quietOnBrokenPipe(() => run(paths, options)),
   );
 }
 
@@ -80,8 +88,9 @@ async function run(paths: readonly string[], options: LitmusOptions): Promise<vo
   const errata = errataOf(options.erratum);
   refuseOutside(errata);
   const cpu = proverCpu(supposing(loadCpu(options.cpu ?? "arch-minimal"), errata));
-  const limits = limitsOf({ ...options, cache: false });
-  const answers = await decideLitmus(files, { ...cpu, ets2: options.ets2 ?? cpu.ets2, ...limits }, options.states);
+  const { maxStates, timeoutMs, without = new Set() } = limitsOf({ ...options, cache: false });
+  const asked = { ...cpu, ets2: options.ets2 ?? cpu.ets2, maxStates, timeoutMs, without };
+  const answers = await decideLitmus(files, asked, options.states, options.queue);
   const refused = answers.flatMap((answer) => ("refused" in answer ? [answer.refused] : []));
   const results = answers.filter((answer): answer is LitmusResult => !("refused" in answer));
   // A file alone is an input like any other.

@@ -17,7 +17,16 @@ import { minimizeJson, minimizeTable, minimizeText } from "../report/index.js";
 import { minimizedOccasions } from "../synth/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
 import { hostsNamed, hostsOption } from "./hosts.js";
-import { collect, cpusOn, ipaBitsOption, type LimitOptions, limitsOf, noCacheOption, withLimits } from "./options.js";
+import {
+  collect,
+  cpusOn,
+  ipaBitsOption,
+  type LimitOptions,
+  limitsOf,
+  noCacheOption,
+  queueOption,
+  withLimits,
+} from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 
 interface MinimizeOptions extends FormOptions, LimitOptions {
@@ -57,9 +66,10 @@ export function register(program: Command): void {
     )
     .option("-o, --output <file>", "write the policy that results")
     .option("--json", "print JSON");
-  withForms(withLimits(command).addOption(noCacheOption()), "a row for each instruction").action(
-    (name: string, options: MinimizeOptions) => quietOnBrokenPipe(() => run(name, options)),
-  );
+  withForms(
+    withLimits(command).addOption(noCacheOption()).addOption(queueOption()),
+    "a row for each instruction",
+  ).action((name: string, options: MinimizeOptions) => quietOnBrokenPipe(() => run(name, options)));
 }
 
 function occasionOf(value: string, before: readonly Occasion[] | undefined): readonly Occasion[] {

@@ -4,7 +4,7 @@ import type { CpuProfile } from "../arch/index.js";
 import { loadCpu } from "../catalog/index.js";
 import { type Host, repeating } from "../host/index.js";
 import { InputError } from "../input/index.js";
-import { type Bounds, userVerdicts } from "../jobs/index.js";
+import { type Bounds, parseQueue, userVerdicts } from "../jobs/index.js";
 import { DEFAULT_MAX_STATES, rulesWithout, SWITCHED } from "../prove/index.js";
 
 /** `--ipa-bits 40,44,48` as a list of numbers; what a host can have is the host's to say. */
@@ -155,6 +155,7 @@ export interface LimitOptions {
   readonly without?: readonly string[];
   readonly maxStates: number;
   readonly timeout: number;
+  readonly queue?: string | undefined;
 }
 
 /** Adds the options of {@link LimitOptions} but `--without`; `what` is decided within them. */
@@ -169,11 +170,24 @@ export const withLimits = (command: Command, what = "a scenario"): Command =>
       new Option("--timeout <seconds>", `over this time, ${what}'s verdict is unknown`).default(60).argParser(positive),
     );
 
-export const limitsOf = ({ maxStates, timeout, without = [], cache }: LimitOptions): Bounds => ({
+export const limitsOf = ({ maxStates, timeout, without = [], cache, queue }: LimitOptions): Bounds => ({
   ...{ maxStates, timeoutMs: timeout * 1000, without: rulesWithout(without) },
   verdicts: cache ? userVerdicts() : undefined,
+  queue,
 });
 
 /** `--no-cache`: decide everything anew. */
 export const noCacheOption = (): Option =>
   new Option("--no-cache", "neither use verdicts of the user's cache folder nor keep any there");
+
+/** `--queue URL`: where the workers are that decide. */
+export const queueOption = (
+  what = "have the workers of this queue decide (Redis or Valkey), redis://HOST:PORT or rediss://",
+): Option =>
+  new Option("--queue <url>", what).argParser((text) => {
+    try {
+      return parseQueue(text);
+    } catch (error) {
+      throw new InvalidArgumentError((error as Error).message);
+    }
+  });

@@ -57,7 +57,7 @@ test("the packed package installs into an empty folder and runs there, and progr
   const [{ filename, files }] = JSON.parse(pack.out) as [{ filename: string; files: { path: string }[] }];
   const paths = files.map(({ path }) => path);
   for (const path of [
-    "dist/cli/main.js",
+    "dist/command/main.js",
     "dist/arch/index.d.ts",
     "policies/xen-today.toml",
     "cpus/neoverse-v2.toml",

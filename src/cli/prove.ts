@@ -42,6 +42,7 @@ import {
   limitsOf,
   loadAll,
   noCacheOption,
+  queueOption,
   withLimits,
   withoutOption,
 } from "./options.js";
@@ -96,13 +97,14 @@ export function register(program: Command): void {
     .addOption(
       new Option("--to <form>", "the form of what is saved: isla or herd").choices(Object.keys(FORMS)).default("isla"),
     );
-  withForms(withCode(withLimits(command).addOption(noCacheOption())), "a row for each verdict").action(
-    (policies: string[], options: ProveOptions, command: Command) => {
-      goesWith(command, ["to"], ["save"]);
-      checkCode(command, policies, options.code, options.occasion);
-      return quietOnBrokenPipe(() => run(policies, options));
-    },
-  );
+  withForms(
+    withCode(withLimits(command).addOption(noCacheOption()).addOption(queueOption())),
+    "a row for each verdict",
+  ).action((policies: string[], options: ProveOptions, command: Command) => {
+    goesWith(command, ["to"], ["save"]);
+    checkCode(command, policies, options.code, options.occasion);
+    return quietOnBrokenPipe(() => run(policies, options));
+  });
 }
 
 /** What is proved, and what is told before it of where that comes from. */

@@ -25,6 +25,7 @@ import { register as synthesize } from "./synthesize.js";
 import { register as tlbi } from "./tlbi.js";
 import { register as traces } from "./traces.js";
 import { register as web } from "./web.js";
+import { register as worker } from "./worker.js";
 
 /**
  * Runs one command, `words` without "shootdown"; resolves with its exit status: 1 for input that cannot be used, 2 for wrong
@@ -73,6 +74,7 @@ function program(): Command {
     explain,
     listings,
     traces,
+    worker,
     web,
     completion,
   ])

@@ -4,76 +4,90 @@
  * process of its own costs each time (loading, compiling, threads) is paid once.
  */
 
-import { once } from "node:events";
-import { chmodSync, writeFileSync } from "node:fs";
-import { createServer, type Socket } from "node:net";
+import { execFileSync } from "node:child_process";
+import { appendFileSync, chmodSync, createReadStream, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { shootdown } from "./command.fixture.js";
+import { createInterface } from "node:readline";
+import { shootdown, type Written } from "./command.fixture.js";
 
-/** What the command of the shell sends; standard input, as base64, only where a word asks for it by "-". */
+/** What the command of the shell asks: its words, in which folder and for how many columns. */
 interface Request {
   readonly folder: string;
+  readonly columns: string;
   readonly words: readonly string[];
-  readonly columns: string | undefined;
-  readonly stdin: string;
 }
 
-const CLIENT = (socket: string): string => `#!${process.execPath}
-const { readFileSync, writeSync } = require("node:fs");
-const words = process.argv.slice(2);
-const wanted = words.some((word) => word.split(",").includes("-"));
-const stdin = wanted ? readFileSync(0).toString("base64") : "";
-const { COLUMNS: columns } = process.env;
-let answer = "";
-require("node:net")
-  .connect(${JSON.stringify(socket)})
-  .on("data", (bytes) => { answer += bytes; })
-  .on("end", () => {
-    const { written, status } = JSON.parse(answer);
-    try {
-      for (const [fd, text] of written) for (let rest = Buffer.from(text); rest.length > 0; ) rest = rest.subarray(writeSync(fd, rest));
-    } catch (error) {
-      if (error.code !== "EPIPE") throw error;
-    }
-    process.exitCode = status;
-  })
-  .end(JSON.stringify({ folder: process.cwd(), words, columns, stdin }));
+/**
+ * The command: leaves its words, and standard input where a word asks for it by "-", in a folder of its own, says so, waits, and
+ * then runs what it finds there. A shell's own, since a Node.js for each would cost more than what most commands do.
+ */
+const CLIENT = (folder: string): string => `#!/bin/sh
+at=$(mktemp -d ${folder}/run-XXXXXX) || exit
+printf '%s\\0' "$PWD" "$COLUMNS" "$@" >"$at/words"
+for word; do
+  case ,$word, in *,-,*) cat >"$at/stdin"; break;; esac
+done
+mkfifo "$at/done"
+echo "$at" >${folder}/requests
+read -r status <"$at/done"
+. "$at/written"
+exit "$status"
 `;
 
-/** Puts the command into `folder`; resolves when it can be used, with what ends that. */
+const requestOf = (at: string): Request => {
+  const [folder, columns, ...words] = readFileSync(join(at, "words"), "utf8").split("\0").slice(0, -1);
+  return { folder: folder!, columns: columns!, words };
+};
+
+/** Leaves what a command has written, and a script that writes it again, in the same order to the same descriptors. */
+function leave(at: string, written: Written): void {
+  written.forEach(([, text], i) => {
+    writeFileSync(join(at, `${i}`), text);
+  });
+  writeFileSync(join(at, "written"), written.map(([fd], i) => `cat "$at/${i}" >&${fd}\n`).join(""));
+}
+
+/** What one command has proved need not be proved by the next, where the tests have a place for it. */
+const { SHOOTDOWN_VERDICTS } = process.env;
+const verdicts: Record<string, string> = SHOOTDOWN_VERDICTS === undefined ? {} : { SHOOTDOWN_VERDICTS };
+
+/** Puts the command into `folder`, whose path has no blank; resolves when it can be used, with what ends that. */
 export async function shellCommand(folder: string): Promise<() => void> {
   const home = process.cwd();
-  let last: Promise<unknown> = Promise.resolve();
-  const answer = async (to: Socket): Promise<void> => {
-    // Not by iteration, which closes the way back too.
-    let sent = "";
-    to.setEncoding("utf8").on("data", (text: string) => {
-      sent += text;
-    });
-    await once(to, "end");
-    const { folder, words, columns, stdin }: Request = JSON.parse(sent);
-    const work = last.then(async () => {
-      process.chdir(folder);
-      try {
-        return await shootdown(words, {
-          stdin: Buffer.from(stdin, "base64"),
-          ...(columns === undefined ? {} : { columns: Number(columns) }),
-        });
-      } finally {
-        process.chdir(home);
-      }
-    });
-    last = work.catch(() => undefined);
-    const { status, written } = await work;
-    to.end(JSON.stringify({ status, written }));
+  const work = async (at: string): Promise<number | null> => {
+    const { folder, columns, words } = requestOf(at);
+    const stdin = existsSync(join(at, "stdin")) ? readFileSync(join(at, "stdin")) : "";
+    process.chdir(folder);
+    try {
+      const { status, written } = await shootdown(words, {
+        ...{ stdin, env: verdicts },
+        ...(columns === "" ? {} : { columns: Number(columns) }),
+      });
+      leave(at, written);
+      return status;
+    } catch (error) {
+      leave(at, [[2, `${(error as Error).stack}\n`]]);
+      return 1;
+    } finally {
+      process.chdir(home);
+    }
   };
-  const socket = join(folder, "socket");
-  const server = createServer({ allowHalfOpen: true }, (to) => {
-    answer(to).catch((error: Error) => to.end(JSON.stringify({ status: 1, written: [[2, `${error.stack}\n`]] })));
+  execFileSync("mkfifo", [join(folder, "requests")]);
+  // Open for writing too: else it would end with each who has asked.
+  const requests = createReadStream(join(folder, "requests"), { flags: "r+", encoding: "utf8" });
+  const lines = createInterface({ input: requests });
+  let last: Promise<unknown> = Promise.resolve();
+  lines.on("line", (at) => {
+    last = last.then(async () => writeFile(join(at, "done"), `${await work(at)}\n`)).catch(() => undefined);
   });
-  await new Promise<void>((resolve) => server.listen(socket, resolve));
   const command = join(folder, "shootdown");
-  writeFileSync(command, CLIENT(socket));
+  writeFileSync(command, CLIENT(folder));
   chmodSync(command, 0o755);
-  return () => server.close();
+  return () => {
+    lines.close();
+    requests.destroy();
+    // A read of the pipe may still wait, and the process with it.
+    appendFileSync(join(folder, "requests"), "\n");
+  };
 }

@@ -32,6 +32,7 @@ import {
   limitsOf,
   noCacheOption,
   positive,
+  queueOption,
   withLimits,
 } from "./options.js";
 import { ExitStatus, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
@@ -94,7 +95,7 @@ export function register(program: Command): void {
       "--resume <file>",
       "go on from this file of JSON lines if it is there, and keep there what was found at Ctrl-C and at the end",
     );
-  withForms(withLimits(command).addOption(noCacheOption()), "a row for each sequence").action(
+  withForms(withLimits(command).addOption(noCacheOption()).addOption(queueOption()), "a row for each sequence").action(
     (options: SynthesizeOptions) => quietOnBrokenPipe(() => run(options)),
   );
 }
@@ -155,7 +156,12 @@ async function searched(space: Space, options: SynthesizeOptions, resume: string
     ...{ scenario, hosts, ipaBits: options.ipaBits[0]!, beside: BESIDE.map(loadPolicy) },
     cpuOf: (host: (typeof hosts)[number]) => cpusOn([host], alone ?? space.cpus[0]!.name)(host),
   };
-  const limits = limitsOf({ maxStates: options.maxStates, timeout: options.timeout, cache: options.cache });
+  const limits = limitsOf({
+    maxStates: options.maxStates,
+    timeout: options.timeout,
+    cache: options.cache,
+    queue: options.queue,
+  });
   try {
     const found = await interruptible((signal) =>
       synthesizeInThreads(space, limits, pricing, [...done], signal, (one) => done.push(one)),

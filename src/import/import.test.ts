@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { builtInCpu } from "../builtin/index.js";
+import { Checker } from "../check/index.js";
 import { describeEvent, type EventBuffer, type Names } from "../trace/index.js";
 import { readAnyTrace } from "./index.js";
 
@@ -147,7 +149,108 @@ test("function_graph alone tells how long handlers took; which TLBI handle_tlbi_
   assert.match(producer, /incomplete: 1 handle_tlbi_el1/);
 });
 
+/** A root, a table and a page, as a Fast Model tells them: built before VTTBR_EL2 is written, and one page removed again. */
+const TARMAC = `1000 ps cluster0.cpu0 IT (1) 80000000 d51c2142 O EL2h_n : MSR      VTCR_EL2,x2
+1000 ps cluster0.cpu0 R VTCR_EL2 00000000:80000059
+2000 ps cluster0.cpu0 R X9 0000000000241003
+2000 ps cluster0.cpu0 IT (2) 80000004 f9000109 O EL2h_n : STR      x9,[x8,#0]
+2000 ps cluster0.cpu0 MW8 90240000:000000240000_NS 00000000_00241003
+3000 ps cluster0.cpu0 MW4 90241008:000000241008_NS 008007fd
+3000 ps cluster0.cpu0 MW8 90fff000:000000fff000_NS 00000000_00000001
+4000 ps cluster0.cpu0 R X3 0003000000240000
+4000 ps cluster0.cpu0 IT (3) 80000008 d51c2103 O EL2h_n : MSR      VTTBR_EL2,x3
+4000 ps cluster0.cpu0 IT (4) 8000000c d5033fdf O EL2h_n : ISB
+5000 ps cluster0.cpu1 TTW DTLB LPAE 1:3 000000777018 00000000009007fd : BLOCK ATTRIDX=3 ADDR=0x0000000000900000
+6000 ps cluster0.cpu0 TTW DTLB LPAE 2:1 000000240000 0000000000241003 : TABLE ADDR=0x0000000000241000
+6000 ps cluster0.cpu0 TTW DTLB LPAE 2:2 000000241008 00000000008007fd : BLOCK ATTRIDX=15 ADDR=0x0000000000800000
+7000 ps cluster0.cpu0 IT (5) 80000010 f900011f O EL2h_n : STR      xzr,[x8,#0]
+7000 ps cluster0.cpu0 MW8 90241008:000000241008_NS 00000000_00000000
+7000 ps cluster0.cpu0 IT (6) 80000014 d5033a9f O EL2h_n : DSB      ISHST
+8000 ps cluster0.cpu0 IT (7) 80000018 d50c8025 O EL2h_n : TLBI     IPAS2E1IS,x5
+8000 ps cluster0.cpu0 R TLBI IPAS2E1IS 00000000:00000200
+8000 ps cluster0.cpu1 IT (1) 80000018 d50c8024 O EL2h_n : TLBI     IPAS2E1IS,x4
+9000 ps cluster0.cpu0 IS (8) 8000001c d50c83df O EL2h_n : TLBI     VMALLS12E1IS
+9000 ps cluster0.cpu0 IT (9) 80000020 d5033b9f O EL2h_n : DSB      ISH
+9100 ps cluster0.cpu0 TTW ITLB LPAE 2:2 000000241008 0000000000000000 : FAULT
+`;
+
+test("Tarmac: operands come from registers, a store counts once its page is a table, a walk is an access", async () => {
+  const { rows, producer } = await read(TARMAC);
+  assert.deepEqual(
+    rows.map(({ pcpu, vmid, text, unknown }) => `${pcpu} v${vmid} ${text}${unknown === 0 ? "" : ` ?${unknown}`}`),
+    [
+      "0 v0 VTCR_EL2 := 0x80000059, was 0x0",
+      "0 v3 VTTBR_EL2 := 0x3000000240000 (VMID 3), was 0x0",
+      "0 v3 S2 L2[1] 0x241008: 0 -> block 0x800000 rwx AF",
+      "0 v3 S2 L1[0] 0x240000: 0 -> table 0x241000",
+      "0 v3 ISB",
+      "0 v3 read VA 0x0 -> IPA 0x200000 -> PA 0x800000, mapped at L2 ?1",
+      "0 v3 S2 L2[1] 0x241008: block 0x800000 rwx AF -> 0",
+      "0 v3 DSB ISHST",
+      "0 v3 TLBI IPAS2E1IS IPA 0x200000",
+      "1 v0 TLBI IPAS2E1IS operand unknown ?1",
+      "0 v3 DSB ISH",
+      "0 v3 translation fault at stage 2 L2: VA 0x0, IPA 0x200000 ?1",
+    ],
+  );
+  assert.equal(producer, "Tarmac trace");
+  assert.deepEqual([rows[8]!.site, rows[8]!.time], ["0x80000018", 8]);
+});
+
+test("Tarmac of gem5: clk is no time, W registers are wide, and what VTCR_EL2 was to say is said to lack", async () => {
+  const { rows, producer } = await read(`0 clk cpu0 IT (1) 002105d4 52800083 O EL2h_s :   MOVZ   W3, #4, #0
+0 clk cpu0 R W3 00000004
+250 clk cpu0 IT (2) 002105d8 d50c8023 O EL2h_s :   TLBI   IPAS2E1IS, X3
+500 clk cpu0 R X3 0001000000240000
+500 clk cpu0 IT (3) 002105dc d51c2103 O EL2h_s :   MSR   VTTBR_EL2, X3
+`);
+  assert.deepEqual(
+    rows.map(({ text, time }) => [text, time]),
+    [
+      ["TLBI IPAS2E1IS IPA 0x4000", 0],
+      ["VTTBR_EL2 := 0x1000000240000 (VMID 1), was 0x0", 0],
+    ],
+  );
+  assert.match(producer, /incomplete: stage-2 tables under VTTBR_EL2: VTCR_EL2 is not written/);
+});
+
+const XENTRACE = `CPU0  163840000 (+       0)  switch_infprev    [ dom:vcpu = 0x7fff0000, runtime = 900 ]
+CPU0  163840010 (+      10)  switch_infnext    [ new_dom:vcpu = 0x00010003, time = 4100, r_time = 30000000 ]
+CPU0  163840020 (+      10)  __enter_scheduler [ prev<dom:vcpu> = 0x7fff0000, next<dom:vcpu> = 0x00010003 ]
+CPU1  163850000 (+    9980)  switch_infnext    [ new_dom:vcpu = 0x7fff0001, time = 0, r_time = -1 ]
+CPU0  163860000 (+   10000)  switch_infnext    [ new_domid = 0x00000002, time = 1, r_time = 2 ]
+`;
+
+test("xentrace: who comes in on a pCPU, once for both of its events; no idle vCPU, and none that is not named", async () => {
+  const { rows, producer } = await read(XENTRACE);
+  assert.deepEqual(
+    rows.map(({ pcpu, text, unknown }) => [pcpu, text, unknown]),
+    [
+      [0, "{ vcpu-switch d1 to vCPU 3", 2],
+      [0, "} vcpu-switch d1", 2],
+    ],
+  );
+  assert.match(producer, /incomplete: 1 switches that name a domain and no vCPU/);
+});
+
+test("switches whose VMID nothing says are no collisions, and check says that it did not look", async () => {
+  const checker = new Checker(builtInCpu("arch-minimal"));
+  const path = join(folder, "switches.log");
+  const line = (vcpu: number): string =>
+    `CPU0  1 (+ 1)  switch_infnext [ new_dom:vcpu = 0x0001000${vcpu}, time = 1, r_time = 1 ]`;
+  writeFileSync(path, [0, 1, 0, 1].map(line).join("\n"));
+  await readAnyTrace(path, [checker]);
+  const { findings, unknown } = checker.finish();
+  assert.deepEqual(findings, []);
+  assert.ok(
+    unknown.some((one) => /4 marks have no VMID/.test(one)),
+    unknown.join("\n"),
+  );
+});
+
 test("what is asked for as a log of a tool, and is none, is refused", async () => {
   await refused("hello\n", /no event of KVM's in it/, "kvm");
   await refused("hello\n", /expected a step of casemate's/, "casemate");
+  await refused("hello\n", /no A64 instruction in it/, "tarmac");
+  await refused("hello\n", /no line of xentrace_format's in it/, "xentrace");
 });

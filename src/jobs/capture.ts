@@ -129,7 +129,10 @@ async function recordInto(options: CaptureAsked, kept?: Kept): Promise<CaptureDo
   const meter = new CaptureMeter();
   const losses = new Losses();
   const holding = new Holding();
-  const made = incomplete(producer(options, what), unknown);
+  const made = incomplete(producer(options, what), [
+    ...unknown,
+    ...(typeof xen.frameTable === "string" ? [xen.frameTable] : []),
+  ]);
   // What cannot be written is refused before the run.
   if (kept) kept.joined = await writeTrace(options.output, made);
   const recorded = kept ? join(kept.folder, "trace.parquet") : options.output;
@@ -216,6 +219,7 @@ function captureOptions(options: CaptureAsked, scenario: CaptureScenario, built?
     dom0Vcpus: options.dom0Vcpus ?? scenario.dom0Vcpus,
     cpu: options.nestedOn ? stackCpu(options.nestedOn) : options.cpu,
     pcpus: options.nestedOn ? 1 : (scenario.pcpus ?? PCPUS),
+    from: options.from,
     memoryOps: options.memoryOp ?? new Map(),
     timeout: options.timeout,
     consoleLog: options.output === "-" ? undefined : options.output.replace(/(\.\w+)?$/, ".console.log"),

@@ -1,6 +1,7 @@
 /** Puts questions to the prover in worker threads: what `prove` and `compare` share. */
 import { DEFAULT_MAX_STATES, type Finding, Inquiry, type Limits, type Question, type SignOff } from "../prove/index.js";
-import { Threads } from "./pool.js";
+import { handsOf } from "./hands.js";
+import type { Hands } from "./pool.js";
 import type { ProveJob } from "./prove-worker.js";
 import type { Bounds } from "./verdicts.js";
 
@@ -21,7 +22,7 @@ interface KeyedJob {
 export async function decide(
   inquiry: Inquiry,
   limits: Bounds,
-  threads: Threads,
+  threads: Hands,
   signal: AbortSignal,
 ): Promise<SignOff[]> {
   for (let tasks = [...inquiry.next()]; tasks.length > 0; tasks = [...inquiry.next()]) {
@@ -46,7 +47,7 @@ export async function proveInThreads(
   limits: Bounds,
   signal: AbortSignal,
 ): Promise<{ readonly questions: readonly Question[]; readonly results: SignOff[] }> {
-  const threads = new Threads([PROVE_WORKER], "parts of the proof");
+  const threads = handsOf(limits.queue, [PROVE_WORKER], "parts of the proof");
   try {
     const questions = ask();
     return { questions, results: await decide(new Inquiry(questions, true), limits, threads, signal) };

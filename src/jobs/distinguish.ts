@@ -3,7 +3,7 @@ import type { CpuProfile, Feature } from "../arch/index.js";
 import { missingFeature, type Policy } from "../policy/index.js";
 import { type Finding, type ProvedOccasion, Question, type Setting } from "../prove/index.js";
 import { type Distinction, distinguish } from "../synth/index.js";
-import { inThreads } from "./pool.js";
+import { doneBy } from "./hands.js";
 import type { ProveJob } from "./prove-worker.js";
 import type { Bounds } from "./verdicts.js";
 
@@ -34,7 +34,13 @@ export async function distinguishInThreads(
     occasions.flatMap((occasion) => able.map((cpu) => new Question(policy, occasion, cpu, setting))),
   );
   const jobs = asked.flat().map(({ tasks }): ProveJob => ({ tasks, limits }));
-  const findings = await inThreads<ProveJob, Finding[]>("./prove-worker.js", jobs, "parts of the proof", signal);
+  const findings = await doneBy<ProveJob, Finding[]>(
+    limits.queue,
+    "./prove-worker.js",
+    jobs,
+    "parts of the proof",
+    signal,
+  );
   const sides = asked.map((questions, side) =>
     questions.map((question, i) => ({ question, found: findings[side * questions.length + i]! })),
   );

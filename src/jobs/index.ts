@@ -1,4 +1,6 @@
 /** Work on behalf of commands: on all cores, with progress, and an end at Ctrl-C. Its worker files are loaded by its threads. */
+
+export { buildName } from "./build.js";
 export { type Calibration, calibrate, type Measured, parseMeasured } from "./calibrate.js";
 export { type CaptureAsked, recordCapture } from "./capture.js";
 export { CaptureMeter } from "./capture-meter.js";
@@ -30,6 +32,8 @@ export { perfettoInto } from "./perfetto.js";
 export { predictingHost, readProbe, runProbe } from "./probe.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
 export { occasionsOf, questionsOf } from "./questions.js";
+export { parseQueue } from "./queue/address.js";
+export { serveQueue } from "./queue/worker.js";
 export { readSide, readWithProgress } from "./read.js";
 export { resumed, resumeLines } from "./resume.js";
 export { saveScenarios } from "./save.js";

@@ -2,15 +2,16 @@
 import type { LitmusFile } from "../catalog/index.js";
 import { readText } from "../files/index.js";
 import { InputError } from "../input/index.js";
+import { doneBy } from "./hands.js";
 import type { LitmusAnswer, LitmusJob } from "./litmus-worker.js";
-import { inThreads } from "./pool.js";
 import { interruptible } from "./progress.js";
 
-/** Decides litmus tests on all cores; a file that cannot be read is an answer too. Throws an Interrupted after Ctrl-C. */
+/** Decides litmus tests on all cores, or by the workers of a queue; a file that cannot be read is an answer too. Throws an Interrupted after Ctrl-C. */
 export async function decideLitmus(
   files: readonly LitmusFile[],
   options: LitmusJob["options"],
   finals = false,
+  queue?: string,
 ): Promise<LitmusAnswer[]> {
   const jobs: LitmusJob[] = [];
   const unread = new Map<string, LitmusAnswer>();
@@ -22,7 +23,7 @@ export async function decideLitmus(
       unread.set(test.path, { refused: error.message });
     }
   const decided = await interruptible((signal) =>
-    inThreads<LitmusJob, LitmusAnswer>("./litmus-worker.js", jobs, "tests", signal),
+    doneBy<LitmusJob, LitmusAnswer>(queue, "./litmus-worker.js", jobs, "tests", signal),
   );
   const answers = decided.values();
   return files.map((test) => unread.get(test.path) ?? answers.next().value!);

@@ -7,8 +7,8 @@ import { Inquiry, type SignOff } from "../prove/index.js";
 import { type Minimal, type Minimized, minimizedOccasions } from "../synth/index.js";
 import { compareInThreads } from "./compare.js";
 import { decide, PROVE_WORKER } from "./decide.js";
+import { doneBy, handsOf } from "./hands.js";
 import type { MinimizeJob } from "./minimize-worker.js";
-import { inThreads, Threads } from "./pool.js";
 import { questionsOf } from "./questions.js";
 import type { Bounds } from "./verdicts.js";
 
@@ -43,7 +43,7 @@ export async function minimizeInThreads(
 ): Promise<MinimizeResult> {
   const wanted = minimizedOccasions(policy).filter((occasion) => occasions?.includes(occasion) ?? true);
   const jobs = wanted.map((occasion): MinimizeJob => ({ policy, occasion, asked, limits }));
-  const parts = await inThreads<MinimizeJob, Minimal>("./minimize-worker.js", jobs, "occasions", signal);
+  const parts = await doneBy<MinimizeJob, Minimal>(limits.queue, "./minimize-worker.js", jobs, "occasions", signal);
   const changed = parts.filter(({ steps }) => steps.length > 0);
   if (changed.length === 0) return { policy, parts, verdicts: [], prices: [] };
   const result = resultOf(policy, changed);
@@ -77,7 +77,7 @@ async function verdictsOf(
 ): Promise<SignOff[]> {
   const proofs = [...new Set(parts.flatMap((part) => part.proofs))];
   const usable = cpus.filter(({ name }) => parts.every((part) => part.cpus.includes(name)));
-  const threads = new Threads([PROVE_WORKER], "parts of the proof");
+  const threads = handsOf(limits.queue, [PROVE_WORKER], "parts of the proof");
   try {
     return await decide(new Inquiry(questionsOf([result], usable, proofs, setting), true), limits, threads, signal);
   } finally {

@@ -3,13 +3,14 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { InputError } from "../input/index.js";
+import { doneBy } from "./hands.js";
 import { PROCESS, talkingTo } from "./io.js";
 import type { FixtureJob } from "./jobs.fixture.js";
-import { inThreads, Threads } from "./pool.js";
+import { Threads } from "./pool.js";
 
 const WORKER = "./jobs.fixture.js";
 const never = new AbortController().signal;
-const ask = (...jobs: FixtureJob[]): Promise<number[]> => inThreads(WORKER, jobs, "jobs", never);
+const ask = (...jobs: FixtureJob[]): Promise<number[]> => doneBy(undefined, WORKER, jobs, "jobs", never);
 
 test("answers come in the order of the jobs, of calls side by side too", async () => {
   const jobs = Array.from({ length: 200 }, (_, i) => i);
@@ -47,15 +48,15 @@ test("a thread that dies, or cannot load, is one sentence, and none is started i
     return true;
   });
   await assert.rejects(
-    inThreads("./no-such-file.js", [1, 2], "jobs", never),
+    doneBy(undefined, "./no-such-file.js", [1, 2], "jobs", never),
     /^InputError: a worker thread died \(Cannot find/,
   );
 });
 
 test("a thread that has no memory left says what to do", () => {
   const program = `
-    import { inThreads } from ${JSON.stringify(new URL("./pool.js", import.meta.url).href)};
-    await inThreads("./jobs.fixture.js", ["memory", 1], "jobs", new AbortController().signal)
+    import { doneBy } from ${JSON.stringify(new URL("./hands.js", import.meta.url).href)};
+    await doneBy(undefined, "./jobs.fixture.js", ["memory", 1], "jobs", new AbortController().signal)
       .catch((error) => { console.log(error.message); });`;
   const { status, stdout } = spawnSync(
     process.execPath,
@@ -68,7 +69,7 @@ test("a thread that has no memory left says what to do", () => {
 
 test("a signal ends the work, whatever the threads do", async () => {
   const controller = new AbortController();
-  const work = inThreads(WORKER, ["forever", "forever", "forever"] as FixtureJob[], "jobs", controller.signal);
+  const work = doneBy(undefined, WORKER, ["forever", "forever", "forever"] as FixtureJob[], "jobs", controller.signal);
   controller.abort(new Error("stopped"));
   await assert.rejects(work, /stopped/);
 });
@@ -83,7 +84,7 @@ test("without threads the same files do the same jobs here, and errors are the s
     /^RangeError: a fault of the worker's own$/,
   );
   await assert.rejects(
-    alone(() => inThreads("./no-such-file.js", [1], "jobs", never)),
+    alone(() => doneBy(undefined, "./no-such-file.js", [1], "jobs", never)),
     /^InputError: a worker thread died \(Cannot find/,
   );
 });

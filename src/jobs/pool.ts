@@ -111,11 +111,27 @@ class Here extends Hand {
   async stop(): Promise<void> {}
 }
 
+/** Who does jobs side by side. */
+export interface Hands {
+  /**
+   * Answers of `worker` (a default export of a file of this folder) to jobs, in their order; `done` hears each as it comes. Several calls
+   * may go on side by side. When a job fails, or a `done` throws, or who does them dies, all calls reject and no other job begins.
+   */
+  answers<Job, Answer>(
+    worker: string,
+    jobs: readonly Job[],
+    signal: AbortSignal,
+    done?: (answer: Answer, job: Job) => void,
+  ): Promise<Answer[]>;
+  /** Lets them go. */
+  end(): Promise<void>;
+}
+
 /**
  * As many threads as there are cores, or as there are jobs, or as the command may have; they load the workers (files of this
  * folder) at once.
  */
-export class Threads {
+export class Threads implements Hands {
   private readonly threads: readonly Hand[];
   private readonly progress: Progress;
   private readonly waiting: Task[] = [];
@@ -135,10 +151,6 @@ export class Threads {
     this.progress = new Progress(what, text);
   }
 
-  /**
-   * Answers of `worker` (a default export) to jobs, in their order; `done` hears each as it comes. Several calls may go on
-   * side by side. When a job fails, or a `done` throws, or a thread dies, all calls reject and no other job begins.
-   */
   async answers<Job, Answer>(
     worker: string,
     jobs: readonly Job[],
@@ -210,20 +222,4 @@ function deathOf(error: unknown): InputError {
       "a worker thread ran out of memory: ask for less (a smaller --max-states, fewer or smaller inputs), or allow more, as by NODE_OPTIONS=--max-old-space-size=8192 (MiB)",
     );
   return new InputError(`a worker thread died (${message}): is the installation whole, and is there memory for it?`);
-}
-
-/** Answers of `worker` to jobs, in their order. A single job goes to a thread too, so that Ctrl-C is heard meanwhile. */
-export async function inThreads<Job, Answer>(
-  worker: string,
-  jobs: readonly Job[],
-  what: string,
-  signal: AbortSignal,
-): Promise<Answer[]> {
-  if (jobs.length === 0) return [];
-  const threads = new Threads([worker], what, jobs.length);
-  try {
-    return await threads.answers(worker, jobs, signal);
-  } finally {
-    await threads.end();
-  }
 }

@@ -8,12 +8,17 @@ export interface PieceJob {
   readonly space: Space;
   readonly limits: Bounds;
   readonly piece: Piece;
+  /** its number among all pieces */
+  readonly at: number;
   /** all that has been learnt so far, which only grows */
   readonly learnt: readonly Learnt[];
 }
 
 /** Bounds for a question whose answer only saves work. */
 const QUICK = { maxStates: 20_000, timeoutMs: 1_000 };
+
+/** Searches that a thread keeps what it has learnt of; a worker of a queue comes by many. */
+const KEPT = 4;
 
 const searchers = new Map<number, { readonly searcher: Searcher; taken: number }>();
 
@@ -32,6 +37,7 @@ export default function work({ search, space, limits, piece, learnt }: PieceJob)
       (task) => decided(task, bounded),
     );
     known = { searcher, taken: 0 };
+    for (const old of [...searchers.keys()].slice(0, searchers.size + 1 - KEPT)) searchers.delete(old);
     searchers.set(search, known);
   }
   known.searcher.learn(learnt.slice(known.taken));

@@ -23,7 +23,7 @@ import {
 } from "../synth/index.js";
 import { compareInThreads } from "./compare.js";
 import { decide, PROVE_WORKER } from "./decide.js";
-import { Threads } from "./pool.js";
+import { handsOf } from "./hands.js";
 import type { PieceJob } from "./synthesize-worker.js";
 import type { Bounds } from "./verdicts.js";
 
@@ -99,29 +99,22 @@ async function searchInThreads(
   const pieces = piecesOf(space);
   const known = new Set(done.map(({ piece }) => piece));
   const search = ++searches;
-  const jobs = pieces.flatMap((piece, i) =>
-    known.has(i) ? [] : [{ piece: i, job: { search, space, limits, piece, learnt } }],
-  );
+  const jobs = pieces.flatMap((piece, i) => (known.has(i) ? [] : [{ search, space, limits, piece, at: i, learnt }]));
   const size = (list: readonly Piece[]): number => list.reduce((n, piece) => n + piece.size, 0);
   const all = size(pieces);
   const begun = performance.now();
   let searched = size(pieces.filter((_, i) => known.has(i)));
   const before = searched;
-  const threads = new Threads(["./synthesize-worker.js"], "pieces", jobs.length, () =>
+  const threads = handsOf(limits.queue, ["./synthesize-worker.js"], "pieces", jobs.length, () =>
     progressText(searched, all, (searched - before) / ((performance.now() - begun) / 1000), tally),
   );
   try {
-    await threads.answers<PieceJob, PieceResult>(
-      "./synthesize-worker.js",
-      jobs.map(({ job }) => job),
-      signal,
-      (result, job) => {
-        const one = { piece: pieces.indexOf(job.piece), result };
-        searched += job.piece.size;
-        take(one);
-        found(one);
-      },
-    );
+    await threads.answers<PieceJob, PieceResult>("./synthesize-worker.js", jobs, signal, (result, job) => {
+      const one = { piece: job.at, result };
+      searched += job.piece.size;
+      take(one);
+      found(one);
+    });
   } finally {
     await threads.end();
   }
@@ -235,7 +228,7 @@ async function besides(space: Space, limits: Bounds, pricing: Pricing, signal: A
   const questions = policies.flatMap((policy) =>
     cpus.flatMap((cpu) => proofsOf(occasion).map((proof) => new Question(policy, proof, cpu, setting))),
   );
-  const threads = new Threads([PROVE_WORKER], "parts of the proof");
+  const threads = handsOf(limits.queue, [PROVE_WORKER], "parts of the proof");
   try {
     const verdicts = await decide(new Inquiry(questions, false), limits, threads, signal);
     return policies.map((policy) => {

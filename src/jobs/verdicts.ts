@@ -3,10 +3,10 @@
  * may share them. What is there is believed only if it is what was written: else it is decided again.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { decideTask, type Finding, type Limits, type Task } from "../prove/index.js";
+import { codeHash } from "./build.js";
 import { io } from "./io.js";
 
 /** Where verdicts are kept, and by which rules they were decided. Plain data, so that threads may have it. */
@@ -16,9 +16,11 @@ export interface Verdicts {
   readonly rules: string;
 }
 
-/** Bounds, and whether verdicts are kept. */
+/** Bounds, whether verdicts are kept, and who decides. */
 export interface Bounds extends Limits {
   readonly verdicts?: Verdicts | undefined;
+  /** address of a queue whose workers decide; absent: this machine */
+  readonly queue?: string | undefined;
 }
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -27,16 +29,6 @@ let rules: string | undefined;
 
 /** Rooms whose code a verdict on a scenario depends on. */
 const ROOMS = ["arch", "input", "prove"];
-
-function rulesHash(): string {
-  const dist = join(dirname(fileURLToPath(import.meta.url)), "..");
-  const hash = createHash("sha256");
-  for (const room of ROOMS)
-    for (const file of readdirSync(join(dist, room), { recursive: true }).map(String).sort())
-      if (/\.js$/.test(file) && !/\.(test|fixture|testing)\.js$/.test(file))
-        hash.update(`${room}/${file}\n`).update(readFileSync(join(dist, room, file)));
-  return hash.digest("hex");
-}
 
 /**
  * The user's own verdicts: in SHOOTDOWN_VERDICTS, or in `verdicts` of the cache folder that a capture has too; none where the environment
@@ -49,22 +41,35 @@ export function userVerdicts(): Verdicts | undefined {
   const home = HOME && isAbsolute(HOME) ? join(HOME, ".cache", "shootdown") : undefined;
   const folder = SHOOTDOWN_VERDICTS || ((cache ?? home) && join((cache ?? home)!, "verdicts"));
   if (!folder) return undefined;
-  rules ??= rulesHash();
+  rules ??= codeHash(ROOMS);
   return { folder, rules };
 }
 
 /** Decides a task, or takes what is kept of it. What is kept took the time that it took then. */
-export function decided(task: Task, { verdicts, ...limits }: Bounds): Finding {
-  if (verdicts === undefined) return decideTask(task, limits);
-  const { scenario, cpu, name } = task;
-  const path = pathOf(verdicts, JSON.stringify([name, scenario, cpu, [...(limits.without ?? [])].sort()]));
-  const kept = read(path);
-  // What took more than is allowed now would not have been decided.
-  if (kept !== undefined && (limits.maxStates <= 0 || kept.states <= limits.maxStates)) return kept;
+export function decided(task: Task, bounds: Bounds): Finding {
+  const kept = recalled(task, bounds);
+  if (kept !== undefined) return kept;
+  const { verdicts: _, queue: _queue, ...limits } = bounds;
   const finding = decideTask(task, limits);
-  if (finding.verdict === "allowed" || finding.verdict === "forbidden") write(path, finding);
+  keep(task, bounds, finding);
   return finding;
 }
+
+/** What is kept of a task, if it may be used. */
+export function recalled(task: Task, { verdicts, ...limits }: Bounds): Finding | undefined {
+  const kept = verdicts && read(pathOf(verdicts, questionOf(task, limits)));
+  // What took more than is allowed now would not have been decided.
+  return kept !== undefined && (limits.maxStates <= 0 || kept.states <= limits.maxStates) ? kept : undefined;
+}
+
+/** Keeps what was found of a task, if that is a verdict. */
+export function keep(task: Task, { verdicts, ...limits }: Bounds, finding: Finding): void {
+  if (verdicts !== undefined && (finding.verdict === "allowed" || finding.verdict === "forbidden"))
+    write(pathOf(verdicts, questionOf(task, limits)), finding);
+}
+
+const questionOf = ({ scenario, cpu, name }: Task, { without }: Limits): string =>
+  JSON.stringify([name, scenario, cpu, [...(without ?? [])].sort()]);
 
 function pathOf({ folder, rules: by }: Verdicts, question: string): string {
   const key = sha256(`${by}\n${question}`);

@@ -59,13 +59,19 @@ test("the sample of the published suite has the same verdicts without reductions
 
 test("scenarios of the built-in policies have the same verdicts without reductions", () => {
   let compared = 0;
+  // Many policies have the same code somewhere, and so the same scenarios.
+  const seen = new Set<string>();
   for (const name of ["cortex-a72", "neoverse-v3"])
     for (const policy of policyNames())
       for (const occasion of Object.keys(PROVED) as ProvedOccasion[]) {
         const question = new Question(loadPolicy(policy), occasion, builtInCpu(name), { fb: true });
         // Every eleventh, so that all policies and occasions come in turn.
-        for (const task of question.tasks.filter((_, i) => i % 11 === 0))
+        for (const task of question.tasks.filter((_, i) => i % 11 === 0)) {
+          const what = JSON.stringify([name, task.scenario]);
+          if (seen.has(what)) continue;
+          seen.add(what);
           if (compare(`${policy} ${task.name}`, taskProgram(task), task.cpu)) compared++;
+        }
       }
   assert.ok(compared > 100, `${compared} compared`);
 });

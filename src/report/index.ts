@@ -58,7 +58,7 @@ export { minimizeText } from "./terminal/minimize.js";
 export { priceText } from "./terminal/price.js";
 export { probeChangesText, probeText } from "./terminal/probe.js";
 export { proofText } from "./terminal/proof.js";
-export { servingText } from "./terminal/serving.js";
+export { servingText, workerText } from "./terminal/serving.js";
 export { hostWorkText, showText } from "./terminal/show.js";
 export { sweepText, tornadoText } from "./terminal/sweep.js";
 export { synthesisText } from "./terminal/synthesize.js";

@@ -1,6 +1,7 @@
 /** Searches for sequences of maintenance instructions that are sound, and for what can be left out of one. Pure. */
 export { policyText, proofsOf, type Sequence, sectionOf, wordsOf } from "./candidate.js";
 export { type Distinction, distinguish } from "./distinguish.js";
+export { instructionsOn } from "./instruction.js";
 export {
   type Accounted,
   type Minimal,

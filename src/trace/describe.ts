@@ -19,13 +19,14 @@ import {
   XN_HI,
 } from "../arch/index.js";
 import type { EventBuffer } from "./buffer.js";
-import { Kind, type Names, NO_DOMAIN, NO_LEVEL, nameOf, Unknown } from "./event.js";
+import { HYPERVISOR, Kind, type Names, NO_DOMAIN, NO_LEVEL, nameOf, Unknown } from "./event.js";
 
 const address = (page: number): string => hex(pageLo(page), pageHi(page));
 const count = (n: number): string => n.toLocaleString("en");
 
-/** "d0" for a domain id, "no domain" for NO_DOMAIN. */
-export const domainName = (domain: number): string => (domain === NO_DOMAIN ? "no domain" : `d${domain}`);
+/** "d0" for a domain id, "no domain" for NO_DOMAIN, "the hypervisor" for its own pages. */
+export const domainName = (domain: number): string =>
+  domain === NO_DOMAIN ? "no domain" : domain === HYPERVISOR ? "the hypervisor" : `d${domain}`;
 
 /** Event `i` of a block, without its context (pCPU, domain, VMID, site): "S2 L3[5] 0x90000028: invalid -> page 0x40000000 rwx AF". */
 export function describeEvent(b: EventBuffer, i: number, names: Names): string {

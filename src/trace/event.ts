@@ -62,7 +62,7 @@ export const Kind = {
 const WRITES = ["PTE", "PTE release"] as const;
 /** Codes of what is done with a lock; a "trylock" is one that succeeded. */
 const LOCKS = ["lock", "trylock", "unlock"] as const;
-/** What the code says about its tables and memory, and the use of `to`; the names are casemate's. */
+/** What the code says about its tables and memory, and the use of `to`; the names are casemate's, but for the last. */
 const HINTS = {
   set_root_lock: "the lock of the root at `address`",
   set_owner_root: "the root of the tree that the page at `address` is to be in",
@@ -70,6 +70,7 @@ const HINTS = {
   set_pte_thread_owner: "the thread that alone may write the descriptor at `address`",
   "mem-init": "bytes of zeroed memory from `address` on",
   "mem-free": "bytes from `address` on that are given back",
+  put_page: "the page at `address`, of which a mapping's reference is dropped (Xen's put_page)",
 } as const;
 /**
  * What the host of a guest hypervisor had to do beside its TLBIs, counted from one entry of a guest to the next. `level` of a leaf
@@ -120,6 +121,8 @@ const MARK_VALUES: Readonly<Partial<Record<string, number>>> = {
 
 /** No domain (the hypervisor itself, the idle domain), in the `domain` column: Xen's DOMID_INVALID. */
 export const NO_DOMAIN = 0x7ff4;
+/** The hypervisor itself, as the owner of a page: Xen's DOMID_XEN. */
+export const HYPERVISOR = 0x7ff2;
 /** No level, in the `level` column. */
 export const NO_LEVEL = -1;
 
@@ -190,6 +193,9 @@ export function saysTo(kind: number, code: number, names: Names): boolean {
 }
 
 const HINT_NAMES = Object.keys(HINTS) as readonly (keyof typeof HINTS)[];
+export type Hint = keyof typeof HINTS;
+/** The code of a hint. */
+export const hintCode = (hint: Hint): number => HINT_NAMES.indexOf(hint);
 
 const codes: Partial<Record<number, ReadonlyMap<string, number>>> = {
   [Kind.tlbi]: new Map(TLBI_OPS.map((op, i) => [op.name, i])),

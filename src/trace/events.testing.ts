@@ -32,7 +32,15 @@ const mark = fc
 const NAMES: Readonly<Record<number, readonly string[]>> = {
   [Kind.write]: ["PTE", "PTE release"],
   [Kind.lock]: ["lock", "trylock", "unlock"],
-  [Kind.hint]: ["set_root_lock", "set_owner_root", "release_table", "set_pte_thread_owner", "mem-init", "mem-free"],
+  [Kind.hint]: [
+    "set_root_lock",
+    "set_owner_root",
+    "release_table",
+    "set_pte_thread_owner",
+    "mem-init",
+    "mem-free",
+    "put_page",
+  ],
   [Kind.tlbi]: TLBI_OPS.map((op) => op.name),
   [Kind.barrier]: BARRIERS.map((b) => b.name),
   [Kind.sysreg]: SYSREGS,

@@ -5,12 +5,14 @@
 export { BLOCK_EVENTS, EventBuffer, EventError, type TraceSink } from "./buffer.js";
 export type { ColumnName } from "./columns.js";
 export { describeEvent, domainName } from "./describe.js";
+export { TraceDigest } from "./digest.js";
 export {
   Access,
   codeOf,
   EXIT_NAMES,
   type ExitName,
   exitCode,
+  HYPERVISOR,
   KINDS,
   Kind,
   type MarkClass,
@@ -25,6 +27,7 @@ export { HOST_WORK_COLUMNS, type HostRow, HostSumming } from "./host-work.js";
 export { incomplete, LOSS_COLUMNS, Losses, lossWarnings, type TraceLosses, traceWarnings } from "./losses.js";
 export { MarkReader, named, OUTSIDE, parseMark, TOTAL } from "./marks.js";
 export { NdjsonTrace } from "./ndjson-writer.js";
+export { Owners } from "./owners.js";
 export type { Integrity, ReadPart, TraceInfo } from "./read.js";
 export { Recorder } from "./recorder.js";
 export type { TraceRecording } from "./recording.js";

@@ -1,7 +1,7 @@
 /** How a source writes events: one method a kind, straight into columns; full blocks go to the sinks. */
 import { type Halves, pageHi, pageLo, TWO32 } from "../arch/index.js";
 import { BLOCK_EVENTS, EventBuffer, type TraceSink } from "./buffer.js";
-import { KINDS, Kind, Names, NO_DOMAIN, NO_LEVEL } from "./event.js";
+import { type Hint, hintCode, KINDS, Kind, Names, NO_DOMAIN, NO_LEVEL } from "./event.js";
 
 /** One trace on its way to its sinks. */
 class Lane {
@@ -216,6 +216,11 @@ export class Recorder {
   /** Pages change owner (domain ids; NO_DOMAIN = the heap): one page, or an aligned extent as large as a block of `level`. */
   owner(pcpu: number, page: number, before: number, after: number, level = 3): void {
     this.row(Kind.owner, pcpu, 0, 0, level, 0, pageLo(page), pageHi(page), before, 0, after, 0);
+  }
+
+  /** What the code says of a page. */
+  hint(pcpu: number, hint: Hint, page: number): void {
+    this.row(Kind.hint, pcpu, hintCode(hint), 0, NO_LEVEL, 0, pageLo(page), pageHi(page), 0, 0, 0, 0);
   }
 
   /** A fault taken by the hypervisor: index in FAULTS, stage and level, pages of VA and IPA. */

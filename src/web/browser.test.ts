@@ -25,6 +25,16 @@ const skip = !existsSync(CHROMIUM)
     : false;
 if (skip) process.stderr.write(`SKIPPED: the page was not opened in a browser; ${skip}\n`);
 
+/** Of a verdict in JSON, what is looked at here. */
+interface Row {
+  readonly occasion: string;
+  readonly cpu: string;
+  readonly verdict: string;
+  readonly scenarios: number;
+  readonly unsound?: readonly string[];
+}
+
+const OTHER = join(ROOT, "traces/xen-4.20-dom0-2vcpu.parquet");
 const CAPTURE = join(ROOT, "traces/xen-4.20-create-small.parquet");
 
 describe("the page in a browser", { skip }, () => {
@@ -86,6 +96,19 @@ describe("the page in a browser", { skip }, () => {
     })()`);
   }
 
+  /** What a button gives to the reader as a file. */
+  async function downloaded(page: Page, button: string): Promise<string> {
+    const [file] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("button", { name: button, exact: true }).click(),
+    ]);
+    return readFileSync((await file.path())!, "utf8");
+  }
+
+  /** Without what is the machine's own. */
+  const timeless = (value: unknown): unknown =>
+    JSON.parse(JSON.stringify(value, (key, part) => (key === "milliseconds" ? undefined : part)));
+
   const overflow = (page: Page): Promise<unknown> =>
     page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
 
@@ -102,10 +125,9 @@ describe("the page in a browser", { skip }, () => {
     const [policy, cpu] = (await page.evaluate(
       `[...document.querySelectorAll(".bar select")].slice(0, 2).map((one) => one.value)`,
     )) as [string, string];
-    const { out } = await shootdown(["prove", policy, "--cpu", cpu, "--json"]);
-    const { results } = JSON.parse(out) as {
-      results: { occasion: string; verdict: string; scenarios: number; unsound?: string[] }[];
-    };
+    const { out } = await shootdown(["prove", policy, "--json"]);
+    const all = (JSON.parse(out) as { results: Row[] }).results;
+    const results = all.filter((row) => row.cpu === cpu);
     const cells = (await page.evaluate(
       `[...document.querySelectorAll(".matrix tbody tr")].map((row) => [row.children[0].textContent, row.children[1].innerText])`,
     )) as [string, string][];
@@ -142,6 +164,18 @@ describe("the page in a browser", { skip }, () => {
     const storyOf = async (one: Page): Promise<string> =>
       (await one.locator("#the-story h3").innerText()).replace(/ on [^:]+:/, ":");
     const story = await storyOf(page);
+
+    // The downloads are the command line's files, once every CPU has been looked at.
+    await until(page, `[...document.querySelectorAll("button")].some((b) => b.textContent === "JSON" && !b.disabled)`);
+    assert.deepEqual(timeless(JSON.parse(await downloaded(page, "JSON")).results), timeless(all));
+    assert.match(await downloaded(page, "Report"), /^<!doctype html>[\s\S]*shootdown prove \S+ --report/i);
+
+    // The rule that a step goes by is explained in the model, at its name.
+    await page.locator("#the-story .step small a").first().click();
+    await page.waitForSelector("h3:target");
+    assert.match(page.url(), /model\.html#[a-z-]+$/);
+    assert.deepEqual(await faults(page), []);
+    assert.equal(await overflow(page), 0);
     await page.context().close();
     const other = await open(hash);
     await other.getByText(place, { exact: true }).waitFor();
@@ -189,6 +223,24 @@ describe("the page in a browser", { skip }, () => {
     assert.equal(await overflow(page), 0);
     assert.deepEqual(await faults(page), []);
     await shot(page, "trace-2560-light");
+
+    await page.getByRole("tab", { name: "Compare" }).click();
+    for (const [i, path] of [CAPTURE, OTHER].entries())
+      await page.locator("input[type=file]").nth(i).setInputFiles(path);
+    await page.getByText(/events before, [\d,]+ after/).waitFor();
+    const { out } = await shootdown(["diff", CAPTURE, OTHER, "--csv"]);
+    assert.equal(
+      await page.locator("section[aria-label='Two traces'] tbody tr").count(),
+      out.trim().split("\n").length - 1,
+    );
+    await page.getByRole("combobox", { name: "colours" }).selectOption("dark");
+    await until(page, `getComputedStyle(document.body).colorScheme === "dark"`);
+    await page.reload();
+    assert.equal(await page.evaluate("document.documentElement.dataset.theme"), "dark", "it is kept");
+    await page.getByRole("tab", { name: "Compare", selected: true }).waitFor();
+    assert.deepEqual(await faults(page), []);
+    assert.equal(await overflow(page), 0);
+    await shot(page, "compare-2560-dark");
     await page.context().close();
   });
 

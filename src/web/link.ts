@@ -27,6 +27,8 @@ const schema = v.object({
   story: v.optional(v.object({ occasion: name, cpu: name, scenario: name, step: v.optional(small) })),
   litmus: v.optional(v.object({ name: v.optional(name), text: v.optional(v.pipe(v.string(), v.maxLength(200_000))) })),
   trace: v.optional(name),
+  /** two captures that are compared */
+  traces: v.optional(v.object({ before: v.optional(name), after: v.optional(name) })),
   /** verdicts that whoever made the link saw, by occasion, on `cpu` */
   seen: v.optional(v.record(name, name)),
 });

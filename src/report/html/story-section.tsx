@@ -13,6 +13,8 @@ interface Place {
   onStep(step: number): void;
   /** what is shown with the step */
   readonly beside: ComponentChildren;
+  /** where a rule of the model is explained, by its sentence */
+  ruleHref?(sentence: string): string | undefined;
 }
 
 /** `id` is unique in the page. */
@@ -142,6 +144,7 @@ export function Timeline({ steps, lanes, title, place }: TimelineProps) {
             lanes={lanes}
             again={steps[i - 1]?.time === step.time}
             {...(place && { now: i === place.step, onClick: () => place.onStep(i) })}
+            href={step.rule === undefined ? undefined : place?.ruleHref?.(step.rule)}
           />
         ))}
       </tbody>
@@ -163,10 +166,12 @@ interface RowProps {
   readonly again: boolean;
   /** the reader stands here */
   readonly now?: boolean;
+  /** where its rule is explained */
+  readonly href: string | undefined;
   onClick?(): void;
 }
 
-function Row({ step, lanes, again, now = false, onClick }: RowProps) {
+function Row({ step, lanes, again, now = false, href, onClick }: RowProps) {
   const from = Math.max(0, lanes.indexOf(step.who));
   const to = step.to === undefined ? from : Math.max(0, lanes.indexOf(step.to));
   const [first, last] = [Math.min(from, to), Math.max(from, to)];
@@ -192,7 +197,7 @@ function Row({ step, lanes, again, now = false, onClick }: RowProps) {
               {step.from.policy}:{step.from.line}
             </span>
           )}
-          {step.rule !== undefined && <small>{step.rule}</small>}
+          {step.rule !== undefined && <small>{href === undefined ? step.rule : <a href={href}>{step.rule}</a>}</small>}
         </div>
       </td>
       {lanes.slice(last + 1).map(lane)}

@@ -48,10 +48,11 @@ export const lineColour = (n: number): string => `var(--line${n % LINES.length})
 
 const lineColours = (mode: 0 | 1): string => LINES.map((pair, i) => `--line${i}: ${pair[mode]};`).join(" ");
 
-const LIGHT = `color-scheme: light; --paper: #fff; --ink: #1c1e21; --soft: #5b626b; --rule: #dfe2e6; --band: #f4f6f8; --stripe: #1c2e4010;
+/** Colours as custom properties, for light and for dark. */
+export const LIGHT = `color-scheme: light; --paper: #fff; --ink: #1c1e21; --soft: #5b626b; --rule: #dfe2e6; --band: #f4f6f8; --stripe: #1c2e4010;
   --link: #0b57d0; --good: #1b6e2a; --bad: #b3261e; --arrow: #e3ecf7; --shade: #0003; --trap: #3b6fb6; --walk: #e0952b; --flush: #3f9b6c; --refault: #b2578f;
   ${lineColours(0)}`;
-const DARK = `color-scheme: dark; --paper: #15181c; --ink: #e4e7eb; --soft: #a3acb8; --rule: #343a42; --band: #1d2228; --stripe: #ffffff0d;
+export const DARK = `color-scheme: dark; --paper: #15181c; --ink: #e4e7eb; --soft: #a3acb8; --rule: #343a42; --band: #1d2228; --stripe: #ffffff0d;
   --link: #8ab4f8; --good: #81c995; --bad: #ff8a80; --arrow: #24364d; --shade: #0009; --trap: #6f9fe0; --walk: #e3a54c; --flush: #5cb88a; --refault: #d285b4;
   ${lineColours(1)}`;
 

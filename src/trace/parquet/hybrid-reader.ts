@@ -52,16 +52,23 @@ export class HybridReader {
     }
   }
 
-  /** Stores the next `n` bits, of a width of 1, in `out` from `at` on. */
-  bits(n: number, out: Int32Array, at: number): void {
+  /** Stores the next `n` bits, of a width of 1, in `out` from `at` on. Returns how many are ones. */
+  bits(n: number, out: Int32Array, at: number): number {
     const last = at + n;
+    let ones = 0;
     for (let i = at; i < last; ) {
       const some = this.some(last - i, 2);
-      if (this.index >= 0) out.fill(this.index, i, i + some);
-      else this.cut(some, out, i);
+      if (this.index >= 0) {
+        out.fill(this.index, i, i + some);
+        ones += this.index * some;
+      } else {
+        ones += onesOf(this.data, 8 * this.base + this.bit, some);
+        this.cut(some, out, i);
+      }
       this.left -= some;
       i += some;
     }
+    return ones;
   }
 
   /** How many of the next `n` bits, of a width of 1, are ones. */

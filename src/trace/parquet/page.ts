@@ -241,12 +241,13 @@ export class PageReader implements ColumnRows {
   /** Rows some of which are null, at most as many as {@link present} holds. */
   private sparse(n: number, out: Int32Array, to: number): void {
     const absent = this.absent!;
-    this.levels.bits(n, present, 0);
-    let values = 0;
-    for (let i = 0; i < n; i++) values += present[i]!;
-    if (values === n) this.values(n, out, to);
+    const values = this.levels.bits(n, present, 0);
+    if (values === 0) {
+      const words = wordsOf(this.column);
+      out.fill(absent, words * to, words * (to + n));
+    } else if (values === n) this.values(n, out, to);
     else {
-      if (values > 0) this.values(values, dense, 0);
+      this.values(values, dense, 0);
       if (wordsOf(this.column) === 1) spread(n, absent, out, to);
       else spreadPairs(n, absent, out, 2 * to);
     }

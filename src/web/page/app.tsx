@@ -7,6 +7,7 @@ import { Bench } from "./bench.js";
 import { Compare } from "./compare.js";
 import { faultOf } from "./parts.js";
 import { linkOf, START, type State, stateOf } from "./state.js";
+import { Theme } from "./theme.js";
 import { TraceReader } from "./trace-reader.js";
 import { Workbench } from "./workbench.js";
 
@@ -38,7 +39,10 @@ export function App({ linked, refused }: Props) {
   return (
     <>
       <header>
-        <h1>Shootdown: is this way of flushing safe, and what does it cost?</h1>
+        <div class="top">
+          <h1>Shootdown: is this way of flushing safe, and what does it cost?</h1>
+          <Theme />
+        </div>
         <p class="soft">
           TLB maintenance on Arm64 hypervisors: every story that the Arm manual (DDI 0487) allows is looked at, in this
           browser; nothing that you type or drop leaves it.

@@ -1,10 +1,11 @@
-/** Two policies side by side: their texts, their verdicts on a CPU, and what each costs. */
+/** Two policies side by side, and two traces: the policies' texts, their verdicts on a CPU, and what each costs. */
 import { policyNames } from "../../builtin/index.js";
 import { Scroll } from "../../report/page.js";
 import { Editor } from "./editor.js";
 import { Choice } from "./parts.js";
 import { Prices } from "./prices.js";
 import { builtInEdited, type Change, type Edited, edited, type State } from "./state.js";
+import { TwoTraces } from "./two-traces.js";
 import { EVERY_CPU, keyOf, OCCASIONS, type Proved, useProof } from "./use-proof.js";
 
 interface Props {
@@ -36,6 +37,7 @@ export function Compare({ state, change }: Props) {
       ) : (
         <Prices state={state} change={change} policies={[left.policy, right.policy]} ready={ready} />
       )}
+      <TwoTraces state={state} change={change} />
     </>
   );
 }

@@ -7,6 +7,7 @@ import { count, Timeline } from "../../report/page.js";
 import { Editor, type Mistake } from "./editor.js";
 import { faultOf, isAbort, mistakeOf, useRested } from "./parts.js";
 import { pool } from "./pool.js";
+import { ruleHref } from "./rule.js";
 import { Stepper } from "./stepper.js";
 import { LIMITS } from "./use-proof.js";
 
@@ -105,6 +106,7 @@ function Decided({ result }: { readonly result: LitmusResult }) {
           place={{
             step: at,
             onStep,
+            ruleHref,
             beside: <Stepper steps={witness} moments={moments} lanes={all} step={at} onStep={onStep} />,
           }}
         />

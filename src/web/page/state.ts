@@ -20,6 +20,8 @@ export interface State {
   readonly story?: NonNullable<Linked["story"]> | undefined;
   readonly litmus: { readonly name?: string; readonly text?: string };
   readonly trace?: string | undefined;
+  /** captures that are compared */
+  readonly traces: { readonly before?: string | undefined; readonly after?: string | undefined };
   /** verdicts that the maker of the link saw */
   readonly seen?: Linked["seen"];
 }
@@ -47,6 +49,7 @@ export const START: State = {
   cpu: usualCpus().includes("neoverse-v2") ? "neoverse-v2" : usualCpus()[0]!,
   scenario: "vcpu-switch",
   litmus: {},
+  traces: {},
 };
 
 /** The state of a link, and in sentences what of it is not as it was when the link was made. */
@@ -69,7 +72,7 @@ export function stateOf(linked: Linked): { readonly state: State; readonly notes
     notes.push(`The link names the CPU ${name}, which this version does not have.`);
     return START.cpu;
   };
-  const { view, scenario, story, litmus, trace, seen } = linked;
+  const { view, scenario, story, litmus, trace, traces = {}, seen } = linked;
   const state: State = {
     view,
     policy: policyOf(linked.policy, START.policy),
@@ -82,6 +85,7 @@ export function stateOf(linked: Linked): { readonly state: State; readonly notes
       ...(litmus?.text !== undefined && { text: litmus.text }),
     },
     trace,
+    traces,
     seen,
   };
   return { state, notes };
@@ -90,13 +94,16 @@ export function stateOf(linked: Linked): { readonly state: State; readonly notes
 const refOf = ({ name, text }: Edited): PolicyRef => (name === undefined ? { text } : { name, hash: textHash(text) });
 
 /** What a link to a state says: of the other views nothing, so that it stays short. */
-export function linkOf({ view, policy, other, cpu, scenario, story, litmus, trace, seen }: State): Linked {
+export function linkOf({ view, policy, other, cpu, scenario, story, litmus, trace, traces, seen }: State): Linked {
   const base = { v: 1 as const, view };
   switch (view) {
     case "policy":
       return { ...base, policy: refOf(policy), cpu, scenario, ...(story && { story }), ...(seen && { seen }) };
     case "compare":
-      return { ...base, policy: refOf(policy), with: refOf(other), cpu, scenario };
+      return {
+        ...{ ...base, policy: refOf(policy), with: refOf(other), cpu, scenario },
+        ...(Object.keys(traces).length > 0 && { traces }),
+      };
     case "litmus":
       return { ...base, cpu, litmus };
     case "trace":

@@ -6,6 +6,7 @@ import type { Told } from "../work/policies.js";
 import { LitmusBox } from "./litmus-box.js";
 import { Choice, faultOf, isAbort } from "./parts.js";
 import { pool } from "./pool.js";
+import { ruleHref } from "./rule.js";
 import { type Change, fileOf, type State } from "./state.js";
 import { Stepper } from "./stepper.js";
 import { EVERY_CPU, keyOf, LIMITS, type Proved } from "./use-proof.js";
@@ -85,7 +86,7 @@ function Telling({ proved, told, story, change }: Props & { readonly told: Told 
   const beside = <Stepper steps={steps} moments={moments} lanes={lanes} step={step} onStep={onStep} />;
   return (
     <>
-      <Story proof={proof} failure={failure!} id="the-story" place={{ step, onStep, beside }} />
+      <Story proof={proof} failure={failure!} id="the-story" place={{ step, onStep, beside, ruleHref }} />
       <details class="noprint" onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>Change this scenario, and run it again here</summary>
         {open && <LitmusBox text={result.scenario.text} file={`${result.scenario.name}.toml`} cpu={story.cpu} />}

@@ -1,5 +1,8 @@
+import { DARK, LIGHT } from "../../report/page.js";
+
 /** What the page adds to the reports' style sheet: the parts that one acts on. */
 export const PAGE_STYLE = `
+@media screen { :root[data-theme=light] { ${LIGHT} } :root[data-theme=dark] { ${DARK} } }
 main, header, footer { max-width: 110rem; }
 header { padding-top: 1rem; }
 h1 { font-size: 1.4rem; }
@@ -10,6 +13,7 @@ button:disabled { color: var(--soft); border-color: var(--rule); cursor: default
 :focus-visible { outline: 3px solid var(--link); outline-offset: 1px; }
 label { display: inline-flex; gap: .4rem; align-items: center; flex-wrap: wrap; max-width: 100%; }
 input[type=range] { padding: 0; flex: 1 1 10rem; accent-color: var(--link); }
+.top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: start; gap: .5rem 1rem; }
 .tabs { display: flex; flex-wrap: wrap; gap: .25rem; margin: .75rem 0 0; border-bottom: 1px solid var(--soft); }
 .tabs button { border-bottom: 0; border-radius: 4px 4px 0 0; background: none; border-color: transparent; }
 .tabs [aria-selected=true] { background: var(--band); border-color: var(--soft); font-weight: 600; }

@@ -5,6 +5,7 @@ import { Kind } from "../../trace/index.js";
 import type { Lanes, ToldEvent, TraceAsked } from "../work/traces.js";
 import { faultOf, isAbort, useRested } from "./parts.js";
 import { pool } from "./pool.js";
+import { useColours } from "./theme.js";
 
 /** What is drawn, the last in front: kinds of events, their words and colours. */
 const CLASSES: readonly { readonly words: string; readonly colour: string; readonly kinds: readonly number[] }[] = [
@@ -50,7 +51,8 @@ export function TimeLine({ given, lanes }: Props) {
     observer.observe(canvas.current!);
     return () => observer.disconnect();
   }, []);
-  useEffect(() => draw(canvas.current!, lanes, pcpus, view, width), [lanes, pcpus, view, width]);
+  const colours = useColours();
+  useEffect(() => draw(canvas.current!, lanes, pcpus, view, width), [lanes, pcpus, view, width, colours]);
   const { from, events } = view;
   const keys: Readonly<Record<string, () => void>> = {
     ArrowRight: () => move(from + events / 4, events),

@@ -1,5 +1,4 @@
 /** The trace reader: what a dropped file holds, where its TLBIs come from, when, what they cost, and what is wrong with it. */
-import { CAPTURES } from "virtual:shootdown";
 import { useEffect, useState } from "preact/hooks";
 import { count, DataTable, priceTable, summaryTable, Trial, verdictOf } from "../../report/page.js";
 import type { Opened, TraceAsked } from "../work/traces.js";
@@ -8,6 +7,7 @@ import { faultOf, isAbort } from "./parts.js";
 import { pool } from "./pool.js";
 import type { Change, State } from "./state.js";
 import { TimeLine } from "./time-line.js";
+import { TraceSource } from "./trace-source.js";
 
 interface Props {
   readonly state: State;
@@ -18,61 +18,20 @@ export function TraceReader({ state, change }: Props) {
   const { trace } = state;
   const [given, give] = useState<TraceAsked>();
   const [found, set] = useState<{ readonly opened: Opened } | { readonly error: string }>();
-  const [over, setOver] = useState(false);
   useEffect(() => {
-    if (trace === undefined) return;
-    const end = new AbortController();
-    fetchCapture(trace, end.signal).then(give, (error: unknown) => isAbort(error) || set({ error: faultOf(error) }));
-    return () => end.abort();
-  }, [trace]);
-  useEffect(() => {
+    set(undefined);
     if (given === undefined) return;
     const end = new AbortController();
-    set(undefined);
     pool.ask("openTrace", given, { signal: end.signal }).then(
       (opened) => set({ opened }),
       (error: unknown) => isAbort(error) || set({ error: faultOf(error) }),
     );
     return () => end.abort();
   }, [given]);
-  const own = (file: File | undefined): void => {
-    if (file === undefined) return;
-    change({ trace: undefined });
-    give({ file, name: file.name });
-  };
   return (
     <section aria-label="Trace">
       <h2>What does a trace hold?</h2>
-      <section
-        class={over ? "drop over" : "drop"}
-        aria-label="Drop a trace"
-        onDragOver={(event) => {
-          event.preventDefault();
-          setOver(true);
-        }}
-        onDragLeave={() => setOver(false)}
-        onDrop={(event) => {
-          event.preventDefault();
-          setOver(false);
-          own(event.dataTransfer?.files[0]);
-        }}
-      >
-        <p>
-          Drop a trace here (Parquet, NDJSON, or another tool's log that can be imported): it is read in this browser
-          and sent nowhere.
-        </p>
-        <label>
-          file <input type="file" onChange={(event) => own(event.currentTarget.files?.[0])} />
-        </label>
-        <p>
-          Recorded from a real Xen:{" "}
-          {CAPTURES.map((name) => (
-            <button type="button" key={name} aria-pressed={trace === name} onClick={() => change({ trace: name })}>
-              {name.replace(/\.parquet$/, "")}
-            </button>
-          ))}
-        </p>
-      </section>
+      <TraceSource label="Drop a trace" capture={trace} onCapture={(name) => change({ trace: name })} onTrace={give} />
       {given && found === undefined && <p class="working">{given.name} is being read</p>}
       {found && "error" in found && (
         <p class="message" role="alert">
@@ -82,13 +41,6 @@ export function TraceReader({ state, change }: Props) {
       {given && found && "opened" in found && <Shown given={given} opened={found.opened} />}
     </section>
   );
-}
-
-async function fetchCapture(name: string, signal: AbortSignal): Promise<TraceAsked> {
-  if (!CAPTURES.includes(name)) throw new Error(`this version has no capture ${name}`);
-  const response = await fetch(`traces/${name}`, { signal });
-  if (!response.ok) throw new Error(`${name} cannot be had: the server says ${response.status}`);
-  return { file: await response.blob(), name };
 }
 
 function Shown({ given, opened }: { readonly given: TraceAsked; readonly opened: Opened }) {

@@ -2,12 +2,12 @@
 import litmus from "../../jobs/litmus-worker.js";
 import { made, reportOf } from "./made.js";
 import { comparePolicies, policyFacts, prove, story } from "./policies.js";
-import { openTrace, traceEvents } from "./traces.js";
+import { compareTraces, openTrace, traceEvents } from "./traces.js";
 import { meaning } from "./words.js";
 
 export const WORKS = {
   ...{ policyFacts, prove, story, proofReport: reportOf, made },
   ...{ comparePolicies, litmus, meaning },
-  ...{ openTrace, traceEvents },
+  ...{ openTrace, traceEvents, compareTraces },
 };
 export type Works = typeof WORKS;

@@ -1,8 +1,17 @@
 /** What a worker does with a trace: adds it up, prices it, puts it on trial, and has its events ready for a picture. */
+import { createHash } from "node:crypto";
 import type { CpuProfile } from "../../arch/index.js";
 import { builtInCpu, builtInHost, hostNames } from "../../builtin/index.js";
 import { CHECK_COLUMNS, Checker } from "../../check/index.js";
-import { cpuOfTrace, PhasePrices, type PriceRow, priceRows } from "../../compare/index.js";
+import {
+  cpuOfTrace,
+  differenceOf,
+  PhasePrices,
+  type PriceRow,
+  priceRows,
+  type TraceDifference,
+  type TraceSide,
+} from "../../compare/index.js";
 import { isNested, priceTlbi } from "../../host/index.js";
 import { IMPORTERS } from "../../import/forms.js";
 import type { Checked } from "../../jobs/index.js";
@@ -15,6 +24,7 @@ import {
   type Names,
   type Summary,
   Summing,
+  TraceDigest,
   type TraceInfo,
   type TraceRecording,
   type TraceSink,
@@ -56,7 +66,7 @@ const VCPUS = 256;
 
 /** Reads a trace once, for all that is shown of it; twice where NDJSON says behind its rows on which CPU it was made. */
 export async function openTrace({ file, name }: TraceAsked): Promise<Opened> {
-  if (file.size > MOST_BYTES) throw new Error(`${name} has ${file.size} bytes, expected at most ${MOST_BYTES}`);
+  refuseLarge(file, name);
   const known = (await readTraceBlob(file, name, [], { count: 0 }, IMPORTERS)).info.recording;
   const hosts = hostNames().map(builtInHost);
   const [summing, losses, picture] = [new Summing(), new Losses(), new Picture()];
@@ -91,6 +101,32 @@ export async function openTrace({ file, name }: TraceAsked): Promise<Opened> {
 /** No optional feature and no erratum, where a trace does not say: all the freedom that the architecture gives. */
 const cpuOf = (recording: TraceRecording | undefined): CpuProfile =>
   recording === undefined ? builtInCpu("arch-minimal") : cpuOfTrace(recording, undefined);
+
+/** Which traces: one made before a change, and one after it. */
+interface TracesAsked {
+  readonly before: TraceAsked;
+  readonly after: TraceAsked;
+}
+
+/** What differs between two traces, as `shootdown diff` has it, priced on every host. */
+export async function compareTraces({ before, after }: TracesAsked): Promise<TraceDifference> {
+  return differenceOf(await sideOf(before), await sideOf(after));
+}
+
+async function sideOf({ file, name }: TraceAsked): Promise<TraceSide> {
+  refuseLarge(file, name);
+  const [summing, losses, digest] = [new Summing(), new Losses(), new TraceDigest(createHash("sha256"))];
+  const prices = new PhasePrices(hostNames().map(builtInHost), [IPA_BITS], VCPUS);
+  const { info } = await readTraceBlob(file, name, [summing, losses, digest, prices], {}, IMPORTERS);
+  const { producer, integrity, recording } = info;
+  const warnings = traceWarnings(producer, losses.losses());
+  const found = { summary: summing.summary(), digest: digest.digest(), prices };
+  return { trace: name, producer, integrity, warnings, recording, ...found };
+}
+
+function refuseLarge(file: Blob, name: string): void {
+  if (file.size > MOST_BYTES) throw new Error(`${name} has ${file.size} bytes, expected at most ${MOST_BYTES}`);
+}
 
 /** Keeps kind and pCPU of every event. */
 class Picture implements TraceSink {

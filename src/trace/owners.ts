@@ -1,5 +1,5 @@
 /** Who owns which page, as far as a trace says: extents of 2 MiB as one number, others page by page. */
-import { NO_DOMAIN } from "../trace/index.js";
+import { NO_DOMAIN } from "./event.js";
 
 const PAGES = 512;
 /** Nobody said. */
@@ -28,6 +28,17 @@ export class Owners {
   of(page: number): number {
     const known = this.chunks.get(Math.floor(page / PAGES));
     return typeof known === "object" ? known[page % PAGES]! : (known ?? UNKNOWN_OWNER);
+  }
+
+  /** Visits what is owned, by extents of at most 512 pages. */
+  each(visit: (first: number, pages: number, owner: number) => void): void {
+    for (const [chunk, known] of this.chunks) {
+      if (typeof known === "number") visit(chunk * PAGES, PAGES, known);
+      else
+        known.forEach((owner, i) => {
+          if (owner !== UNKNOWN_OWNER) visit(chunk * PAGES + i, 1, owner);
+        });
+    }
   }
 
   /** True when the page is known to be of another domain than this one. */
