@@ -20,6 +20,7 @@ import {
   describeEvent,
   domainName,
   type EventBuffer,
+  HostSumming,
   Losses,
   type Names,
   type Summary,
@@ -116,11 +117,12 @@ export async function compareTraces({ before, after }: TracesAsked): Promise<Tra
 async function sideOf({ file, name }: TraceAsked): Promise<TraceSide> {
   refuseLarge(file, name);
   const [summing, losses, digest] = [new Summing(), new Losses(), new TraceDigest(createHash("sha256"))];
+  const work = new HostSumming();
   const prices = new PhasePrices(hostNames().map(builtInHost), [IPA_BITS], VCPUS);
-  const { info } = await readTraceBlob(file, name, [summing, losses, digest, prices], {}, IMPORTERS);
+  const { info } = await readTraceBlob(file, name, [summing, losses, digest, prices, work], {}, IMPORTERS);
   const { producer, integrity, recording } = info;
   const warnings = traceWarnings(producer, losses.losses());
-  const found = { summary: summing.summary(), digest: digest.digest(), prices };
+  const found = { summary: summing.summary(), digest: digest.digest(), prices, hostWork: work.rows() };
   return { trace: name, producer, integrity, warnings, recording, ...found };
 }
 
