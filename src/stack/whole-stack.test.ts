@@ -48,10 +48,6 @@ const MEASURED: readonly {
     ...{ file: "stack-64-pages-40.parquet", removals: 70, flushes: 73, instructions: 74.4e6 },
     tlbi: { RIPAS2E1IS: 74_752, IPAS2E1IS: 146, VMALLE1IS: 74_898 },
   },
-  {
-    ...{ file: "stack-report-40.parquet", removals: 7462, flushes: 7465, instructions: 5944e6 },
-    tlbi: { RIPAS2E1IS: 7_642_112, IPAS2E1IS: 7491, VMALLE1IS: 7_649_603 },
-  },
 ];
 
 for (const { file, removals, flushes, tlbi, instructions } of MEASURED)
@@ -80,6 +76,23 @@ for (const { file, removals, flushes, tlbi, instructions } of MEASURED)
     const all = sum(script, (row) => row.instructions);
     assert.ok(Math.abs(all / instructions - 1) <= 0.03, `${all}`);
   });
+
+test("the report's creation, with a page more than was once counted, has a flush of 1,024 steps for each removal", {
+  skip: runs.includes("stack-report-40.parquet") ? false : "that run is not shipped",
+}, () => {
+  const { script } = read.get("stack-report-40.parquet")!;
+  const flushes = script.filter(({ caller }) => caller.includes("guest_physmap_remove_page"));
+  const removals = sum(flushes, ({ count }) => count);
+  assert.equal(removals, 7462 + 1);
+  assert.equal(
+    sum(flushes, ({ tlbi }) => tlbi.RIPAS2E1IS ?? 0),
+    1024 * removals,
+  );
+  assert.equal(
+    sum(script, ({ tlbi }) => tlbi.RIPAS2E1IS ?? 0),
+    7_642_112 + 1024,
+  );
+});
 
 test("each shipped run has been counted from its first TLBI on, and says on which host", () => {
   assert.ok(runs.length >= 2);
