@@ -21,6 +21,7 @@ import { readTrace } from "../dist/trace/file.js";
 import { EventBuffer, NdjsonTrace, Recorder } from "../dist/trace/index.js";
 import { simulate } from "../dist/xen/index.js";
 import { benchPage } from "./bench-page.mjs";
+import { benchQueue } from "./bench-queue.mjs";
 
 const MAIN = new URL("../dist/command/main.js", import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), "shootdown-bench-"));
@@ -242,7 +243,7 @@ function files() {
 }
 
 /** The parts, in their order: all of them, or those named on the command line (`npm run bench -- files`). */
-const PARTS = { proofs, memory, files, page: () => benchPage(line) };
+const PARTS = { proofs, memory, files, page: () => benchPage(line), queue: () => benchQueue(line) };
 
 try {
   const named = process.argv.slice(2);

@@ -14,6 +14,7 @@ const SETUP = "scripts/setup-debian.sh --yes";
 const LONG = [
   "cli/capture.e2e",
   "cli/nested.e2e",
+  "cli/queue.e2e",
   "cli/capture-4.17.e2e",
   "docs",
   "cli/capture",
@@ -58,6 +59,9 @@ const SLOW = [
   "cli/synthesize",
   "cli/queue.e2e",
   "synth/search",
+  "synth/price",
+  "jobs/distinguish-cpus",
+  "jobs/scenarios",
   "compare/compare",
   "compare/executed",
   "compare/phases",

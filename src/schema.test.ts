@@ -158,6 +158,8 @@ test("minimize, of what is sound and of what is not, and synthesize, on one CPU 
     "--cpu",
     "cortex-a72",
   );
+  const apart = ["--cpu", "cortex-a72,neoverse-n1", "--occasion", "vcpu-moved", "--length", "1"];
+  await held("distinguish-cpus", "distinguish", ...apart);
 });
 
 test("litmus, with verdicts and witnesses, limits, and a file that cannot be used", async () => {

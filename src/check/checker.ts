@@ -44,12 +44,16 @@ export interface CheckResult {
   readonly findings: readonly Finding[];
   /** groups of findings beyond those that are kept */
   readonly groupsLost: number;
+  /** the phases of the trace's marks, each with the number of the event at which it begins */
+  readonly phases: readonly { readonly phase: string; readonly from: number }[];
   /** what could not be looked for, and why, in sentences */
   readonly unknown: readonly string[];
 }
 
 const VTTBR = SYSREGS.indexOf("VTTBR_EL2");
 const TTBR0_EL2 = SYSREGS.indexOf("TTBR0_EL2");
+/** Phases that are told: more are no phases. */
+const MOST_PHASES = 64;
 const PAGE_BYTES = 4096;
 const PAGES_OF_LEVEL = [2 ** 27, 2 ** 18, 512, 1];
 
@@ -66,6 +70,8 @@ export class Checker implements TraceSink {
   private marksWithoutVmid = 0;
   /** what stands behind the colon of a mark's name, by id */
   private readonly whats: string[] = [];
+  private readonly isPhase: boolean[] = [];
+  private readonly phases: { phase: string; from: number }[] = [];
 
   /** `cpu`: on which the trace's code runs; its errata and features decide what is enough. */
   constructor(cpu: CpuProfile) {
@@ -82,8 +88,11 @@ export class Checker implements TraceSink {
     const { pes } = state;
     state.findings.begin(b, names, this.row);
     runs.learn(names.list);
-    for (let id = this.whats.length; id < names.list.length; id++)
-      this.whats.push(parseMark(names.list[id]!)?.what ?? "");
+    for (let id = this.whats.length; id < names.list.length; id++) {
+      const mark = parseMark(names.list[id]!);
+      this.whats.push(mark?.what ?? "");
+      this.isPhase.push(mark?.of === "phase");
+    }
     if (
       this.row === 0 &&
       b.length > 0 &&
@@ -129,6 +138,8 @@ export class Checker implements TraceSink {
         case Kind.begin:
           if ((unknown[i]! & Unknown.vmid) !== 0) this.marksWithoutVmid++;
           else runs.begin(p, code[i]!, to[j]!, domain[i]!, vmid[i]!);
+          if (this.isPhase[code[i]!] && this.phases.length < MOST_PHASES)
+            this.phases.push({ phase: this.whats[code[i]!]!, from: this.row + i });
           break;
         case Kind.end:
           if ((unknown[i]! & Unknown.vmid) !== 0) break;
@@ -206,7 +217,13 @@ export class Checker implements TraceSink {
     this.waste.boundary();
     this.atTheEnd();
     const { findings } = state;
-    return { events: this.row, findings: findings.list(), groupsLost: findings.lost, unknown: this.unknown() };
+    return {
+      events: this.row,
+      findings: findings.list(),
+      groupsLost: findings.lost,
+      phases: this.phases,
+      unknown: this.unknown(),
+    };
   }
 
   /** What is still held when the trace ends. */

@@ -43,3 +43,18 @@ test("of what is unsound, or has no code, there is nothing to keep", async () =>
   assert.equal(wrong.status, 2);
   assert.match(wrong.err, /Expected one of revoke, switch/);
 });
+
+test("distinguish without two policies or two CPUs and an occasion is wrong usage", async () => {
+  for (const words of [
+    [],
+    ["xen-today"],
+    ["--cpu", "cortex-a72", "--occasion", "switch"],
+    ["--cpu", "cortex-a72,neoverse-n1"],
+  ]) {
+    const { status, err } = await shootdown(["distinguish", ...words]);
+    assert.equal(status, 2);
+    assert.match(err, /error: distinguish: expected two policies/);
+  }
+  const { err } = await shootdown(["distinguish", "xen-today", "kvm-ipa", "--length", "2"]);
+  assert.match(err, /error: --length goes with two CPUs and no policy/);
+});

@@ -36,6 +36,7 @@ export interface Checked {
   readonly cpuAssumed: boolean;
   readonly findings: readonly PricedFinding[];
   readonly groupsLost: number;
+  readonly phases: CheckResult["phases"];
   readonly unknown: readonly string[];
   readonly warnings: readonly string[];
 }
@@ -72,9 +73,9 @@ export async function checkTrace(trace: string, asked: Asked): Promise<{ checked
   }));
   const cpuAssumed = asked.cpu === undefined && info.recording === undefined;
   const { integrity } = info;
-  const { events, groupsLost, unknown } = result;
+  const { events, groupsLost, phases, unknown } = result;
   return {
-    checked: { trace, events, integrity, cpu: cpu.name, cpuAssumed, findings, groupsLost, unknown, warnings },
+    checked: { trace, events, integrity, cpu: cpu.name, cpuAssumed, findings, groupsLost, phases, unknown, warnings },
     info,
   };
 }

@@ -19,6 +19,7 @@ export { type Converted, convertLitmus, FORMS, type Form } from "./convert.js";
 export { cpusOf, errataOf, refuseOutside, supposedOf, supposing } from "./cpus.js";
 export { proveInThreads } from "./decide.js";
 export { type Distinguished, distinguishInThreads } from "./distinguish.js";
+export { type CpusDistinguished, distinguishCpus, type OnlyOn } from "./distinguish-cpus.js";
 export { importInto } from "./import.js";
 export { coverOf, type IntentOptions, intentOf, parseInstruction, parseXt, type TypedTlbi } from "./instruction.js";
 export { type Io, io, PROCESS, talkingTo } from "./io.js";

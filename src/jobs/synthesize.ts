@@ -82,7 +82,7 @@ interface Pricing {
 let searches = 0;
 
 /** Searches all pieces that are not `done`; `found` hears of each as it comes. */
-async function searchInThreads(
+export async function searchInThreads(
   space: Space,
   limits: Bounds,
   done: readonly Done[],

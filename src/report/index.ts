@@ -11,6 +11,7 @@ export { codeJson } from "./code-view.js";
 export { compareForms, notSound } from "./compare-tables.js";
 export { csv } from "./csv.js";
 export { differenceTable } from "./diff-view.js";
+export { cpusDistinguishedTable } from "./distinguish-cpus-view.js";
 export { distinguishTable } from "./distinguish-view.js";
 export { foldedText } from "./folded.js";
 export { count } from "./format.js";
@@ -18,6 +19,7 @@ export {
   compareJson,
   coverJson,
   cpuJson,
+  cpusDistinguishedJson,
   distinguishJson,
   explanationJson,
   litmusJson,
@@ -46,7 +48,7 @@ export { compareTables } from "./terminal/compare.js";
 export { type Candidates, type CommandDefinition, completionScript, SHELLS } from "./terminal/completion.js";
 export { convertedText, refusedText } from "./terminal/convert.js";
 export { differenceText } from "./terminal/diff.js";
-export { distinguishText } from "./terminal/distinguish.js";
+export { cpusDistinguishedText, distinguishText } from "./terminal/distinguish.js";
 export { EventJson, EventLines, EventPage } from "./terminal/events.js";
 export { policyText, wordListText, wordText } from "./terminal/explain.js";
 export { heldText, heldTraceText } from "./terminal/held.js";

@@ -10,7 +10,15 @@ import {
   TLBI_OPS,
 } from "../arch/index.js";
 import type { CompareResult } from "../compare/index.js";
-import type { Distinguished, LitmusResult, Made, MinimizeResult, Priced, Synthesis } from "../jobs/index.js";
+import type {
+  CpusDistinguished,
+  Distinguished,
+  LitmusResult,
+  Made,
+  MinimizeResult,
+  Priced,
+  Synthesis,
+} from "../jobs/index.js";
 import { policyFile } from "../policy/index.js";
 import { type Executed, litmusAssumptions, type PolicyLine, type SignOff, type TracedStep } from "../prove/index.js";
 import { wordsOf } from "../synth/index.js";
@@ -196,6 +204,28 @@ export function synthesisJson(found: Synthesis, alone: readonly Alone[], top: nu
     made,
   };
 }
+
+/** Where two CPUs differ. */
+export const cpusDistinguishedJson = (
+  { space, size, sound, both, unknown, only }: CpusDistinguished,
+  made: Made,
+): object => ({
+  ...{
+    occasion: space.occasion,
+    cpus: space.cpus.map(({ name }) => name),
+    base: space.base.name,
+    length: space.length,
+  },
+  ...{
+    instructions: space.instructions.map((instruction) => wordsOf({ owner: false, instructions: [instruction] })),
+    sequences: size,
+    sound,
+    both,
+    unknown,
+  },
+  only: only.map(({ cpu, sequence, other }) => ({ cpu, sequence, other: signOffJson(other) })),
+  made,
+});
 
 /** Where two policies differ, with every story. */
 export const distinguishJson = ({ policies, distinctions, ...rest }: Distinguished, made: Made): object => ({

@@ -31,10 +31,10 @@ import { plain, revived } from "./plain.js";
 
 /** Worker files, by the name under which a queue has their jobs. */
 const FILES = {
-  task: "../prove-worker.js",
-  litmus: "../litmus-worker.js",
-  minimize: "../minimize-worker.js",
-  piece: "../synthesize-worker.js",
+  task: "./prove-worker.js",
+  litmus: "./litmus-worker.js",
+  minimize: "./minimize-worker.js",
+  piece: "./synthesize-worker.js",
 } as const;
 type Kind = keyof typeof FILES;
 export const WORKER_FILES: readonly string[] = Object.values(FILES);

@@ -3,7 +3,7 @@ import { renderToString } from "preact-render-to-string";
 import type { Checked, PricedFinding } from "../../jobs/index.js";
 import { costsOf, isGrave, sentenceOf, siteOf, verdictOf, windowOf } from "../check-view.js";
 import { count } from "../format.js";
-import { Scroll } from "./scroll.js";
+import { FindingAxis } from "./finding-axis.js";
 import { STYLE } from "./style.js";
 
 /** The whole file; `command` is the line that makes it again. The same findings give the same bytes. */
@@ -58,7 +58,7 @@ export function Trial({ checked, id }: { readonly checked: Checked; readonly id:
   return (
     <section id={id}>
       <h2>{trace}</h2>
-      {findings.length > 0 && <Axis checked={checked} id={id} />}
+      {findings.length > 0 && <FindingAxis checked={checked} id={id} />}
       {findings.map((finding, i) => (
         <Found finding={finding} id={`${id}-${i + 1}`} />
       ))}
@@ -73,57 +73,6 @@ export function Trial({ checked, id }: { readonly checked: Checked; readonly id:
         </>
       )}
     </section>
-  );
-}
-
-const WIDTH = 960;
-const LEFT = 190;
-const ROW = 22;
-const TOP = 24;
-
-/** Where findings show: events from left to right, a row a finding. */
-function Axis({ checked: { events, findings }, id }: { readonly checked: Checked; readonly id: string }) {
-  const height = TOP + ROW * findings.length + 8;
-  const x = (event: number): number => LEFT + Math.round(((WIDTH - LEFT - 20) * event * 10) / Math.max(events, 1)) / 10;
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) => Math.round(part * events));
-  return (
-    <Scroll>
-      {/* biome-ignore lint/a11y/useSemanticElements: a picture of links is no form */}
-      <svg
-        viewBox={`0 0 ${WIDTH} ${height}`}
-        role="group"
-        aria-label="findings by event number"
-        width={WIDTH}
-        height={height}
-      >
-        {ticks.map((event) => (
-          <>
-            <line x1={x(event)} x2={x(event)} y1={TOP - 4} y2={height} stroke="currentColor" stroke-opacity="0.15" />
-            <text x={x(event)} y={14} font-size="11" text-anchor="middle" fill="currentColor">
-              {count(event)}
-            </text>
-          </>
-        ))}
-        {findings.map((finding, i) => (
-          <g>
-            <a href={`#${id}-${i + 1}`}>
-              <text x={0} y={TOP + ROW * i + 14} font-size="12" fill="currentColor">
-                {finding.kind}
-              </text>
-            </a>
-            {finding.places.map((event) => (
-              <rect
-                x={x(event) - 1}
-                y={TOP + ROW * i + 3}
-                width={2}
-                height={ROW - 8}
-                fill={isGrave(finding) ? "#c0392b" : finding.class === "late" ? "#b9770e" : "#2471a3"}
-              />
-            ))}
-          </g>
-        ))}
-      </svg>
-    </Scroll>
   );
 }
 

@@ -126,6 +126,15 @@ figure > figcaption { font-weight: 500; color: var(--ink); margin-bottom: .25rem
 .story > p, .story h3 { max-width: 60rem; }
 .story h3 { margin-top: 2.5rem; padding-top: .75rem; border-top: 1px solid var(--rule); }
 .cast { margin: .5rem 0; padding-left: 1.2rem; font-size: .9rem; }
+.axis { margin: .75rem 0 1.5rem; font-size: .8125rem; }
+.axis .row { display: grid; grid-template-columns: 15rem 1fr; gap: 0 .75rem; align-items: center; }
+.axis .row > :first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.axis .track { position: relative; display: block; height: 1.375rem; min-width: 0; border-left: 1px solid var(--rule); border-right: 1px solid var(--rule); }
+.axis svg { display: block; width: 100%; height: 1rem; margin-top: .1875rem; background: var(--band); overflow: visible; }
+.axis .phase { position: absolute; height: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; padding-left: .3rem; border-left: 1px solid var(--soft); }
+.axis .tick { position: absolute; padding-left: .3rem; border-left: 1px solid var(--soft); white-space: nowrap; }
+.axis .tick:nth-last-child(1):not(:first-child) { transform: translateX(-100%); padding: 0 .3rem 0 0; border-left: 0; border-right: 1px solid var(--soft); }
+@media (max-width: 40rem) { .axis .row { grid-template-columns: 1fr; } .axis .tick:nth-child(even) { display: none; } }
 details { margin: .4rem 0; font-size: .9rem; }
 summary { cursor: pointer; }
 pre { font: .8125rem/1.4 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; background: var(--band);

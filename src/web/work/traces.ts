@@ -80,12 +80,12 @@ export async function openTrace({ file, name }: TraceAsked): Promise<Opened> {
   }
   const summary = summing.summary();
   const warnings = traceWarnings(info.producer, losses.losses());
-  const { findings, events, groupsLost, unknown } = checker.finish();
+  const { findings, events, groupsLost, phases, unknown } = checker.finish();
   const checked: Checked = {
     ...{ trace: name, events, integrity: info.integrity, cpu: cpuOf(info.recording).name },
     cpuAssumed: info.recording === undefined,
     findings: findings.map((finding) => ({ ...finding, costs: [], allowed: false })),
-    ...{ groupsLost, unknown, warnings },
+    ...{ groupsLost, phases, unknown, warnings },
   };
   const ops = [...new Set(Object.values(summary.phases).flatMap(({ tlbi }) => Object.keys(tlbi)))];
   const weights = Object.fromEntries(
@@ -116,13 +116,13 @@ export async function compareTraces({ before, after }: TracesAsked): Promise<Tra
 
 async function sideOf({ file, name }: TraceAsked): Promise<TraceSide> {
   refuseLarge(file, name);
-  const [summing, losses, digest] = [new Summing(), new Losses(), new TraceDigest(createHash("sha256"))];
-  const work = new HostSumming();
+  const [summing, losses, host] = [new Summing(), new Losses(), new HostSumming()];
+  const digest = new TraceDigest(createHash("sha256"));
   const prices = new PhasePrices(hostNames().map(builtInHost), [IPA_BITS], VCPUS);
-  const { info } = await readTraceBlob(file, name, [summing, losses, digest, prices, work], {}, IMPORTERS);
+  const { info } = await readTraceBlob(file, name, [summing, losses, digest, host, prices], {}, IMPORTERS);
   const { producer, integrity, recording } = info;
   const warnings = traceWarnings(producer, losses.losses());
-  const found = { summary: summing.summary(), digest: digest.digest(), prices, hostWork: work.rows() };
+  const found = { summary: summing.summary(), digest: digest.digest(), prices, hostWork: host.rows() };
   return { trace: name, producer, integrity, warnings, recording, ...found };
 }
 

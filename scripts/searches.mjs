@@ -1,0 +1,123 @@
+// Searches of `shootdown synthesize`, kept in docs/searches.json, and the tables of docs that are made of them.
+//
+//   node scripts/searches.mjs run OCCASION CPU LENGTH [SECONDS]   searches, for so long at most (3600), and keeps what came of it
+//   node scripts/searches.mjs table                               what was found, as a table
+//   node scripts/searches.mjs scaling                             what longer ones would take, on how many cores
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { builtInCpu } from "../dist/builtin/index.js";
+import { alphabet, sizeOf } from "../dist/synth/index.js";
+
+const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const FILE = fileURLToPath(new URL("../docs/searches.json", import.meta.url));
+const CORES = [2, 10, 100, 1000];
+
+const kept = () => (existsSync(FILE) ? JSON.parse(readFileSync(FILE, "utf8")) : []);
+const number = (n) => (n < 1e12 ? Math.round(n).toLocaleString("en") : n.toExponential(1).replace("e+", "e"));
+
+/** What is kept of a search: `text` is what --json printed; processor seconds and MiB are those of the process. */
+export function result(text, cpuSeconds, mebibytes) {
+  const { space, certificate, front, made } = JSON.parse(text);
+  return {
+    ...{ occasion: space.occasion, cpu: space.cpus.join(), length: space.length },
+    ...{ instructions: space.instructions.length, sequences: space.sequences },
+    ...{ sound: certificate.sound, unknown: certificate.unknown, judged: certificate.judged },
+    ...{ scenarios: certificate.scenarios, seconds: certificate.seconds, cpuSeconds, mebibytes },
+    front: front.map(({ sequence, length, prices }) => ({ sequence, length, prices })),
+    version: made.version,
+  };
+}
+
+/** Keeps a result in place of an older one of the same search. */
+export function keep(one) {
+  const key = ({ occasion, cpu, length }) => `${occasion} ${cpu} ${length}`;
+  const all = [...kept().filter((other) => key(other) !== key(one)), one];
+  all.sort((a, b) => (key(a) < key(b) ? -1 : 1));
+  writeFileSync(FILE, `[\n${all.map((entry) => JSON.stringify(entry)).join(",\n")}\n]\n`);
+}
+
+function run(occasion, cpu, length, seconds = "3600") {
+  const watch = `process.on("exit", () => { const { userCPUTime, maxRSS } = process.resourceUsage(); process.stderr.write(\`\\n\${userCPUTime / 1e6} \${maxRSS / 1024}\`); });`;
+  const args = ["synthesize", "--occasion", occasion, "--cpu", cpu, "--length", length, "--json"];
+  const done = spawnSync(
+    process.execPath,
+    ["--import", `data:text/javascript,${encodeURIComponent(watch)}`, MAIN, ...args],
+    { encoding: "utf8", maxBuffer: 1 << 28, timeout: 1000 * Number(seconds), stdio: ["ignore", "pipe", "pipe"] },
+  );
+  const usage = done.stderr.split("\n").at(-1).split(" ").map(Number);
+  if (done.status === 0) return keep(result(done.stdout, ...usage));
+  if (done.error?.code !== "ETIMEDOUT" && done.status !== 130) throw new Error(done.stderr);
+  const cpus = [builtInCpu(cpu)];
+  const instructions = alphabet(occasion, cpus);
+  const sequences = sizeOf({ instructions, length: Number(length) });
+  keep({ occasion, cpu, length: Number(length), instructions: instructions.length, sequences, given: Number(seconds) });
+}
+
+function table() {
+  const rows = kept().map((one) => {
+    const [best] = one.front ?? [];
+    const found =
+      one.sound === undefined
+        ? ["?", "?", `> ${number(one.given)} s`, "?", "not searched to the end"]
+        : [
+            `${number(one.sound)}${one.unknown > 0 ? ` + ${number(one.unknown)}?` : ""}`,
+            number(one.judged),
+            `${number(one.cpuSeconds)} s`,
+            `${number(one.mebibytes)} MiB`,
+            best === undefined ? "none is sound" : best.sequence,
+          ];
+    return [one.occasion, one.cpu, number(one.length), number(one.sequences), ...found];
+  });
+  print([["occasion", "CPU", "length", "sequences", "sound", "judged", "time", "memory", "cheapest"], ...rows], 2, 8);
+}
+
+/** In columns; those from `left` to `right` are numbers. */
+function print(rows, left, right) {
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  const cell = (text, i) => (i >= left && i < right ? text.padStart(widths[i]) : text.padEnd(widths[i]));
+  for (const row of rows) console.log(row.map(cell).join("  ").trimEnd());
+}
+
+/** Processor time grows by about the same factor with each instruction: that of the two longest searches of an occasion on a CPU. */
+function scaling() {
+  const groups = grouped(kept().filter(({ cpuSeconds }) => cpuSeconds !== undefined));
+  const rows = [["search", "factor", "length", ...CORES.map((n) => `${number(n)} cores`)]];
+  for (const [name, searches] of groups) {
+    const [last, before] = searches.sort((a, b) => b.length - a.length);
+    if (before === undefined || last.length - before.length !== 1) continue;
+    const factor = last.cpuSeconds / before.cpuSeconds;
+    for (const more of [0, 1, 2]) {
+      const all = last.cpuSeconds * factor ** more;
+      rows.push([
+        ...(more === 0 ? [name, factor.toFixed(1)] : ["", ""]),
+        number(last.length + more),
+        ...CORES.map((n) => time(all / n)),
+      ]);
+    }
+  }
+  print(rows, 1, rows[0].length);
+}
+
+function grouped(list) {
+  const groups = new Map();
+  for (const one of list) {
+    const name = `${one.occasion} on ${one.cpu}`;
+    groups.set(name, [...(groups.get(name) ?? []), one]);
+  }
+  return groups;
+}
+
+const time = (seconds) =>
+  seconds < 120
+    ? `${seconds.toFixed(1)} s`
+    : seconds < 7200
+      ? `${(seconds / 60).toFixed(0)} min`
+      : `${(seconds / 3600).toFixed(1)} h`;
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [what, ...words] = process.argv.slice(2);
+  const does = { run, table, scaling }[what];
+  if (does === undefined) throw new Error(`expected run, table or scaling, not ${what}`);
+  does(...words);
+}
