@@ -85,7 +85,7 @@ test("a policy put into the real Xen on the real KVM: its own flushes, told the 
   const own = costs.rows.filter(
     ({ phase, caller }) => phase === "create" && caller.startsWith("policy kvm-ipa, revoke < "),
   );
-  assert.deepEqual(own.map(({ op, count }) => `${op} ${count}`).sort(), ["IPAS2E1IS 7", "VMALLE1IS 7"]);
+  assert.deepEqual(own.map(({ name, count }) => `${name} ${count}`).sort(), ["IPAS2E1IS 7", "VMALLE1IS 7"]);
   // Of one leaf that is named with its level the host invalidates that and no more, whatever the size of its address space.
-  for (const { op, median } of own) assert.ok(median < 10_000, `${op}: ${median}`);
+  for (const { name, median } of own) assert.ok(median < 10_000, `${name}: ${median}`);
 });
