@@ -49,6 +49,7 @@ const SLOW = [
   "cli/forms",
   "cli/held",
   "cli/inject",
+  "cli/injected",
   "cli/integrity",
   "inject/damage",
   "inject/execute",
