@@ -59,6 +59,12 @@ test("the report page has each finding with its rule and its events, and the com
   assert.doesNotMatch(html, /<script|https?:\/\/(?!www\.w3)/);
 });
 
+test("a trace that comes with the package goes by its name", async () => {
+  const { status, out } = await shootdown("check", "xen-4.20-create-small", "--host", "bare-metal");
+  assert.equal(status, 0);
+  assert.match(out, /^xen-4\.20-create-small: 200,092 events, judged on arch-maximal/);
+});
+
 test("three captures of Debian's Xen 4.20 have nothing unsafe; late is only that references on foreign pages go first", async () => {
   const traces = readdirSync(join(ROOT, "traces"))
     .filter((name) => name.endsWith(".parquet"))

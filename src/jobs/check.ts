@@ -1,7 +1,7 @@
 /** A trace on trial for a command: read, checked on the CPU that it was made on, and what is wasted priced on hosts. */
 import { statSync } from "node:fs";
 import { type CpuProfile, type Erratum, needs } from "../arch/index.js";
-import { loadCpu } from "../catalog/index.js";
+import { loadCpu, tracePath } from "../catalog/index.js";
 import { CHECK_COLUMNS, Checker, type CheckResult, type Finding } from "../check/index.js";
 import { cpuOfTrace } from "../compare/index.js";
 import { type Host, isNested, priceTlbi } from "../host/index.js";
@@ -57,12 +57,13 @@ const ASSUMED = "arch-minimal";
 /** Reads and checks one trace. */
 export async function checkTrace(trace: string, asked: Asked): Promise<{ checked: Checked; info: TraceInfo }> {
   // A Parquet file says what it was made on before its rows; NDJSON behind them, so that it may be read twice.
-  const known = trace.endsWith(".parquet") ? (await readAnyTrace(trace, [], { count: 0 })).info.recording : undefined;
+  const path = tracePath(trace);
+  const known = path.endsWith(".parquet") ? (await readAnyTrace(path, [], { count: 0 })).info.recording : undefined;
   const { errata = [] } = asked;
   let cpu = supposing(cpuOf(known, asked.cpu), errata);
   let { result, info, warnings } = await once(trace, cpu, asked.partial);
   const then = supposing(cpuOf(info.recording, asked.cpu), errata);
-  if (!sameCpu(then, cpu) && isAgain(trace)) {
+  if (!sameCpu(then, cpu) && isAgain(path)) {
     cpu = then;
     ({ result, info, warnings } = await once(trace, cpu, asked.partial));
   }
