@@ -71,6 +71,7 @@ before(async () => {
   for (const { folder, blocks } of documents) {
     mkdirSync(join(folder, "node_modules"), { recursive: true });
     symlinkSync(ROOT, join(folder, "node_modules", "shootdown"), "dir");
+    symlinkSync(join(ROOT, "probes"), join(folder, "probes"), "dir");
     cpSync(join(ROOT, "examples"), join(folder, "examples"), { recursive: true });
     for (const { name, content } of blocks.flatMap((block) => shownFile(block) ?? [])) {
       mkdirSync(dirname(join(folder, name)), { recursive: true });

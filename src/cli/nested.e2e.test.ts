@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { findDistribution } from "../capture/index.js";
 import type { HostCosts } from "../jobs/index.js";
 import { findStack, type ProbeResult } from "../stack/index.js";
@@ -18,6 +19,7 @@ const skip =
     ? false
     : "SKIPPED: no real KVM was booted, because QEMU, Xen, a compiler or the host's kernels are not here: run scripts/setup-debian.sh";
 if (skip) console.error(skip);
+const SHIPPED = fileURLToPath(new URL("../../probes/stack-one-page-36.parquet", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "shootdown-nested-"));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -59,6 +61,35 @@ test("the whole stack, a domU of one page at 36 bits: 7 removals, 10 flushes, an
     ({ phase, caller }) => phase === "create" && caller.includes("guest_physmap_remove_page"),
   )!;
   assert.ok(Math.abs(removals.median / 193_000 - 1) < 0.03, `${removals.median}`);
+  // All that the host did within xl create, as once counted with other sources; and its parts are the whole.
+  assert.ok(Math.abs(create!.instructions / 15.4e6 - 1) < 0.03, `${create!.instructions}`);
+  const sum = costs.script.reduce((total, { instructions }) => total + instructions, 0);
+  assert.equal(sum, create!.instructions);
+  const model = costs.predicted.find(({ phase }) => phase === "xl-create")!;
+  assert.ok(Math.abs(model.instructions.all / create!.instructions - 1) < 0.15, `${model.instructions.all}`);
+  assert.deepEqual(
+    ["RIPAS2E1IS", "IPAS2E1IS", "VMALLE1IS"].map((name) => model.hardwareTlbi[name]),
+    [RIPAS2E1IS, IPAS2E1IS, VMALLE1IS],
+  );
+  assert.equal(model.faults, create!.faults);
+
+  // The trace has it all. Of the same parts a run is the same each time: that is what the shipped one was made of.
+  const parts = async (file: string): Promise<unknown> => {
+    const { recording } = JSON.parse((await shootdown(["show", file, "--json"])).out) as { recording: Ran };
+    return [recording.sha256, recording.qemu, recording.host];
+  };
+  if (JSON.stringify(await parts(trace)) !== JSON.stringify(await parts(SHIPPED))) {
+    console.error("NOT COMPARED with the shipped run, which is of other versions of the parts");
+    return;
+  }
+  const both = await shootdown(["diff", trace, SHIPPED, "--host", "kvm-nested-7.2", "--json"]);
+  const { host } = JSON.parse(both.out) as { host: readonly { instructions: { difference: number } }[] };
+  assert.ok(host.length > 20);
+  assert.deepEqual(
+    host.filter(({ instructions }) => instructions.difference !== 0),
+    [],
+    "to the last instruction of the host's, in every phase and by every way of calls",
+  );
 });
 
 test("a policy put into the real Xen on the real KVM: its own flushes, told the right pages, each counted", {
@@ -89,3 +120,10 @@ test("a policy put into the real Xen on the real KVM: its own flushes, told the 
   // Of one leaf that is named with its level the host invalidates that and no more, whatever the size of its address space.
   for (const { name, median } of own) assert.ok(median < 10_000, `${name}: ${median}`);
 });
+
+/** What ran, of what a trace says. */
+interface Ran {
+  readonly sha256: object;
+  readonly qemu: string;
+  readonly host: object;
+}

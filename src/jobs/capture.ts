@@ -330,6 +330,10 @@ function unknownVersion(banner: string): string[] {
 
 const vcpus = (n: number): string => (n === 1 ? "1 vCPU" : `${n} vCPUs`);
 
+/** The host in options of the command; "" without one. */
+const nestedWords = ({ nestedOn: on }: CaptureAsked): string =>
+  on ? `--nested --pa-bits ${on.paBits} --host-pages ${on.hostPages}${on.erratum ? " --erratum on" : ""} ` : "";
+
 /** What the trace says about how it was made. */
 function producer(options: CaptureAsked, { scenario, cpu, dom0Vcpus, domu }: CaptureOptions): string {
   const own =
@@ -341,5 +345,5 @@ function producer(options: CaptureAsked, { scenario, cpu, dom0Vcpus, domu }: Cap
     ...options.dom0Module.map((file) => basename(file)),
   ];
   const injected = options.inject === undefined ? "" : ` with policy ${basename(options.inject, ".toml")} put in`;
-  return `shootdown capture --scenario ${scenario.name}: ${own}${injected}, CPU ${cpu}, dom0 with ${[vcpus(dom0Vcpus), ...dom0].join(", ")}, domU of ${domu.memoryMib} MiB with ${vcpus(domu.vcpus)}`;
+  return `shootdown capture ${nestedWords(options)}${options.domuPages === undefined ? `--scenario ${scenario.name}` : `--domu-pages ${options.domuPages}`}: ${own}${injected}, CPU ${cpu}, dom0 with ${[vcpus(dom0Vcpus), ...dom0].join(", ")}, domU of ${domu.memoryMib} MiB with ${vcpus(domu.vcpus)}`;
 }

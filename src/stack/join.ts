@@ -22,7 +22,7 @@ const SCRIPT: Readonly<Record<number, readonly [kind: number, mark: string]>> = 
   16: [Kind.begin, "script:xl-create"],
   17: [Kind.end, "script:xl-create"],
 };
-const CREATE = "phase:create";
+const PHASE = "phase:";
 const TWO32 = 2 ** 32;
 const PCPU = 0;
 
@@ -55,7 +55,7 @@ export class Joined implements TraceSink {
     this.names = names;
     let from = 0;
     for (let i = 0; i < b.length; i++) {
-      if (b.kind[i] === Kind.begin && names.list[b.code[i]!] === CREATE) {
+      if (b.kind[i] === Kind.end && names.list[b.code[i]!]!.startsWith(PHASE)) {
         this.pass(b, from, i, names);
         from = i;
         this.toScript(names);
@@ -82,7 +82,10 @@ export class Joined implements TraceSink {
     return undefined;
   }
 
-  /** Writes what was counted before dom0's script began to create the domU: that is before Xen's part of it, the phase. */
+  /**
+   * Writes what was counted before dom0's script began to create the domU, where that comes next: the phase that ends was Xen's
+   * before it.
+   */
   private toScript(names: Names): void {
     const isBegin = (item: CountedItem): boolean => item.what === "mark" && SCRIPT[item.mark]?.[0] === Kind.begin;
     let at = this.next;

@@ -34,7 +34,7 @@ interface InBuffer<T> {
   readonly optional?: boolean;
   /**
    * A count of what a host did for the event. Most traces have none: a buffer says whether one of its events does
-   * ({@link EventBuffer.counted} in buffer.ts), and in a Parquet file such a column is null where {@link COUNTED} is 0 and it too.
+   * (`counted` in buffer.ts), and in a Parquet file such a column is null where `host_instructions` is 0 and it too.
    */
   readonly count?: boolean;
 }

@@ -1,0 +1,65 @@
+/** The model's host beside the counts of the shipped runs of the whole stack. */
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { loadHost } from "../catalog/index.js";
+import { readTrace } from "../trace/file.js";
+import { type HostRow, HostSumming, type TraceRecording } from "../trace/index.js";
+import { besideCounts } from "./nested.js";
+import { stackHost } from "./probe.js";
+
+const PROBES = fileURLToPath(new URL("../../probes", import.meta.url));
+const runs = readdirSync(PROBES).filter((file) => /^stack-.*\.parquet$/.test(file));
+const read = new Map<string, { work: HostSumming; recording: TraceRecording | undefined }>();
+
+before(async () => {
+  for (const file of runs) {
+    const work = new HostSumming();
+    const { info } = await readTrace(join(PROBES, file), [work]);
+    read.set(file, { work, recording: info.recording });
+  }
+});
+
+for (const file of runs)
+  test(`${file}: in create the model has the handlers' TLBIs within 5 %, the faults, and all instructions within 15 %`, async () => {
+    const { work, recording } = read.get(file)!;
+    const rows = (await besideCounts(join(PROBES, file), work, recording)).filter(({ phase }) => phase === "xl-create");
+    const off = (what: string): number => {
+      const { counted, model } = rows.find((row) => row.what === what)!;
+      return Math.abs(model! / counted! - 1);
+    };
+    for (const name of ["RIPAS2E1IS", "IPAS2E1IS", "VMALLE1IS", "instructions in TLBIs"])
+      assert.ok(off(name) <= 0.05, `${name}: ${off(name)}`);
+    assert.ok(off("shadow faults") <= 0.05, `shadow faults: ${off("shadow faults")}`);
+    assert.ok(off("all instructions") <= 0.15, `all instructions: ${off("all instructions")}`);
+  });
+
+test("the prices of exits are the means of a shipped run until it begins to create, which the others are held against", (t) => {
+  const run = read.get("stack-one-page-36.parquet");
+  if (!run) return t.skip("that run is not shipped");
+  const until = run.work.rows().filter(({ phase }) => !["create", "run", "other"].includes(phase));
+  const mean = (...names: readonly string[]): number => {
+    const of = (row: HostRow): boolean => row.kind === "exit" && names.includes(row.name);
+    return names.reduce((total, name) => {
+      const rows = until.filter((row) => of(row) && row.name === name);
+      return total + instructionsIn(rows) / rows.reduce((sum, { count }) => sum + count, 0);
+    }, 0);
+  };
+  const { prices } = loadHost(stackHost("neoverse-n2"));
+  const found = {
+    "shadow-fault": mean("shadow-fault"),
+    "round-trip": mean("to-hypervisor", "to-guest"),
+    translate: mean("translate"),
+    register: mean("register"),
+    device: mean("device"),
+    interrupt: mean("interrupt"),
+    "host-fault": mean("host-fault"),
+  };
+  for (const [key, value] of Object.entries(found))
+    assert.ok(Math.abs(prices[key]!.value / value - 1) < 0.001, `${key}: ${prices[key]!.value}, the mean is ${value}`);
+});
+
+const instructionsIn = (rows: readonly HostRow[]): number =>
+  rows.reduce((sum, { instructions }) => sum + instructions, 0);
