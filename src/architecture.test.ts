@@ -21,6 +21,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   host: ["arch", "input", "trace"],
   binary: ["arch", "input", "files"],
   code: ["arch", "input", "binary"],
+  inject: ["arch", "input", "binary", "policy"],
   capture: ["arch", "input", "files", "binary", "trace"],
   stack: ["arch", "input", "files", "trace", "host", "capture"],
   import: ["arch", "input", "trace"],
@@ -48,6 +49,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "check",
     "binary",
     "code",
+    "inject",
   ],
   report: [
     "arch",
@@ -64,6 +66,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "synth",
     "capture",
     "stack",
+    "inject",
     "jobs",
   ],
   cli: [

@@ -196,6 +196,15 @@ test("capture: what one has printed", async () => {
   holds("capture-setup", setUp);
 });
 
+test("inject: what it has printed, of policies with and without a cave, and of one that was taken out", () => {
+  const printed = readJson(ROOT, "src", "testdata", "inject.json") as {
+    injections: readonly unknown[];
+    undone: unknown;
+  };
+  for (const injection of printed.injections) holds("inject", injection);
+  holds("inject-undo", printed.undone);
+});
+
 test("probes, as they are shipped, and calibrate and diff of them", async () => {
   const shipped = join(ROOT, "probes", "linux-7.2.13-max-48.json.gz");
   holds("probe", JSON.parse(gunzipSync(readFileSync(shipped)).toString()));

@@ -9,6 +9,7 @@ export {
   type FormulaOp,
 } from "./a64.js";
 export { type Halves, halvesOf, hex, PAGE_SHIFT, pageHi, pageLo, pageOf, TWO32 } from "./address.js";
+export { type AssembledWord, Assembler, SP, XZR } from "./assembler.js";
 export {
   BARRIERS,
   type Barrier,
@@ -42,6 +43,7 @@ export {
   VALID,
   XN_HI,
 } from "./descriptor.js";
+export { disassemble } from "./disassemble.js";
 export {
   type Erratum,
   isWorkaround,

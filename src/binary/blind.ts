@@ -22,7 +22,8 @@ export function blindSites(text: XenText, { list }: Sites): BlindSite[] {
     // Those of guests' translations: what Xen does to its own is no policy's.
     const guests =
       site.kind === "tlbi" ? site.op.regime === "EL1&0" : site.kind === "sysreg" && site.register === "VTTBR_EL2";
-    if (!guests) continue;
+    // Of code that was put in each barrier is a site.
+    if (!guests || text.injectedAt(site.address) !== undefined) continue;
     if (leadsStraight(text, site.address, addresses)) continue;
     const blind: BlindSite = [site.in?.name ?? "", site.kind === "tlbi" ? site.op.name : "VTTBR_EL2"];
     found.set(blind.join(" "), blind);

@@ -180,7 +180,8 @@ export class Elf {
 
   /** The same file with other bytes to load: `image` as {@link image} gives them, as far as it goes. */
   patched(image: Uint8Array): Elf {
-    const bytes = this.bytes.slice();
+    // A Buffer's own slice() would share its bytes.
+    const bytes = Uint8Array.from(this.bytes);
     const { address: first } = this.image();
     for (const { type, address, offset, fileSize } of this.segments)
       if (type === PT_LOAD) bytes.set(image.subarray(address - first, address - first + fileSize), offset);

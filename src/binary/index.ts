@@ -21,5 +21,5 @@ export {
   type TranslationSite,
 } from "./sites.js";
 export { isP2m, type StorePlaces } from "./stores.js";
-export { type XenFunction, XenText } from "./text.js";
+export { type InjectedPart, type Stretch, type XenFunction, XenText } from "./text.js";
 export { openXenSyms, readImage, readInput, readKernel } from "./xen-image.js";

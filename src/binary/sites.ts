@@ -71,7 +71,14 @@ export interface TranslationSite extends SiteBase {
   readonly par: number;
 }
 
-export type Site = TlbiSite | SysregSite | StoreSite | FunctionSite | TranslationSite;
+/** A barrier of code that was put in, which may branch anywhere: each is a site of its own. */
+interface BarrierSite extends SiteBase {
+  readonly kind: "barrier";
+  /** index in BARRIERS */
+  readonly barrier: number;
+}
+
+export type Site = TlbiSite | SysregSite | StoreSite | FunctionSite | TranslationSite | BarrierSite;
 
 export interface Sites {
   readonly list: readonly Site[];
@@ -99,14 +106,22 @@ export function findSites(text: XenText): Sites {
   });
   const stores = findStores(text, marked);
   const storeAt = new Map(stores.found.map((place) => [place.address, place]));
-  const barriers = barriersOf(text, new Set([...marked, ...storeAt.keys()]), storeAt);
+  const put = injectedBarriers(text);
+  for (const { address } of put) pages.add(pageOf(address));
+  const barriers = barriersOf(
+    text,
+    new Set([...marked, ...storeAt.keys(), ...put.map(({ address }) => address)]),
+    storeAt,
+  );
+  list.push(...put);
   for (const address of marked) {
     const where = text.functionAt(address);
     // Replacements of alternatives stand outside every function; what runs is what is patched in elsewhere.
     if (!where) continue;
     const word = text.word(address)!;
-    const logged = afterBlock(text, address, pages);
-    const base = { address, logged, in: where, barriers: barriers.get(address)! };
+    const injected = text.injectedAt(address) !== undefined;
+    const logged = injected ? address : afterBlock(text, address, pages);
+    const base = { address, logged, in: where, barriers: injected ? NO_BARRIERS : barriers.get(address)! };
     const tlbi = decodeTlbi(word);
     if (tlbi) list.push({ kind: "tlbi", op: tlbi.op, index: tlbi.index, rt: tlbi.rt, ...base });
     else list.push({ kind: "sysreg", ...writesStage2Register(word)!, ...base });
@@ -129,6 +144,18 @@ export function findSites(text: XenText): Sites {
   addFunctions(text, list, pages, unknown);
   unknown.push(...ownersUnknown(text));
   return { list, pages: [...pages].sort((a, b) => a - b), stores, unknown };
+}
+
+const NO_BARRIERS: Barriers = { before: [], after: [] };
+
+/** Barriers of what was put in. */
+function injectedBarriers(text: XenText): BarrierSite[] {
+  return text.injected.flatMap(({ first, end, within }) =>
+    Array.from({ length: (end - first) / 4 }, (_, i) => first + 4 * i).flatMap((address): BarrierSite[] => {
+      const barrier = barrierFromWord(text.word(address)!);
+      return barrier === undefined ? [] : [{ kind: "barrier", barrier, address, logged: address, in: within }];
+    }),
+  );
 }
 
 /** Each read of PAR_EL1 behind an AT S12E1R or S12E1W, with only barriers, NOPs and a jump between. */

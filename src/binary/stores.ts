@@ -65,8 +65,8 @@ export function findStores(text: XenText, stop: ReadonlySet<number>): StorePlace
   text.forEachWord((word, address) => {
     const certain = decodeStores(word).length > 0;
     const f = certain || storesPerhaps(word) ? text.functionAt(address) : undefined;
-    // Replacements of alternatives stand outside every function. What SP points to is no table.
-    if (!f || ((word >>> 5) & 31) === 31) return;
+    // Replacements of alternatives stand outside every function. What SP points to is no table; what was put in writes none.
+    if (!f || ((word >>> 5) & 31) === 31 || text.injectedAt(address) !== undefined) return;
     const place = bracketed(text, f, address, stop);
     if (place) all.push({ ...place, certain });
   });

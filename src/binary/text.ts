@@ -13,6 +13,19 @@ interface DirectBranch {
   readonly call: boolean;
 }
 
+/** Code from an address to before another. */
+export interface Stretch {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** A stretch of code that is not Xen's own. It runs in a function's place, with its return address: `within` is that. */
+export interface InjectedPart extends Stretch {
+  /** what it is, where it is a policy's: "policy kvm-ipa, revoke" */
+  readonly code: string | undefined;
+  readonly within: XenFunction;
+}
+
 /** Words that may replace those at an address (struct alt_instr, asm/alternative.h). */
 interface Alternative {
   readonly address: number;
@@ -25,16 +38,23 @@ const ALT_INSTR = 12;
 /** Xen's code with its functions. */
 export class XenText {
   readonly functions: readonly XenFunction[];
-  readonly branches: readonly DirectBranch[];
+  readonly branches: DirectBranch[] = [];
   /** code that Xen may put in place of other code at boot, by the CPU's errata and features: what has a TLBI in it */
   readonly alternatives: readonly Alternative[];
+  /** all that Xen may write over at boot, whatever with */
+  readonly patchedAtBoot: readonly Stretch[];
+  /** code that a policy was made into, and what else was put in with it */
+  readonly injected: readonly InjectedPart[];
   private readonly parts: readonly { readonly first: number; readonly end: number; readonly words: Uint32Array }[];
   private readonly named = new Map<string, XenFunction>();
   private readonly variables = new Map<string, ElfSymbol>();
   private readonly incoming = new Map<number, DirectBranch[]>();
 
-  /** Throws an InputError when the file has no function symbols. */
-  constructor(elf: Elf) {
+  /**
+   * `injected`: what was put into it, which is told by these and not by the symbols. Throws an InputError when the file has no
+   * function symbols.
+   */
+  constructor(elf: Elf, injected: readonly InjectedPart[] = []) {
     const symbols = elf.symbols();
     for (const symbol of symbols) if (symbol.kind === "object") this.variables.set(symbol.name, symbol);
     this.functions = symbols
@@ -47,14 +67,15 @@ export class XenText {
         "has no function symbols: a capture needs Xen's xen-syms, with its symbol table",
       );
     for (const f of this.functions) if (!this.named.has(f.name)) this.named.set(f.name, f);
+    this.injected = injected.map((part) => ({ ...part, within: this.named.get(part.within.name) ?? part.within }));
     this.parts = elf.texts().map(partOf);
-    this.alternatives = this.readAlternatives(elf);
-    this.branches = this.findBranches();
-    for (const branch of this.branches) {
-      const list = this.incoming.get(branch.to);
-      if (list) list.push(branch);
-      else this.incoming.set(branch.to, [branch]);
-    }
+    const all = this.readAlternatives(elf);
+    this.patchedAtBoot = all.map(({ address, words }) => ({ first: address, end: address + 4 * words.length }));
+    this.alternatives = all.filter(({ words }) => words.some((word) => decodeTlbi(word)));
+    this.forEachWord((word, from) => {
+      const branch = decodeBranch(word, from);
+      if (branch?.target !== undefined) this.addBranch({ from, to: branch.target, call: branch.call });
+    });
   }
 
   private readAlternatives(elf: Elf): Alternative[] {
@@ -72,26 +93,40 @@ export class XenText {
         { length: view.getUint8(offset + 11) / 4 },
         (_, i) => this.word(replacement + 4 * i) ?? 0,
       );
-      if (words.some((word) => decodeTlbi(word))) list.push({ address: entry + view.getInt32(offset, true), words });
+      list.push({ address: entry + view.getInt32(offset, true), words });
     }
     return list;
   }
 
-  private findBranches(): DirectBranch[] {
-    const list: DirectBranch[] = [];
-    this.forEachWord((word, address) => {
-      const branch = decodeBranch(word, address);
-      if (branch?.target !== undefined) list.push({ from: address, to: branch.target, call: branch.call });
-    });
-    return list;
-  }
-
-  /** Puts words in place of others, as Xen's alternatives do at boot; branches must not change. */
+  /** Puts words in place of others, as Xen's alternatives do at boot. */
   patch(address: number, words: readonly number[]): void {
     const part = this.parts.find(({ first, end }) => address >= first && address < end);
     words.forEach((word, i) => {
-      if (part) part.words[(address - part.first) / 4 + i] = word;
+      const at = address + 4 * i;
+      if (!part || word === this.word(at)) return;
+      this.dropBranch(at);
+      part.words[(at - part.first) / 4] = word;
+      const branch = decodeBranch(word, at);
+      if (branch?.target !== undefined) this.addBranch({ from: at, to: branch.target, call: branch.call });
     });
+  }
+
+  private addBranch(branch: DirectBranch): void {
+    this.branches.push(branch);
+    const list = this.incoming.get(branch.to);
+    if (list) list.push(branch);
+    else this.incoming.set(branch.to, [branch]);
+  }
+
+  private dropBranch(from: number): void {
+    const to = this.branchAt(from)?.target;
+    const list = to === undefined ? undefined : this.incoming.get(to);
+    if (!list) return;
+    const [gone] = list.splice(
+      list.findIndex((branch) => branch.from === from),
+      1,
+    );
+    this.branches.splice(this.branches.indexOf(gone!), 1);
   }
 
   /** Visits each instruction word with its address, in order. */
@@ -111,8 +146,15 @@ export class XenText {
     return word === undefined ? undefined : decodeBranch(word, address);
   }
 
-  /** The function that holds an address; undefined where no symbol's extent does. */
+  /** What was put in at an address; undefined where Xen's own code stands. */
+  injectedAt(address: number): InjectedPart | undefined {
+    return this.injected.find(({ first, end }) => address >= first && address < end);
+  }
+
+  /** The function that holds an address, or in whose place it runs; undefined where no symbol's extent does. */
   functionAt(address: number): XenFunction | undefined {
+    const part = this.injected.length === 0 ? undefined : this.injectedAt(address);
+    if (part) return part.within;
     let low = 0;
     let high = this.functions.length;
     while (low < high) {

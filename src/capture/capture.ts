@@ -9,6 +9,7 @@ import {
   type FrameTableShape,
   findSites,
   frameTableOf,
+  type InjectedPart,
   openXenSyms,
   readImage,
   readKernel,
@@ -134,10 +135,15 @@ interface OpenedXen {
   readonly physical: number;
 }
 
-/** Reads a Xen and its symbols; throws an InputError when they are none, or do not belong together. */
-export function openXen({ xen, xenSyms }: Pick<CaptureOptions, "xen" | "xenSyms">): OpenedXen {
+/**
+ * Reads a Xen and its symbols; throws an InputError when they are none, or do not belong together. `injected`: what was put into it.
+ */
+export function openXen(
+  { xen, xenSyms }: Pick<CaptureOptions, "xen" | "xenSyms">,
+  injected: readonly InjectedPart[] = [],
+): OpenedXen {
   const elf = openXenSyms(xen, xenSyms);
-  const text = new XenText(elf);
+  const text = new XenText(elf, injected);
   const physical = loadAddress(readImage(xen, "Xen")) - elf.image().address;
   return { elf, text, sites: findSites(text), frameTable: frameTableOf(text), physical };
 }

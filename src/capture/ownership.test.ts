@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { pageOf } from "../arch/index.js";
 import { Directmap, FrameTable } from "../binary/index.js";
 import { Collected } from "../trace/events.testing.js";
-import { HYPERVISOR, Kind, NO_DOMAIN, Recorder } from "../trace/index.js";
+import { readTrace } from "../trace/file.js";
+import { type EventBuffer, HYPERVISOR, Kind, NO_DOMAIN, Owners, Recorder } from "../trace/index.js";
 import { Ownership } from "./ownership.js";
 import { blockRecord } from "./records.testing.js";
 
 const START = 0xa08_0000_0000;
 const BYTES = 56;
+/** Ids from here on are no guest's. */
+const FIRST_SPECIAL = 0x7ff0;
 const struct = (page: number): number => START + BYTES * page;
 const [DOMAIN_1, DOMAIN_XEN] = [0x8000_0000_1000, 0x8000_0000_9000];
 
@@ -74,4 +79,27 @@ test("a reference is dropped where a mapping held it; a trace that begins late i
   enter("put_page", { 0: struct(1025) }, false);
   tell();
   assert.deepEqual(events().slice(3), ["put 1024", "1024 L2 1 -> 1"]);
+});
+
+test("in a real Xen's record no page changes hands but through the allocator, and what dom0 unmapped of the domU was the domU's", async () => {
+  const trace = fileURLToPath(new URL("../../traces/xen-4.20-create-small.parquet", import.meta.url));
+  const owners = new Owners();
+  const pages: Readonly<Record<number, number>> = { 1: 2 ** 18, 2: 512, 3: 1 };
+  const put = new Map<number, number>();
+  let wrong = 0;
+  const events = (b: EventBuffer): void => {
+    for (let i = 0; i < b.length; i++) {
+      const page = pageOf(b.address[2 * i]!, b.address[2 * i + 1]!);
+      if (b.kind[i] === Kind.hint) put.set(owners.of(page), (put.get(owners.of(page)) ?? 0) + 1);
+      if (b.kind[i] !== Kind.owner) continue;
+      const [known, before, after] = [owners.of(page), b.from[2 * i]!, b.to[2 * i]!];
+      if (known >= 0 && known !== before) wrong++;
+      if (before < FIRST_SPECIAL && after < FIRST_SPECIAL && before !== after) wrong++;
+      owners.set(page, pages[b.level[i]!]!, after);
+    }
+  };
+  await readTrace(trace, [{ events }]);
+  assert.equal(wrong, 0);
+  // The pages of the domU's image and its magic pages, and three of grants and of a frame of dom0's own.
+  assert.deepEqual(Object.fromEntries(put), { 0: 1, 1: 9_704 });
 });

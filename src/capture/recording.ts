@@ -148,8 +148,20 @@ export class Recording {
           break;
         case "store":
           this.store(r, site);
+          break;
+        case "barrier": {
+          const path = this.path(r, site);
+          this.rootCleared(r.cpu, path);
+          this.barriers(r.cpu, this.where(r, site, path), [site.barrier]);
+        }
       }
   };
+
+  /** The way of calls to a site; first the policy whose code stands there, if one's does. */
+  private where(r: BlockRecord, site: Site, path = this.path(r, site)): string {
+    const code = this.text.injectedAt(site.address)?.code;
+    return (code === undefined ? path : [code, ...path]).join(" < ");
+  }
 
   /** True where the caller holds pages for what it maps. */
   private dropsMapping(r: BlockRecord): boolean {
@@ -159,7 +171,7 @@ export class Recording {
 
   /** Puts events with the call path of a site. */
   private at(r: BlockRecord, site: Site): (event: (recorder: Recorder) => void) => void {
-    return (event) => this.put(r.cpu, this.path(r, site).join(" < "), event);
+    return (event) => this.put(r.cpu, this.where(r, site), event);
   }
 
   private path(r: BlockRecord, site: Site): string[] {
@@ -173,10 +185,10 @@ export class Recording {
   private tlbi(r: BlockRecord, site: TlbiSite): void {
     this.tlbis++;
     const path = this.path(r, site);
-    const where = path.join(" < ");
+    const where = this.where(r, site, path);
     const { cpu } = r;
     const { lo, hi } = operandOf(r, site.rt);
-    if (CLEARS_ROOT.includes(path[1] ?? "")) this.clearRoot(cpu, where);
+    this.rootCleared(cpu, path);
     this.barriers(cpu, where, site.barriers.before);
     if (site.op.regime === "EL1&0") this.used.clear();
     const operand = lo + (hi & 0xffff) * 2 ** 32;
@@ -184,8 +196,10 @@ export class Recording {
     this.barriers(cpu, where, site.barriers.after);
   }
 
-  /** clear_and_clean_page writes whole pages, without the barriers of a descriptor's store. */
-  private clearRoot(cpu: number, where: string): void {
+  /** The flush of a root that was cleared begins. clear_and_clean_page writes whole pages, without the barriers of a descriptor's store. */
+  private rootCleared(cpu: number, path: readonly string[]): void {
+    if (!CLEARS_ROOT.includes(path[1] ?? "")) return;
+    const where = path.join(" < ");
     const { lo, hi } = this.register(cpu, "VTTBR_EL2");
     const root = outputPage(lo, hi & 0xffff);
     for (const { page, slot, before, after } of this.tables.clearRoot(root)) {

@@ -11,7 +11,7 @@ import {
   RELEASES,
 } from "../capture/index.js";
 import { type CaptureAsked, recordCapture } from "../jobs/index.js";
-import { captureText, heldText } from "../report/index.js";
+import { captureText, heldText, injectionJson } from "../report/index.js";
 import { lossWarnings } from "../trace/index.js";
 import { memoryOp } from "./memory-op.js";
 import { goesWith, numberUpTo } from "./options.js";
@@ -76,9 +76,10 @@ export function register(program: Command): void {
         .choices(PHASES)
         .default("xen-boot"),
     )
+    .option("--inject <policy>", "put this policy's code into the Xen first (see inject): what is counted is its own")
     .option(
       "-p, --policy <policy>",
-      "what the record is held against: its figures, and its flushes instruction by instruction (default: the policy of the version that ran)",
+      "what the record is held against: its figures, and its flushes instruction by instruction (default: the policy that was put in, or that of the version that ran)",
     )
     .addOption(
       new Option(
@@ -137,7 +138,8 @@ async function run(options: Options): Promise<void> {
   const tell = options.output === "-" ? say : print;
   if (!options.json) {
     const width = outputWidth();
-    const text = heldText(held, policy, options.policy !== undefined, width);
+    const asked = options.policy !== undefined || options.inject !== undefined;
+    const text = heldText(held, policy, asked, width);
     tell(captureText({ ...done, trace: options.output, own: options.xen !== undefined, held: text }, width));
   } else if (options.output !== "-")
     printJson({
@@ -158,6 +160,7 @@ async function run(options: Options): Promise<void> {
       phases: done.summary.phases,
       comparison: held.rows,
       executed: held.executed,
+      ...(done.injection ? { injection: injectionJson(done.injection) } : {}),
       ...(done.costs ? { costs: done.costs } : {}),
     });
 }

@@ -92,6 +92,35 @@ test("the whole stack, a domU of one page at 36 bits: 7 removals, 10 flushes, an
   );
 });
 
+test("a policy put into the real Xen on the real KVM: its own flushes, told the right pages, each counted", {
+  skip,
+}, async () => {
+  const trace = join(folder, "injected.parquet");
+  const args = ["capture", "--inject", "kvm-ipa", "--nested", "--pa-bits", "36", "--domu-pages", "1", "-o", trace];
+  const done = await shootdown([...args, "--json"]);
+  assert.equal(done.status, 0, done.err);
+  const { costs, phases, recording, executed } = JSON.parse(done.out) as {
+    costs: HostCosts;
+    phases: Record<string, { tlbi: Record<string, number>; hypercalls: Record<string, number> }>;
+    recording: { injected: { policy: string; operands: number } };
+    executed: { flushes: { occasion: string; instructions: string[]; executes: string[] }[] };
+  };
+  const { tlbi, hypercalls } = phases.create!;
+  const removals = hypercalls.XENMEM_remove_from_physmap!;
+  assert.deepEqual([removals, tlbi.IPAS2E1IS, tlbi.VMALLE1IS], [7, 7, 7]);
+  assert.equal(recording.injected.policy, "kvm-ipa");
+  assert.ok(recording.injected.operands >= removals);
+  for (const { occasion, instructions, executes } of executed.flushes)
+    if (instructions.length > 0) assert.ok(executes.includes("kvm-ipa"), `${occasion}: ${instructions.join("; ")}`);
+  assert.equal(costs.unjoined, 0);
+  const own = costs.rows.filter(
+    ({ phase, caller }) => phase === "create" && caller.startsWith("policy kvm-ipa, revoke < "),
+  );
+  assert.deepEqual(own.map(({ name, count }) => `${name} ${count}`).sort(), ["IPAS2E1IS 7", "VMALLE1IS 7"]);
+  // Of one leaf that is named with its level the host invalidates that and no more, whatever the size of its address space.
+  for (const { name, median } of own) assert.ok(median < 10_000, `${name}: ${median}`);
+});
+
 /** What ran, of what a trace says. */
 interface Ran {
   readonly sha256: object;

@@ -12,6 +12,7 @@ import { register as diff } from "./diff.js";
 import { register as distinguish } from "./distinguish.js";
 import { register as explain } from "./explain.js";
 import { register as importLog } from "./import.js";
+import { register as inject } from "./inject.js";
 import { register as listings } from "./listing.js";
 import { register as litmus } from "./litmus.js";
 import { register as minimize } from "./minimize.js";
@@ -62,6 +63,7 @@ function program(): Command {
     distinguish,
     simulate,
     capture,
+    inject,
     probe,
     calibrate,
     check,

@@ -47,7 +47,7 @@ export function liftWay(way: Way, says: OperandSays): LiftedWay {
     lines: lines.map(({ at, ...line }) => ({ ...line, at: at.map(fullAddress) })),
     flushes: tlbisOf(way.code).length > 0,
     leavesOwner: leavesOwner(way.code),
-    perEntry: lifting.perEntry,
+    perEntry: lifting.each.size > 0,
     remarks: [...way.remarks, ...lifting.remarks],
   };
 }
@@ -73,7 +73,8 @@ function leavesOwner(code: Code): boolean {
 
 class Lifting {
   readonly remarks: Remark[] = [];
-  perEntry = false;
+  /** what the function is called for each of, where an operand is of the one at hand */
+  readonly each = new Set<"entry" | "va-page">();
   private inLoop = false;
 
   constructor(private readonly says: OperandSays) {}
@@ -116,10 +117,13 @@ class Lifting {
   /** The code's lines; with a loop over entries around them where an operand is of the one that the function is called for. */
   lines(code: Code): PolicyLine[] {
     const lines = this.body(code, 0);
-    if (!this.perEntry) return lines;
-    this.remark("taken", "it is called once for each entry");
+    const [over, ...others] = this.each;
+    if (over === undefined) return lines;
+    if (others.length > 0)
+      this.remark("problem", "an entry is named by IPA and by VA in one call, which no loop of a policy says");
+    this.remark("taken", `it is called once for each ${over === "entry" ? "entry" : "page, by the guest's VA"}`);
     return [
-      { depth: 0, text: "for entry", at: [] },
+      { depth: 0, text: `for ${over}`, at: [] },
       ...lines.map((line) => ({ ...line, depth: line.depth + 1 })),
       { depth: 0, text: "end", at: [] },
     ];
@@ -193,7 +197,7 @@ class Lifting {
 
   /** A page that an operand names: of what, and whether the user says the same. */
   private address(op: TlbiOp, operand: Extract<Operand, { kind: "address" }>, where: string): void {
-    if (!this.inLoop) this.perEntry = true;
+    if (!this.inLoop) this.each.add(op.operand.startsWith("ipa") ? "entry" : "va-page");
     const wanted: OperandMeaning = op.operand.startsWith("ipa") ? "ipa" : "va";
     const said = this.says.get(operand.source.toLowerCase());
     const is = operand.from === "address" ? `bits from 12 on of ${operand.source}` : `${operand.source} as it is`;

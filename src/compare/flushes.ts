@@ -26,7 +26,7 @@ import {
   VALID,
 } from "../arch/index.js";
 import type { Occasion } from "../policy/index.js";
-import { type EventBuffer, Kind, type Names, type TraceSink } from "../trace/index.js";
+import { type EventBuffer, Kind, type Names, siteAround, type TraceSink } from "../trace/index.js";
 import { type Flush, keyOf, type Lifted, type Removed, reduced } from "./flush.js";
 import { P2mPlaces } from "./p2m-places.js";
 
@@ -137,6 +137,8 @@ export class Flushes implements TraceSink {
   /** domains whose creation is in the trace */
   private readonly created = new Set<number>();
   private names: Names | undefined;
+  /** by site: the way of calls, in which a policy's code that was put in counts as the function around it */
+  private readonly ways: string[] = [];
   /** the trace has the DSB SY before and after each store of a descriptor (write_pte) */
   private writesPte = false;
 
@@ -171,10 +173,15 @@ export class Flushes implements TraceSink {
   private instruction(p: Pcpu, b: EventBuffer, i: number, instruction: Lifted): void {
     p.wrote = -1;
     if (p.vmid < 0) p.vmid = b.vmid[i]!;
-    if (p.run !== undefined && p.run.site !== b.site[i]) this.close(p);
+    if (p.run !== undefined && p.run.site !== b.site[i] && this.way(p.run.site) !== this.way(b.site[i]!)) this.close(p);
     p.run ??= { site: b.site[i]!, currentVmid: p.vmid, list: [], hasTlbi: false };
     p.run.list.push(instruction);
     if (instruction.kind === "tlbi" && TLBI_OPS[instruction.op]!.regime === "EL1&0") p.run.hasTlbi = true;
+  }
+
+  private way(site: number): string {
+    this.ways[site] ??= siteAround(this.names!.list[site]!);
+    return this.ways[site];
   }
 
   private vttbr(p: Pcpu, b: EventBuffer, i: number): void {
@@ -190,13 +197,13 @@ export class Flushes implements TraceSink {
     const [from, to] = [[b.from[2 * i]!, b.from[2 * i + 1]!] as const, [b.to[2 * i]!, b.to[2 * i + 1]!] as const];
     const table = outputPage(b.address[2 * i]!, b.address[2 * i + 1]!);
     const [level, slot] = [b.level[i]!, b.slot[i]!];
-    const ownSite = p.run?.site === b.site[i];
+    const ownSite = p.run !== undefined && this.way(p.run.site) === this.way(b.site[i]!);
     if (ownSite && isDsbSy(p.run!.list.at(-1))) {
       p.run!.list.pop();
       this.writesPte = true;
     }
     // A capture tells that a root was cleared when its flush comes (p2m_clear_root_pages), VTTBR_EL2 being the owner's already.
-    if (!(ownSite && VMID_ASSIGNED.test(this.names!.list[b.site[i]!]!))) this.close(p);
+    if (!(ownSite && VMID_ASSIGNED.test(this.way(b.site[i]!)))) this.close(p);
     const last = p.held?.removed.at(-1);
     const isValid = (to[0] & VALID) !== 0;
     const removes = (from[0] & VALID) !== 0 && this.isRemoval(table, level, slot, from, to);
@@ -235,7 +242,7 @@ export class Flushes implements TraceSink {
     const isTable = descriptorKind(from[0], level) === "table";
     const step = isTable ? this.places.smallestLeaf(outputPage(...from), level) : pages;
     const ofRoot = isTable && root !== undefined && modulus === 512 * pages;
-    const occasion = RELINQUISHES.test(this.names!.list[site]!) ? "domain-dies" : "revoke";
+    const occasion = RELINQUISHES.test(this.way(site)) ? "domain-dies" : "revoke";
     return { gfn, pages, step, words: from, site, occasion, table, slot, root, modulus, ofRoot };
   }
 
@@ -330,7 +337,7 @@ export class Flushes implements TraceSink {
     const { run } = p;
     if (run === undefined) return;
     p.run = undefined;
-    const site = this.names!.list[run.site]!;
+    const site = this.way(run.site);
     if (p.switching !== undefined) {
       this.atSwitch(p, run);
       return;
@@ -383,7 +390,7 @@ export class Flushes implements TraceSink {
 
   /** A flush on no occasion of a policy. */
   private notOurs({ list, site }: Run): void {
-    const caller = this.names!.list[site]!;
+    const caller = this.way(site);
     for (const x of list) {
       if (x.kind !== "tlbi") continue;
       const op = TLBI_OPS[x.op]!.name;
@@ -417,7 +424,7 @@ export class Flushes implements TraceSink {
     const amid = around.amid === true;
     const tags = `${occasion} ${bySlot} ${within} ${sameVmid} ${goesOn} ${amid}`;
     const key = keyOf(tags, run.currentVmid, owners, entries, instructions);
-    const caller = run.list.length === 0 ? "" : this.names!.list[run.site]!;
+    const caller = run.list.length === 0 ? "" : this.way(run.site);
     let flush = this.known.get(key);
     if (flush === undefined) {
       if (this.list.length === MOST_DISTINCT || this.instructions + instructions.length > MOST_INSTRUCTIONS) {

@@ -9,7 +9,19 @@ export function recordingOf(
   what: CaptureOptions,
   result: CaptureResult,
   facts: RecordFacts,
-  { own, from, packages, cpu }: { own: boolean; from: Phase; packages: readonly string[]; cpu: CpuProfile },
+  {
+    own,
+    from,
+    packages,
+    cpu,
+    injected,
+  }: {
+    own: boolean;
+    from: Phase;
+    packages: readonly string[];
+    cpu: CpuProfile;
+    injected?: NonNullable<TraceRecording["injected"]>;
+  },
 ): TraceRecording {
   const { domu, dom0Vcpus, pcpus } = what;
   const { ipaBits, lastRan } = facts.facts();
@@ -19,6 +31,7 @@ export function recordingOf(
     model: what.cpu,
     scenario: what.scenario.name,
     xen: { banner: result.banner, buildId: result.ran.buildId, own },
+    ...(injected ? { injected } : {}),
     qemu: result.qemuVersion,
     packages: packages.filter((name) => /^(xen|libxen|linux-image)/.test(name)),
     sha256: { ...result.ran.sha256 },

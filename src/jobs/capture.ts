@@ -1,7 +1,7 @@
 /** A real Xen, booted and recorded into a trace that is held against the model. */
 import { existsSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { withWorkaround } from "../arch/index.js";
+import { type CpuProfile, withWorkaround } from "../arch/index.js";
 import {
   BASE,
   type CaptureOptions,
@@ -23,15 +23,18 @@ import {
   temporaryFolder,
 } from "../capture/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
-import { type Held, Holding, profileOf, refuseWithout } from "../compare/index.js";
-import { isStream } from "../files/index.js";
+import { type Held, Holding, OperandsHeld, profileOf, refuseWithout } from "../compare/index.js";
+import { isStream, writeWhole } from "../files/index.js";
 import { hypervisor } from "../hypervisor/index.js";
+import type { Injection } from "../inject/index.js";
 import { InputError } from "../input/index.js";
+import type { Policy } from "../policy/index.js";
 import type { Built } from "../stack/index.js";
 import { type TraceWriter, writeTrace } from "../trace/file.js";
 import { FromPhase, incomplete, Losses, type Summary, type TraceLosses, type TraceRecording } from "../trace/index.js";
 import { CaptureMeter } from "./capture-meter.js";
 import { recordingOf } from "./capture-record.js";
+import { injectFiles } from "./inject.js";
 import { type HostCosts, idleImage, joinCounts, type NestedAsked, nestedRun, openNested, stackCpu } from "./nested.js";
 import { interruptible } from "./progress.js";
 
@@ -56,7 +59,9 @@ export interface CaptureAsked {
   /** seconds of QEMU's CPU time */
   readonly timeout: number;
   readonly from: Phase;
-  /** what the record is held against; else the policy of the version that ran */
+  /** a policy whose code is put into the Xen first */
+  readonly inject?: string;
+  /** what the record is held against; else the policy that was put in, or that of the version that ran */
   readonly policy?: string;
   readonly memoryOp?: ReadonlyMap<number, string>;
   /** the host on which Xen is itself a guest's hypervisor; undefined: none */
@@ -80,6 +85,8 @@ interface CaptureDone {
   readonly stores: StorePlaces;
   readonly losses: TraceLosses;
   readonly held: Held;
+  /** what was put into the Xen */
+  readonly injection?: Injection;
   /** what it cost the host, where there was one */
   readonly costs?: HostCosts;
 }
@@ -119,16 +126,48 @@ async function recordInto(options: CaptureAsked, kept?: Kept): Promise<CaptureDo
   const { nestedOn } = options;
   const scenario = scenarioOf(options);
   const built = nestedOn && (await interruptible(openNested));
-  const what = captureOptions(options, scenario, built);
-  const told = options.policy === undefined ? undefined : loadPolicy(options.policy);
-  const profile = profileOf(what.cpu);
+  const asked = captureOptions(options, scenario, built);
+  // The machine of a host says which CPU it is by MIDR_EL1: one with the erratum, or one without.
+  const model = profileOf(asked.cpu);
+  const profile = nestedOn ? withWorkaround(model, "repeat-tlbi", nestedOn.erratum) : model;
+  const named = options.policy ?? options.inject;
+  const told = named === undefined ? undefined : loadPolicy(named);
   if (told) refuseWithout(told, profile);
-  const xen = openXen(what);
+  const folder = options.inject === undefined ? undefined : temporaryFolder("xen");
+  try {
+    if (folder === undefined) return await record(options, { what: asked, scenario, told, profile, built }, kept);
+    const injection = injectFiles(loadPolicy(options.inject!), profile, asked.xen, asked.xenSyms);
+    const what = { ...asked, xen: join(folder, "xen") };
+    writeWhole(what.xen, injection.image);
+    return await record(options, { what, scenario, told, profile, built, injection }, kept);
+  } finally {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What is decided before the machine boots. */
+interface Prepared {
+  readonly what: CaptureOptions;
+  readonly scenario: CaptureScenario;
+  readonly told: Policy | undefined;
+  readonly profile: CpuProfile;
+  readonly built: Built | undefined;
+  readonly injection?: Injection;
+}
+
+async function record(
+  options: CaptureAsked,
+  { what, scenario, told, profile, built, injection }: Prepared,
+  kept?: Kept,
+): Promise<CaptureDone> {
+  const { nestedOn } = options;
+  const xen = openXen(what, injection?.parts);
   const { stores, unknown } = xen.sites;
   const nested = nestedOn && nestedRun(nestedOn, built!, xen);
   const meter = new CaptureMeter();
   const losses = new Losses();
   const holding = new Holding();
+  const operands = injection && new OperandsHeld();
   const made = incomplete(producer(options, what), [
     ...unknown,
     ...(typeof xen.frameTable === "string" ? [xen.frameTable] : []),
@@ -146,14 +185,26 @@ async function recordInto(options: CaptureAsked, kept?: Kept): Promise<CaptureDo
       const done = await capture(
         what,
         xen,
-        [part, ...holding.sinks, losses],
+        [part, ...holding.sinks, losses, ...(operands ? [operands] : [])],
         signal,
         (now) => meter.update(now),
         nested?.platform,
       );
       const own = options.xen !== undefined;
       const { packages } = findDistribution(options.debian)!;
-      const about = recordingOf(what, done, holding.facts, { own, from: options.from, packages, cpu: profile });
+      operands?.finish();
+      const about = recordingOf(what, done, holding.facts, {
+        ...{ own, from: options.from, packages, cpu: profile },
+        ...(injection && operands
+          ? {
+              injected: {
+                policy: injection.policy,
+                occasions: [...injection.occasions],
+                operands: operands.operands,
+              },
+            }
+          : {}),
+      });
       trace.describe(about);
       trace.close();
       return { result: { ...done, events: part.passed }, recording: about };
@@ -164,6 +215,10 @@ async function recordInto(options: CaptureAsked, kept?: Kept): Promise<CaptureDo
       meter.stop();
     }
   });
+  if (operands && operands.wrong > 0)
+    throw new InputError(
+      `${options.output}: the code put in was not told the pages that went (${operands.wrong} times): ${operands.first}`,
+    );
   const summary = holding.summing.summary();
   const version = hypervisor().nearestVersion(result.banner);
   const policy = told ?? loadPolicy(version.policy);
@@ -171,7 +226,8 @@ async function recordInto(options: CaptureAsked, kept?: Kept): Promise<CaptureDo
     policy,
     policyNames().map(loadPolicy),
     recording,
-    withWorkaround(profile, "repeat-tlbi", result.repeatsTlbis),
+    // What was put in was made for the profile.
+    injection ? profile : withWorkaround(profile, "repeat-tlbi", result.repeatsTlbis),
   );
   const costs = nested && (await joinCounts(recorded, kept!.joined!, nested.counted(), nestedOn));
   const notKnown = [...result.unknown, ...unknownVersion(result.banner)];
@@ -186,6 +242,7 @@ async function recordInto(options: CaptureAsked, kept?: Kept): Promise<CaptureDo
     stores,
     losses: losses.losses(),
     held,
+    ...(injection ? { injection } : {}),
     ...(costs ? { costs } : {}),
   };
 }
@@ -287,5 +344,6 @@ function producer(options: CaptureAsked, { scenario, cpu, dom0Vcpus, domu }: Cap
     ...(options.toolstack === undefined ? [] : [`toolstack ${basename(options.toolstack)}`]),
     ...options.dom0Module.map((file) => basename(file)),
   ];
-  return `shootdown capture ${nestedWords(options)}${options.domuPages === undefined ? `--scenario ${scenario.name}` : `--domu-pages ${options.domuPages}`}: ${own}, CPU ${cpu}, dom0 with ${[vcpus(dom0Vcpus), ...dom0].join(", ")}, domU of ${domu.memoryMib} MiB with ${vcpus(domu.vcpus)}`;
+  const injected = options.inject === undefined ? "" : ` with policy ${basename(options.inject, ".toml")} put in`;
+  return `shootdown capture ${nestedWords(options)}${options.domuPages === undefined ? `--scenario ${scenario.name}` : `--domu-pages ${options.domuPages}`}: ${own}${injected}, CPU ${cpu}, dom0 with ${[vcpus(dom0Vcpus), ...dom0].join(", ")}, domU of ${domu.memoryMib} MiB with ${vcpus(domu.vcpus)}`;
 }

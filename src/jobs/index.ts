@@ -21,6 +21,7 @@ export { proveInThreads } from "./decide.js";
 export { type Distinguished, distinguishInThreads } from "./distinguish.js";
 export { type CpusDistinguished, distinguishCpus, type OnlyOn } from "./distinguish-cpus.js";
 export { importInto } from "./import.js";
+export { injectInto, undoInjection } from "./inject.js";
 export { coverOf, type IntentOptions, intentOf, parseInstruction, parseXt, type TypedTlbi } from "./instruction.js";
 export { type Io, io, PROCESS, talkingTo } from "./io.js";
 export { type LiftedTrace, namesTrace, proveTraces } from "./lift.js";

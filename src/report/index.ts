@@ -52,6 +52,7 @@ export { cpusDistinguishedText, distinguishText } from "./terminal/distinguish.j
 export { EventJson, EventLines, EventPage } from "./terminal/events.js";
 export { policyText, wordListText, wordText } from "./terminal/explain.js";
 export { heldText, heldTraceText } from "./terminal/held.js";
+export { injectionJson, injectionText } from "./terminal/inject.js";
 export { liftedJson, liftedText } from "./terminal/lifted.js";
 export { listingText, recordedText } from "./terminal/listing.js";
 export { litmusText } from "./terminal/litmus.js";

@@ -24,6 +24,7 @@ export {
 } from "./event.js";
 export { FromPhase } from "./from-phase.js";
 export { HOST_WORK_COLUMNS, type HostRow, HostSumming } from "./host-work.js";
+export { isInjected, siteAround } from "./injected.js";
 export { incomplete, LOSS_COLUMNS, Losses, lossWarnings, type TraceLosses, traceWarnings } from "./losses.js";
 export { MarkReader, named, OUTSIDE, parseMark, TOTAL } from "./marks.js";
 export { NdjsonTrace } from "./ndjson-writer.js";

@@ -23,6 +23,10 @@ const schema = v.object({
   scenario: v.optional(text(64)),
   /** the hypervisor: its first line on the console, the build-id of its ELF file, and whether it is the user's own */
   xen: v.optional(v.object({ banner: text(256), buildId: text(128), own: v.boolean() })),
+  /** a policy whose code was put into it: on which occasions, and how many of its operands name what was written before */
+  injected: v.optional(
+    v.object({ policy: text(64), occasions: v.pipe(v.array(text(32)), v.maxLength(16)), operands: whole(0, 2 ** 40) }),
+  ),
   /** QEMU's version, and the packages that dom0's toolstack is of, with versions */
   qemu: v.optional(text(64)),
   packages: v.optional(v.pipe(v.array(text(128)), v.maxLength(64))),

@@ -38,6 +38,9 @@ interface PossibleCause {
 export const CALLED_AGAIN =
   "calls that go on where an earlier one gave way to something pending (hypercall_preempt_check): their command says from which extent on";
 
+/** What a flush has, Xen's own or that of a policy whose code was put in. */
+const FLUSHING = /^(VMALLS12E1IS|VMALLE1IS|VMALLE1|R?IPAS2L?E1IS)$/;
+
 const CAUSES: readonly PossibleCause[] = [
   {
     what: /^ALLE1IS$/,
@@ -71,20 +74,20 @@ const CAUSES: readonly PossibleCause[] = [
     because: "xen_pt_update(): Xen's own mappings, which the model does not have",
   },
   {
-    what: /^VMALLS12E1IS$/,
+    what: FLUSHING,
     path: /relinquish_p2m_mapping/,
     because:
       "relinquish_p2m_mapping(): gave way to something pending (-ERESTART) and flushed at each unlock; when that is, the model does not know",
   },
   {
-    what: /^VMALLS12E1IS$/,
+    what: FLUSHING,
     path: /replace_grant_host_mapping/,
     because:
       "replace_grant_host_mapping(): dom0's backends unmapped grants of the domU's, one flush each; what a domU reads and writes, the model is not told",
     modelled: ({ grants }) => grants,
   },
   {
-    what: /^VMALLS12E1IS$/,
+    what: FLUSHING,
     path: /\bguest_remove_page\b/,
     because:
       "guest_remove_page(): a domain's balloon gave pages up (XENMEM_decrease_reservation), one flush each, and one for each block that was split first; how many, the model is not told",

@@ -7,11 +7,19 @@ import {
   type StorePlaces,
 } from "../../capture/index.js";
 import { besideRows } from "../../compare/index.js";
+import type { Injection } from "../../inject/index.js";
 import type { HostCosts } from "../../jobs/index.js";
-import { type CallerCount, lossWarnings, type Summary, type TraceLosses } from "../../trace/index.js";
+import {
+  type CallerCount,
+  lossWarnings,
+  type Summary,
+  type TraceLosses,
+  type TraceRecording,
+} from "../../trace/index.js";
 import { callPath, count, hex, tally } from "../format.js";
 import { besideTable, hostRowsTable } from "../host-work-view.js";
 import { right, tableOf, wordTable } from "../table.js";
+import { injectedText } from "./inject.js";
 import { tableText, warningText, wrapped } from "./text.js";
 
 /** A capture that is done. */
@@ -28,16 +36,20 @@ interface Captured {
   /** where descriptors are written, and what the whole run lacks of their writes */
   readonly stores: StorePlaces;
   readonly losses: TraceLosses;
+  /** what was put into the Xen, with its operands that the record was held against */
+  readonly injection?: Injection;
+  readonly recording: TraceRecording;
   /** of the host's, where Xen ran on one */
   readonly costs?: HostCosts;
 }
 
 /** The whole text, at most `width` wide where that is possible without leaving anything out. */
 export function captureText(captured: Captured, width: number): string {
-  const { trace, scenario, result, summary, own, held, stores, losses, costs } = captured;
+  const { trace, scenario, result, summary, own, held, stores, losses, costs, injection, recording } = captured;
   const log = result.consoleLog === undefined ? "" : `; the console's log is in ${result.consoleLog}`;
   const parts = [
     wrapped(`${trace}: ${count(result.events)} events of ${scenario.name} on QEMU ${result.qemuVersion}${log}`, width),
+    ...(injection ? [injectedText(injection, recording.injected?.operands ?? 0, width)] : []),
     segmentsText(result, width),
     tlbisText(summary, width),
     ...(costs ? [costsText(costs, width)] : []),
