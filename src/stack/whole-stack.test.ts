@@ -45,8 +45,10 @@ const MEASURED: readonly {
     tlbi: { RIPAS2E1IS: 1_835_008, IPAS2E1IS: 26, VMALLE1IS: 1_835_034 },
   },
   {
+    // Once it was the second creation of its machine: two of its flushes found the shadow of the domain that was dead by then, with
+    // 1,024 steps each and one table, and 74,752, 146 and 74,898 TLBIs in all. In this one nothing has died.
     ...{ file: "stack-64-pages-40.parquet", removals: 70, flushes: 73, instructions: 74.4e6 },
-    tlbi: { RIPAS2E1IS: 74_752, IPAS2E1IS: 146, VMALLE1IS: 74_898 },
+    tlbi: { RIPAS2E1IS: 74_752 - 2 * 1024, IPAS2E1IS: 146 - 1, VMALLE1IS: 74_898 - 2 * 1024 - 1 },
   },
 ];
 
