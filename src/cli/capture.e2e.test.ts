@@ -16,7 +16,7 @@ import type { RecordedRow } from "../hypervisor/index.js";
 import { nameOf } from "../trace/event.js";
 import { readTrace, traceDigest } from "../trace/file.js";
 import {
-  type EventBuffer,
+  EventBuffer,
   FromPhase,
   Kind,
   type Names,
@@ -113,6 +113,8 @@ test("each removal clears one descriptor and flushes the VMID once, just after",
     "DSB SY",
     "level 3 becomes 0, VMID 1",
     "DSB SY",
+    // p2m_free_entry() drops the reference before the unlock flushes.
+    "put_page",
     "DSB ISHST",
     "VMALLS12E1IS, VMID 1",
     "DSB ISH",
@@ -174,18 +176,32 @@ test("the trace says what ran, and can be held against a policy again from the f
   assert.deepEqual([again.comparison, again.executed], [told.comparison, told.executed]);
 });
 
+/** Passes on all but who owns what: a trace that leaves out the beginning says first what came of it, and a whole one does not. */
+class WithoutOwners implements TraceSink {
+  constructor(private readonly to: TraceSink) {}
+
+  events(b: EventBuffer, names: Names): void {
+    let first = 0;
+    for (let i = 0; i <= b.length; i++) {
+      if (i < b.length && b.kind[i] !== Kind.owner) continue;
+      if (i > first) this.to.events(new EventBuffer(i - first, b, first), names);
+      first = i + 1;
+    }
+  }
+}
+
 test("two captures of the same inputs give the same trace", { skip, timeout: PATIENCE * 1000 }, async () => {
-  const digestOf = async (path: string): Promise<string> => {
-    const digest = traceDigest();
-    await readTrace(path, [new FromPhase(SHIPPED_FROM, digest)]);
-    return digest.digest();
+  const digestsOf = async (path: string): Promise<string[]> => {
+    const [most, all] = [traceDigest(), traceDigest()];
+    await readTrace(path, [new FromPhase(SHIPPED_FROM, new WithoutOwners(most)), new FromPhase("create", all)]);
+    return [most.digest(), all.digest()];
   };
   const { info } = await readTrace(SHIPPED, []);
   // Once Debian has other packages than those of the shipped capture, there must be a second boot.
   const alike = isDeepStrictEqual(info.recording?.sha256, told.recording.sha256);
   const other = alike ? SHIPPED : join(folder, "second.parquet");
   if (!alike) await captured(other);
-  assert.equal(await digestOf(first), await digestOf(other));
+  assert.deepEqual(await digestsOf(first), await digestsOf(other));
 });
 
 test("show reads the capture by the contract of its JSON, and the console's log is kept beside it", {

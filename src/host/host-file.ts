@@ -96,7 +96,14 @@ function pricesOf(table: PriceTable, inputs: PriceInputs, base?: Host): Host["pr
     Object.entries(table).map(([key, [unit, meaning]]) => {
       const stated = inputs[key];
       if (stated === undefined && base !== undefined) return [key, base.prices[key]!];
-      return [key, priceOf(key, meaning, stated ?? { value: 0, unit, source: "not in the host file, so nothing" })];
+      return [
+        key,
+        priceOf(
+          key,
+          meaning,
+          stated ?? { value: 0, unit, source: "unknown: the host file does not say, and nothing is counted for it" },
+        ),
+      ];
     }),
   );
 }

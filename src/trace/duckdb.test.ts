@@ -60,6 +60,13 @@ test("DuckDB opens a Parquet trace: strings as strings, 64 bits unsigned", async
     unknown: "UTINYINT",
     time: "UBIGINT",
     took: "UBIGINT",
+    host_instructions: "UBIGINT",
+    host_ripas2: "UBIGINT",
+    host_ipas2: "UBIGINT",
+    host_vmalle1: "UBIGINT",
+    host_other_tlbi: "UBIGINT",
+    host_entries: "UBIGINT",
+    host_faults: "UBIGINT",
   });
 });
 
