@@ -191,6 +191,14 @@ describe("the page in a browser", { skip }, () => {
     await page.getByText(/^Line 7: .*nonsense/).waitFor();
     await paste(page, text.replace("tlbi nonsense", "isb"));
     await page.getByText(/UNSOUND for .*switch/).waitFor();
+    // Key by key too, faster than the page draws.
+    await page.keyboard.press("ControlOrMeta+End");
+    await page.keyboard.type("# typed, and nothing of it lost");
+    await until(
+      page,
+      `document.querySelector(".editor").shadowRoot.querySelector(".cm-content").textContent.endsWith("# typed, and nothing of it lost")`,
+    );
+    await page.getByText(/UNSOUND for .*switch/).waitFor();
     await page.context().close();
   });
 

@@ -6,7 +6,7 @@ import { autocompletion, type CompletionContext, closeBrackets, completionKeymap
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { HighlightStyle, indentUnit, StreamLanguage, syntaxHighlighting } from "@codemirror/language";
 import { type Diagnostic, linter, lintGutter, setDiagnostics } from "@codemirror/lint";
-import { EditorState } from "@codemirror/state";
+import { Annotation, EditorState } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, hoverTooltip, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { useEffect, useRef } from "preact/hooks";
@@ -62,6 +62,9 @@ const THEME = EditorView.theme({
   ".cm-meaning p": { margin: ".15rem 0" },
 });
 
+/** A change that is not typed: the text is another one. */
+const GIVEN = Annotation.define<boolean>();
+
 const hover = (meaning: NonNullable<Props["meaning"]>) =>
   hoverTooltip(async (view, at) => {
     const line = view.state.doc.lineAt(at);
@@ -86,6 +89,8 @@ export function Editor({ label, text, mistake, meaning, onText }: Props) {
   const view = useRef<EditorView | undefined>(undefined);
   const told = useRef(onText);
   told.current = onText;
+  /** what was typed, and has not come back as the text yet */
+  const echoes = useRef(new Set<string>());
 
   // The editor is made once.
   useEffect(() => {
@@ -106,7 +111,10 @@ export function Editor({ label, text, mistake, meaning, onText }: Props) {
           EditorView.lineWrapping,
           EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
           EditorView.updateListener.of((update) => {
-            if (update.docChanged) told.current(update.state.doc.toString());
+            if (!update.docChanged || update.transactions.some((one) => one.annotation(GIVEN))) return;
+            const typed = update.state.doc.toString();
+            echoes.current.add(typed);
+            told.current(typed);
           }),
           THEME,
           meaning ? hover(meaning) : [],
@@ -119,8 +127,14 @@ export function Editor({ label, text, mistake, meaning, onText }: Props) {
 
   useEffect(() => {
     const { current } = view;
-    if (current && current.state.doc.toString() !== text)
-      current.dispatch({ changes: { from: 0, to: current.state.doc.length, insert: text } });
+    if (!current) return;
+    if (current.state.doc.toString() === text) echoes.current.clear();
+    // What was typed comes back later than the next key: to put it in again would take that key away, and so on for ever.
+    else if (!echoes.current.has(text))
+      current.dispatch({
+        changes: { from: 0, to: current.state.doc.length, insert: text },
+        annotations: GIVEN.of(true),
+      });
   }, [text]);
 
   useEffect(() => {
