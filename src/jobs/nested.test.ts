@@ -1,6 +1,5 @@
 /** The model's host beside the counts of the shipped runs of the whole stack. */
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -11,7 +10,8 @@ import { besideCounts } from "./nested.js";
 import { stackHost } from "./probe.js";
 
 const PROBES = fileURLToPath(new URL("../../probes", import.meta.url));
-const runs = readdirSync(PROBES).filter((file) => /^stack-.*\.parquet$/.test(file));
+/** Those that come with the project: one that is gone is a fault. */
+const runs = ["one-page-36", "one-page-48", "64-pages-40", "report-40"].map((name) => `stack-${name}.parquet`);
 const read = new Map<string, { work: HostSumming; recording: TraceRecording | undefined }>();
 
 before(async () => {
@@ -36,9 +36,8 @@ for (const file of runs)
     assert.ok(off("all instructions") <= 0.15, `all instructions: ${off("all instructions")}`);
   });
 
-test("the prices of exits are the means of a shipped run until it begins to create, which the others are held against", (t) => {
-  const run = read.get("stack-one-page-36.parquet");
-  if (!run) return t.skip("that run is not shipped");
+test("the prices of exits are the means of a shipped run until it begins to create, which the others are held against", () => {
+  const run = read.get("stack-one-page-36.parquet")!;
   const until = run.work.rows().filter(({ phase }) => !["create", "run", "other"].includes(phase));
   const mean = (...names: readonly string[]): number => {
     const of = (row: HostRow): boolean => row.kind === "exit" && names.includes(row.name);

@@ -1,6 +1,5 @@
 /** The shipped runs of the whole stack: what the host did for each, and what the model of it says of the very trace. */
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -8,7 +7,8 @@ import { readTrace } from "../trace/file.js";
 import { type HostRow, HostSumming, type TraceRecording } from "../trace/index.js";
 
 const PROBES = fileURLToPath(new URL("../../probes", import.meta.url));
-const runs = readdirSync(PROBES).filter((file) => /^stack-.*\.parquet$/.test(file));
+/** Those that come with the project: one that is gone is a fault. */
+const runs = ["one-page-36", "one-page-48", "64-pages-40", "report-40"].map((name) => `stack-${name}.parquet`);
 
 interface Run {
   readonly rows: readonly HostRow[];
@@ -28,13 +28,14 @@ before(async () => {
 const sum = (rows: readonly HostRow[], of: (row: HostRow) => number): number =>
   rows.reduce((total, row) => total + of(row), 0);
 
-/** Figures counted independently, with other sources of VMM and plugin: within xl create. */
+/** Figures counted independently, with other sources of VMM and plugin: within xl create. `without`: what this run did not meet with. */
 const MEASURED: readonly {
   readonly file: string;
   readonly removals: number;
   readonly flushes: number;
   readonly tlbi: Readonly<Record<string, number>>;
   readonly instructions: number;
+  readonly without?: string;
 }[] = [
   {
     ...{ file: "stack-one-page-36.parquet", removals: 7, flushes: 10, instructions: 15.4e6 },
@@ -48,14 +49,13 @@ const MEASURED: readonly {
     // Once it was the second creation of its machine: two of its flushes found the shadow of the domain that was dead by then, with
     // 1,024 steps each and one table, and 74,752, 146 and 74,898 TLBIs in all. In this one nothing has died.
     ...{ file: "stack-64-pages-40.parquet", removals: 70, flushes: 73, instructions: 74.4e6 },
+    without: "two flushes that found a dead domain's shadow",
     tlbi: { RIPAS2E1IS: 74_752 - 2 * 1024, IPAS2E1IS: 146 - 1, VMALLE1IS: 74_898 - 2 * 1024 - 1 },
   },
 ];
 
-for (const { file, removals, flushes, tlbi, instructions } of MEASURED)
-  test(`${file}: the counts once made with other sources, TLBIs exactly and instructions within 3 %`, {
-    skip: runs.includes(file) ? false : `${file} is not shipped`,
-  }, () => {
+for (const { file, removals, flushes, tlbi, instructions, without } of MEASURED)
+  test(`${file}: the counts once made with other sources${without ? `, less ${without}` : ""}: TLBIs exactly, instructions within 3 %`, () => {
     const { script } = read.get(file)!;
     const full = script.filter(({ name }) => name === "VMALLS12E1IS");
     assert.equal(
@@ -79,9 +79,7 @@ for (const { file, removals, flushes, tlbi, instructions } of MEASURED)
     assert.ok(Math.abs(all / instructions - 1) <= 0.03, `${all}`);
   });
 
-test("the report's creation, with a page more than was once counted, has a flush of 1,024 steps for each removal", {
-  skip: runs.includes("stack-report-40.parquet") ? false : "that run is not shipped",
-}, () => {
+test("the report's creation, with a page more than was once counted, has a flush of 1,024 steps for each removal", () => {
   const { script } = read.get("stack-report-40.parquet")!;
   const flushes = script.filter(({ caller }) => caller.includes("guest_physmap_remove_page"));
   const removals = sum(flushes, ({ count }) => count);
@@ -97,7 +95,7 @@ test("the report's creation, with a page more than was once counted, has a flush
 });
 
 test("each shipped run has been counted from its first TLBI on, and says on which host", () => {
-  assert.ok(runs.length >= 2);
+  assert.equal(read.size, runs.length);
   for (const [file, { rows, recording }] of read) {
     const tlbis = rows.filter(({ kind }) => kind === "tlbi");
     const without = sum(tlbis, ({ count, counted }) => count - counted);
