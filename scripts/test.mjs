@@ -1,5 +1,5 @@
-// Runs the built tests (dist/**/*.test.js, or those whose path contains an argument) by Node's own runner, and says in a last line
-// what was skipped. --quick leaves out what boots, browses, installs, or proves and simulates at length.
+// Runs the built tests (dist/**/*.test.js, or those whose path contains an argument) by Node's own runner, and says at the end what
+// failed, each with the beginning of why, and in a last line what was skipped. --quick leaves out what boots, browses, installs, or proves and simulates at length.
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -146,16 +146,32 @@ const events = run({ files: together(files.sort((a, b) => order(a) - order(b))),
 events.on("test:pass", ({ name, skip }) => {
   if (skip !== undefined && skip !== false) skips.push(typeof skip === "string" && skip !== "" ? skip : name);
 });
-events.on("test:fail", ({ todo }) => {
-  if (todo === undefined || todo === false) process.exitCode = 1;
+const failures = [];
+events.on("test:fail", ({ name, todo, file, details }) => {
+  if (todo !== undefined && todo !== false) return;
+  process.exitCode = 1;
+  failures.push(`failed: ${name} (${file ?? "no file"}, after ${Math.round(details.duration_ms)} ms)\n${why(details.error)}`);
 });
 const report = process.stdout.isTTY ? new spec() : tap;
 const written = events.compose(report);
 written.pipe(process.stdout, { end: false });
 await once(written, "end");
 if (quick) console.log(`quick: ${all.length - files.length} of ${all.length} files were left out; npm test runs them`);
+// Once more, and last: of a long output often only the end is kept.
+for (const failure of failures) console.log(failure);
 console.log(skipped(skips));
 rmSync(folder, { recursive: true });
+
+/** The beginning of a failure's words, indented. */
+function why(error) {
+  const cause = error?.cause ?? error;
+  const text = String(cause?.stack ?? cause);
+  return text
+    .split("\n")
+    .slice(0, 30)
+    .map((line) => `  ${line.slice(0, 300)}`)
+    .join("\n");
+}
 
 /** One line: how many tests were skipped, why, and what sets up what they need. */
 function skipped(reasons) {
