@@ -6,6 +6,7 @@ import { builtInCpu, builtInHost, builtInPolicy, builtInText, hostNames } from "
 import { runJob } from "../compare/index.js";
 import { parseScenario } from "../hypervisor/index.js";
 import { policyOf, wordsOf } from "./candidate.js";
+import type { Instruction } from "./instruction.js";
 import { alphabet } from "./space.js";
 
 const hosts = hostNames().map(builtInHost);

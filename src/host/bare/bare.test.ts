@@ -43,7 +43,10 @@ test("broadcast TLBIs under one DSB are one step and further ones, and local one
 test("a DSB less never makes a local TLBI dearer", () => {
   const { prices } = builtInHost("bare-metal");
   const costs = (...code: string[]): number =>
-    (["broadcast", "local", "further"] as const).reduce((sum, part) => sum + flush(...code)[part]! * prices[part]!.value, 0);
+    (["broadcast", "local", "further"] as const).reduce(
+      (sum, part) => sum + flush(...code)[part]! * prices[part]!.value,
+      0,
+    );
   assert.ok(costs("vmalls12e1is", "vmalle1", "dsb ish") <= costs("vmalls12e1is", "dsb ish", "vmalle1", "dsb ish"));
 });
 
