@@ -61,7 +61,8 @@ export class Follower implements Following {
       frames,
       loops: [],
       owner: undefined,
-      tge: "unwritten",
+      tge: "as found",
+      former: "as found",
       waits: false,
       flushed: false,
     });

@@ -28,6 +28,8 @@ export interface Frame {
   readonly before: Machine | undefined;
 }
 
+type Tge = 0 | 1 | undefined | "as found";
+
 /** Where a way is. */
 export interface Place {
   pc: number;
@@ -37,8 +39,9 @@ export interface Place {
   loops: readonly { readonly loop: Loop; readonly depth: number }[];
   /** the value that is taken for the owner's, once VTTBR_EL2 was written */
   owner: string | undefined;
-  /** HCR_EL2.TGE, once it was written */
-  tge: 0 | 1 | undefined | "unwritten";
+  /** HCR_EL2.TGE as it was last written, undefined where that is not followed; and as it was before the last ISB */
+  tge: Tge;
+  former: Tge;
   /** a DSB came, and no TLBI yet: what is stored now may be the descriptor, which that DSB does not wait for */
   waits: boolean;
   flushed: boolean;

@@ -8,7 +8,7 @@ import { type CodeFile, openCode } from "../binary/index.js";
 import { type CodeSetting, functionOf, type Lifted, liftFunction } from "./function.js";
 
 const EXAMPLE = openCode(fileURLToPath(new URL("../../examples/code/flush.o", import.meta.url)));
-const NOTHING: CodeSetting = { operands: new Map(), capabilities: new Map(), vhe: false, when: [], others: new Set() };
+const NOTHING: CodeSetting = { operands: new Map(), capabilities: new Map(), vhe: false, when: [], others: new Set(), guests: false };
 
 const lift = (code: CodeFile, name: string, setting: Partial<CodeSetting> = {}): Lifted =>
   liftFunction(code, functionOf(code, name), { ...NOTHING, ...setting });

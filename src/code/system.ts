@@ -7,11 +7,13 @@ import {
   nameOtherWord,
   SYSREGS,
   TLBI_OPS,
+  type TlbiOp,
 } from "../arch/index.js";
 import { fullAddress } from "../binary/index.js";
 import type { Following, Next, Place, Row } from "./following.js";
 import type { Machine } from "./machine.js";
 import { operandOf } from "./operand.js";
+import { ownRegime } from "./regime.js";
 import { bitOf, type DataCondition, number, openChoice, type Value } from "./value.js";
 
 /** HCR_EL2.TGE. */
@@ -31,16 +33,15 @@ export class SystemInstructions {
       const value = tlbi.op.operand === "none" ? number(0n) : machine.read(tlbi.rt);
       const open = openChoice(value);
       if (open) return this.following.fork(place, open, (own) => this.following.run(own));
-      if (tlbi.op.regime === "EL1&0" && place.tge === 1)
-        row.remarks.push({
-          kind: "problem",
-          text: `TLBI ${tlbi.op.name} at ${fullAddress(at)} is executed with HCR_EL2.TGE = 1: it concerns the hypervisor's own regime`,
-        });
+      this.checkTge(place, row, tlbi.op, at);
+      const own = this.following.setting.vhe ? ownRegime(tlbi.op, place) : undefined;
       place.waits = false;
       place.flushed = true;
-      row.events.push({ kind: "tlbi", op: tlbi.index, operand: operandOf(TLBI_OPS[tlbi.index]!, value), at: [at] });
+      const operand = operandOf(TLBI_OPS[tlbi.index]!, value);
+      row.events.push({ kind: "tlbi", op: tlbi.index, operand, ...(own && { own }), at: [at] });
     } else if (barrier !== undefined) {
       if (BARRIERS[barrier]!.kind === "DSB" && !place.flushed) place.waits = true;
+      if (BARRIERS[barrier]!.kind === "ISB") place.former = place.tge;
       if (BARRIERS[barrier]!.kind !== "DMB") row.events.push({ kind: "barrier", barrier, at: [at] });
     } else if (move) {
       const next = move.reads ? undefined : this.writeRegister(place, row, move.register, machine.read(move.rt), at);
@@ -49,6 +50,19 @@ export class SystemInstructions {
     } else if (!isHint(word)) this.other(row, word, at);
     place.pc = pc + 4;
     return undefined;
+  }
+
+  /** What of HCR_EL2.TGE no policy can say, or nobody knows. */
+  private checkTge({ tge }: Place, row: Row, op: TlbiOp, at: number): void {
+    const where = `TLBI ${op.name} at ${fullAddress(at)}`;
+    if (op.op1 !== 0) return;
+    if (tge === 1 && !this.following.setting.vhe)
+      row.remarks.push({ kind: "problem", text: `${where} is executed with HCR_EL2.TGE = 1 and E2H = 0` });
+    else if (tge === undefined)
+      row.remarks.push({
+        kind: "taken",
+        text: `${where}: HCR_EL2.TGE is taken for 0, as what is written is not followed`,
+      });
   }
 
   private readRegister(machine: Machine, register: string): Value {

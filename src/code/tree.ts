@@ -1,5 +1,6 @@
 /** What a function does about translation, as a tree: events in a row, then where its ways part. */
 import type { Operand } from "./operand.js";
+import type { Own } from "./regime.js";
 
 /** What decides where ways part. */
 export type Decision =
@@ -20,7 +21,14 @@ export interface Remark {
 /** What is executed. `at` are the addresses where it stands: several where ways come together. */
 export type Event =
   | { readonly kind: "barrier"; readonly barrier: number; readonly at: readonly number[] }
-  | { readonly kind: "tlbi"; readonly op: number; readonly operand: Operand; readonly at: readonly number[] }
+  | {
+      readonly kind: "tlbi";
+      readonly op: number;
+      readonly operand: Operand;
+      /** of EL1's own that is for EL2&0, for a kernel with VHE runs it with HCR_EL2.TGE = 1 */
+      readonly own?: Own;
+      readonly at: readonly number[];
+    }
   | {
       readonly kind: "vttbr";
       readonly value: "owner" | "current";
