@@ -192,8 +192,7 @@ class Line {
     const single = singleFormOf(op);
     if (operand === "xzr") return { kind: "tlbi", op: index, single: -1, operand: "zero", ttl: false, line };
     const wanted = op.operand.startsWith("ipa") ? "ipa" : op.operand.startsWith("va") ? "va" : "asid";
-    if (operand !== wanted)
-      this.fail(`tlbi ${name} cannot have the operand '${operand}', expected ${wanted} or xzr`);
+    if (operand !== wanted) this.fail(`tlbi ${name} cannot have the operand '${operand}', expected ${wanted} or xzr`);
     if (wanted === "asid") {
       if (!this.context.ranges) this.fail(`tlbi ${name}, asid: this occasion is about a whole VMID, it has no ASID`);
       return { kind: "tlbi", op: index, single: -1, operand: "asid", ttl: false, line };
