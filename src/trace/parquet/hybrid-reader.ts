@@ -33,23 +33,48 @@ export class HybridReader {
 
   /**
    * Stores the dictionary's entries that the next `n` indexes name in `out`, from entry `at` on; an entry is of `words` elements, of
-   * the dictionary as of `out`.
+   * the dictionary as of `out`. Of the dictionary only the first `entries` can be named.
    */
-  read(n: number, dictionary: Int32Array, words: 1 | 2, out: Int32Array, at: number): void {
+  read(n: number, entries: number, dictionary: Int32Array, words: 1 | 2, out: Int32Array, at: number): void {
     const last = at + n;
     for (let i = at; i < last; ) {
-      const some = this.some(last - i, dictionary.length / words);
+      const some = this.some(last - i, entries);
       if (this.index >= 0) repeat(dictionary, words, this.index, out, i, some);
       else
         for (let done = 0; done < some; done += cuts.length) {
           const now = Math.min(cuts.length, some - done);
           this.cut(now, cuts, 0);
-          if (words === 1) look(dictionary, cuts, now, out, i + done);
-          else lookPairs(dictionary, cuts, now, out, i + done);
+          if (words === 1) look(dictionary, entries, cuts, now, out, i + done);
+          else lookPairs(dictionary, entries, cuts, now, out, i + done);
         }
       this.left -= some;
       i += some;
     }
+  }
+
+  /** Stores the next `n` indexes, each below `entries`, at the begin of `out`. */
+  raw(n: number, entries: number, out: Int32Array): void {
+    for (let i = 0; i < n; ) {
+      const some = this.some(n - i, entries);
+      if (this.index >= 0) out.fill(this.index, i, i + some);
+      else {
+        this.cut(some, out, i);
+        let least = 0; // negative when some index was too large
+        for (let k = i; k < i + some; k++) least |= entries - 1 - out[k]!;
+        if (least < 0) throw new RangeError(BEYOND);
+      }
+      this.left -= some;
+      i += some;
+    }
+  }
+
+  /** The index below `entries` that the next `n` all are, and goes on behind them; -1, and stays, where they may differ. */
+  same(n: number, entries: number): number {
+    if (n === 0) return -1;
+    this.some(n, entries);
+    if (this.index < 0 || this.left < n) return -1;
+    this.left -= n;
+    return this.index;
   }
 
   /** Stores the next `n` bits, of a width of 1, in `out` from `at` on. Returns how many are ones. */
@@ -149,8 +174,14 @@ function repeat(dictionary: Int32Array, words: 1 | 2, index: number, out: Int32A
 }
 
 /** Entries of one element. */
-function look(dictionary: Int32Array, indexes: Int32Array, n: number, out: Int32Array, at: number): void {
-  const entries = dictionary.length;
+function look(
+  dictionary: Int32Array,
+  entries: number,
+  indexes: Int32Array,
+  n: number,
+  out: Int32Array,
+  at: number,
+): void {
   let beyond = false;
   for (let i = 0; i < n; i++) {
     const index = indexes[i]!;
@@ -161,8 +192,15 @@ function look(dictionary: Int32Array, indexes: Int32Array, n: number, out: Int32
 }
 
 /** Entries of two elements. */
-function lookPairs(dictionary: Int32Array, indexes: Int32Array, n: number, out: Int32Array, at: number): void {
-  const elements = dictionary.length;
+function lookPairs(
+  dictionary: Int32Array,
+  entries: number,
+  indexes: Int32Array,
+  n: number,
+  out: Int32Array,
+  at: number,
+): void {
+  const elements = 2 * entries;
   let beyond = false;
   for (let i = 0, j = 2 * at; i < n; i++, j += 2) {
     const from = 2 * indexes[i]!;
