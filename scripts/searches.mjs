@@ -39,7 +39,7 @@ export function keep(one) {
 
 function run(occasion, cpu, length, seconds = "3600") {
   const watch = `process.on("exit", () => { const { userCPUTime, maxRSS } = process.resourceUsage(); process.stderr.write(\`\\n\${userCPUTime / 1e6} \${maxRSS / 1024}\`); });`;
-  const args = ["synthesize", "--occasion", occasion, "--cpu", cpu, "--length", length, "--json"];
+  const args = ["synthesize", "--occasion", occasion, "--cpu", cpu, "--length", length, "--json", "--no-cache"];
   const done = spawnSync(
     process.execPath,
     ["--import", `data:text/javascript,${encodeURIComponent(watch)}`, MAIN, ...args],
@@ -79,25 +79,47 @@ function print(rows, left, right) {
   for (const row of rows) console.log(row.map(cell).join("  ").trimEnd());
 }
 
-/** Processor time grows by about the same factor with each instruction: that of the two longest searches of an occasion on a CPU. */
+/**
+ * Processor time of a search of some length, from those of shorter ones (length to seconds): the least and the most. A search of one
+ * instruction is a start and a price, and no work; what longer ones take beyond it grows with each instruction by a factor, which is
+ * the last one at least, and at most grows as it last did. Undefined where no two factors are known.
+ */
+export function expected(took, length) {
+  const start = took.get(1);
+  const last = Math.max(...[...took.keys()].filter((known) => known < length));
+  const work = [last - 2, last - 1, last].map((known) => took.get(known) - start);
+  if (!work.every((seconds) => seconds > 0)) return undefined;
+  const [before, factor] = [work[1] / work[0], work[2] / work[1]];
+  const [slowest, fastest] = [Math.min(1, factor / before), Math.max(1, factor / before)];
+  let [least, most] = [work[2], work[2]];
+  for (let more = 1; more <= length - last; more++) {
+    least *= Math.max(1, factor * slowest ** more);
+    most *= factor * fastest ** more;
+  }
+  return { start, least, most };
+}
+
+/** What the searches said of the next length before that was searched, and what they say of the next ones. */
 function scaling() {
-  const groups = grouped(kept().filter(({ cpuSeconds }) => cpuSeconds !== undefined));
-  const rows = [["search", "factor", "length", ...CORES.map((n) => `${number(n)} cores`)]];
-  for (const [name, searches] of groups) {
-    const [last, before] = searches.sort((a, b) => b.length - a.length);
-    if (before === undefined || last.length - before.length !== 1) continue;
-    const factor = last.cpuSeconds / before.cpuSeconds;
-    for (const more of [0, 1, 2]) {
-      const all = last.cpuSeconds * factor ** more;
-      rows.push([
-        ...(more === 0 ? [name, factor.toFixed(1)] : ["", ""]),
-        number(last.length + more),
-        ...CORES.map((n) => time(all / n)),
-      ]);
+  const rows = [["search", "length", "expected", "took", ...CORES.map((n) => `${number(n)} cores`)]];
+  for (const [name, searches] of grouped(kept().filter(({ cpuSeconds }) => cpuSeconds !== undefined))) {
+    const took = new Map(searches.map(({ length, cpuSeconds }) => [length, cpuSeconds]));
+    const longest = Math.max(...took.keys());
+    const own = [];
+    for (let length = 2; length <= longest + 2; length++) {
+      const said = expected(new Map([...took].filter(([known]) => known < length)), length);
+      if (said === undefined) continue;
+      const { start, least, most } = said;
+      const cells = length <= longest ? [] : CORES.map((n) => range(start + least / n, start + most / n));
+      own.push([`${length}`, range(start + least, start + most), took.has(length) ? time(took.get(length)) : "", ...cells]);
     }
+    own.forEach((row, i) => rows.push([i === 0 ? name : "", ...row, ...CORES.map(() => "").slice(row.length - 3)]));
   }
   print(rows, 1, rows[0].length);
 }
+
+/** From the least to the most, once where they look the same. */
+const range = (least, most) => (time(least) === time(most) ? time(least) : `${time(least)} to ${time(most)}`);
 
 function grouped(list) {
   const groups = new Map();
