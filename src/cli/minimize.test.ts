@@ -46,10 +46,10 @@ test("of what is unsound, or has no code, there is nothing to keep", async () =>
 
 test("--granule is that of the tables of the scenarios: operands of another one do not reach", async () => {
   const file = join(folder, "fixed.toml");
-  const code = "for range\n tlbi ripas2e1is, ipa\nend\ndsb ish\ntlbi vmalle1is\ndsb ish";
+  const code = "for range\n tlbi ripas2e1is, ipa\nend\ndsb ish\ntlbi vmalle1is\ndsb ish\nend";
   writeFileSync(
     file,
-    `name = "fixed"\ntitle = "t"\nsource = "s"\nbase = "xen-4.17"\ngranule = "4K"\nrequires = ["FEAT_TLBIRANGE"]\n[split]\ncode = """\ndsb ishst\n${code}\n"""\n`,
+    `name = "fixed"\ntitle = "t"\nsource = "s"\nbase = "xen-4.17"\ngranule = "4K"\nrequires = ["FEAT_TLBIRANGE"]\n[split]\ncode = """\nwith owner-vmid\ndsb ishst\n${code}\n"""\n`,
   );
   const on = ["minimize", file, "--occasion", "split", "--cpu", "arch-maximal", "--host", "bare-metal"];
   const json = async (...words: string[]) => JSON.parse((await shootdown([...on, ...words, "--json"])).out);

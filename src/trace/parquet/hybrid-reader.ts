@@ -59,9 +59,7 @@ export class HybridReader {
       if (this.index >= 0) out.fill(this.index, i, i + some);
       else {
         this.cut(some, out, i);
-        let least = 0; // negative when some index was too large
-        for (let k = i; k < i + some; k++) least |= entries - 1 - out[k]!;
-        if (least < 0) throw new RangeError(BEYOND);
+        if (2 ** this.width > entries) refuseBeyond(entries, out, i, i + some);
       }
       this.left -= some;
       i += some;
@@ -156,6 +154,13 @@ export class HybridReader {
 
 const TOO_SHORT = "the indexes of a page end too early";
 const BEYOND = "an index beyond the dictionary";
+
+/** Throws where one of these indexes names no entry. */
+function refuseBeyond(entries: number, indexes: Int32Array, from: number, end: number): void {
+  let least = 0; // negative when some index was too large
+  for (let i = from; i < end; i++) least |= entries - 1 - indexes[i]!;
+  if (least < 0) throw new RangeError(BEYOND);
+}
 
 /** Indexes of a packed run, between their bits and their entries. */
 const cuts = new Int32Array(1024);
