@@ -2,6 +2,7 @@
 //
 //   node scripts/searches.mjs run OCCASION CPU LENGTH [SECONDS]   searches, for so long at most (3600), and keeps what came of it
 //   node scripts/searches.mjs table                               what was found, as a table
+//   node scripts/searches.mjs front OCCASION CPU LENGTH           the best by price and length, and all of which no weaker one is sound
 //   node scripts/searches.mjs scaling                             what longer ones would take, on how many cores
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -18,13 +19,14 @@ const number = (n) => (n < 1e12 ? Math.round(n).toLocaleString("en") : n.toExpon
 
 /** What is kept of a search: `text` is what --json printed; processor seconds and MiB are those of the process. */
 export function result(text, cpuSeconds, mebibytes) {
-  const { space, certificate, front, made } = JSON.parse(text);
+  const { space, certificate, front, weakest, made } = JSON.parse(text);
   return {
     ...{ occasion: space.occasion, cpu: space.cpus.join(), length: space.length },
     ...{ instructions: space.instructions.length, sequences: space.sequences },
     ...{ sound: certificate.sound, unknown: certificate.unknown, judged: certificate.judged },
     ...{ scenarios: certificate.scenarios, seconds: certificate.seconds, cpuSeconds, mebibytes },
     front: front.map(({ sequence, length, prices }) => ({ sequence, length, prices })),
+    weakest,
     version: made.version,
   };
 }
@@ -72,6 +74,21 @@ function table() {
   print([["occasion", "CPU", "length", "sequences", "sound", "judged", "time", "memory", "cheapest"], ...rows], 2, 8);
 }
 
+/** What came of one search. */
+function front(occasion, cpu, length) {
+  const one = kept().find((other) => other.occasion === occasion && other.cpu === cpu && `${other.length}` === length);
+  if (one?.front === undefined) throw new Error(`no search of ${occasion} on ${cpu} up to ${length} was kept`);
+  const hosts = one.front[0]?.prices.map(({ host }) => host) ?? [];
+  const rows = one.front.map(({ sequence, length: n, prices }) => [
+    `${n}`,
+    ...prices.map(({ microseconds }) => time(microseconds / 1e6)),
+    sequence,
+  ]);
+  print([["length", ...hosts, "sequence"], ...rows], 0, 1 + hosts.length);
+  console.log("\nsound, and no weaker one is");
+  for (const sequence of one.weakest) console.log(`  ${sequence}`);
+}
+
 /** In columns; those from `left` to `right` are numbers. */
 function print(rows, left, right) {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
@@ -111,7 +128,12 @@ function scaling() {
       if (said === undefined) continue;
       const { start, least, most } = said;
       const cells = length <= longest ? [] : CORES.map((n) => range(start + least / n, start + most / n));
-      own.push([`${length}`, range(start + least, start + most), took.has(length) ? time(took.get(length)) : "", ...cells]);
+      own.push([
+        `${length}`,
+        range(start + least, start + most),
+        took.has(length) ? time(took.get(length)) : "",
+        ...cells,
+      ]);
     }
     own.forEach((row, i) => rows.push([i === 0 ? name : "", ...row, ...CORES.map(() => "").slice(row.length - 3)]));
   }
@@ -131,15 +153,17 @@ function grouped(list) {
 }
 
 const time = (seconds) =>
-  seconds < 120
-    ? `${seconds.toFixed(1)} s`
-    : seconds < 7200
-      ? `${(seconds / 60).toFixed(0)} min`
-      : `${(seconds / 3600).toFixed(1)} h`;
+  seconds < 1
+    ? `${(1000 * seconds).toPrecision(3)} ms`
+    : seconds < 120
+      ? `${seconds.toFixed(1)} s`
+      : seconds < 7200
+        ? `${(seconds / 60).toFixed(0)} min`
+        : `${(seconds / 3600).toFixed(1)} h`;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [what, ...words] = process.argv.slice(2);
-  const does = { run, table, scaling }[what];
-  if (does === undefined) throw new Error(`expected run, table or scaling, not ${what}`);
+  const does = { run, table, front, scaling }[what];
+  if (does === undefined) throw new Error(`expected run, table, front or scaling, not ${what}`);
   does(...words);
 }
