@@ -135,7 +135,8 @@ function scaling() {
         ...cells,
       ]);
     }
-    own.forEach((row, i) => rows.push([i === 0 ? name : "", ...row, ...CORES.map(() => "").slice(row.length - 3)]));
+    for (const [i, row] of own.entries())
+      rows.push([i === 0 ? name : "", ...row, ...CORES.map(() => "").slice(row.length - 3)]);
   }
   print(rows, 1, rows[0].length);
 }
