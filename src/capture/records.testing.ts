@@ -1,5 +1,5 @@
 /** Records of QEMU's log, and archives, for tests. */
-import type { BlockRecord } from "./log.js";
+import type { BlockRecord } from "./records.js";
 
 /** A block record with the registers named; the others are 0. 31 is SP. */
 export function blockRecord(
