@@ -59,7 +59,7 @@ export class HybridReader {
       if (this.index >= 0) out.fill(this.index, i, i + some);
       else {
         this.cut(some, out, i);
-        if (2 ** this.width > entries) refuseBeyond(entries, out, i, i + some);
+        if (1 << this.width > entries) refuseBeyond(entries, out, i, i + some);
       }
       this.left -= some;
       i += some;
@@ -267,7 +267,7 @@ const FOUR_IN_WINDOW = 6;
 
 /** Each value is cut out of a window of 2 or 4 bytes, so that none waits for the one before it; narrow ones four at a time. */
 function cutWindows(data: Uint8Array, from: number, width: number, n: number, out: Int32Array, at: number): void {
-  const mask = 2 ** width - 1;
+  const mask = (1 << width) - 1;
   // Values whose window ends within the data; the few after them take missing bytes for zeros.
   const inside = Math.min(n, Math.max(0, Math.floor(((data.length - 4) * 8 - from) / Math.max(1, width))));
   let bit = from;
