@@ -5,13 +5,10 @@
 import { TLBI_OPS, type TlbiOp } from "../arch/index.js";
 import { fullAddress } from "../binary/index.js";
 import type { Place } from "./following.js";
-import type { Event, Remark } from "./tree.js";
+import type { Event, Own, Remark } from "./tree.js";
 import type { Code, Step } from "./ways.js";
 
 type Tlbi = Extract<Event, { kind: "tlbi" }>;
-
-/** Whose translations a TLBI of EL2&0 is about: the kernel's as the function found them, or what it has switched to itself. */
-export type Own = "as found" | "switched";
 
 /** Whether a TLBI is for EL2&0; undefined: for EL1&0, or for EL2's own by its name. */
 export function ownRegime(op: TlbiOp, { tge, former }: Pick<Place, "tge" | "former">): Own | undefined {

@@ -1,6 +1,5 @@
 /** What a function does about translation, as a tree: events in a row, then where its ways part. */
 import type { Operand } from "./operand.js";
-import type { Own } from "./regime.js";
 
 /** What decides where ways part. */
 export type Decision =
@@ -17,6 +16,9 @@ export interface Remark {
   readonly kind: "problem" | "left-out" | "taken";
   readonly text: string;
 }
+
+/** Whose translations a TLBI of EL2&0 is about: the kernel's as the function found them, or what it has switched to itself. */
+export type Own = "as found" | "switched";
 
 /** What is executed. `at` are the addresses where it stands: several where ways come together. */
 export type Event =
