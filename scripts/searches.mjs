@@ -3,11 +3,13 @@
 //   node scripts/searches.mjs run OCCASION CPU LENGTH [SECONDS]   searches, for so long at most (3600), and keeps what came of it
 //   node scripts/searches.mjs table                               what was found, as a table
 //   node scripts/searches.mjs front OCCASION CPU LENGTH           the best by price and length, and all of which no weaker one is sound
+//   node scripts/searches.mjs left                                what was not searched to as many instructions as kvm-ipa has, with its size
 //   node scripts/searches.mjs scaling                             what longer ones would take, on how many cores
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { builtInCpu } from "../dist/builtin/index.js";
+import { builtInCpu, builtInPolicy } from "../dist/builtin/index.js";
+import { lengthOn } from "../dist/jobs/index.js";
 import { alphabet, sizeOf } from "../dist/synth/index.js";
 
 const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
@@ -89,6 +91,21 @@ function front(occasion, cpu, length) {
   for (const sequence of one.weakest) console.log(`  ${sequence}`);
 }
 
+/** What was not searched to the end: to as many instructions as Linux's own sequence has. */
+function left() {
+  const rows = [...grouped(kept())].flatMap(([, searches]) => {
+    const [{ occasion, cpu }] = searches;
+    const cpus = [builtInCpu(cpu)];
+    const length = lengthOn(builtInPolicy("kvm-ipa"), { occasion, cpus });
+    const longest = Math.max(0, ...searches.flatMap((one) => (one.sound === undefined ? [] : [one.length])));
+    if (longest >= length) return [];
+    const instructions = alphabet(occasion, cpus);
+    const size = (n) => number(sizeOf({ instructions, length: n }));
+    return [[occasion, cpu, `${longest}`, `${longest + 1}`, size(longest + 1), `${length}`, size(length)]];
+  });
+  print([["occasion", "CPU", "searched", "next", "sequences", "kvm-ipa's", "sequences"], ...rows], 2, 7);
+}
+
 /** In columns; those from `left` to `right` are numbers. */
 function print(rows, left, right) {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
@@ -164,7 +181,7 @@ const time = (seconds) =>
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [what, ...words] = process.argv.slice(2);
-  const does = { run, table, front, scaling }[what];
-  if (does === undefined) throw new Error(`expected run, table, front or scaling, not ${what}`);
+  const does = { run, table, front, left, scaling }[what];
+  if (does === undefined) throw new Error(`expected run, table, front, left or scaling, not ${what}`);
   does(...words);
 }
