@@ -59,7 +59,9 @@ function run(occasion, cpu, length, seconds = "3600") {
 }
 
 function table() {
-  const rows = kept().map((one) => {
+  // Of each the longest: shorter ones are kept for what they say of longer ones.
+  const longest = [...grouped(kept()).values()].map((list) => list.reduce((a, b) => (b.length > a.length ? b : a)));
+  const rows = longest.map((one) => {
     const [best] = one.front ?? [];
     const found =
       one.sound === undefined
