@@ -9,6 +9,7 @@ import {
   PHASES,
   planSetup,
   RELEASES,
+  USUAL_LIMIT,
 } from "../capture/index.js";
 import { type CaptureAsked, recordCapture } from "../jobs/index.js";
 import { captureText, heldText, injectionJson } from "../report/index.js";
@@ -68,7 +69,7 @@ export function register(program: Command): void {
     .option("--qemu <file>", "a qemu-system-aarch64 of your own (default: Debian's)")
     .addOption(
       new Option("--timeout <seconds>", "most CPU time that QEMU may use; waiting does not count")
-        .default(600)
+        .default(USUAL_LIMIT)
         .argParser(numberUpTo(86_400)),
     )
     .addOption(

@@ -23,6 +23,11 @@ export function startLinux(xen: Xen, physmap: Physmap, domain: Domain): void {
   for (let i = 0; i < RINGS; i++) touch(MAGIC_GFN + i);
 }
 
+/** What a domU without a kernel does (guests/idle.c): it executes its first page, and sleeps. */
+export function startIdle(xen: Xen, domain: Domain): void {
+  xen.access(domain, Access.execute, GUEST_RAM_GFN, GUEST_RAM_GFN);
+}
+
 /**
  * Linux's balloon (drivers/xen/balloon.c: decrease_reservation, increase_reservation), on the executing pCPU, where the domU
  * runs: so many MiB of its RAM go back to Xen, and come back, 4 KiB extents, `balloon-batch` a call. Which pages the kernel

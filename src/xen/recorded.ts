@@ -15,10 +15,13 @@ import {
 import { CALLED_AGAIN, type Cause, causesOf, type Known } from "./recorded-causes.js";
 import { REPLAYED, type Replayed, replay, SCRUB, type Switch } from "./replay.js";
 import type { Scenario } from "./scenario.js";
+import { GUEST_RAM_GFN } from "./toolstack.js";
 import type { XenVersion } from "./versions.js";
 
 /** What the toolstack logged and the machine was: all that the model is told beside the vCPU switches. */
 interface RecordedRun {
+  /** pages of a domU that needs no kernel; of such a one the toolstack logs nothing */
+  readonly pages?: number | undefined;
   /** image segments as xc_dom_alloc_segment logs them; gfns and 4 KiB pages */
   readonly segments: readonly { readonly name: string; readonly gfn: number; readonly pages: number }[];
   readonly memoryMib: number;
@@ -141,6 +144,15 @@ const PRIVCMD_BATCH = 512;
 /** IPA bits for which Xen has a p2m. */
 const SIZES = [32, 36, 40, 42, 44, 48] as const;
 
+/** Image segments: those that were logged, or of a domU without a kernel its image and the device tree, of a page as every other. */
+function segmentsOf({ segments, pages, memoryMib }: RecordedRun): { name: string; gfn: number; pages: number }[] {
+  if (pages === undefined || segments.length > 0) return segments.map((of) => ({ ...of }));
+  return [
+    { name: "kernel", gfn: GUEST_RAM_GFN, pages },
+    { name: "devicetree", gfn: GUEST_RAM_GFN + memoryMib * 256 - 1, pages: 1 },
+  ];
+}
+
 /** The model's scenario of a recorded run. */
 function scenarioOf(run: RecordedRun, ipaBits: number): Scenario {
   return {
@@ -167,10 +179,10 @@ function scenarioOf(run: RecordedRun, ipaBits: number): Scenario {
       {
         "memory-mib": run.memoryMib,
         vcpus: run.vcpus,
-        segment: run.segments.map(({ name, gfn, pages }) => ({ name, gfn, pages })),
+        segment: segmentsOf(run),
         "working-set": 0,
         "shared-set": 0,
-        linux: true,
+        linux: run.pages === undefined,
         "balloon-mib": 0,
         "balloon-batch": 512,
         "disk-pages": 0,

@@ -8,7 +8,7 @@ import { policyOn } from "../policy/index.js";
 import { Recorder, type TraceSink } from "../trace/index.js";
 import { Xen } from "./domain.js";
 import { Grants } from "./grants.js";
-import { RINGS, startLinux } from "./guest.js";
+import { RINGS, startIdle, startLinux } from "./guest.js";
 import { Machine } from "./machine.js";
 import { Physmap } from "./physmap.js";
 import type { Scenario } from "./scenario.js";
@@ -98,7 +98,8 @@ export function replay(
       const domu = xen.domain(DOMU);
       if (!domu || !switches.run.some(({ domain }) => domain === DOMU)) return;
       machine.writeVttbr(xen.currentVmid(domu.vcpus[0]!), DOMU);
-      startLinux(xen, physmap, domu);
+      if (scenario.domu[0]!.linux) startLinux(xen, physmap, domu);
+      else startIdle(xen, domu);
       askDom0();
     },
     destroy() {
