@@ -1,4 +1,5 @@
 /** A host: what executes the hypervisor under study, and what each elementary step takes there. */
+import type { Reach } from "./broadcast.js";
 
 /** us = microseconds, ns = nanoseconds, instructions = host instructions, each worth the price `instruction`. */
 export type PriceUnit = "us" | "ns" | "instructions";
@@ -25,7 +26,7 @@ export interface Price {
 }
 
 /** A host file, read and checked. Beside these it has what its price model makes of the file's further keys. */
-export interface Host {
+export interface Host extends Reach {
   readonly name: string;
   readonly title: string;
   readonly source: string;
@@ -36,6 +37,8 @@ export interface Host {
   /** the machine whose prices these are; undefined where the file does not say */
   readonly machine?: string;
   readonly assumptions: readonly string[];
+  /** what nobody knows of the price of its broadcasts: a sentence each */
+  readonly unknown: readonly string[];
   /** every key of the model's table */
   readonly prices: Readonly<Record<string, Price>>;
 }

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { loadHost } from "../catalog/index.js";
+import { stackHost } from "../stack/index.js";
 import { readTrace } from "../trace/file.js";
 import { type HostRow, HostSumming, type TraceRecording } from "../trace/index.js";
 import { besideCounts } from "./nested.js";
-import { stackHost } from "./probe.js";
 
 const PROBES = fileURLToPath(new URL("../../probes", import.meta.url));
 /** Those that come with the project: one that is gone is a fault. */
