@@ -3,21 +3,13 @@
  * `pes` and `broadcasters` what it was measured with; one that has it from its base, what it is to be there.
  */
 import * as v from "valibot";
-import type { Price } from "./host.js";
+import type { Price, Reach } from "./host.js";
 
 const count = v.optional(v.union([v.pipe(v.number(), v.integer(), v.minValue(1)), v.literal("unknown")]));
 
 /** The keys of any host file. */
 export const BROADCAST_KEYS = { pes: count, broadcasters: count };
 type Keys = { readonly [K in keyof typeof BROADCAST_KEYS]?: v.InferOutput<(typeof BROADCAST_KEYS)[K]> };
-
-/** Numbers of PEs; undefined: unknown. */
-export interface Reach {
-  /** that a broadcast reaches */
-  readonly pes?: number | undefined;
-  /** that broadcast at once, the one whose price it is among them */
-  readonly broadcasters?: number | undefined;
-}
 
 /** What a file says, and what of its base's it leaves. */
 export function reachOf({ pes, broadcasters }: Keys, base: Reach = {}): Reach {

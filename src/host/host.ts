@@ -1,5 +1,4 @@
 /** A host: what executes the hypervisor under study, and what each elementary step takes there. */
-import type { Reach } from "./broadcast.js";
 
 /** us = microseconds, ns = nanoseconds, instructions = host instructions, each worth the price `instruction`. */
 export type PriceUnit = "us" | "ns" | "instructions";
@@ -23,6 +22,14 @@ export interface Price {
   readonly source: string;
   /** the measurement on which it was calibrated, which then is no check of the model; absent otherwise */
   readonly calibratedOn?: string;
+}
+
+/** Numbers of PEs; undefined: unknown. */
+export interface Reach {
+  /** that a broadcast reaches */
+  readonly pes?: number | undefined;
+  /** that broadcast at once, the one whose price it is among them */
+  readonly broadcasters?: number | undefined;
 }
 
 /** A host file, read and checked. Beside these it has what its price model makes of the file's further keys. */

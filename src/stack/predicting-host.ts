@@ -16,7 +16,7 @@ const COUNTED: readonly { readonly version: Version; readonly hosts: Readonly<Re
 ];
 
 /** A host that predicts, and what must be said of it. */
-export interface PredictingHost {
+interface PredictingHost {
   /** name of a built-in host, or path of a file of `probes/` */
   readonly host: string;
   /** a sentence where no host file is of that kernel */
