@@ -56,7 +56,7 @@ function readStat(path: string): { state: string; cpu: number } {
 }
 
 /** How long a machine may log and print nothing while it computes, in seconds of its CPU time, before it is taken for hung. */
-const STALL = 60;
+export const STALL = 60;
 /** The same for one that has done neither since it started: Xen prints and flushes within its first second. */
 export const SILENCE = 20;
 /** How many times in a row a machine may be found asleep with nothing done since the time before. */
@@ -73,10 +73,11 @@ export class Vitals {
   private answers = 0;
   private asleep = 0;
 
-  /** `limit`: most CPU time that the machine may use, in seconds; `silence`: until it does anything. */
+  /** `limit`: most CPU time that the machine may use, in seconds; `silence`: until it does anything; `stall`: without anything done. */
   constructor(
     private readonly limit: number,
     private readonly silence: number = SILENCE,
+    private readonly stall: number = STALL,
   ) {}
 
   /**
@@ -97,7 +98,7 @@ export class Vitals {
     }
     if (this.asleep >= ASLEEP) return stopped ? "stopped" : "asleep";
     if (cpu > this.limit) return "late";
-    if (cpu - this.doneAt > (done === 0 ? this.silence : STALL)) return done === 0 ? "silent" : "stalled";
+    if (cpu - this.doneAt > (done === 0 ? this.silence : this.stall)) return done === 0 ? "silent" : "stalled";
     return undefined;
   }
 }

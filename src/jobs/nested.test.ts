@@ -11,7 +11,9 @@ import { besideCounts } from "./nested.js";
 
 const PROBES = fileURLToPath(new URL("../../probes", import.meta.url));
 /** Those that come with the project: one that is gone is a fault. */
-const runs = ["one-page-36", "one-page-48", "64-pages-40", "report-40"].map((name) => `stack-${name}.parquet`);
+const runs = ["one-page-36", "one-page-48", "64-pages-40", "report-40", "two-vcpus-36"].map(
+  (name) => `stack-${name}.parquet`,
+);
 const read = new Map<string, { work: HostSumming; recording: TraceRecording | undefined }>();
 
 before(async () => {
