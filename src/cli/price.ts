@@ -1,6 +1,6 @@
 /** `shootdown price TRACE`: what a trace costs on hosts, phase by phase. */
 import { type Command, Option } from "commander";
-import { hostNames } from "../catalog/index.js";
+import { usualHosts } from "../catalog/index.js";
 import { PhasePrices, priceRows } from "../compare/index.js";
 import { type Host, ipaNotes } from "../host/index.js";
 import { besideCounts, readWithProgress } from "../jobs/index.js";
@@ -52,7 +52,7 @@ export function register(program: Command): void {
 }
 
 async function run(trace: string, options: PriceOptions): Promise<void> {
-  const hosts = hostsNamed(options.host ?? hostNames(), options.repeatTlbi);
+  const hosts = hostsNamed(options.host ?? usualHosts(), options.repeatTlbi);
   const read = async (on: readonly Host[], ipaBits: readonly number[]) => {
     const sink = new PhasePrices(on, ipaBits, options.vcpus, options.ran);
     const part = { columns: COLUMNS, partial: options.partial === true };
