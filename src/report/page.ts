@@ -9,6 +9,7 @@ export { Scroll } from "./html/scroll.js";
 export { Story, Timeline } from "./html/story-section.js";
 export { DARK, LIGHT, STYLE } from "./html/style.js";
 export { signOffJson } from "./json.js";
+export type { PricedOccasions } from "./occasion-view.js";
 export { priceTable } from "./price-view.js";
 export { failuresOf, verdictWord } from "./proof-view.js";
 export { summaryTable } from "./show-view.js";

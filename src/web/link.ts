@@ -3,6 +3,7 @@
  * What a link carries is untrusted: it is bounded and checked like any other input.
  */
 import * as v from "valibot";
+import { choicesSchema } from "./choices.js";
 
 /** A policy: built in, by name, or by its text. */
 const policyRef = v.union([
@@ -14,6 +15,7 @@ const policyRef = v.union([
   v.strictObject({ text: v.pipe(v.string(), v.maxLength(100_000)) }),
 ]);
 const name = v.pipe(v.string(), v.maxLength(200));
+const pages = (least: number, most: number) => v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
 const small = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(10_000));
 
 const schema = v.object({
@@ -29,6 +31,10 @@ const schema = v.object({
   trace: v.optional(name),
   /** two captures that are compared */
   traces: v.optional(v.object({ before: v.optional(name), after: v.optional(name) })),
+  /** how proofs are asked for, where not as the command does without options */
+  choices: v.optional(choicesSchema),
+  /** what an occasion by itself is priced for */
+  about: v.optional(v.object({ pages: v.optional(pages(1, 512)), touched: v.optional(pages(0, 65_536)) })),
   /** verdicts that whoever made the link saw, by occasion, on `cpu` */
   seen: v.optional(v.record(name, name)),
 });

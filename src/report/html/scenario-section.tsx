@@ -66,7 +66,14 @@ function Unsound({ view }: ViewProps) {
   );
 }
 
-function PriceFigures({ view, id }: ViewProps & { readonly id: string }) {
+interface FiguresProps extends ViewProps {
+  readonly id: string;
+  /** what shares a line */
+  readonly what?: string;
+}
+
+/** Price against IPA size, a picture for each nested host. */
+export function PriceFigures({ view, id, what = "Policies" }: FiguresProps) {
   const groups = priceGroups(view);
   const prices = view.nested.flatMap(({ name }) =>
     groups.flatMap(({ policies }) =>
@@ -81,7 +88,7 @@ function PriceFigures({ view, id }: ViewProps & { readonly id: string }) {
       <p class="soft">
         Time is on a logarithmic scale, the same in all pictures; a band reaches from the low to the high end of a
         price. {isProved(view) && "Sound is green, unsound red and dashed, unknown grey. "}
-        Policies with equal prices share a line; its letter is explained below, with the price on {view.nested[0]!.name}{" "}
+        {what} with equal prices share a line; its letter is explained below, with the price on {view.nested[0]!.name}{" "}
         at {view.ipaBits[view.ipaBits.length - 1]} bits.
       </p>
       <div class="figures">
