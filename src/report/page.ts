@@ -4,6 +4,7 @@ export { differenceTable } from "./diff-view.js";
 export { count, duration } from "./format.js";
 export { Trial } from "./html/check.js";
 export { DataTable } from "./html/data-table.js";
+export type { Later } from "./html/picture.js";
 export { proofReport } from "./html/proof.js";
 export { Scroll } from "./html/scroll.js";
 export { Story, Timeline } from "./html/story-section.js";

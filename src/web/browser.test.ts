@@ -9,6 +9,8 @@ import { gzipSync } from "node:zlib";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { shootdown } from "../cli/command.fixture.js";
 import { servePage } from "../jobs/index.js";
+import { duration } from "../report/format.js";
+import { fromFragment } from "./link.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CHROMIUM = "/usr/bin/chromium";
@@ -32,6 +34,12 @@ interface Row {
   readonly verdict: string;
   readonly scenarios: number;
   readonly unsound?: readonly string[];
+}
+
+/** Of a price in JSON, the same. */
+interface Priced {
+  readonly occasion: string;
+  readonly microseconds: number;
 }
 
 const OTHER = join(ROOT, "traces/xen-4.20-dom0-2vcpu.parquet");
@@ -167,8 +175,20 @@ describe("the page in a browser", { skip }, () => {
 
     // The downloads are the command line's files, once every CPU has been looked at.
     await until(page, `[...document.querySelectorAll("button")].some((b) => b.textContent === "JSON" && !b.disabled)`);
-    assert.deepEqual(timeless(JSON.parse(await downloaded(page, "JSON")).results), timeless(all));
+    assert.deepEqual(timeless(JSON.parse(await downloaded(page, "JSON"))), timeless(JSON.parse(out)));
     assert.match(await downloaded(page, "Report"), /^<!doctype html>[\s\S]*shootdown prove \S+ --report/i);
+
+    // What each occasion costs by itself is the command line's too; those that are the same share a row.
+    const sizes = ["--ipa-bits", "40,44,48", "--cpu", cpu];
+    const priced = JSON.parse((await shootdown(["price", policy, ...sizes, "--json"])).out) as { rows: Priced[] };
+    await page.waitForSelector("[aria-label^='Prices of the occasions'] .plot");
+    const shown = (await page.evaluate(
+      `[...document.querySelectorAll("[aria-label^='Prices of the occasions'] tbody tr")].map((row) => row.innerText)`,
+    )) as string[];
+    for (const { occasion, microseconds } of priced.rows) {
+      const row = shown.find((text) => text.split(/\s/).includes(occasion));
+      assert.ok(row?.includes(duration(microseconds)), `${occasion}: ${duration(microseconds)} in ${row}`);
+    }
 
     // The rule that a step goes by is explained in the model, at its name.
     await page.locator("#the-story .step small a").first().click();
@@ -191,6 +211,16 @@ describe("the page in a browser", { skip }, () => {
     await page.getByText(/^Line 7: .*nonsense/).waitFor();
     await paste(page, text.replace("tlbi nonsense", "isb"));
     await page.getByText(/UNSOUND for .*switch/).waitFor();
+    // Asked in another way, it is another answer, and the link says so.
+    await page.getByText("How it is asked").click();
+    await page.getByLabel("granule of all tables").selectOption("64K");
+    await page.getByLabel("out-of-context").check();
+    await page.getByText(/How it is asked \(not as usual\)/).waitFor();
+    await page.getByText(/UNSOUND for .*switch/).waitFor();
+    await page.waitForTimeout(600);
+    const { choices } = (await fromFragment(new URL(page.url()).hash.slice(1)))!;
+    assert.deepEqual(choices, { granule: "64K", without: ["out-of-context"] });
+    assert.deepEqual(await faults(page), []);
     // Key by key too, faster than the page draws.
     await page.keyboard.press("ControlOrMeta+End");
     await page.keyboard.type("# typed, and nothing of it lost");

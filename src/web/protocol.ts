@@ -95,8 +95,8 @@ export class WorkError extends Error {
 interface Waiting {
   readonly call: Call;
   readonly signal: AbortSignal | undefined;
-  /** the worker that is to do it, modulo their number; undefined: any */
-  readonly by: number | undefined;
+  /** what is asked again with this goes to the worker that did it first; undefined: to any */
+  readonly of: string | undefined;
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
@@ -116,6 +116,8 @@ const GRACE = 1000;
 export class Pool<W extends Works> {
   private readonly hands: Hand[] = [];
   private readonly queue: Waiting[] = [];
+  /** numbers of the workers that did what is asked again, by its name */
+  private readonly whose = new Map<string, number>();
   private id = 0;
 
   constructor(
@@ -124,19 +126,19 @@ export class Pool<W extends Works> {
   ) {}
 
   /**
-   * Asks for a work; `ahead`: before all that waits; `by`: always the same worker for the same number, as it remembers what it has
-   * done. Rejects with a {@link WorkError} for what it throws, and with the signal's
+   * Asks for a work; `ahead`: before all that waits; `of`: what is asked with the same again goes to the worker that did it first, which
+   * remembers what it has done. Rejects with a {@link WorkError} for what it throws, and with the signal's
    * reason when that is aborted: what waits is then not done, and what is under way ended soon.
    */
   ask<K extends keyof W & string>(
     what: K,
     asked: Parameters<W[K]>[0],
-    { signal, ahead = false, by }: { signal?: AbortSignal | undefined; ahead?: boolean; by?: number } = {},
+    { signal, ahead = false, of }: { signal?: AbortSignal | undefined; ahead?: boolean; of?: string } = {},
   ): Promise<Awaited<ReturnType<W[K]>>> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const call = { id: ++this.id, what, asked };
-      const waiting: Waiting = { call, signal, by, resolve: resolve as (value: unknown) => void, reject };
+      const waiting: Waiting = { call, signal, of, resolve: resolve as (value: unknown) => void, reject };
       signal?.addEventListener("abort", () => this.drop(waiting), { once: true });
       if (ahead) this.queue.unshift(waiting);
       else this.queue.push(waiting);
@@ -146,10 +148,12 @@ export class Pool<W extends Works> {
 
   private next(): void {
     for (let at = 0; at < this.queue.length; ) {
-      const hand = this.free(this.queue[at]!.by);
+      const { of } = this.queue[at]!;
+      const hand = this.free(of === undefined ? undefined : this.whose.get(of));
       if (hand === undefined) at++;
       else {
         const [waiting] = this.queue.splice(at, 1);
+        if (of !== undefined) this.whose.set(of, hand.number);
         hand.doing = waiting;
         hand.worker.postMessage(waiting!.call);
       }
@@ -157,14 +161,14 @@ export class Pool<W extends Works> {
   }
 
   /** A worker that does nothing: that of the number, or any. */
-  private free(by: number | undefined): Hand | undefined {
-    const idle = ({ doing }: Hand): boolean => doing === undefined;
-    if (by === undefined) return this.hands.find(idle) ?? this.another();
-    const number = by % this.size;
+  private free(number: number | undefined): Hand | undefined {
+    const idle = this.hands.filter(({ doing }) => doing === undefined);
+    if (number === undefined) return idle[0] ?? this.another();
     const own = this.hands.find((hand) => hand.number === number);
-    return own === undefined ? this.another(number) : idle(own) ? own : undefined;
+    return own === undefined ? this.another(number) : idle.find((hand) => hand === own);
   }
 
+  /** Starts a worker, of that number or of one that is free; undefined where there are as many as there may be. */
   private another(asked?: number): Hand | undefined {
     const numbers = Array.from({ length: this.size }, (_, i) => i);
     const number = asked ?? numbers.find((one) => this.hands.every((hand) => hand.number !== one));

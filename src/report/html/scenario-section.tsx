@@ -15,6 +15,7 @@ import {
   unsoundSentence,
 } from "../view.js";
 import { DataTable } from "./data-table.js";
+import { Picture } from "./picture.js";
 import { partsPlot, priceDomain, pricePlot } from "./plots.js";
 import { Scroll } from "./scroll.js";
 import { colourOf, PART_COLOURS, PARTS } from "./style.js";
@@ -95,12 +96,14 @@ export function PriceFigures({ view, id, what = "Policies" }: FiguresProps) {
         {view.nested.map(({ name }, i) => (
           <figure>
             <figcaption>{name}</figcaption>
-            <Svg
-              text={pricePlot(view, groups, name, domain, {
-                id: `${id}-price-${i}`,
-                title: `${view.scenario.name} on ${name}: price against IPA size`,
-                description: groups.map((group) => lineInWords(view, group, name)).join(" "),
-              })}
+            <Picture
+              draw={() =>
+                pricePlot(view, groups, name, domain, {
+                  id: `${id}-price-${i}`,
+                  title: `${view.scenario.name} on ${name}: price against IPA size`,
+                  description: groups.map((group) => lineInWords(view, group, name)).join(" "),
+                })
+              }
             />
           </figure>
         ))}
@@ -151,12 +154,14 @@ function PartFigures({ view, id }: ViewProps & { readonly id: string }) {
         {view.nested.map(({ name }, i) => (
           <figure>
             <figcaption>{name}</figcaption>
-            <Svg
-              text={partsPlot(view, name, {
-                id: `${id}-parts-${i}`,
-                title: `${view.scenario.name} on ${name} at ${bits} IPA bits: shares of each policy's price`,
-                description: view.policies.map((policy) => partsInWords(view.row(policy, name))).join(" "),
-              })}
+            <Picture
+              draw={() =>
+                partsPlot(view, name, {
+                  id: `${id}-parts-${i}`,
+                  title: `${view.scenario.name} on ${name} at ${bits} IPA bits: shares of each policy's price`,
+                  description: view.policies.map((policy) => partsInWords(view.row(policy, name))).join(" "),
+                })
+              }
             />
           </figure>
         ))}
@@ -261,9 +266,4 @@ function Items({ items, starts = false }: { readonly items: readonly string[]; r
       </ul>
     </td>
   );
-}
-
-/** A picture, serialised by linkedom, which escapes names. */
-function Svg({ text }: { readonly text: string }) {
-  return <div dangerouslySetInnerHTML={{ __html: text }} />;
 }

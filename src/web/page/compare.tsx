@@ -16,7 +16,7 @@ interface Props {
 
 export function Compare({ state, change }: Props) {
   const { policy, other, cpu, choices } = state;
-  const [left, right] = [useProof(policy, cpu, choices), useProof(other, cpu, choices)];
+  const [left, right] = [useProof(policy, cpu, choices), useProof(other, cpu, choices, "second")];
   const ready = left.facts !== undefined && right.facts !== undefined;
   const same = ready && left.facts.name === right.facts.name;
   return (

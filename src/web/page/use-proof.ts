@@ -31,10 +31,12 @@ export interface Proved {
 
 export const keyOf = (occasion: string, cpu: string): string => `${occasion} ${cpu}`;
 
-/** Milliseconds of rest behind the last key. */
+/** Milliseconds of rest behind the last key, and those in which verdicts are gathered to be shown at once. */
 const REST = 120;
+const TOGETHER = 40;
 
-export function useProof(policy: Edited, cpu: string, choices: Choices): Proved {
+/** `whose`: tells one text in an editor from another one: each asks the workers again that it asked before. */
+export function useProof(policy: Edited, cpu: string, choices: Choices, whose = "first"): Proved {
   const rested = useRested(policy, REST);
   const [proved, set] = useState<Proved>({ policy, choices, verdicts: new Map(), done: [] });
   const cpus = cpusWith(cpu);
@@ -46,15 +48,22 @@ export function useProof(policy: Edited, cpu: string, choices: Choices): Proved 
     const asked = { text: rested.text, file: fileOf(rested) };
     const none = { policy: rested, choices, verdicts: new Map<string, SignOff>(), done: [] };
     const verdicts = new Map<string, SignOff>();
+    let planned = false;
+    const show = (): void => {
+      planned = false;
+      if (!signal.aborted) set((now) => ({ ...now, verdicts: new Map(verdicts) }));
+    };
+    // What comes in together is shown together.
     const take = (results: readonly SignOff[]): void => {
       for (const result of results) verdicts.set(keyOf(result.occasion, result.cpu), result);
-      set((now) => ({ ...now, verdicts: new Map(verdicts) }));
+      if (!planned) setTimeout(show, TOGETHER);
+      planned = true;
     };
     const on = (some: readonly string[]) =>
       Promise.all(
-        OCCASIONS.map(async (occasion, by) => {
-          const of = { ...asked, occasion, cpus: some, limits: LIMITS, choices };
-          take(await pool.ask("prove", of, { signal, by }));
+        OCCASIONS.map(async (occasion) => {
+          const about = { ...asked, occasion, cpus: some, limits: LIMITS, choices };
+          take(await pool.ask("prove", about, { signal, of: `${whose} ${occasion}` }));
         }),
       );
     (async () => {
@@ -63,7 +72,7 @@ export function useProof(policy: Edited, cpu: string, choices: Choices): Proved 
       await on([cpu]);
       // All CPUs in one question: what is shared between them is decided once, as the command line does it.
       await on(cpus);
-      set((now) => ({ ...now, done: cpus }));
+      set((now) => ({ ...now, verdicts: new Map(verdicts), done: cpus }));
     })().catch((error: unknown) => {
       if (!isAbort(error)) set({ ...none, mistake: mistakeOf(error) });
     });
