@@ -7,10 +7,11 @@ import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { builtInText } from "../builtin/index.js";
 import { shootdown } from "../cli/command.fixture.js";
 import { servePage } from "../jobs/index.js";
 import { duration } from "../report/format.js";
-import { fromFragment } from "./link.js";
+import { fromFragment, toFragment } from "./link.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CHROMIUM = "/usr/bin/chromium";
@@ -290,9 +291,45 @@ describe("the page in a browser", { skip }, () => {
     assert.ok(bytes.length > 3 && bytes.reduce((sum, n) => sum + n, 0) < 600 * 1024, bytes.join(", "));
   });
 
-  it("says of a link that cannot be opened what is wrong with it", async () => {
+  it("says in a sentence what is wrong with a link, a file or a text that is of no use", async () => {
     const page = await open("#s1.AAAA");
     await page.getByText(/The link cannot be opened: it is cut off or changed/).waitFor();
+    // What another version knows is said to be missing here, and the rest is shown.
+    const story = { occasion: "conquest", cpu: "z80", scenario: "x" };
+    const strange = { story, cpu: "z80", scenario: "war", choices: { without: ["gravity"] }, policy: { name: "mine" } };
+    await page.goto(`${served.url}#${await toFragment({ v: 1, view: "policy", ...strange })}`);
+    for (const name of ["policy mine", "CPU z80", "story of conquest", "assumption gravity"])
+      await page
+        .getByText(new RegExp(`The link .* ${name}, which this version does not`))
+        .first()
+        .waitFor();
+    await page.getByText(/unknown scenario 'war'|scenario.*'war'/).waitFor();
+    await proved(page);
+    await paste(page, "x".repeat(2 ** 20 + 1));
+    await page.getByText(/the text has 1048577 characters, expected a policy of at most/).waitFor();
+    await page.getByRole("button", { name: "Copy a link" }).click();
+    await page.getByText("the text is too long for a link").waitFor();
+
+    await page.getByRole("tab", { name: "Trace" }).click();
+    const whole = readFileSync(CAPTURE);
+    const files: readonly (readonly [name: string, content: Buffer])[] = [
+      ["cut.parquet", whole.subarray(0, whole.length / 2)],
+      ["end.parquet", whole.subarray(whole.length / 2)],
+      ["changed.parquet", Buffer.from(whole).fill(7, 2000, 3000)],
+      ["nothing.parquet", Buffer.alloc(0)],
+      ["text.ndjson", Buffer.from("a mail\n")],
+      ["policy.toml", Buffer.from(builtInText("policies", "xen-today"))],
+    ];
+    for (const [name, buffer] of files) {
+      await page.locator("input[type=file]").setInputFiles({ name, mimeType: "", buffer });
+      await page.getByRole("alert").filter({ hasText: name }).waitFor();
+      const said = await page.getByRole("alert").filter({ hasText: name }).innerText();
+      assert.doesNotMatch(said, /fault of Shootdown|undefined|\n/, `${name}: ${said}`);
+      if (SHOTS !== undefined) process.stdout.write(`${name}: ${said}\n`);
+    }
+    await page.getByRole("tab", { name: "Litmus test" }).click();
+    await page.locator("input[type=file]").setInputFiles({ name: "a.litmus", mimeType: "", buffer: whole });
+    await page.getByText(/a\.litmus has [\d,]+ bytes, expected a test of at most/).waitFor();
     await page.context().close();
   });
 

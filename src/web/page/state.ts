@@ -1,8 +1,9 @@
 /** What the page shows: all that a link holds, and how it gets there. */
 
 import { builtInText, cpuNames, policyNames, usualCpus } from "../../builtin/index.js";
+import { PROVED } from "../../prove/index.js";
 import { type Choices, knownChoices } from "../choices.js";
-import { type Linked, type PolicyRef, textHash } from "../link.js";
+import { type Linked, MOST_TEXT, type PolicyRef, textHash } from "../link.js";
 
 /** A policy in an editor. */
 export interface Edited {
@@ -79,6 +80,8 @@ export function stateOf(linked: Linked): { readonly state: State; readonly notes
     return START.cpu;
   };
   const { view, scenario, story, litmus, trace, traces = {}, seen } = linked;
+  const told = story === undefined || Object.hasOwn(PROVED, story.occasion);
+  if (!told) notes.push(`The link tells a story of ${story.occasion}, which this version does not prove.`);
   const known = knownChoices(linked.choices ?? {});
   notes.push(...known.notes);
   const state: State = {
@@ -87,7 +90,7 @@ export function stateOf(linked: Linked): { readonly state: State; readonly notes
     other: policyOf(linked.with, START.other),
     cpu: cpuOf(linked.cpu),
     scenario: scenario ?? START.scenario,
-    story,
+    story: told && story ? { ...story, cpu: cpuOf(story.cpu) } : undefined,
     litmus: {
       ...(litmus?.name !== undefined && { name: litmus.name }),
       ...(litmus?.text !== undefined && { text: litmus.text }),
@@ -100,6 +103,14 @@ export function stateOf(linked: Linked): { readonly state: State; readonly notes
   };
   return { state, notes };
 }
+
+/** Why what is shown does not go into a link; undefined where it does. */
+export const tooLong = ({ view, policy, other, litmus }: State): string | undefined => {
+  const texts = view === "policy" ? [policy.text] : view === "compare" ? [policy.text, other.text] : [];
+  const long =
+    view === "litmus" ? (litmus.text ?? "").length > 2 * MOST_TEXT : texts.some((text) => text.length > MOST_TEXT);
+  return long ? "the text is too long for a link: save it and send it as a file" : undefined;
+};
 
 const refOf = ({ name, text }: Edited): PolicyRef => (name === undefined ? { text } : { name, hash: textHash(text) });
 

@@ -19,6 +19,9 @@ import type { PricedOccasions } from "../../report/page.js";
 import { type Choices, errataOf, limitsOf, settingOf, supposedCpu } from "../choices.js";
 import { decided } from "./decided.js";
 
+/** Characters of a text, as of one that the command line reads. */
+const MOST_TEXT = 2 ** 20;
+
 /** A policy's text, and what errors call it. */
 export interface PolicyText {
   readonly text: string;
@@ -33,6 +36,8 @@ let last: (PolicyText & { readonly policy: Policy }) | undefined;
 
 /** Reads a policy; its base is one that is built in. Throws an InputError with file, line and reason. */
 export function readPolicy({ text, file }: PolicyText): Policy {
+  if (text.length > MOST_TEXT)
+    throw new InputError(`the text has ${text.length} characters, expected a policy of at most ${MOST_TEXT}`);
   if (last?.text !== text || last.file !== file) last = { text, file, policy: parsePolicy(text, file, builtInPolicy) };
   return last.policy;
 }
