@@ -223,6 +223,7 @@ describe("the page in a browser", { skip }, () => {
     assert.deepEqual(choices, { granule: "64K", without: ["out-of-context"] });
     assert.deepEqual(await faults(page), []);
     // Key by key too, faster than the page draws.
+    await page.getByRole("textbox", { name: "Text of the policy" }).click();
     await page.keyboard.press("ControlOrMeta+End");
     await page.keyboard.type("# typed, and nothing of it lost");
     await until(

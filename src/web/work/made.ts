@@ -19,7 +19,8 @@ const BUILT_IN = /^policies\/(.+)\.toml$/;
 /** The command that makes the same, and the texts that were read. */
 export function made({ text, file, version, options }: MadeAsked): Made {
   const own = BUILT_IN.exec(file)?.[1] ?? `./${file}`;
-  return { version, command: `shootdown prove ${own}${options}`, inputs: inputsOf(text, file) };
+  const inputs = inputsOf(text, file).toSorted((a, b) => (a.file < b.file ? -1 : 1));
+  return { version, command: `shootdown prove ${own}${options}`, inputs };
 }
 
 /** The text, and those of its bases. */
