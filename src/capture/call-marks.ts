@@ -2,7 +2,7 @@
 
 import type { CALLS } from "../binary/index.js";
 import { NO_DOMAIN, type Recorder } from "../trace/index.js";
-import { type BlockRecord, wide } from "./log.js";
+import { type BlockRecord, wide } from "./records.js";
 
 /** Phases of a capture, in their order. */
 export const PHASES = ["xen-boot", "dom0-build", "dom0-boot", "create", "run", "destroy"] as const;

@@ -24,9 +24,11 @@ import type { GdbConnection } from "./gdb-connection.js";
 import { dom0Initramfs } from "./initramfs.js";
 import { ExecutionLog } from "./log.js";
 import { Pipe } from "./pipe.js";
+import { PluginRecords } from "./plugin-records.js";
 import { prepare } from "./prepare.js";
 import { checkQemu, loadAddress, type MachineSpec, Qemu, qemuArguments } from "./qemu.js";
 import { Recording, type RecordingCounts, runsUnmapped } from "./recording.js";
+import type { RecordReader } from "./records.js";
 import type { CaptureScenario, DomuOptions } from "./scenario.js";
 import { checkSpace } from "./space.js";
 import { temporaryFolder } from "./temporary.js";
@@ -82,6 +84,8 @@ export interface CaptureOptions {
   /** in place of it, the image of a domU that needs none */
   readonly domuImage?: Uint8Array;
   readonly domuRamdisk: Uint8Array;
+  /** the plugin that records; undefined: QEMU's own log does */
+  readonly recorder?: string;
   /** a program that tells a counting plugin of a mark, where the scenario has some */
   readonly mark?: Uint8Array;
   /** true when kernel or ramdisk of the domU are the user's: dom0 watches whether it comes up */
@@ -202,6 +206,7 @@ export async function capture(
       console: at(CONSOLE),
       gdb: at(SOCKET),
       log: at("log"),
+      recorder: options.recorder,
       logged: [...loggedAddresses(text, sites, physical), ...(platform.begins === undefined ? [] : [platform.begins])],
     };
     const recording = new Recording(text, sites, physical, options.pcpus, sinks, options.memoryOps, options.from);
@@ -299,7 +304,10 @@ async function runMachine(
   const over = new AbortController();
   const machine = platform.machine(spec, run.folder);
   const qemu = new Qemu(machine.qemu, machine.arguments, AbortSignal.any([signal, stop.signal]));
-  const log = new ExecutionLog(recording.record, platform);
+  const log: RecordReader = new (spec.recorder === undefined ? ExecutionLog : PluginRecords)(
+    recording.record,
+    platform,
+  );
   /** what the log's reader or a sink threw, and what kept the machine from being prepared */
   let failed: unknown;
   let unprepared: unknown;

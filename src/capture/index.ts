@@ -32,7 +32,7 @@ export {
   type SetupPlan,
 } from "./packages.js";
 export { run } from "./process.js";
-export { checkQemu, type MachineSpec, Qemu } from "./qemu.js";
+export { checkQemu, type MachineSpec, Qemu, recordingArguments } from "./qemu.js";
 export { CAPTURE_SCENARIOS, type CaptureScenario, captureScenario, markedScenario } from "./scenario.js";
 export { checkSpace, freeSpace, megabytes } from "./space.js";
 export { temporaryFolder } from "./temporary.js";

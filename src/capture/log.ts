@@ -13,19 +13,7 @@
  */
 
 import { InputError } from "../input/index.js";
-
-/** One block that began; valid during the call only. */
-export interface BlockRecord {
-  readonly cpu: number;
-  readonly pc: number;
-  /** bits [31:0] of X0 to X30, or of SP (31) */
-  lo(register: number): number;
-  /** bits [63:32] */
-  hi(register: number): number;
-}
-
-/** A register's 64-bit address as a number: exact for the 52 bits that addresses have. */
-export const wide = (r: BlockRecord, register: number): number => r.hi(register) * 2 ** 32 + r.lo(register);
+import { type BlockRecord, elOf, XenBlocks, type XenRuns } from "./records.js";
 
 const NEWLINE = 10;
 const TRACE = Buffer.from("Trace ");
@@ -41,9 +29,6 @@ const REGISTERS = 32;
 const MAX_RECORD = 16 * 2 ** 20;
 /** Bytes of a rest that is not looked at again with each piece. */
 const LONG = 65_536;
-/** PSTATE.M[3:2] as SPSR_EL2 has it: the EL. */
-const elOf = (pstate: number): number => (pstate >>> 2) & 3;
-
 /** Cuts the log into records and hands those at Xen's EL on, once it is certain that the block began. */
 export class ExecutionLog implements BlockRecord {
   cpu = 0;
@@ -57,20 +42,14 @@ export class ExecutionLog implements BlockRecord {
   private data: Buffer = this.rest;
   private registers = 0;
 
-  private readonly el: 1 | 2;
-  /** the address from which on blocks are Xen's, until it was executed */
-  private awaited: number | undefined;
+  private readonly xen: XenBlocks;
 
-  /**
-   * `record` gets each block of Xen's EL: 2, or 1 where Xen is itself the guest of a host with FEAT_NV2; there from the address
-   * `begins` on, executed at any EL, since the host's own code ran before at addresses that are Xen's later.
-   */
+  /** `record` gets each block that is Xen's. */
   constructor(
     private readonly record: (record: BlockRecord) => void,
-    { el = 2, begins }: { readonly el?: 1 | 2; readonly begins?: number } = {},
+    runs: XenRuns = {},
   ) {
-    this.el = el;
-    this.awaited = begins;
+    this.xen = new XenBlocks(runs);
   }
 
   /** The next piece of the log. */
@@ -161,22 +140,18 @@ export class ExecutionLog implements BlockRecord {
     }
     if (began) {
       this.records++;
-      if (this.awaited !== undefined) {
-        this.readHeader(at, header);
-        if (this.pc === this.awaited) this.awaited = undefined;
-      } else if (this.isXen(x0 + REGISTERS * STRIDE)) {
-        this.registers = x0 + 4;
-        this.readHeader(at, header);
-        this.record(this);
-      }
+      this.readHeader(at, header);
+      this.registers = x0 + 4;
+      if (this.xen.has(this.pc, this.elAt(x0 + REGISTERS * STRIDE))) this.record(this);
     }
     return line;
   }
 
-  /** True when the line with PSTATE, which begins at `at`, says Xen's EL; false also where the log ends before it does. */
-  private isXen(at: number): boolean {
+  /** The EL that the line with PSTATE says, which begins at `at`; undefined where the log ends before it does. */
+  private elAt(at: number): number | undefined {
     const digits = at + PSTATE.length;
-    return digits + 8 <= this.data.length && this.beginsWith(PSTATE, at) && elOf(this.digits(digits)) === this.el;
+    const says = digits + 8 <= this.data.length && this.beginsWith(PSTATE, at);
+    return says ? elOf(this.digits(digits)) : undefined;
   }
 
   /** "Trace CPU: POINTER [CS_BASE/PC/FLAGS/CFLAGS] SYMBOL". */

@@ -4,7 +4,7 @@
  */
 import type { FrameTable } from "../binary/index.js";
 import { HYPERVISOR, NO_DOMAIN, Owners, type Recorder } from "../trace/index.js";
-import { type BlockRecord, wide } from "./log.js";
+import { type BlockRecord, wide } from "./records.js";
 
 type Put = (event: (recorder: Recorder) => void) => void;
 

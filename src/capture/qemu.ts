@@ -20,10 +20,12 @@ export interface MachineSpec {
   readonly console: string;
   /** Unix socket for the GDB stub */
   readonly gdb: string;
-  /** what the execution log goes to */
+  /** what the records go to */
   readonly log: string;
   /** addresses at which a block that begins is logged */
   readonly logged: readonly number[];
+  /** the plugin that records in the log's place (guests/record.c) */
+  readonly recorder: string | undefined;
 }
 
 /** The oldest QEMU whose virt machine leaves random seeds out of its device tree and whose log is understood here. */
@@ -45,8 +47,6 @@ const INITRAMFS_ADDRESS = 0x5000_0000;
 /** The command line for a machine. The same inputs give the same run: an instruction-counted clock, no random seeds. */
 export function qemuArguments(spec: MachineSpec): string[] {
   const loaded = (address: number, rest: string): string => `guest-loader,addr=0x${address.toString(16)},${rest}`;
-  // In QEMU's option strings a comma stands doubled.
-  const text = (value: string): string => value.replaceAll(",", ",,");
   return [
     ...["-machine", "virt,virtualization=on,gic-version=3,dtb-randomness=off"],
     ...["-cpu", spec.cpu],
@@ -62,9 +62,18 @@ export function qemuArguments(spec: MachineSpec): string[] {
     loaded(KERNEL_ADDRESS, `kernel=${text(spec.dom0Kernel)},bootargs=${text(spec.dom0Arguments)}`),
     ...["-device", loaded(INITRAMFS_ADDRESS, `initrd=${text(spec.dom0Initramfs)}`)],
     ...["-S", "-gdb", `unix:${text(spec.gdb)},server=on,wait=off`],
-    ...["-D", spec.log, "-d", "exec,cpu"],
-    ...["-dfilter", spec.logged.map((address) => `0x${address.toString(16)}+4`).join(",")],
+    ...recordingArguments(spec),
   ];
+}
+
+/** In QEMU's option strings a comma stands doubled. */
+const text = (value: string): string => value.replaceAll(",", ",,");
+
+/** What makes QEMU write a record of each block that begins at the addresses: the plugin, or its own log. */
+export function recordingArguments({ log, logged, recorder, cpus }: MachineSpec): string[] {
+  const hex = logged.map((address) => address.toString(16));
+  if (recorder !== undefined) return ["-plugin", `${text(recorder)},out=${text(log)},cpus=${cpus},at=${hex.join(":")}`];
+  return ["-D", log, "-d", "exec,cpu", "-dfilter", hex.map((address) => `0x${address}+4`).join(",")];
 }
 
 /** Throws an InputError unless the program is a QEMU for AArch64 that is new enough. Returns its version. */

@@ -18,8 +18,8 @@ import {
 import { Access, NO_DOMAIN, NO_LEVEL, Recorder, type TraceSink } from "../trace/index.js";
 import { CallMarks, type Continued, type Phase } from "./call-marks.js";
 import { CallStacks } from "./call-stacks.js";
-import { type BlockRecord, wide } from "./log.js";
 import { Ownership } from "./ownership.js";
+import { type BlockRecord, wide } from "./records.js";
 import { Stage2Tables } from "./stage2.js";
 
 /** Events that wait for a descriptor write whose table is not linked yet; more are let go without a level. */

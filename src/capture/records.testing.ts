@@ -1,5 +1,5 @@
-/** Records of QEMU's log, and archives, for tests. */
-import type { BlockRecord } from "./log.js";
+/** Records of QEMU's log and of the plugin, and archives, for tests. */
+import type { BlockRecord } from "./records.js";
 
 /** A block record with the registers named; the others are 0. 31 is SP. */
 export function blockRecord(
@@ -28,6 +28,21 @@ export function logText(
   for (let i = 0; i < 31; i++)
     text += `X${String(i).padStart(2, "0")}=${hex(registers[i] ?? 0)}${(i + 2) % 3 ? " " : "\n"}`;
   return `${text} SP=${hex(registers[31] ?? 0)}\nPSTATE=200002c${(4 * el + (el === 0 ? 0 : 1)).toString(16)} --C- EL${el}${el === 0 ? "t" : "h"}  SVCR=00000000 --  BTYPE=0\n`;
+}
+
+/** A record as guests/record.c writes it, at EL2 unless told; `state`: bits of PSTATE beside the EL. */
+export function pluginRecord(
+  cpu: number,
+  pc: number,
+  registers: Readonly<Record<number, bigint | number>> = {},
+  el = 2,
+  state = 0,
+): Buffer {
+  const words = [BigInt(pc), (BigInt(cpu) << 32n) | BigInt((el << 2) | state)];
+  for (let i = 0; i < 32; i++) words.push(BigInt(registers[i] ?? 0));
+  const bytes = Buffer.alloc(8 * words.length);
+  words.forEach((word, i) => void bytes.writeBigUInt64LE(word, 8 * i));
+  return bytes;
 }
 
 /** What an archive holds, by path, in its order. */

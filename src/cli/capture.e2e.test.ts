@@ -35,7 +35,7 @@ if (skip) console.error(skip);
 const PATIENCE = 3600;
 const folder = mkdtempSync(join(tmpdir(), "shootdown-e2e-"));
 const first = join(folder, "first.parquet");
-/** The same capture, made earlier: it comes with the package, from this phase on. */
+/** The same capture, made earlier by QEMU's log: it comes with the package, from this phase on. */
 const SHIPPED = fileURLToPath(new URL("../../traces/xen-4.20-create-small.parquet", import.meta.url));
 const SHIPPED_FROM = "dom0-boot";
 let told: Told;

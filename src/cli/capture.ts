@@ -10,7 +10,7 @@ import {
   planSetup,
   RELEASES,
 } from "../capture/index.js";
-import { type CaptureAsked, recordCapture } from "../jobs/index.js";
+import { type CaptureAsked, RECORDERS, recordCapture } from "../jobs/index.js";
 import { captureText, heldText, injectionJson } from "../report/index.js";
 import { lossWarnings } from "../trace/index.js";
 import { memoryOp } from "./memory-op.js";
@@ -66,6 +66,12 @@ export function register(program: Command): void {
     .addOption(new Option("--vcpus <n>", "the domU's vCPUs").default(1).argParser(numberUpTo(MOST_VCPUS)))
     .option("--cpu <model>", "the machine's CPU in QEMU's words", CPU)
     .option("--qemu <file>", "a qemu-system-aarch64 of your own (default: Debian's)")
+    .addOption(
+      new Option(
+        "--recorder <what>",
+        "what records: a plugin, which needs what 'shootdown probe --setup' fetches, or QEMU's log (default: the plugin, if it can be built and QEMU is not your own)",
+      ).choices(RECORDERS),
+    )
     .addOption(
       new Option("--timeout <seconds>", "most CPU time that QEMU may use; waiting does not count")
         .default(600)

@@ -29,7 +29,7 @@ import { hypervisor } from "../hypervisor/index.js";
 import type { Injection } from "../inject/index.js";
 import { InputError } from "../input/index.js";
 import type { Policy } from "../policy/index.js";
-import type { Built } from "../stack/index.js";
+import { type Built, build, findStack, stackParts } from "../stack/index.js";
 import { type TraceWriter, writeTrace } from "../trace/file.js";
 import { FromPhase, incomplete, Losses, type Summary, type TraceLosses, type TraceRecording } from "../trace/index.js";
 import { CaptureMeter } from "./capture-meter.js";
@@ -37,6 +37,10 @@ import { recordingOf } from "./capture-record.js";
 import { injectFiles } from "./inject.js";
 import { type HostCosts, idleImage, joinCounts, type NestedAsked, nestedRun, openNested, stackCpu } from "./nested.js";
 import { interruptible } from "./progress.js";
+
+/** What writes down what Xen executes: a plugin of QEMU (guests/record.c), or QEMU's own log. */
+export const RECORDERS = ["plugin", "log"] as const;
+export type Recorder = (typeof RECORDERS)[number];
 
 /** What a user asks to be booted, by names and paths; what is not said is Debian's. */
 export interface CaptureAsked {
@@ -48,6 +52,8 @@ export interface CaptureAsked {
   readonly dom0Kernel?: string;
   readonly dom0Vcpus?: number;
   readonly qemu?: string;
+  /** what records; undefined: the plugin, where there is a compiler for it */
+  readonly recorder?: Recorder;
   readonly scenario: string;
   readonly domuKernel?: string;
   readonly domuRamdisk?: string;
@@ -126,7 +132,8 @@ async function recordInto(options: CaptureAsked, kept?: Kept): Promise<CaptureDo
   const { nestedOn } = options;
   const scenario = scenarioOf(options);
   const built = nestedOn && (await interruptible(openNested));
-  const asked = captureOptions(options, scenario, built);
+  const recorder = await interruptible((signal) => recorderOf(options, signal));
+  const asked = { ...captureOptions(options, scenario, built), ...(recorder === undefined ? {} : { recorder }) };
   // The machine of a host says which CPU it is by MIDR_EL1: one with the erratum, or one without.
   const model = profileOf(asked.cpu);
   const profile = nestedOn ? withWorkaround(model, "repeat-tlbi", nestedOn.erratum) : model;
@@ -143,6 +150,19 @@ async function recordInto(options: CaptureAsked, kept?: Kept): Promise<CaptureDo
   } finally {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * The plugin that records; undefined: QEMU's log does, which comes to the same and takes longer. A QEMU of the user's own may be
+ * of an age or a make that takes no plugin.
+ */
+async function recorderOf(
+  { recorder, nestedOn, qemu }: CaptureAsked,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (recorder === "log") return undefined;
+  if (recorder === undefined && !nestedOn && (qemu !== undefined || !findStack())) return undefined;
+  return (await build(stackParts(), signal)).record;
 }
 
 /** What is decided before the machine boots. */

@@ -2,7 +2,7 @@
 
 export { buildName } from "./build.js";
 export { type Calibration, calibrate, type Measured, parseMeasured } from "./calibrate.js";
-export { type CaptureAsked, recordCapture } from "./capture.js";
+export { type CaptureAsked, RECORDERS, recordCapture } from "./capture.js";
 export { CaptureMeter } from "./capture-meter.js";
 export { priceCaptures } from "./captures.js";
 export { type Checked, checkTrace, type PricedFinding, priceOfTlbi } from "./check.js";

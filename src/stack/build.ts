@@ -22,9 +22,13 @@ export interface Built {
   readonly mark: string;
   /** a domU of one page */
   readonly idle: string;
-  /** the plugin that counts */
+  /** the plugin that counts, and that which records */
   readonly count: string;
+  readonly record: string;
 }
+
+/** Programs of guests/ that QEMU loads, for this machine. */
+const PLUGINS = ["count", "record"];
 
 /** Builds what is not there yet. Rejects with an InputError where a source cannot be compiled. */
 export async function build(parts: StackParts, signal: AbortSignal): Promise<Built> {
@@ -40,6 +44,7 @@ export async function build(parts: StackParts, signal: AbortSignal): Promise<Bui
     mark: at("mark"),
     idle: at("idle"),
     count: at("count.so"),
+    record: at("record.so"),
   };
 }
 
@@ -56,9 +61,10 @@ async function compile({ clang, linker, machine }: StackParts, folder: string, s
       .filter((file) => file.endsWith(".c"))
       .map((file) => file.slice(0, -2));
     for (const name of programs) {
-      const target = name === "count" ? [`--target=${TARGETS[machine]}`, "-fPIC"] : GUEST;
+      const plugin = PLUGINS.includes(name);
+      const target = plugin ? [`--target=${TARGETS[machine]}`, "-fPIC"] : GUEST;
       await must(clang, [...EVERY, ...target, "-o", object(name), `${name}.c`]);
-      await must(linker, [...linking(name), "-o", join(partial, name === "count" ? "count.so" : name), object(name)]);
+      await must(linker, [...linking(name), "-o", join(partial, plugin ? `${name}.so` : name), object(name)]);
       rmSync(object(name));
     }
     renameSync(partial, folder);
@@ -72,7 +78,7 @@ async function compile({ clang, linker, machine }: StackParts, folder: string, s
 
 /** A guest hypervisor is a flat image; a VMM stands where the plugin knows it (count.c, vmm_start). */
 function linking(name: string): string[] {
-  if (name === "count") return ["-shared"];
+  if (PLUGINS.includes(name)) return ["-shared"];
   if (name === "probe-guest" || name === "idle") return ["-T", join(SOURCES, "probe-guest.ld"), "--oformat", "binary"];
   if (!name.endsWith("-vmm")) return ["-static"];
   // What says that Xen begins stands where nested.ts looks for it.

@@ -1,7 +1,15 @@
 /** The whole stack: a Linux with KVM as the host, the real Xen in it as the guest hypervisor, dom0 on that; and what each TLBI of Xen's cost the host. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Cpio, type MachineSpec, type Platform, readImage, readInput, readKernel } from "../capture/index.js";
+import {
+  Cpio,
+  type MachineSpec,
+  type Platform,
+  readImage,
+  readInput,
+  readKernel,
+  recordingArguments,
+} from "../capture/index.js";
 import type { Built } from "./build.js";
 import { deviceTree } from "./device-tree.js";
 import { type HostMachine, hostArguments, qemuFor } from "./machine.js";
@@ -63,8 +71,7 @@ export function nestedPlatform(
         ],
         further: [
           ...["-S", "-gdb", `unix:${spec.gdb.replaceAll(",", ",,")},server=on,wait=off`],
-          ...["-D", spec.log, "-d", "exec,cpu"],
-          ...["-dfilter", spec.logged.map((address) => `0x${address.toString(16)}+4`).join(",")],
+          ...recordingArguments(spec),
         ],
       };
       return { qemu: qemuFor(spec.qemu, machine, folder), arguments: hostArguments(run, at("counts"), spec.console) };

@@ -228,14 +228,16 @@ export async function within(work: Promise<unknown>, milliseconds = 1000): Promi
 
 const isClosed = (error: unknown): boolean => /Connection is closed/.test((error as Error).message);
 
-/** What a server's new start, or its loading of what it had kept, brings with it. */
-const isPassing = (error: unknown): boolean => {
+/** What a server's new start, or its loading of what it had kept, brings with it: to transactions on their way, too. */
+export const isPassing = (error: unknown): boolean => {
   const { code, message } = error as NodeJS.ErrnoException;
   return (
     !(error instanceof InputError) &&
     (["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH"].includes(
       code ?? "",
     ) ||
-      /Connection is closed|^LOADING|^MASTERDOWN|^READONLY|ECONNREFUSED|ECONNRESET/.test(message))
+      /Connection is closed|aborted due to connection close|^LOADING|^MASTERDOWN|^READONLY|ECONNREFUSED|ECONNRESET/.test(
+        message,
+      ))
   );
 };

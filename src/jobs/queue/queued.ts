@@ -7,7 +7,7 @@ import { io } from "../io.js";
 import type { Hands } from "../pool.js";
 import { Progress } from "../progress.js";
 import { queueAddress } from "./address.js";
-import { type JobData, Link, QUEUE, within } from "./link.js";
+import { isPassing, type JobData, Link, QUEUE, within } from "./link.js";
 import { answered, type Part, partsOf, sha256 } from "./payload.js";
 
 /** Most jobs of one command on the queue at a time: enough for a thousand workers, and no more than a server's memory has place for. */
@@ -123,18 +123,24 @@ export class Queued implements Hands {
     this.pumped().then(
       () => {
         this.pumping = false;
+        // What was asked for after the last batch went, and before this was said, has found it pumping.
+        if (this.waiting.length > 0 && this.place() > 0) this.pump();
       },
       (error: unknown) => this.fail(error),
     );
+  }
+
+  /** How many more jobs may be on the queue. */
+  private place(): number {
+    return WINDOW - (this.flying.size - this.waiting.length);
   }
 
   private async pumped(): Promise<void> {
     this.desk ??= Desk.open(this.url, this);
     await this.desk;
     await new Promise(setImmediate); // all that is asked for in one turn goes together
-    const place = (): number => WINDOW - (this.flying.size - this.waiting.length);
-    while (this.waiting.length > 0 && place() > 0 && !this.failure) {
-      const batch = this.waiting.splice(0, Math.min(BATCH, place()));
+    while (this.waiting.length > 0 && this.place() > 0 && !this.failure) {
+      const batch = this.waiting.splice(0, Math.min(BATCH, this.place()));
       await this.share(batch.map(([, one]) => one.part));
       await this.look(batch);
     }
@@ -287,6 +293,8 @@ class Desk {
       pipeline.hmget(`bull:${QUEUE}:${key}`, "timestamp", "finishedOn", "failedReason", "returnvalue");
     const found = (await pipeline.exec()) ?? [];
     return found.map(([error, values]): State => {
+      // What the server's end has interrupted is seen at the next look.
+      if (error && isPassing(error)) return { state: "open" };
       if (error) throw this.link.unusable(error);
       const [timestamp, finishedOn, reason, answer] = values as (string | null)[];
       if (timestamp === null) return { state: "missing" };
@@ -309,7 +317,8 @@ class Desk {
         })),
       );
     } catch (error) {
-      throw this.link.unusable(error);
+      // What the server's end has interrupted is missing at the next look.
+      if (!isPassing(error)) throw this.link.unusable(error);
     }
   }
 
