@@ -6,7 +6,8 @@ export const PAGE_STYLE = `
 main, header, footer { max-width: 110rem; }
 header { padding-top: 1rem; }
 h1 { font-size: 1.4rem; }
-#app main > section > h2:first-child, .panel > h2:first-child { margin-top: 1rem; border-top: 0; padding-top: 0; }
+#app main > section > h2:first-child, .panel > h2:first-child, .columns > div > h2:first-child { margin-top: 1rem; border-top: 0; padding-top: 0; }
+.columns > div > h2:first-child { margin-top: 0; }
 button, select, input { font: inherit; color: inherit; background: var(--band); border: 1px solid var(--soft); border-radius: 4px; padding: .25rem .6rem; max-width: 100%; min-height: 2rem; }
 button { cursor: pointer; }
 button:disabled { color: var(--soft); border-color: var(--rule); cursor: default; }
