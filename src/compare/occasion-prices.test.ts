@@ -5,12 +5,14 @@ import { isNested, priceTlbi } from "../host/index.js";
 import { InputError } from "../input/index.js";
 import { parsePolicy } from "../policy/index.js";
 import { PROVED, type ProvedOccasion } from "../prove/index.js";
-import { type OccasionsAsked, priceOccasions } from "./occasion-prices.js";
+import { priceOccasions } from "./occasion-prices.js";
+
+type Asked = Parameters<typeof priceOccasions>[0];
 
 const ALL = Object.keys(PROVED) as ProvedOccasion[];
 const [cpu, hosts] = [builtInCpu("neoverse-v2"), hostNames().map(builtInHost)];
 const nested = hosts.filter(isNested);
-const priced = (policy: string, asked: Partial<OccasionsAsked> = {}) =>
+const priced = (policy: string, asked: Partial<Asked> = {}) =>
   priceOccasions({
     ...{ policy: builtInPolicy(policy), cpu, hosts, occasions: ALL, ipaBits: [40], pages: 1, touched: 0 },
     ...asked,

@@ -9,7 +9,7 @@ import { hostSinks } from "./host-sinks.js";
 import type { PriceRow } from "./priced.js";
 
 /** What is priced. Plain data. */
-export interface OccasionsAsked extends OccasionCase {
+interface OccasionsAsked extends OccasionCase {
   readonly policy: Policy;
   readonly cpu: CpuProfile;
   readonly occasions: readonly ProvedOccasion[];

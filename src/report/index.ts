@@ -31,7 +31,7 @@ export {
 export { isUnexpected, litmusTable, testTable } from "./litmus-view.js";
 export { markdown, markdownList, type Titled, titledMarkdown } from "./markdown.js";
 export { minimizeTable } from "./minimize-view.js";
-export { occasionTable, type PricedOccasions } from "./occasion-view.js";
+export { occasionTable } from "./occasion-view.js";
 export { tableParquet } from "./parquet.js";
 export { priceTable, SIMULATED } from "./price-view.js";
 export { probeChanges, probeChangeTable, probeTable } from "./probe-view.js";
