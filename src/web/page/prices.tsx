@@ -27,20 +27,49 @@ const loadPictures = async () => {
 };
 type Pictures = Awaited<ReturnType<typeof loadPictures>>;
 
-/** What a worker answers: undefined as long as it has not, or there is nothing to ask. */
+/** What a worker answered last, and to what. */
+interface Answer<T> {
+  readonly asked?: string;
+  /** the result as JSON */
+  readonly text?: string;
+  readonly result?: T;
+  readonly error?: string;
+}
+
+/**
+ * What a worker answers. `old`: to what was asked before, as nothing can be asked now or the answer is on its way. An answer that
+ * is the same again is the same object, so that nothing is drawn anew.
+ */
 function useAnswer<T>(asked: string | undefined, ask: (asked: string, signal: AbortSignal) => Promise<T>) {
-  const [found, set] = useState<{ readonly result: T } | { readonly error: string }>();
+  const [answer, set] = useState<Answer<T>>({});
   useEffect(() => {
-    set(undefined);
     if (asked === undefined) return;
     const end = new AbortController();
     ask(asked, end.signal).then(
-      (result) => set({ result }),
-      (error: unknown) => isAbort(error) || set({ error: faultOf(error) }),
+      (result) =>
+        set((before) => {
+          const text = JSON.stringify(result);
+          return { asked, text, result: text === before.text ? before.result! : result };
+        }),
+      (error: unknown) => isAbort(error) || set({ asked, error: faultOf(error) }),
     );
     return () => end.abort();
   }, [asked]);
-  return found;
+  return { ...answer, old: asked === undefined || answer.asked !== asked };
+}
+
+interface WaitingProps {
+  readonly answer: Pick<Answer<unknown>, "asked" | "error"> & { readonly old: boolean };
+  readonly ready: boolean;
+  /** "Each occasion is being priced" */
+  readonly what: string;
+}
+
+/** What must be said of an answer before it is read. */
+function Waiting({ answer: { asked, error, old }, ready, what }: WaitingProps) {
+  if (!old) return error === undefined ? null : <p class="message">{error}</p>;
+  const before = asked !== undefined && error === undefined ? " What stands here is of what was asked before." : "";
+  return ready ? <p class="working">{`${what}.${before}`}</p> : before === "" ? null : <p class="soft">{before}</p>;
 }
 
 export function Prices({ state, change, policies, ready }: Props) {
@@ -88,23 +117,23 @@ interface OccasionsProps {
 /** Each occasion of a policy by itself. */
 function OfOccasions({ state: { cpu, about }, policy, ready, pictures, id }: OccasionsProps) {
   const asked = JSON.stringify({ text: policy.text, file: fileOf(policy), cpu, ...about, ipaBits: IPA_BITS });
-  const found = useAnswer(ready ? asked : undefined, (what, signal) =>
+  const answer = useAnswer(ready ? asked : undefined, (what, signal) =>
     pool.ask("occasionPrices", JSON.parse(what), { signal }),
   );
+  const { result } = answer;
   // The element is kept as long as it would be the same: verdicts that come in meanwhile draw nothing anew.
   const shown = useMemo(
     () =>
-      found && "result" in found && pictures ? (
+      result && pictures ? (
         <pictures.Drawing.Provider value={later}>
-          <pictures.Occasions priced={found.result} id={id} />
+          <pictures.Occasions priced={result} id={id} />
         </pictures.Drawing.Provider>
       ) : null,
-    [found, pictures, id],
+    [result, pictures, id],
   );
   return (
     <>
-      {found === undefined && ready && <p class="working">Each occasion is being priced</p>}
-      {found && "error" in found && <p class="message">{found.error}</p>}
+      <Waiting answer={answer} ready={ready} what="Each occasion is being priced" />
       {shown}
     </>
   );
@@ -115,12 +144,12 @@ function OfWork({ state, change, policies, ready, pictures }: Props & { readonly
   const { scenario, cpu } = state;
   const texts = policies.map((policy) => ({ text: policy.text, file: fileOf(policy) }));
   const asked = JSON.stringify({ policies: texts, scenario, cpu, ipaBits: IPA_BITS });
-  const found = useAnswer(ready ? asked : undefined, (what, signal) =>
+  const answer = useAnswer(ready ? asked : undefined, (what, signal) =>
     pool.ask("comparePolicies", JSON.parse(what), { signal }),
   );
+  const { result } = answer;
   const shown = useMemo(() => {
-    if (found === undefined || !("result" in found)) return null;
-    const { result } = found;
+    if (result === undefined) return null;
     return (
       <>
         <ul class="notes">
@@ -137,7 +166,7 @@ function OfWork({ state, change, policies, ready, pictures }: Props & { readonly
         )}
       </>
     );
-  }, [found, pictures]);
+  }, [result, pictures]);
   return (
     <>
       <h2>What a piece of work costs</h2>
@@ -149,8 +178,7 @@ function OfWork({ state, change, policies, ready, pictures }: Props & { readonly
           onChoice={(name) => change({ scenario: name })}
         />
       </div>
-      {found === undefined && ready && <p class="working">The work is being simulated and priced</p>}
-      {found && "error" in found && <p class="message">{found.error}</p>}
+      <Waiting answer={answer} ready={ready} what="The work is being simulated and priced" />
       {shown}
     </>
   );

@@ -19,6 +19,7 @@ input[type=range] { padding: 0; flex: 1 1 10rem; accent-color: var(--link); }
 .tabs button { border-bottom: 0; border-radius: 4px 4px 0 0; background: none; border-color: transparent; }
 .tabs [aria-selected=true] { background: var(--band); border-color: var(--soft); font-weight: 600; }
 .bar { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; margin: .75rem 0; }
+#prices .scenario { contain: layout; }
 .asking { margin: .5rem 0; }
 .asking fieldset { border: 1px solid var(--rule); border-radius: 4px; padding: .25rem .75rem; margin: .5rem 0; }
 input[type=checkbox] { min-height: 0; width: 1.1rem; height: 1.1rem; accent-color: var(--link); }
