@@ -1,6 +1,6 @@
 /** `shootdown minimize POLICY`: what of a way of flushing is needed, and what is left when the rest goes. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { hostNames, loadPolicy, loadScenario } from "../catalog/index.js";
+import { loadPolicy, loadScenario, usualHosts } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
 import {
@@ -83,7 +83,7 @@ function occasionOf(value: string, before: readonly Occasion[] | undefined): rea
 async function run(name: string, options: MinimizeOptions): Promise<void> {
   const policy = loadPolicy(name);
   const cpus = cpusOf(options.cpu);
-  const hosts = hostsNamed(options.host ?? hostNames(), undefined);
+  const hosts = hostsNamed(options.host ?? usualHosts(), undefined);
   const alone = cpus.length === 1 ? cpus[0]!.name : undefined;
   const wanted = minimizedOccasions(policy).filter((occasion) => options.occasion?.includes(occasion) ?? true);
   const scenarios = options.scenario?.map(loadScenario) ?? wanted.flatMap((occasion) => scenarioOf(occasion) ?? []);

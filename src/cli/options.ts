@@ -156,11 +156,14 @@ export const expectOption = (): Option =>
   ).choices(["sound"]);
 
 /** A whole number from 1 on. */
-export function numberUpTo(most: number): (text: string) => number {
+export const numberUpTo = (most: number): ((text: string) => number) => numberFromTo(1, most);
+
+/** A whole number. */
+export function numberFromTo(least: number, most: number): (text: string) => number {
   return (text) => {
     const n = Number(text);
-    if (!/^\d+$/.test(text) || n < 1 || n > most)
-      throw new InvalidArgumentError(`Expected a number from 1 to ${most}.`);
+    if (!/^\d+$/.test(text) || n < least || n > most)
+      throw new InvalidArgumentError(`Expected a number from ${least} to ${most}.`);
     return n;
   };
 }

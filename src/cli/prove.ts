@@ -18,9 +18,8 @@ import {
   proveTraces,
   questionsOf,
   saveScenarios,
-  supposedOf,
 } from "../jobs/index.js";
-import { assumptions, type Limits, PROVED, type Proof, type Setting } from "../prove/index.js";
+import { assumptions, type Limits, PROVED, type Proof, type Setting, supposedOf } from "../prove/index.js";
 import {
   liftedJson,
   liftedText,
