@@ -2,7 +2,6 @@
 import type { CpuProfile } from "../../arch/index.js";
 import type { Policy } from "../../policy/index.js";
 import { OTHER_VMID, ownerVmids, type Setting, vttbr } from "./domains.js";
-import { asksForVa } from "./extents.js";
 import { entryOf, policyLines } from "./flush.js";
 import {
   type Access,
@@ -48,10 +47,9 @@ function split(
   place: Place,
   current: boolean,
   kind: Access,
-  vaKnown: boolean,
 ): Scenario {
   const owners = ownerVmids(policy);
-  const range = vaKnown ? blockRange(setting.granule) : { ...blockRange(setting.granule), va: undefined };
+  const range = blockRange(setting.granule);
   const table = firstTable(0x340000, 2, setting.granule);
   const flusher = { policy, cpu, ownerVmids: owners, currentVmid: current ? owners[0]! : OTHER_VMID, vttbr, range };
   const { pcpus, owner } = stage(policy, place, current, setting, (on) => {
@@ -68,8 +66,8 @@ function split(
   });
   const bad = access(kind, 0, owner, pcpus.indexOf(owner));
   return {
-    name: `split.${place}-pcpu.${current ? "current" : "not-current"}${vaKnown ? "" : ".va-unknown"}.${kind}`,
-    title: `${blockWords(setting.granule)}${vaKnown ? "" : ", at a VA that Xen does not know,"} is split while ${current ? "the owner" : "another domain"} is current, its first page replaced; the owner ${kind}s ${PLACES[place]}`,
+    name: `split.${place}-pcpu.${current ? "current" : "not-current"}.${kind}`,
+    title: `${blockWords(setting.granule)} is split while ${current ? "the owner" : "another domain"} is current, its first page replaced; the owner ${kind}s ${PLACES[place]}`,
     tables: tables(table),
     pcpus,
     bad: [bad],
@@ -79,12 +77,9 @@ function split(
 
 /** Every scenario of a split under a policy. */
 export function splitScenarios(policy: Policy, cpu: CpuProfile, setting: Setting): Scenario[] {
-  const known = asksForVa(policy.code.split) ? [true, false] : [true];
-  return known.flatMap((vaKnown) =>
-    (["other", "same"] as const).flatMap((place) =>
-      [true, false].flatMap((current) =>
-        (["read", "write"] as const).map((kind) => split(policy, cpu, setting, place, current, kind, vaKnown)),
-      ),
+  return (["other", "same"] as const).flatMap((place) =>
+    [true, false].flatMap((current) =>
+      (["read", "write"] as const).map((kind) => split(policy, cpu, setting, place, current, kind)),
     ),
   );
 }
