@@ -117,22 +117,14 @@ function print(rows, left, right) {
 
 /**
  * Processor time of a search of some length, from those of shorter ones (length to seconds): the least and the most. A search of one
- * instruction is a start and a price, and no work; what longer ones take beyond it grows with each instruction by a factor, which is
- * the last one at least, and at most grows as it last did. Undefined where no two factors are known.
+ * instruction is a start and a price, and no work. What a longer one takes beyond it is as much as the one before took, at least; and at
+ * most it grows as the sequences do, by the number of `instructions`. Undefined where nothing shorter is known that works.
  */
-export function expected(took, length) {
+export function expected(took, length, instructions) {
   const start = took.get(1);
   const last = Math.max(...[...took.keys()].filter((known) => known < length));
-  const work = [last - 2, last - 1, last].map((known) => took.get(known) - start);
-  if (!work.every((seconds) => seconds > 0)) return undefined;
-  const [before, factor] = [work[1] / work[0], work[2] / work[1]];
-  const [slowest, fastest] = [Math.min(1, factor / before), Math.max(1, factor / before)];
-  let [least, most] = [work[2], work[2]];
-  for (let more = 1; more <= length - last; more++) {
-    least *= Math.max(1, factor * slowest ** more);
-    most *= factor * fastest ** more;
-  }
-  return { start, least, most };
+  const work = took.get(last) - start;
+  return work > 0 ? { start, least: work, most: work * instructions ** (length - last) } : undefined;
 }
 
 /** What the searches said of the next length before that was searched, and what they say of the next ones. */
@@ -143,7 +135,7 @@ function scaling() {
     const longest = Math.max(...took.keys());
     const own = [];
     for (let length = 2; length <= longest + 2; length++) {
-      const said = expected(new Map([...took].filter(([known]) => known < length)), length);
+      const said = expected(new Map([...took].filter(([known]) => known < length)), length, searches[0].instructions);
       if (said === undefined) continue;
       const { start, least, most } = said;
       const cells = length <= longest ? [] : CORES.map((n) => range(start + least / n, start + most / n));
