@@ -1,6 +1,6 @@
 /** `shootdown price TRACE|POLICY`: what a trace costs on hosts, phase by phase, or a policy, occasion by occasion. */
 import { type Command, Option } from "commander";
-import { hostNames, namesPolicy } from "../catalog/index.js";
+import { namesPolicy, usualHosts } from "../catalog/index.js";
 import { PhasePrices, priceRows } from "../compare/index.js";
 import { type Host, ipaNotes } from "../host/index.js";
 import { besideCounts, readWithProgress } from "../jobs/index.js";
@@ -54,7 +54,7 @@ export function register(program: Command): void {
 }
 
 async function run(trace: string, options: PriceOptions): Promise<void> {
-  const hosts = hostsNamed(options.host ?? hostNames(), options.repeatTlbi);
+  const hosts = hostsNamed(options.host ?? usualHosts(), options.repeatTlbi);
   if (namesPolicy(trace)) return pricePolicy(trace, hosts, options);
   const read = async (on: readonly Host[], ipaBits: readonly number[]) => {
     const sink = new PhasePrices(on, ipaBits, options.vcpus, options.ran);

@@ -31,7 +31,7 @@ export { type Input, type Made, made, shellWord, version } from "./made.js";
 export { type MinimizeResult, minimizeInThreads } from "./minimize.js";
 export { besideCounts, type HostCosts } from "./nested.js";
 export { perfettoInto } from "./perfetto.js";
-export { predictingHost, readProbe, runProbe } from "./probe.js";
+export { readProbe, runProbe } from "./probe.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
 export { occasionsOf, questionsOf } from "./questions.js";
 export { parseQueue } from "./queue/address.js";

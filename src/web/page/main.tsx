@@ -5,7 +5,9 @@ import { fromFragment, type Linked } from "../link.js";
 import { App } from "./app.js";
 import { Boundary } from "./boundary.js";
 import { PAGE_STYLE } from "./style.js";
+import { showKept } from "./theme.js";
 
+showKept();
 // Sheets that are made here are allowed where text in the page's own markup is not (Content-Security-Policy).
 for (const text of [STYLE, PAGE_STYLE]) {
   const sheet = new CSSStyleSheet();

@@ -1,5 +1,5 @@
 /** What a worker does with a policy: reads it, proves it, tells one of its stories, compares what it costs. */
-import { builtInCpu, builtInHost, builtInPolicy, builtInScenario, hostNames } from "../../builtin/index.js";
+import { builtInCpu, builtInHost, builtInPolicy, builtInScenario, usualHosts } from "../../builtin/index.js";
 import { type CompareResult, compare, priceOccasions } from "../../compare/index.js";
 import { InputError } from "../../input/index.js";
 import { type Policy, parsePolicy } from "../../policy/index.js";
@@ -128,7 +128,7 @@ export function comparePolicies({
   policies,
   scenario,
   cpu,
-  hosts = hostNames(),
+  hosts = usualHosts(),
   ipaBits,
 }: CompareAsked): CompareResult {
   const profile = builtInCpu(cpu);
@@ -153,7 +153,7 @@ interface OccasionsAsked extends PolicyText {
 /** What each occasion costs by itself, as `shootdown price POLICY` has it. */
 export function occasionPrices({
   cpu,
-  hosts = hostNames(),
+  hosts = usualHosts(),
   ipaBits,
   pages,
   touched,
