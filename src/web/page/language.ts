@@ -33,6 +33,7 @@ export const COMPLETIONS: readonly Completion[] = [
 /** TOML, and assembly inside its long strings. */
 export const POLICY_LANGUAGE: StreamParser<{ code: boolean }> = {
   startState: () => ({ code: false }),
+  // Each pattern says that it is of the beginning: else all of the line is searched for it, which of a long one is without end.
   token(stream, state) {
     if (stream.match('"""') || stream.match("'''")) {
       state.code = !state.code;
@@ -44,12 +45,12 @@ export const POLICY_LANGUAGE: StreamParser<{ code: boolean }> = {
       return "comment";
     }
     if (!state.code) {
-      if (stream.sol() && stream.match(/\[[^\]]*\]/)) return "heading";
-      if (stream.match(/"(?:[^"\\]|\\.)*"/)) return "string";
-      if (stream.match(/[\w.-]+(?=\s*=)/)) return "propertyName";
+      if (stream.sol() && stream.match(/^\[[^\]]*\]/)) return "heading";
+      if (stream.match(/^"(?:[^"\\]|\\.)*"/)) return "string";
+      if (stream.match(/^[\w.-]+(?=\s*=)/)) return "propertyName";
     }
-    if (stream.match(/(?:0x[\da-f]+|\d+)\b/i)) return "number";
-    const word = stream.match(/[\w.-]+/) as RegExpMatchArray | null;
+    if (stream.match(/^(?:0x[\da-f]+|\d+)\b/i)) return "number";
+    const word = stream.match(/^[\w.-]+/) as RegExpMatchArray | null;
     if (word === null) {
       stream.next();
       return null;
