@@ -15,6 +15,7 @@ export {
   type Shelf,
   scenarioNames,
   usualCpus,
+  usualHosts,
 } from "./builtin/index.js";
 export { type CompareResult, type CompareRow, type Comparison, compare } from "./compare/index.js";
 export { parseCpu } from "./cpu/index.js";

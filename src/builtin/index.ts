@@ -21,6 +21,9 @@ const USUAL_CPUS = [
   "arch-maximal",
 ];
 
+/** The hosts that are meant where none is named: those that the discussion compares, on one kernel. */
+const USUAL_HOSTS = ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm-nested-skip-holes"];
+
 /** Names in the order in which they are shown, where it is not that of the alphabet; names that are not here come behind them. */
 const ORDER: Readonly<Record<Shelf, readonly string[]>> = {
   // The order of the discussion: what is, what the report tried, what the review asked, the series, what KVM does, and beyond.
@@ -42,7 +45,7 @@ const ORDER: Readonly<Record<Shelf, readonly string[]>> = {
     "vmid-per-vcpu",
   ],
   cpus: USUAL_CPUS,
-  hosts: ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm-nested-skip-holes"],
+  hosts: USUAL_HOSTS,
   scenarios: [
     "create-domu",
     "create-domu-ramdisk",
@@ -65,6 +68,8 @@ function names(shelf: Shelf): string[] {
 export const policyNames = (): string[] => names("policies");
 export const hostNames = (): string[] => names("hosts");
 export const cpuNames = (): string[] => names("cpus");
+/** Names of the hosts that are meant where none is named. */
+export const usualHosts = (): readonly string[] => USUAL_HOSTS;
 /** Names of the CPUs that are meant where none is named. */
 export const usualCpus = (): readonly string[] => USUAL_CPUS;
 export const scenarioNames = (): string[] => names("scenarios");

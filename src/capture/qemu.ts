@@ -14,6 +14,7 @@ export interface MachineSpec {
   readonly memoryGib: number;
   readonly xen: string;
   readonly xenArguments: string;
+  readonly dom0Vcpus: number;
   readonly dom0Kernel: string;
   readonly dom0Arguments: string;
   readonly dom0Initramfs: string;

@@ -56,7 +56,7 @@ function readStat(path: string): { state: string; cpu: number } {
 }
 
 /** How long a machine may log and print nothing while it computes, in seconds of its CPU time, before it is taken for hung. */
-const STALL = 60;
+export const STALL = 60;
 /** The same for one that has done neither since it started: Xen prints and flushes within its first second. */
 export const SILENCE = 20;
 /** Seconds of CPU time that a capture may take unless told, for which the two above are: who allows more has more patience with each step. */
@@ -77,12 +77,13 @@ export class Vitals {
   private asleep = 0;
 
   /**
-   * `limit`: most CPU time that the machine may use, in seconds; `silence`: until it does anything, where the limit is the usual
-   * one.
+   * `limit`: most CPU time that the machine may use, in seconds; `silence`: until it does anything, and `stall`: without anything
+   * done, where the limit is the usual one.
    */
   constructor(
     private readonly limit: number,
     private readonly silence: number = SILENCE,
+    private readonly stall: number = STALL,
   ) {}
 
   /**
@@ -103,7 +104,7 @@ export class Vitals {
     }
     if (this.asleep >= ASLEEP) return stopped ? "stopped" : "asleep";
     if (cpu > this.limit) return "late";
-    if (cpu - this.doneAt > patience(done === 0 ? this.silence : STALL, this.limit))
+    if (cpu - this.doneAt > patience(done === 0 ? this.silence : this.stall, this.limit))
       return done === 0 ? "silent" : "stalled";
     return undefined;
   }

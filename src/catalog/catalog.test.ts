@@ -13,6 +13,7 @@ import {
   policyNames,
   scenarioNames,
   usualCpus,
+  usualHosts,
 } from "./index.js";
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-catalog-"));
@@ -34,7 +35,8 @@ test("the built-in names are those that scripts rely on, in the order of the dis
       " ",
     ),
   );
-  assert.deepEqual(hostNames(), ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm-nested-skip-holes"]);
+  assert.deepEqual(usualHosts(), ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm-nested-skip-holes"]);
+  assert.deepEqual(hostNames(), [...usualHosts(), "kvm-nested-7.3"]);
   assert.deepEqual(usualCpus(), [
     "cortex-a72",
     "neoverse-n1",

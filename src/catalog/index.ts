@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import type { CpuProfile } from "../arch/index.js";
 import {
   builtInCpu,
@@ -19,7 +19,15 @@ import { InputError } from "../input/index.js";
 import { type Policy, parsePolicy } from "../policy/index.js";
 import { type Word, wordIn, wordsOf } from "./words.js";
 
-export { cpuNames, hostNames, policyNames, type Shelf, scenarioNames, usualCpus } from "../builtin/index.js";
+export {
+  cpuNames,
+  hostNames,
+  policyNames,
+  type Shelf,
+  scenarioNames,
+  usualCpus,
+  usualHosts,
+} from "../builtin/index.js";
 export { type LitmusFile, litmusFiles } from "./litmus.js";
 export { namesPolicy, traceNames, tracePath, traceViews } from "./traces.js";
 
@@ -82,6 +90,13 @@ const noSuchCpu = (name: string): string => `no CPU is named '${name}': expected
 function beside(file: string, path: string): string {
   const from = join(dirname(file), path);
   return isPath(from) ? from : `./${from}`;
+}
+
+/** How a file in `folder` names what `name` names here as its base: a path from there, or a name of something built in. */
+export function namedFrom(name: string, folder: string): string {
+  if (!isPath(name)) return name;
+  const path = relative(folder, name);
+  return isPath(path) ? path : `./${path}`;
 }
 
 /** Reads a file and those that it names as its base, which may name others; `chain` has those that lead here. */

@@ -1,7 +1,9 @@
 /** `shootdown calibrate`: a host file out of a probe's counts, of durations, or of a trace of KVM's handlers. */
+import { dirname } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { loadHost } from "../catalog/index.js";
+import { loadHost, namedFrom } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
+import { InputError } from "../input/index.js";
 import { calibrate, type Measured, parseMeasured } from "../jobs/index.js";
 import { calibrationText } from "../report/index.js";
 import { ipaBitsOption } from "./options.js";
@@ -51,7 +53,10 @@ function measured(text: string, before: readonly Measured[] = []): readonly Meas
 
 function run(files: readonly string[], options: Options): void {
   const { host, name, measured = [], ipaBits, output } = options;
-  const found = calibrate({ files, measured, base: loadHost(host), name, ipaBits: ipaBits[0]! });
+  if (host === "-")
+    throw new InputError("--host: the file that is written names it as its base, which standard input cannot be");
+  const called = namedFrom(host, dirname(output ?? ""));
+  const found = calibrate({ files, measured, base: loadHost(host), called, name, ipaBits: ipaBits[0]! });
   if (output !== undefined) writeWhole(output, found.toml);
   if (options.json) {
     printJson({ name, ...found });

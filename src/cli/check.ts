@@ -1,6 +1,6 @@
 /** `shootdown check TRACE...`: what of its TLB maintenance is missing, insufficient, late or needless. */
 import { type Command, InvalidArgumentError } from "commander";
-import { hostNames, loadCpu, loadHost } from "../catalog/index.js";
+import { loadCpu, loadHost, usualHosts } from "../catalog/index.js";
 import { FINDING_KINDS } from "../check/index.js";
 import { writeWhole } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
@@ -33,7 +33,7 @@ export function register(program: Command): void {
     .argument("<trace...>", "traces: *.parquet, *.ndjson, a log that can be imported, or - for standard input")
     .option("--cpu <cpu>", "the CPU that it is judged on, built in or a .toml file (default: what the trace says)")
     .addOption(erratumOption())
-    .option("--host <host>", "price what is wasted on this host; may be repeated (default: all built in)", collect)
+    .option("--host <host>", "price what is wasted on this host; may be repeated (default: the usual ones)", collect)
     .addOption(ipaBitsOption([48]))
     .option("--allow <kind>", "a kind that is known, and gives no status 3; may be repeated", kinds)
     .option("--report <file>", "also write a page: the findings on a time axis (*.html)")
@@ -53,7 +53,7 @@ function kinds(value: string, before: string[] | undefined): string[] {
 
 async function run(traces: readonly string[], options: CheckOptions): Promise<void> {
   if (options.ipaBits.length > 1) throw new InputError("--ipa-bits: expected one IPA size, to price what is wasted");
-  const hosts = (options.host ?? hostNames()).map(loadHost);
+  const hosts = (options.host ?? usualHosts()).map(loadHost);
   const cpu = options.cpu === undefined ? undefined : loadCpu(options.cpu);
   const errata = errataOf(options.erratum);
   refuseOutside(errata);

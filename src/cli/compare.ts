@@ -1,6 +1,6 @@
 /** `shootdown compare`: every scenario under every policy on every host, as tables, as JSON and as an HTML report. */
 import { type Command, Option } from "commander";
-import { hostNames, loadHost, loadPolicy, loadScenario, policyNames, scenarioNames } from "../catalog/index.js";
+import { loadHost, loadPolicy, loadScenario, policyNames, scenarioNames, usualHosts } from "../catalog/index.js";
 import type { CompareResult, Comparison, PricedCapture } from "../compare/index.js";
 import { writeWhole } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
@@ -50,7 +50,7 @@ export function register(program: Command): void {
       "a built-in policy or a .toml file; may be repeated (default: all built in)",
       collect,
     )
-    .option("--host <host>", "a built-in host or a .toml file; may be repeated (default: all built in)", collect)
+    .option("--host <host>", "a built-in host or a .toml file; may be repeated (default: the usual ones)", collect)
     .addOption(ipaBitsOption([40, 44, 48]))
     .addOption(cpuOption())
     .addOption(repeatOption())
@@ -94,7 +94,7 @@ async function capturesOn({ hosts, ipaBits }: Comparison): Promise<PricedCapture
 }
 
 function comparisonOf(scenarios: readonly string[], options: CompareOptions): Comparison {
-  const hosts = loadAll("hosts", options.host ?? hostNames(), loadHost);
+  const hosts = loadAll("hosts", options.host ?? usualHosts(), loadHost);
   return {
     scenarios: loadAll("scenarios", scenarios.length > 0 ? scenarios : scenarioNames(), loadScenario),
     policies: loadAll("policies", options.policy ?? policyNames(), loadPolicy),

@@ -3,7 +3,7 @@
  * stands for the trace of its simulation.
  */
 import type { Command } from "commander";
-import { hostNames, loadPolicy, loadScenario, namesPolicy, scenarioNames } from "../catalog/index.js";
+import { loadPolicy, loadScenario, namesPolicy, scenarioNames, usualHosts } from "../catalog/index.js";
 import { differenceOf, PhasePrices, phaseNames, type TraceSide } from "../compare/index.js";
 import type { Host } from "../host/index.js";
 import { InputError } from "../input/index.js";
@@ -76,7 +76,7 @@ export function register(program: Command): void {
 }
 
 async function run(before: string, after: string, options: DiffOptions): Promise<void> {
-  const hosts = hostsNamed(options.host ?? hostNames(), options.repeatTlbi);
+  const hosts = hostsNamed(options.host ?? usualHosts(), options.repeatTlbi);
   const [a, b] = await sides([before, after], hosts, options);
   refuseUnknown(options.phase ?? [], phaseNames(a.summary, b.summary));
   const difference = differenceOf(a, b, options.phase);

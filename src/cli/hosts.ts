@@ -7,7 +7,7 @@ import { InputError } from "../input/index.js";
 import { collect, cpusOn, loadAll, withRepeat } from "./options.js";
 
 /** `--host A,B --host C`; `what` says what is done on them, `byDefault` on which where none is named. */
-export const hostsOption = (what = "a built-in host or a .toml file", byDefault = "all built in"): Option =>
+export const hostsOption = (what = "a built-in host or a .toml file", byDefault = "the usual ones"): Option =>
   new Option("--host <hosts>", `${what}; may be repeated, or a list with commas (default: ${byDefault})`).argParser(
     collect,
   );

@@ -1,6 +1,6 @@
 /** `shootdown minimize POLICY`: what of a way of flushing is needed, and what is left when the rest goes. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { hostNames, loadPolicy, loadScenario } from "../catalog/index.js";
+import { loadPolicy, loadScenario, usualHosts } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
 import {
@@ -25,14 +25,16 @@ import {
   limitsOf,
   noCacheOption,
   queueOption,
+  type SettingOptions,
+  settingOf,
   withLimits,
+  withSetting,
 } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 
-interface MinimizeOptions extends FormOptions, LimitOptions {
+interface MinimizeOptions extends FormOptions, LimitOptions, SettingOptions {
   readonly occasion?: readonly Occasion[];
   readonly cpu?: readonly string[];
-  readonly fb: boolean;
   readonly witness?: boolean;
   readonly host?: readonly string[];
   readonly ipaBits: readonly number[];
@@ -55,7 +57,6 @@ export function register(program: Command): void {
       ),
     )
     .option("--cpu <profile>", "a CPU profile; may be repeated (default: all of them)", collect)
-    .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
     .option("--witness", "tell what goes wrong without each instruction that is needed")
     .addOption(hostsOption("price what is saved on a built-in host or a .toml file"))
     .addOption(ipaBitsOption([40]))
@@ -67,7 +68,7 @@ export function register(program: Command): void {
     .option("-o, --output <file>", "write the policy that results")
     .option("--json", "print JSON");
   withForms(
-    withLimits(command).addOption(noCacheOption()).addOption(queueOption()),
+    withLimits(withSetting(command)).addOption(noCacheOption()).addOption(queueOption()),
     "a row for each instruction",
   ).action((name: string, options: MinimizeOptions) => quietOnBrokenPipe(() => run(name, options)));
 }
@@ -82,7 +83,7 @@ function occasionOf(value: string, before: readonly Occasion[] | undefined): rea
 async function run(name: string, options: MinimizeOptions): Promise<void> {
   const policy = loadPolicy(name);
   const cpus = cpusOf(options.cpu);
-  const hosts = hostsNamed(options.host ?? hostNames(), undefined);
+  const hosts = hostsNamed(options.host ?? usualHosts(), undefined);
   const alone = cpus.length === 1 ? cpus[0]!.name : undefined;
   const wanted = minimizedOccasions(policy).filter((occasion) => options.occasion?.includes(occasion) ?? true);
   const scenarios = options.scenario?.map(loadScenario) ?? wanted.flatMap((occasion) => scenarioOf(occasion) ?? []);
@@ -90,7 +91,8 @@ async function run(name: string, options: MinimizeOptions): Promise<void> {
     ...{ hosts, ipaBits: options.ipaBits, cpuOf: (host: (typeof hosts)[number]) => cpusOn([host], alone)(host) },
     scenarios: [...new Map(scenarios.map((scenario) => [scenario.name, scenario])).values()],
   };
-  const asked = { occasions: occasionsOf(undefined), cpus, setting: { fb: options.fb } };
+  const setting = settingOf(options);
+  const asked = { occasions: occasionsOf(undefined), cpus, setting };
   const found = await interruptible((signal) =>
     minimizeInThreads(policy, options.occasion, asked, limitsOf(options), saving, signal),
   );

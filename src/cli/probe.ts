@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { checkCache } from "../capture/index.js";
 import { loadHost } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
-import { predictingHost, runProbe } from "../jobs/index.js";
+import { runProbe } from "../jobs/index.js";
 import { probeTable, probeText } from "../report/index.js";
 import {
   CPUS,
@@ -51,7 +51,7 @@ export function register(program: Command): void {
       "only these TLBIs; may be repeated, or a list with commas (default: all without nXS)",
       collect,
     )
-    .option("--host <host>", "whose prediction stands beside the counts (default: by the CPU)")
+    .option("--host <host>", "whose prediction stands beside the counts (default: by kernel and CPU)")
     .option("-o, --output <file>", "also write all of it as JSON, for 'diff' and 'calibrate'")
     .option("--json", "print JSON");
   withForms(command, "the cells").action(async (options: Options) => {
@@ -88,7 +88,7 @@ async function run(options: Options): Promise<void> {
       hostPages: options.hostPages,
       ops: opsNamed(options.op),
     },
-    loadHost(options.host ?? predictingHost(cpu)),
+    options.host === undefined ? undefined : loadHost(options.host),
   );
   if (options.output !== undefined) writeWhole(options.output, `${JSON.stringify(probe, null, 2)}\n`);
   if (printForm(options, { csv: () => probeTable(probe) })) return;

@@ -4,7 +4,13 @@ import type { Host } from "./host.js";
 import { parseHost } from "./host-file.js";
 
 /** Names of the built-in hosts. */
-export const BUILT_IN = ["bare-metal", "kvm-nested-7.2", "kvm-nested-unmap-all", "kvm-nested-skip-holes"] as const;
+export const BUILT_IN = [
+  "bare-metal",
+  "kvm-nested-7.2",
+  "kvm-nested-unmap-all",
+  "kvm-nested-skip-holes",
+  "kvm-nested-7.3",
+] as const;
 
 /** The text of a built-in host file, wherever below the project's folder this runs from. */
 export function builtInText(name: string): string {

@@ -32,7 +32,7 @@ test("a price that no measurement speaks of keeps the file's value, is not deter
   assert.equal(of("broadcast").determined, "well");
   assert.ok(Math.abs(of("broadcast").value - 480e3 / 32_768) < 0.1);
   assert.deepEqual([of("local").determined, of("local").value], ["not", base.prices.local!.value]);
-  const toml = calibratedHost(base, "mine", estimates, { source: "a test", unit: "time", on: "x" });
+  const toml = calibratedHost(base, "mine", estimates, { called: base.name, source: "a test", unit: "time", on: "x" });
   const host = parseHost(toml, "mine.toml", () => base);
   assert.equal(host.prices.local, base.prices.local);
   assert.ok(Math.abs(host.prices.broadcast!.value - 14.648) < 0.1);

@@ -132,16 +132,25 @@ function inverted(matrix: readonly (readonly number[])[]): number[][] {
   return work.map((row) => row.slice(n));
 }
 
-/** The file of a host that differs from its base in the prices that were estimated; those not determined are not in it. */
+/**
+ * The file of a host that differs from its base in the prices that were estimated; those not determined are not in it. `called`: how
+ * the file names its base.
+ */
 export function calibratedHost(
   base: Host,
   name: string,
   estimates: readonly Estimate[],
-  { source, unit, on }: { readonly source: string; readonly unit: "instructions" | "time"; readonly on: string },
+  about: {
+    readonly called: string;
+    readonly source: string;
+    readonly unit: "instructions" | "time";
+    readonly on: string;
+  },
 ): string {
+  const { called, source, unit, on } = about;
   const quoted = (text: string): string => JSON.stringify(text);
   const head = [
-    `base = ${quoted(base.name)}`,
+    `base = ${quoted(called)}`,
     `name = ${quoted(name)}`,
     `title = ${quoted(`As ${base.name}, calibrated on ${on}`)}`,
     `source = ${quoted(source)}`,

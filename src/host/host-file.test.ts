@@ -25,16 +25,13 @@ test("every built-in host names each elementary price with a source, and nothing
   }
 });
 
-test("the nested hosts differ in how they unmap, not in what a step costs", () => {
-  const values = BUILT_IN.slice(1).map((name) =>
-    Object.values(builtInHost(name).prices).map(({ key, value }) => [key, value]),
-  );
+test("the nested hosts of one kernel differ in how they unmap, not in what a step costs", () => {
+  const nested = BUILT_IN.filter((name) => name !== "bare-metal" && name !== "kvm-nested-7.3");
+  const values = nested.map((name) => Object.values(builtInHost(name).prices).map(({ key, value }) => [key, value]));
   assert.deepEqual(values[1], values[0]);
   assert.deepEqual(values[2], values[0]);
   assert.deepEqual(
-    BUILT_IN.slice(1)
-      .map((name) => builtInHost(name))
-      .map((host) => [kvmOf(host).unmap, kvmOf(host).holes]),
+    nested.map((name) => builtInHost(name)).map((host) => [kvmOf(host).unmap, kvmOf(host).holes]),
     [
       ["per-chunk", "walked"],
       ["whole-shadow", "walked"],

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { parseToml } from "../input/index.js";
+import { BROADCAST_KEYS, broadcastPrice, reachOf } from "./broadcast.js";
 import type { Host, Price, PriceTable, PriceUnit } from "./host.js";
 import type { PriceModel } from "./model.js";
 import { modelOf, PRICE_MODELS } from "./models.js";
@@ -52,6 +53,7 @@ const described = {
   cpu: text,
   machine: v.optional(text),
   assumptions: v.array(text),
+  ...BROADCAST_KEYS,
 };
 
 /** The schema of a file that says everything. */
@@ -70,6 +72,7 @@ const variant = {
   machine: v.optional(text),
   assumptions: v.optional(described.assumptions),
   "further-assumptions": v.optional(v.array(text)),
+  ...BROADCAST_KEYS,
 };
 const variantSchema = ({ keys, prices }: PriceModel) =>
   v.strictObject({
@@ -133,6 +136,8 @@ export function parseHost(
     ...(machine === undefined ? {} : { machine }),
     assumptions,
     kind,
+    ...reachOf(toml.value),
+    unknown: [],
     prices: pricesOf(model.prices, prices),
     ...model.settings(toml),
   };
@@ -143,6 +148,9 @@ function variantOf(source: string, file: string, base: Host, find: FindCpu): Hos
   const model = modelOf(base);
   const toml = parseToml(source, file, variantSchema(model));
   const { name, title, source: from, cpu, machine = base.machine, prices = {} } = toml.value;
+  const reach = reachOf(toml.value, base);
+  const inherited = broadcastPrice(base.prices.broadcast!, { from: base, to: reach, name });
+  const own = prices.broadcast !== undefined;
   const assumptions = [...(toml.value.assumptions ?? base.assumptions), ...(toml.value["further-assumptions"] ?? [])];
   return {
     name,
@@ -152,7 +160,9 @@ function variantOf(source: string, file: string, base: Host, find: FindCpu): Hos
     ...(machine === undefined ? {} : { machine }),
     assumptions,
     kind: base.kind,
-    prices: pricesOf(model.prices, prices, base),
+    ...reach,
+    unknown: own ? [] : [...base.unknown, ...inherited.unknown],
+    prices: pricesOf(model.prices, prices, { ...base, prices: { ...base.prices, broadcast: inherited.price } }),
     ...model.settings(toml, base),
   };
 }

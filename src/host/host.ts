@@ -24,8 +24,16 @@ export interface Price {
   readonly calibratedOn?: string;
 }
 
+/** Numbers of PEs; undefined: unknown. */
+export interface Reach {
+  /** that a broadcast reaches */
+  readonly pes?: number | undefined;
+  /** that broadcast at once, the one whose price it is among them */
+  readonly broadcasters?: number | undefined;
+}
+
 /** A host file, read and checked. Beside these it has what its price model makes of the file's further keys. */
-export interface Host {
+export interface Host extends Reach {
   readonly name: string;
   readonly title: string;
   readonly source: string;
@@ -36,6 +44,8 @@ export interface Host {
   /** the machine whose prices these are; undefined where the file does not say */
   readonly machine?: string;
   readonly assumptions: readonly string[];
+  /** what nobody knows of the price of its broadcasts: a sentence each */
+  readonly unknown: readonly string[];
   /** every key of the model's table */
   readonly prices: Readonly<Record<string, Price>>;
 }

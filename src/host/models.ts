@@ -19,7 +19,7 @@ export const isNested = (host: Host): boolean => modelOf(host).nested;
 /** What a host must have for those of the IPA sizes that not every such host has, and what of it is unknown: a sentence for each. */
 export function ipaNotes(hosts: readonly Host[], ipaBits: readonly number[]): string[] {
   const notes = ipaBits.flatMap((bits) => hosts.map((host) => modelOf(host).ipaNote(host, bits)));
-  const unknown = hosts.flatMap((host) => modelOf(host).unknown(host));
+  const unknown = hosts.flatMap((host) => [...host.unknown, ...modelOf(host).unknown(host)]);
   return [...new Set([...notes.filter((note) => note !== undefined), ...unknown])];
 }
 

@@ -34,6 +34,8 @@ interface CalibrateAsked {
   readonly files: readonly string[];
   readonly measured: readonly Measured[];
   readonly base: Host;
+  /** how the file that is written names it */
+  readonly called: string;
   readonly name: string;
   /** of the machine on which a trace was taken */
   readonly ipaBits: number;
@@ -88,13 +90,18 @@ export function calibrate(asked: CalibrateAsked): Calibration {
 }
 
 function onProbes(
-  { base, name }: CalibrateAsked,
+  { base, called, name }: CalibrateAsked,
   probes: readonly { file: string; probe: ProbeResult }[],
 ): Calibration {
   const observations = probes.flatMap(({ probe }) => countedOf(probe, base));
   const estimates = estimate(instructionPriors(base), observations);
   const kernels = [...new Set(probes.map(({ probe: { kernel, cpu } }) => `Linux ${kernel} on ${cpu}`))].join(", ");
-  const about = { source: `shootdown probe, ${kernels}`, unit: "instructions" as const, on: "a probe's counts" };
+  const about = {
+    called,
+    source: `shootdown probe, ${kernels}`,
+    unit: "instructions" as const,
+    on: "a probe's counts",
+  };
   return {
     toml: calibratedHost(base, name, estimates, about),
     unit: "instructions",
@@ -127,7 +134,7 @@ function middle(times: readonly number[]): { value: number; spread: number } {
 }
 
 function onTimes(
-  { base, name, measured, ipaBits }: CalibrateAsked,
+  { base, called, name, measured, ipaBits }: CalibrateAsked,
   traces: readonly { file: string; text: string }[],
 ): Calibration {
   const warnings: string[] = [];
@@ -151,7 +158,7 @@ function onTimes(
   const observations = [...told, ...traced];
   const estimates = estimate(timePriors(base), observations);
   const on = observations.map(({ what }) => what).join("; ");
-  const toml = calibratedHost(base, name, estimates, { source: `measured: ${on}`, unit: "time", on });
+  const toml = calibratedHost(base, name, estimates, { called, source: `measured: ${on}`, unit: "time", on });
   return { toml, unit: "time", estimates, observations: fitted(observations, estimates), warnings };
 }
 

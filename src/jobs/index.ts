@@ -16,7 +16,7 @@ export {
 } from "./code.js";
 export { compareInThreads, comparingThreads } from "./compare.js";
 export { type Converted, convertLitmus, FORMS, type Form } from "./convert.js";
-export { cpusOf, errataOf, refuseOutside, supposedOf, supposing } from "./cpus.js";
+export { cpusOf, errataOf, refuseOutside } from "./cpus.js";
 export { proveInThreads } from "./decide.js";
 export { type Distinguished, distinguishInThreads } from "./distinguish.js";
 export { type CpusDistinguished, distinguishCpus, type OnlyOn } from "./distinguish-cpus.js";
@@ -31,7 +31,7 @@ export { type Input, type Made, made, shellWord, version } from "./made.js";
 export { type MinimizeResult, minimizeInThreads } from "./minimize.js";
 export { besideCounts, type HostCosts } from "./nested.js";
 export { perfettoInto } from "./perfetto.js";
-export { predictingHost, readProbe, runProbe } from "./probe.js";
+export { readProbe, runProbe } from "./probe.js";
 export { INTERRUPTED, Interrupted, interruptible, interruptibleInto, ProgressLine } from "./progress.js";
 export { occasionsOf, questionsOf } from "./questions.js";
 export { parseQueue } from "./queue/address.js";

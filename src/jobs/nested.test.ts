@@ -4,14 +4,16 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { loadHost } from "../catalog/index.js";
+import { stackHost } from "../stack/index.js";
 import { readTrace } from "../trace/file.js";
 import { type HostRow, HostSumming, type TraceRecording } from "../trace/index.js";
 import { besideCounts } from "./nested.js";
-import { stackHost } from "./probe.js";
 
 const PROBES = fileURLToPath(new URL("../../probes", import.meta.url));
 /** Those that come with the project: one that is gone is a fault. */
-const runs = ["one-page-36", "one-page-48", "64-pages-40", "report-40"].map((name) => `stack-${name}.parquet`);
+const runs = ["one-page-36", "one-page-48", "64-pages-40", "report-40", "two-vcpus-36"].map(
+  (name) => `stack-${name}.parquet`,
+);
 const read = new Map<string, { work: HostSumming; recording: TraceRecording | undefined }>();
 
 before(async () => {

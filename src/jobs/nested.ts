@@ -17,11 +17,11 @@ import {
   nestedPlatform,
   type Span,
   spansOf,
+  stackHost,
   stackParts,
 } from "../stack/index.js";
 import { readTrace, type TraceWriter } from "../trace/file.js";
 import { type HostRow, HostSumming, Kind, type TraceRecording, type TraceSink } from "../trace/index.js";
-import { stackHost } from "./probe.js";
 
 /** What a user asks the host to be. */
 export interface NestedAsked {

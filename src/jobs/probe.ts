@@ -1,39 +1,31 @@
 /** Probes of the real KVM: run with progress, and read back. */
-import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { BASE, findDistribution } from "../capture/index.js";
+import { loadHost } from "../catalog/index.js";
 import { readBytes } from "../files/index.js";
 import type { Host } from "../host/index.js";
 import { InputError } from "../input/index.js";
 import {
-  type Cpu,
   looksLikeProbe,
   type ProbeOptions,
   type ProbeResult,
   parseProbe,
+  predictingHost,
   probe,
   probeResult,
 } from "../stack/index.js";
 import { interruptible, Progress } from "./progress.js";
-
-/**
- * The host whose instruction counts are of a CPU model, by name or path: what KVM saves and restores at an exit depends on the
- * CPU's features. That of neoverse-n2 differs in nothing else, and so is none of the hosts that are compared.
- */
-export const predictingHost = (cpu: Cpu): string =>
-  cpu === "max" ? "kvm-nested-7.2" : fileURLToPath(new URL(`../../probes/${cpu}.toml`, import.meta.url));
-
-/** The same of the whole stack: an exit costs more where the VM's timers are armed. Of max none was counted. */
-export const stackHost = (cpu: Cpu): string =>
-  cpu === "max" ? predictingHost(cpu) : fileURLToPath(new URL(`../../probes/${cpu}-stack.toml`, import.meta.url));
 
 /** What a user asks of a probe: QEMU is Debian's where none is named. */
 interface ProbeAsked extends Omit<ProbeOptions, "qemu"> {
   readonly qemu: string | undefined;
 }
 
-/** Runs it, and holds the model's host against it. Throws an InputError for what cannot be used, an Interrupted after Ctrl-C. */
-export async function runProbe(asked: ProbeAsked, host: Host): Promise<ProbeResult> {
+/**
+ * Runs it, and holds the model's host against it: `host`, or that of the kernel which has run. Throws an InputError for what cannot be
+ * used, an Interrupted after Ctrl-C.
+ */
+export async function runProbe(asked: ProbeAsked, host: Host | undefined): Promise<ProbeResult> {
   const debian = findDistribution(BASE);
   if (!debian && asked.qemu === undefined)
     throw new InputError("no QEMU in the cache: run 'shootdown capture --setup' first, or name one with --qemu");
@@ -43,7 +35,10 @@ export async function runProbe(asked: ProbeAsked, host: Host): Promise<ProbeResu
     const counts = await interruptible((signal) =>
       probe(options, signal, (done, total) => progress.update(done, total)),
     );
-    return probeResult(counts, options, host);
+    if (host) return probeResult(counts, options, host);
+    const { host: name, note } = predictingHost(options.machine.cpu, counts.kernel);
+    const result = probeResult(counts, options, loadHost(name));
+    return note === undefined ? result : { ...result, unknown: [...result.unknown, note] };
   } finally {
     progress.stop();
   }

@@ -64,6 +64,9 @@ export interface Cell {
 
 const chunkShift = (granule: GranuleBits): number => levelShift(minBlockLevel(granule), granule);
 
+/** Steps of an ALLE1: one for each chunk of each of the two shadows that a probe has at most. */
+export const longestUnmap = (paBits: number, granule: GranuleBits): number => 2 * 2 ** (paBits - chunkShift(granule));
+
 /**
  * The page of the guest's code: the last of the first chunk; of the second where a chunk is a block, since the first is mapped as
  * one in a state.

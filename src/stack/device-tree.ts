@@ -8,12 +8,16 @@ interface StackMachine {
   readonly memoryBytes: number;
   readonly xenArguments: string;
   readonly dom0Arguments: string;
+  /** each has a frame of the redistributors, of which Xen gives dom0 those that the machine has */
+  readonly dom0Vcpus: number;
   readonly kernelBytes: number;
   readonly initramfsBytes: number;
 }
 
 /** As guests/stack-vmm.c has them. */
 const AT = { memory: 0x4000_0000, kernel: 0x4800_0000, initramfs: 0x4c00_0000 } as const;
+/** Bytes of a GICv3 redistributor's frames. */
+const REDISTRIBUTOR = 0x2_0000;
 const GIC = 1;
 const CLOCK = 2;
 
@@ -55,7 +59,7 @@ function tree(machine: StackMachine): Node {
       compatible: "arm,gic-v3",
       "#interrupt-cells": [3],
       "interrupt-controller": true,
-      reg: [...wide(0x800_0000), ...wide(0x1_0000), ...wide(0x80a_0000), ...wide(0x2_0000)],
+      reg: [...wide(0x800_0000), ...wide(0x1_0000), ...wide(0x80a_0000), ...wide(machine.dom0Vcpus * REDISTRIBUTOR)],
       interrupts: [1, 9, 4],
       phandle: [GIC],
     },

@@ -6,6 +6,7 @@ export { Joined } from "./join.js";
 export { CPUS, type Cpu, defaultCpu, PA_BITS } from "./machine.js";
 export { nestedPlatform } from "./nested.js";
 export { hostOn } from "./predict.js";
+export { predictingHost, stackHost } from "./predicting-host.js";
 export { type Count, kernelOf, type ProbeOptions, probe } from "./probe.js";
 export { ELEMENTARY, type Elementary } from "./probe-script.js";
 export { looksLikeProbe, type ProbeCell, type ProbeResult, parseProbe, probeResult, probeSingles } from "./result.js";

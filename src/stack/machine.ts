@@ -1,7 +1,7 @@
 /** An emulated machine whose host is a Linux with KVM: QEMU with the plugin that counts, followed to its end. */
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Qemu, Vitals } from "../capture/index.js";
+import { Qemu, STALL, Vitals } from "../capture/index.js";
 import { fileReason, InputError } from "../input/index.js";
 
 /** Bits of PA that a host may have, and ID_AA64MMFR0_EL1.PARange of each (DDI 0487). */
@@ -80,10 +80,14 @@ interface StackRun {
   readonly further?: readonly string[];
   /** most CPU time in seconds */
   readonly timeout: number;
+  /** most steps of an unmap that a count may take: the plugin writes nothing meanwhile */
+  readonly steps: number;
 }
 
 /** Seconds of CPU time that the host's own boot may take: it takes 10 on an idle computer. */
 export const HOST_SILENCE = 120;
+/** Seconds of QEMU's CPU time that a step of an unmap may take: five times what it does on an idle computer. */
+const STEP = 1e-4;
 const TICK = 100;
 const WORDS = "console=ttyAMA0 nokaslr kvm-arm.mode=nested nowatchdog cryptomgr.notests cryptomgr.noextratests quiet";
 
@@ -108,7 +112,7 @@ export async function runStack(
   const [out, console] = [at("counts"), at("console.log")];
   writeFileSync(at("initramfs"), spec.initramfs);
   const qemu = new Qemu(qemuFor(spec.qemu, spec.machine, spec.folder), hostArguments(spec, out, console), signal);
-  const vitals = new Vitals(spec.timeout, HOST_SILENCE);
+  const vitals = new Vitals(spec.timeout, HOST_SILENCE, STALL + STEP * spec.steps);
   let late = false;
   let told = 0;
   const tick = setInterval(() => {
@@ -132,7 +136,7 @@ export async function runStack(
 
 /** QEMU's arguments: the host's kernel, initramfs in the run's folder, and the plugin, which writes to `out`. */
 export function hostArguments(
-  spec: Omit<StackRun, "qemu" | "initramfs" | "timeout">,
+  spec: Omit<StackRun, "qemu" | "initramfs" | "timeout" | "steps">,
   out: string,
   console: string,
 ): string[] {

@@ -96,6 +96,7 @@ function hostInitramfs({ built }: NestedOptions, spec: MachineSpec): Uint8Array 
     memoryBytes: VM_MIB * 2 ** 20,
     xenArguments: spec.xenArguments,
     dom0Arguments: spec.dom0Arguments,
+    dom0Vcpus: spec.dom0Vcpus,
     kernelBytes: kernel.length,
     initramfsBytes: initramfs.length,
   });

@@ -5,7 +5,7 @@ import { TLBI_OPS, type TlbiOp } from "../arch/index.js";
 import { Cpio, checkQemu, readInput, temporaryFolder } from "../capture/index.js";
 import { InputError } from "../input/index.js";
 import { type Built, build } from "./build.js";
-import { type Cell, cellsOf, GRANULE_BITS } from "./cells.js";
+import { type Cell, cellsOf, GRANULE_BITS, longestUnmap } from "./cells.js";
 import { type HostMachine, runStack } from "./machine.js";
 import { type Counted, ELEMENTARY, type Elementary, probeScript, type Script } from "./probe-script.js";
 import { type PageSize, type StackParts, stackParts } from "./setup.js";
@@ -76,6 +76,7 @@ export async function probe(
   try {
     const spec = {
       ...{ qemu: options.qemu, machine: options.machine, kernel, folder, timeout: options.timeout },
+      steps: longestUnmap(options.machine.paBits, GRANULE_BITS[options.pageSize]),
       initramfs: probeInitramfs(built, script),
       words: [`shootdown.huge=${options.hostPages === "huge" ? 1 : 0}`],
       count: built.count,

@@ -50,7 +50,7 @@ async function recorded(recorder: string | undefined): Promise<string[]> {
   const log = at(recorder === undefined ? "log" : "records");
   const spec: MachineSpec = {
     ...{ qemu: debian!.qemu, cpu: "max", cpus: 2, memoryGib: 4, xen: at("xen"), xenArguments: "" },
-    ...{ dom0Kernel: at("kernel"), dom0Arguments: "", dom0Initramfs: at("initramfs") },
+    ...{ dom0Vcpus: 1, dom0Kernel: at("kernel"), dom0Arguments: "", dom0Initramfs: at("initramfs") },
     ...{ console: at("console"), gdb: at("gdb"), log, recorder },
     logged: [loadAddress(xen) + HEADER + 4 * LOGGED],
   };

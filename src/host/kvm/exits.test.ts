@@ -8,7 +8,7 @@ import { parseHost } from "../host-file.js";
 import { ipaNotes } from "../models.js";
 import { instructionsOf } from "../price.js";
 import { Guest } from "./guest.testing.js";
-import { withKvm } from "./settings.js";
+import { kvmOf, withKvm } from "./settings.js";
 
 const CHUNK = 2 ** 18;
 
@@ -125,14 +125,12 @@ test("with NV3's elision the hypervisor's own TLBIs take no exit; where it is un
   assert.deepEqual(counts("unknown"), { exits: 2, said: 1 });
 });
 
-test("a host file says how many PEs a broadcast reaches and how many broadcast, as far as that is known", () => {
-  const file = (more: string) =>
-    parseHost(
-      `base = "kvm-nested-7.2"\nname = "mine"\ntitle = "Mine"\nsource = "me"\n${more}`,
-      "mine.toml",
-      builtInHost,
-    ) as unknown as { kvm: { pes?: number; broadcasters?: number; reverseMap: boolean } };
-  const { pes, broadcasters, reverseMap } = file('pes = 64\nbroadcasters = "unknown"\nreverse-map = true').kvm;
-  assert.deepEqual([pes, broadcasters, reverseMap], [64, undefined, true]);
-  assert.throws(() => file("pes = 0"), /mine\.toml:5: pes/);
+test("a host file says whether the host keeps a reverse map, and what of that is unknown", () => {
+  const file = parseHost(
+    'base = "kvm-nested-7.2"\nname = "mine"\ntitle = "Mine"\nsource = "me"\nreverse-map = true',
+    "mine.toml",
+    builtInHost,
+  );
+  assert.equal(kvmOf(file).reverseMap, true);
+  assert.match(ipaNotes([file], [40]).join(), /reverse map of its shadows takes is unknown/);
 });

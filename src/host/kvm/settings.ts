@@ -1,6 +1,6 @@
 /** What a host file of KVM nested says beside its prices: the host's page size, and how it unmaps shadow tables. */
 import * as v from "valibot";
-import { GRANULE_WORDS, type GranuleBits } from "../../arch/index.js";
+import { GRANULE_WORDS, type GranuleBits, granuleWord } from "../../arch/index.js";
 import { InputError, type TomlFile } from "../../input/index.js";
 import type { Host } from "../host.js";
 
@@ -16,9 +16,6 @@ export interface KvmHost {
   readonly holes: "walked" | "skipped";
   /** the host kernel ends every TLBI and its DSB with one more (VALE2IS and DSB): ARM64_WORKAROUND_REPEAT_TLBI */
   readonly repeatTlbi: boolean;
-  /** PEs that a broadcast reaches, and how many broadcast at once, where its price was measured; undefined: unknown */
-  readonly pes: number | undefined;
-  readonly broadcasters: number | undefined;
   /** FEAT_NV3: do TLBIs of the guest hypervisor's own stage 1 run without a trap? For one without VHE nobody has seen it */
   readonly nv3Elision: "none" | "own-stage-1" | "unknown";
   /** the host keeps a reverse map of its shadows (series of 2026, not merged): what keeping it takes is in no price */
@@ -26,7 +23,7 @@ export interface KvmHost {
 }
 
 /** What a file that does not say has. */
-const UNSAID = { pes: undefined, broadcasters: undefined, nv3Elision: "none", reverseMap: false } as const;
+const UNSAID = { nv3Elision: "none", reverseMap: false } as const;
 
 /** A host of this model. */
 interface KvmNestedHost extends Host {
@@ -54,8 +51,6 @@ export const KVM_KEYS = {
   unmap: v.picklist(["per-chunk", "whole-shadow"]),
   holes: v.picklist(["walked", "skipped"]),
   "repeat-tlbi": v.boolean(),
-  pes: v.optional(v.union([v.pipe(v.number(), v.integer(), v.minValue(1)), v.literal("unknown")])),
-  broadcasters: v.optional(v.union([v.pipe(v.number(), v.integer(), v.minValue(1)), v.literal("unknown")])),
   "nv3-tlbi-elision": v.optional(v.picklist(["none", "own-stage-1", "unknown"])),
   "reverse-map": v.optional(v.boolean()),
 };
@@ -80,16 +75,11 @@ export function readSettings(toml: TomlFile<object>, base?: Host): { readonly kv
       unmap: input.unmap ?? of!.unmap,
       holes: input.holes ?? of!.holes,
       repeatTlbi: input["repeat-tlbi"] ?? of!.repeatTlbi,
-      pes: numberOf(input.pes, (of ?? UNSAID).pes),
-      broadcasters: numberOf(input.broadcasters, (of ?? UNSAID).broadcasters),
       nv3Elision: input["nv3-tlbi-elision"] ?? (of ?? UNSAID).nv3Elision,
       reverseMap: input["reverse-map"] ?? (of ?? UNSAID).reverseMap,
     },
   };
 }
-
-const numberOf = (stated: number | "unknown" | undefined, base: number | undefined): number | undefined =>
-  stated === undefined ? base : stated === "unknown" ? undefined : stated;
 
 /** What must be said of a host beside its prices: what nobody knows of it, a sentence each. */
 export function unknownOf(host: Host): string[] {
@@ -111,6 +101,6 @@ function backingLevel(toml: TomlFile<unknown>, backing: string, granuleBits: Gra
   const level = LEAF_LEVEL[granuleBits][backing];
   if (level !== undefined) return level;
   const sizes = Object.keys(LEAF_LEVEL[granuleBits]).join(" or ");
-  const pages = Object.entries(GRANULE_WORDS).find(([, bits]) => bits === granuleBits)![0];
+  const pages = granuleWord(granuleBits);
   throw InputError.at(toml.file, toml.lineOf(["backing"]), `backing: expected ${sizes} with ${pages} pages`);
 }

@@ -160,8 +160,8 @@ export function tlbiPriceText(
             `${count(Math.round(price.instructions))} instructions, ${count(price.leavesDropped)} shadow leaves dropped`,
           ],
           ["shadow", described(shadow)],
-          ...ipaNotes([host], [ipaBits]).map((note) => ["needs", note]),
         ]),
+    ...ipaNotes([host], [ipaBits]).map((note) => ["needs", note]),
     ...(assumed ? [["operand", "0, since no --xt says otherwise"]] : []),
   ];
   const head = !isNested(host) ? `on ${host.name}` : `on ${host.name}, ${ipaBits} IPA bits`;

@@ -1,7 +1,7 @@
 /** What a worker does with a trace: adds it up, prices it, puts it on trial, and has its events ready for a picture. */
 import { createHash } from "node:crypto";
 import type { CpuProfile } from "../../arch/index.js";
-import { builtInCpu, builtInHost, hostNames } from "../../builtin/index.js";
+import { builtInCpu, builtInHost, usualHosts } from "../../builtin/index.js";
 import { CHECK_COLUMNS, Checker } from "../../check/index.js";
 import {
   cpuOfTrace,
@@ -69,7 +69,7 @@ const VCPUS = 256;
 export async function openTrace({ file, name }: TraceAsked): Promise<Opened> {
   refuseLarge(file, name);
   const known = (await readTraceBlob(file, name, [], { count: 0 }, IMPORTERS)).info.recording;
-  const hosts = hostNames().map(builtInHost);
+  const hosts = usualHosts().map(builtInHost);
   const [summing, losses, picture] = [new Summing(), new Losses(), new Picture()];
   const prices = new PhasePrices(hosts, [IPA_BITS], VCPUS);
   let checker = new Checker(cpuOf(known));
@@ -118,7 +118,7 @@ async function sideOf({ file, name }: TraceAsked): Promise<TraceSide> {
   refuseLarge(file, name);
   const [summing, losses, host] = [new Summing(), new Losses(), new HostSumming()];
   const digest = new TraceDigest(createHash("sha256"));
-  const prices = new PhasePrices(hostNames().map(builtInHost), [IPA_BITS], VCPUS);
+  const prices = new PhasePrices(usualHosts().map(builtInHost), [IPA_BITS], VCPUS);
   const { info } = await readTraceBlob(file, name, [summing, losses, digest, host, prices], {}, IMPORTERS);
   const { producer, integrity, recording } = info;
   const warnings = traceWarnings(producer, losses.losses());
