@@ -11,7 +11,7 @@ import { besideCounts } from "./nested.js";
 
 const PROBES = fileURLToPath(new URL("../../probes", import.meta.url));
 /** Those that come with the project: one that is gone is a fault. */
-const runs = ["one-page-36", "one-page-48", "64-pages-40", "report-40", "two-vcpus-36"].map(
+const runs = ["one-page-36", "one-page-48", "64-pages-40", "report-40", "two-vcpus-36", "one-page-36-linux-7.3"].map(
   (name) => `stack-${name}.parquet`,
 );
 const read = new Map<string, { work: HostSumming; recording: TraceRecording | undefined }>();
@@ -38,7 +38,7 @@ for (const file of runs)
     assert.ok(off("all instructions") <= 0.15, `all instructions: ${off("all instructions")}`);
   });
 
-for (const file of ["stack-one-page-36.parquet"])
+for (const file of ["stack-one-page-36.parquet", "stack-one-page-36-linux-7.3.parquet"])
   test(`the prices of exits of its kernel are the means of ${file} until it begins to create, which is held against them`, () => {
     const run = read.get(file)!;
     const until = run.work.rows().filter(({ phase }) => !["create", "run", "other"].includes(phase));

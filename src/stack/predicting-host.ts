@@ -22,7 +22,7 @@ const COUNTED: readonly Counted[] = [
   {
     version: [7, 3],
     probe: { max: "kvm-nested-7.3", "neoverse-n2": "neoverse-n2-7.3.toml" },
-    stack: {},
+    stack: { "neoverse-n2": "neoverse-n2-7.3-stack.toml" },
   },
   {
     version: [7, 2],
