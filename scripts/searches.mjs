@@ -2,6 +2,7 @@
 //
 //   node scripts/searches.mjs run OCCASION CPU LENGTH [SECONDS]   searches, for so long at most (3600), and keeps what came of it
 //   node scripts/searches.mjs table                               what was found, as a table
+//   node scripts/searches.mjs front OCCASION CPU LENGTH           the best by price and length, and all of which no weaker one is sound
 //   node scripts/searches.mjs scaling                             what longer ones would take, on how many cores
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -18,13 +19,14 @@ const number = (n) => (n < 1e12 ? Math.round(n).toLocaleString("en") : n.toExpon
 
 /** What is kept of a search: `text` is what --json printed; processor seconds and MiB are those of the process. */
 export function result(text, cpuSeconds, mebibytes) {
-  const { space, certificate, front, made } = JSON.parse(text);
+  const { space, certificate, front, weakest, made } = JSON.parse(text);
   return {
     ...{ occasion: space.occasion, cpu: space.cpus.join(), length: space.length },
     ...{ instructions: space.instructions.length, sequences: space.sequences },
     ...{ sound: certificate.sound, unknown: certificate.unknown, judged: certificate.judged },
     ...{ scenarios: certificate.scenarios, seconds: certificate.seconds, cpuSeconds, mebibytes },
     front: front.map(({ sequence, length, prices }) => ({ sequence, length, prices })),
+    weakest,
     version: made.version,
   };
 }
@@ -39,7 +41,7 @@ export function keep(one) {
 
 function run(occasion, cpu, length, seconds = "3600") {
   const watch = `process.on("exit", () => { const { userCPUTime, maxRSS } = process.resourceUsage(); process.stderr.write(\`\\n\${userCPUTime / 1e6} \${maxRSS / 1024}\`); });`;
-  const args = ["synthesize", "--occasion", occasion, "--cpu", cpu, "--length", length, "--json"];
+  const args = ["synthesize", "--occasion", occasion, "--cpu", cpu, "--length", length, "--json", "--no-cache"];
   const done = spawnSync(
     process.execPath,
     ["--import", `data:text/javascript,${encodeURIComponent(watch)}`, MAIN, ...args],
@@ -72,6 +74,21 @@ function table() {
   print([["occasion", "CPU", "length", "sequences", "sound", "judged", "time", "memory", "cheapest"], ...rows], 2, 8);
 }
 
+/** What came of one search. */
+function front(occasion, cpu, length) {
+  const one = kept().find((other) => other.occasion === occasion && other.cpu === cpu && `${other.length}` === length);
+  if (one?.front === undefined) throw new Error(`no search of ${occasion} on ${cpu} up to ${length} was kept`);
+  const hosts = one.front[0]?.prices.map(({ host }) => host) ?? [];
+  const rows = one.front.map(({ sequence, length: n, prices }) => [
+    `${n}`,
+    ...prices.map(({ microseconds }) => time(microseconds / 1e6)),
+    sequence,
+  ]);
+  print([["length", ...hosts, "sequence"], ...rows], 0, 1 + hosts.length);
+  console.log("\nsound, and no weaker one is");
+  for (const sequence of one.weakest) console.log(`  ${sequence}`);
+}
+
 /** In columns; those from `left` to `right` are numbers. */
 function print(rows, left, right) {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
@@ -79,25 +96,53 @@ function print(rows, left, right) {
   for (const row of rows) console.log(row.map(cell).join("  ").trimEnd());
 }
 
-/** Processor time grows by about the same factor with each instruction: that of the two longest searches of an occasion on a CPU. */
+/**
+ * Processor time of a search of some length, from those of shorter ones (length to seconds): the least and the most. A search of one
+ * instruction is a start and a price, and no work; what longer ones take beyond it grows with each instruction by a factor, which is
+ * the last one at least, and at most grows as it last did. Undefined where no two factors are known.
+ */
+export function expected(took, length) {
+  const start = took.get(1);
+  const last = Math.max(...[...took.keys()].filter((known) => known < length));
+  const work = [last - 2, last - 1, last].map((known) => took.get(known) - start);
+  if (!work.every((seconds) => seconds > 0)) return undefined;
+  const [before, factor] = [work[1] / work[0], work[2] / work[1]];
+  const [slowest, fastest] = [Math.min(1, factor / before), Math.max(1, factor / before)];
+  let [least, most] = [work[2], work[2]];
+  for (let more = 1; more <= length - last; more++) {
+    least *= Math.max(1, factor * slowest ** more);
+    most *= factor * fastest ** more;
+  }
+  return { start, least, most };
+}
+
+/** What the searches said of the next length before that was searched, and what they say of the next ones. */
 function scaling() {
-  const groups = grouped(kept().filter(({ cpuSeconds }) => cpuSeconds !== undefined));
-  const rows = [["search", "factor", "length", ...CORES.map((n) => `${number(n)} cores`)]];
-  for (const [name, searches] of groups) {
-    const [last, before] = searches.sort((a, b) => b.length - a.length);
-    if (before === undefined || last.length - before.length !== 1) continue;
-    const factor = last.cpuSeconds / before.cpuSeconds;
-    for (const more of [0, 1, 2]) {
-      const all = last.cpuSeconds * factor ** more;
-      rows.push([
-        ...(more === 0 ? [name, factor.toFixed(1)] : ["", ""]),
-        number(last.length + more),
-        ...CORES.map((n) => time(all / n)),
+  const rows = [["search", "length", "expected", "took", ...CORES.map((n) => `${number(n)} cores`)]];
+  for (const [name, searches] of grouped(kept().filter(({ cpuSeconds }) => cpuSeconds !== undefined))) {
+    const took = new Map(searches.map(({ length, cpuSeconds }) => [length, cpuSeconds]));
+    const longest = Math.max(...took.keys());
+    const own = [];
+    for (let length = 2; length <= longest + 2; length++) {
+      const said = expected(new Map([...took].filter(([known]) => known < length)), length);
+      if (said === undefined) continue;
+      const { start, least, most } = said;
+      const cells = length <= longest ? [] : CORES.map((n) => range(start + least / n, start + most / n));
+      own.push([
+        `${length}`,
+        range(start + least, start + most),
+        took.has(length) ? time(took.get(length)) : "",
+        ...cells,
       ]);
     }
+    for (const [i, row] of own.entries())
+      rows.push([i === 0 ? name : "", ...row, ...CORES.map(() => "").slice(row.length - 3)]);
   }
   print(rows, 1, rows[0].length);
 }
+
+/** From the least to the most, once where they look the same. */
+const range = (least, most) => (time(least) === time(most) ? time(least) : `${time(least)} to ${time(most)}`);
 
 function grouped(list) {
   const groups = new Map();
@@ -109,15 +154,17 @@ function grouped(list) {
 }
 
 const time = (seconds) =>
-  seconds < 120
-    ? `${seconds.toFixed(1)} s`
-    : seconds < 7200
-      ? `${(seconds / 60).toFixed(0)} min`
-      : `${(seconds / 3600).toFixed(1)} h`;
+  seconds < 1
+    ? `${(1000 * seconds).toPrecision(3)} ms`
+    : seconds < 120
+      ? `${seconds.toFixed(1)} s`
+      : seconds < 7200
+        ? `${(seconds / 60).toFixed(0)} min`
+        : `${(seconds / 3600).toFixed(1)} h`;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [what, ...words] = process.argv.slice(2);
-  const does = { run, table, scaling }[what];
-  if (does === undefined) throw new Error(`expected run, table or scaling, not ${what}`);
+  const does = { run, table, front, scaling }[what];
+  if (does === undefined) throw new Error(`expected run, table, front or scaling, not ${what}`);
   does(...words);
 }

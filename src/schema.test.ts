@@ -99,6 +99,9 @@ test("price, of a simulation and of a capture", async () => {
   for (const trace of [at("today.parquet"), CAPTURED]) await held("price", "price", trace, "--ipa-bits", "40,48");
 });
 
+test("price, of a policy: occasions with a price, and such as have none", () =>
+  held("price-policy", "price", "kvm-ipa", "--host", "bare-metal,kvm-nested-7.2"));
+
 test("show: the summary, the events, and the comparison with a policy", async () => {
   for (const trace of [at("today.parquet"), at("vmalle1.ndjson"), CAPTURED]) await held("show", "show", trace);
   for (const trace of [at("today.parquet"), CAPTURED]) {

@@ -5,6 +5,9 @@ import type { GranuleBits } from "./operand.js";
 /** Granules as options and files name them. */
 export const GRANULE_WORDS = { "4K": 12, "16K": 14, "64K": 16 } as const satisfies Record<string, GranuleBits>;
 export type GranuleWord = keyof typeof GRANULE_WORDS;
+/** The word for a granule, of 4 KiB where none is said. */
+export const granuleWord = (bits: GranuleBits = 12): GranuleWord =>
+  (Object.keys(GRANULE_WORDS) as GranuleWord[]).find((word) => GRANULE_WORDS[word] === bits)!;
 
 /** What a granule makes of tables. */
 export interface Granule {

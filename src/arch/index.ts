@@ -66,7 +66,7 @@ export {
   type Stage2Geometry,
   stage2Geometry,
 } from "./geometry.js";
-export { GRANULE_WORDS, GRANULES, type Granule, type GranuleWord } from "./granule.js";
+export { GRANULE_WORDS, GRANULES, type Granule, type GranuleWord, granuleWord } from "./granule.js";
 export { type Branch, decodeAtS12, decodeBranch, decodeMsr, decodeReadPar, endsInException } from "./instruction.js";
 export {
   addressOperand,

@@ -45,8 +45,9 @@ export interface Platform {
   readonly dom0Memory: string;
   /** address that is executed when Xen begins: what the log has before is another's */
   readonly begins?: number;
-  /** seconds of CPU time that may pass until Xen prints or flushes: its host boots first, if there is one */
+  /** seconds of CPU time that may pass until Xen prints or flushes: its host boots first, if there is one; what to look at else */
   readonly silence: number;
+  silent(cpuModel: string): string;
   /** QEMU, and its arguments, for a machine with these files, which stand in `folder` */
   machine(
     spec: MachineSpec,
@@ -63,6 +64,7 @@ const BARE: Platform = {
   dom0Words: "quiet",
   dom0Memory: "1G",
   silence: SILENCE,
+  silent: (cpuModel) => `is '${cpuModel}' a 64-bit CPU model with EL2?`,
   machine: (spec) => ({ qemu: spec.qemu, arguments: qemuArguments(spec) }),
 };
 
@@ -334,7 +336,7 @@ async function runMachine(
     const ailment = vitals.check(log.records + console.bytes, answers, state);
     const { phase } = recording.counts;
     if (ailment !== undefined)
-      tooLate(ailmentText(ailment, { limit: timeout, silence, cpuModel: spec.cpu, phase }) + told());
+      tooLate(ailmentText(ailment, { limit: timeout, silence, silent: platform.silent(spec.cpu), phase }) + told());
     if (console.failure !== undefined) failedAt ??= state?.cpu;
     if (failedAt !== undefined && state !== undefined && state.cpu - failedAt > LAST_WORDS) qemu.kill();
     const pages = console.segments.reduce((sum, segment) => sum + segment.pages, 0);

@@ -36,4 +36,4 @@ export { checkQemu, type MachineSpec, Qemu, recordingArguments } from "./qemu.js
 export { CAPTURE_SCENARIOS, type CaptureScenario, captureScenario, markedScenario } from "./scenario.js";
 export { checkSpace, freeSpace, megabytes } from "./space.js";
 export { temporaryFolder } from "./temporary.js";
-export { SILENCE, STALL, Vitals } from "./vitals.js";
+export { STALL, USUAL_LIMIT, Vitals } from "./vitals.js";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { type ProcessState, processState, Vitals } from "./vitals.js";
+import { ailmentText, type ProcessState, processState, Vitals } from "./vitals.js";
 
 const running = (cpu: number): ProcessState => ({ cpu, asleep: false, stopped: false });
 const asleep = (cpu: number, stopped = false): ProcessState => ({ cpu, asleep: true, stopped });
@@ -53,16 +53,33 @@ test("a machine that sleeps with nothing to do is ended, and one that was stoppe
 });
 
 test("a machine that computes and brings nothing forth is ended by its CPU time, sooner before its first word", () => {
-  const silent = new Vitals(1000);
+  const silent = new Vitals(600);
   assert.deepEqual(
     verdict(500, (i) => silent.check(0, 3, running(i))),
     ["silent", 21],
   );
-  const stalled = new Vitals(1000);
+  const stalled = new Vitals(600);
   assert.deepEqual(
     verdict(500, (i) => stalled.check(Math.min(i, 10), 0, running(i))),
     ["stalled", 71],
   );
+});
+
+test("who allows a machine more CPU time in all allows it more for each step, and is told how much that was", () => {
+  const patient = new Vitals(6000);
+  assert.deepEqual(
+    verdict(5000, (i) => patient.check(0, 0, running(i))),
+    ["silent", 201],
+  );
+  const stalled = new Vitals(6000);
+  assert.deepEqual(
+    verdict(5000, (i) => stalled.check(Math.min(i, 10), 0, running(i))),
+    ["stalled", 611],
+  );
+  const text = (ailment: "silent" | "stalled", limit: number): string =>
+    ailmentText(ailment, { limit, silence: 20, silent: "is it a CPU?", phase: "create" });
+  assert.equal(text("silent", 6000), "Xen has printed nothing in 200 s of QEMU's CPU time: is it a CPU?");
+  assert.match(text("stalled", 60), /nothing for 60 s .* in the phase create$/);
 });
 
 test("the limit is one of CPU time", () => {

@@ -59,6 +59,9 @@ function readStat(path: string): { state: string; cpu: number } {
 export const STALL = 60;
 /** The same for one that has done neither since it started: Xen prints and flushes within its first second. */
 export const SILENCE = 20;
+/** Seconds of CPU time that a capture may take unless told, for which the two above are: who allows more has more patience with each step. */
+export const USUAL_LIMIT = 600;
+const patience = (seconds: number, limit: number): number => Math.round(seconds * Math.max(1, limit / USUAL_LIMIT));
 /** How many times in a row a machine may be found asleep with nothing done since the time before. */
 const ASLEEP = 100;
 
@@ -73,7 +76,10 @@ export class Vitals {
   private answers = 0;
   private asleep = 0;
 
-  /** `limit`: most CPU time that the machine may use, in seconds; `silence`: until it does anything; `stall`: without anything done. */
+  /**
+   * `limit`: most CPU time that the machine may use, in seconds; `silence`: until it does anything, and `stall`: without anything
+   * done, where the limit is the usual one.
+   */
   constructor(
     private readonly limit: number,
     private readonly silence: number = SILENCE,
@@ -98,21 +104,22 @@ export class Vitals {
     }
     if (this.asleep >= ASLEEP) return stopped ? "stopped" : "asleep";
     if (cpu > this.limit) return "late";
-    if (cpu - this.doneAt > (done === 0 ? this.silence : this.stall)) return done === 0 ? "silent" : "stalled";
+    if (cpu - this.doneAt > patience(done === 0 ? this.silence : this.stall, this.limit))
+      return done === 0 ? "silent" : "stalled";
     return undefined;
   }
 }
 
-/** What is wrong, in words. `silence` and `limit` as of {@link Vitals}; `cpuModel` and `phase`: of the machine. */
+/** What is wrong, in words. `silence` and `limit` as of {@link Vitals}; `silent`: what to look at when nothing came; `phase`: of the machine. */
 export function ailmentText(
   ailment: Ailment,
-  { limit, silence, cpuModel, phase }: { limit: number; silence: number; cpuModel: string; phase: string },
+  { limit, silence, silent, phase }: { limit: number; silence: number; silent: string; phase: string },
 ): string {
   switch (ailment) {
     case "silent":
-      return `Xen has printed nothing in ${silence} s of QEMU's CPU time: is '${cpuModel}' a 64-bit CPU model with EL2?`;
+      return `Xen has printed nothing in ${patience(silence, limit)} s of QEMU's CPU time: ${silent}`;
     case "stalled":
-      return `the machine hangs: it has done nothing for ${STALL} s of QEMU's CPU time in the phase ${phase}`;
+      return `the machine hangs: it has done nothing for ${patience(STALL, limit)} s of QEMU's CPU time in the phase ${phase}`;
     case "asleep":
       return `QEMU hangs: it sleeps and has nothing to do, in the phase ${phase}`;
     case "stopped":

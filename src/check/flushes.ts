@@ -27,6 +27,15 @@ const pagesOf = (
 ): { first: number; pages: number } =>
   fields.kind === "ipa" ? { first: fields.page, pages: 1 } : { first: fields.base, pages: fields.granules };
 
+/** What each barrier does, in bits: a trace has more of them than of anything else. */
+const [SYNCHRONISES, IS_DSB, COMPLETES, PUBLISHES, TO_ALL] = [1, 2, 4, 8, 16] as const;
+const DOES = Uint8Array.from(BARRIERS, ({ kind, type, domain }) => {
+  if (kind === "ISB") return SYNCHRONISES;
+  if (kind !== "DSB") return 0;
+  const stores = type === "LD" ? 0 : PUBLISHES | (domain === "NSH" ? 0 : TO_ALL);
+  return IS_DSB | (type === "full" ? COMPLETES : 0) | stores;
+});
+
 export class Flushes {
   /** by space: issue of the last completed broadcast that removed all that is combined; and of all spaces */
   private readonly broadcastAt = new Float64Array(EL2_SPACE + 1);
@@ -50,15 +59,12 @@ export class Flushes {
   barrier(pcpu: number, code: number): void {
     const { state } = this;
     const { pes } = state;
-    const barrier = BARRIERS[code]!;
-    if (barrier.kind === "ISB") {
-      pes.synchronised[pcpu] = 1;
-      return;
-    }
-    if (barrier.kind !== "DSB") return;
+    const does = DOES[code]!;
+    if ((does & SYNCHRONISES) !== 0) pes.synchronised[pcpu] = 1;
+    if ((does & IS_DSB) === 0) return;
     state.log.barrier(state.now, pcpu, code);
-    if (barrier.type === "full") this.complete(pcpu, code, pes.underWay(pcpu));
-    if (barrier.type !== "LD") this.publish(pcpu, barrier.domain !== "NSH");
+    if ((does & COMPLETES) !== 0) this.complete(pcpu, code, pes.underWay(pcpu));
+    if ((does & PUBLISHES) !== 0) this.publish(pcpu, (does & TO_ALL) !== 0);
   }
 
   /** A DSB with stores: what this PE wrote is seen by its own walks, and by all others' unless it is of NSH. */

@@ -49,6 +49,8 @@ export class Waste {
   private at = 0;
   /** codes of its TLBIs by VMID */
   private readonly ops: number[] = [];
+  /** how many of them are in use: an array that is emptied for each flush costs more than the flush */
+  private opCount = 0;
 
   constructor(private readonly state: State) {}
 
@@ -71,7 +73,7 @@ export class Waste {
     if (wanted) {
       // Those by address stay to be done one by one, however their ends are put together.
       if (op.operand === "none") {
-        this.ops.push(way.code[n]!);
+        this.ops[this.opCount++] = way.code[n]!;
         if (op.stage2) this.wide = way.code[n]!;
       }
     } else if (judged && state.shown.writes) this.needless(way.code[n]!);
@@ -126,7 +128,7 @@ export class Waste {
       this.count = 0;
     }
     this.wide = NIL;
-    this.ops.length = 0;
+    this.opCount = 0;
   }
 
   private tooWide(): void {
@@ -153,7 +155,7 @@ export class Waste {
     open.count++;
     open.site = this.site;
     open.last = this.at - 1;
-    for (let i = 0; i < this.ops.length; i++) open.ops[this.ops[i]!]!++;
+    for (let i = 0; i < this.opCount; i++) open.ops[this.ops[i]!]!++;
     if (open.descriptors.size > RUN_ENTRIES) this.close(this.space, false);
   }
 

@@ -9,6 +9,7 @@ import {
   PHASES,
   planSetup,
   RELEASES,
+  USUAL_LIMIT,
 } from "../capture/index.js";
 import { type CaptureAsked, RECORDERS, recordCapture } from "../jobs/index.js";
 import { captureText, heldText, injectionJson } from "../report/index.js";
@@ -74,7 +75,7 @@ export function register(program: Command): void {
     )
     .addOption(
       new Option("--timeout <seconds>", "most CPU time that QEMU may use; waiting does not count")
-        .default(600)
+        .default(USUAL_LIMIT)
         .argParser(numberUpTo(86_400)),
     )
     .addOption(

@@ -27,6 +27,7 @@ const PLACEHOLDERS: Readonly<Record<string, { words?: () => readonly string[]; f
   },
   "file|dir": { words: litmusNames, files: true },
   trace: { files: true },
+  "trace|policy": { words: policyNames, files: true },
   before: { files: true },
   after: { files: true },
   file: { files: true },

@@ -20,13 +20,23 @@ import {
 } from "../report/index.js";
 import { alphabet } from "../synth/index.js";
 import { type FormOptions, printForm, withForms } from "./forms.js";
-import { collect, type LimitOptions, limitsOf, noCacheOption, numberUpTo, queueOption, withLimits } from "./options.js";
+import {
+  collect,
+  type LimitOptions,
+  limitsOf,
+  noCacheOption,
+  numberUpTo,
+  queueOption,
+  type SettingOptions,
+  settingOf,
+  withLimits,
+  withSetting,
+} from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 
-interface DistinguishOptions extends FormOptions, LimitOptions {
+interface DistinguishOptions extends FormOptions, LimitOptions, SettingOptions {
   readonly occasion?: readonly string[];
   readonly cpu?: readonly string[];
-  readonly fb: boolean;
   readonly length?: number;
   readonly base: string;
 }
@@ -45,7 +55,6 @@ export function register(program: Command): void {
     .argument("[other]", "another one")
     .option("--cpu <profile>", "a CPU profile; may be repeated (default: all of them)", collect)
     .option("--occasion <occasion>", "an occasion of `prove`; may be repeated (default: all)", collect)
-    .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
     .addOption(
       new Option(
         "--length <n>",
@@ -54,17 +63,18 @@ export function register(program: Command): void {
     )
     .option("--base <policy>", "of two CPUs: a policy for all that is not searched", "xen-today")
     .option("--json", "print JSON");
-  withForms(withLimits(command).addOption(noCacheOption()).addOption(queueOption()), "a row for each").action(
-    (a: string | undefined, b: string | undefined, options: DistinguishOptions) =>
-      quietOnBrokenPipe(() => {
-        if (a === undefined) return ofCpus(options, command);
-        if (b === undefined)
-          return command.error("error: distinguish: expected two policies, or none and two of --cpu");
-        for (const name of ["length", "base"])
-          if (command.getOptionValueSource(name) === "cli")
-            command.error(`error: --${name} goes with two CPUs and no policy`);
-        return run(a, b, options);
-      }),
+  withForms(
+    withLimits(withSetting(command)).addOption(noCacheOption()).addOption(queueOption()),
+    "a row for each",
+  ).action((a: string | undefined, b: string | undefined, options: DistinguishOptions) =>
+    quietOnBrokenPipe(() => {
+      if (a === undefined) return ofCpus(options, command);
+      if (b === undefined) return command.error("error: distinguish: expected two policies, or none and two of --cpu");
+      for (const name of ["length", "base"])
+        if (command.getOptionValueSource(name) === "cli")
+          command.error(`error: --${name} goes with two CPUs and no policy`);
+      return run(a, b, options);
+    }),
   );
 }
 
@@ -74,7 +84,7 @@ async function ofCpus(options: DistinguishOptions, command: Command): Promise<vo
   if (occasion === undefined || more !== undefined || cpus.length !== 2)
     command.error("error: distinguish: expected two policies; or, for two CPUs, --cpu twice and one --occasion");
   const length = options.length ?? lengthOn(loadPolicy(LENGTH_OF), { occasion, cpus });
-  const setting = { fb: options.fb };
+  const setting = settingOf(options);
   const space = {
     base: loadPolicy(options.base),
     occasion,
@@ -96,7 +106,7 @@ async function run(a: string, b: string, options: DistinguishOptions): Promise<v
       policies,
       occasionsOf(options.occasion),
       cpusOf(options.cpu),
-      { fb: options.fb },
+      settingOf(options),
       limitsOf(options),
       signal,
     ),

@@ -1,8 +1,10 @@
 /**
- * Records of a real Xen into which policies were put (capture --inject, from the phase "run" on): the policy of the text is what was
- * executed, its operands name what went, and check and prove say of the record what prove says of the text.
+ * Records of a real Xen into which policies were put (capture --inject; on QEMU itself, from the phase "run" on, and on the real
+ * KVM, from "create" on): the policy of the text is what was executed, its operands name what went, and check and prove say of the
+ * record what prove says of the text.
  */
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -64,5 +66,30 @@ for (const { file, policy, cpu, sound } of RECORDS) {
       executed.every((verdict) => verdict === "unknown" || verdict === text[0]),
       executed.join(),
     );
+  });
+}
+
+const NESTED = fileURLToPath(new URL("../../probes/injected", import.meta.url));
+
+interface Shown {
+  readonly comparison: readonly { readonly phase: string; readonly what: string; readonly unexplained: number }[];
+  readonly executed: { readonly executes: readonly string[]; readonly unknown: readonly string[] };
+}
+
+for (const file of readdirSync(NESTED)) {
+  const trace = join(NESTED, file);
+
+  test(`${file}, on the real KVM: each TLBI is the model's, each flush the policy's, each operand what went`, async () => {
+    const operands = new OperandsHeld();
+    const { info } = await readTrace(trace, [operands]);
+    operands.finish();
+    const policy = info.recording!.injected!.policy;
+    assert.ok(file.startsWith(policy), policy);
+    assert.deepEqual([operands.wrong, operands.first], [0, ""]);
+    assert.equal(operands.operands, info.recording!.injected!.operands);
+    const { comparison, executed } = (await json("show", trace, "-p", policy)) as Shown;
+    for (const { phase, what, unexplained } of comparison) assert.equal(unexplained, 0, `${phase}, ${what}`);
+    assert.ok(executed.executes.includes(policy), executed.executes.join());
+    assert.deepEqual([executed.executes.includes("xen-today"), executed.unknown], [false, []]);
   });
 }

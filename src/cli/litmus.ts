@@ -11,9 +11,8 @@ import {
   type Form,
   type LitmusResult,
   refuseOutside,
-  supposing,
 } from "../jobs/index.js";
-import { proverCpu } from "../prove/index.js";
+import { proverCpu, supposing } from "../prove/index.js";
 import {
   convertedText,
   finalStatesText,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -42,6 +42,23 @@ test("of what is unsound, or has no code, there is nothing to keep", async () =>
   const wrong = await shootdown(["minimize", "xen-today", "--occasion", "lunch"]);
   assert.equal(wrong.status, 2);
   assert.match(wrong.err, /Expected one of revoke, switch/);
+});
+
+test("--granule is that of the tables of the scenarios: operands of another one do not reach", async () => {
+  const file = join(folder, "fixed.toml");
+  const code = "for range\n tlbi ripas2e1is, ipa\nend\ndsb ish\ntlbi vmalle1is\ndsb ish\nend";
+  writeFileSync(
+    file,
+    `name = "fixed"\ntitle = "t"\nsource = "s"\nbase = "xen-4.17"\ngranule = "4K"\nrequires = ["FEAT_TLBIRANGE"]\n[split]\ncode = """\nwith owner-vmid\ndsb ishst\n${code}\n"""\n`,
+  );
+  const on = ["minimize", file, "--occasion", "split", "--cpu", "arch-maximal", "--host", "bare-metal"];
+  const json = async (...words: string[]) => JSON.parse((await shootdown([...on, ...words, "--json"])).out);
+  const [four, larger] = [await json(), await json("--granule", "64K")];
+  assert.deepEqual([four.granule, larger.granule], ["4K", "64K"]);
+  const leftOut = ({ occasions }: { occasions: { leftOut: { why: string }[] }[] }) =>
+    occasions[0]!.leftOut.map(({ why }) => why);
+  assert.deepEqual(leftOut(four), []);
+  assert.match(leftOut(larger).join(), /^unsound: split\./);
 });
 
 test("distinguish without two policies or two CPUs and an occasion is wrong usage", async () => {

@@ -25,14 +25,16 @@ import {
   limitsOf,
   noCacheOption,
   queueOption,
+  type SettingOptions,
+  settingOf,
   withLimits,
+  withSetting,
 } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
 
-interface MinimizeOptions extends FormOptions, LimitOptions {
+interface MinimizeOptions extends FormOptions, LimitOptions, SettingOptions {
   readonly occasion?: readonly Occasion[];
   readonly cpu?: readonly string[];
-  readonly fb: boolean;
   readonly witness?: boolean;
   readonly host?: readonly string[];
   readonly ipaBits: readonly number[];
@@ -55,7 +57,6 @@ export function register(program: Command): void {
       ),
     )
     .option("--cpu <profile>", "a CPU profile; may be repeated (default: all of them)", collect)
-    .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
     .option("--witness", "tell what goes wrong without each instruction that is needed")
     .addOption(hostsOption("price what is saved on a built-in host or a .toml file"))
     .addOption(ipaBitsOption([40]))
@@ -67,7 +68,7 @@ export function register(program: Command): void {
     .option("-o, --output <file>", "write the policy that results")
     .option("--json", "print JSON");
   withForms(
-    withLimits(command).addOption(noCacheOption()).addOption(queueOption()),
+    withLimits(withSetting(command)).addOption(noCacheOption()).addOption(queueOption()),
     "a row for each instruction",
   ).action((name: string, options: MinimizeOptions) => quietOnBrokenPipe(() => run(name, options)));
 }
@@ -90,7 +91,8 @@ async function run(name: string, options: MinimizeOptions): Promise<void> {
     ...{ hosts, ipaBits: options.ipaBits, cpuOf: (host: (typeof hosts)[number]) => cpusOn([host], alone)(host) },
     scenarios: [...new Map(scenarios.map((scenario) => [scenario.name, scenario])).values()],
   };
-  const asked = { occasions: occasionsOf(undefined), cpus, setting: { fb: options.fb } };
+  const setting = settingOf(options);
+  const asked = { occasions: occasionsOf(undefined), cpus, setting };
   const found = await interruptible((signal) =>
     minimizeInThreads(policy, options.occasion, asked, limitsOf(options), saving, signal),
   );

@@ -1,11 +1,11 @@
 /** Options that several commands take, and what they mean. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { CpuProfile } from "../arch/index.js";
+import { type CpuProfile, GRANULE_WORDS, type GranuleWord } from "../arch/index.js";
 import { loadCpu } from "../catalog/index.js";
 import { type Host, repeating } from "../host/index.js";
 import { InputError } from "../input/index.js";
 import { type Bounds, parseQueue, userVerdicts } from "../jobs/index.js";
-import { DEFAULT_MAX_STATES, rulesWithout, SWITCHED } from "../prove/index.js";
+import { DEFAULT_MAX_STATES, rulesWithout, type Setting, SWITCHED } from "../prove/index.js";
 
 /** `--ipa-bits 40,44,48` as a list of numbers; what a host can have is the host's to say. */
 export function ipaBitsOption(byDefault: readonly number[]): Option {
@@ -34,6 +34,22 @@ export function withoutOption(): Option {
 /** `--cpu CPU`: what the hypervisor sees in place of the host file's CPU. */
 export const cpuOption = (): Option =>
   new Option("--cpu <cpu>", "the CPU that the hypervisor runs on, built in or a .toml file (default: the host file's)");
+
+/** What of a hypervisor's set-up scenarios depend on. */
+export interface SettingOptions {
+  readonly fb: boolean;
+  readonly granule: GranuleWord;
+}
+
+/** Adds the options of {@link SettingOptions}. */
+export const withSetting = (command: Command): Command =>
+  command
+    .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
+    .addOption(
+      new Option("--granule <size>", "granule of all tables").choices(Object.keys(GRANULE_WORDS)).default("4K"),
+    );
+
+export const settingOf = ({ fb, granule }: SettingOptions): Setting => ({ fb, granule: GRANULE_WORDS[granule] });
 
 /** `--erratum N`, which may be repeated: as if the CPU had it. */
 export const erratumOption = (): Option =>
@@ -140,11 +156,14 @@ export const expectOption = (): Option =>
   ).choices(["sound"]);
 
 /** A whole number from 1 on. */
-export function numberUpTo(most: number): (text: string) => number {
+export const numberUpTo = (most: number): ((text: string) => number) => numberFromTo(1, most);
+
+/** A whole number. */
+export function numberFromTo(least: number, most: number): (text: string) => number {
   return (text) => {
     const n = Number(text);
-    if (!/^\d+$/.test(text) || n < 1 || n > most)
-      throw new InvalidArgumentError(`Expected a number from 1 to ${most}.`);
+    if (!/^\d+$/.test(text) || n < least || n > most)
+      throw new InvalidArgumentError(`Expected a number from ${least} to ${most}.`);
     return n;
   };
 }

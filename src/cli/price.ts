@@ -1,6 +1,6 @@
-/** `shootdown price TRACE`: what a trace costs on hosts, phase by phase. */
+/** `shootdown price TRACE|POLICY`: what a trace costs on hosts, phase by phase, or a policy, occasion by occasion. */
 import { type Command, Option } from "commander";
-import { usualHosts } from "../catalog/index.js";
+import { namesPolicy, usualHosts } from "../catalog/index.js";
 import { PhasePrices, priceRows } from "../compare/index.js";
 import { type Host, ipaNotes } from "../host/index.js";
 import { besideCounts, readWithProgress } from "../jobs/index.js";
@@ -11,6 +11,7 @@ import { hostsNamed, hostsOption } from "./hosts.js";
 import { noteUnchecked, partialOption, TRACE_ARGUMENT } from "./integrity.js";
 import { goesWith, ipaBitsOption, ranOption, repeatOption, vcpusOption } from "./options.js";
 import { outputWidth, print, printJson, quietOnBrokenPipe } from "./output.js";
+import { checkPolicyOptions, type PolicyOptions, pricePolicy, withPolicy } from "./price-policy.js";
 import { isSwept, type SweepOptions, sweepOptions, sweepPrices } from "./sweep.js";
 
 /** Columns of a trace that a price depends on, and what a host that was counted did. */
@@ -19,9 +20,8 @@ const COLUMNS: readonly ColumnName[] = [
   ...HOST_WORK_COLUMNS.filter((name) => name !== "kind" && name !== "name"),
 ];
 
-interface PriceOptions extends SweepOptions {
+interface PriceOptions extends SweepOptions, PolicyOptions {
   readonly host?: readonly string[];
-  readonly ipaBits: readonly number[];
   readonly repeatTlbi?: boolean;
   readonly vcpus: number;
   readonly ran?: readonly number[];
@@ -31,8 +31,8 @@ interface PriceOptions extends SweepOptions {
 export function register(program: Command): void {
   const command = program
     .command("price")
-    .description("price a trace on hosts, phase by phase")
-    .argument("<trace>", TRACE_ARGUMENT)
+    .description("price a trace on hosts, phase by phase; or a policy, occasion by occasion")
+    .argument("<trace|policy>", `${TRACE_ARGUMENT}; or a policy, built in or a .toml file`)
     .addOption(hostsOption())
     .addOption(ipaBitsOption([48]))
     .addOption(repeatOption())
@@ -45,7 +45,9 @@ export function register(program: Command): void {
     new Option("--report <file>", "with --set or --tornado: also write one self-contained HTML file"),
   ])
     command.addOption(option);
-  withForms(command, "the prices of each phase").action((trace: string, options: PriceOptions, command: Command) => {
+  const whole = withForms(withPolicy(command), "the prices of each phase or occasion");
+  whole.action((trace: string, options: PriceOptions, command: Command) => {
+    checkPolicyOptions(command, namesPolicy(trace));
     goesWith(command, ["report"], ["set", "tornado"]);
     return quietOnBrokenPipe(() => run(trace, options));
   });
@@ -53,6 +55,7 @@ export function register(program: Command): void {
 
 async function run(trace: string, options: PriceOptions): Promise<void> {
   const hosts = hostsNamed(options.host ?? usualHosts(), options.repeatTlbi);
+  if (namesPolicy(trace)) return pricePolicy(trace, hosts, options);
   const read = async (on: readonly Host[], ipaBits: readonly number[]) => {
     const sink = new PhasePrices(on, ipaBits, options.vcpus, options.ran);
     const part = { columns: COLUMNS, partial: options.partial === true };

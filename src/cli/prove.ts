@@ -1,6 +1,6 @@
 /** `shootdown prove POLICY...`: is a way of flushing safe on every Arm CPU, and if not, how does it fail? */
 import { type Command, Option } from "commander";
-import { type CpuProfile, GRANULE_WORDS, type GranuleWord } from "../arch/index.js";
+import type { CpuProfile } from "../arch/index.js";
 import { loadPolicy, policyNames } from "../catalog/index.js";
 import { writeWhole } from "../files/index.js";
 import { InputError, visibleLine } from "../input/index.js";
@@ -18,9 +18,8 @@ import {
   proveTraces,
   questionsOf,
   saveScenarios,
-  supposedOf,
 } from "../jobs/index.js";
-import { assumptions, type Limits, PROVED, type Proof, type Setting } from "../prove/index.js";
+import { assumptions, type Limits, PROVED, type Proof, type Setting, supposedOf } from "../prove/index.js";
 import {
   liftedJson,
   liftedText,
@@ -43,18 +42,19 @@ import {
   loadAll,
   noCacheOption,
   queueOption,
+  type SettingOptions,
+  settingOf,
   withLimits,
   withoutOption,
+  withSetting,
 } from "./options.js";
 import { expectSound, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 import { type CodeOptions, checkCode, proveCode, withCode } from "./prove-code.js";
 
-interface ProveOptions extends FormOptions, CodeOptions, LimitOptions {
+interface ProveOptions extends FormOptions, CodeOptions, LimitOptions, SettingOptions {
   readonly cpu?: readonly string[];
   readonly erratum?: readonly string[];
   readonly occasion?: readonly string[];
-  readonly fb: boolean;
-  readonly granule: GranuleWord;
   readonly witness?: boolean;
   readonly report?: string;
   readonly save?: string;
@@ -80,10 +80,6 @@ export function register(program: Command): void {
     )
     .addOption(erratumOption())
     .option("--occasion <occasion>", `one of ${occasions.join(", ")}; may be repeated (default: all)`, collect)
-    .addOption(
-      new Option("--granule <size>", "granule of all tables").choices(Object.keys(GRANULE_WORDS)).default("4K"),
-    )
-    .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
     .addOption(withoutOption())
     .option("--witness", "tell every story, also of many policies")
     .addOption(partialOption())
@@ -98,7 +94,7 @@ export function register(program: Command): void {
       new Option("--to <form>", "the form of what is saved: isla or herd").choices(Object.keys(FORMS)).default("isla"),
     );
   withForms(
-    withCode(withLimits(command).addOption(noCacheOption()).addOption(queueOption())),
+    withCode(withLimits(withSetting(command)).addOption(noCacheOption()).addOption(queueOption())),
     "a row for each verdict",
   ).action((policies: string[], options: ProveOptions, command: Command) => {
     goesWith(command, ["to"], ["save"]);
@@ -118,7 +114,7 @@ interface Proved {
 }
 
 async function run(names: readonly string[], options: ProveOptions): Promise<void> {
-  const setting: Setting = { fb: options.fb, granule: GRANULE_WORDS[options.granule] };
+  const setting = settingOf(options);
   const cpus = cpusOf(options.cpu);
   const limits: Limits = limitsOf(options);
   const { code } = options;

@@ -39,6 +39,12 @@ test("nothing is called the cheapest where something is undecided, and what is u
   assert.match(out, /undecided\n- .*: switch\..* on arch-minimal: unknown/);
 });
 
+test("--granule is said of what was searched, and that prices are of 4 KiB", async () => {
+  const { out, err } = await shootdown([...SWITCH, "--granule", "16K"]);
+  assert.match(out.replaceAll("\n", " "), /all tables have the 16 KiB granule\. Held against/, err);
+  assert.match(out, /Prices are of tables of 4 KiB: no others are simulated/);
+});
+
 test("a search goes on from what it kept, and comes to the same end", async () => {
   const first = await shootdown([...SWITCH, "--resume", at("kept.jsonl"), "--json"]);
   assert.equal(first.status, 0, first.err);

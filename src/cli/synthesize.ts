@@ -33,15 +33,17 @@ import {
   noCacheOption,
   positive,
   queueOption,
+  type SettingOptions,
+  settingOf,
   withLimits,
+  withSetting,
 } from "./options.js";
 import { ExitStatus, outputWidth, print, printJson, quietOnBrokenPipe, say } from "./output.js";
 
-interface SynthesizeOptions extends FormOptions, LimitOptions {
+interface SynthesizeOptions extends FormOptions, LimitOptions, SettingOptions {
   readonly without?: readonly string[];
   readonly occasion: string;
   readonly cpu?: readonly string[];
-  readonly fb: boolean;
   readonly base: string;
   readonly host?: readonly string[];
   readonly ipaBits: readonly number[];
@@ -71,7 +73,6 @@ export function register(program: Command): void {
       "a CPU profile; may be repeated: sound on all of them (default: the first host's)",
       collect,
     )
-    .option("--no-fb", "as if the hypervisor left HCR_EL2.FB = 0")
     .option("--base <policy>", "a built-in policy or a .toml file, for all that is not searched", "xen-today")
     .addOption(hostsOption("price on a built-in host or a .toml file, the first of which decides", HOSTS.join(", ")))
     .addOption(ipaBitsOption([40]))
@@ -95,9 +96,10 @@ export function register(program: Command): void {
       "--resume <file>",
       "go on from this file of JSON lines if it is there, and keep there what was found at Ctrl-C and at the end",
     );
-  withForms(withLimits(command).addOption(noCacheOption()).addOption(queueOption()), "a row for each sequence").action(
-    (options: SynthesizeOptions) => quietOnBrokenPipe(() => run(options)),
-  );
+  withForms(
+    withLimits(withSetting(command)).addOption(noCacheOption()).addOption(queueOption()),
+    "a row for each sequence",
+  ).action((options: SynthesizeOptions) => quietOnBrokenPipe(() => run(options)));
 }
 
 async function run(options: SynthesizeOptions): Promise<void> {
@@ -135,7 +137,7 @@ function spaceOf(options: SynthesizeOptions): Space {
   const base = loadPolicy(options.base);
   const [first] = hostsNamed(options.host ?? HOSTS, undefined);
   const cpus = options.cpu === undefined ? [cpusOn([first!], undefined)(first!)] : cpusOf(options.cpu);
-  const setting = { fb: options.fb };
+  const setting = settingOf(options);
   const length = options.length ?? lengthOn(loadPolicy(LENGTH_OF), { occasion, cpus });
   if (!Number.isInteger(length) || length > MOST)
     throw new InputError(`--length ${length}: expected a whole number up to ${MOST}`);

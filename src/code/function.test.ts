@@ -1,14 +1,21 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { homedir } from "node:os";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type CodeFile, openCode } from "../binary/index.js";
 import { type CodeSetting, functionOf, type Lifted, liftFunction } from "./function.js";
 
 const EXAMPLE = openCode(fileURLToPath(new URL("../../examples/code/flush.o", import.meta.url)));
-const NOTHING: CodeSetting = { operands: new Map(), capabilities: new Map(), vhe: false, when: [], others: new Set() };
+const NOTHING: CodeSetting = {
+  operands: new Map(),
+  capabilities: new Map(),
+  vhe: false,
+  when: [],
+  others: new Set(),
+  guests: false,
+};
 
 const lift = (code: CodeFile, name: string, setting: Partial<CodeSetting> = {}): Lifted =>
   liftFunction(code, functionOf(code, name), { ...NOTHING, ...setting });
@@ -74,6 +81,57 @@ test("a part of a function can be meant, and what is not there is said by what i
     /has 4 functions that flush, expected FILE:FUNCTION .* flush_page, flush_page_at_once/,
   );
   assert.throws(() => functionOf(EXAMPLE, "0x10"), /no function at 0x10/);
+});
+
+const folder = mkdtempSync(join(tmpdir(), "shootdown-function-"));
+after(() => rmSync(folder, { recursive: true }));
+
+/** A function f of these words, as `objdump -d` prints it. */
+function functionOfWords(...words: string[]): CodeFile {
+  const file = join(folder, "f.txt");
+  const lines = words.map((word, i) => `    ${(0x1000 + 4 * i).toString(16)}:\t${word} \tinstruction`);
+  writeFileSync(file, ["0000000000001000 <f>:", ...lines, ""].join("\n"));
+  return openCode(file);
+}
+const [ISHST, ISH, ISB, RET] = ["d5033a9f", "d5033b9f", "d5033fdf", "d65f03c0"];
+const [VMALLE1IS, ASIDE1IS_X1, VAE2IS_X0, VMALLS12E1IS] = ["d508831f", "d5088341", "d50c8320", "d50c83df"];
+/** HCR_EL2.TGE := 0 through X0 */
+const CLEAR_TGE = ["d53c1100", "9264f800", "d51c1100"];
+const kinds = ({ ways }: Lifted): string => ways[0]!.remarks.map(({ kind, text }) => `${kind}: ${text}`).join("\n");
+
+test("a TLBI by ASID is by the guest's, which a user confirms, or says to be something else", () => {
+  const code = functionOfWords(ISHST, ASIDE1IS_X1, ISH, RET);
+  const lifted = lift(code, "f");
+  assert.equal(codeOf(lifted), "dsb ishst; tlbi aside1is, asid; dsb ish");
+  assert.match(kinds(lifted), /taken: TLBI ASIDE1IS at 0x1004: its ASID is X1, taken for the guest's/);
+  assert.equal(kinds(lift(code, "f", { operands: new Map([["x1", "asid"]]) })), "");
+  const wrong = lift(code, "f", { operands: new Map([["x1", "va"]]) });
+  assert.match(kinds(wrong), /problem: .* takes X1 for its ASID, and --operand says that it is the VA/);
+});
+
+test("with VHE HCR_EL2.TGE decides of whom a TLBI of EL1's own is, from the ISB behind its write on", () => {
+  const of = (words: readonly string[], setting: Partial<CodeSetting> = {}): string =>
+    codeOf(lift(functionOfWords(...words, RET), "f", { vhe: true, ...setting }));
+  const flush = [VMALLE1IS, ISH];
+  const host = "tlbi alle2is; dsb ish";
+  assert.equal(of(flush), host);
+  assert.equal(of([...CLEAR_TGE, ISB, ...flush]), "isb; tlbi vmalle1is; dsb ish");
+  assert.equal(of([...CLEAR_TGE, ...flush]), host, "TGE may still be 1");
+  assert.equal(of([VMALLS12E1IS, ISH]), "tlbi vmalls12e1is; dsb ish", "always EL1&0's");
+  assert.equal(of([ASIDE1IS_X1, ISH]), host);
+  assert.equal(of(flush, { vhe: false }), "tlbi vmalle1is; dsb ish");
+});
+
+test("a kernel's own stage 1 with VHE stands for a guest's where that is asked about, under its VMID", () => {
+  const lifted = lift(functionOfWords(ISHST, ASIDE1IS_X1, ISH, RET), "f", { vhe: true, guests: true });
+  assert.equal(codeOf(lifted), "with owner-vmid; dsb ishst; tlbi aside1is, asid; dsb ish; end");
+  assert.match(kinds(lifted), /taken: TLBI ASIDE1IS .* is for EL2&0, .* judged as if that were a guest's stage 1/);
+});
+
+test("a TLBI of the hypervisor's own regime removes nothing of a guest, whatever its operand", () => {
+  const lifted = lift(functionOfWords(VAE2IS_X0, ISH, RET), "f");
+  assert.equal(codeOf(lifted), "tlbi vae2is, xzr; dsb ish");
+  assert.match(kinds(lifted), /taken: .* of a guest it removes nothing/);
 });
 
 const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "shootdown", "debian", "arm64");
@@ -148,4 +206,17 @@ test("Debian's Linux: KVM's own functions, of VHE and not, come out as its sourc
   const twin = lift(linux(), "__kvm_nvhe___kvm_tlb_flush_vmid", { operands });
   assert.equal(codeOf(twin), `dsb ish; with owner-vmid; tlbi vmalls12e1is; dsb ish; ${REPEAT}; isb; end`);
   assert.ok(all("__kvm_tlb_flush_vmid", true).every((code) => code.includes("tlbi vmalls12e1is")));
+});
+
+test("Debian's Linux: a kernel's flush of a whole address space by ASID is one policy, also with VHE", {
+  skip: !existsSync(KERNEL) && "SKIPPED: no kernel in the cache, run `shootdown capture --setup`",
+}, () => {
+  const capabilities = new Map([[68, "no"]]);
+  const lifted = lift(linux(), "flush_tlb_batched_pending", { vhe: true, guests: true, capabilities });
+  const [flush, ...others] = lifted.ways.filter(({ flushes }) => flushes);
+  assert.equal(others.length, 0);
+  assert.equal(
+    flush!.lines.map(({ text }) => text).join("; "),
+    `with owner-vmid; dsb ishst; tlbi aside1is, asid; dsb ish; ${REPEAT.replace("vale2is", "vale1is")}; end`,
+  );
 });

@@ -21,6 +21,8 @@ export interface CodeSetting {
   readonly when: readonly string[];
   /** offsets of stores that write no descriptor */
   readonly others: ReadonlySet<number>;
+  /** with VHE: the kernel's own stage 1 (EL2&0) is judged as if it were a guest's */
+  readonly guests: boolean;
 }
 
 export interface Lifted {
@@ -47,7 +49,7 @@ export function liftFunction(code: CodeFile, f: ElfSymbol, setting: CodeSetting)
   const follower = new Follower(code, f, { ...setting, ownerCurrent: new Set(current) });
   const tree = follower.follow();
   const found = waysOf(tree);
-  const ways = waysWhen(found ?? [], setting.when).map((way) => liftWay(way, setting.operands));
+  const ways = waysWhen(found ?? [], setting.when).map((way) => liftWay(way, setting.operands, setting.guests));
   const asked = [...follower.asked.values()].sort((a, b) => a.alternative.capability - b.alternative.capability);
   return {
     name: f.name,

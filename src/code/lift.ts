@@ -2,6 +2,7 @@
 import { BARRIERS, singleFormOf, TLBI_OPS, type TlbiOp } from "../arch/index.js";
 import { fullAddress } from "../binary/index.js";
 import type { Operand } from "./operand.js";
+import { inPolicyWords } from "./regime.js";
 import type { Event, Remark } from "./tree.js";
 import { type Code, chosen, keyOf, type Step, type Way } from "./ways.js";
 
@@ -37,11 +38,14 @@ export type OperandMeaning = (typeof OPERAND_MEANINGS)[number];
 
 type Tlbi = Extract<Event, { kind: "tlbi" }>;
 
-/** Makes a policy's code of a way. */
-export function liftWay(way: Way, says: OperandSays): LiftedWay {
+/** Makes a policy's code of a way; `guests`: the kernel's own stage 1 is judged as if it were a guest's. */
+export function liftWay(way: Way, says: OperandSays, guests = false): LiftedWay {
   const lifting = new Lifting(says);
-  const settled = lifting.withoutStores(way.code);
-  const lines = lifting.lines(settled);
+  const words = inPolicyWords(way.code, guests, (kind, text) => lifting.remark(kind, text));
+  // EL2&0 has no VMID; what stands for it has one.
+  const own = guests && tlbisOf(words).some((one) => one.own === "as found");
+  const settled = lifting.withoutStores(words);
+  const lines = lifting.lines(own ? [{ kind: "with", body: settled, at: [] }] : settled);
   return {
     when: way.when,
     lines: lines.map(({ at, ...line }) => ({ ...line, at: at.map(fullAddress) })),
@@ -79,7 +83,7 @@ class Lifting {
 
   constructor(private readonly says: OperandSays) {}
 
-  private remark(kind: Remark["kind"], text: string): void {
+  remark(kind: Remark["kind"], text: string): void {
     if (!this.remarks.some((other) => other.text === text)) this.remarks.push({ kind, text });
   }
 
@@ -176,12 +180,12 @@ class Lifting {
     const where = `TLBI ${op.name} at ${places(at)}`;
     if (operand.kind === "none") return text;
     if (operand.kind === "zero") return `${text}, xzr`;
-    if (op.regime === "EL2")
-      this.remark("problem", `${where} has an operand of the hypervisor's own regime, which no occasion is about`);
     if (operand.kind === "unknown")
       this.remark("problem", `${where}: what its operand is computed from is not understood: ${operand.text}`);
-    if (operand.kind === "asid")
-      this.remark("problem", `${where} is by ASID (${operand.source}), which no policy says`);
+    if (operand.kind === "asid") {
+      this.asid(operand.source, where);
+      return `${text}, asid`;
+    }
     const word = op.operand.startsWith("ipa") ? "ipa" : "va";
     if (operand.kind === "range") {
       if (!this.inLoop) this.remark("problem", `${where} is one range by itself, and a policy's ranges are whole`);
@@ -216,8 +220,19 @@ class Lifting {
       );
     if (operand.ttl !== undefined && !this.saidOf(operand.ttl, "level"))
       this.remark("taken", `${where}: its level is ${operand.ttl}, taken for that of the entry`);
-    if (operand.asid !== undefined && !this.saidOf(operand.asid, "asid"))
-      this.remark("taken", `${where}: its ASID is ${operand.asid}, taken for the guest's`);
+    if (operand.asid !== undefined) this.asid(operand.asid, where);
+  }
+
+  /** An ASID that an operand names: the guest's, unless the user says that it is something else. */
+  private asid(source: string, where: string): void {
+    const said = this.says.get(source.toLowerCase());
+    if (said !== undefined && said !== "asid")
+      this.remark("problem", `${where} takes ${source} for its ASID, and --operand says that it is ${articled(said)}`);
+    else if (!this.saidOf(source, "asid"))
+      this.remark(
+        "taken",
+        `${where}: its ASID is ${source}, taken for the guest's (--operand '${source.toLowerCase()}=asid' confirms it)`,
+      );
   }
 
   private saidOf(text: string, meaning: OperandMeaning): boolean {

@@ -9,7 +9,7 @@ import {
   nameOtherWord,
 } from "../arch/index.js";
 import { type CodeFile, fullAddress } from "../binary/index.js";
-import type { Met } from "./follow.js";
+import type { Met } from "./following.js";
 import type { LiftedWay } from "./lift.js";
 
 /** A line of the listing. */

@@ -1,6 +1,6 @@
 /** The loops of a function: their heads, and what belongs to each (natural loops). */
 import { decodeA64, decodeSysreg, decodeTlbi, endsInException } from "../arch/index.js";
-import type { CodeFile, ElfSymbol } from "../binary/index.js";
+import { type CodeFile, type ElfSymbol, fullAddress } from "../binary/index.js";
 import type { Machine } from "./machine.js";
 import { number, type Value } from "./value.js";
 
@@ -9,6 +9,9 @@ export interface Loop {
   readonly head: number;
   readonly body: ReadonlySet<number>;
 }
+
+/** How values that a loop changes call it. */
+export const loopName = (head: number): string => `loop ${fullAddress(head)}`;
 
 /** Largest function whose loops are looked for, in instructions. */
 const LARGEST = 20_000;

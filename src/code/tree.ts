@@ -17,10 +17,20 @@ export interface Remark {
   readonly text: string;
 }
 
+/** Whose translations a TLBI of EL2&0 is about: the kernel's as the function found them, or what it has switched to itself. */
+export type Own = "as found" | "switched";
+
 /** What is executed. `at` are the addresses where it stands: several where ways come together. */
 export type Event =
   | { readonly kind: "barrier"; readonly barrier: number; readonly at: readonly number[] }
-  | { readonly kind: "tlbi"; readonly op: number; readonly operand: Operand; readonly at: readonly number[] }
+  | {
+      readonly kind: "tlbi";
+      readonly op: number;
+      readonly operand: Operand;
+      /** of EL1's own that is for EL2&0, for a kernel with VHE runs it with HCR_EL2.TGE = 1 */
+      readonly own?: Own;
+      readonly at: readonly number[];
+    }
   | {
       readonly kind: "vttbr";
       readonly value: "owner" | "current";

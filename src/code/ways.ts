@@ -3,7 +3,7 @@
  * What several ways have in common is said once.
  */
 import { BARRIERS } from "../arch/index.js";
-import { loopName } from "./follow.js";
+import { loopName } from "./loops.js";
 import type { Decision, End, Event, Remark, Tree } from "./tree.js";
 
 /** Code of a way. */

@@ -189,6 +189,16 @@ test("the shipped captures execute xen-today, in each of their flushes", async (
   assert.deepEqual([flushesOf(two, "revoke"), flushesOf(two, "domain-dies")], [9703, 2]);
 });
 
+test("so do those of the whole stack, whose Xen invalidates roots when a domain is unpaused", async () => {
+  const { executes, unknown, flushes, others } = await captured("../probes/stack-one-page-36");
+  assert.deepEqual([executes.includes("xen-today"), executes.includes("remove-no-flush"), unknown], [true, false, []]);
+  assert.deepEqual(
+    flushes.filter(({ occasion }) => occasion === "revoke").map(({ count, entries }) => [count, entries]),
+    [[7, 1]],
+  );
+  assert.ok(others.some(({ caller }) => caller.includes("p2m_resolve_translation_fault")));
+});
+
 const isDsbIsh = (b: EventBuffer, i: number): boolean =>
   b.kind[i] === Kind.barrier && BARRIERS[b.code[i]!]!.name === "DSB ISH";
 

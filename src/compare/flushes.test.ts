@@ -51,3 +51,25 @@ test("a descriptor that comes back as it was, behind a flush, was broken and mad
   assert.deepEqual(lifted(MAP, MAP, LO), ["split 1"]);
   assert.deepEqual(lifted(MAP, MAP, (LO ^ S2AP_W) >>> 0), ["permission-relaxed 1"]);
 });
+
+test("what p2m_resolve_translation_fault makes invalid below an entry that is so already is no removal", () => {
+  const way = (of: string): [string, string] => [`p2m_invalidate_table < ${of}`, `p2m_force_tlb_flush_sync < ${of}`];
+  const of = (on: string): [string[], number] => {
+    const flushes = new Flushes();
+    const recorder = new Recorder(1, [flushes]);
+    recorder.context(0, 0, 1);
+    const [invalidates, flushing] = way(on);
+    recorder.begin(0, recorder.names.id("hypercall:x"));
+    recorder.at(recorder.names.id(invalidates));
+    for (let slot = 0; slot < 8; slot++) recorder.write(0, ROOT, 2, 2, slot, LO, HI, (LO & ~1) >>> 0, HI);
+    recorder.at(recorder.names.id(flushing));
+    recorder.barrier(0, barrierIndex("dsb ishst")!);
+    recorder.tlbi(0, tlbiIndex("vmalls12e1is")!, 0, 0);
+    recorder.end(0, recorder.names.id("hypercall:x"));
+    recorder.flush();
+    flushes.finish();
+    return [flushes.list.map(({ occasion, count }) => `${occasion} ${count}`), flushes.others.length];
+  };
+  assert.deepEqual(of("p2m_resolve_translation_fault < do_trap_stage2_abort_guest"), [[], 1]);
+  assert.deepEqual(of("p2m_remove_mapping < guest_physmap_remove_page"), [["revoke 1"], 0]);
+});

@@ -109,6 +109,13 @@ const RELINQUISHES = /\brelinquish_p2m_mapping\b/;
 /** Those that flush on occasions that no policy has. */
 const XENS_OWN =
   /\b(scrub_free_pages|alloc_heap_pages|populate_physmap|do_trap_stage2_abort_guest|p2m_resolve_translation_fault|p2m_flush_vm|vmid_rollover)\b/;
+/**
+ * Makes entries invalid below one that is: what Xen itself takes for valid still, and nobody can have cached since the flush
+ * behind p2m_invalidate_root. No removal.
+ */
+const BELOW_INVALID = /\bp2m_resolve_translation_fault\b/;
+/** What dom0's script does: a counted run tells it before the TLBI that comes next, even amid its flush. */
+const OF_A_SCRIPT = /^script:/;
 /** Distinct flushes that are kept, and instructions of all of them; what is beyond is counted only. */
 const MOST_DISTINCT = 4096;
 const MOST_INSTRUCTIONS = 2 ** 22;
@@ -206,7 +213,10 @@ export class Flushes implements TraceSink {
     if (!(ownSite && VMID_ASSIGNED.test(this.way(b.site[i]!)))) this.close(p);
     const last = p.held?.removed.at(-1);
     const isValid = (to[0] & VALID) !== 0;
-    const removes = (from[0] & VALID) !== 0 && this.isRemoval(table, level, slot, from, to);
+    const removes =
+      (from[0] & VALID) !== 0 &&
+      !BELOW_INVALID.test(this.way(b.site[i]!)) &&
+      this.isRemoval(table, level, slot, from, to);
     const isBehind = (entry: Entry): boolean =>
       isValid && entry.table === table && entry.slot === slot && entry.site === b.site[i];
     const isSplit = last !== undefined && isBehind(last);
@@ -247,6 +257,7 @@ export class Flushes implements TraceSink {
   }
 
   private begin(p: Pcpu, mark: string, to: number): void {
+    if (OF_A_SCRIPT.test(mark)) return;
     this.close(p);
     const domain = /^vcpu-switch:d(\d+)$/.exec(mark)?.[1];
     if (domain !== undefined) {
@@ -263,6 +274,7 @@ export class Flushes implements TraceSink {
   }
 
   private end(p: Pcpu, mark: string): void {
+    if (OF_A_SCRIPT.test(mark)) return;
     this.close(p);
     if (mark === "domain:create" && !p.assigned) this.put("vmid-assigned", nothingAt(p), [], [NO_VMID], p);
     if (mark.startsWith("vcpu-switch:")) this.switched(p);

@@ -22,6 +22,7 @@ export { type BesideRow, besideRows, type HostChange, type ModelWork, modelWork 
 export { type Job, type PolicyResult, runJob } from "./job.js";
 export type { LiftedSequence } from "./lifted-policy.js";
 export { type Lifted, Lifting, policyName } from "./lifting.js";
+export { type OccasionPrice, type OccasionPrices, priceOccasions } from "./occasion-prices.js";
 export { OperandsHeld } from "./operands-held.js";
 export { PhasePrices, TOTAL } from "./phases.js";
 export { type Comparison, compare, Plan } from "./plan.js";

@@ -6,6 +6,7 @@ import { XEN } from "../xen/index.js";
 import type { Hypervisor, Scenario } from "./hypervisor.js";
 
 export type { RecordedRow, RecordFacts, Scenario } from "./hypervisor.js";
+export { type OccasionCase, recordOccasion } from "./occasion.js";
 
 /** The first is meant where a scenario, or a trace, does not say. */
 const HYPERVISORS: readonly [Hypervisor, ...Hypervisor[]] = [XEN];

@@ -66,6 +66,7 @@ function plain(code: Sequence, occasion: InjectedOccasion, inLoop: boolean, refu
       case "tlbi":
         if (s.operand === "loop" && !TLBI_OPS[s.op]!.operand.startsWith("ipa"))
           refuse(`its [${occasion}] invalidates by VA, and Xen knows none`);
+        if (s.operand === "asid") refuse(`its [${occasion}] invalidates by ASID, and Xen knows none`);
         return [s];
       case "if": {
         const { test, not } = s.condition;

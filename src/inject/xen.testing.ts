@@ -1,7 +1,7 @@
 /** Debian's Xen for tests, where it is here, with policies put into it. */
 import type { CpuProfile } from "../arch/index.js";
 import { type Elf, openXenSyms, readImage, XenText } from "../binary/index.js";
-import { findDistribution } from "../capture/index.js";
+import { type Distribution, findDistribution } from "../capture/index.js";
 import type { Policy } from "../policy/index.js";
 import { inject } from "./inject.js";
 import type { Injection } from "./injection.js";
@@ -14,17 +14,24 @@ export const skip = debian
   : "SKIPPED: no Xen to put a policy into, because Debian's is not here: run scripts/setup-debian.sh";
 if (skip) console.error(skip);
 
-let opened:
-  | { readonly elf: Elf; readonly image: Uint8Array; readonly text: XenText; readonly sites: XenSites }
-  | undefined;
+/** A build as it is. */
+export interface OpenedXen {
+  readonly elf: Elf;
+  readonly image: Uint8Array;
+  readonly text: XenText;
+  readonly sites: XenSites;
+}
+let opened: OpenedXen | undefined;
 
-/** The Xen as it is. */
-export function theXen(): NonNullable<typeof opened> {
-  if (opened === undefined) {
-    const elf = openXenSyms(debian!.xen, debian!.xenSyms);
-    const text = new XenText(elf);
-    opened = { elf, image: readImage(debian!.xen, "Xen"), text, sites: findXenSites(text) };
-  }
+export function openedXen({ xen, xenSyms }: Distribution): OpenedXen {
+  const elf = openXenSyms(xen, xenSyms);
+  const text = new XenText(elf);
+  return { elf, image: readImage(xen, "Xen"), text, sites: findXenSites(text) };
+}
+
+/** Trixie's. */
+export function theXen(): OpenedXen {
+  opened ??= openedXen(debian!);
   return opened;
 }
 
@@ -42,17 +49,17 @@ interface Built extends Injection {
 }
 const built = new Map<string, Built>();
 
-/** The Xen with a policy in it; made once for each. */
-export function injectedInto(policy: Policy, cpu: CpuProfile): Built {
-  const key = `${policy.name} ${policy.file} ${cpu.name}`;
+/** A Xen with a policy in it; made once for each. */
+export function injectedInto(policy: Policy, cpu: CpuProfile, build: OpenedXen = theXen()): Built {
+  const { elf, image, text, sites } = build;
+  const key = `${elf.image().address} ${text.functions.length} ${policy.name} ${policy.file} ${cpu.name}`;
   const known = built.get(key);
   if (known) return known;
-  const { elf, image, sites } = theXen();
   const injection = inject(policy, cpu, elf, image);
   // STP with pre-index: a 7-bit count of 8 bytes.
   const imm7 = (sites.displaced >>> 15) & 0x7f;
   // LDR Xt, [X0, #vttbr] and, for AT_SPECULATE, LDRH Wt, [X0, #vmid]; 0 in a build without.
-  const flushing = Array.from({ length: 32 }, (_, i) => theXen().text.word(sites.flush.in.address + 4 * i)!);
+  const flushing = Array.from({ length: 32 }, (_, i) => text.word(sites.flush.in.address + 4 * i)!);
   const offset = (opcode: number, bytes: number): number => {
     const load = flushing.find((word) => (word & 0xffc003e0) >>> 0 === opcode);
     return load === undefined ? 0 : bytes * ((load >>> 10) & 0xfff);

@@ -40,7 +40,7 @@ import { interruptible } from "./progress.js";
 
 /** What writes down what Xen executes: a plugin of QEMU (guests/record.c), or QEMU's own log. */
 export const RECORDERS = ["plugin", "log"] as const;
-export type Recorder = (typeof RECORDERS)[number];
+type Recorder = (typeof RECORDERS)[number];
 
 /** What a user asks to be booted, by names and paths; what is not said is Debian's. */
 export interface CaptureAsked {

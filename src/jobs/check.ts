@@ -6,8 +6,8 @@ import { CHECK_COLUMNS, Checker, type CheckResult, type Finding } from "../check
 import { cpuOfTrace } from "../compare/index.js";
 import { type Host, isNested, priceTlbi } from "../host/index.js";
 import { readAnyTrace } from "../import/index.js";
+import { supposing } from "../prove/index.js";
 import type { TraceInfo, TraceRecording } from "../trace/index.js";
-import { supposing } from "./cpus.js";
 import { readWithProgress } from "./read.js";
 
 /** What a wasteful group cost on a host, what leaving it out would save, and what would come in its place: microseconds. */

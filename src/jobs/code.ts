@@ -73,6 +73,9 @@ export interface CodeOnTrial {
   readonly policies: Proof["policies"];
 }
 
+/** Occasions of a guest's stage 1: asked for alone, they are those of a kernel's own stage 1 too. */
+const OF_STAGE1: ReadonlySet<ProvedOccasion> = new Set(["stage1-edited"]);
+
 /** FILE[:FUNCTION]: a file's name may have a colon itself. */
 function fileAndFunction(asked: string): readonly [file: string, f: string | undefined] {
   const colon = asked.lastIndexOf(":");
@@ -86,7 +89,8 @@ export function codeOnTrial(asked: string, options: CodeAsked, occasions: readon
   const f = functionOf(code, asName);
   const kvm = [...code.alternatives.values()].some(({ title }) => /Virtualization Host Extensions/.test(title ?? ""));
   const vhe = options.vhe ?? (kvm && !f.name.startsWith("__kvm_nvhe_"));
-  const lifted = liftFunction(code, f, settingOf(options, vhe, f.size));
+  const guests = occasions.every((occasion) => OF_STAGE1.has(occasion));
+  const lifted = liftFunction(code, f, { ...settingOf(options, vhe, f.size), guests });
   const base = options.base ?? "xen-today";
   const basePolicy = loadPolicy(base);
   const flushing = lifted.ways.filter(({ flushes }) => flushes);
@@ -117,7 +121,7 @@ function offsetOf(option: string, text: string, size: number): number {
   return value;
 }
 
-function settingOf(asked: CodeAsked, vhe: boolean, size: number): CodeSetting {
+function settingOf(asked: CodeAsked, vhe: boolean, size: number): Omit<CodeSetting, "guests"> {
   const operands = new Map<string, OperandMeaning>();
   for (const text of asked.operand ?? []) {
     const at = text.lastIndexOf("=");

@@ -1,5 +1,5 @@
 /** Which CPU is meant: the one that was asked for, a trace's, or what stands for a machine's. */
-import { type CpuProfile, ERRATA, type Erratum, erratumOf, hasErratum, withErratum } from "../arch/index.js";
+import { type CpuProfile, ERRATA, type Erratum, erratumOf } from "../arch/index.js";
 import { cpuNames, loadCpu, usualCpus } from "../catalog/index.js";
 import { didYouMean, InputError } from "../input/index.js";
 
@@ -28,16 +28,6 @@ export const errataOf = (numbers: readonly string[] = []): Erratum[] =>
       `--erratum: no erratum '${number}' is known, expected ${all.join(", ")}${didYouMean(number, all)}; of one's own, a CPU's file says what it does`,
     );
   });
-
-/** The CPU with errata, as if it had them. */
-export const supposing = (cpu: CpuProfile, errata: readonly Erratum[]): CpuProfile => errata.reduce(withErratum, cpu);
-
-/** Of each erratum, the CPUs that are not known to have it. */
-export const supposedOf = (errata: readonly Erratum[], cpus: readonly CpuProfile[]) =>
-  errata.map((erratum) => ({
-    erratum,
-    supposed: cpus.filter((cpu) => !hasErratum(cpu, erratum)).map(({ name }) => name),
-  }));
 
 /** Throws an InputError for an erratum that the model cannot say: no test and no trace can tell then. */
 export function refuseOutside(errata: readonly Erratum[]): void {

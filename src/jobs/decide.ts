@@ -1,7 +1,7 @@
 /** Puts questions to the prover in worker threads: what `prove` and `compare` share. */
 import { DEFAULT_MAX_STATES, type Finding, Inquiry, type Limits, type Question, type SignOff } from "../prove/index.js";
+import type { Hands } from "./answers.js";
 import { handsOf } from "./hands.js";
-import type { Hands } from "./pool.js";
 import type { ProveJob } from "./prove-worker.js";
 import type { Bounds } from "./verdicts.js";
 

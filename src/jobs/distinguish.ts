@@ -10,6 +10,7 @@ import type { Bounds } from "./verdicts.js";
 /** What was found of two policies. */
 export interface Distinguished {
   readonly policies: readonly [Policy, Policy];
+  readonly setting: Setting;
   readonly distinctions: readonly Distinction[];
   /** scenarios that both have, and how many of them are not decided for one or the other */
   readonly scenarios: number;
@@ -67,6 +68,7 @@ export async function distinguishInThreads(
     .filter(({ verdict }) => verdict === "unknown" || verdict === "unsupported");
   return {
     policies,
+    setting,
     distinctions: distinguish(stories[0]!, stories[1]!),
     scenarios: asked[0]!.reduce((n, { tasks }) => n + tasks.length, 0),
     undecided: open.length,

@@ -1,5 +1,6 @@
 /** Who does a command's jobs. */
-import { type Hands, Threads } from "./pool.js";
+import type { Hands } from "./answers.js";
+import { Threads } from "./pool.js";
 import { Queued } from "./queue/queued.js";
 
 /** The workers of a queue, or threads of this machine; `what` and `text` as {@link Threads} has them, `most` for threads. */

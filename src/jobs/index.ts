@@ -16,7 +16,7 @@ export {
 } from "./code.js";
 export { compareInThreads, comparingThreads } from "./compare.js";
 export { type Converted, convertLitmus, FORMS, type Form } from "./convert.js";
-export { cpusOf, errataOf, refuseOutside, supposedOf, supposing } from "./cpus.js";
+export { cpusOf, errataOf, refuseOutside } from "./cpus.js";
 export { proveInThreads } from "./decide.js";
 export { type Distinguished, distinguishInThreads } from "./distinguish.js";
 export { type CpusDistinguished, distinguishCpus, type OnlyOn } from "./distinguish-cpus.js";

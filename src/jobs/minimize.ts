@@ -23,6 +23,7 @@ interface Saving {
 /** What was found of a policy. */
 export interface MinimizeResult {
   readonly policy: Policy;
+  readonly setting: Minimized["setting"];
   readonly parts: readonly Minimal[];
   /** the policy that results; absent where nothing can go */
   readonly result?: Policy;
@@ -41,14 +42,15 @@ export async function minimizeInThreads(
   saving: Saving,
   signal: AbortSignal,
 ): Promise<MinimizeResult> {
+  const { setting } = asked;
   const wanted = minimizedOccasions(policy).filter((occasion) => occasions?.includes(occasion) ?? true);
   const jobs = wanted.map((occasion): MinimizeJob => ({ policy, occasion, asked, limits }));
   const parts = await doneBy<MinimizeJob, Minimal>(limits.queue, "./minimize-worker.js", jobs, "occasions", signal);
   const changed = parts.filter(({ steps }) => steps.length > 0);
-  if (changed.length === 0) return { policy, parts, verdicts: [], prices: [] };
+  if (changed.length === 0) return { policy, setting, parts, verdicts: [], prices: [] };
   const result = resultOf(policy, changed);
   return {
-    ...{ policy, parts, result },
+    ...{ policy, setting, parts, result },
     verdicts: await verdictsOf(result, parts, asked, limits, signal),
     prices: await pricesOf(policy, result, saving, signal),
   };

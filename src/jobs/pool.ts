@@ -3,8 +3,8 @@ import { availableParallelism } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { InputError } from "../input/index.js";
+import { AnswersInOrder } from "./answers.js";
 import { io } from "./io.js";
-import { Progress } from "./progress.js";
 import type { Said } from "./thread.js";
 import { loadWorks, type Outcome, type Sent } from "./works.js";
 
@@ -111,36 +111,18 @@ class Here extends Hand {
   async stop(): Promise<void> {}
 }
 
-/** Who does jobs side by side. */
-export interface Hands {
-  /**
-   * Answers of `worker` (a default export of a file of this folder) to jobs, in their order; `done` hears each as it comes. Several calls
-   * may go on side by side. When a job fails, or a `done` throws, or who does them dies, all calls reject and no other job begins.
-   */
-  answers<Job, Answer>(
-    worker: string,
-    jobs: readonly Job[],
-    signal: AbortSignal,
-    done?: (answer: Answer, job: Job) => void,
-  ): Promise<Answer[]>;
-  /** Lets them go. */
-  end(): Promise<void>;
-}
-
 /**
  * As many threads as there are cores, or as there are jobs, or as the command may have; they load the workers (files of this
  * folder) at once.
  */
-export class Threads implements Hands {
+export class Threads extends AnswersInOrder {
   private readonly threads: readonly Hand[];
-  private readonly progress: Progress;
   private readonly waiting: Task[] = [];
-  private readonly counts = { done: 0, all: 0 };
-  private failure: { readonly error: unknown } | undefined;
   private ended = false;
 
   /** `what` names the jobs to who waits; or `text` says how far they are. */
   constructor(workers: readonly string[], what: string, most = Number.POSITIVE_INFINITY, text?: () => string) {
+    super(what, text);
     const files = workers.map(pathOf);
     const allowed = io().threads;
     const OneHand = allowed === 0 ? Here : Thread;
@@ -148,35 +130,6 @@ export class Threads implements Hands {
       { length: Math.max(1, Math.min(availableParallelism(), most, allowed)) },
       () => new OneHand(files, () => this.assign(), (error) => this.died(error)), // biome-ignore format: one row
     );
-    this.progress = new Progress(what, text);
-  }
-
-  async answers<Job, Answer>(
-    worker: string,
-    jobs: readonly Job[],
-    signal: AbortSignal,
-    done: (answer: Answer, job: Job) => void = () => {},
-  ): Promise<Answer[]> {
-    const file = pathOf(worker);
-    const stop = (): void => this.fail(signal.reason);
-    signal.addEventListener("abort", stop);
-    if (signal.aborted) stop();
-    this.counts.all += jobs.length;
-    try {
-      return await Promise.all(
-        jobs.map(async (job) => {
-          const answer = (await this.answer(file, job)) as Answer;
-          done(answer, job);
-          this.progress.update(++this.counts.done, this.counts.all);
-          return answer;
-        }),
-      );
-    } catch (error) {
-      this.fail(error);
-      throw this.failure!.error;
-    } finally {
-      signal.removeEventListener("abort", stop);
-    }
   }
 
   /** Ends the threads, each once it has loaded. */
@@ -186,10 +139,10 @@ export class Threads implements Hands {
     await Promise.all(this.threads.map((thread) => thread.stop()));
   }
 
-  private answer(file: string, job: unknown): Promise<unknown> {
+  protected override answer(worker: string, job: unknown): Promise<unknown> {
     return new Promise((answered, failed) => {
       if (this.failure) failed(this.failure.error);
-      else this.waiting.push({ file, job, answered, failed });
+      else this.waiting.push({ file: pathOf(worker), job, answered, failed });
       this.assign();
     });
   }
@@ -201,8 +154,7 @@ export class Threads implements Hands {
     }
   }
 
-  /** Nobody waits for anything any more. */
-  private fail(error: unknown): void {
+  protected override fail(error: unknown): void {
     this.failure ??= { error };
     const tasks = [...this.waiting.splice(0), ...this.threads.flatMap(({ task }) => task ?? [])];
     for (const { failed } of tasks) failed(this.failure.error);

@@ -2,8 +2,7 @@
 import type { CpuProfile, Erratum } from "../arch/index.js";
 import { InputError } from "../input/index.js";
 import type { Policy } from "../policy/index.js";
-import { PROVED, type ProvedOccasion, Question, type Setting } from "../prove/index.js";
-import { supposing } from "./cpus.js";
+import { PROVED, type ProvedOccasion, Question, type Setting, supposing } from "../prove/index.js";
 
 /** Occasions by their names; all of them where none is named. Throws an InputError for an unknown name. */
 export function occasionsOf(asked: readonly string[] | undefined): ProvedOccasion[] {

@@ -201,6 +201,7 @@ function tlbiSays({ op: index, operand, ttl, single }: TlbiStatement, cpus: read
     ...(op.regime === "EL2" ? ["of the hypervisor's own regime (EL2), no guest's"] : []),
     ...removedSays(kinds),
     ...(operand === "zero" ? ["its operand is 0: of what it removes nothing is wanted"] : []),
+    ...(operand === "asid" ? ["its operand is the ASID of the guest's mappings, known where their VA is"] : []),
     ...(single >= 0 ? [`an odd page by ${TLBI_OPS[single]!.name}`] : []),
     ...(ttl
       ? [

@@ -63,6 +63,8 @@ const REFUSED: readonly (readonly [what: string, code: string, line: number, rea
   ["a level of the guest's own stage 1", "for va-page\ntlbi vae1is, va, ttl\nend", 9, /expected only after ipa/],
   ["a level of nothing", "for page\ntlbi ipas2e1is, xzr, ttl\nend", 9, /expected only after ipa/],
   ["the wrong operand", "for page\ntlbi ipas2e1is, va\nend", 9, /cannot have the operand 'va', expected ipa or xzr/],
+  ["an ASID for what goes by page", "for page\ntlbi ipas2e1is, asid\nend", 9, /'asid', expected ipa or xzr/],
+  ["a page for what goes by ASID", "for va-page\ntlbi aside1is, va\nend", 9, /'va', expected asid or xzr/],
   ["an IPA operand outside a loop", "tlbi ipas2e1is, ipa", 8, /must stand inside 'for page' or 'for entry'/],
   ["a VA operand in an IPA loop", "for page\ntlbi vae1is, va\nend", 9, /must stand inside 'for va-page'/],
   [
@@ -113,6 +115,7 @@ test("an 'else if' is refused: taken for an 'else' it would run another program"
 test("the vCPU switch has no pages to loop over or to count", () => {
   refuses(fileOf("isb", "for page\nend"), 12, /about a whole VMID/);
   refuses(fileOf("isb", "if pages > 4\nend"), 12, /about a whole VMID/);
+  refuses(fileOf("isb", "tlbi aside1, asid"), 12, /about a whole VMID, it has no ASID/);
 });
 
 test("every occasion but batch-end and domain-dies must be there, or a base", () => {
@@ -186,6 +189,17 @@ test("a VA that nobody knows is an error that names the loop's line", () => {
     () => unroll(code.revoke, on, builtInCpu("neoverse-v2"), file),
     /^InputError: mine\.toml:9: .*gfn 0x55/,
   );
+});
+
+test("an ASID is the guest's where the VA is known, and else an error that names its line", () => {
+  const { code, file } = parse("dsb ishst\ntlbi aside1is, asid");
+  const on = new Case();
+  on.asid = 5;
+  on.add(0x55, 1, 0x99);
+  const texts = () => unroll(code.revoke, on, builtInCpu("neoverse-v2"), file).map(({ text }) => text);
+  assert.deepEqual(texts(), ["dsb ishst", "tlbi aside1is, 0x5000000000000"]);
+  on.add(0x77, 1, -1);
+  assert.throws(texts, /^InputError: mine\.toml:9: 'asid' is that of the guest's mappings.* gfn 0x77/);
 });
 
 test("a policy with a base takes from it what it leaves out", () => {

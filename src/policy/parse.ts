@@ -6,6 +6,7 @@
  *   tlbi ipas2e1is, ipa                the page (entry, range) of the loop around it; a range form takes the odd page singly
  *   tlbi ipas2e1is, ipa, ttl           with the level of the leaf entry, where the CPU has FEAT_TTL and no table went with it
  *   tlbi vae1is, va                    the same by the guest's VA, in a va loop
+ *   tlbi aside1is, asid                by the guest's ASID, known where its VA is
  *   tlbi vale2is, xzr                  operand 0
  *   msr vttbr_el2, owner | current     VTTBR_EL2 := the owner's (back to what was in force)
  *   with owner-vmid ... end            both around a body, each with its ISB, only when the owner is not current
@@ -184,17 +185,18 @@ class Line {
     }
     const [operand, hint] = operands.map((word) => word.toLowerCase());
     if (operand === undefined || operands.length > 2 || (hint !== undefined && hint !== "ttl"))
-      this.fail(`tlbi ${name} takes one operand: ipa, va or xzr; after ipa may stand ', ttl'`);
+      this.fail(`tlbi ${name} takes one operand: ipa, va, asid or xzr; after ipa may stand ', ttl'`);
     // Of a guest's stage 1 a hypervisor does not know the levels.
     if (hint !== undefined && operand !== "ipa")
       this.fail(`'ttl' after '${operand}': it is the level of the stage-2 entry, expected only after ipa`);
     const single = singleFormOf(op);
     if (operand === "xzr") return { kind: "tlbi", op: index, single: -1, operand: "zero", ttl: false, line };
-    const wanted = op.operand.startsWith("ipa") ? "ipa" : op.operand.startsWith("va") ? "va" : "xzr";
-    if (operand !== wanted)
-      this.fail(
-        `tlbi ${name} cannot have the operand '${operand}', expected ${wanted}${wanted === "xzr" ? "" : " or xzr"}`,
-      );
+    const wanted = op.operand.startsWith("ipa") ? "ipa" : op.operand.startsWith("va") ? "va" : "asid";
+    if (operand !== wanted) this.fail(`tlbi ${name} cannot have the operand '${operand}', expected ${wanted} or xzr`);
+    if (wanted === "asid") {
+      if (!this.context.ranges) this.fail(`tlbi ${name}, asid: this occasion is about a whole VMID, it has no ASID`);
+      return { kind: "tlbi", op: index, single: -1, operand: "asid", ttl: false, line };
+    }
     this.checkBinding(name, operand, op.operand.endsWith("-range"));
     return { kind: "tlbi", op: index, single, operand: "loop", ttl: hint !== undefined, line };
   }

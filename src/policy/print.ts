@@ -9,7 +9,7 @@ export const codeLines = (program: Sequence): string[] => program.flatMap(linesO
 /** A TLBI as it is written. */
 export function tlbiCode({ op, operand, ttl }: Extract<Statement, { kind: "tlbi" }>): string {
   const { name, operand: kind } = TLBI_OPS[op]!;
-  const word = operand === "zero" ? "xzr" : kind.startsWith("ipa") ? "ipa" : "va";
+  const word = operand === "zero" ? "xzr" : operand === "asid" ? "asid" : kind.startsWith("ipa") ? "ipa" : "va";
   return `tlbi ${name.toLowerCase()}${operand === "none" ? "" : `, ${word}`}${ttl ? ", ttl" : ""}`;
 }
 

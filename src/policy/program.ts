@@ -18,7 +18,8 @@ export type Statement =
       readonly kind: "tlbi";
       readonly op: number;
       readonly single: number;
-      readonly operand: "none" | "zero" | "loop";
+      /** "loop": what the loop around is at; "asid": the ASID of the guest's mappings */
+      readonly operand: "none" | "zero" | "loop" | "asid";
       /** the operand gives the level of the leaf entry, where that is known and the CPU has FEAT_TTL */
       readonly ttl: boolean;
       readonly line: number;

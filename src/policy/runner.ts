@@ -32,6 +32,7 @@ enum Do {
   barrier,
   tlbi,
   tlbiOfLoop,
+  tlbiOfAsid,
   vttbrOwner,
   vttbrCurrent,
   withOwner,
@@ -70,6 +71,8 @@ const LOOPS: Readonly<Record<LoopOver, readonly [Do, number]>> = {
   "va-range": [Do.eachRange, 1],
 };
 
+const TLBIS = { none: Do.tlbi, zero: Do.tlbi, loop: Do.tlbiOfLoop, asid: Do.tlbiOfAsid } as const;
+
 const stepsOf = (program: Sequence): Compiled[] => program.map(stepOf);
 
 function step(does: Do, rest: Partial<Compiled> = {}): Compiled {
@@ -91,7 +94,7 @@ function stepOf(s: Statement): Compiled {
     case "barrier":
       return step(Do.barrier, { a: s.barrier, line: s.line });
     case "tlbi":
-      return step(s.operand === "loop" ? Do.tlbiOfLoop : Do.tlbi, { a: s.op, b: s.single, ttl: s.ttl, line: s.line });
+      return step(TLBIS[s.operand], { a: s.op, b: s.single, ttl: s.ttl, line: s.line });
     case "msr-vttbr":
       return step(s.value === "owner" ? Do.vttbrOwner : Do.vttbrCurrent, { line: s.line });
     case "with-owner":
@@ -190,6 +193,9 @@ export class Runner {
             s.ttl ? this.operand + this.hint : this.operand,
             this.asid,
           );
+          break;
+        case Do.tlbiOfAsid:
+          executor.tlbi(s.a, 0, this.knownAsid(s));
           break;
         case Do.vttbrOwner:
           this.vttbr(this.owner);
@@ -305,6 +311,19 @@ export class Runner {
       this.operand = addressOperand((base + at) * unit);
       this.body(s.body);
     }
+  }
+
+  /** The ASID of the case's mappings: who knows of one at which VA it is, knows it too. */
+  private knownAsid(s: Compiled): number {
+    const { on } = this;
+    for (let r = 0; r < on.count; r++)
+      if (on.va[r]! < 0)
+        throw InputError.at(
+          this.file,
+          s.line,
+          `'asid' is that of the guest's mappings, which the hypervisor does not know here of gfn 0x${on.base[r]!.toString(16)} (test it with 'if va-known')`,
+        );
+    return on.asid;
   }
 
   private knownVa(s: Compiled, r: number): number {

@@ -96,7 +96,7 @@ test("the file that is printed of a policy has its granule, and fb", () => {
   assert.deepEqual([again.granule, again.fb], [14, false]);
 });
 
-test("an operand by VA in stage1-edited has the guest's ASID: with it sound, also of larger granules; with another one, or of the last level only, unsound", () => {
+test("an operand by VA or by ASID in stage1-edited has the guest's ASID: with it sound, also of larger granules; with another one, or of the last level only, unsound", () => {
   const plain = builtInCpu("cortex-a72");
   const policy = (tlbi: string): Policy =>
     written(
@@ -109,4 +109,7 @@ test("an operand by VA in stage1-edited has the guest's ASID: with it sound, als
   // Operand 0 is VA 0 under ASID 0; by VALE1IS the walk caches keep the table that was taken out.
   assert.equal(verdict(policy("vae1is, xzr"), 12, "stage1-edited", plain), "unsound");
   assert.equal(verdict(policy("vale1is, va"), 12, "stage1-edited", plain), "unsound");
+  assert.equal(verdict(policy("aside1is, asid"), 12, "stage1-edited", plain), "sound");
+  assert.equal(verdict(policy("aside1, asid"), 12, "stage1-edited", plain), "unsound");
+  assert.equal(verdict(policy("aside1is, xzr"), 12, "stage1-edited", plain), "unsound");
 });

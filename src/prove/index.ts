@@ -23,6 +23,7 @@ export {
   type Verdict,
 } from "./sign-off.js";
 export type { Executed, HeldEntry, Moment } from "./story/index.js";
+export { supposedOf, supposing } from "./supposed.js";
 export { LimitReached } from "./thread/index.js";
 export type { Culprit, PolicyLine, TracedStep } from "./traced.js";
 export type { Breach } from "./violations.js";

@@ -1,6 +1,7 @@
 /** Where two CPUs differ, as a table and in sentences. */
 import type { CpusDistinguished, OnlyOn } from "../jobs/index.js";
 import { count } from "./format.js";
+import { granuleWords } from "./synth-view.js";
 import { type Table, tableOf } from "./table.js";
 
 /** A row for each weakest sequence that is sound on one of the two only. */
@@ -18,7 +19,7 @@ export const cpusDistinguishedTable = ({ only }: CpusDistinguished): Table =>
 /** What was searched, and how many sequences differ. */
 export function cpusDistinguishedNotes({ space, size, sound, both, unknown, only }: CpusDistinguished): string[] {
   const [a, b] = space.cpus.map(({ name }) => name);
-  const searched = `every sequence of up to ${space.length} of the ${space.instructions.length} instructions that both have, ${count(size)} in all; everything else as ${space.base.name}`;
+  const searched = `every sequence of up to ${space.length} of the ${space.instructions.length} instructions that both have, ${count(size)} in all; everything else as ${space.base.name}${granuleWords(space.setting)}`;
   const differ = sound[0] + sound[1] - 2 * both;
   return [
     `Searched for ${space.occasion}: ${searched}.`,

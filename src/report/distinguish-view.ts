@@ -2,6 +2,7 @@
 import type { Distinguished } from "../jobs/index.js";
 import type { Distinction } from "../synth/index.js";
 import { count } from "./format.js";
+import { granuleWords } from "./synth-view.js";
 import { type Table, tableOf } from "./table.js";
 
 /** A row for each scenario that only one survives, the smallest first. */
@@ -20,6 +21,7 @@ export const distinguishTable = ({ policies, distinctions }: Distinguished): Tab
 /** What was looked at. */
 export function distinguishNotes({
   policies: [a, b],
+  setting,
   distinctions,
   scenarios,
   undecided,
@@ -27,7 +29,7 @@ export function distinguishNotes({
 }: Distinguished): string[] {
   return [
     distinctions.length === 0
-      ? `No scenario of ${count(scenarios)} tells ${a.name} from ${b.name}.`
+      ? `No scenario of ${count(scenarios)} tells ${a.name} from ${b.name}${granuleWords(setting)}.`
       : `${count(distinctions.length)} of ${count(scenarios)} scenarios tell ${a.name} from ${b.name}; the smallest is told above.`,
     ...(undecided > 0 ? [`WARNING: ${count(undecided)} scenarios were not decided within the bounds.`] : []),
     ...leftOut.map(({ cpu, feature }) => `${cpu} is left out: one of the two requires ${feature}.`),

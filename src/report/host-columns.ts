@@ -7,15 +7,18 @@ interface OnHost {
   readonly phase: string;
 }
 
-/** Host, IPA size and phase of rows that stand host by host. A price that does not depend on the IPA size has "any". */
-export const hostColumns = <T extends OnHost>(isNested: (row: T) => boolean): readonly ColumnOf<T>[] => [
+/** Host, IPA size and phase (or what stands in its place) of rows host by host. A price that does not depend on the IPA size has "any". */
+export const hostColumns = <T extends OnHost>(
+  isNested: (row: T) => boolean,
+  phase = "phase",
+): readonly ColumnOf<T>[] => [
   { head: "host", kind: "words", once: true, of: (row) => row.host },
   {
     ...{ head: "bits", key: "ipa_bits", kind: "id", once: true },
     of: (row) => (isNested(row) ? row.ipaBits : null),
     text: (row) => (isNested(row) ? String(row.ipaBits) : "any"),
   },
-  { head: "phase", kind: "words", of: (row) => row.phase },
+  { head: phase, kind: "words", of: (row) => row.phase },
 ];
 
 /** Rows host by host, and IPA size by IPA size where the host is nested: elsewhere only those of the first size. */

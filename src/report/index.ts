@@ -31,6 +31,7 @@ export {
 export { isUnexpected, litmusTable, testTable } from "./litmus-view.js";
 export { markdown, markdownList, type Titled, titledMarkdown } from "./markdown.js";
 export { minimizeTable } from "./minimize-view.js";
+export { occasionTable } from "./occasion-view.js";
 export { tableParquet } from "./parquet.js";
 export { priceTable, SIMULATED } from "./price-view.js";
 export { probeChanges, probeChangeTable, probeTable } from "./probe-view.js";
@@ -58,6 +59,7 @@ export { listingText, recordedText } from "./terminal/listing.js";
 export { litmusText } from "./terminal/litmus.js";
 export { finalStatesText } from "./terminal/litmus-states.js";
 export { minimizeText } from "./terminal/minimize.js";
+export { occasionsText } from "./terminal/occasions.js";
 export { priceText } from "./terminal/price.js";
 export { probeChangesText, probeText } from "./terminal/probe.js";
 export { proofText } from "./terminal/proof.js";

@@ -7,6 +7,7 @@ import {
   encodeTlbi,
   FEATURES,
   type Feature,
+  granuleWord,
   TLBI_OPS,
 } from "../arch/index.js";
 import type { CompareResult } from "../compare/index.js";
@@ -141,9 +142,10 @@ export function signOffJson({ milliseconds, scenario, witness, culprits, ...rest
 }
 
 /** What of a policy is needed; the policy that results as the text of its file. */
-export function minimizeJson({ policy, parts, result, verdicts, prices }: MinimizeResult, made: Made): object {
+export function minimizeJson({ policy, setting, parts, result, verdicts, prices }: MinimizeResult, made: Made): object {
   return {
     policy: policy.name,
+    granule: granuleWord(setting.granule),
     occasions: parts.map(({ result: _, instructions, ...part }) => ({
       ...part,
       instructions: instructions.map(({ story, ...one }) => ({ ...one, ...(story && { story: signOffJson(story) }) })),
@@ -179,6 +181,7 @@ export function synthesisJson(found: Synthesis, alone: readonly Alone[], top: nu
           occasion: space.occasion,
           cpus: space.cpus.map(({ name }) => name),
           base: space.base.name,
+          granule: granuleWord(space.setting.granule),
           length: space.length,
         },
         instructions: space.instructions.map((instruction) => wordsOf({ owner: false, instructions: [instruction] })),
@@ -214,6 +217,7 @@ export const cpusDistinguishedJson = (
     occasion: space.occasion,
     cpus: space.cpus.map(({ name }) => name),
     base: space.base.name,
+    granule: granuleWord(space.setting.granule),
     length: space.length,
   },
   ...{
@@ -228,8 +232,9 @@ export const cpusDistinguishedJson = (
 });
 
 /** Where two policies differ, with every story. */
-export const distinguishJson = ({ policies, distinctions, ...rest }: Distinguished, made: Made): object => ({
+export const distinguishJson = ({ policies, setting, distinctions, ...rest }: Distinguished, made: Made): object => ({
   policies: policies.map(({ name }) => name),
+  granule: granuleWord(setting.granule),
   distinctions: distinctions.map(({ fails, story, ...one }) => ({
     ...{ fails: policies[fails === "first" ? 0 : 1].name, ...one, story: signOffJson(story) },
   })),

@@ -5,6 +5,7 @@ import type { MinimizeResult } from "../jobs/index.js";
 import type { Accounted, Minimal, Need } from "../synth/index.js";
 import { count } from "./format.js";
 import { onWhich } from "./proof-view.js";
+import { granuleWords, pricedGranule } from "./synth-view.js";
 import { type Table, tableOf } from "./table.js";
 
 /** An instruction in a word. */
@@ -53,7 +54,7 @@ export const minimizeTable = ({ parts }: MinimizeResult): Table =>
   );
 
 /** What can be said of an occasion besides its instructions. */
-export function minimizeNotes({ policy, parts }: MinimizeResult): readonly string[] {
+export function minimizeNotes({ policy, parts, setting, prices }: MinimizeResult): readonly string[] {
   return parts
     .flatMap((part) => [
       ...leftOutNotes(part),
@@ -62,10 +63,11 @@ export function minimizeNotes({ policy, parts }: MinimizeResult): readonly strin
         : []),
       ...(part.cpus.length > 0 && part.proofs.length > 0
         ? [
-            `[${part.occasion}] was held against ${part.proofs.join(", ")} on ${onWhich(part.cpus, { cpus: [] })}: ${count(part.judged)} policies judged, ${count(part.scenarios)} scenarios decided.`,
+            `[${part.occasion}] was held against ${part.proofs.join(", ")} on ${onWhich(part.cpus, { cpus: [] })}: ${count(part.judged)} policies judged, ${count(part.scenarios)} scenarios decided${granuleWords(setting)}.`,
           ]
         : []),
     ])
+    .concat(prices.length > 0 ? pricedGranule(setting) : [])
     .concat(parts.length === 0 ? [`${policy.name} has no code for what was asked about.`] : []);
 }
 

@@ -1,4 +1,5 @@
 /** What a search found: prices, the certificate, and what is sound, as tables and sentences. */
+import { GRANULE_NAME } from "../arch/index.js";
 import type { Beside, Priced, Synthesis } from "../jobs/index.js";
 import { proofsOf, wordsOf } from "../synth/index.js";
 import { count, duration } from "./format.js";
@@ -71,8 +72,16 @@ export const certificateTable = ({ tally, space }: Synthesis): Table => {
 /** What was searched. */
 export function spaceSentence({ space, size }: Synthesis): string {
   const { length, instructions, occasion, cpus, base } = space;
-  return `Searched for ${occasion} on ${cpus.map(({ name }) => name).join(", ")}: every sequence of up to ${length} of ${instructions.length} instructions, with the owner's VMID in VTTBR_EL2 around it and without, ${count(size)} in all; everything else as ${base.name}. Held against ${proofsOf(occasion).join(" and ")} of \`prove\`.`;
+  return `Searched for ${occasion} on ${cpus.map(({ name }) => name).join(", ")}: every sequence of up to ${length} of ${instructions.length} instructions, with the owner's VMID in VTTBR_EL2 around it and without, ${count(size)} in all; everything else as ${base.name}${granuleWords(space.setting)}. Held against ${proofsOf(occasion).join(" and ")} of \`prove\`.`;
 }
+
+/** Behind a sentence: the granule of the tables, where it is not the usual one. */
+export const granuleWords = ({ granule = 12 }: Synthesis["space"]["setting"]): string =>
+  granule === 12 ? "" : `; all tables have the ${GRANULE_NAME[granule]} granule`;
+
+/** What prices are of, where verdicts are of tables of another granule. */
+export const pricedGranule = ({ granule = 12 }: Synthesis["space"]["setting"]): readonly string[] =>
+  granule === 12 ? [] : [`Prices are of tables of ${GRANULE_NAME[12]}: no others are simulated.`];
 
 /** What became of them. The word "cheapest" is for a search that left nothing open. */
 export function certificateSentence({ tally, size, seconds, front }: Synthesis): string {
@@ -89,6 +98,7 @@ export const priceNotes = ({ tally, priced, space }: Synthesis): readonly string
     ? "Nothing that is sound in this space is cheaper: prices were taken of all sound sequences but those that one more instruction makes of others, which makes none cheaper."
     : "Some are undecided, so that a sound one among them may cost less.",
   `${count(priced.length)} sound sequences were priced. ${SIMULATED}`,
+  ...pricedGranule(space.setting),
   ...(space.cpus.length > 1 ? ["A sequence must be sound on all of these CPUs, and uses what all of them have."] : []),
 ];
 

@@ -12,13 +12,11 @@ import {
 } from "../capture/index.js";
 import type { Built } from "./build.js";
 import { deviceTree } from "./device-tree.js";
-import { type HostMachine, hostArguments, qemuFor } from "./machine.js";
+import { HOST_SILENCE, type HostMachine, hostArguments, qemuFor } from "./machine.js";
 import { kernelName } from "./probe.js";
 
 /** Where guests/stack-vmm.c has the function that says that Xen begins: build.ts links it there. */
 const XEN_BEGINS = 0x70_0010_0000;
-/** Seconds of CPU time that the host's own boot may take: it takes 10 on an idle computer. */
-const HOST_SILENCE = 120;
 /** MiB of the host, and of the VM: dom0 has 512 of these. */
 const HOST_MIB = 3072;
 const VM_MIB = 1280;
@@ -52,6 +50,7 @@ export function nestedPlatform(
     el: 1,
     begins: XEN_BEGINS,
     silence: HOST_SILENCE,
+    silent: () => `does ${options.kernel} boot as a host with KVM? (more --timeout is more patience)`,
     xenWords: " dtuart=/pl011@9000000",
     dom0Words: "nokaslr cryptomgr.notests cryptomgr.noextratests loglevel=4 lsm=capability audit=0 random.trust_cpu=on",
     dom0Memory: "512M",

@@ -34,7 +34,7 @@ function formsOf({ operand, regime }: TlbiOp): readonly Form[] {
     case "ipa-range":
       return [over("range"), over("range", true)];
     case "asid":
-      // No policy can name a guest's ASID.
+      // Where the ASID is known so is the VA, by which less goes.
       return [];
   }
 }

@@ -94,6 +94,31 @@ for (const ending of ["parquet", "ndjson"])
       assert.deepEqual(await read(path, { from, count }), events.slice(from, from + count));
   });
 
+test("events that stay the same for longer than a block, and then change, come back as they were, from any row on", async () => {
+  const path = file("runs.parquet");
+  const digestOf = (events: readonly PlainEvent[]): string => {
+    const sink = traceDigest();
+    feed(events, sink, 1000);
+    return sink.digest();
+  };
+  const runs = fc.array(fc.tuple(anyEvent, fc.integer({ min: 1, max: 2 * BLOCK_EVENTS })), {
+    minLength: 1,
+    maxLength: 4,
+  });
+  await fc.assert(
+    fc.asyncProperty(runs, fc.nat(BLOCK_EVENTS), async (list, from) => {
+      const events = list.flatMap(([event, times]) => new Array<PlainEvent>(times).fill(event));
+      await write(path, events, 1000);
+      for (const start of [0, from]) {
+        const sink = traceDigest();
+        await readTrace(path, [sink], { from: start });
+        assert.equal(sink.digest(), digestOf(events.slice(start)));
+      }
+    }),
+    { numRuns: 5 },
+  );
+});
+
 test("columns that are not asked for hold what an event without them has", async () => {
   const path = file("columns.parquet");
   await write(path, [EVENT]);

@@ -41,6 +41,8 @@ const schema = v.object({
         v.array(v.object({ name: text(64), gfn: whole(0, 2 ** 36 - 1), pages: whole(0, 2 ** 22) })),
         v.maxLength(64),
       ),
+      /** of a domU that needs no kernel */
+      pages: v.optional(whole(1, 65_536)),
       memoryMib: whole(1, 65_536),
       vcpus: whole(1, 128),
       dom0Vcpus: whole(1, 128),

@@ -7,8 +7,11 @@ import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { builtInText } from "../builtin/index.js";
 import { shootdown } from "../cli/command.fixture.js";
 import { servePage } from "../jobs/index.js";
+import { duration } from "../report/format.js";
+import { fromFragment, toFragment } from "./link.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CHROMIUM = "/usr/bin/chromium";
@@ -32,6 +35,12 @@ interface Row {
   readonly verdict: string;
   readonly scenarios: number;
   readonly unsound?: readonly string[];
+}
+
+/** Of a price in JSON, the same. */
+interface Priced {
+  readonly occasion: string;
+  readonly microseconds: number;
 }
 
 const OTHER = join(ROOT, "traces/xen-4.20-dom0-2vcpu.parquet");
@@ -167,8 +176,20 @@ describe("the page in a browser", { skip }, () => {
 
     // The downloads are the command line's files, once every CPU has been looked at.
     await until(page, `[...document.querySelectorAll("button")].some((b) => b.textContent === "JSON" && !b.disabled)`);
-    assert.deepEqual(timeless(JSON.parse(await downloaded(page, "JSON")).results), timeless(all));
+    assert.deepEqual(timeless(JSON.parse(await downloaded(page, "JSON"))), timeless(JSON.parse(out)));
     assert.match(await downloaded(page, "Report"), /^<!doctype html>[\s\S]*shootdown prove \S+ --report/i);
+
+    // What each occasion costs by itself is the command line's too; those that are the same share a row.
+    const sizes = ["--ipa-bits", "40,44,48", "--cpu", cpu];
+    const priced = JSON.parse((await shootdown(["price", policy, ...sizes, "--json"])).out) as { rows: Priced[] };
+    await page.waitForSelector("[aria-label^='Prices of the occasions'] .plot");
+    const shown = (await page.evaluate(
+      `[...document.querySelectorAll("[aria-label^='Prices of the occasions'] tbody tr")].map((row) => row.innerText)`,
+    )) as string[];
+    for (const { occasion, microseconds } of priced.rows) {
+      const row = shown.find((text) => text.split(/\s/).includes(occasion));
+      assert.ok(row?.includes(duration(microseconds)), `${occasion}: ${duration(microseconds)} in ${row}`);
+    }
 
     // The rule that a step goes by is explained in the model, at its name.
     await page.locator("#the-story .step small a").first().click();
@@ -191,7 +212,18 @@ describe("the page in a browser", { skip }, () => {
     await page.getByText(/^Line 7: .*nonsense/).waitFor();
     await paste(page, text.replace("tlbi nonsense", "isb"));
     await page.getByText(/UNSOUND for .*switch/).waitFor();
+    // Asked in another way, it is another answer, and the link says so.
+    await page.getByText("How it is asked").click();
+    await page.getByLabel("granule of all tables").selectOption("64K");
+    await page.getByLabel("out-of-context").check();
+    await page.getByText(/How it is asked \(not as usual\)/).waitFor();
+    await page.getByText(/UNSOUND for .*switch/).waitFor();
+    await page.waitForTimeout(600);
+    const { choices } = (await fromFragment(new URL(page.url()).hash.slice(1)))!;
+    assert.deepEqual(choices, { granule: "64K", without: ["out-of-context"] });
+    assert.deepEqual(await faults(page), []);
     // Key by key too, faster than the page draws.
+    await page.getByRole("textbox", { name: "Text of the policy" }).click();
     await page.keyboard.press("ControlOrMeta+End");
     await page.keyboard.type("# typed, and nothing of it lost");
     await until(
@@ -260,9 +292,45 @@ describe("the page in a browser", { skip }, () => {
     assert.ok(bytes.length > 3 && bytes.reduce((sum, n) => sum + n, 0) < 600 * 1024, bytes.join(", "));
   });
 
-  it("says of a link that cannot be opened what is wrong with it", async () => {
+  it("says in a sentence what is wrong with a link, a file or a text that is of no use", async () => {
     const page = await open("#s1.AAAA");
     await page.getByText(/The link cannot be opened: it is cut off or changed/).waitFor();
+    // What another version knows is said to be missing here, and the rest is shown.
+    const story = { occasion: "conquest", cpu: "z80", scenario: "x" };
+    const strange = { story, cpu: "z80", scenario: "war", choices: { without: ["gravity"] }, policy: { name: "mine" } };
+    await page.goto(`${served.url}#${await toFragment({ v: 1, view: "policy", ...strange })}`);
+    for (const name of ["policy mine", "CPU z80", "story of conquest", "assumption gravity"])
+      await page
+        .getByText(new RegExp(`The link .* ${name}, which this version does not`))
+        .first()
+        .waitFor();
+    await page.getByText(/unknown scenario 'war'|scenario.*'war'/).waitFor();
+    await proved(page);
+    await paste(page, "x".repeat(2 ** 20 + 1));
+    await page.getByText(/the text has 1048577 characters, expected a policy of at most/).waitFor();
+    await page.getByRole("button", { name: "Copy a link" }).click();
+    await page.getByText("the text is too long for a link").waitFor();
+
+    await page.getByRole("tab", { name: "Trace" }).click();
+    const whole = readFileSync(CAPTURE);
+    const files: readonly (readonly [name: string, content: Buffer])[] = [
+      ["cut.parquet", whole.subarray(0, whole.length / 2)],
+      ["end.parquet", whole.subarray(whole.length / 2)],
+      ["changed.parquet", Buffer.from(whole).fill(7, 2000, 3000)],
+      ["nothing.parquet", Buffer.alloc(0)],
+      ["text.ndjson", Buffer.from("a mail\n")],
+      ["policy.toml", Buffer.from(builtInText("policies", "xen-today"))],
+    ];
+    for (const [name, buffer] of files) {
+      await page.locator("input[type=file]").setInputFiles({ name, mimeType: "", buffer });
+      await page.getByRole("alert").filter({ hasText: name }).waitFor();
+      const said = await page.getByRole("alert").filter({ hasText: name }).innerText();
+      assert.doesNotMatch(said, /fault of Shootdown|undefined|\n/, `${name}: ${said}`);
+      if (SHOTS !== undefined) process.stdout.write(`${name}: ${said}\n`);
+    }
+    await page.getByRole("tab", { name: "Litmus test" }).click();
+    await page.locator("input[type=file]").setInputFiles({ name: "a.litmus", mimeType: "", buffer: whole });
+    await page.getByText(/a\.litmus has [\d,]+ bytes, expected a test of at most/).waitFor();
     await page.context().close();
   });
 

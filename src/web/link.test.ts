@@ -57,6 +57,21 @@ test("a link that is cut off, changed, too large or of another form is refused w
   await refused("s1.".padEnd(300_000, "A"), /has 300000 characters/);
 });
 
+test("what stands behind a link in a mail does it no harm", async () => {
+  const good = await toFragment({ v: 1, view: "trace" });
+  for (const end of [".", ")", ">.", "',"]) assert.deepEqual(await fromFragment(good + end), { v: 1, view: "trace" });
+});
+
+test("a link may say how it was asked and what was priced, within bounds", async () => {
+  const said = { v: 1, view: "policy", choices: { granule: "16K", fb: false, without: ["a"], errata: ["1"] } } as const;
+  assert.deepEqual(await fromFragment(linkTo(said)), said);
+  const about = { pages: 512, touched: 65_536 };
+  assert.deepEqual(await fromFragment(linkTo({ v: 1, view: "policy", about })), { v: 1, view: "policy", about });
+  for (const wrong of [{ pages: 513 }, { touched: -1 }, { pages: 1.5 }])
+    await assert.rejects(fromFragment(linkTo({ v: 1, view: "policy", about: wrong })), /about\./);
+  await assert.rejects(fromFragment(linkTo({ v: 1, view: "policy", choices: { granule: "4M" } })), /choices\.granule/);
+});
+
 test("what a newer version says besides is left out, and nothing is no link", async () => {
   assert.deepEqual(await fromFragment(linkTo({ v: 1, view: "trace", colour: "red" })), { v: 1, view: "trace" });
   assert.equal(await fromFragment(""), undefined);

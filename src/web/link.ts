@@ -3,6 +3,10 @@
  * What a link carries is untrusted: it is bounded and checked like any other input.
  */
 import * as v from "valibot";
+import { choicesSchema } from "./choices.js";
+
+/** Characters of a policy's text in a link, at most. */
+export const MOST_TEXT = 100_000;
 
 /** A policy: built in, by name, or by its text. */
 const policyRef = v.union([
@@ -11,9 +15,10 @@ const policyRef = v.union([
     /** of its text when the link was made: built-in policies change too */
     hash: v.optional(v.pipe(v.string(), v.maxLength(16))),
   }),
-  v.strictObject({ text: v.pipe(v.string(), v.maxLength(100_000)) }),
+  v.strictObject({ text: v.pipe(v.string(), v.maxLength(MOST_TEXT)) }),
 ]);
 const name = v.pipe(v.string(), v.maxLength(200));
+const pages = (least: number, most: number) => v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
 const small = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(10_000));
 
 const schema = v.object({
@@ -29,6 +34,10 @@ const schema = v.object({
   trace: v.optional(name),
   /** two captures that are compared */
   traces: v.optional(v.object({ before: v.optional(name), after: v.optional(name) })),
+  /** how proofs are asked for, where not as the command does without options */
+  choices: v.optional(choicesSchema),
+  /** what an occasion by itself is priced for */
+  about: v.optional(v.object({ pages: v.optional(pages(1, 512)), touched: v.optional(pages(0, 65_536)) })),
   /** verdicts that whoever made the link saw, by occasion, on `cpu` */
   seen: v.optional(v.record(name, name)),
 });
@@ -79,7 +88,9 @@ export async function toFragment(state: Linked): Promise<string> {
 }
 
 /** What a fragment says; undefined for an empty one. Rejects with an Error that says what is wrong with it. */
-export async function fromFragment(fragment: string): Promise<Linked | undefined> {
+export async function fromFragment(given: string): Promise<Linked | undefined> {
+  // What stood behind a link in a mail, as a full stop or a bracket, is no part of it.
+  const fragment = given.startsWith(PREFIX) ? given.replace(/[^\w-]+$/, "") : given;
   if (fragment === "") return undefined;
   if (fragment.length > MOST_CHARACTERS)
     throw new Error(`it has ${fragment.length} characters, expected at most ${MOST_CHARACTERS}`);

@@ -10,6 +10,14 @@ const WORKS = {
     done.push(text);
     return `said ${text}`;
   },
+  steps: async (n: number, pause: () => Promise<void>) => {
+    for (let i = 0; i < n; i++) {
+      const begun = performance.now();
+      while (performance.now() - begun < 20);
+      await pause();
+    }
+    return `${n} steps`;
+  },
   wait: (milliseconds: number) => sleep(milliseconds, "waited", { ref: false }),
   refuse: () => {
     throw new InputError("mine.toml:3: expected otherwise");
@@ -78,6 +86,28 @@ test("what nobody waits for is not begun; what is under way for nobody ends with
   assert.deepEqual(done, ["other"]);
   assert.deepEqual(made, [{ ended: true }, { ended: false }]);
   await assert.rejects(pool.ask("say", "late", { signal: end.signal }), /abort/);
+});
+
+test("a work that pauses ends when nobody waits for it, and its worker stays", async () => {
+  const { pool, made } = poolOf(1);
+  const end = new AbortController();
+  const long = pool.ask("steps", 10_000, { signal: end.signal });
+  const other = pool.ask("steps", 2);
+  end.abort();
+  await assert.rejects(long, /abort/);
+  assert.equal(await other, "2 steps");
+  assert.deepEqual(made, [{ ended: false }]);
+});
+
+test("what is asked again goes to the worker that did it first, whoever else is idle", async () => {
+  const { pool, made } = poolOf(3);
+  await pool.ask("say", "a", { of: "one" });
+  await Promise.all(["b", "c"].map((text) => pool.ask("say", text, { of: "one" })));
+  assert.equal(made.length, 1);
+  await Promise.all(["d", "e"].map((text) => pool.ask("say", text, { of: text })));
+  assert.equal(made.length, 2);
+  await Promise.all(["d", "e", "one"].map((text) => pool.ask("say", text, { of: text })));
+  assert.equal(made.length, 2);
 });
 
 test("a worker that cannot be started is said to be a fault, not waited for", async () => {

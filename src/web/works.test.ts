@@ -7,6 +7,7 @@ import { builtInText, policyNames, scenarioNames } from "../builtin/index.js";
 import { shootdown } from "../cli/command.fixture.js";
 import { DEFAULT_MAX_STATES } from "../prove/index.js";
 import { signOffJson } from "../report/index.js";
+import { type Choices, optionsOf } from "./choices.js";
 import { WORKS } from "./work/index.js";
 
 const LIMITS = { maxStates: DEFAULT_MAX_STATES, timeoutMs: 60_000 };
@@ -28,9 +29,32 @@ test("verdicts and stories of every built-in policy are those of the command lin
   const [cpu, occasion] = ["neoverse-v2", "switch"] as const;
   const names = policyNames();
   const { results } = await commandJson("prove", ...names, "--cpu", cpu, "--occasion", occasion);
-  const found = names.flatMap((name) => WORKS.prove({ ...textOf(name), occasion, cpus: [cpu], limits: LIMITS }));
+  const asked = { occasion, cpus: [cpu], limits: LIMITS, choices: {} };
+  const found = (await Promise.all(names.map((name) => WORKS.prove({ ...textOf(name), ...asked })))).flat();
   assert.deepEqual(timeless(found.map(signOffJson)), timeless(results));
   assert.ok(found.some(({ verdict }) => verdict === "unsound") && found.some(({ verdict }) => verdict === "sound"));
+});
+
+test("what is asked in another way is answered as the command line answers it, and from memory the same again", async () => {
+  const [cpu, occasion, policy] = ["cortex-a72", "switch", "series-v3-patch2"] as const;
+  const choices: Choices = { granule: "64K", fb: false, without: ["out-of-context"], errata: ["1286807"] };
+  const words = ["--granule", "64K", "--no-fb", "--without", "out-of-context", "--erratum", "1286807"];
+  const { results } = await commandJson("prove", policy, "--cpu", cpu, "--occasion", occasion, ...words);
+  assert.equal(optionsOf(choices), ` ${words.join(" ")}`);
+  const asked = { ...textOf(policy), occasion, cpus: [cpu], limits: LIMITS };
+  const prove = async (how: Choices) => timeless((await WORKS.prove({ ...asked, choices: how })).map(signOffJson));
+  const usual = await prove({});
+  for (let i = 0; i < 2; i++) assert.deepEqual(await prove(choices), timeless(results));
+  assert.notDeepEqual(usual, timeless(results));
+  assert.deepEqual(await prove({}), usual);
+});
+
+test("what each occasion costs by itself is what the command line says", async () => {
+  const words = ["--pages", "3", "--touched", "100", "--ipa-bits", "40,48", "--cpu", "neoverse-v2"];
+  const { notes, ...own } = await commandJson("price", "kvm-ipa", ...words);
+  assert.ok(Array.isArray(notes));
+  const asked = { cpu: "neoverse-v2", pages: 3, touched: 100, ipaBits: [40, 48] };
+  assert.deepEqual(timeless(WORKS.occasionPrices({ ...textOf("kvm-ipa"), ...asked })), own);
 });
 
 test("prices are those of the command line", async () => {
@@ -55,9 +79,10 @@ test("a trace holds what the command line shows of it, and costs what it says", 
   assert.equal(first?.row, 1000);
 });
 
-test("a story says what each pCPU may hold: the stale entry is there when it is used, and was filled before it was stale", () => {
-  const asked = { ...textOf("remove-no-flush"), occasion: "revoke" as const, cpu: "neoverse-v2", limits: LIMITS };
-  const [proved] = WORKS.prove({ ...asked, cpus: [asked.cpu] });
+test("a story says what each pCPU may hold: the stale entry is there when it is used, and was filled before it was stale", async () => {
+  const own = { occasion: "revoke" as const, cpu: "neoverse-v2", limits: LIMITS, choices: {} };
+  const asked = { ...textOf("remove-no-flush"), ...own };
+  const [proved] = await WORKS.prove({ ...asked, cpus: [asked.cpu] });
   const { result, moments } = WORKS.story({ ...asked, scenario: proved!.scenario!.name });
   assert.deepEqual(timeless(result.witness), timeless(proved!.witness));
   const use = result.witness!.find(({ stale }) => stale)!;

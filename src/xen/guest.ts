@@ -6,7 +6,7 @@ import { MapSpace, type Physmap } from "./physmap.js";
 import type { DomuSpec } from "./scenario.js";
 import { GUEST_RAM_GFN, MAGIC_GFN } from "./toolstack.js";
 
-/** Where it puts its shared info page, in its RAM, and its grant table, in no RAM: any such gfn does. */
+/** Where it puts its shared info page, in its RAM, unless it is known, and its grant table, in no RAM: any such gfn does. */
 const SHARED_INFO_GFN = GUEST_RAM_GFN + 1;
 const GRANT_TABLE_GFN = 0x38000;
 /** Magic pages that it uses: the console's ring and xenstore's. */
@@ -14,13 +14,18 @@ export const RINGS = 2;
 /** VA page of its linear map. */
 const LINEAR_VA = 0xffff000000000;
 
-/** The guest's first steps, on the executing pCPU, whose VTTBR_EL2 is the domain's. */
-export function startLinux(xen: Xen, physmap: Physmap, domain: Domain): void {
+/** The guest's first steps, on the executing pCPU, whose VTTBR_EL2 is the domain's. `sharedInfo`: a gfn of its RAM. */
+export function startLinux(xen: Xen, physmap: Physmap, domain: Domain, sharedInfo = SHARED_INFO_GFN): void {
   const touch = (frame: number): boolean => xen.access(domain, Access.write, LINEAR_VA + frame, frame);
   touch(GUEST_RAM_GFN);
-  physmap.addToPhysmap(domain.id, MapSpace.shared_info, 0, SHARED_INFO_GFN);
+  physmap.addToPhysmap(domain.id, MapSpace.shared_info, 0, sharedInfo);
   physmap.addToPhysmap(domain.id, MapSpace.grant_table, 0, GRANT_TABLE_GFN);
   for (let i = 0; i < RINGS; i++) touch(MAGIC_GFN + i);
+}
+
+/** What a domU without a kernel does (guests/idle.c): it executes its first page, and sleeps. */
+export function startIdle(xen: Xen, domain: Domain): void {
+  xen.access(domain, Access.execute, GUEST_RAM_GFN, GUEST_RAM_GFN);
 }
 
 /**

@@ -55,6 +55,18 @@ test("grants that a backend unmaps explain what the model has not of them, and a
   assert.deepEqual(explained(balloon, 2, known("4.20.4+63")), { counts: [40], unexplained: 0 });
 });
 
+test("a ring that was still mapped when the machine went off is missing, also where something else makes up for it", () => {
+  const unmaps = "p2m_remove_mapping < guest_physmap_remove_page < replace_grant_host_mapping < unmap_common";
+  const dies = "p2m_write_unlock < relinquish_p2m_mapping < domain_kill";
+  const two = known("4.20.4+63", { grants: 2 });
+  const of = (unmapped: number, died: number) => phase("IPAS2E1IS", { [unmaps]: unmapped, [dies]: died });
+  assert.deepEqual(explained(of(1, 40), 42, two), { counts: [-1], unexplained: 0 });
+  assert.deepEqual(explained(of(1, 41), 42, two), { counts: [-1, 1], unexplained: 0 });
+  assert.deepEqual(explained(of(2, 40), 42, two), { counts: [], unexplained: 0 });
+  assert.deepEqual(explained(of(2, 39), 42, two), { counts: [], unexplained: -1 }, "both are there");
+  assert.deepEqual(explained(phase("IPAS2E1IS", { [dies]: 40 }), 42, two), { counts: [], unexplained: -2 }, "not told");
+});
+
 test("a remedy that is the same TLBI again doubles every one, those with another cause too", () => {
   const is = phase("VMALLS12E1IS", { "p2m_force_tlb_flush_sync < p2m_write_unlock < guest_physmap_remove_page": 20 });
   const repeats = { repeatsTlbis: true };

@@ -3,7 +3,7 @@ import { TLBI_OPS, tlbiIndex } from "../arch/index.js";
 import type { PhaseSummary } from "../trace/index.js";
 import type { XenVersion } from "./versions.js";
 
-/** Why a figure differs, with how much of the difference it explains. */
+/** Why a figure differs, with how much of the difference it explains: less than 0 of what the model has and the record lacks. */
 export interface Cause {
   readonly count: number;
   readonly because: string;
@@ -40,6 +40,9 @@ export const CALLED_AGAIN =
 
 /** What a flush has, Xen's own or that of a policy whose code was put in. */
 const FLUSHING = /^(VMALLS12E1IS|VMALLE1IS|VMALLE1|R?IPAS2L?E1IS)$/;
+
+/** A backend of dom0's maps or unmaps a page of another domain's. */
+const GRANTS = /replace_grant_host_mapping/;
 
 const CAUSES: readonly PossibleCause[] = [
   {
@@ -81,7 +84,7 @@ const CAUSES: readonly PossibleCause[] = [
   },
   {
     what: FLUSHING,
-    path: /replace_grant_host_mapping/,
+    path: GRANTS,
     because:
       "replace_grant_host_mapping(): dom0's backends unmapped grants of the domU's, one flush each; what a domU reads and writes, the model is not told",
     modelled: ({ grants }) => grants,
@@ -104,10 +107,17 @@ const CAUSES: readonly PossibleCause[] = [
   },
 ];
 
+const RINGS_LEFT =
+  "replace_grant_host_mapping(): the machine went off before dom0's daemons had unmapped every ring of the domU's";
+
+/** How many of the model's flushes for grants that dom0 unmaps a record lacks that has such: else the policy may have none of the kind. */
+const ringsLeft = (what: string, there: number, { grants }: Known): number =>
+  there > 0 && (FLUSHING.test(what) || what === "VALE2IS") ? Math.max(0, grants - there) : 0;
+
 /** Of the EL1&0 regime: those of Xen's own mappings are not repeated where the remedy is the same TLBI. */
 const ofGuests = (what: string): boolean => TLBI_OPS[tlbiIndex(what) ?? -1]?.regime === "EL1&0";
 
-/** TLBIs of one kind in one phase: what the record has beyond the prediction, cause by cause, and what none explains. */
+/** TLBIs of one kind in one phase: what the record has beyond the prediction or lacks, cause by cause, and what none explains. */
 export function causesOf(
   what: string,
   is: PhaseSummary,
@@ -124,11 +134,15 @@ export function causesOf(
       count: again,
       because: "ARM64_WORKAROUND_REPEAT_TLBI: the remedy of this version is the same TLBI again, after each",
     });
+  const on = (path: RegExp): number =>
+    is.byCaller.filter((r) => r.op === what && path.test(r.caller)).reduce((sum, r) => sum + r.count, 0);
   let unexplained = recorded - again - predicted;
+  const left = ringsLeft(what, Math.ceil(on(GRANTS) / times), known);
+  if (left > 0) causes.push({ count: -left, because: RINGS_LEFT });
+  unexplained += left;
   for (const { what: kinds, path, because, most, modelled } of CAUSES) {
     if (unexplained <= 0 || !kinds.test(what)) continue;
-    const there = is.byCaller.filter((r) => r.op === what && path.test(r.caller)).reduce((sum, r) => sum + r.count, 0);
-    const beyond = Math.ceil(there / times) - (modelled?.(known) ?? 0);
+    const beyond = Math.ceil(on(path) / times) - (modelled?.(known) ?? 0);
     const count = Math.min(beyond, unexplained, most?.(known) ?? unexplained);
     if (count <= 0) continue;
     causes.push({ count, because });

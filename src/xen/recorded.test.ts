@@ -76,6 +76,19 @@ for (const [name, { ramdisk }] of Object.entries(SHIPPED))
     assert.equal(recorded.phases.create!.tlbi.VMALLS12E1IS, removals + 1, "and one for the new VMID");
   });
 
+test("a domU that needs no kernel is predicted from its pages: nothing of it is logged", async () => {
+  const [summing, facts] = [new Summing(), new RunFacts()];
+  const { info } = await readTrace(join(TRACES, "..", "probes", "stack-one-page-36.parquet"), [summing, facts]);
+  const run = info.recording!.run!;
+  assert.deepEqual(run.segments, []);
+  const recorded = summing.summary();
+  const of = (pages: number): RecordedRow[] =>
+    recordedRows(recorded, predictRun({ ...run, pages }, facts, loadPolicy("xen-today"), false, EVERYTHING), {});
+  for (const row of of(1)) assert.equal(row.unexplained, 0, `${row.phase}, ${row.what}: ${row.unexplained}`);
+  const removals = of(3).find(({ phase, what }) => phase === "create" && what === "VMALLS12E1IS");
+  assert.equal(removals!.unexplained, -2, "two pages more than there were");
+});
+
 test("the two-vCPU dom0 shows the local flushes of the vCPU switch, as last_vcpu_ran says", async () => {
   const { rows } = await held("xen-4.20-dom0-2vcpu");
   const local = rows.filter(({ what }) => what === "VMALLS12E1");

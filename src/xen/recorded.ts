@@ -1,5 +1,5 @@
 /** A recorded run of a real Xen held against the model: the same figures side by side, and every difference named. */
-import { type CpuProfile, SYSREGS, VALID, withWorkaround } from "../arch/index.js";
+import { type CpuProfile, descriptorKind, SYSREGS, VALID, withWorkaround } from "../arch/index.js";
 import type { Policy } from "../policy/index.js";
 import {
   type EventBuffer,
@@ -13,12 +13,15 @@ import {
   type TraceSink,
 } from "../trace/index.js";
 import { CALLED_AGAIN, type Cause, causesOf, type Known } from "./recorded-causes.js";
-import { REPLAYED, type Replayed, replay, SCRUB, type Switch } from "./replay.js";
+import { DOMU, REPLAYED, type Replayed, replay, SCRUB, type Switch } from "./replay.js";
 import type { Scenario } from "./scenario.js";
+import { GUEST_RAM_GFN } from "./toolstack.js";
 import type { XenVersion } from "./versions.js";
 
 /** What the toolstack logged and the machine was: all that the model is told beside the vCPU switches. */
 interface RecordedRun {
+  /** pages of a domU that needs no kernel; of such a one the toolstack logs nothing */
+  readonly pages?: number | undefined;
   /** image segments as xc_dom_alloc_segment logs them; gfns and 4 KiB pages */
   readonly segments: readonly { readonly name: string; readonly gfn: number; readonly pages: number }[];
   readonly memoryMib: number;
@@ -64,6 +67,8 @@ export class RunFacts implements TraceSink {
   ipaBits = 48;
   /** pages that each batch call of the creation removed */
   readonly batches: number[] = [];
+  /** gfn in the block of the domU's RAM that was split for its shared info page; undefined where the record has none */
+  sharedInfo: number | undefined;
   private phase: Replayed | "boot" = "boot";
   private readonly marks = new MarkReader();
   /** by pCPU: pages removed so far in the batch call that is open */
@@ -84,6 +89,14 @@ export class RunFacts implements TraceSink {
       last.set(key, one);
     }
     return { ipaBits: this.ipaBits, lastRan: [...last.values()].slice(-MOST_LAST_RAN) };
+  }
+
+  /** The first block that goes in the running domU's p2m: of the GiB in which its RAM begins, as all of a record's domU is. */
+  private splits(b: EventBuffer, i: number): void {
+    if (this.phase !== "run" || this.sharedInfo !== undefined || b.domain[i] !== DOMU || b.stage[i] !== 2) return;
+    const isBlock = b.level[i] === 2 && descriptorKind(b.from[2 * i]!, 2) === "block";
+    // p2m_invalidate_table() leaves all but bit 0 of an entry.
+    if (isBlock && b.to[2 * i] === 0 && b.to[2 * i + 1] === 0) this.sharedInfo = GUEST_RAM_GFN + 512 * b.slot[i]!;
   }
 
   private batch(b: EventBuffer, i: number, names: Names): void {
@@ -109,6 +122,7 @@ export class RunFacts implements TraceSink {
     for (let i = 0; i < b.length; i++) {
       const kind = b.kind[i]!;
       const mark = b.code[i]!;
+      if (kind === Kind.write) this.splits(b, i);
       if (kind !== Kind.sysreg) this.batch(b, i, names);
       if (kind === Kind.sysreg && SYSREGS[b.code[i]!] === "VTCR_EL2") this.ipaBits = 64 - (b.to[2 * i]! & 63);
       if (marks.event(kind, mark, i)) this.enter(marks.what(marks.phase));
@@ -141,6 +155,15 @@ const PRIVCMD_BATCH = 512;
 /** IPA bits for which Xen has a p2m. */
 const SIZES = [32, 36, 40, 42, 44, 48] as const;
 
+/** Image segments: those that were logged, or of a domU without a kernel its image and the device tree, of a page as every other. */
+function segmentsOf({ segments, pages, memoryMib }: RecordedRun): { name: string; gfn: number; pages: number }[] {
+  if (pages === undefined || segments.length > 0) return segments.map((of) => ({ ...of }));
+  return [
+    { name: "kernel", gfn: GUEST_RAM_GFN, pages },
+    { name: "devicetree", gfn: GUEST_RAM_GFN + memoryMib * 256 - 1, pages: 1 },
+  ];
+}
+
 /** The model's scenario of a recorded run. */
 function scenarioOf(run: RecordedRun, ipaBits: number): Scenario {
   return {
@@ -167,10 +190,10 @@ function scenarioOf(run: RecordedRun, ipaBits: number): Scenario {
       {
         "memory-mib": run.memoryMib,
         vcpus: run.vcpus,
-        segment: run.segments.map(({ name, gfn, pages }) => ({ name, gfn, pages })),
+        segment: segmentsOf(run),
         "working-set": 0,
         "shared-set": 0,
-        linux: true,
+        linux: run.pages === undefined,
         "balloon-mib": 0,
         "balloon-batch": 512,
         "disk-pages": 0,
@@ -196,8 +219,8 @@ export function predictRun(
 ): Summary {
   const cpu = withWorkaround(features, "repeat-tlbi", repeatTlbi);
   const summing = new Summing();
-  const { switches, phases, batches } = facts;
-  replay({ scenario: scenarioOf(run, facts.ipaBits), switches, phases, batches }, cpu, policy, [summing]);
+  const { switches, phases, batches, sharedInfo } = facts;
+  replay({ scenario: scenarioOf(run, facts.ipaBits), switches, phases, batches, sharedInfo }, cpu, policy, [summing]);
   return summing.summary();
 }
 

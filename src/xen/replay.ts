@@ -8,7 +8,7 @@ import { policyOn } from "../policy/index.js";
 import { Recorder, type TraceSink } from "../trace/index.js";
 import { Xen } from "./domain.js";
 import { Grants } from "./grants.js";
-import { RINGS, startLinux } from "./guest.js";
+import { RINGS, startIdle, startLinux } from "./guest.js";
 import { Machine } from "./machine.js";
 import { Physmap } from "./physmap.js";
 import type { Scenario } from "./scenario.js";
@@ -35,10 +35,12 @@ interface Replay {
   readonly phases: readonly Replayed[];
   /** pages that each XENMEM_remove_from_physmap_batch of the creation removed, continuations being calls of their own */
   readonly batches: readonly number[];
+  /** where the domU's Linux put its shared info page: which ranges of blocks its death leaves depends on it */
+  readonly sharedInfo?: number | undefined;
 }
 
 /** domU's id: the first one after dom0. */
-const DOMU = 1;
+export const DOMU = 1;
 /** Where dom0's daemons (xenconsoled, xenstored) map the grants of the rings: at gfns beyond its RAM that nothing else uses. */
 const RING_GFN = 2 ** 23;
 
@@ -51,7 +53,7 @@ export const SCRUB = "scrub";
  * memory.
  */
 export function replay(
-  { scenario, switches, phases, batches }: Replay,
+  { scenario, switches, phases, batches, sharedInfo }: Replay,
   cpu: CpuProfile,
   policy: Policy,
   sinks: readonly TraceSink[],
@@ -98,7 +100,8 @@ export function replay(
       const domu = xen.domain(DOMU);
       if (!domu || !switches.run.some(({ domain }) => domain === DOMU)) return;
       machine.writeVttbr(xen.currentVmid(domu.vcpus[0]!), DOMU);
-      startLinux(xen, physmap, domu);
+      if (scenario.domu[0]!.linux) startLinux(xen, physmap, domu, sharedInfo);
+      else startIdle(xen, domu);
       askDom0();
     },
     destroy() {

@@ -65,9 +65,9 @@ test("grants are mapped without a flush, and unmapped with one each; a granted p
   assert.equal(grants.unmap(9, [0x500]), -ESRCH);
 });
 
-const scenario = (toolstack: string): Scenario =>
+const scenario = (toolstack: string, domu = ""): Scenario =>
   parseScenario(
-    `name = "x"\ntitle = "x"\nsource = "a test"\n[machine]\npcpus = 2\nram-mib = 64\n[dom0]\nmemory-mib = 16\nvcpus = 2\n[toolstack]\n${toolstack}\n[[domu]]\nmemory-mib = 4\n[[domu.segment]]\nname = "kernel"\ngfn = 0x40000\npages = 7\n`,
+    `name = "x"\ntitle = "x"\nsource = "a test"\n[machine]\npcpus = 2\nram-mib = 64\n[dom0]\nmemory-mib = 16\nvcpus = 2\n[toolstack]\n${toolstack}\n[[domu]]\nmemory-mib = 4\n${domu}[[domu.segment]]\nname = "kernel"\ngfn = 0x40000\npages = 7\n`,
     "x.toml",
   );
 const A72 = CPUS.find(({ name }) => name === "cortex-a72")!;
@@ -131,7 +131,12 @@ test("a replay flushes at switches as last_vcpu_ran says, and has the record's p
   const run = (switches: Partial<Replay["switches"]>, phases: Replay["phases"]): Seen[] => {
     const sink = new Collector();
     const all = { boot: [], create: [], run: [], destroy: [], ...switches };
-    replay({ scenario: scenario("magic-pages = 4"), switches: all, phases, batches: [] }, A72, testPolicy(), [sink]);
+    replay(
+      { scenario: scenario("magic-pages = 4", "linux = true\n"), switches: all, phases, batches: [] },
+      A72,
+      testPolicy(),
+      [sink],
+    );
     return sink.list;
   };
   const local = (events: Seen[]): number => tlbisOf(events).filter((name) => name === "VMALLS12E1").length;

@@ -35,8 +35,19 @@ test("a local TLBI with DSB NSH is a local step", () => {
   assert.deepEqual(flush("dsb nshst", "vmalle1", "dsb nsh", "isb"), { broadcast: 0, local: 1, further: 0 });
 });
 
-test("TLBIs under one DSB are one step and further ones", () => {
-  assert.deepEqual(flush("ipas2e1is", "ipas2e1is", "vmalle1", "dsb ish"), { broadcast: 1, local: 0, further: 2 });
+test("broadcast TLBIs under one DSB are one step and further ones, and local ones are local steps there too", () => {
+  assert.deepEqual(flush("ipas2e1is", "ipas2e1is", "vmalle1", "dsb ish"), { broadcast: 1, local: 1, further: 1 });
+  assert.deepEqual(flush("vmalle1", "ipas2e1", "dsb nsh"), { broadcast: 0, local: 2, further: 0 });
+});
+
+test("a DSB less never makes a local TLBI dearer", () => {
+  const { prices } = builtInHost("bare-metal");
+  const costs = (...code: string[]): number =>
+    (["broadcast", "local", "further"] as const).reduce(
+      (sum, part) => sum + flush(...code)[part]! * prices[part]!.value,
+      0,
+    );
+  assert.ok(costs("vmalls12e1is", "vmalle1", "dsb ish") <= costs("vmalls12e1is", "dsb ish", "vmalle1", "dsb ish"));
 });
 
 test("DSB NSH, DSB ISHST and another pCPU's DSB ISH leave a broadcast TLBI waiting", () => {

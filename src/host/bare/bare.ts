@@ -16,8 +16,9 @@ const EVERY_CLASS = CLASSES.map((_, i) => i);
 const MAX_PCPUS = 256;
 
 /**
- * Counts TLBIs and the DSBs that complete them. The dearest TLBI that a DSB completes is priced with that DSB, the others
- * as further ones; what no DSB has completed when the trace ends is priced as if one did, pCPU by pCPU.
+ * Counts TLBIs and the DSBs that complete them. Of the broadcast TLBIs that a DSB completes one is priced with that DSB, the
+ * others as further ones; each local one as with a DSB of its own, for it sends no message that others could overlap. What no
+ * DSB has completed when the trace ends is priced as if one did, pCPU by pCPU.
  */
 export class BareMetal implements HostSink {
   readonly wants = [Kind.tlbi, Kind.barrier, Kind.begin];
@@ -56,9 +57,10 @@ export class BareMetal implements HostSink {
     }
     if (broadcasts + locals === 0) return;
     this.waiting[pcpu]! -= broadcasts + locals;
-    if (broadcasts > 0) this.broadcast++;
-    else this.local++;
-    this.further += broadcasts + locals - 1;
+    this.local += locals;
+    if (broadcasts === 0) return;
+    this.broadcast++;
+    this.further += broadcasts - 1;
   }
 
   /** What was counted; to be called when the trace has ended. */

@@ -8,7 +8,7 @@ import { BareMetal } from "./bare.js";
 const PRICES = {
   broadcast: ["us", "a broadcast TLBI with the DSB that completes it"],
   local: ["us", "a local TLBI with the DSB that completes it"],
-  further: ["us", "each further TLBI that the same DSB completes"],
+  further: ["us", "each further broadcast TLBI that the same DSB completes"],
 } as const satisfies PriceTable;
 
 export const BARE_METAL: PriceModel = {

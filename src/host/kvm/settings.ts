@@ -1,6 +1,6 @@
 /** What a host file of KVM nested says beside its prices: the host's page size, and how it unmaps shadow tables. */
 import * as v from "valibot";
-import { GRANULE_WORDS, type GranuleBits } from "../../arch/index.js";
+import { GRANULE_WORDS, type GranuleBits, granuleWord } from "../../arch/index.js";
 import { InputError, type TomlFile } from "../../input/index.js";
 import type { Host } from "../host.js";
 
@@ -101,6 +101,6 @@ function backingLevel(toml: TomlFile<unknown>, backing: string, granuleBits: Gra
   const level = LEAF_LEVEL[granuleBits][backing];
   if (level !== undefined) return level;
   const sizes = Object.keys(LEAF_LEVEL[granuleBits]).join(" or ");
-  const pages = Object.entries(GRANULE_WORDS).find(([, bits]) => bits === granuleBits)![0];
+  const pages = granuleWord(granuleBits);
   throw InputError.at(toml.file, toml.lineOf(["backing"]), `backing: expected ${sizes} with ${pages} pages`);
 }

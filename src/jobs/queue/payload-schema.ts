@@ -136,7 +136,7 @@ const statement: v.GenericSchema<Statement> = v.lazy(() =>
       kind: v.literal("tlbi"),
       op: index(TLBI_OPS.length),
       single: v.pipe(v.number(), v.integer(), v.minValue(-1), v.maxValue(TLBI_OPS.length - 1)),
-      operand: v.picklist(["none", "zero", "loop"]),
+      operand: v.picklist(["none", "zero", "loop", "asid"]),
       ttl: v.boolean(),
       line,
     }),

@@ -2,10 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { InputError } from "../../input/index.js";
 import type { Learnt } from "../../synth/index.js";
+import { AnswersInOrder } from "../answers.js";
 import { buildName } from "../build.js";
 import { io } from "../io.js";
-import type { Hands } from "../pool.js";
-import { Progress } from "../progress.js";
 import { queueAddress } from "./address.js";
 import { isPassing, type JobData, Link, QUEUE, within } from "./link.js";
 import { answered, type Part, partsOf, sha256 } from "./payload.js";
@@ -42,16 +41,15 @@ type State =
   | { readonly state: "done"; readonly answer: unknown };
 
 /** A command's side of a queue. */
-export class Queued implements Hands {
-  private readonly progress: Progress;
-  private readonly counts = { done: 0, all: 0 };
+export class Queued extends AnswersInOrder {
+  /** jobs whose verdicts this machine's cache had: nothing of them went over the queue */
+  private recalled = 0;
   private readonly waiting: (readonly [key: string, one: Waiting])[] = [];
   private readonly flying = new Map<string, Waiting>();
   /** by search: what has been told to its workers */
   private readonly told = new Map<string, number>();
   private readonly nonce = randomBytes(8).toString("hex");
   private desk: Promise<Desk> | undefined;
-  private failure: { readonly error: unknown } | undefined;
   private pumping = false;
 
   /** `what` names the jobs to who waits; or `text` says how far they are. */
@@ -60,38 +58,17 @@ export class Queued implements Hands {
     private readonly what: string,
     text?: () => string,
   ) {
-    this.progress = new Progress(what, text);
+    super(what, text);
   }
 
-  async answers<Job, Answer>(
-    worker: string,
-    jobs: readonly Job[],
-    signal: AbortSignal,
-    done: (answer: Answer, job: Job) => void = () => {},
-  ): Promise<Answer[]> {
-    const stop = (): void => this.fail(signal.reason);
-    signal.addEventListener("abort", stop);
-    if (signal.aborted) stop();
-    this.counts.all += jobs.length;
-    try {
-      return await Promise.all(
-        jobs.map(async (job) => {
-          const { parts, join } = partsOf(worker, job);
-          const answer = join(await Promise.all(parts.map((part) => this.answer(part)))) as Answer;
-          done(answer, job);
-          this.progress.update(++this.counts.done, this.counts.all);
-          return answer;
-        }),
-      );
-    } catch (error) {
-      this.fail(error);
-      throw this.failure!.error;
-    } finally {
-      signal.removeEventListener("abort", stop);
-    }
+  protected override async answer(worker: string, job: unknown): Promise<unknown> {
+    const { parts, join } = partsOf(worker, job);
+    const answer = join(await Promise.all(parts.map((part) => this.partAnswer(part))));
+    if (parts.every(({ known }) => known !== undefined)) this.recalled++;
+    return answer;
   }
 
-  private answer(part: Part): unknown {
+  private partAnswer(part: Part): unknown {
     if (part.known !== undefined) return part.known;
     return new Promise((answered, failed) => {
       if (this.failure) return failed(this.failure.error);
@@ -211,17 +188,17 @@ export class Queued implements Hands {
     this.fail(new InputError(why));
   }
 
-  /** Nobody waits for anything any more. */
-  fail(error: unknown): void {
+  override fail(error: unknown): void {
     this.failure ??= { error: error instanceof InputError ? this.soFar(error) : error };
     for (const { failed } of this.flying.values()) for (const one of failed) one(this.failure.error);
   }
 
   private soFar({ message }: InputError): InputError {
-    const { done, all } = this.counts;
-    return new InputError(
-      `${message} (${done.toLocaleString("en")} of ${all.toLocaleString("en")} ${this.what} were done)`,
+    const [done, all, recalled] = [this.counts.done - this.recalled, this.counts.all, this.recalled].map((n) =>
+      n.toLocaleString("en"),
     );
+    const cached = this.recalled > 0 ? `, beside ${recalled} that this machine's cache had` : "";
+    return new InputError(`${message} (${done} of ${all} ${this.what} were done${cached})`);
   }
 
   /** Takes back what nobody has begun, and leaves the queue. */

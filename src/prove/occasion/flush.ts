@@ -16,11 +16,14 @@ import { ASID, HEIR_VMID, OTHER_VMID } from "./domains.js";
 import { sends, waits } from "./ipi.js";
 import { originRemark } from "./origin.js";
 import type { Pcpu, Scenario } from "./scenario.js";
-import { granuleOfAddress, pageOf, plus, type Term, termText } from "./terms.js";
+import { asidOperand, granuleOfAddress, pageOf, plus, type Term, termText } from "./terms.js";
 
 /** Page numbers that stand for page 0, and for the VA that the owner has for it, while a policy is unrolled. */
 const GFN = 2 ** 30;
 const VPN = 2 ** 31;
+
+/** Where the ASID stands in Xt. */
+const ASID_BITS = 48n;
 
 /** Where a policy says that it is unknown what is executed: no instruction, so that nothing takes the scenario for whole. */
 const UNKNOWN_LINE = "UNKNOWN";
@@ -133,6 +136,7 @@ function codeLine(one: Exclude<Unrolled, { kind: "on" }>, flusher?: Flusher, pcp
   const { name, operand } = TLBI_OPS[one.op]!;
   if (operand === "none") return [`TLBI ${name}`];
   if (one.operand === 0n) return [`TLBI ${name},XZR`];
+  if (operand === "asid") return [`TLBI ${name},${pcpu!.constant(asidOperand(Number(one.operand >> ASID_BITS)))}`];
   const term = operandOf(one.operand, flusher!.range!, !operand.endsWith("-range"), granulesOf(flusher!, pcpu!));
   return term === undefined ? [] : [`TLBI ${name},${pcpu!.constant(term)}`];
 }

@@ -51,8 +51,9 @@ export const vttbrOf = (vmid: number, base: string): Term => withNames("ttbr", {
 /** A TTBR of an ASID and the root of its stage 1. */
 export const ttbrOf = (asid: number, base: string): Term => withNames("ttbr", { asid: hex(asid, 4), base });
 
-/** Xt of a guest's TLBI by VA. */
-export const vaOperand = (asid: number, va: string): Term => call("bvor", call("asid", hex(asid)), pageOf(va));
+/** Xt of a guest's TLBI by ASID, and by VA. */
+export const asidOperand = (asid: number): Term => call("asid", hex(asid));
+export const vaOperand = (asid: number, va: string): Term => call("bvor", asidOperand(asid), pageOf(va));
 
 /** A term in the litmus form. */
 export function termText(term: Term): string {

@@ -141,8 +141,8 @@ export class Events {
     const { timeline, cache } = this.world;
     const pe = timeline.pe[t]!;
     const el10 = (list: readonly Context[]): readonly Context[] => list.filter((c) => c.regime === EL10);
-    const now = el10(cache.live(timeline.what[t]!));
-    const before = el10(cache.liveAt(pe, t - 1));
+    const now = el10(cache.live.of(timeline.what[t]!));
+    const before = el10(cache.live.at(pe, t - 1));
     const at = this.origin(t);
     const text = at.text.trim();
     if (now.length > 0) {
@@ -158,7 +158,7 @@ export class Events {
         { at },
       );
     else {
-      const words = cache.live(timeline.what[t]!).map((c) => this.words.table(c.root0));
+      const words = cache.live.of(timeline.what[t]!).map((c) => this.words.table(c.root0));
       this.steps.add(t, CHANGE, pe, `${text}: may walk for EL2 from now on (${words.join(" or ")})`, undefined, { at });
     }
   }

@@ -67,8 +67,8 @@ function holding(world: World, words: Words, pe: number, t: number): HoldingPe {
     const from = !isStep(kind) ? "" : level < 0 ? ", of the root" : `, of level ${level}`;
     return { id, kind: KINDS[kind]!, text: words.entry(id).replace(/^its /, "") + from, stale: !given.has(id) };
   });
-  const walks = cache
-    .liveAt(pe, t)
+  const walks = cache.live
+    .at(pe, t)
     .map((c) =>
       c.regime === EL2
         ? `EL2: ${words.table(c.root0)}`
@@ -82,11 +82,11 @@ function contextsOf(world: World, pe: number, t: number, regime: Regime, vmid: n
   const { cache, program } = world;
   const mine = (list: readonly Context[]): readonly Context[] =>
     list.filter((c) => c.regime === regime && (regime !== EL10 || c.vmid === vmid));
-  const live = program.threads.flatMap((_, other) => mine(cache.liveAt(other, t)));
+  const live = program.threads.flatMap((_, other) => mine(cache.live.at(other, t)));
   if (live.length > 0) return [...new Set(live)];
   for (let before = t - 1; before >= 0; before--) {
-    const last = mine(cache.liveAt(pe, before));
+    const last = mine(cache.live.at(pe, before));
     if (last.length > 0) return last;
   }
-  return mine(cache.former(pe));
+  return mine(cache.live.former(pe));
 }

@@ -54,7 +54,7 @@ export class Translations {
   private fromTables(pe: number, { id, regime, vmid, page }: Entry, t: number): boolean {
     const { cache } = this.world;
     return cache
-      .liveAt(pe, t)
+      .live.at(pe, t)
       .some((context) => context.regime === regime && context.vmid === vmid && cache.fresh(pe, context, page, t).includes(id)); // biome-ignore format: one row
   }
 

@@ -195,7 +195,7 @@ export class Regimes {
     const comesBack = !reduces || s[EL]! < 2 || code.returns(s[PC]!);
     if (!(counts(EL10) && comesBack) && !counts(EL2) && !counts(EL20)) return undefined;
     const after = Math.max(s[VCSE]!, s[VDSB]!, s[VSPEC]!, s[VMSR]!);
-    const what = cache.liveSet(now);
+    const what = cache.live.idOf(now);
     const event = { at, kind: CONTEXT, pe: index, what, value: 0, after, before: Number.POSITIVE_INFINITY };
     return this.run.placeEvent(s, event, (next, time) => {
       // Only a context synchronisation event binds what still runs in the former context.

@@ -6,19 +6,19 @@ import { BARRIERS } from "../../arch/index.js";
 import type { Action, FaultType, Instruction, Observed, Thread } from "../program.js";
 import { isPermitted, MAX_EVENTS } from "../tlb/index.js";
 import { Accesses } from "./access.js";
-import { type Atom, anyEnd } from "./atom.js";
+import type { Atom } from "./atom.js";
 import { latestTlbi, orderBy } from "./barriers.js";
 import { Code } from "./code.js";
 import { compute } from "./compute.js";
 import { leastEl, UNDEFINED } from "./exception.js";
 import { executeTlbi } from "./invalidate.js";
+import { Outcomes } from "./outcome.js";
 import { Regimes, refuseRenamed } from "./regime.js";
 import type { Placing, Run } from "./run.js";
 import {
   ALL_SYSREGS,
   EL,
   equal,
-  FAULTS,
   hash,
   isDone,
   OPEN,
@@ -31,7 +31,6 @@ import {
   setDone,
   setReg,
   setSysreg,
-  sysreg,
   sysregPlace,
   VCSE,
   VDSB,
@@ -80,6 +79,7 @@ interface Visit {
 export class ThreadRun implements Run {
   private readonly thread: Thread;
   readonly code: Code;
+  private readonly outcomesOf: Outcomes;
   private readonly regimes = new Regimes(this);
   private readonly accesses = new Accesses(this, this.regimes);
   private first: State | undefined;
@@ -99,15 +99,21 @@ export class ThreadRun implements Run {
   private log: Trail[] | undefined;
   found: readonly Trail[] | undefined;
 
-  /** `observed`: outcomes are not masks of the atoms but numbers of what is observed at the end, see {@link seen} */
+  /** `observed`: outcomes are numbers of what is observed at the end, see {@link Outcomes.seen}; else masks of the atoms */
   constructor(
     readonly world: World,
     readonly index: number,
-    private readonly atoms: readonly Atom[],
-    private readonly observed?: readonly Observed[],
+    atoms: readonly Atom[],
+    observed?: readonly Observed[],
   ) {
     this.thread = world.program.threads[index]!;
     this.code = new Code(this.thread.code);
+    this.outcomesOf = new Outcomes(this.code, atoms, observed);
+  }
+
+  /** What was observed, by the number of an outcome. */
+  get seen(): readonly (readonly number[])[] {
+    return this.outcomesOf.seen;
   }
 
   /** The state before the first instruction. */
@@ -275,37 +281,10 @@ export class ThreadRun implements Run {
     return visit.kept;
   }
 
-  /** What was observed, by the number of an outcome: ids of values, the PC itself, 1 or 0 for faults. */
-  readonly seen: (readonly number[])[] = [];
-  private readonly seenBefore = new Map<string, number>();
-
-  /** The number of what is observed in a final state. */
-  private view(s: State, observed: readonly Observed[]): number {
-    let fault = 0;
-    const values = observed.map((one) => {
-      if (one.kind === "reg") return reg(s, one.reg);
-      if (one.kind === "sysreg") return sysreg(s, sysregPlace(one.sysreg));
-      if (one.kind === "pc") return s[PC]! < 0 ? 0 : this.code.at(s[PC]!).address;
-      return one.kind === "fault" ? (s[FAULTS]! >> this.atoms[fault++]!.bit) & 1 : 0;
-    });
-    const key = values.join();
-    let number = this.seenBefore.get(key);
-    if (number === undefined) {
-      number = this.seen.push(values) - 1;
-      this.seenBefore.set(key, number);
-    }
-    return number;
-  }
-
   private end(s: State): void {
-    if (this.observed) {
-      this.outcomes.add(this.view(s, this.observed));
-      return;
-    }
-    let mask = s[FAULTS]!;
-    for (const atom of this.atoms) if (this.holds(s, atom)) mask |= 1 << atom.bit;
-    this.outcomes.add(mask);
-    if (this.log && !this.behind && mask === this.wanted) this.found = [...this.log];
+    const outcome = this.outcomesOf.of(s);
+    this.outcomes.add(outcome);
+    if (this.log && !this.behind && this.outcomesOf.areMasks && outcome === this.wanted) this.found = [...this.log];
   }
 
   amalgamated(s: State, amalgam: AmalgamTrail): void {
@@ -316,18 +295,9 @@ export class ThreadRun implements Run {
       return;
     }
     // What no instruction behind the access writes is as it is.
-    const masks = anyEnd(s[FAULTS]!, this.atoms, (atom) =>
-      "reg" in atom && !this.code.mayWrite(s[PC]!, atom.reg) ? this.holds(s, atom) : undefined,
-    );
+    const masks = this.outcomesOf.anyFrom(s);
     for (const mask of masks) if (!this.amalgams.has(mask)) this.amalgams.set(mask, amalgam);
     if (this.log && this.behind && masks.includes(this.wanted)) this.found = [...this.log, amalgam];
-  }
-
-  /** True when an atom about the end holds; faults have set their bits. */
-  private holds(s: State, atom: Atom): boolean {
-    if ("reg" in atom) return reg(s, atom.reg) === atom.value;
-    if ("sysreg" in atom) return sysreg(s, sysregPlace(atom.sysreg)) === atom.value;
-    return "pc" in atom && s[PC]! >= 0 && this.code.at(s[PC]!).address === atom.pc;
   }
 
   noted(record: Trail, then: () => boolean): boolean {
@@ -340,13 +310,7 @@ export class ThreadRun implements Run {
   }
 
   faultBits(at: Instruction, va: number, type: FaultType): number {
-    let bits = 0;
-    for (const atom of this.atoms) {
-      if (!("faults" in atom)) continue;
-      const { at: addresses, from = 0, to = Number.POSITIVE_INFINITY, type: wanted = type } = atom.faults;
-      if (wanted === type && va >= from && va < to && (addresses?.includes(at.address) ?? true)) bits |= 1 << atom.bit;
-    }
-    return bits;
+    return this.outcomesOf.faultBits(at, va, type);
   }
 
   touch(cell: number): void {

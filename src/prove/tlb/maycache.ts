@@ -24,6 +24,7 @@ import {
 } from "./entry.js";
 import { fill, forEachHeld, type Held, nothingHeld, remove } from "./held.js";
 import { type Knowledge, peKey } from "./knowledge.js";
+import { LiveContexts } from "./live.js";
 import { CONTEXT, INVALIDATE, type Timeline, WRITE } from "./timeline.js";
 import type { Values } from "./values.js";
 import { Walk } from "./walk.js";
@@ -54,12 +55,7 @@ export class MayCache {
   readonly constants: Constants;
   /** by PE: what it may hold at times 0 to the present */
   private readonly moments: Moment[][] = [];
-  /** ids of the live sets at the start, by PE */
-  private readonly initialLive: number[] = [];
-  /** contexts that were live before the story, by PE */
-  private readonly formerLive: (readonly Context[])[] = [];
-  private readonly liveSets: (readonly Context[])[] = [];
-  private readonly liveIds = new Map<string, number>();
+  readonly live: LiveContexts;
 
   constructor(
     private readonly timeline: Timeline,
@@ -73,6 +69,7 @@ export class MayCache {
     reduces: boolean,
     granule: Granule,
   ) {
+    this.live = new LiveContexts(timeline);
     const walks = this.walks.bind(this);
     const groups = this.model.contiguous;
     this.descriptors = new Descriptors(
@@ -89,37 +86,19 @@ export class MayCache {
     this.constants = new Constants(this.descriptors, cells, catalogue, knowledge, named, reduces);
   }
 
-  /** The id of a set of live contexts, for a CONTEXT event. */
-  liveSet(contexts: readonly Context[]): number {
-    const sorted = [...new Set(contexts)].sort((a, b) => a.id - b.id);
-    const key = sorted.map((c) => c.id).join();
-    let id = this.liveIds.get(key);
-    if (id === undefined) {
-      id = this.liveSets.length;
-      this.liveIds.set(key, id);
-      this.liveSets.push(sorted);
-    }
-    return id;
-  }
-
-  live(id: number): readonly Context[] {
-    return this.liveSets[id]!;
-  }
-
   /**
    * Begins with PE `pe`: `former` are all contexts that were live before the story and `live` those at time 0 (a PE that
    * starts at EL2 has no EL1&0 one).
    */
   begin(pe: number, former: readonly Context[], live: readonly Context[]): void {
-    this.initialLive[pe] = this.liveSet(live);
-    this.formerLive[pe] = former;
+    this.live.begin(pe, former, live);
     this.moments[pe] = [];
   }
 
   /** What a PE may hold at time 0: its own former and live contexts have been walked for, and those of PEs that it shares with. */
   private first(pe: number): Moment {
     const bits = nothingHeld();
-    const own = [...this.formerLive[pe]!, ...this.live(this.initialLive[pe]!)];
+    const own = [...this.live.former(pe), ...this.live.at(pe, 0)];
     this.close(pe, 0, bits, own);
     return { bits, results: new Map() };
   }
@@ -130,12 +109,7 @@ export class MayCache {
    */
   private foreign(pe: number, t: number): { readonly context: Context; readonly of: number }[] {
     const { knowledge } = this;
-    if (!knowledge.sharing || !knowledge.common.has(pe)) return NOBODY_ELSE;
-    return this.initialLive.flatMap((_, of) => {
-      if (of === pe) return [];
-      const theirs = [...this.liveAt(of, t), ...(t === 0 ? this.formerLive[of]! : [])];
-      return theirs.flatMap((context) => (context.common > 0 ? [{ context, of }] : []));
-    });
+    return !knowledge.sharing || !knowledge.common.has(pe) ? NOBODY_ELSE : this.live.foreign(pe, t);
   }
 
   /** Forgets what was computed for times after `t`. */
@@ -150,22 +124,9 @@ export class MayCache {
     return list[t]!;
   }
 
-  /** The EL1&0 and EL2 contexts live on a PE at a time. */
-  liveAt(pe: number, t: number): readonly Context[] {
-    const { timeline } = this;
-    for (let i = t; i > 0; i--)
-      if (timeline.kind[i] === CONTEXT && timeline.pe[i] === pe) return this.live(timeline.what[i]!);
-    return this.live(this.initialLive[pe]!);
-  }
-
   /** True when a walk for the regime may have read memory on the PE at one of the times from `from` to `to`. */
   private walks(pe: number, regime: Regime, from: number, to: number): boolean {
-    if (!this.model["physical-refill"] || (from === 0 && this.formerLive[pe]!.some((c) => c.regime === regime)))
-      return true;
-    for (let t = from; t <= to; t++)
-      if ((t === from || this.timeline.kind[t] === CONTEXT) && this.liveAt(pe, t).some((c) => c.regime === regime))
-        return true;
-    return false;
+    return !this.model["physical-refill"] || this.live.ofRegime(pe, regime, from, to);
   }
 
   private next(pe: number, t: number, before: Moment): Moment {
@@ -178,7 +139,7 @@ export class MayCache {
     const bits = fresh ? nothingHeld() : before.bits.slice();
     if (kind === INVALIDATE) this.drop(bits, timeline.what[t]!);
     if (!this.model["walk-caches"]) this.dropSteps(bits);
-    this.close(pe, t, bits, this.liveAt(pe, t));
+    this.close(pe, t, bits, this.live.at(pe, t));
     return { bits, results: new Map() };
   }
 
@@ -277,7 +238,7 @@ export class MayCache {
   /** The access flags that walks of the PE for its live contexts may set at a time, be it ahead of any access. */
   flags(pe: number, t: number): Update[] {
     const list: Update[] = [];
-    for (const context of this.liveAt(pe, t))
+    for (const context of this.live.at(pe, t))
       if (context.ha)
         for (const va of this.knowledge.changing.get(peKey(pe, context.regime)) ?? [])
           for (const { update } of this.results(pe, context, va, t).updates)
@@ -301,11 +262,6 @@ export class MayCache {
     const list: number[] = [];
     forEachHeld(bits, (entry) => list.push(entry));
     return list;
-  }
-
-  /** The contexts that were live on a PE before the story. */
-  former(pe: number): readonly Context[] {
-    return this.formerLive[pe]!;
   }
 
   /** The combined leaf entries that a walk at a time gives out of memory and of what the PE held before and holds still. */

@@ -15,6 +15,7 @@ import {
   unsoundSentence,
 } from "../view.js";
 import { DataTable } from "./data-table.js";
+import { Picture } from "./picture.js";
 import { partsPlot, priceDomain, pricePlot } from "./plots.js";
 import { Scroll } from "./scroll.js";
 import { colourOf, PART_COLOURS, PARTS } from "./style.js";
@@ -66,7 +67,14 @@ function Unsound({ view }: ViewProps) {
   );
 }
 
-function PriceFigures({ view, id }: ViewProps & { readonly id: string }) {
+interface FiguresProps extends ViewProps {
+  readonly id: string;
+  /** what shares a line */
+  readonly what?: string;
+}
+
+/** Price against IPA size, a picture for each nested host. */
+export function PriceFigures({ view, id, what = "Policies" }: FiguresProps) {
   const groups = priceGroups(view);
   const prices = view.nested.flatMap(({ name }) =>
     groups.flatMap(({ policies }) =>
@@ -81,19 +89,21 @@ function PriceFigures({ view, id }: ViewProps & { readonly id: string }) {
       <p class="soft">
         Time is on a logarithmic scale, the same in all pictures; a band reaches from the low to the high end of a
         price. {isProved(view) && "Sound is green, unsound red and dashed, unknown grey. "}
-        Policies with equal prices share a line; its letter is explained below, with the price on {view.nested[0]!.name}{" "}
+        {what} with equal prices share a line; its letter is explained below, with the price on {view.nested[0]!.name}{" "}
         at {view.ipaBits[view.ipaBits.length - 1]} bits.
       </p>
       <div class="figures">
         {view.nested.map(({ name }, i) => (
           <figure>
             <figcaption>{name}</figcaption>
-            <Svg
-              text={pricePlot(view, groups, name, domain, {
-                id: `${id}-price-${i}`,
-                title: `${view.scenario.name} on ${name}: price against IPA size`,
-                description: groups.map((group) => lineInWords(view, group, name)).join(" "),
-              })}
+            <Picture
+              draw={() =>
+                pricePlot(view, groups, name, domain, {
+                  id: `${id}-price-${i}`,
+                  title: `${view.scenario.name} on ${name}: price against IPA size`,
+                  description: groups.map((group) => lineInWords(view, group, name)).join(" "),
+                })
+              }
             />
           </figure>
         ))}
@@ -144,12 +154,14 @@ function PartFigures({ view, id }: ViewProps & { readonly id: string }) {
         {view.nested.map(({ name }, i) => (
           <figure>
             <figcaption>{name}</figcaption>
-            <Svg
-              text={partsPlot(view, name, {
-                id: `${id}-parts-${i}`,
-                title: `${view.scenario.name} on ${name} at ${bits} IPA bits: shares of each policy's price`,
-                description: view.policies.map((policy) => partsInWords(view.row(policy, name))).join(" "),
-              })}
+            <Picture
+              draw={() =>
+                partsPlot(view, name, {
+                  id: `${id}-parts-${i}`,
+                  title: `${view.scenario.name} on ${name} at ${bits} IPA bits: shares of each policy's price`,
+                  description: view.policies.map((policy) => partsInWords(view.row(policy, name))).join(" "),
+                })
+              }
             />
           </figure>
         ))}
@@ -254,9 +266,4 @@ function Items({ items, starts = false }: { readonly items: readonly string[]; r
       </ul>
     </td>
   );
-}
-
-/** A picture, serialised by linkedom, which escapes names. */
-function Svg({ text }: { readonly text: string }) {
-  return <div dangerouslySetInnerHTML={{ __html: text }} />;
 }

@@ -4,7 +4,7 @@ import { BLOCK_EVENTS, EventBuffer } from "../buffer.js";
 import { COLUMN_TABLE, type ColumnName, columnOf, fieldOf, type SmallColumnName, WIDE_COLUMNS } from "../columns.js";
 import { codeOf, KINDS, Names } from "../event.js";
 import { unknownName } from "../read.js";
-import { type ColumnRows, Texts } from "./rows.js";
+import { type ColumnRows, type Small, Texts } from "./rows.js";
 
 /** Columns that are not filled hold what an event without them has. */
 export class Block {
@@ -17,6 +17,10 @@ export class Block {
   private readonly wide = new Map<ColumnName, Int32Array>(
     WIDE_COLUMNS.map((column) => [column, new Int32Array(this.buffer[fieldOf(column)].buffer)]),
   );
+  /** columns of which all events of the buffer have the same value, also those that are not in use */
+  private readonly held = new Map<ColumnName, number>();
+  /** by column: its dictionary as it was last met, and what its entries are in the buffer; absent where not each may stand there */
+  private readonly tables = new Map<ColumnName, { readonly of: Int32Array; readonly table: Int32Array | undefined }>();
   /** the row of the file that is event 0 */
   private first = 0;
   /** by text id: kind code + 1, or 0 when not looked up yet */
@@ -39,14 +43,68 @@ export class Block {
   fill(column: ColumnName, rows: ColumnRows): void {
     const n = this.buffer.length;
     const wide = this.wide.get(column);
+    const same = rows.same?.(n);
     if (wide !== undefined) {
-      rows.read(n, wide);
+      if (same !== undefined) this.hold(column, wide, same);
+      else {
+        this.held.delete(column);
+        rows.read(n, wide);
+      }
       if (columnOf(column).count) this.buffer.counted = true;
       return;
     }
+    if (same === undefined && column !== "name" && this.gathered(column, rows)) return;
     const from = this.decoded;
-    rows.read(n, from);
+    if (same === undefined) rows.read(n, from);
+    else from.fill(same, 0, n);
     this.growTables();
+    if (same !== undefined && column !== "name") {
+      this.held.delete(column); // until it is known that the value can stand there
+      this.check(column, from, 1);
+      this.hold(column, this.buffer[fieldOf(column)], this.buffer[fieldOf(column)][0]!);
+      return;
+    }
+    this.held.delete(column);
+    this.check(column, from, n);
+  }
+
+  /** All events get the same value, unless they have it. */
+  private hold(column: ColumnName, array: { fill(value: number): unknown }, value: number): void {
+    if (this.held.get(column) === value) return;
+    array.fill(value);
+    this.held.set(column, value);
+  }
+
+  /** The next rows into the buffer at once, where they stand as indexes of values that can all stand there. */
+  private gathered(column: ColumnName, rows: ColumnRows): boolean {
+    const n = this.buffer.length;
+    const dictionary = rows.coded?.(n);
+    if (dictionary === undefined) return false;
+    this.growTables();
+    let known = this.tables.get(column);
+    if (known?.of !== dictionary) {
+      known = { of: dictionary, table: this.tableOf(column, dictionary) };
+      this.tables.set(column, known);
+    }
+    if (known.table === undefined) return false;
+    this.held.delete(column);
+    rows.gather!(n, known.table, this.buffer[fieldOf(column)] as Small);
+    return true;
+  }
+
+  /** What the entries of a dictionary are in the buffer; undefined where one of them can be nothing there. */
+  private tableOf(column: ColumnName, dictionary: Int32Array): Int32Array | undefined {
+    if (column === "site") return dictionary.map((id) => this.siteOf(id));
+    if (column === "kind") {
+      const kinds = dictionary.subarray(0, -1).map((id) => this.kindOf(id));
+      return kinds.includes(-1) ? undefined : Int32Array.of(...kinds, 0);
+    }
+    const { min, max } = COLUMN_TABLE[column as SmallColumnName];
+    return dictionary.every((value) => value >= min && value <= max) ? dictionary : undefined;
+  }
+
+  /** Rows that are read into {@link decoded}, into the buffer. Throws an InputError for a value that cannot be. */
+  private check(column: ColumnName, from: Int32Array, n: number): void {
     let bad: number;
     if (column === "kind") bad = this.fillKinds(from, n);
     else if (column === "name") bad = this.fillCodes(from, n);
@@ -70,18 +128,20 @@ export class Block {
   // Each of these returns the first of the n rows whose value the column cannot have, or -1.
 
   private fillKinds(from: Int32Array, n: number): number {
-    const { kinds, buffer } = this;
+    const { buffer } = this;
     for (let i = 0; i < n; i++) {
-      const id = from[i]!;
-      let kind = kinds[id]!;
-      if (kind === 0) {
-        kind = (KINDS as readonly string[]).indexOf(this.texts.list[id]!) + 1;
-        if (kind === 0) return i;
-        kinds[id] = kind;
-      }
-      buffer.kind[i] = kind - 1;
+      const kind = this.kindOf(from[i]!);
+      if (kind < 0) return i;
+      buffer.kind[i] = kind;
     }
     return -1;
+  }
+
+  /** The kind that a text names; -1 where it names none. */
+  private kindOf(id: number): number {
+    const { kinds } = this;
+    if (kinds[id] === 0) kinds[id] = (KINDS as readonly string[]).indexOf(this.texts.list[id]!) + 1;
+    return kinds[id]! - 1;
   }
 
   private fillCodes(from: Int32Array, n: number): number {
@@ -100,14 +160,16 @@ export class Block {
   }
 
   private fillSites(from: Int32Array, n: number): number {
-    const { sites, buffer } = this;
-    for (let i = 0; i < n; i++) {
-      const id = from[i]!;
-      let site = sites[id]!;
-      if (site === 0) sites[id] = site = 1 + this.names.id(this.texts.list[id]!);
-      buffer.site[i] = site - 1;
-    }
+    const { buffer } = this;
+    for (let i = 0; i < n; i++) buffer.site[i] = this.siteOf(from[i]!);
     return -1;
+  }
+
+  /** The id that the buffer's names have for a text. */
+  private siteOf(id: number): number {
+    const { sites } = this;
+    if (sites[id] === 0) sites[id] = 1 + this.names.id(this.texts.list[id]!);
+    return sites[id]! - 1;
   }
 
   private fillSmall(column: SmallColumnName, from: Int32Array, n: number): number {

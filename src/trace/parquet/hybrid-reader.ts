@@ -33,23 +33,46 @@ export class HybridReader {
 
   /**
    * Stores the dictionary's entries that the next `n` indexes name in `out`, from entry `at` on; an entry is of `words` elements, of
-   * the dictionary as of `out`.
+   * the dictionary as of `out`. Of the dictionary only the first `entries` can be named.
    */
-  read(n: number, dictionary: Int32Array, words: 1 | 2, out: Int32Array, at: number): void {
+  read(n: number, entries: number, dictionary: Int32Array, words: 1 | 2, out: Int32Array, at: number): void {
     const last = at + n;
     for (let i = at; i < last; ) {
-      const some = this.some(last - i, dictionary.length / words);
+      const some = this.some(last - i, entries);
       if (this.index >= 0) repeat(dictionary, words, this.index, out, i, some);
       else
         for (let done = 0; done < some; done += cuts.length) {
           const now = Math.min(cuts.length, some - done);
           this.cut(now, cuts, 0);
-          if (words === 1) look(dictionary, cuts, now, out, i + done);
-          else lookPairs(dictionary, cuts, now, out, i + done);
+          if (words === 1) look(dictionary, entries, cuts, now, out, i + done);
+          else lookPairs(dictionary, entries, cuts, now, out, i + done);
         }
       this.left -= some;
       i += some;
     }
+  }
+
+  /** Stores the next `n` indexes, each below `entries`, at the begin of `out`. */
+  raw(n: number, entries: number, out: Int32Array): void {
+    for (let i = 0; i < n; ) {
+      const some = this.some(n - i, entries);
+      if (this.index >= 0) out.fill(this.index, i, i + some);
+      else {
+        this.cut(some, out, i);
+        if (1 << this.width > entries) refuseBeyond(entries, out, i, i + some);
+      }
+      this.left -= some;
+      i += some;
+    }
+  }
+
+  /** The index below `entries` that the next `n` all are, and goes on behind them; -1, and stays, where they may differ. */
+  same(n: number, entries: number): number {
+    if (n === 0) return -1;
+    this.some(n, entries);
+    if (this.index < 0 || this.left < n) return -1;
+    this.left -= n;
+    return this.index;
   }
 
   /** Stores the next `n` bits, of a width of 1, in `out` from `at` on. Returns how many are ones. */
@@ -132,6 +155,13 @@ export class HybridReader {
 const TOO_SHORT = "the indexes of a page end too early";
 const BEYOND = "an index beyond the dictionary";
 
+/** Throws where one of these indexes names no entry. */
+function refuseBeyond(entries: number, indexes: Int32Array, from: number, end: number): void {
+  let least = 0; // negative when some index was too large
+  for (let i = from; i < end; i++) least |= entries - 1 - indexes[i]!;
+  if (least < 0) throw new RangeError(BEYOND);
+}
+
 /** Indexes of a packed run, between their bits and their entries. */
 const cuts = new Int32Array(1024);
 
@@ -149,8 +179,14 @@ function repeat(dictionary: Int32Array, words: 1 | 2, index: number, out: Int32A
 }
 
 /** Entries of one element. */
-function look(dictionary: Int32Array, indexes: Int32Array, n: number, out: Int32Array, at: number): void {
-  const entries = dictionary.length;
+function look(
+  dictionary: Int32Array,
+  entries: number,
+  indexes: Int32Array,
+  n: number,
+  out: Int32Array,
+  at: number,
+): void {
   let beyond = false;
   for (let i = 0; i < n; i++) {
     const index = indexes[i]!;
@@ -161,8 +197,15 @@ function look(dictionary: Int32Array, indexes: Int32Array, n: number, out: Int32
 }
 
 /** Entries of two elements. */
-function lookPairs(dictionary: Int32Array, indexes: Int32Array, n: number, out: Int32Array, at: number): void {
-  const elements = dictionary.length;
+function lookPairs(
+  dictionary: Int32Array,
+  entries: number,
+  indexes: Int32Array,
+  n: number,
+  out: Int32Array,
+  at: number,
+): void {
+  const elements = 2 * entries;
   let beyond = false;
   for (let i = 0, j = 2 * at; i < n; i++, j += 2) {
     const from = 2 * indexes[i]!;
@@ -219,13 +262,26 @@ function onesOf(data: Uint8Array, from: number, n: number): number {
 /** Ones in a byte. */
 const ONES = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll("0", "").length);
 
-/** Each value is cut out of a window of 2 or 4 bytes, so that none waits for the one before it. */
+/** Widest value of which a window of 32 bits holds four, and up to 7 bits before them. */
+const FOUR_IN_WINDOW = 6;
+
+/** Each value is cut out of a window of 2 or 4 bytes, so that none waits for the one before it; narrow ones four at a time. */
 function cutWindows(data: Uint8Array, from: number, width: number, n: number, out: Int32Array, at: number): void {
-  const mask = 2 ** width - 1;
+  const mask = (1 << width) - 1;
   // Values whose window ends within the data; the few after them take missing bytes for zeros.
   const inside = Math.min(n, Math.max(0, Math.floor(((data.length - 4) * 8 - from) / Math.max(1, width))));
   let bit = from;
   let i = 0;
+  if (width <= FOUR_IN_WINDOW)
+    for (; i + 4 <= inside; i += 4) {
+      const q = bit >>> 3;
+      const window = (data[q]! | (data[q + 1]! << 8) | (data[q + 2]! << 16) | (data[q + 3]! << 24)) >>> (bit & 7);
+      out[at + i] = window & mask;
+      out[at + i + 1] = (window >>> width) & mask;
+      out[at + i + 2] = (window >>> (2 * width)) & mask;
+      out[at + i + 3] = (window >>> (3 * width)) & mask;
+      bit += 4 * width;
+    }
   if (width <= 9)
     for (; i < inside; i++) {
       const q = bit >>> 3;

@@ -25,12 +25,12 @@ test("indexes come back as they were, at every width, whether they run or vary, 
       const reader = new HybridReader();
       reader.start(out.view(), 0, out.length, width);
       for (let at = 0; at < values.length; at += step)
-        reader.read(Math.min(step, values.length - at), identity(2 ** width), 1, decoded, at);
+        reader.read(Math.min(step, values.length - at), 2 ** width, identity(2 ** width), 1, decoded, at);
       assert.deepEqual([...decoded], [...values]);
       const pairs = new Int32Array(2 * values.length);
       reader.start(out.view(), 0, out.length, width);
       for (let at = 0; at < values.length; at += step)
-        reader.read(Math.min(step, values.length - at), identity(2 ** (width + 1)), 2, pairs, at);
+        reader.read(Math.min(step, values.length - at), 2 ** width, identity(2 ** (width + 1)), 2, pairs, at);
       assert.deepEqual(
         [...pairs],
         [...values].flatMap((value) => [2 * value, 2 * value + 1]),
@@ -71,7 +71,7 @@ test("too few bytes, an empty run and an index beyond the dictionary are refused
   const decode = (hex: string, n: number, entries: number): void => {
     const reader = new HybridReader();
     reader.start(Buffer.from(hex, "hex"), 0, hex.length / 2, 3);
-    reader.read(n, identity(entries), 1, new Int32Array(n), 0);
+    reader.read(n, entries, identity(entries), 1, new Int32Array(n), 0);
   };
   decode("0388c6fa", 8, 8);
   assert.throws(() => decode("0388c6", 8, 8), /end too early/);

@@ -10,7 +10,7 @@ import { type ColumnName, columnOf, wordsOf } from "../columns.js";
 import { HybridReader } from "./hybrid-reader.js";
 import { isNullable } from "./nulls.js";
 import { Repeats } from "./repeats.js";
-import { absentIn, type ColumnRows, RowError, type Texts } from "./rows.js";
+import { absentIn, type ColumnRows, RowError, type Small, type Texts } from "./rows.js";
 
 const CODECS = new Set<CompressionCodec>(["UNCOMPRESSED", "GZIP", "SNAPPY"]);
 const ENCODINGS = new Set(["PLAIN", "RLE", "RLE_DICTIONARY", "PLAIN_DICTIONARY"]);
@@ -58,6 +58,8 @@ const nowhere = new Int32Array(2 * 4096);
 /** Of the rows at hand of any column: which are not null, and their values. */
 const present = new Int32Array(4096);
 const dense = new Int32Array(2 * present.length + 2);
+/** Of those that are not null the indexes in the dictionary; one more is read than there are. */
+const indexes = new Int32Array(present.length + 1);
 
 type PageHeader = ReturnType<typeof parquetHeader>;
 type Encoding = "PLAIN" | "INDEXES";
@@ -80,6 +82,8 @@ export class PageReader implements ColumnRows {
   private body: Uint8Array = new Uint8Array(0);
   private readonly bodies = new Repeats();
   private at = 0;
+  /** entries of the dictionary, behind which one more stands for null */
+  private entries = 0;
   private dictionary = new Int32Array(0);
 
   /** `nullable`: the column's rows could be null. */
@@ -108,6 +112,37 @@ export class PageReader implements ColumnRows {
       this.left -= some;
       done += some;
     }
+  }
+
+  same(n: number): number | undefined {
+    if (this.left === 0) this.nextPage(0);
+    if (this.left < n) return undefined;
+    let value: number;
+    if (this.nulls) {
+      if (this.levels.same(n, 1) !== 0) return undefined;
+      value = this.absent!;
+    } else {
+      if (this.encoding !== "INDEXES" || wordsOf(this.column) === 2) return undefined;
+      const index = this.indexes.same(n, this.entries);
+      if (index < 0) return undefined;
+      value = this.dictionary[index]!;
+    }
+    this.left -= n;
+    return value;
+  }
+
+  coded(n: number): Int32Array | undefined {
+    if (this.left === 0) this.nextPage(0);
+    return this.left >= n && n <= present.length && this.encoding === "INDEXES" ? this.dictionary : undefined;
+  }
+
+  gather(n: number, table: Int32Array, out: Small): void {
+    const { entries } = this;
+    const values = this.nulls ? this.levels.bits(n, present, 0) : n;
+    this.indexes.raw(values, entries, indexes);
+    if (values === n) pick(table, n, out);
+    else pickPresent(table, n, entries, out);
+    this.left -= n;
   }
 
   skip(n: number): void {
@@ -246,7 +281,10 @@ export class PageReader implements ColumnRows {
       const words = wordsOf(this.column);
       out.fill(absent, words * to, words * (to + n));
     } else if (values === n) this.values(n, out, to);
-    else {
+    else if (this.encoding === "INDEXES" && wordsOf(this.column) === 2) {
+      this.indexes.raw(values, this.entries, indexes);
+      pickPresentPairs(this.dictionary, n, this.entries, out, 2 * to);
+    } else {
       this.values(values, dense, 0);
       if (wordsOf(this.column) === 1) spread(n, absent, out, to);
       else spreadPairs(n, absent, out, 2 * to);
@@ -256,7 +294,7 @@ export class PageReader implements ColumnRows {
   /** The next `n` values that are not null, to out from row `to` on. */
   private values(n: number, out: Int32Array, to: number): void {
     const words = wordsOf(this.column);
-    if (this.encoding === "INDEXES") this.indexes.read(n, this.dictionary, words, out, to);
+    if (this.encoding === "INDEXES") this.indexes.read(n, this.entries, this.dictionary, words, out, to);
     else if (columnOf(this.column).holds === "text") {
       for (let i = 0; i < n; i++) out[to + i] = this.text();
     } else {
@@ -282,19 +320,45 @@ export class PageReader implements ColumnRows {
   private setDictionary(body: Uint8Array, count: number): void {
     const words = wordsOf(this.column);
     if (!(count >= 0 && 4 * words * count <= body.length)) throw new Error("a dictionary is too short for its values");
-    this.dictionary = new Int32Array(words * count);
+    this.entries = count;
+    this.dictionary = new Int32Array(words * (count + 1)).fill(this.absent ?? 0);
     this.body = body;
     this.at = 0;
     if (columnOf(this.column).holds === "text") for (let i = 0; i < count; i++) this.dictionary[i] = this.text();
     else {
       this.at = 4 * words * count;
-      new Uint8Array(this.dictionary.buffer).set(body.subarray(0, this.at));
+      new Uint8Array(this.dictionary.buffer).set(body.subarray(0, this.at)); // the entry for null stands behind
     }
     if (this.at !== body.length) throw new Error("a dictionary is longer than its values");
   }
 }
 
 // Which rows are null follows no pattern that a CPU could guess: masks, no branches.
+
+/** What a table has for the first `n` of {@link indexes}. */
+function pick(table: Int32Array, n: number, out: Small): void {
+  for (let i = 0; i < n; i++) out[i] = table[indexes[i]!]!;
+}
+
+/** What a table has for {@link indexes}, to those rows of `out` that are {@link present}, and its entry `nil` to the others. */
+function pickPresent(table: Int32Array, n: number, nil: number, out: Small): void {
+  for (let i = 0, from = 0; i < n; i++) {
+    const mask = -present[i]!;
+    out[i] = table[(indexes[from]! & mask) | (nil & ~mask)]!;
+    from -= mask;
+  }
+}
+
+/** The same of entries of two words; `to` is the word of `out` at which they begin. */
+function pickPresentPairs(table: Int32Array, n: number, nil: number, out: Int32Array, to: number): void {
+  for (let i = 0, from = 0, j = to; i < n; i++, j += 2) {
+    const mask = -present[i]!;
+    const entry = 2 * ((indexes[from]! & mask) | (nil & ~mask));
+    out[j] = table[entry]!;
+    out[j + 1] = table[entry + 1]!;
+    from -= mask;
+  }
+}
 
 /** The values of {@link dense} to those rows of `out` that are {@link present}, `absent` to the others. */
 function spread(n: number, absent: number, out: Int32Array, to: number): void {

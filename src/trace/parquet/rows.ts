@@ -1,12 +1,24 @@
 /** What readers of a column chunk have in common: where its rows go, and what may be wrong with one of them. */
 import { type ColumnName, columnOf } from "../columns.js";
 
+/** Where columns of one word go. */
+export type Small = Int32Array | Uint8Array | Uint16Array | Int8Array;
+
 /** The rows of a column chunk, in their order. Each method throws an Error that says what is wrong with the bytes. */
 export interface ColumnRows {
   /** rows read or left out so far */
   readonly row: number;
   /** The next `n` rows into `out`: a text's id, an integer, or the interleaved halves of 64 bits. */
   read(n: number, out: Int32Array): void;
+  /** What the next `n` rows are where it is known that they are all the same, which reads them; undefined, and nothing read, elsewhere. */
+  same?(n: number): number | undefined;
+  /**
+   * What rows may be, by their indexes in a dictionary, with what stands for null at the end; for {@link gather}, which can be called for
+   * the next `n` rows. Undefined where they have no such indexes.
+   */
+  coded?(n: number): Int32Array | undefined;
+  /** The next `n` rows into `out`, each as `table` has it in place of what {@link coded} gave. Of columns of one word. */
+  gather?(n: number, table: Int32Array, out: Small): void;
   /** Leaves out the next `n` rows. */
   skip(n: number): void;
   /** To be called behind the last row: nothing may follow it. */

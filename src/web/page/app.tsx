@@ -6,7 +6,7 @@ import { fromFragment, type Linked, toFragment } from "../link.js";
 import { Bench } from "./bench.js";
 import { Compare } from "./compare.js";
 import { faultOf } from "./parts.js";
-import { linkOf, START, type State, stateOf } from "./state.js";
+import { linkOf, START, type State, stateOf, tooLong } from "./state.js";
 import { Theme } from "./theme.js";
 import { TraceReader } from "./trace-reader.js";
 import { Workbench } from "./workbench.js";
@@ -79,7 +79,7 @@ export function App({ linked, refused }: Props) {
               {note}
             </p>
           ))}
-          <Share fragment={fragment} />
+          <Share fragment={fragment} not={tooLong(state)} />
           {state.view === "policy" && <Workbench state={state} change={change} />}
           {state.view === "compare" && <Compare state={state} change={change} />}
           {state.view === "litmus" && <Bench state={state} change={change} />}
@@ -98,6 +98,10 @@ function useFragment(state: State, set: (next: ReturnType<typeof stateOf>) => vo
   const [fragment, setFragment] = useState(location.hash.slice(1));
   useEffect(() => {
     let stale = false;
+    if (tooLong(state) !== undefined) {
+      setFragment("");
+      return;
+    }
     const timer = setTimeout(async () => {
       const next = await toFragment(linkOf(state));
       if (stale) return;
@@ -124,9 +128,10 @@ function useFragment(state: State, set: (next: ReturnType<typeof stateOf>) => vo
   return fragment;
 }
 
-function Share({ fragment }: { readonly fragment: string }) {
+function Share({ fragment, not }: { readonly fragment: string; readonly not: string | undefined }) {
   const [said, say] = useState("");
   const copy = async (): Promise<void> => {
+    if (not !== undefined) return say(not);
     const url = `${location.href.replace(/#.*/, "")}#${fragment}`;
     try {
       await navigator.clipboard.writeText(url);

@@ -1,9 +1,10 @@
 /** The litmus bench: built-in tests by folder, and one's own, typed, pasted or dropped. */
 import { useEffect, useState } from "preact/hooks";
+import { cpuNames } from "../../builtin/index.js";
+import { Asking } from "./asking.js";
 import { LitmusBox } from "./litmus-box.js";
 import { Choice } from "./parts.js";
 import type { Change, State } from "./state.js";
-import { EVERY_CPU } from "./use-proof.js";
 
 /** Bytes of a test that is dropped, at most. */
 const MOST_BYTES = 200_000;
@@ -72,13 +73,14 @@ export function Bench({ state, change }: Props) {
           ]}
           onChoice={(next) => change({ litmus: { name: next } })}
         />
-        <Choice label="CPU" value={state.cpu} options={EVERY_CPU} onChoice={(cpu) => change({ cpu })} />
+        <Choice label="CPU" value={state.cpu} options={cpuNames()} onChoice={(cpu) => change({ cpu })} />
         <label>
           file
           <input type="file" accept=".toml,.litmus" onChange={(event) => drop(event.currentTarget.files?.[0])} />
         </label>
         <span role="status">{said}</span>
       </div>
+      <Asking choices={state.choices} onChoices={(choices) => change({ choices })} />
       {why !== undefined && <p class="soft">Why: {why}</p>}
       {text === undefined ? (
         <p class="message">This version has no test {name}.</p>
@@ -88,6 +90,7 @@ export function Bench({ state, change }: Props) {
           text={text}
           file={name === "" ? "test" : name}
           cpu={state.cpu}
+          choices={state.choices}
           onText={(next) => change({ litmus: tests[name] === next ? { name } : { text: next } })}
         />
       )}

@@ -1,12 +1,13 @@
 /** Two policies side by side, and two traces: the policies' texts, their verdicts on a CPU, and what each costs. */
-import { policyNames } from "../../builtin/index.js";
+import { cpuNames, policyNames } from "../../builtin/index.js";
 import { Scroll } from "../../report/page.js";
+import { Asking } from "./asking.js";
 import { Editor } from "./editor.js";
 import { Choice } from "./parts.js";
 import { Prices } from "./prices.js";
 import { builtInEdited, type Change, type Edited, edited, type State } from "./state.js";
 import { TwoTraces } from "./two-traces.js";
-import { EVERY_CPU, keyOf, OCCASIONS, type Proved, useProof } from "./use-proof.js";
+import { keyOf, OCCASIONS, type Proved, useProof } from "./use-proof.js";
 
 interface Props {
   readonly state: State;
@@ -14,16 +15,17 @@ interface Props {
 }
 
 export function Compare({ state, change }: Props) {
-  const { policy, other, cpu } = state;
-  const [left, right] = [useProof(policy, cpu), useProof(other, cpu)];
+  const { policy, other, cpu, choices } = state;
+  const [left, right] = [useProof(policy, cpu, choices), useProof(other, cpu, choices, "second")];
   const ready = left.facts !== undefined && right.facts !== undefined;
   const same = ready && left.facts.name === right.facts.name;
   return (
     <>
       <section aria-label="Two policies" class="panel">
         <div class="bar">
-          <Choice label="CPU" value={cpu} options={EVERY_CPU} onChoice={(name) => change({ cpu: name })} />
+          <Choice label="CPU" value={cpu} options={cpuNames()} onChoice={(name) => change({ cpu: name })} />
         </div>
+        <Asking policies choices={choices} onChoices={(next) => change({ choices: next })} />
         <div class="columns even">
           <Side label="first policy" policy={policy} proved={left} onPolicy={(next) => change({ policy: next })} />
           <Side label="second policy" policy={other} proved={right} onPolicy={(next) => change({ other: next })} />

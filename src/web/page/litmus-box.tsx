@@ -4,6 +4,7 @@ import { builtInCpu } from "../../builtin/index.js";
 import type { LitmusAnswer, LitmusResult } from "../../jobs/litmus-worker.js";
 import { proverCpu, type TracedStep } from "../../prove/index.js";
 import { count, Timeline } from "../../report/page.js";
+import { type Choices, limitsOf, supposedCpu } from "../choices.js";
 import { Editor, type Mistake } from "./editor.js";
 import { faultOf, isAbort, mistakeOf, useRested } from "./parts.js";
 import { pool } from "./pool.js";
@@ -15,13 +16,14 @@ interface Props {
   readonly text: string;
   readonly file: string;
   readonly cpu: string;
+  readonly choices: Choices;
   /** the text was changed */
   onText?(text: string): void;
 }
 
 const REST = 300;
 
-export function LitmusBox({ text, file, cpu, onText }: Props) {
+export function LitmusBox({ text, file, cpu, choices, onText }: Props) {
   const [own, setOwn] = useState(text);
   useEffect(() => setOwn(text), [text]);
   const rested = useRested(own, REST);
@@ -29,13 +31,17 @@ export function LitmusBox({ text, file, cpu, onText }: Props) {
   useEffect(() => {
     const end = new AbortController();
     set(undefined);
-    const options = { ...proverCpu(builtInCpu(cpu)), ...LIMITS, moments: true };
+    const options = {
+      ...proverCpu(supposedCpu(builtInCpu(cpu), choices)),
+      ...limitsOf(LIMITS, choices),
+      moments: true,
+    };
     pool.ask("litmus", { file, text: rested, options }, { signal: end.signal, ahead: true }).then(
       (found) => set(found),
       (error: unknown) => isAbort(error) || set({ failed: faultOf(error) }),
     );
     return () => end.abort();
-  }, [rested, file, cpu]);
+  }, [rested, file, cpu, choices]);
   const refused = answer && "refused" in answer ? answer.refused : undefined;
   const mistake: Mistake | undefined = refused === undefined ? undefined : mistakeOf(refused);
   return (

@@ -3,7 +3,7 @@ import { OCCASIONS as OF } from "../../policy/index.js";
 import { PROVED, type ProvedOccasion, type SignOff } from "../../prove/index.js";
 import { count, Scroll, verdictWord } from "../../report/page.js";
 import type { State } from "./state.js";
-import { EVERY_CPU, keyOf, OCCASIONS, type Proved } from "./use-proof.js";
+import { cpusWith, keyOf, OCCASIONS, type Proved } from "./use-proof.js";
 
 interface Props {
   readonly proved: Proved;
@@ -16,7 +16,7 @@ interface Props {
 const whenOf = (occasion: ProvedOccasion): string => OF[PROVED[occasion].of].when;
 
 export function Matrix({ proved, cpu, story, onStory }: Props) {
-  const cpus = [cpu, ...EVERY_CPU.filter((name) => name !== cpu)];
+  const cpus = [cpu, ...cpusWith(cpu).filter((name) => name !== cpu)];
   return (
     <Scroll>
       <table class="matrix">

@@ -1,7 +1,9 @@
 /** What the page shows: all that a link holds, and how it gets there. */
 
-import { builtInText, policyNames, usualCpus } from "../../builtin/index.js";
-import { type Linked, type PolicyRef, textHash } from "../link.js";
+import { builtInText, cpuNames, policyNames, usualCpus } from "../../builtin/index.js";
+import { PROVED } from "../../prove/index.js";
+import { type Choices, knownChoices } from "../choices.js";
+import { type Linked, MOST_TEXT, type PolicyRef, textHash } from "../link.js";
 
 /** A policy in an editor. */
 export interface Edited {
@@ -22,6 +24,9 @@ export interface State {
   readonly trace?: string | undefined;
   /** captures that are compared */
   readonly traces: { readonly before?: string | undefined; readonly after?: string | undefined };
+  readonly choices: Choices;
+  /** what an occasion by itself is priced for: pages that it is about, and others that the guest has touched */
+  readonly about: { readonly pages: number; readonly touched: number };
   /** verdicts that the maker of the link saw */
   readonly seen?: Linked["seen"];
 }
@@ -50,6 +55,8 @@ export const START: State = {
   scenario: "vcpu-switch",
   litmus: {},
   traces: {},
+  choices: {},
+  about: { pages: 1, touched: 512 },
 };
 
 /** The state of a link, and in sentences what of it is not as it was when the link was made. */
@@ -68,44 +75,70 @@ export function stateOf(linked: Linked): { readonly state: State; readonly notes
     return policy;
   };
   const cpuOf = (name: string | undefined): string => {
-    if (name === undefined || usualCpus().includes(name)) return name ?? START.cpu;
+    if (name === undefined || cpuNames().includes(name)) return name ?? START.cpu;
     notes.push(`The link names the CPU ${name}, which this version does not have.`);
     return START.cpu;
   };
   const { view, scenario, story, litmus, trace, traces = {}, seen } = linked;
+  const told = story === undefined || Object.hasOwn(PROVED, story.occasion);
+  if (!told) notes.push(`The link tells a story of ${story.occasion}, which this version does not prove.`);
+  const known = knownChoices(linked.choices ?? {});
+  notes.push(...known.notes);
   const state: State = {
     view,
     policy: policyOf(linked.policy, START.policy),
     other: policyOf(linked.with, START.other),
     cpu: cpuOf(linked.cpu),
     scenario: scenario ?? START.scenario,
-    story,
+    story: told && story ? { ...story, cpu: cpuOf(story.cpu) } : undefined,
     litmus: {
       ...(litmus?.name !== undefined && { name: litmus.name }),
       ...(litmus?.text !== undefined && { text: litmus.text }),
     },
     trace,
     traces,
+    choices: known.choices,
+    about: { pages: linked.about?.pages ?? START.about.pages, touched: linked.about?.touched ?? START.about.touched },
     seen,
   };
   return { state, notes };
 }
 
+/** Why what is shown does not go into a link; undefined where it does. */
+export const tooLong = ({ view, policy, other, litmus }: State): string | undefined => {
+  const texts = view === "policy" ? [policy.text] : view === "compare" ? [policy.text, other.text] : [];
+  const long =
+    view === "litmus" ? (litmus.text ?? "").length > 2 * MOST_TEXT : texts.some((text) => text.length > MOST_TEXT);
+  return long ? "the text is too long for a link: save it and send it as a file" : undefined;
+};
+
 const refOf = ({ name, text }: Edited): PolicyRef => (name === undefined ? { text } : { name, hash: textHash(text) });
 
 /** What a link to a state says: of the other views nothing, so that it stays short. */
-export function linkOf({ view, policy, other, cpu, scenario, story, litmus, trace, traces, seen }: State): Linked {
+export function linkOf(state: State): Linked {
+  const { view, policy, other, cpu, scenario, story, litmus, trace, traces, seen, choices, about } = state;
   const base = { v: 1 as const, view };
+  const asked = Object.keys(choices).length > 0 ? { choices } : {};
+  const { pages, touched } = START.about;
+  const priced = { scenario, ...(about.pages !== pages || about.touched !== touched ? { about } : {}) };
   switch (view) {
     case "policy":
-      return { ...base, policy: refOf(policy), cpu, scenario, ...(story && { story }), ...(seen && { seen }) };
+      return {
+        ...base,
+        policy: refOf(policy),
+        cpu,
+        ...priced,
+        ...asked,
+        ...(story && { story }),
+        ...(seen && { seen }),
+      };
     case "compare":
       return {
-        ...{ ...base, policy: refOf(policy), with: refOf(other), cpu, scenario },
+        ...{ ...base, policy: refOf(policy), with: refOf(other), cpu, ...priced, ...asked },
         ...(Object.keys(traces).length > 0 && { traces }),
       };
     case "litmus":
-      return { ...base, cpu, litmus };
+      return { ...base, cpu, ...asked, litmus };
     case "trace":
       return { ...base, ...(trace !== undefined && { trace }) };
   }

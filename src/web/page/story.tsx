@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { assumptions, type Proof, type SignOff } from "../../prove/index.js";
 import { failuresOf, Story } from "../../report/page.js";
+import { settingOf } from "../choices.js";
 import type { Told } from "../work/policies.js";
 import { LitmusBox } from "./litmus-box.js";
 import { Choice, faultOf, isAbort } from "./parts.js";
@@ -9,7 +10,7 @@ import { pool } from "./pool.js";
 import { ruleHref } from "./rule.js";
 import { type Change, fileOf, type State } from "./state.js";
 import { Stepper } from "./stepper.js";
-import { EVERY_CPU, keyOf, LIMITS, type Proved } from "./use-proof.js";
+import { cpusWith, keyOf, LIMITS, type Proved } from "./use-proof.js";
 
 interface Props {
   readonly proved: Proved;
@@ -18,19 +19,19 @@ interface Props {
 }
 
 export function StoryPanel({ proved, story, change }: Props) {
-  const { policy } = proved;
+  const { policy, choices } = proved;
   const { occasion, cpu, scenario } = story;
   const [told, set] = useState<{ readonly told: Told } | { readonly error: string }>();
   useEffect(() => {
     const end = new AbortController();
     set(undefined);
     const asked = { text: policy.text, file: fileOf(policy), occasion: occasion as SignOff["occasion"] };
-    pool.ask("story", { ...asked, cpu, scenario, limits: LIMITS }, { signal: end.signal, ahead: true }).then(
+    pool.ask("story", { ...asked, cpu, scenario, limits: LIMITS, choices }, { signal: end.signal, ahead: true }).then(
       (found) => set({ told: found }),
       (error: unknown) => isAbort(error) || set({ error: faultOf(error) }),
     );
     return () => end.abort();
-  }, [policy, occasion, cpu, scenario]);
+  }, [policy, occasion, cpu, scenario, choices]);
   const all = proved.verdicts.get(keyOf(occasion, cpu));
   return (
     <section id="story" class="panel" aria-label="How it fails">
@@ -66,7 +67,7 @@ function Telling({ proved, told, story, change }: Props & { readonly told: Told 
       </p>
     );
   // On other CPUs it goes alike where the same scenario is the one whose story is told.
-  const others = EVERY_CPU.flatMap((name) => proved.verdicts.get(keyOf(story.occasion, name)) ?? []);
+  const others = cpusWith(result.cpu).flatMap((name) => proved.verdicts.get(keyOf(story.occasion, name)) ?? []);
   const alike = others.filter((one) => one.cpu !== result.cpu && one.scenario?.name === result.scenario!.name);
   const mine = others.find((one) => one.cpu === result.cpu);
   const proof: Proof = {
@@ -76,7 +77,7 @@ function Telling({ proved, told, story, change }: Props & { readonly told: Told 
     ],
     policies: [facts],
     cpus: [],
-    assumptions: assumptions({ fb: true }),
+    assumptions: assumptions(settingOf(proved.choices), proved.choices.without),
   };
   const [failure] = failuresOf(proof);
   const steps = result.witness ?? [];
@@ -89,7 +90,14 @@ function Telling({ proved, told, story, change }: Props & { readonly told: Told 
       <Story proof={proof} failure={failure!} id="the-story" place={{ step, onStep, beside, ruleHref }} />
       <details class="noprint" onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>Change this scenario, and run it again here</summary>
-        {open && <LitmusBox text={result.scenario.text} file={`${result.scenario.name}.toml`} cpu={story.cpu} />}
+        {open && (
+          <LitmusBox
+            text={result.scenario.text}
+            file={`${result.scenario.name}.toml`}
+            cpu={story.cpu}
+            choices={proved.choices}
+          />
+        )}
       </details>
     </>
   );

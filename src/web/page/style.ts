@@ -6,7 +6,8 @@ export const PAGE_STYLE = `
 main, header, footer { max-width: 110rem; }
 header { padding-top: 1rem; }
 h1 { font-size: 1.4rem; }
-#app main > section > h2:first-child, .panel > h2:first-child { margin-top: 1rem; border-top: 0; padding-top: 0; }
+#app main > section > h2:first-child, .panel > h2:first-child, .columns > div > h2:first-child { margin-top: 1rem; border-top: 0; padding-top: 0; }
+.columns > div > h2:first-child { margin-top: 0; }
 button, select, input { font: inherit; color: inherit; background: var(--band); border: 1px solid var(--soft); border-radius: 4px; padding: .25rem .6rem; max-width: 100%; min-height: 2rem; }
 button { cursor: pointer; }
 button:disabled { color: var(--soft); border-color: var(--rule); cursor: default; }
@@ -18,6 +19,10 @@ input[type=range] { padding: 0; flex: 1 1 10rem; accent-color: var(--link); }
 .tabs button { border-bottom: 0; border-radius: 4px 4px 0 0; background: none; border-color: transparent; }
 .tabs [aria-selected=true] { background: var(--band); border-color: var(--soft); font-weight: 600; }
 .bar { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; margin: .75rem 0; }
+#prices .scenario { contain: layout; }
+.asking { margin: .5rem 0; }
+.asking fieldset { border: 1px solid var(--rule); border-radius: 4px; padding: .25rem .75rem; margin: .5rem 0; }
+input[type=checkbox] { min-height: 0; width: 1.1rem; height: 1.1rem; accent-color: var(--link); }
 .columns { display: grid; grid-template-columns: minmax(0, 1fr); gap: 1rem 2rem; align-items: start; }
 @media screen and (min-width: 70rem) { .columns { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); } .columns.even { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 .editor { border: 1px solid var(--soft); border-radius: 4px; }
@@ -51,5 +56,5 @@ input[type=range] { padding: 0; flex: 1 1 10rem; accent-color: var(--link); }
 .drop.over { border-color: var(--link); background: var(--band); }
 @media (prefers-reduced-motion: no-preference) { .working::after { content: ""; display: inline-block; width: .6em; height: .6em; margin-left: .4em; border-radius: 50%; background: var(--link); animation: pulse 1s infinite alternate; } }
 @keyframes pulse { from { opacity: .2; } to { opacity: 1; } }
-@media print { .bar, .tabs, .editor, .noprint { display: none; } .steps, .columns { display: block; } .timeline.stepped tr .step { outline: none !important; } }
+@media print { .bar, .tabs, .editor, .asking, .noprint { display: none; } .steps, .columns { display: block; } .timeline.stepped tr .step { outline: none !important; } }
 `;

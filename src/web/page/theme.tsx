@@ -19,11 +19,18 @@ function kept(): string {
   }
 }
 
+function show(theme: string): void {
+  if (theme === "") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}
+
+/** Shows what was chosen here before, while nothing is drawn yet. */
+export const showKept = (): void => show(kept());
+
 export function Theme() {
   const [theme, set] = useState(kept);
   useEffect(() => {
-    if (theme === "") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = theme;
+    show(theme);
     try {
       if (theme === "") localStorage.removeItem(KEPT);
       else localStorage.setItem(KEPT, theme);

@@ -2,8 +2,9 @@
 
 import { GLOSSARY } from "virtual:shootdown";
 import { useCallback, useEffect, useMemo } from "preact/hooks";
-import { policyNames } from "../../builtin/index.js";
+import { cpuNames, policyNames } from "../../builtin/index.js";
 import type { SignOff } from "../../prove/index.js";
+import { Asking } from "./asking.js";
 import { Downloads } from "./downloads.js";
 import { Editor } from "./editor.js";
 import { Matrix } from "./matrix.js";
@@ -12,7 +13,7 @@ import { pool } from "./pool.js";
 import { Prices } from "./prices.js";
 import { builtInEdited, type Change, edited, type State } from "./state.js";
 import { StoryPanel } from "./story.js";
-import { EVERY_CPU, keyOf, OCCASIONS, useProof } from "./use-proof.js";
+import { keyOf, OCCASIONS, useProof } from "./use-proof.js";
 
 const meaning = (word: string) => pool.ask("meaning", { word, page: GLOSSARY }, { ahead: true });
 
@@ -22,8 +23,8 @@ interface Props {
 }
 
 export function Workbench({ state, change }: Props) {
-  const { policy, cpu, story, seen } = state;
-  const proved = useProof(policy, cpu);
+  const { policy, cpu, story, seen, choices } = state;
+  const proved = useProof(policy, cpu, choices);
   const { verdicts, mistake, facts } = proved;
   const onText = useCallback(
     (text: string) => change({ policy: edited(text), story: undefined, seen: undefined }),
@@ -51,11 +52,12 @@ export function Workbench({ state, change }: Props) {
           <Choice
             label="CPU first"
             value={cpu}
-            options={EVERY_CPU}
+            options={cpuNames()}
             onChoice={(next) => change({ cpu: next, seen: undefined })}
           />
           <Downloads proved={proved} />
         </div>
+        <Asking policies choices={choices} onChoices={(next) => change({ choices: next, seen: undefined })} />
         <div class="columns">
           <div>
             <Editor label="Text of the policy" text={policy.text} mistake={mistake} meaning={meaning} onText={onText} />

@@ -1,9 +1,10 @@
 /** What a result was made from and how, and the report of a proof: as the command line writes them. */
 import { createHash } from "node:crypto";
-import { builtInCpu, builtInText, usualCpus } from "../../builtin/index.js";
+import { builtInCpu, builtInText } from "../../builtin/index.js";
 import type { Made } from "../../jobs/index.js";
-import { assumptions, type SignOff } from "../../prove/index.js";
+import { assumptions, type SignOff, supposedOf } from "../../prove/index.js";
 import { proofReport } from "../../report/page.js";
+import { type Choices, errataOf, settingOf } from "../choices.js";
 import { type PolicyText, readPolicy } from "./policies.js";
 
 /** A policy, and the version of the page. */
@@ -18,7 +19,8 @@ const BUILT_IN = /^policies\/(.+)\.toml$/;
 /** The command that makes the same, and the texts that were read. */
 export function made({ text, file, version, options }: MadeAsked): Made {
   const own = BUILT_IN.exec(file)?.[1] ?? `./${file}`;
-  return { version, command: `shootdown prove ${own}${options}`, inputs: inputsOf(text, file) };
+  const inputs = inputsOf(text, file).toSorted((a, b) => (a.file < b.file ? -1 : 1));
+  return { version, command: `shootdown prove ${own}${options}`, inputs };
 }
 
 /** The text, and those of its bases. */
@@ -29,11 +31,18 @@ function inputsOf(text: string, file: string): Made["inputs"] {
   return [{ file, sha256 }, ...others];
 }
 
-/** The report of the verdicts on all CPUs, as `shootdown prove --report` writes it. */
-export function reportOf({ results, ...asked }: MadeAsked & { readonly results: readonly SignOff[] }): string {
-  const cpus = usualCpus()
-    .map(builtInCpu)
-    .filter(({ name }) => results.some(({ cpu }) => cpu === name));
+/** Verdicts on CPUs, and how they were asked for. */
+interface ReportAsked extends MadeAsked {
+  readonly results: readonly SignOff[];
+  readonly cpus: readonly string[];
+  readonly choices: Choices;
+}
+
+/** The report of the verdicts, as `shootdown prove --report` writes it. */
+export function reportOf({ results, cpus: names, choices, ...asked }: ReportAsked): string {
+  const cpus = names.map(builtInCpu);
   const policies = [readPolicy(asked)];
-  return proofReport({ results, policies, cpus, assumptions: assumptions({ fb: true }) }, made(asked));
+  const errata = supposedOf(errataOf(choices), cpus);
+  const proof = { results, policies, cpus, assumptions: assumptions(settingOf(choices), choices.without), errata };
+  return proofReport(proof, made(asked));
 }
