@@ -36,7 +36,6 @@ export const COMPLETIONS: readonly Completion[] = [
  */
 export const POLICY_LANGUAGE: StreamParser<{ code: boolean }> = {
   startState: () => ({ code: false }),
-  // Each pattern says that it is of the beginning: else all of the line is searched for it, which of a long one is without end.
   token(stream, state) {
     if (stream.match('"""') || stream.match("'''")) {
       state.code = !state.code;
