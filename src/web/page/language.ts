@@ -30,10 +30,12 @@ export const COMPLETIONS: readonly Completion[] = [
   ...KEYS.map((label): Completion => ({ label, type: "property" })),
 ];
 
-/** TOML, and assembly inside its long strings. */
+/**
+ * TOML, and assembly inside its long strings. Each pattern begins with ^: without it a line of a million letters is searched to its end at
+ * every one of them.
+ */
 export const POLICY_LANGUAGE: StreamParser<{ code: boolean }> = {
   startState: () => ({ code: false }),
-  // Each pattern says that it is of the beginning: else all of the line is searched for it, which of a long one is without end.
   token(stream, state) {
     if (stream.match('"""') || stream.match("'''")) {
       state.code = !state.code;
