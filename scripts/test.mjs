@@ -52,6 +52,7 @@ const SLOW = [
   "cli/inject",
   "cli/injected",
   "cli/integrity",
+  "inject/builds",
   "inject/damage",
   "inject/execute",
   "cli/litmus",
@@ -151,7 +152,9 @@ const failures = [];
 events.on("test:fail", ({ name, todo, file, details }) => {
   if (todo !== undefined && todo !== false) return;
   process.exitCode = 1;
-  failures.push(`failed: ${name} (${file ?? "no file"}, after ${Math.round(details.duration_ms)} ms)\n${why(details.error)}`);
+  failures.push(
+    `failed: ${name} (${file ?? "no file"}, after ${Math.round(details.duration_ms)} ms)\n${why(details.error)}`,
+  );
 });
 const report = process.stdout.isTTY ? new spec() : tap;
 const written = events.compose(report);

@@ -41,12 +41,10 @@ for (const release of RELEASES.filter((name) => name !== "trixie")) {
     assert.deepEqual(executed(builtInPolicy("remove-no-flush"), CPUS[0]!, [PAGE], nothing, build), [[], []]);
   });
 
-  test(`${release}: each policy without batches, VAs and VMIDs of vCPUs can be put in, on both CPUs`, { skip }, () => {
+  test(`${release}: each policy without batches, VAs and VMIDs of vCPUs can be put in`, { skip }, () => {
     const build = openedXen(debian!);
-    for (const cpu of CPUS) {
-      for (const name of ["series-v1", "series-v3-patch1", "series-v3-patch2", "switch-vmalle1", "switch-no-flush"])
-        assert.ok(injectedInto(builtInPolicy(name), cpu, build).words.length > 0, name);
-    }
+    for (const name of ["series-v1", "series-v3-patch1", "series-v3-patch2", "switch-vmalle1", "switch-no-flush"])
+      assert.ok(injectedInto(builtInPolicy(name), CPUS[1]!, build).words.length > 0, name);
     const own = builtInPolicy(release === "bookworm" ? "xen-4.17" : "xen-today");
     assert.deepEqual(injectedInto(own, CPUS[0]!, build).words, [], "it executes that already");
   });

@@ -114,6 +114,22 @@ test("a prediction depends on what is predicted: a segment more, and the record 
   assert.equal(row("XENMEM_populate_physmap"), 16, "nothing says that calls were continued");
 });
 
+test("which ranges a domU's death leaves follows from where its Linux put its shared info page", async () => {
+  const facts = new RunFacts();
+  await readTrace(join(TRACES, "xen-4.20-create-small.parquet"), [facts]);
+  const segments = [{ name: "kernel", gfn: 0x40000, pages: 1 }];
+  const run = { segments, memoryMib: 128, vcpus: 1, dom0Vcpus: 1, pcpus: 2 };
+  const ranges = (): (number | undefined)[] => {
+    const { tlbi } = predictRun(run, facts, loadPolicy("kvm-ipa-range"), false, EVERYTHING).phases.destroy!;
+    return [tlbi.RIPAS2E1IS, tlbi.IPAS2E1IS, tlbi.VMALLE1IS];
+  };
+  assert.equal(facts.sharedInfo, 0x42a00);
+  // A capture of this domU with kvm-ipa-range put into the Xen recorded these.
+  assert.deepEqual(ranges(), [6, 3, 3]);
+  facts.sharedInfo = undefined;
+  assert.deepEqual(ranges(), [4, 3, 3], "at the beginning of its RAM, unless it is known");
+});
+
 /** A run under a policy with batches, whose calls give way after `preempt` pages. */
 function batchedRun(preempt: number): { facts: RunFacts; recorded: Summary; pages: number } {
   const pages = 1200;
