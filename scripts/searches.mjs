@@ -3,11 +3,13 @@
 //   node scripts/searches.mjs run OCCASION CPU LENGTH [SECONDS]   searches, for so long at most (3600), and keeps what came of it
 //   node scripts/searches.mjs table                               what was found, as a table
 //   node scripts/searches.mjs front OCCASION CPU LENGTH           the best by price and length, and all of which no weaker one is sound
+//   node scripts/searches.mjs left                                what was not searched to as many instructions as kvm-ipa has, with its size
 //   node scripts/searches.mjs scaling                             what longer ones would take, on how many cores
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { builtInCpu } from "../dist/builtin/index.js";
+import { builtInCpu, builtInPolicy } from "../dist/builtin/index.js";
+import { lengthOn } from "../dist/jobs/index.js";
 import { alphabet, sizeOf } from "../dist/synth/index.js";
 
 const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
@@ -57,7 +59,9 @@ function run(occasion, cpu, length, seconds = "3600") {
 }
 
 function table() {
-  const rows = kept().map((one) => {
+  // Of each the longest: shorter ones are kept for what they say of longer ones.
+  const longest = [...grouped(kept()).values()].map((list) => list.reduce((a, b) => (b.length > a.length ? b : a)));
+  const rows = longest.map((one) => {
     const [best] = one.front ?? [];
     const found =
       one.sound === undefined
@@ -89,6 +93,21 @@ function front(occasion, cpu, length) {
   for (const sequence of one.weakest) console.log(`  ${sequence}`);
 }
 
+/** What was not searched to the end: to as many instructions as Linux's own sequence has. */
+function left() {
+  const rows = [...grouped(kept())].flatMap(([, searches]) => {
+    const [{ occasion, cpu }] = searches;
+    const cpus = [builtInCpu(cpu)];
+    const length = lengthOn(builtInPolicy("kvm-ipa"), { occasion, cpus });
+    const longest = Math.max(0, ...searches.flatMap((one) => (one.sound === undefined ? [] : [one.length])));
+    if (longest >= length) return [];
+    const instructions = alphabet(occasion, cpus);
+    const size = (n) => number(sizeOf({ instructions, length: n }));
+    return [[occasion, cpu, `${longest}`, `${longest + 1}`, size(longest + 1), `${length}`, size(length)]];
+  });
+  print([["occasion", "CPU", "searched", "next", "sequences", "kvm-ipa's", "sequences"], ...rows], 2, 7);
+}
+
 /** In columns; those from `left` to `right` are numbers. */
 function print(rows, left, right) {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
@@ -98,22 +117,14 @@ function print(rows, left, right) {
 
 /**
  * Processor time of a search of some length, from those of shorter ones (length to seconds): the least and the most. A search of one
- * instruction is a start and a price, and no work; what longer ones take beyond it grows with each instruction by a factor, which is
- * the last one at least, and at most grows as it last did. Undefined where no two factors are known.
+ * instruction is a start and a price, and no work. What a longer one takes beyond it is as much as the one before took, at least; and at
+ * most it grows as the sequences do, by the number of `instructions`. Undefined where nothing shorter is known that works.
  */
-export function expected(took, length) {
+export function expected(took, length, instructions) {
   const start = took.get(1);
   const last = Math.max(...[...took.keys()].filter((known) => known < length));
-  const work = [last - 2, last - 1, last].map((known) => took.get(known) - start);
-  if (!work.every((seconds) => seconds > 0)) return undefined;
-  const [before, factor] = [work[1] / work[0], work[2] / work[1]];
-  const [slowest, fastest] = [Math.min(1, factor / before), Math.max(1, factor / before)];
-  let [least, most] = [work[2], work[2]];
-  for (let more = 1; more <= length - last; more++) {
-    least *= Math.max(1, factor * slowest ** more);
-    most *= factor * fastest ** more;
-  }
-  return { start, least, most };
+  const work = took.get(last) - start;
+  return work > 0 ? { start, least: work, most: work * instructions ** (length - last) } : undefined;
 }
 
 /** What the searches said of the next length before that was searched, and what they say of the next ones. */
@@ -124,7 +135,7 @@ function scaling() {
     const longest = Math.max(...took.keys());
     const own = [];
     for (let length = 2; length <= longest + 2; length++) {
-      const said = expected(new Map([...took].filter(([known]) => known < length)), length);
+      const said = expected(new Map([...took].filter(([known]) => known < length)), length, searches[0].instructions);
       if (said === undefined) continue;
       const { start, least, most } = said;
       const cells = length <= longest ? [] : CORES.map((n) => range(start + least / n, start + most / n));
@@ -164,7 +175,7 @@ const time = (seconds) =>
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [what, ...words] = process.argv.slice(2);
-  const does = { run, table, front, scaling }[what];
-  if (does === undefined) throw new Error(`expected run, table, front or scaling, not ${what}`);
+  const does = { run, table, front, left, scaling }[what];
+  if (does === undefined) throw new Error(`expected run, table, front, left or scaling, not ${what}`);
   does(...words);
 }

@@ -43,6 +43,7 @@ const SLOW = [
   "catalog/simulations",
   "check/policies",
   "check/prover",
+  "cli/calibrate",
   "cli/check",
   "cli/cli",
   "cli/diff",

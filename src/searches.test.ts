@@ -9,10 +9,12 @@ const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.
 
 for (const [word, file] of [
   ["table", "docs/synthesis.md"],
+  ["left", "docs/synthesis.md"],
+  ["front revoke arch-minimal 6", "docs/synthesis.md"],
   ["scaling", "docs/queue.md"],
 ] as const)
   test(`${file} shows what scripts/searches.mjs ${word} prints`, () => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [at("scripts/searches.mjs"), word], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [at("scripts/searches.mjs"), ...word.split(" ")], {
       encoding: "utf8",
     });
     assert.equal(status, 0, stderr);

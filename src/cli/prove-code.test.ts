@@ -93,4 +93,9 @@ test("wrong usage and wrong input end with one sentence", async () => {
   );
   await refused(["--code", `${CODE}:flush_page`, ...QUICK, "--capability", "x"], 1, /--capability x: expected NUMBER=/);
   await refused(["--code", join(folder, "none:f"), ...QUICK], 1, /none: no such file/);
+  await refused(
+    ["--code", `${CODE}:flush_page`, ...QUICK, "--occasion", "stage1-edited", "--vhe"],
+    1,
+    /--occasion: with VHE stage1-edited is about the kernel's own stage 1 .*, expected it alone/,
+  );
 });

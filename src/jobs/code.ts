@@ -90,6 +90,10 @@ export function codeOnTrial(asked: string, options: CodeAsked, occasions: readon
   const kvm = [...code.alternatives.values()].some(({ title }) => /Virtualization Host Extensions/.test(title ?? ""));
   const vhe = options.vhe ?? (kvm && !f.name.startsWith("__kvm_nvhe_"));
   const guests = occasions.every((occasion) => OF_STAGE1.has(occasion));
+  if (vhe && !guests && occasions.some((occasion) => OF_STAGE1.has(occasion)))
+    throw new InputError(
+      `--occasion: with VHE ${[...OF_STAGE1].join()} is about the kernel's own stage 1 in place of a guest's, expected it alone`,
+    );
   const lifted = liftFunction(code, f, { ...settingOf(options, vhe, f.size), guests });
   const base = options.base ?? "xen-today";
   const basePolicy = loadPolicy(base);

@@ -121,7 +121,7 @@ export async function joinCounts(
   const items = countedItems(lines);
   const tlbis = new Tlbis();
   const { info } = await readTrace(recorded, [tlbis], { columns: ["kind"] });
-  const [summing, models] = [new HostSumming(), modelsOf(asked)];
+  const [summing, models] = [new HostSumming(), modelsOf(asked, kernel)];
   const joined = new Joined(items, tlbis.count, [writer, summing, ...models]);
   await readTrace(recorded, [joined]);
   joined.finish();
@@ -149,8 +149,8 @@ const recordedHost = (kernel: string, asked: NestedAsked): NonNullable<TraceReco
 });
 
 /** What prices a trace on the model's host of a counted one: by phase, and by part of dom0's script. */
-function modelsOf(asked: NestedAsked): PhasePrices[] {
-  const host = hostOn(loadHost(stackHost(stackCpu(asked))), { pageSize: "4K", ...asked });
+function modelsOf(asked: NestedAsked, kernel: string): PhasePrices[] {
+  const host = hostOn(loadHost(stackHost(stackCpu(asked), kernel)), { pageSize: "4K", ...asked });
   return (["phase", "script"] as const).map((by) => new PhasePrices([host], [asked.paBits], 1, [], by));
 }
 
@@ -162,7 +162,7 @@ export async function besideCounts(
 ): Promise<readonly BesideRow[]> {
   const rows = work.rows();
   if (rows.length === 0 || !recording?.host) return [];
-  const models = modelsOf(recording.host);
+  const models = modelsOf(recording.host, recording.host.kernel);
   await readAnyTrace(tracePath(trace), models);
   return besideRows([...rows, ...work.scriptRows()], models.flatMap(modelWork));
 }

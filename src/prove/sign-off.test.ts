@@ -279,6 +279,23 @@ for (const occasion of ["split", "vmid-assigned", "switch"] as const)
       assert.equal(verdict(policy, other, V2).verdict, other === occasion ? "unsound" : "sound", other);
   });
 
+test("what code does for a split only where it knows the guest's VA, it does not do where nobody told Xen", () => {
+  const code = (byVa: string): string =>
+    `with owner-vmid\ndsb ishst\nfor page\ntlbi ipas2e1is, ipa\nend\ndsb ish\n${byVa}\ndsb ish\nend`;
+  const loop = "for va-page\ntlbi vae1is, va\nend";
+  const split = (byVa: string): SignOff => {
+    const text = `name = "by-va"\ntitle = "t"\nsource = "s"\nbase = "xen-today"\n[split]\ncode = """\n${code(byVa)}\n"""\n`;
+    return verdict(parsePolicy(text, "by-va.toml", builtinPolicy), "split", A72);
+  };
+  const asked = split(`if va-known\n${loop}\nend`);
+  assert.equal(asked.verdict, "unsound");
+  assert.ok(
+    asked.unsound!.every((name) => name.endsWith(".va-unknown")),
+    String(asked.unsound),
+  );
+  assert.equal(split(`if va-known\n${loop}\nelse\ntlbi vmalle1is\nend`).verdict, "sound");
+});
+
 test("over a bound the verdict is unknown, with the scenario at which it was", () => {
   const [found] = signOff([new Question(builtinPolicy("xen-today"), "split", V2, FB)], { ...LIMITS, maxStates: 10 });
   assert.equal(found!.verdict, "unknown");

@@ -5,14 +5,30 @@ import type { Cpu } from "./machine.js";
 /** A version of Linux: major and minor. */
 type Version = readonly [major: number, minor: number];
 
+/** A version whose instructions were counted: host files, a built-in one or one in `probes/`. */
+interface Counted {
+  readonly version: Version;
+  /** of a probe, by QEMU's CPU */
+  readonly probe: Readonly<Record<Cpu, string>>;
+  /** of the whole stack, where an exit costs more, as the VM's timers are armed; as far as it was counted */
+  readonly stack: Readonly<Partial<Record<Cpu, string>>>;
+}
+
 /**
- * Versions whose instructions were counted, newest first, and by QEMU's CPU the host file: a built-in one, or one in `probes/`. What
- * KVM saves and restores at an exit depends on the CPU's features; that of neoverse-n2 differs in nothing else, and so is none of
- * the built-in hosts.
+ * Newest first. What KVM saves and restores at an exit depends on the CPU's features; the files of neoverse-n2 differ in nothing else
+ * from the built-in hosts, and so are none of them.
  */
-const COUNTED: readonly { readonly version: Version; readonly hosts: Readonly<Record<Cpu, string>> }[] = [
-  { version: [7, 3], hosts: { max: "kvm-nested-7.3", "neoverse-n2": "neoverse-n2-7.3.toml" } },
-  { version: [7, 2], hosts: { max: "kvm-nested-7.2", "neoverse-n2": "neoverse-n2.toml" } },
+const COUNTED: readonly Counted[] = [
+  {
+    version: [7, 3],
+    probe: { max: "kvm-nested-7.3", "neoverse-n2": "neoverse-n2-7.3.toml" },
+    stack: { "neoverse-n2": "neoverse-n2-7.3-stack.toml" },
+  },
+  {
+    version: [7, 2],
+    probe: { max: "kvm-nested-7.2", "neoverse-n2": "neoverse-n2.toml" },
+    stack: { "neoverse-n2": "neoverse-n2-stack.toml" },
+  },
 ];
 
 /** A host that predicts, and what must be said of it. */
@@ -23,27 +39,38 @@ interface PredictingHost {
   readonly note?: string;
 }
 
-/** Path of a file that stands beside the shipped counts. */
-const besideProbes = (file: string): string => fileURLToPath(new URL(`../../probes/${file}`, import.meta.url));
-
-/** The same of the whole stack: an exit costs more where the VM's timers are armed. Of max, and of Linux 7.3, none was counted. */
-export const stackHost = (cpu: Cpu): string => (cpu === "max" ? "kvm-nested-7.2" : besideProbes(`${cpu}-stack.toml`));
-
 /**
- * The host file of a kernel, as it calls itself ("7.3-arm64"): that of its own version; where there is none, of the newest that is
- * not newer than the kernel, else of the oldest.
+ * What stands for a kernel, as it calls itself ("7.3-arm64"): its own version; where there is none, the newest that is not newer than
+ * the kernel, else the oldest.
  */
-export function predictingHost(cpu: Cpu, kernel: string): PredictingHost {
+function countedFor(kernel: string): { readonly counted: Counted; readonly own: boolean } {
   const named = /^(\d+)\.(\d+)/.exec(kernel);
-  const of: Version | undefined = named ? [Number(named[1]), Number(named[2])] : undefined;
-  const found = COUNTED.find(({ version }) => of !== undefined && compare(version, of) <= 0) ?? COUNTED.at(-1)!;
-  const name = found.hosts[cpu];
-  const host = name.endsWith(".toml") ? besideProbes(name) : name;
-  if (of !== undefined && compare(found.version, of) === 0) return { host };
-  return {
-    host,
-    note: `the instructions of this kernel, ${kernel}: no host file is of it, what is predicted is of Linux ${found.version.join(".")}`,
-  };
+  if (!named) return { counted: COUNTED.at(-1)!, own: false };
+  const of: Version = [Number(named[1]), Number(named[2])];
+  const counted = COUNTED.find(({ version }) => compare(version, of) <= 0) ?? COUNTED.at(-1)!;
+  return { counted, own: compare(counted.version, of) === 0 };
 }
 
 const compare = (a: Version, b: Version): number => a[0] - b[0] || a[1] - b[1];
+
+/** A file of `probes/` by its path; anything else is built in. */
+const hostNamed = (name: string): string =>
+  name.endsWith(".toml") ? fileURLToPath(new URL(`../../probes/${name}`, import.meta.url)) : name;
+
+/** The host that predicts a probe of a kernel. */
+export function predictingHost(cpu: Cpu, kernel: string): PredictingHost {
+  const { counted, own } = countedFor(kernel);
+  const host = hostNamed(counted.probe[cpu]);
+  if (own) return { host };
+  return {
+    host,
+    note: `the instructions of this kernel, ${kernel}: no host file is of it, what is predicted is of Linux ${counted.version.join(".")}`,
+  };
+}
+
+/** The host that predicts a whole stack on a kernel: where none was counted of its version, of the newest before that has one. */
+export function stackHost(cpu: Cpu, kernel: string): string {
+  const { counted } = countedFor(kernel);
+  const before = COUNTED.slice(COUNTED.indexOf(counted)).find(({ stack }) => stack[cpu] !== undefined);
+  return hostNamed(before?.stack[cpu] ?? counted.probe[cpu]);
+}

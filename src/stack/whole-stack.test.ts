@@ -8,7 +8,7 @@ import { type HostRow, HostSumming, type TraceRecording } from "../trace/index.j
 
 const PROBES = fileURLToPath(new URL("../../probes", import.meta.url));
 /** Those that come with the project: one that is gone is a fault. */
-const runs = ["one-page-36", "one-page-48", "64-pages-40", "report-40", "two-vcpus-36"].map(
+const runs = ["one-page-36", "one-page-48", "64-pages-40", "report-40", "two-vcpus-36", "one-page-36-linux-7.3"].map(
   (name) => `stack-${name}.parquet`,
 );
 

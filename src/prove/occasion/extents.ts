@@ -23,6 +23,16 @@ export const asksForVa = (program: Sequence): boolean =>
     return (s.kind === "for" || s.kind === "with-owner" || s.kind === "on") && asksForVa(s.body);
   });
 
+/** Code as it runs where the hypervisor does not know the guest's VA. */
+export const withoutVa = (program: Sequence): Sequence =>
+  program.flatMap((s): Sequence => {
+    if (s.kind === "for" || s.kind === "with-owner" || s.kind === "on") return [{ ...s, body: withoutVa(s.body) }];
+    if (s.kind !== "if") return [s];
+    const [body, otherwise] = [withoutVa(s.body), withoutVa(s.otherwise)];
+    if (s.condition.test === "va-known") return s.condition.not ? body : otherwise;
+    return [{ ...s, body, otherwise }];
+  });
+
 /** Extents of single pages above each page count that the code of these occasions tells apart. */
 export function longExtents(policy: Policy, occasions: readonly Occasion[], granule: GranuleBits = 12): Extent[] {
   /** the code counts pages of its own granule, the extents are of the tables' */

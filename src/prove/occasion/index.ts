@@ -5,6 +5,7 @@ import { accessFlagScenarios } from "./access-flag.js";
 import { batchScenarios } from "./batch.js";
 import { diesScenarios } from "./dies.js";
 import type { Setting } from "./domains.js";
+import { asksForVa, withoutVa } from "./extents.js";
 import { failsScenarios } from "./fails.js";
 import { goesOn } from "./goes-on.js";
 import { withIpis } from "./ipi.js";
@@ -48,12 +49,29 @@ const alone =
   (policy, cpu, setting) =>
     finished(scenarios(policy, cpu, setting), setting);
 
+/** The scenarios of a file in which the VA is known; and those that become others where it is not. */
+const knownOrNot =
+  (scenarios: ProvedRow["scenarios"]): ProvedRow["scenarios"] =>
+  (policy, cpu, setting) => {
+    const known = scenarios(policy, cpu, setting);
+    if (!Object.values(policy.code).some(asksForVa)) return known;
+    const code = Object.fromEntries(Object.entries(policy.code).map(([of, program]) => [of, withoutVa(program)]));
+    const unknown = scenarios({ ...policy, code: code as Policy["code"] }, cpu, setting);
+    const texts = new Set(known.map(({ pcpus }) => JSON.stringify(pcpus)));
+    return [
+      ...known,
+      ...unknown
+        .filter(({ pcpus }) => !texts.has(JSON.stringify(pcpus)))
+        .map((one) => ({ ...one, name: `${one.name}.va-unknown`, title: `${one.title}; Xen does not know the VA` })),
+    ];
+  };
+
 /** The occasions that are proved, each with its file. */
 export const PROVED = {
   revoke: { of: "revoke", scenarios: withCaller("revoke", revokeScenarios) },
-  batch: { of: "batch-end", scenarios: withCaller("batch", batchScenarios) },
+  batch: { of: "batch-end", scenarios: withCaller("batch", knownOrNot(batchScenarios)) },
   switch: { of: "switch", scenarios: alone(switchScenarios) },
-  split: { of: "split", scenarios: withCaller("split", splitScenarios) },
+  split: { of: "split", scenarios: withCaller("split", knownOrNot(splitScenarios)) },
   "vmid-assigned": { of: "vmid-assigned", scenarios: withCaller("vmid-assigned", vmidScenarios) },
   "domain-dies": { of: "domain-dies", scenarios: withCaller("domain-dies", diesScenarios) },
   "write-protected": { of: "write-protected", scenarios: withCaller("write-protected", writeProtectedScenarios) },
@@ -65,10 +83,10 @@ export const PROVED = {
     of: "access-flag-cleared",
     scenarios: withCaller("access-flag-cleared", accessFlagScenarios),
   },
-  "block-merged": { of: "block-merged", scenarios: withCaller("block-merged", mergeScenarios) },
+  "block-merged": { of: "block-merged", scenarios: withCaller("block-merged", knownOrNot(mergeScenarios)) },
   "vcpu-moved": { of: "vcpu-moved", scenarios: alone(movedScenarios) },
   "stage1-edited": { of: "stage1-edited", scenarios: withCaller("stage1-edited", stage1Scenarios) },
-  "fails-midway": { of: "fails-midway", scenarios: withCaller("fails-midway", failsScenarios) },
-  "table-freed": { of: "table-freed", scenarios: withCaller("table-freed", tableFreedScenarios) },
+  "fails-midway": { of: "fails-midway", scenarios: withCaller("fails-midway", knownOrNot(failsScenarios)) },
+  "table-freed": { of: "table-freed", scenarios: withCaller("table-freed", knownOrNot(tableFreedScenarios)) },
 } as const satisfies Record<string, ProvedRow>;
 export type ProvedOccasion = keyof typeof PROVED;

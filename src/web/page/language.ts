@@ -30,7 +30,10 @@ export const COMPLETIONS: readonly Completion[] = [
   ...KEYS.map((label): Completion => ({ label, type: "property" })),
 ];
 
-/** TOML, and assembly inside its long strings. */
+/**
+ * TOML, and assembly inside its long strings. Each pattern begins with ^: without it a line of a million letters is searched to its end at
+ * every one of them.
+ */
 export const POLICY_LANGUAGE: StreamParser<{ code: boolean }> = {
   startState: () => ({ code: false }),
   token(stream, state) {
@@ -44,12 +47,12 @@ export const POLICY_LANGUAGE: StreamParser<{ code: boolean }> = {
       return "comment";
     }
     if (!state.code) {
-      if (stream.sol() && stream.match(/\[[^\]]*\]/)) return "heading";
-      if (stream.match(/"(?:[^"\\]|\\.)*"/)) return "string";
-      if (stream.match(/[\w.-]+(?=\s*=)/)) return "propertyName";
+      if (stream.sol() && stream.match(/^\[[^\]]*\]/)) return "heading";
+      if (stream.match(/^"(?:[^"\\]|\\.)*"/)) return "string";
+      if (stream.match(/^[\w.-]+(?=\s*=)/)) return "propertyName";
     }
-    if (stream.match(/(?:0x[\da-f]+|\d+)\b/i)) return "number";
-    const word = stream.match(/[\w.-]+/) as RegExpMatchArray | null;
+    if (stream.match(/^(?:0x[\da-f]+|\d+)\b/i)) return "number";
+    const word = stream.match(/^[\w.-]+/) as RegExpMatchArray | null;
     if (word === null) {
       stream.next();
       return null;

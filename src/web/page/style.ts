@@ -20,6 +20,7 @@ input[type=range] { padding: 0; flex: 1 1 10rem; accent-color: var(--link); }
 .tabs [aria-selected=true] { background: var(--band); border-color: var(--soft); font-weight: 600; }
 .bar { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; margin: .75rem 0; }
 #prices .scenario { contain: layout; }
+table.prices td:nth-last-child(-n+3):not(.number) { min-width: 13rem; }
 .asking { margin: .5rem 0; }
 .asking fieldset { border: 1px solid var(--rule); border-radius: 4px; padding: .25rem .75rem; margin: .5rem 0; }
 input[type=checkbox] { min-height: 0; width: 1.1rem; height: 1.1rem; accent-color: var(--link); }
@@ -56,5 +57,5 @@ input[type=checkbox] { min-height: 0; width: 1.1rem; height: 1.1rem; accent-colo
 .drop.over { border-color: var(--link); background: var(--band); }
 @media (prefers-reduced-motion: no-preference) { .working::after { content: ""; display: inline-block; width: .6em; height: .6em; margin-left: .4em; border-radius: 50%; background: var(--link); animation: pulse 1s infinite alternate; } }
 @keyframes pulse { from { opacity: .2; } to { opacity: 1; } }
-@media print { .bar, .tabs, .editor, .asking, .noprint { display: none; } .steps, .columns { display: block; } .timeline.stepped tr .step { outline: none !important; } }
+@media print { #story ~ #prices, .top label, .bar, .tabs, .editor, .asking, .noprint { display: none; } .steps, .columns { display: block; } .timeline.stepped tr .step { outline: none !important; } }
 `;
