@@ -51,14 +51,21 @@ test("--granule is that of the tables of the scenarios: operands of another one 
     file,
     `name = "fixed"\ntitle = "t"\nsource = "s"\nbase = "xen-4.17"\ngranule = "4K"\nrequires = ["FEAT_TLBIRANGE"]\n[split]\ncode = """\nwith owner-vmid\ndsb ishst\n${code}\n"""\n`,
   );
-  const on = ["minimize", file, "--occasion", "split", "--cpu", "arch-maximal", "--host", "bare-metal"];
-  const json = async (...words: string[]) => JSON.parse((await shootdown([...on, ...words, "--json"])).out);
-  const [four, larger] = [await json(), await json("--granule", "64K")];
-  assert.deepEqual([four.granule, larger.granule], ["4K", "64K"]);
-  const leftOut = ({ occasions }: { occasions: { leftOut: { why: string }[] }[] }) =>
-    occasions[0]!.leftOut.map(({ why }) => why);
-  assert.deepEqual(leftOut(four), []);
-  assert.match(leftOut(larger).join(), /^unsound: split\./);
+  const { out, err } = await shootdown([
+    "minimize",
+    file,
+    "--occasion",
+    "split",
+    "--cpu",
+    "arch-maximal",
+    "--granule",
+    "64K",
+    "--json",
+  ]);
+  const { granule, occasions } = JSON.parse(out || err);
+  assert.equal(granule, "64K");
+  // Of 4 KiB it is sound (prove/granule.test.ts has the like).
+  assert.match(occasions[0].leftOut[0].why, /^unsound: split\./);
 });
 
 test("distinguish without two policies or two CPUs and an occasion is wrong usage", async () => {

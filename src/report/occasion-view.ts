@@ -16,7 +16,7 @@ export interface PricedOccasions extends OccasionPrices {
 
 /** The case, in sentences. */
 export const caseSentences = ({ policy, cpu, pages, touched }: PricedOccasions): readonly string[] => [
-  `What ${policy} executes on ${cpu} when an occasion comes once, with the refaults that this causes: about ${pagesWords(pages)} of 4 KiB (of a block or a table: those of it that are touched), of a guest on two pCPUs, the current one, that has touched ${touched === 0 ? "nothing else" : `${pagesWords(touched)} besides, and touches them again`}.`,
+  `What ${policy} executes on ${cpu} when an occasion comes once, with the refaults that this causes: about ${pagesWords(pages)} of 4 KiB (of a block or a table: those of it that are touched), of the current guest, which is on two pCPUs and has touched ${touched === 0 ? "nothing else" : `${pagesWords(touched)} besides, and touches them again`}.`,
   "A batch is that many removals of a page each. No other work of the hypervisor is in these prices.",
 ];
 

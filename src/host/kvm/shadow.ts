@@ -74,10 +74,14 @@ export class ShadowPool {
   /** table 0 is not used: its number means "invalid" */
   private count = 1;
 
-  /** `ipaBits`: the largest IPA size for which it must serve. */
+  /**
+   * `ipaBits`: the largest IPA size for which it must serve; `tables`: room at first. Growing discards the engine's compiled code: a usual
+   * trace should not need it.
+   */
   constructor(
     readonly granuleBits: GranuleBits,
     ipaBits = 48,
+    tables = 1024,
   ) {
     this.bits = bitsPerLevel(granuleBits);
     this.size = 2 ** this.bits;
@@ -88,8 +92,6 @@ export class ShadowPool {
     this.chunkGranules = 2 ** (this.bits * (3 - this.chunkLevel));
     this.chunksPerGranule = 1 / this.chunkGranules;
     this.tablesPerGranule = 1 / this.size;
-    // Growing discards the engine's compiled code: a usual trace should not need it.
-    const tables = 1024;
     this.entries = new Int32Array(tables << this.bits);
     this.valid = new Int32Array(this.entries.length >> WORD_BITS);
     this.tables = new Int32Array(tables << FIELDS_BITS);

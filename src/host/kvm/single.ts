@@ -14,6 +14,8 @@ import { Tally } from "./tally.js";
 const MAX_LEAVES = 2 ** 24;
 const LAST_PAGE_OF_FIRST_GIB = 2 ** 18 - 1;
 const VMID = 1;
+/** Room for the tables of most shadows that are described: a probe's prediction makes hundreds of them. */
+const FEW_TABLES = 16;
 
 /** A shadow of `leaves` 4 KiB leaves: pages from 0 on, and last a page apart from them at the end of the same GiB (a guest's code). */
 function shadowOfLeaves(leaves: number): TouchedPages[] {
@@ -29,7 +31,7 @@ function shadowOfLeaves(leaves: number): TouchedPages[] {
 export function shadowCounts(op: number, { operand, host, ipaBits, shadow, others = [] }: SingleTlbi): Counts {
   const kvm = kvmOf(host);
   const account = accountOf(host, ipaBits);
-  const pool = new ShadowPool(kvm.granuleBits, ipaBits);
+  const pool = new ShadowPool(kvm.granuleBits, ipaBits, FEW_TABLES);
   const mmus = new NestedMmus(pool, 1 + others.length);
   const tally = new Tally(1);
   const handlers = new TlbiHandlers(pool, mmus, [ipaBits], tally);
