@@ -193,6 +193,12 @@ test("explain: all words, one of two meanings, and a policy with a CPU and witho
   await held("explain-policy", "explain", "va-ipa-range", "--cpu", "neoverse-v3");
 });
 
+test("show: what it said of runs on the real KVM, as it is kept", () => {
+  const kept = join(ROOT, "probes", "injected");
+  for (const file of readdirSync(kept))
+    holds("show", JSON.parse(gunzipSync(readFileSync(join(kept, file))).toString()));
+});
+
 test("capture: what one has printed", async () => {
   const { capture, setUp } = readJson(ROOT, "src", "testdata", "capture.json") as { capture: unknown; setUp: unknown };
   holds("capture", capture);
