@@ -5,7 +5,7 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { appendFileSync, chmodSync, createReadStream, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, createReadStream, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -87,7 +87,7 @@ export async function shellCommand(folder: string): Promise<() => void> {
   return () => {
     lines.close();
     requests.destroy();
-    // A read of the pipe may still wait, and the process with it.
-    appendFileSync(join(folder, "requests"), "\n");
+    // A read of the pipe may still wait, and the process with it. Or none does: to write alone would wait for a reader.
+    writeFileSync(join(folder, "requests"), "\n", { flag: "r+" });
   };
 }
