@@ -417,7 +417,7 @@ test("wrong usage is status 2 and says what was wrong", async () => {
     [/Expected numbers from 32 to 52/, "compare", "--ipa-bits", "40.5"],
     [/'-p, --policy <policy>' not specified/, "simulate", "create-domu", "-o", "x.parquet"],
     [/'-o, --output <file>' not specified/, "simulate", "create-domu", "-p", "xen-today"],
-    [/missing required argument 'trace'/, "price"],
+    [/missing required argument 'trace\|policy'/, "price"],
     [/too many arguments/, "show", "trace.parquet", "trace.parquet"],
     [/--limit goes with --events/, "show", "trace.parquet", "--limit", "3"],
   ];
