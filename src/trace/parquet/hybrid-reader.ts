@@ -66,11 +66,11 @@ export class HybridReader {
     }
   }
 
-  /** The index below `entries` that the next `n` all are, and goes on behind them; -1, and stays, where they may differ. */
+  /** The index below `entries` that the next `n` all are, and goes on behind them; -1, and stays, where they may differ or are another. */
   same(n: number, entries: number): number {
     if (n === 0) return -1;
-    this.some(n, entries);
-    if (this.index < 0 || this.left < n) return -1;
+    if (this.left === 0) this.nextRun();
+    if (this.index < 0 || this.index >= entries || this.left < n) return -1;
     this.left -= n;
     return this.index;
   }

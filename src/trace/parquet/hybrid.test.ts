@@ -88,3 +88,17 @@ test("too few bytes, an empty run and an index beyond the dictionary are refused
 test("a dictionary of n entries needs the bits of n - 1, and never none", () => {
   assert.deepEqual([1, 2, 3, 256, 257, 65_536].map(widthOf), [1, 1, 2, 8, 9, 16]);
 });
+
+test("a run of another value than the one that is looked for is left to be read", () => {
+  // Of rows that could be null none is: a run of 100 ones, of a width of 1.
+  const levels = new HybridReader();
+  levels.start(Uint8Array.of(((100 << 1) & 0x7f) | 0x80, (100 << 1) >> 7, 1), 0, 3, 1);
+  assert.equal(levels.same(100, 1), -1);
+  const out = new Int32Array(100);
+  assert.equal(levels.bits(100, out, 0), 100);
+  // So is an index beyond a dictionary, which is refused where it is read.
+  const beyond = new HybridReader();
+  beyond.start(Uint8Array.of(8 << 1, 5), 0, 2, 3);
+  assert.equal(beyond.same(8, 5), -1);
+  assert.throws(() => beyond.raw(8, 5, out), /beyond the dictionary/);
+});
