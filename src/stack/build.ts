@@ -1,7 +1,7 @@
 /** The programs of guests/, compiled into the cache: the same sources and compiler give the same bytes. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cacheFolder, run } from "../capture/index.js";
 import { fileReason, InputError } from "../input/index.js";
@@ -49,14 +49,13 @@ export async function build(parts: StackParts, signal: AbortSignal): Promise<Bui
 }
 
 async function compile({ clang, linker, machine }: StackParts, folder: string, signal: AbortSignal): Promise<void> {
-  const partial = `${folder}.partial-${process.pid}`;
+  const partial = partialBeside(folder);
   const must = async ([program, ...first]: readonly string[], args: readonly string[]): Promise<void> => {
     const done = await run(program!, [...first, ...args], { signal, cwd: SOURCES });
     if (done.status !== 0) throw new InputError(`guests/ cannot be built: ${done.stderr.trim().split("\n")[0]}`);
   };
   const object = (name: string): string => join(partial, `${name}.o`);
   try {
-    mkdirSync(partial, { recursive: true });
     const programs = readdirSync(SOURCES)
       .filter((file) => file.endsWith(".c"))
       .map((file) => file.slice(0, -2));
@@ -67,12 +66,32 @@ async function compile({ clang, linker, machine }: StackParts, folder: string, s
       await must(linker, [...linking(name), "-o", join(partial, plugin ? `${name}.so` : name), object(name)]);
       rmSync(object(name));
     }
-    renameSync(partial, folder);
+    moveInto(partial, folder);
   } catch (error) {
     const reason = fileReason(error);
     throw reason === undefined ? error : InputError.at(folder, 0, reason);
   } finally {
     rmSync(partial, { recursive: true, force: true });
+  }
+}
+
+/** A folder of one's own for what is not whole yet. */
+function partialBeside(folder: string): string {
+  try {
+    mkdirSync(dirname(folder), { recursive: true });
+    return mkdtempSync(`${folder}.partial-`);
+  } catch (error) {
+    const reason = fileReason(error);
+    throw reason === undefined ? error : InputError.at(folder, 0, reason);
+  }
+}
+
+/** Gives the whole its name; another process may have built the same meanwhile, which is as good. */
+function moveInto(partial: string, folder: string): void {
+  try {
+    renameSync(partial, folder);
+  } catch (error) {
+    if (!existsSync(folder)) throw error;
   }
 }
 
