@@ -5,6 +5,7 @@
  */
 
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, createReadStream, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -76,6 +77,7 @@ export async function shellCommand(folder: string): Promise<() => void> {
   execFileSync("mkfifo", [join(folder, "requests")]);
   // Open for writing too: else it would end with each who has asked.
   const requests = createReadStream(join(folder, "requests"), { flags: "r+", encoding: "utf8" });
+  await once(requests, "open");
   const lines = createInterface({ input: requests });
   let last: Promise<unknown> = Promise.resolve();
   lines.on("line", (at) => {
