@@ -11,6 +11,8 @@
 
 long write(int, const void *, size_t);
 int open(const char *, int, ...);
+int dprintf(int, const char *, ...);
+void exit(int);
 #define WRITE_ONLY 1 /* O_WRONLY */
 
 EXPORT int qemu_plugin_version = 4;
@@ -42,6 +44,11 @@ static void find_registers(void) {
     if (!strcmp(each[i].name, "sp")) registers[31] = each[i].handle;
     if (each[i].name[0] == 'x' && sscanf(each[i].name + 1, "%d", &at) == 1 && at >= 0 && at < 31) registers[at] = each[i].handle;
   }
+  bool all_there = pstate && tpidr && vmpidr;
+  for (int i = 0; i < REGISTERS; i++) all_there &= registers[i] != 0;
+  if (all_there) return;
+  dprintf(2, "record: this QEMU does not tell plugins X0 to X30, SP, PSTATE, TPIDR_EL2 and VMPIDR_EL2\n");
+  exit(1); /* a record without them would pass for one */
 }
 
 static uint64_t value_of(struct qemu_plugin_register *from) {
@@ -121,6 +128,9 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
         addresses[address_count++] = strtoull(value, &value, 16);
         if (*value == ':') value++;
       }
+    else
+      continue;
+    if (*value && address_count == ADDRESSES) return 1; /* the rest would go unseen */
   }
   if (out < 0) return 1;
   qsort(addresses, (size_t)address_count, sizeof addresses[0], by_value);

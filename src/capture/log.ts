@@ -29,6 +29,7 @@ const REGISTERS = 32;
 const MAX_RECORD = 16 * 2 ** 20;
 /** Bytes of a rest that is not looked at again with each piece. */
 const LONG = 65_536;
+
 /** Cuts the log into records and hands those at Xen's EL on, once it is certain that the block began. */
 export class ExecutionLog implements BlockRecord {
   cpu = 0;
