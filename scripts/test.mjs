@@ -146,6 +146,7 @@ const order = (file) => (isLong(file) ? LONG.findIndex((end) => file.endsWith(en
 
 // Nothing hangs on what the user's own cache folder holds.
 process.env.SHOOTDOWN_VERDICTS = join(folder, "verdicts");
+process.env.SHOOTDOWN_COUNTS = join(folder, "counts");
 const skips = [];
 const events = run({ files: together(files.sort((a, b) => order(a) - order(b))), concurrency: 2 });
 events.on("test:pass", ({ name, skip }) => {

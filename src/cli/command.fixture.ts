@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Io } from "../jobs/index.js";
+import { type Io, SHELVES } from "../jobs/index.js";
 import { run } from "./run.js";
 
 /** The file that is the command. */
@@ -67,11 +67,19 @@ export async function shootdown(
   const [stdout, stderr] = [new Pipe(pieces, 1, terminal), new Pipe(pieces, 2)];
   const bytes = Buffer.from(stdin);
   const input = { stdin: (): Readable => Readable.from([bytes]), stdinWhole: (): Uint8Array => bytes };
-  const env = { ...given, ...(columns === undefined ? {} : { COLUMNS: String(columns) }) };
+  const env = { ...KEPT, ...given, ...(columns === undefined ? {} : { COLUMNS: String(columns) }) };
   const status = await run(args, { stdout, stderr, ...input, env, threads: 0 });
   const written = pieces.map(([fd, bytes]) => [fd, Buffer.from(bytes).toString()] as const);
   return { status, out: stdout.text(), err: stderr.text(), written };
 }
+
+/** What one command has found need not be found by the next, where the tests have a place for it. */
+const KEPT = Object.fromEntries(
+  Object.values(SHELVES).flatMap(({ variable }) => {
+    const folder = process.env[variable];
+    return folder === undefined ? [] : [[variable, folder]];
+  }),
+);
 
 /** Longest that a command may take, in milliseconds: far more than any does, for nothing is judged by the clock. */
 export const PATIENCE = 900_000;

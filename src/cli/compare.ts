@@ -9,9 +9,9 @@ import {
   comparingThreads,
   interruptible,
   interruptibleInto,
+  keptFor,
   made,
   priceCaptures,
-  userVerdicts,
 } from "../jobs/index.js";
 import { compareForms, compareJson, compareTables, notSound, renderReport } from "../report/index.js";
 import { printForm, withForms } from "./forms.js";
@@ -61,14 +61,13 @@ export function register(program: Command): void {
     .option("--report <file>", "also write one self-contained HTML file");
   for (const option of sweepOptions()) command.addOption(option);
   withForms(command, "a row for each price").action(async (scenarios: string[], options: CompareOptions) => {
-    if (isSwept(options)) return sweepComparison(comparisonOf(scenarios, options), options.prove, options);
+    const kept = keptFor(options.cache);
+    if (isSwept(options)) return sweepComparison(comparisonOf(scenarios, options), options.prove, kept, options);
     // What is built in takes long enough that the threads may load meanwhile, and cannot be refused.
     const builtIn = scenarios.length === 0 && options.policy === undefined && options.host === undefined;
     const early = builtIn ? comparingThreads(options.prove) : undefined;
     const comparison = comparisonOf(scenarios, options);
-    const result = await interruptible((signal) =>
-      compareInThreads(comparison, options.prove, signal, early, options.cache ? userVerdicts() : undefined),
-    );
+    const result = await interruptible((signal) => compareInThreads(comparison, options.prove, signal, kept, early));
     const { report } = options;
     if (report !== undefined) {
       // Recorded runs belong to the whole report, not to a question about one scenario.

@@ -4,7 +4,7 @@ import { type CpuProfile, GRANULE_WORDS, type GranuleWord } from "../arch/index.
 import { loadCpu } from "../catalog/index.js";
 import { type Host, repeating } from "../host/index.js";
 import { InputError } from "../input/index.js";
-import { type Bounds, parseQueue, userVerdicts } from "../jobs/index.js";
+import { type Bounds, parseQueue, SHELVES, userVerdicts } from "../jobs/index.js";
 import { DEFAULT_MAX_STATES, rulesWithout, type Setting, SWITCHED } from "../prove/index.js";
 
 /** `--ipa-bits 40,44,48` as a list of numbers; what a host can have is the host's to say. */
@@ -195,9 +195,14 @@ export const limitsOf = ({ maxStates, timeout, without = [], cache, queue }: Lim
   queue,
 });
 
-/** `--no-cache`: decide everything anew. */
+const FOLDERS = Object.values(SHELVES).map(({ variable }) => variable);
+
+/** `--no-cache`: decide and simulate everything anew. */
 export const noCacheOption = (): Option =>
-  new Option("--no-cache", "neither use verdicts of the user's cache folder nor keep any there");
+  new Option(
+    "--no-cache",
+    `neither use what the user's cache folder keeps (or ${FOLDERS.join(" and ")} do) nor keep anything there`,
+  );
 
 /** `--queue URL`: where the workers are that decide. */
 export const queueOption = (

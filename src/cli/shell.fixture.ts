@@ -49,10 +49,6 @@ function leave(at: string, written: Written): void {
   writeFileSync(join(at, "written"), written.map(([fd], i) => `cat "$at/${i}" >&${fd}\n`).join(""));
 }
 
-/** What one command has proved need not be proved by the next, where the tests have a place for it. */
-const { SHOOTDOWN_VERDICTS } = process.env;
-const verdicts: Record<string, string> = SHOOTDOWN_VERDICTS === undefined ? {} : { SHOOTDOWN_VERDICTS };
-
 /** Puts the command into `folder`, whose path has no blank; resolves when it can be used, with what ends that. */
 export async function shellCommand(folder: string): Promise<() => void> {
   const home = process.cwd();
@@ -62,7 +58,7 @@ export async function shellCommand(folder: string): Promise<() => void> {
     process.chdir(folder);
     try {
       const { status, written } = await shootdown(words, {
-        ...{ stdin, env: verdicts },
+        stdin,
         ...(columns === "" ? {} : { columns: Number(columns) }),
       });
       leave(at, written);

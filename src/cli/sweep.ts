@@ -5,7 +5,7 @@ import { type PriceRow, parseSetting, type Setting, Sweep, Tornados } from "../c
 import { writeWhole } from "../files/index.js";
 import { type Host, ipaNotes } from "../host/index.js";
 import { InputError, visibleLine } from "../input/index.js";
-import { compareInThreads, interruptible, interruptibleInto, made } from "../jobs/index.js";
+import { compareInThreads, interruptible, interruptibleInto, type KeptFor, made } from "../jobs/index.js";
 import {
   csv,
   renderSweep,
@@ -52,10 +52,15 @@ export function isSwept({ set, tornado, output }: SweepOptions): boolean {
 }
 
 /** A comparison with other numbers. */
-export async function sweepComparison(comparison: Comparison, proved: boolean, options: SweepOptions): Promise<void> {
+export async function sweepComparison(
+  comparison: Comparison,
+  proved: boolean,
+  kept: KeptFor,
+  options: SweepOptions,
+): Promise<void> {
   const { cpuOf, hosts } = comparison;
   const run = (swept: Partial<Comparison>) =>
-    interruptible((signal) => compareInThreads({ ...comparison, ...swept, cpuOf }, proved, signal));
+    interruptible((signal) => compareInThreads({ ...comparison, ...swept, cpuOf }, proved, signal, kept));
   if (options.set) {
     const sweep = new Sweep(comparison, options.set);
     const { rows } = await run(sweep.swept);

@@ -19,7 +19,7 @@ export type { Beside, Executed, ExecutedFlush } from "./executed.js";
 export { cpuOfTrace, type Held, Holding, profileOf, refuseWithout } from "./holding.js";
 export { hostSinks } from "./host-sinks.js";
 export { type BesideRow, besideRows, type HostChange, type ModelWork, modelWork } from "./host-work.js";
-export { type Job, type PolicyResult, runJob } from "./job.js";
+export { type Counted, countedBy, countJob, type Job, runJob } from "./job.js";
 export type { LiftedSequence } from "./lifted-policy.js";
 export { type Lifted, Lifting, policyName } from "./lifting.js";
 export { type OccasionPrice, type OccasionPrices, priceOccasions } from "./occasion-prices.js";

@@ -1,6 +1,6 @@
 /** One piece of a comparison: a scenario under a few policies on a CPU, simulated once and priced on every host of that CPU. */
 import type { CpuProfile } from "../arch/index.js";
-import { addCounts, type Host, price } from "../host/index.js";
+import { addCounts, type Counts, type Host, price } from "../host/index.js";
 import { hypervisorOf, type Scenario } from "../hypervisor/index.js";
 import { Case, type Policy, policyOn, type Sequence, unroll, withoutCode } from "../policy/index.js";
 import { type HostCounts, hostSinks } from "./host-sinks.js";
@@ -18,35 +18,70 @@ export interface Job {
   readonly ipaBits: readonly number[];
 }
 
-/** What came out, one for each policy of the job. */
+/** What hosts did for a policy. Plain data too, and JSON. */
+export interface Counted {
+  /** events of the trace that the hosts look at, from the end of the boot on */
+  readonly events: number;
+  /** of each host of the job, in their order, at each IPA size */
+  readonly counts: readonly Counts[];
+}
+
+/** The same with its prices. */
 export interface PolicyResult {
   readonly rows: readonly CompareRow[];
-  /** events of the trace that the hosts look at, from the end of the boot on */
   readonly events: number;
 }
 
-/** Does a job. Throws an InputError when the scenario does not fit the machine or a host. */
-export function runJob({ scenario, policies, cpu, hosts, ipaBits }: Job): PolicyResult[] {
-  const priced = policies.map((policy) => ({ policy, ...scenarioSinks(scenario, hosts, ipaBits) }));
-  const { events } = hypervisorOf(scenario).simulate(scenario, cpu, priced, { boot: false });
-  return priced.map(({ policy, counts }, lane) => ({
+/** Does a job: one of each policy. Throws an InputError when the scenario does not fit the machine or a host. */
+export function countJob({ scenario, policies, cpu, hosts, ipaBits }: Job): Counted[] {
+  const counting = policies.map((policy) => ({ policy, ...scenarioSinks(scenario, hosts, ipaBits) }));
+  const { events } = hypervisorOf(scenario).simulate(scenario, cpu, counting, { boot: false });
+  return counting.map(({ counts }, lane) => ({
     events: events[lane]!,
-    rows: counts().map(({ host, ipaBits: bits, counts: of }) => ({
-      scenario: scenario.name,
-      policy: policy.name,
-      host: host.name,
-      ipaBits: bits,
-      ...price(of, host),
-      tlbi: of.tlbi,
-      hardwareTlbi: of.hardwareTlbi,
-      hypercalls: of.hypercalls,
-      noShadow: of.noShadow,
-      exitKinds: of.exitKinds,
-      leavesDropped: of.leavesDropped,
-      refaults: of.refaults,
-    })),
+    counts: counts().map((of) => of.counts),
   }));
 }
+
+/**
+ * All that {@link Counted} hangs on for a policy of a job, beside the code of the rooms: neither names nor elementary prices.
+ * Sets are in it.
+ */
+export function countedBy({ scenario, cpu, hosts, ipaBits }: Job, policy: Policy): unknown {
+  const { name: _, title: _title, source: _source, file: _file, ...simulated } = scenario;
+  const settings = hosts.map((host) => {
+    const { name: _n, title: _t, source: _s, machine: _m, assumptions: _a, unknown: _u, prices: _p, ...own } = host;
+    return own;
+  });
+  return { simulated, cpu, settings, ipaBits, policy: traceKey(policy, cpu, scenario) };
+}
+
+/** Prices what was counted. */
+export function pricedJob({ scenario, policies, hosts, ipaBits }: Job, counted: readonly Counted[]): PolicyResult[] {
+  const columns = hosts.flatMap((host) => ipaBits.map((bits) => ({ host, bits })));
+  return counted.map(({ events, counts }, i) => ({
+    events,
+    rows: columns.map(({ host, bits }, k) => {
+      const of = counts[k]!;
+      return {
+        scenario: scenario.name,
+        policy: policies[i]!.name,
+        host: host.name,
+        ipaBits: bits,
+        ...price(of, host),
+        tlbi: of.tlbi,
+        hardwareTlbi: of.hardwareTlbi,
+        hypercalls: of.hypercalls,
+        noShadow: of.noShadow,
+        exitKinds: of.exitKinds,
+        leavesDropped: of.leavesDropped,
+        refaults: of.refaults,
+      };
+    }),
+  }));
+}
+
+/** Does a job and prices it. Throws as {@link countJob} does. */
+export const runJob = (job: Job): PolicyResult[] => pricedJob(job, countJob(job));
 
 /** {@link hostSinks} that count only the phases that the scenario wants to be compared, if it says which. */
 function scenarioSinks(

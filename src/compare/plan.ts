@@ -4,7 +4,7 @@ import { type Host, ipaNotes, isNested } from "../host/index.js";
 import { hypervisorOf, type Scenario } from "../hypervisor/index.js";
 import { missingFeature, type Occasion, openOn, type Policy, policyOn, type Sequence } from "../policy/index.js";
 import { checksOf } from "./checks.js";
-import { type Job, type PolicyResult, runJob, traceKey } from "./job.js";
+import { type Counted, countJob, type Job, type PolicyResult, pricedJob, traceKey } from "./job.js";
 import type { CompareResult, CompareRow, HostDescription, PriceLine, WithoutTlbi } from "./result.js";
 
 /** What is compared. Every list keeps its order in the result. */
@@ -85,9 +85,9 @@ export class Plan {
     );
   }
 
-  /** A job has ended. */
-  done(job: Job, results: readonly PolicyResult[]): void {
-    this.results.set(job, results);
+  /** A job has ended; one of each of its policies. */
+  done(job: Job, counted: readonly Counted[]): void {
+    this.results.set(job, pricedJob(job, counted));
   }
 
   private resultOf(item: Item): PolicyResult {
@@ -247,6 +247,6 @@ function chunks<T>(list: readonly T[], most: number): T[][] {
 /** Does a whole comparison, one job after the other. */
 export function compare(comparison: Comparison): CompareResult {
   const plan = new Plan(comparison);
-  for (const job of plan.jobs) plan.done(job, runJob(job));
+  for (const job of plan.jobs) plan.done(job, countJob(job));
   return plan.result();
 }

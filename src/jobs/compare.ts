@@ -1,11 +1,22 @@
-/** A comparison on all cores: simulations and proofs side by side. */
-import { type CompareResult, type Comparison, type Job, Plan, questionsOf, withVerdicts } from "../compare/index.js";
+/** A comparison on all cores: simulations and proofs side by side, and neither done twice. */
+import {
+  type CompareResult,
+  type Comparison,
+  type Counted,
+  countedBy,
+  type Job,
+  Plan,
+  questionsOf,
+  withVerdicts,
+} from "../compare/index.js";
 import { InputError } from "../input/index.js";
 import { Inquiry } from "../prove/index.js";
+import type { Hands } from "./answers.js";
 import type { JobAnswer } from "./compare-worker.js";
 import { DEFAULT_LIMITS, decide, PROVE_WORKER } from "./decide.js";
+import { keepAnswer, recall, type Shelf, userShelf } from "./kept.js";
+import { plain } from "./plain.js";
 import { Threads } from "./pool.js";
-import type { Verdicts } from "./verdicts.js";
 
 /** The file that simulates. */
 const SIMULATE_WORKER = "./compare-worker.js";
@@ -14,28 +25,62 @@ const SIMULATE_WORKER = "./compare-worker.js";
 export const comparingThreads = (proved: boolean): Threads =>
   new Threads([SIMULATE_WORKER, ...(proved ? [PROVE_WORKER] : [])], "parts of the comparison");
 
+/** Where what was found is kept; absent: nowhere. */
+export interface KeptFor {
+  readonly verdicts: Shelf | undefined;
+  readonly counts: Shelf | undefined;
+}
+
+/** The user's own, if they are to be used. */
+export const keptFor = (cache: boolean): KeptFor => ({
+  verdicts: cache ? userShelf("verdicts") : undefined,
+  counts: cache ? userShelf("counts") : undefined,
+});
+
 /** Simulates, and proves if asked, in as many threads as there are cores; or in some that are there already. */
 export async function compareInThreads(
   comparison: Comparison,
   proved: boolean,
   signal: AbortSignal,
+  kept: KeptFor,
   early?: Threads,
-  kept?: Verdicts,
 ): Promise<CompareResult> {
   const threads = early ?? comparingThreads(proved);
   try {
     const plan = new Plan(comparison);
-    const simulated = threads.answers<Job, JobAnswer>(SIMULATE_WORKER, plan.jobs, signal, (answer, job) => {
-      if ("refused" in answer) throw new InputError(answer.refused);
-      plan.done(job, answer.results);
-    });
     const inquiry = new Inquiry(proved ? questionsOf(comparison) : [], false);
     const [, verdicts] = await Promise.all([
-      simulated,
-      decide(inquiry, { ...DEFAULT_LIMITS, verdicts: kept }, threads, signal),
+      simulated(plan, threads, signal, kept.counts),
+      decide(inquiry, { ...DEFAULT_LIMITS, verdicts: kept.verdicts }, threads, signal),
     ]);
     return proved ? withVerdicts(plan.result(), comparison, verdicts) : plan.result();
   } finally {
     await threads.end();
   }
+}
+
+/** Simulates what nobody has kept: of a job, the policies that are missing. */
+async function simulated(plan: Plan, threads: Hands, signal: AbortSignal, shelf: Shelf | undefined): Promise<void> {
+  const partial = plan.jobs.map((job) => {
+    const questions = job.policies.map((policy) => JSON.stringify(plain(countedBy(job, policy))));
+    const known = questions.map((question) => shelf && (recall(shelf, question) as Counted | undefined));
+    return { job, questions, known, rest: { ...job, policies: job.policies.filter((_, i) => known[i] === undefined) } };
+  });
+  const asked = new Map<Job, (typeof partial)[number]>();
+  for (const part of partial) {
+    if (part.rest.policies.length === 0) plan.done(part.job, part.known as Counted[]);
+    else asked.set(part.rest, part);
+  }
+  await threads.answers<Job, JobAnswer>(SIMULATE_WORKER, [...asked.keys()], signal, (answer, rest) => {
+    if ("refused" in answer) throw new InputError(answer.refused);
+    const { job, questions, known } = asked.get(rest)!;
+    const fresh = [...answer.counted];
+    const counted = known.map((one, i) => {
+      if (one !== undefined) return one;
+      const counts = fresh.shift()!;
+      if (shelf !== undefined) keepAnswer(shelf, questions[i]!, counts);
+      return counts;
+    });
+    plan.done(job, counted);
+  });
 }

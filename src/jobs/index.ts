@@ -14,7 +14,7 @@ export {
   judgeCode,
   saveCode,
 } from "./code.js";
-export { compareInThreads, comparingThreads } from "./compare.js";
+export { compareInThreads, comparingThreads, type KeptFor, keptFor } from "./compare.js";
 export { type Converted, convertLitmus, FORMS, type Form } from "./convert.js";
 export { cpusOf, errataOf, refuseOutside } from "./cpus.js";
 export { proveInThreads } from "./decide.js";
@@ -24,6 +24,7 @@ export { importInto } from "./import.js";
 export { injectInto, undoInjection } from "./inject.js";
 export { coverOf, type IntentOptions, intentOf, parseInstruction, parseXt, type TypedTlbi } from "./instruction.js";
 export { type Io, io, PROCESS, talkingTo } from "./io.js";
+export { SHELVES } from "./kept.js";
 export { type LiftedTrace, namesTrace, proveTraces } from "./lift.js";
 export { decideLitmus } from "./litmus.js";
 export type { LitmusResult } from "./litmus-worker.js";

@@ -5,7 +5,7 @@ import type { Scenario } from "../hypervisor/index.js";
 import { missingFeature, type Occasion, type Policy, parsePolicy, policyFile } from "../policy/index.js";
 import { Inquiry, type SignOff } from "../prove/index.js";
 import { type Minimal, type Minimized, minimizedOccasions } from "../synth/index.js";
-import { compareInThreads } from "./compare.js";
+import { compareInThreads, type KeptFor, keptFor } from "./compare.js";
 import { decide, PROVE_WORKER } from "./decide.js";
 import { doneBy, handsOf } from "./hands.js";
 import type { MinimizeJob } from "./minimize-worker.js";
@@ -52,7 +52,7 @@ export async function minimizeInThreads(
   return {
     ...{ policy, setting, parts, result },
     verdicts: await verdictsOf(result, parts, asked, limits, signal),
-    prices: await pricesOf(policy, result, saving, signal),
+    prices: await pricesOf(policy, result, saving, signal, keptFor(limits.verdicts !== undefined)),
   };
 }
 
@@ -92,6 +92,7 @@ async function pricesOf(
   result: Policy,
   { scenarios, hosts, ipaBits, cpuOf }: Saving,
   signal: AbortSignal,
+  kept: KeptFor,
 ): Promise<readonly CompareRow[]> {
   const able = hosts.filter((host) => missingFeature(policy, cpuOf(host)) === undefined);
   if (able.length === 0 || scenarios.length === 0) return [];
@@ -99,6 +100,7 @@ async function pricesOf(
     { scenarios, policies: [policy, result], hosts: able, ipaBits, cpuOf },
     false,
     signal,
+    kept,
   );
   return rows;
 }

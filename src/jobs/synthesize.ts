@@ -21,7 +21,7 @@ import {
   type Tally,
   wordsOf,
 } from "../synth/index.js";
-import { compareInThreads } from "./compare.js";
+import { compareInThreads, type KeptFor, keptFor } from "./compare.js";
 import { decide, PROVE_WORKER } from "./decide.js";
 import { handsOf } from "./hands.js";
 import type { PieceJob } from "./synthesize-worker.js";
@@ -148,7 +148,14 @@ export async function synthesizeInThreads(
   const searcher = new Searcher(space, never, never);
   searcher.learn(learnt);
   const weakest = searcher.weakest();
-  const priced = await pricesOf(searcher.worthPricing(), weakest, space, pricing, signal);
+  const priced = await pricesOf(
+    searcher.worthPricing(),
+    weakest,
+    space,
+    pricing,
+    keptFor(limits.verdicts !== undefined),
+    signal,
+  );
   return {
     ...{ space, size: sizeOf(space), tally, seconds, priced },
     weakest,
@@ -162,12 +169,13 @@ export async function synthesizeInThreads(
 async function rowsOf(
   policies: readonly Policy[],
   { scenario, hosts, ipaBits, cpuOf }: Pricing,
+  kept: KeptFor,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, CompareRow[]>> {
   const rows = new Map<string, CompareRow[]>();
   if (policies.length === 0) return rows;
   const comparison = { scenarios: [scenario], policies, hosts, ipaBits: [ipaBits], cpuOf };
-  for (const row of (await compareInThreads(comparison, false, signal)).rows)
+  for (const row of (await compareInThreads(comparison, false, signal, kept)).rows)
     rows.set(row.policy, [...(rows.get(row.policy) ?? []), row]);
   return rows;
 }
@@ -177,6 +185,7 @@ async function pricesOf(
   weakest: readonly Sequence[],
   space: Space,
   pricing: Pricing,
+  kept: KeptFor,
   signal: AbortSignal,
 ): Promise<Priced[]> {
   const { hosts } = pricing;
@@ -195,6 +204,7 @@ async function pricesOf(
   const rows = await rowsOf(
     sequences.map(({ policy }) => policy),
     pricing,
+    kept,
     signal,
   );
   return sequences
@@ -224,7 +234,7 @@ async function besides(space: Space, limits: Bounds, pricing: Pricing, signal: A
         places,
       };
     });
-  const rows = await rowsOf(policies, pricing, signal);
+  const rows = await rowsOf(policies, pricing, keptFor(limits.verdicts !== undefined), signal);
   const questions = policies.flatMap((policy) =>
     cpus.flatMap((cpu) => proofsOf(occasion).map((proof) => new Question(policy, proof, cpu, setting))),
   );

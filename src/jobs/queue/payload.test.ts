@@ -8,9 +8,9 @@ import { builtInCpu, builtInPolicy } from "../../builtin/index.js";
 import { InputError } from "../../input/index.js";
 import { proverCpu, Question } from "../../prove/index.js";
 import { alphabet, piecesOf, type Space } from "../../synth/index.js";
+import { plain, revived } from "../plain.js";
 import { queueAddress } from "./address.js";
 import { type Most, OpenedSearch, opened, partsOf, searchOf, WORKER_FILES } from "./payload.js";
-import { plain, revived } from "./plain.js";
 
 const [PROVE, LITMUS, MINIMIZE, PIECE] = WORKER_FILES as [string, string, string, string];
 const MOST: Most = { maxStates: 1e6, timeoutMs: 60_000, verdicts: undefined };

@@ -12,11 +12,13 @@ import {
   piecesOf,
   type Space,
 } from "../../synth/index.js";
+import type { Shelf } from "../kept.js";
 import type { LitmusAnswer, LitmusJob } from "../litmus-worker.js";
 import type { MinimizeJob } from "../minimize-worker.js";
+import { plain, revived } from "../plain.js";
 import type { ProveJob } from "../prove-worker.js";
 import type { PieceJob } from "../synthesize-worker.js";
-import { type Bounds, keep, recalled, type Verdicts } from "../verdicts.js";
+import { type Bounds, keep, recalled } from "../verdicts.js";
 import {
   ANSWERS,
   learntSchema,
@@ -27,7 +29,6 @@ import {
   searchSchema,
   taskSchema,
 } from "./payload-schema.js";
-import { plain, revived } from "./plain.js";
 
 /** Worker files, by the name under which a queue has their jobs. */
 const FILES = {
@@ -132,7 +133,7 @@ export interface Most {
   readonly maxStates: number;
   readonly timeoutMs: number;
   /** where its own verdicts are kept */
-  readonly verdicts: Verdicts | undefined;
+  readonly verdicts: Shelf | undefined;
 }
 
 /** A search whose pieces a worker does. */

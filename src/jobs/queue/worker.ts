@@ -2,11 +2,11 @@
 import { hostname } from "node:os";
 import { InputError } from "../../input/index.js";
 import { buildName } from "../build.js";
+import { plain } from "../plain.js";
 import { Threads } from "../pool.js";
 import { queueAddress } from "./address.js";
 import { type JobData, Link, QUEUE, type QueueJob, within } from "./link.js";
 import { type Most, OpenedSearch, opened, searchOf, WORKER_FILES } from "./payload.js";
-import { plain } from "./plain.js";
 import { learntKey, searchKey } from "./queued.js";
 
 /** How a worker works. */
