@@ -1,7 +1,7 @@
 // Runs the built tests (dist/**/*.test.js, or those whose path contains an argument) by Node's own runner, and says at the end what
 // failed, each with the beginning of why, and in a last line what was skipped. --quick leaves out what boots, browses, installs, or proves and simulates at length.
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "node:test";
@@ -121,8 +121,8 @@ if (files.length === 0) {
 const folder = mkdtempSync(join(tmpdir(), "shootdown-tests-"));
 
 /**
- * Each file costs a process, which loads and compiles most of the product: files of one room that are not long share one. Of those
- * of the command line every one has its own, for they change the working folder.
+ * Each file costs a process, which loads and compiles most of the product: files of one room that are not long share one, but for
+ * those that change the working folder.
  */
 function together(files) {
   const shared = new Map();
@@ -138,7 +138,7 @@ function together(files) {
 /** The process of a test: its room's, or its own. */
 function processOf(file) {
   const [, room, rest] = file.split("/");
-  if (rest === undefined || room === "cli" || isLong(file)) return file;
+  if (rest === undefined || isLong(file) || readFileSync(file, "utf8").includes("process.chdir(")) return file;
   return isSlow(file) ? `${room}-slow` : room;
 }
 

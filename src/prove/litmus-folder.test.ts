@@ -60,8 +60,13 @@ test("each rule of the model is needed: without it some test has another verdict
   // The small ones first: one of them is enough.
   const states = new Map(tests.map((one) => [one, decide(one, NOTHING).states]));
   const bySize = tests.toSorted((a, b) => states.get(a)! - states.get(b)!);
+  // And first on the CPU whose symptom the rule is: no other could notice.
+  const cpusFor = (rule: Rule): readonly Cpu[] => {
+    const first = SYMPTOM_WORDS.filter((word) => word === rule).map((word) => CPUS[`with ${SYMPTOMS[word].id}`]!);
+    return [...first, ...Object.values(CPUS).filter((cpu) => !first.includes(cpu))];
+  };
   const notices = (rule: Rule): boolean =>
-    Object.values(CPUS).some((cpu) =>
+    cpusFor(rule).some((cpu) =>
       bySize.some((one) => {
         const word = verdictWord(decide(one, cpu, [rule], 4 * SMALL));
         return word !== "unknown" && word !== "unsupported" && word !== one.verdictFor(cpu);
