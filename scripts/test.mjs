@@ -10,25 +10,33 @@ import { pathToFileURL } from "node:url";
 
 const SETUP = "scripts/setup-debian.sh --yes";
 
-/** Files (the ends of their names) of ten seconds of CPU time or more: they begin first, so that none is left over at the end. */
+/**
+ * Files (the ends of their names) of ten seconds or more: they begin first, so that none is left over at the end; those that wait
+ * long for others (a QEMU, a browser) among those that do not.
+ */
 const LONG = [
-  "cli/capture.e2e",
   "cli/nested.e2e",
-  "cli/queue.e2e",
-  "cli/capture-4.17.e2e",
   "docs",
-  "cli/capture",
-  "cli/process",
-  "reductions",
-  "cli/edge",
-  "cli/package",
-  "occasion/scenario",
-  "cli/prove",
-  "sign-off",
-  "agreement",
-  "html/browser",
   "web/browser",
+  "cli/capture.e2e",
+  "cli/capture-4.17.e2e",
+  "reductions",
+  "cli/capture",
+  "litmus-folder",
+  "cli/queue.e2e",
+  "occasion/scenario",
+  "cli/package",
+  "sign-off",
+  "cli/edge",
+  "agreement",
   "schema",
+  "cli/process",
+  "html/browser",
+  "compare/executed",
+  "metamorphic",
+  "trace/damage",
+  "occasion/protocol",
+  "cli/prove",
 ].map((name) => `/${name}.test.js`);
 
 /** Others of more than a second or so, and those that need more than Node. */
@@ -72,17 +80,13 @@ const SLOW = [
   "jobs/distinguish-cpus",
   "jobs/scenarios",
   "compare/compare",
-  "compare/executed",
   "compare/phases",
   "compare/sweep",
   "compare/whole-stack",
   "xen/recorded",
   "prove/herd/convert",
-  "litmus-folder",
   "bounds",
-  "metamorphic",
   "model-page",
-  "occasion/protocol",
   "sample",
   "html/compare",
   "report/real",
@@ -90,7 +94,6 @@ const SLOW = [
   "report/format",
   "report/proof",
   "web/works",
-  "trace/damage",
   "trace/duckdb",
   "trace/file",
   "trace/form",
@@ -142,13 +145,14 @@ function processOf(file) {
   return isSlow(file) ? `${room}-slow` : room;
 }
 
-const order = (file) => (isLong(file) ? LONG.findIndex((end) => file.endsWith(end)) : LONG.length);
+const order = (file) =>
+  isLong(file) ? LONG.findIndex((end) => file.endsWith(end)) : LONG.length + (isSlow(file) ? 0 : 1);
 
 // Nothing hangs on what the user's own cache folder holds.
 process.env.SHOOTDOWN_VERDICTS = join(folder, "verdicts");
 process.env.SHOOTDOWN_COUNTS = join(folder, "counts");
 const skips = [];
-const events = run({ files: together(files.sort((a, b) => order(a) - order(b))), concurrency: 2 });
+const events = run({ files: together(files.sort((a, b) => order(a) - order(b))), concurrency: Number(process.env.CONC ?? 2) });
 events.on("test:pass", ({ name, skip }) => {
   if (skip !== undefined && skip !== false) skips.push(typeof skip === "string" && skip !== "" ? skip : name);
 });

@@ -129,23 +129,33 @@ const IMAGE_MAGIC = 0x644d5241;
 
 /** Opens a file, its kind told by its content. Throws an InputError that names what was expected. */
 export function openCode(path: string): CodeFile {
-  let bytes = readInput(path);
+  const bytes = readInput(path);
   noteBytes(path, bytes);
+  return codeOf(path, bytes);
+}
+
+/** A file's bytes as code; `what` says what they are in place of what their kind is called. Throws an InputError. */
+export function codeOf(path: string, contents: Uint8Array, what?: string): CodeFile {
+  let bytes = contents;
   if (bytes[0] === 0x1f && bytes[1] === 0x8b)
     try {
       bytes = gunzipSync(bytes, { maxOutputLength: 1 << 30 });
     } catch {
       throw InputError.at(path, 0, "is damaged: gzip cannot unpack it");
     }
-  if (isElf(bytes)) return new CodeFile(path, elfContents(new Elf(bytes, path)));
+  const found = contentsOf(path, bytes);
+  return new CodeFile(path, what === undefined ? found : { ...found, what });
+}
+
+function contentsOf(path: string, bytes: Uint8Array): CodeContents {
+  if (isElf(bytes)) return elfContents(new Elf(bytes, path));
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length >= 64 && view.getUint32(56, true) === IMAGE_MAGIC)
-    return new CodeFile(path, imageContents(bytes, path));
+  if (bytes.length >= 64 && view.getUint32(56, true) === IMAGE_MAGIC) return imageContents(bytes, path);
   if (bytes.length >= 8 && bytes[0] === 0x4d && bytes[1] === 0x5a)
     throw InputError.at(path, 0, "is an EFI program (a zboot image?), expected the Image that it unpacks");
   if (bytes.length === 0)
     throw InputError.at(path, 0, "is empty, expected an ELF file, an arm64 Image or text of objdump -d");
-  return new CodeFile(path, readObjdump(bytes, path));
+  return readObjdump(bytes, path);
 }
 
 function elfContents(elf: Elf): CodeContents {

@@ -4,7 +4,7 @@
  */
 export { type BlindSite, blindSites } from "./blind.js";
 export { beginsWay, type CALLS, holdsMappings } from "./calls.js";
-export { CodeFile, fullAddress, openCode } from "./code-file.js";
+export { CodeFile, codeOf, fullAddress, openCode } from "./code-file.js";
 export { Directmap, type DirectmapValues, directmapVariables } from "./directmap.js";
 export { Elf, type ElfSymbol, isElf } from "./elf.js";
 export { FrameTable, type FrameTableShape, frameTableOf } from "./frametable.js";

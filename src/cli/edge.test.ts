@@ -289,13 +289,13 @@ test("on a terminal a command ends, and its progress line is erased", async (t) 
   for (const columns of [80, 12]) {
     const { status, stdout } = spawnSync(
       "script",
-      ["-qec", `stty cols ${columns}; "${process.execPath}" "${MAIN}" litmus --json`, "/dev/null"],
+      ["-qec", `stty cols ${columns}; "${process.execPath}" "${MAIN}" litmus public --json`, "/dev/null"],
       { cwd: folder, env: { ...ENV, TERM: "xterm" }, encoding: "utf8", timeout: PATIENCE },
     );
     assert.equal(status, 0);
     const lines = stdout.split("\r\x1b[K");
     for (const line of lines.slice(1, -1)) assert.ok(line.length < columns && !line.includes("\n"), line);
     JSON.parse(lines.at(-1)!);
-    if (lines.length > 1) assert.match(lines[1]!, /^\d+ of (\d{3}|1) /);
+    if (lines.length > 1) assert.match(lines[1]!, /^\d+ of \d+ /);
   }
 });

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { findStack } from "../stack/index.js";
 import { shootdown } from "./command.fixture.js";
 
 const CODE = fileURLToPath(new URL("../../examples/code/flush.o", import.meta.url));
@@ -98,4 +99,47 @@ test("wrong usage and wrong input end with one sentence", async () => {
     1,
     /--occasion: with VHE stage1-edited is about the kernel's own stage 1 .*, expected it alone/,
   );
+});
+
+const compiler = findStack() ? false : "SKIPPED: no compiler of arm64 code is here: run scripts/setup-debian.sh";
+const source = (name: string): string => fileURLToPath(new URL(`../../examples/code/${name}`, import.meta.url));
+const policyIn = (out: string): string => /^flush-page.*: when always\n(?: .*\n)+/m.exec(out)![0];
+
+test("C with inline assembly and assembly are compiled, and are the policies that their object file is", {
+  skip: compiler,
+}, async () => {
+  for (const [f, occasion] of [
+    ["flush_page", "revoke"],
+    ["flush_page_at_once", "revoke"],
+  ] as const) {
+    const policies: string[] = [];
+    for (const name of ["flush.o", "flush.c", "flush.S"]) {
+      const asked = ["prove", "--code", `${source(name)}:${f}`, "--occasion", occasion, "--cpu", "cortex-a72"];
+      const { out, err, status } = await shootdown(asked);
+      assert.deepEqual([err, status], ["", 0]);
+      policies.push(policyIn(out));
+      assert.match(
+        out,
+        new RegExp(`${f.replaceAll("_", "-")} +${f === "flush_page" ? "sound" : "UNSOUND"} +cortex-a72`),
+      );
+    }
+    assert.deepEqual(new Set(policies).size, 1, policies.join("\n"));
+  }
+});
+test("a source that the compiler does not take, of another language, or without a compiler is one error with what to do", {
+  skip: compiler,
+}, async () => {
+  const refused = async (name: string, text: string, message: RegExp, ...args: string[]): Promise<void> => {
+    const file = join(folder, name);
+    writeFileSync(file, text);
+    const { status, err, out } = await shootdown(["prove", "--code", `${file}:f`, ...QUICK, ...args]);
+    assert.match(err, message);
+    assert.deepEqual([status, out], [1, ""]);
+  };
+  await refused("bad.c", "int x = ;\n", /bad\.c: clang does not take it\n.*bad\.c:1:9: error: expected expression/);
+  await refused("none.c", "static void f(void) {}\n", /none\.c: has no function symbols/);
+  await refused("f.rs", "fn f() {}\n", /f\.rs: is Rust source, expected its object file: rustc/);
+  await refused("ok.c", "void f(void) {}\n", /^shootdown: --cc: 'no-such-cc' cannot be run/, "--cc", "no-such-cc -Os");
+  await refused("ok.c", "void f(void) {}\n", /^shootdown: --cc: is empty, expected a compiler/, "--cc", " ");
+  await refused("ok.txt", "x\n", /^shootdown: --cc: .*ok\.txt is no source/, "--cc", "cc");
 });

@@ -23,11 +23,15 @@ const OWN: readonly Option[] = [
   new Option("--end <offset>", "of --code: end there"),
   new Option("--vhe", "of --code: it runs with HCR_EL2.E2H = 1 (default: KVM's functions but the nVHE ones)"),
   new Option("--no-vhe", "of --code: it runs with HCR_EL2.E2H = 0"),
+  new Option("--cc <command>", "of --code: compiles a source, with these options (default: clang of 'probe --setup')"),
   new Option("--base <policy>", "of --code: the policy that has the other occasions (default: xen-today)"),
 ];
 
 export function withCode(command: Command): Command {
-  command.option("--code <file>", "judge a function: FILE[:FUNCTION] of an ELF file, an Image or text of objdump -d");
+  command.option(
+    "--code <file>",
+    "judge a function: FILE[:FUNCTION] of an ELF file, an Image, text of objdump -d, or C or assembly source",
+  );
   for (const option of OWN) command.addOption(option);
   return command;
 }
@@ -56,7 +60,9 @@ export async function proveCode(
   setting: Setting,
   limits: Limits,
 ): Promise<{ readonly proof: Proof; readonly json: object; show(): void }> {
-  const trial = codeOnTrial(options.code, options, occasionsOf(options.occasion));
+  const trial = await interruptible((signal) =>
+    codeOnTrial(options.code, options, occasionsOf(options.occasion), signal),
+  );
   const { save } = options;
   if (save !== undefined) await interruptible(async () => saveCode(trial, save));
   const results = await interruptible((signal) => judgeCode(trial, cpus, setting, limits, signal));

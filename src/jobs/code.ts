@@ -2,7 +2,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { CpuProfile } from "../arch/index.js";
-import { openCode } from "../binary/index.js";
 import { loadPolicy } from "../catalog/index.js";
 import {
   type CodeSetting,
@@ -27,6 +26,7 @@ import {
   type Setting,
   type SignOff,
 } from "../prove/index.js";
+import { openCodeOrSource } from "./compiled.js";
 import { makeFolder } from "./convert.js";
 import { proveInThreads } from "./decide.js";
 
@@ -39,6 +39,8 @@ export interface CodeAsked {
   readonly begin?: string;
   readonly end?: string;
   readonly vhe?: boolean;
+  /** a compiler with its options, for a source */
+  readonly cc?: string;
   /** the policy that has the other occasions */
   readonly base?: string;
 }
@@ -82,10 +84,15 @@ function fileAndFunction(asked: string): readonly [file: string, f: string | und
   return colon <= 0 || existsSync(asked) ? [asked, undefined] : [asked.slice(0, colon), asked.slice(colon + 1)];
 }
 
-/** Opens the file, follows the function, and makes policies of its ways. Throws an InputError. */
-export function codeOnTrial(asked: string, options: CodeAsked, occasions: readonly ProvedOccasion[]): CodeOnTrial {
+/** Opens the file, follows the function, and makes policies of its ways. Rejects with an InputError. */
+export async function codeOnTrial(
+  asked: string,
+  options: CodeAsked,
+  occasions: readonly ProvedOccasion[],
+  signal?: AbortSignal,
+): Promise<CodeOnTrial> {
   const [file, asName] = fileAndFunction(asked);
-  const code = openCode(file);
+  const code = await openCodeOrSource(file, options.cc, signal);
   const f = functionOf(code, asName);
   const kvm = [...code.alternatives.values()].some(({ title }) => /Virtualization Host Extensions/.test(title ?? ""));
   const vhe = options.vhe ?? (kvm && !f.name.startsWith("__kvm_nvhe_"));
