@@ -6,7 +6,7 @@ import { writeWhole } from "../files/index.js";
 import { visibleLine } from "../input/index.js";
 import {
   compareInThreads,
-  comparingThreads,
+  earlyThreads,
   interruptible,
   interruptibleInto,
   keptFor,
@@ -65,7 +65,7 @@ export function register(program: Command): void {
     if (isSwept(options)) return sweepComparison(comparisonOf(scenarios, options), options.prove, kept, options);
     // What is built in takes long enough that the threads may load meanwhile, and cannot be refused.
     const builtIn = scenarios.length === 0 && options.policy === undefined && options.host === undefined;
-    const early = builtIn ? comparingThreads(options.prove) : undefined;
+    const early = builtIn ? earlyThreads(options.prove, kept) : undefined;
     const comparison = comparisonOf(scenarios, options);
     const result = await interruptible((signal) => compareInThreads(comparison, options.prove, signal, kept, early));
     const { report } = options;

@@ -11,19 +11,26 @@ import {
 } from "../compare/index.js";
 import { InputError } from "../input/index.js";
 import { Inquiry } from "../prove/index.js";
-import type { Hands } from "./answers.js";
 import type { JobAnswer } from "./compare-worker.js";
 import { DEFAULT_LIMITS, decide, PROVE_WORKER } from "./decide.js";
-import { keepAnswer, recall, type Shelf, userShelf } from "./kept.js";
+import { Lazily } from "./hands.js";
+import { holdsSome, keepAnswer, recall, type Shelf, userShelf } from "./kept.js";
 import { plain } from "./plain.js";
 import { Threads } from "./pool.js";
 
 /** The file that simulates. */
 const SIMULATE_WORKER = "./compare-worker.js";
 
-/** Threads for a comparison, which load while it is read; with `proved`, also for its verdicts. */
-export const comparingThreads = (proved: boolean): Threads =>
-  new Threads([SIMULATE_WORKER, ...(proved ? [PROVE_WORKER] : [])], "parts of the comparison");
+/** Threads for a comparison; with `proved`, also for its verdicts. */
+const comparingThreads = (proved: boolean): Lazily =>
+  new Lazily(() => new Threads([SIMULATE_WORKER, ...(proved ? [PROVE_WORKER] : [])], "parts of the comparison"));
+
+/** The same, which load while the comparison is read, unless it may be that nothing is left for them to do. */
+export function earlyThreads(proved: boolean, { counts, verdicts }: KeptFor): Lazily {
+  const threads = comparingThreads(proved);
+  if (!(counts && holdsSome(counts)) || (proved && !(verdicts && holdsSome(verdicts)))) threads.get();
+  return threads;
+}
 
 /** Where what was found is kept; absent: nowhere. */
 export interface KeptFor {
@@ -43,7 +50,7 @@ export async function compareInThreads(
   proved: boolean,
   signal: AbortSignal,
   kept: KeptFor,
-  early?: Threads,
+  early?: Lazily,
 ): Promise<CompareResult> {
   const threads = early ?? comparingThreads(proved);
   try {
@@ -51,7 +58,7 @@ export async function compareInThreads(
     const inquiry = new Inquiry(proved ? questionsOf(comparison) : [], false);
     const [, verdicts] = await Promise.all([
       simulated(plan, threads, signal, kept.counts),
-      decide(inquiry, { ...DEFAULT_LIMITS, verdicts: kept.verdicts }, threads, signal),
+      decide(inquiry, { ...DEFAULT_LIMITS, verdicts: kept.verdicts }, signal, threads),
     ]);
     return proved ? withVerdicts(plan.result(), comparison, verdicts) : plan.result();
   } finally {
@@ -60,7 +67,7 @@ export async function compareInThreads(
 }
 
 /** Simulates what nobody has kept: of a job, the policies that are missing. */
-async function simulated(plan: Plan, threads: Hands, signal: AbortSignal, shelf: Shelf | undefined): Promise<void> {
+async function simulated(plan: Plan, hands: Lazily, signal: AbortSignal, shelf: Shelf | undefined): Promise<void> {
   const partial = plan.jobs.map((job) => {
     const questions = job.policies.map((policy) => JSON.stringify(plain(countedBy(job, policy))));
     const known = questions.map((question) => shelf && (recall(shelf, question) as Counted | undefined));
@@ -71,7 +78,8 @@ async function simulated(plan: Plan, threads: Hands, signal: AbortSignal, shelf:
     if (part.rest.policies.length === 0) plan.done(part.job, part.known as Counted[]);
     else asked.set(part.rest, part);
   }
-  await threads.answers<Job, JobAnswer>(SIMULATE_WORKER, [...asked.keys()], signal, (answer, rest) => {
+  if (asked.size === 0) return;
+  await hands.get().answers<Job, JobAnswer>(SIMULATE_WORKER, [...asked.keys()], signal, (answer, rest) => {
     if ("refused" in answer) throw new InputError(answer.refused);
     const { job, questions, known } = asked.get(rest)!;
     const fresh = [...answer.counted];

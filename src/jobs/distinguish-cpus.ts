@@ -2,8 +2,7 @@
 import { type Policy, parsePolicy } from "../policy/index.js";
 import { Inquiry, Question, type SignOff } from "../prove/index.js";
 import { policyText, proofsOf, Searcher, type Sequence, type Space, sizeOf, wordsOf } from "../synth/index.js";
-import { decide, PROVE_WORKER } from "./decide.js";
-import { handsOf } from "./hands.js";
+import { decide } from "./decide.js";
 import { searchInThreads } from "./synthesize.js";
 import type { Bounds } from "./verdicts.js";
 
@@ -43,11 +42,8 @@ export async function distinguishCpus(space: Space, limits: Bounds, signal: Abor
       }));
     });
   });
-  const verdicts = await judged(
-    questions.map(({ question }) => question),
-    limits,
-    signal,
-  );
+  const asked = questions.map(({ question }) => question);
+  const verdicts = await decide(new Inquiry(asked, true), limits, signal);
   const only = questions.flatMap(({ question: _, ...one }, i): OnlyOn[] =>
     verdicts[i]!.verdict === "sound" ? [] : [{ ...one, other: verdicts[i]! }],
   );
@@ -75,13 +71,4 @@ function policyOf(sequence: Sequence, space: Space, name: string): Policy {
     source: `found by shootdown distinguish --occasion ${space.occasion}; everything else as ${space.base.name}`,
   });
   return parsePolicy(text, `${name}.toml`, () => space.base);
-}
-
-async function judged(questions: readonly Question[], limits: Bounds, signal: AbortSignal): Promise<SignOff[]> {
-  const hands = handsOf(limits.queue, [PROVE_WORKER], "parts of the proof");
-  try {
-    return await decide(new Inquiry(questions, true), limits, hands, signal);
-  } finally {
-    await hands.end();
-  }
 }

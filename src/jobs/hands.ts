@@ -28,3 +28,20 @@ export async function doneBy<Job, Answer>(
     await hands.end();
   }
 }
+
+/** Hands that are there once somebody asks for them. */
+export class Lazily {
+  private hands: Hands | undefined;
+
+  constructor(private readonly make: () => Hands) {}
+
+  readonly get = (): Hands => {
+    this.hands ??= this.make();
+    return this.hands;
+  };
+
+  /** Lets them go, if there are any. */
+  async end(): Promise<void> {
+    await this.hands?.end();
+  }
+}

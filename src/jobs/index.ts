@@ -14,7 +14,7 @@ export {
   judgeCode,
   saveCode,
 } from "./code.js";
-export { compareInThreads, comparingThreads, type KeptFor, keptFor } from "./compare.js";
+export { compareInThreads, earlyThreads, type KeptFor, keptFor } from "./compare.js";
 export { type Converted, convertLitmus, FORMS, type Form } from "./convert.js";
 export { cpusOf, errataOf, refuseOutside } from "./cpus.js";
 export { proveInThreads } from "./decide.js";

@@ -3,7 +3,7 @@
  * them. What is there is believed only if it is what was written: else it is asked again.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import { codeHash } from "./build.js";
 import { io } from "./io.js";
@@ -49,10 +49,15 @@ export function userShelf(name: ShelfName): Shelf | undefined {
 
 const sha256 = (data: string | Uint8Array): string => createHash("sha256").update(data).digest("hex");
 
+const folderOf = (folder: string, by: string): string => join(folder, by.slice(0, 12));
+
 function pathOf({ folder, rules: by }: Shelf, question: string | Uint8Array): string {
   const key = createHash("sha256").update(`${by}\n`).update(question).digest("hex");
-  return join(folder, by.slice(0, 12), key.slice(0, 2), `${key.slice(2)}.json`);
+  return join(folderOf(folder, by), key.slice(0, 2), `${key.slice(2)}.json`);
 }
+
+/** True where some answers are kept: then it may be that nothing is left to be found. */
+export const holdsSome = ({ folder, rules: by }: Shelf): boolean => existsSync(folderOf(folder, by));
 
 /** The answer to a question, if it is kept and whole. */
 export function recall(shelf: Shelf, question: string | Uint8Array): unknown {

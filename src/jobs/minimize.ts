@@ -6,8 +6,8 @@ import { missingFeature, type Occasion, type Policy, parsePolicy, policyFile } f
 import { Inquiry, type SignOff } from "../prove/index.js";
 import { type Minimal, type Minimized, minimizedOccasions } from "../synth/index.js";
 import { compareInThreads, type KeptFor, keptFor } from "./compare.js";
-import { decide, PROVE_WORKER } from "./decide.js";
-import { doneBy, handsOf } from "./hands.js";
+import { decide } from "./decide.js";
+import { doneBy } from "./hands.js";
 import type { MinimizeJob } from "./minimize-worker.js";
 import { questionsOf } from "./questions.js";
 import type { Bounds } from "./verdicts.js";
@@ -79,12 +79,7 @@ async function verdictsOf(
 ): Promise<SignOff[]> {
   const proofs = [...new Set(parts.flatMap((part) => part.proofs))];
   const usable = cpus.filter(({ name }) => parts.every((part) => part.cpus.includes(name)));
-  const threads = handsOf(limits.queue, [PROVE_WORKER], "parts of the proof");
-  try {
-    return await decide(new Inquiry(questionsOf([result], usable, proofs, setting), true), limits, threads, signal);
-  } finally {
-    await threads.end();
-  }
+  return decide(new Inquiry(questionsOf([result], usable, proofs, setting), true), limits, signal);
 }
 
 async function pricesOf(

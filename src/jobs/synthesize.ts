@@ -22,7 +22,7 @@ import {
   wordsOf,
 } from "../synth/index.js";
 import { compareInThreads, type KeptFor, keptFor } from "./compare.js";
-import { decide, PROVE_WORKER } from "./decide.js";
+import { decide } from "./decide.js";
 import { handsOf } from "./hands.js";
 import type { PieceJob } from "./synthesize-worker.js";
 import type { Bounds } from "./verdicts.js";
@@ -238,17 +238,12 @@ async function besides(space: Space, limits: Bounds, pricing: Pricing, signal: A
   const questions = policies.flatMap((policy) =>
     cpus.flatMap((cpu) => proofsOf(occasion).map((proof) => new Question(policy, proof, cpu, setting))),
   );
-  const threads = handsOf(limits.queue, [PROVE_WORKER], "parts of the proof");
-  try {
-    const verdicts = await decide(new Inquiry(questions, false), limits, threads, signal);
-    return policies.map((policy) => {
-      const own = verdicts.filter((one) => one.policy === policy.name).map(({ verdict }) => verdict);
-      const verdict = own.includes("unsound") ? "unsound" : own.includes("unknown") ? "unknown" : "sound";
-      return { policy: policy.name, verdict, length: lengthOn(policy, space), rows: rows.get(policy.name) ?? [] };
-    });
-  } finally {
-    await threads.end();
-  }
+  const verdicts = await decide(new Inquiry(questions, false), limits, signal);
+  return policies.map((policy) => {
+    const own = verdicts.filter((one) => one.policy === policy.name).map(({ verdict }) => verdict);
+    const verdict = own.includes("unsound") ? "unsound" : own.includes("unknown") ? "unknown" : "sound";
+    return { policy: policy.name, verdict, length: lengthOn(policy, space), rows: rows.get(policy.name) ?? [] };
+  });
 }
 
 /** Instructions of a policy's code for the occasion, as the CPU runs it that runs most; `with owner-vmid` is none. */
