@@ -8,6 +8,7 @@ import { io } from "../io.js";
 import { queueAddress } from "./address.js";
 import { isPassing, type JobData, Link, QUEUE, within } from "./link.js";
 import { answered, type Part, partsOf, sha256 } from "./payload.js";
+import { Pump } from "./pump.js";
 
 /** Most jobs of one command on the queue at a time: enough for a thousand workers, and no more than a server's memory has place for. */
 const WINDOW = 4096;
@@ -50,7 +51,11 @@ export class Queued extends AnswersInOrder {
   private readonly told = new Map<string, number>();
   private readonly nonce = randomBytes(8).toString("hex");
   private desk: Promise<Desk> | undefined;
-  private pumping = false;
+  private readonly pump = new Pump(
+    () => this.handOver(),
+    () => this.failure === undefined && this.waiting.length > 0 && this.place() > 0,
+    (error) => this.fail(error),
+  );
 
   /** `what` names the jobs to who waits; or `text` says how far they are. */
   constructor(
@@ -82,7 +87,7 @@ export class Queued extends AnswersInOrder {
       const one: Waiting = { part, answered: [answered], failed: [failed] };
       this.flying.set(key, one);
       this.waiting.push([key, one]);
-      this.pump();
+      this.pump.wake();
     });
   }
 
@@ -93,26 +98,13 @@ export class Queued extends AnswersInOrder {
     return `j${sha256(`${buildName()}\n${own}\n${kind}\n${JSON.stringify(data)}`)}`;
   }
 
-  /** Hands over as many as there is place for. */
-  private pump(): void {
-    if (this.pumping || this.failure) return;
-    this.pumping = true;
-    this.pumped().then(
-      () => {
-        this.pumping = false;
-        // What was asked for after the last batch went, and before this was said, has found it pumping.
-        if (this.waiting.length > 0 && this.place() > 0) this.pump();
-      },
-      (error: unknown) => this.fail(error),
-    );
-  }
-
   /** How many more jobs may be on the queue. */
   private place(): number {
     return WINDOW - (this.flying.size - this.waiting.length);
   }
 
-  private async pumped(): Promise<void> {
+  /** Hands over as many as there is place for. */
+  private async handOver(): Promise<void> {
     this.desk ??= Desk.open(this.url, this);
     await this.desk;
     await new Promise(setImmediate); // all that is asked for in one turn goes together
@@ -177,7 +169,7 @@ export class Queued extends AnswersInOrder {
     for (const resolve of one.answered) resolve(answer);
     // What it has taught is known when those who waited have heard it.
     if (one.part.search) setImmediate(() => void this.share([one.part]).catch((error) => this.fail(error)));
-    this.pump();
+    this.pump.wake();
   }
 
   failed(key: string, reason: string): void {
