@@ -213,7 +213,8 @@ export async function capture(
     };
     const recording = new Recording(text, sites, physical, options.pcpus, sinks, options.memoryOps, options.from);
     const console = new ConsoleLog(spec.console);
-    const { pages } = sites;
+    // QEMU's log tells of blocks, the plugin of instructions, wherever in a block they stand.
+    const pages = options.recorder === undefined ? sites.pages : [];
     const known = typeof frameTable === "string" ? undefined : frameTable;
     const run = {
       spec,
@@ -287,7 +288,7 @@ interface Run {
   readonly console: ConsoleLog;
   readonly text: XenText;
   readonly frameTable: FrameTableShape | undefined;
-  /** pages of code to be translated one instruction a block */
+  /** pages of code to be translated one instruction a block: none where the plugin records */
   readonly pages: readonly number[];
   readonly timeout: number;
 }
