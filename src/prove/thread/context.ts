@@ -5,7 +5,7 @@
 import type { GranuleBits } from "../../arch/index.js";
 import { Unsupported } from "../program.js";
 import type { Model } from "../rules.js";
-import { COMMON, COMMON_STAGE2, type Context, EL2, EL10, EL20 } from "../tlb/index.js";
+import { COMMON, COMMON_STAGE2, type Context, type ContextParts, EL2, EL10, EL20 } from "../tlb/index.js";
 
 /** The registers that make an EL1&0 context, and one of EL2 or EL2&0. */
 export const EL10_REGISTERS = [
@@ -165,10 +165,7 @@ function memoryOf(mair: bigint, stage1: boolean): Pick<Context, "mair" | "xs"> {
 }
 
 /** What the registers of the EL1&0 regime say; `value` gives each. */
-export function el10Context(
-  model: Model,
-  value: (register: (typeof EL10_REGISTERS)[number]) => bigint,
-): Omit<Context, "id"> {
+export function el10Context(model: Model, value: (register: (typeof EL10_REGISTERS)[number]) => bigint): ContextParts {
   const ttbr0 = value("TTBR0_EL1");
   const ttbr1 = value("TTBR1_EL1");
   const vttbr = value("VTTBR_EL2");
@@ -192,10 +189,7 @@ export function el10Context(
 }
 
 /** What the registers of EL2's regime say: EL2, or EL2&0. */
-export function el2Context(
-  model: Model,
-  value: (register: (typeof EL2_REGISTERS)[number]) => bigint,
-): Omit<Context, "id"> {
+export function el2Context(model: Model, value: (register: (typeof EL2_REGISTERS)[number]) => bigint): ContextParts {
   const ttbr0 = value("TTBR0_EL2");
   const ttbr1 = value("TTBR1_EL2");
   const tcr = value("TCR_EL2");

@@ -7,6 +7,7 @@ import {
   Catalogue,
   Cells,
   type Context,
+  type ContextParts,
   EL10,
   type Invalidation,
   type Knowledge,
@@ -137,7 +138,7 @@ export class World {
     list: Made[],
     places: readonly number[],
     id: (place: number) => number,
-    make: (ids: readonly number[]) => Omit<Context, "id">,
+    make: (ids: readonly number[]) => ContextParts,
   ): readonly [Context] {
     for (const { ids, alone } of list) {
       let i = 0;

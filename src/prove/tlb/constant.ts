@@ -1,7 +1,7 @@
 /** Translations that nothing changes: no descriptor on their walk is ever written, and nobody else has their tags. */
 
 import type { Cells } from "./cells.js";
-import { type Decoded, type Descriptors, hasXs, isClean, isTable, memoryType, NO_DESCRIPTOR } from "./descriptors.js";
+import { type Decoded, type Descriptors, isClean, isTable, NO_DESCRIPTOR, payloadOf } from "./descriptors.js";
 import { type Catalogue, type Context, type Leaf, nameOf, type WalkFault } from "./entry.js";
 import { type Knowledge, LEARNED, peKey } from "./knowledge.js";
 
@@ -18,8 +18,7 @@ export interface Stage2Leaf {
 }
 
 /** What a leaf has of stage 2 where there is none: all permissions, Write-Back. */
-export const NO_STAGE2 = { s2ap: 3, memory2: 15, contiguous2: false, level2: 3 } as const;
-const FLAT = { ap: 3, memory: 15, contiguous: false, level: 3 } as const;
+export const NO_STAGE2 = { ap: 3, memory: 15, contiguous: false, level: 3 } as const;
 
 /** VAs and IPAs have 48 bits: 36 bits of page number. */
 export const PAGES = 2 ** 36;
@@ -121,7 +120,7 @@ export class Constants {
     onWalk: boolean,
     touched: number[],
   ): Stage2Leaf | WalkFault | undefined {
-    if (!context.stage2) return { page: ipa, ...FLAT };
+    if (!context.stage2) return { page: ipa, ...NO_STAGE2 };
     const { descriptors } = this;
     let table = context.stage2Root;
     for (let level = descriptors.granule.first2; level < 4; level++) {
@@ -137,7 +136,7 @@ export class Constants {
         return { page: descriptors.output(d, ipa, level), ap, memory, contiguous, level };
       }
       const type = usable ? "access-flag" : "translation";
-      return this.catalogue.fault({ type, stage: 2, level, onWalk, ipa });
+      return this.catalogue.fault(type, 2, level, onWalk, ipa);
     }
     throw new Error("a level-3 descriptor is no table");
   }
@@ -162,7 +161,7 @@ export class Constants {
       if (usable && ((context.ha && !d.af) || isClean(d, context))) return undefined;
       if (!usable || !d.af) {
         const type = usable ? "access-flag" : "translation";
-        return { fault: this.catalogue.fault({ type, stage: 1, level, onWalk: false, ipa: -1 }) };
+        return { fault: this.catalogue.fault(type, 1, level, false, -1) };
       }
       [ipa, ap, level1] = [descriptors.output(d, vaPage, level), d.ap, level];
       bits = d;
@@ -171,10 +170,10 @@ export class Constants {
     const end = this.walkStage2(context, ipa, false, touched);
     if (end === undefined) return undefined;
     if ("type" in end) return { fault: end };
-    const own = { page: end.page, ipa, ap, level: level1, clean: false, contiguous: bits.contiguous };
-    const memory = { xs: hasXs(bits.attributes, context), memory: memoryType(bits.attributes, context) };
-    const stage2 = { s2ap: end.ap, level2: end.level, memory2: end.memory, contiguous2: end.contiguous };
-    return { leaf: this.catalogue.leaf({ ...own, ...memory, ...stage2 }) };
+    const payload = payloadOf(ap, false, bits, context);
+    return {
+      leaf: this.catalogue.leaf(end.page, ipa, level1, payload, end.ap, end.memory, end.contiguous, end.level),
+    };
   }
 
   /** What stage 2 gives for an IPA when nothing on the walk is ever written and nobody else has the VMID; null when it can change. */

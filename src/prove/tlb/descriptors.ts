@@ -51,10 +51,9 @@ type LeafBits = Pick<Decoded, "attributes" | "contiguous">;
 /** Of a regime whose stage 1 is off. */
 export const NO_DESCRIPTOR: LeafBits = { attributes: 0, contiguous: false };
 /** The XS attribute that MAIR_ELx gives a leaf of stage 1. */
-export const hasXs = (attributes: number, { xs }: Context): boolean => ((xs >> attributes) & 1) !== 0;
+const hasXs = (attributes: number, { xs }: Context): boolean => ((xs >> attributes) & 1) !== 0;
 /** The memory type that MAIR_ELx gives it: the field of its AttrIndx. */
-export const memoryType = (attributes: number, { mair }: Context): number =>
-  Number((mair >> BigInt(8 * attributes)) & 0xffn);
+const memoryType = (attributes: number, { memoryTypes }: Context): number => memoryTypes[attributes]!;
 
 /** The page of an output address: the leaf's base and the rest of the input page; of `size` pages. */
 const within = (base: number, page: number, size: number): number => Math.floor(base / size) * size + (page % size);

@@ -48,16 +48,20 @@ export interface Context {
   readonly hd: boolean;
   /** bit n is set where AttrIndx n stands for memory with the XS attribute; all are where stage 1 is off */
   readonly xs: number;
-  /** MAIR_ELx; 0, Device memory, where stage 1 is off */
+  /** MAIR_ELx; 0, Device memory, where stage 1 is off; and its fields, by AttrIndx */
   readonly mair: bigint;
+  readonly memoryTypes: readonly number[];
   /** what of it CnP = 1 lets a PE share with others: nothing, stage-2 entries, or all */
   readonly common: 0 | typeof COMMON_STAGE2 | typeof COMMON;
 }
 export const COMMON_STAGE2 = 1;
 export const COMMON = 2;
 
+/** What a context is made of. */
+export type ContextParts = Omit<Context, "id" | "memoryTypes">;
+
 /** All that a context is, as a text. */
-export const nameOf = (c: Omit<Context, "id">): string =>
+export const nameOf = (c: ContextParts): string =>
   `${c.regime}.${c.stage1}.${c.stage2}.${c.root0}.${c.root1}.${c.asid}.${c.stage2Root}.${c.vmid}.${c.ha}.${c.hd}.${c.mair}.${c.common}`;
 
 /** ASID of entries of a regime whose stage 1 is off: translations by no table, which no ASID keeps apart. */
@@ -180,6 +184,11 @@ export class Catalogue {
   /** entries of one kind, regime, VMID, level and page; the first four make a tag */
   private readonly tags = new Map<number, number>();
   private readonly groups = new Map<number, number[]>();
+  /** leaves by page; and by id what else a leaf is asked for by */
+  private readonly leafGroups = new Map<number, Leaf[]>();
+  private readonly leafPayload: number[] = [];
+  private readonly leafRest: number[] = [];
+  private readonly faultsByKey = new Map<number, WalkFault>();
   /** matches() by invalidation and entry: 0 not asked, 1 no, 2 yes */
   private readonly matched: Uint8Array[] = [];
 
@@ -197,8 +206,9 @@ export class Catalogue {
     return made;
   }
 
-  context(c: Omit<Context, "id">): Context {
-    return this.intern(this.contexts, `c${nameOf(c)}`, (id) => ({ id, ...c }));
+  context(c: ContextParts): Context {
+    const memoryTypes = Array.from({ length: 8 }, (_, i) => Number((c.mair >> BigInt(8 * i)) & 0xffn));
+    return this.intern(this.contexts, `c${nameOf(c)}`, (id) => ({ id, ...c, memoryTypes }));
   }
 
   private groupKey(kind: number, regime: Regime, vmid: number, page: number, level: number): number {
@@ -243,14 +253,48 @@ export class Catalogue {
     return this.groups.get(this.groupKey(kind, regime, vmid, page, level)) ?? NONE;
   }
 
-  leaf(l: Omit<Leaf, "id">): Leaf {
-    const key = `l${l.page}.${l.ipa}.${l.ap}.${l.s2ap}.${l.level}.${l.level2}.${l.clean}.${l.memory}.${l.memory2}.${l.contiguous}.${l.contiguous2}`;
-    return this.intern(this.leaves, key, (id) => ({ id, ...l }));
+  /**
+   * The leaf that a stage-1 descriptor of `level` with `payload` (see payloadOf()) and the IPA `ipa` makes with what stage 2 gives:
+   * looked for among those of its page, for walks ask for it all the time.
+   */
+  leaf(
+    page: number,
+    ipa: number,
+    level: number,
+    payload: number,
+    s2ap: number,
+    memory2: number,
+    contiguous2: boolean,
+    level2: number,
+  ): Leaf {
+    let group = this.leafGroups.get(page);
+    if (group === undefined) {
+      group = [];
+      this.leafGroups.set(page, group);
+    }
+    const rest = (((memory2 * 4 + s2ap) * 2 + (contiguous2 ? 1 : 0)) * 4 + level2) * 4 + level;
+    for (const leaf of group)
+      if (leaf.ipa === ipa && this.leafPayload[leaf.id] === payload && this.leafRest[leaf.id] === rest) return leaf;
+    const bits = { ap: payload & 3, clean: (payload & 4) !== 0, xs: (payload & 8) !== 0 };
+    const stage1 = { ipa, level, ...bits, contiguous: (payload & 16) !== 0, memory: payload >> 5 };
+    const leaf = { id: this.leaves.length, page, ...stage1, s2ap, memory2, contiguous2, level2 };
+    this.leaves.push(leaf);
+    this.leafPayload.push(payload);
+    this.leafRest.push(rest);
+    group.push(leaf);
+    return leaf;
   }
 
-  fault(f: Omit<WalkFault, "id">): WalkFault {
-    const key = `f${f.type}.${f.stage}.${f.level}.${f.onWalk}.${f.ipa}`;
-    return this.intern(this.faults, key, (id) => ({ id, ...f }));
+  fault(type: WalkFault["type"], stage: 1 | 2, level: number, onWalk: boolean, ipa: number): WalkFault {
+    const what = (type === "translation" ? 4 : 0) + (stage === 2 ? 2 : 0) + (onWalk ? 1 : 0);
+    const key = (what * 8 + level + 1) * 2 * PAGES + ipa + 1;
+    let fault = this.faultsByKey.get(key);
+    if (fault === undefined) {
+      fault = { id: this.faults.length, type, stage, level, onWalk, ipa };
+      this.faults.push(fault);
+      this.faultsByKey.set(key, fault);
+    }
+    return fault;
   }
 
   /** `operand` is Xt, `opIndex` an index in TLBI_OPS; see {@link regimeOf}. */

@@ -9,6 +9,7 @@ export {
   COMMON,
   COMMON_STAGE2,
   type Context,
+  type ContextParts,
   EL2,
   EL10,
   EL20,

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { GRANULES } from "../../arch/index.js";
 import { modelWithout } from "../rules.js";
 import { Cells } from "./cells.js";
-import { Catalogue, type Context, EL2, EL10 } from "./entry.js";
+import { Catalogue, type ContextParts, EL2, EL10 } from "./entry.js";
 import { Knowledge, peKey } from "./knowledge.js";
 import { MayCache } from "./maycache.js";
 import { Timeline } from "./timeline.js";
@@ -51,7 +51,7 @@ function naive(memory: readonly bigint[], root: bigint, through: (table: bigint)
 const flat = (pa: bigint): Walked => ({ pa, ap: 3n });
 
 /** What the model's walk from an empty TLB gives for VA 0. */
-function modelled(memory: readonly bigint[], context: Omit<Context, "id">): string[] {
+function modelled(memory: readonly bigint[], context: ContextParts): string[] {
   const values = new Values();
   const timeline = new Timeline();
   const read = (pa: number): bigint => (pa % 4096 === 0 ? (memory[pa / 4096 - 1] ?? 0n) : 0n);
@@ -83,7 +83,7 @@ function modelled(memory: readonly bigint[], context: Omit<Context, "id">): stri
   ];
 }
 
-const context = (regime: typeof EL10 | typeof EL2, stage2: boolean): Omit<Context, "id"> => ({
+const context = (regime: typeof EL10 | typeof EL2, stage2: boolean): ContextParts => ({
   regime,
   stage1: true,
   stage2,

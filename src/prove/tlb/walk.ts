@@ -94,7 +94,7 @@ export class Walk implements Walker {
   }
 
   private fault(stage: 1 | 2, level: number, type: WalkFault["type"], onWalk: boolean, ipa: number): void {
-    const fault = this.catalogue.fault({ type, stage, level, onWalk, ipa });
+    const fault = this.catalogue.fault(type, stage, level, onWalk, ipa);
     if (!this.faults.includes(fault)) this.faults.push(fault);
   }
 
@@ -180,12 +180,13 @@ export class Walk implements Walker {
 
   /** Where an IPA that stage 1 gave at `level` may lead. */
   private leavesOf(level: number, ipa: number, payload: number): Leaf[] {
-    const { catalogue, context } = this;
-    const bits = { ap: payload & 3, clean: (payload & 4) !== 0, xs: (payload & 8) !== 0 };
-    const stage1 = { ipa, level, ...bits, contiguous: (payload & 16) !== 0, memory: payload >> 5 };
-    if (!context.stage2) return [catalogue.leaf({ ...stage1, ...NO_STAGE2, page: ipa })];
-    return this.stage2(ipa, false).map(({ page, ap, memory, contiguous, level }) =>
-      catalogue.leaf({ ...stage1, page, s2ap: ap, memory2: memory, contiguous2: contiguous, level2: level }),
+    const { catalogue } = this;
+    if (!this.context.stage2) {
+      const { ap, memory, contiguous, level: level2 } = NO_STAGE2;
+      return [catalogue.leaf(ipa, ipa, level, payload, ap, memory, contiguous, level2)];
+    }
+    return this.stage2(ipa, false).map((end) =>
+      catalogue.leaf(end.page, ipa, level, payload, end.ap, end.memory, end.contiguous, end.level),
     );
   }
 
