@@ -14,6 +14,8 @@ export class Cells {
   /** the parts that a cell consists of; itself alone where nothing of another size overlaps it */
   readonly parts: (readonly number[])[] = [];
   private readonly ids = new Map<number, number>();
+  /** cells by the PA of the 8 bytes that they are in */
+  private readonly byBase = new Map<number, number[]>();
 
   constructor(
     private readonly memory: InitialMemory,
@@ -39,6 +41,9 @@ export class Cells {
     const base = pa - (pa % 8);
     const id = this.pa.length;
     this.ids.set(key, id);
+    const beside = this.byBase.get(base);
+    if (beside === undefined) this.byBase.set(base, [id]);
+    else beside.push(id);
     this.pa.push(pa);
     this.size.push(size);
     this.initial.push(this.bytes(this.values.id(this.memory.read(base)), pa - base, size));
@@ -54,7 +59,7 @@ export class Cells {
     let bits = (known ?? 0) | (1 << from) | (1 << (from + size));
     if (bits === known) return;
     if (known === undefined) {
-      const others = this.pa.flatMap((pa, i) => (pa - (pa % 8) === base ? [i] : []));
+      const others = this.byBase.get(base) ?? [];
       const overlaps = (i: number): boolean =>
         this.pa[i]! < base + from + size && base + from < this.pa[i]! + this.size[i]!;
       if (!others.some(overlaps)) return;

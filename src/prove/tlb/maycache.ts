@@ -45,6 +45,7 @@ interface Result {
   readonly conflict: Conflict | undefined;
 }
 
+const NO_FAULTS: readonly WalkFault[] = [];
 const NOBODY_ELSE: { readonly context: Context; readonly of: number }[] = [];
 
 /** Ways to hide own writes from a walk; over this many the test is unsupported. */
@@ -278,13 +279,16 @@ export class MayCache {
    * came after `completed` and that no DSB has completed: of each cell those from some write on. Throws {@link Unsupported}
    * when there are too many.
    */
-  faultsBefore(pe: number, context: Context, vaPage: number, t: number, completed: number): WalkFault[] {
+  faultsBefore(pe: number, context: Context, vaPage: number, t: number, completed: number): readonly WalkFault[] {
     const { timeline } = this;
+    let first = completed + 1;
+    while (first <= t && !this.isOwnWrite(pe, first)) first++;
+    if (first > t) return NO_FAULTS;
     /** by cell: the times from which on its own writes may be hidden, besides never */
     const own = new Map<number, number[]>();
-    for (let i = completed + 1; i <= t; i++) {
+    for (let i = first; i <= t; i++) {
+      if (!this.isOwnWrite(pe, i)) continue;
       const cell = timeline.what[i]!;
-      if (timeline.kind[i] !== WRITE || timeline.thread[i] !== pe || !this.descriptors.has(cell)) continue;
       own.set(cell, [...(own.get(cell) ?? []), i - 1]);
     }
     let choices: ReadonlyMap<number, number>[] = [new Map()];
@@ -299,5 +303,11 @@ export class MayCache {
       for (const fault of walk.faults) if (!faults.includes(fault)) faults.push(fault);
     }
     return faults;
+  }
+
+  /** The PE itself wrote a descriptor at a time. */
+  private isOwnWrite(pe: number, t: number): boolean {
+    const { kind, thread, what } = this.timeline;
+    return kind[t] === WRITE && thread[t] === pe && this.descriptors.has(what[t]!);
   }
 }
