@@ -152,7 +152,7 @@ const order = (file) =>
 process.env.SHOOTDOWN_VERDICTS = join(folder, "verdicts");
 process.env.SHOOTDOWN_COUNTS = join(folder, "counts");
 const skips = [];
-const events = run({ files: together(files.sort((a, b) => order(a) - order(b))), concurrency: Number(process.env.CONC ?? 2) });
+const events = run({ files: together(files.sort((a, b) => order(a) - order(b))), concurrency: 2 });
 events.on("test:pass", ({ name, skip }) => {
   if (skip !== undefined && skip !== false) skips.push(typeof skip === "string" && skip !== "" ? skip : name);
 });
