@@ -34,6 +34,7 @@ export {
 export { run } from "./process.js";
 export { checkQemu, type MachineSpec, Qemu, recordingArguments } from "./qemu.js";
 export { CAPTURE_SCENARIOS, type CaptureScenario, captureScenario, markedScenario } from "./scenario.js";
+export { holdSetUp } from "./set-up-lock.js";
 export { checkSpace, freeSpace, megabytes } from "./space.js";
 export { temporaryFolder } from "./temporary.js";
 export { STALL, USUAL_LIMIT, Vitals } from "./vitals.js";

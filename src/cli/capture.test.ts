@@ -120,6 +120,23 @@ test("the set-up says that it needs apt where there is none", async () => {
   assert.equal(status, 1);
 });
 
+test("one set-up is at work in a cache at a time; one that was killed is in nobody's way", async () => {
+  const cache = join(folder, "busy");
+  const setUp = () => capture(["--setup", "--yes"], { SHOOTDOWN_CACHE: cache, PATH: folder });
+  mkdirSync(cache, { mode: 0o755 });
+  writeFileSync(join(cache, "setting-up"), `${process.pid}\n`);
+  const busy = await setUp();
+  assert.match(
+    busy.said,
+    /^shootdown: [^\n]*busy\/setting-up: another set-up \(process \d+\) is at work in this cache/,
+  );
+  assert.deepEqual([busy.status, existsSync(join(cache, "setting-up"))], [1, true]);
+  const { pid } = spawnSync(process.execPath, ["-e", "0"]);
+  writeFileSync(join(cache, "setting-up"), `${pid}\n`);
+  assert.match((await setUp()).said, /^shootdown: dpkg not found/);
+  assert.ok(!existsSync(join(cache, "setting-up")), "it ends with the set-up");
+});
+
 test("the set-up asks for a terminal before it fetches anything", async () => {
   const cache = join(folder, "untouched");
   assert.match(

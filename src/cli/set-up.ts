@@ -1,7 +1,7 @@
 /** `--setup`: fetches from Debian what a command boots, after it was said what, and asked. */
 import { createInterface } from "node:readline/promises";
 import { Option } from "commander";
-import { checkSpace, discardLists, freeSpace, type SetupPlan } from "../capture/index.js";
+import { checkSpace, discardLists, freeSpace, holdSetUp, type SetupPlan } from "../capture/index.js";
 import { InputError } from "../input/index.js";
 import { CaptureMeter, interruptible, io } from "../jobs/index.js";
 import { setupText } from "../report/index.js";
@@ -41,6 +41,7 @@ export async function setUp(
   process.umask(process.umask() | 0o022);
   await interruptible(async (signal) => {
     const meter = new CaptureMeter();
+    const done = holdSetUp();
     try {
       const plan = await planned(signal, (doing) => meter.doing(doing));
       meter.stop();
@@ -55,6 +56,7 @@ export async function setUp(
     } finally {
       meter.stop();
       discardLists();
+      done();
     }
   });
 }
