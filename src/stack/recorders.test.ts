@@ -43,7 +43,10 @@ function image(): Buffer {
   return bytes;
 }
 
-async function recorded(recorder: string | undefined): Promise<string[]> {
+const addressOf = (i: number): number => loadAddress(image()) + HEADER + 4 * i;
+
+/** What a recorder says of executions at these addresses, how QEMU ended, and its last words. */
+async function recorded(recorder: string | undefined, logged: readonly number[]) {
   const at = (name: string): string => join(folder, name);
   const xen = image();
   for (const name of ["xen", "kernel", "initramfs"]) writeFileSync(at(name), xen);
@@ -52,7 +55,7 @@ async function recorded(recorder: string | undefined): Promise<string[]> {
     ...{ qemu: debian!.qemu, cpu: "max", cpus: 2, memoryGib: 4, xen: at("xen"), xenArguments: "" },
     ...{ dom0Vcpus: 1, dom0Kernel: at("kernel"), dom0Arguments: "", dom0Initramfs: at("initramfs") },
     ...{ console: at("console"), gdb: at("gdb"), log, recorder },
-    logged: [loadAddress(xen) + HEADER + 4 * LOGGED],
+    logged,
   };
   const { signal } = new AbortController();
   const pipe = await Pipe.make(log, signal);
@@ -70,19 +73,43 @@ async function recorded(recorder: string | undefined): Promise<string[]> {
   pipe.close();
   await ended;
   reader.end();
-  assert.equal(status, 0, qemu.lastWords);
-  return seen;
+  return { seen, status, said: qemu.lastWords };
 }
 
 test("QEMU's log and the plugin record the same executions, each with the registers as they were", {
   skip,
 }, async () => {
   const { record } = await build(parts!, new AbortController().signal);
-  const [log, plugin] = [await recorded(undefined), await recorded(record)];
+  const at = [addressOf(LOGGED)];
+  const [log, plugin] = [await recorded(undefined, at), await recorded(record, at)];
+  assert.deepEqual([log.status, plugin.status], [0, 0], log.said + plugin.said);
   assert.deepEqual(
-    log.map((line) => line.split(" ")[2]),
+    log.seen.map((line) => line.split(" ")[2]),
     ["0", "1", "2"],
     "each round once, before X1 goes up",
   );
-  assert.deepEqual(plugin, log);
+  assert.deepEqual(plugin.seen, log.seen);
+});
+
+test("the plugin records wherever in a block an instruction stands, with the registers as they are there", {
+  skip,
+}, async () => {
+  const { record } = await build(parts!, new AbortController().signal);
+  const every = CODE.map((_, i) => addressOf(i));
+  const { seen, status, said } = await recorded(record, every);
+  assert.equal(status, 0, said);
+  const rounds = [0, 1, 2].flatMap((x1) => [[1, x1], [2, x1], [3, x1 + 1], [4, x1 + 1]] as const); // biome-ignore format: one row
+  const wanted = [...rounds, [5, 3], [6, 3], [7, 3]] as const;
+  assert.deepEqual(
+    seen.slice(1).map((line) => line.split(" ").slice(1, 3)),
+    wanted.map(([i, x1]) => [addressOf(i).toString(16), x1.toString(16)]),
+  );
+});
+
+test("more addresses than the plugin takes end QEMU, and nothing of a record is there", { skip }, async () => {
+  const { record } = await build(parts!, new AbortController().signal);
+  const many = Array.from({ length: 1025 }, (_, i) => addressOf(0) + 4 * i);
+  assert.equal((await recorded(record, many.slice(1))).status, 0);
+  const { seen, status } = await recorded(record, many);
+  assert.deepEqual([seen, status === 0], [[], false]);
 });
