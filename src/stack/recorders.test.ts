@@ -47,7 +47,8 @@ const addressOf = (i: number): number => loadAddress(image()) + HEADER + 4 * i;
 
 /** What a recorder says of executions at these addresses, how QEMU ended, and its last words. */
 async function recorded(recorder: string | undefined, logged: readonly number[]) {
-  const at = (name: string): string => join(folder, name);
+  const own = mkdtempSync(join(folder, "run-"));
+  const at = (name: string): string => join(own, name);
   const xen = image();
   for (const name of ["xen", "kernel", "initramfs"]) writeFileSync(at(name), xen);
   const log = at(recorder === undefined ? "log" : "records");
