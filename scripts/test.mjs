@@ -41,6 +41,18 @@ const LONG = [
 
 /** Others of more than a second or so, and those that need more than Node. */
 const SLOW = [
+  "check/mutation",
+  "cli/losses",
+  "cli/prove-code",
+  "cli/prove-trace",
+  "compare/lift",
+  "prove/errata",
+  "prove/granule",
+  "prove/public",
+  "prove/traced",
+  "searches",
+  "synth/minimize",
+  "trace/digest",
   "build",
   "fuzz",
   "binary/directmap",
