@@ -143,12 +143,13 @@ export function codeOf(path: string, contents: Uint8Array, what?: string): CodeF
     } catch {
       throw InputError.at(path, 0, "is damaged: gzip cannot unpack it");
     }
-  const found = contentsOf(path, bytes);
+  const found = contentsOf(path, bytes, what !== undefined);
   return new CodeFile(path, what === undefined ? found : { ...found, what });
 }
 
-function contentsOf(path: string, bytes: Uint8Array): CodeContents {
-  if (isElf(bytes)) return elfContents(new Elf(bytes, path));
+/** `compiled`: out of a source, just now. */
+function contentsOf(path: string, bytes: Uint8Array, compiled: boolean): CodeContents {
+  if (isElf(bytes)) return elfContents(new Elf(bytes, path), compiled);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length >= 64 && view.getUint32(56, true) === IMAGE_MAGIC) return imageContents(bytes, path);
   if (bytes.length >= 8 && bytes[0] === 0x4d && bytes[1] === 0x5a)
@@ -158,14 +159,16 @@ function contentsOf(path: string, bytes: Uint8Array): CodeContents {
   return readObjdump(bytes, path);
 }
 
-function elfContents(elf: Elf): CodeContents {
+function elfContents(elf: Elf, compiled: boolean): CodeContents {
   const object = elf.relocatable ? layOut(elf) : undefined;
   const symbols = object?.symbols ?? elf.symbols();
   if (!symbols.some(({ kind }) => kind === "function"))
     throw InputError.at(
       elf.file,
       0,
-      "has no function symbols: it was stripped; expected the file that was not (vmlinux, xen-syms, an object file)",
+      compiled
+        ? "has no function in what the compiler makes of it: a static one that nobody calls is left out"
+        : "has no function symbols: it was stripped; expected the file that was not (vmlinux, xen-syms, an object file)",
     );
   if (object)
     return { what: "an object file", parts: object.parts, symbols, table: (_, __, section) => object.section(section) };
