@@ -255,8 +255,9 @@ describe("the page in a browser", { skip }, () => {
   });
 
   it("reads a capture that is dropped on it: events, call paths, times, prices", async () => {
-    const page = await open("", { viewport: { width: 2560, height: 1400 } });
-    await page.getByRole("tab", { name: "Trace" }).click();
+    const page = await open(`#${await toFragment({ v: 1, view: "trace" })}`, {
+      viewport: { width: 2560, height: 1400 },
+    });
     await page.locator("input[type=file]").setInputFiles(CAPTURE);
     await page.waitForSelector(".flame");
     const { events } = JSON.parse((await shootdown(["show", CAPTURE, "--json"])).out) as { events: number };
