@@ -1,5 +1,6 @@
 /** Entries for one address of which a TLB should never hold two: what break-before-make is for (DDI 0487, D8.17, "Using break-before-make"). */
-import type { Catalogue, Leaf } from "./entry.js";
+import type { Catalogue } from "./catalogue.js";
+import type { Leaf } from "./entry.js";
 
 /** In what two translations of one address differ, so that going from the one to the other takes break-before-make. */
 const DIFFERENCES = {

@@ -1,8 +1,9 @@
 /** Translations that nothing changes: no descriptor on their walk is ever written, and nobody else has their tags. */
 
+import type { Catalogue } from "./catalogue.js";
 import type { Cells } from "./cells.js";
 import { type Decoded, type Descriptors, isClean, isTable, NO_DESCRIPTOR, payloadOf } from "./descriptors.js";
-import { type Catalogue, type Context, type Leaf, nameOf, type WalkFault } from "./entry.js";
+import { type Context, type Leaf, nameOf, PAGES, type WalkFault } from "./entry.js";
 import { type Knowledge, LEARNED, peKey } from "./knowledge.js";
 
 /** Where a constant translation ends. */
@@ -20,8 +21,6 @@ export interface Stage2Leaf {
 /** What a leaf has of stage 2 where there is none: all permissions, Write-Back. */
 export const NO_STAGE2 = { ap: 3, memory: 15, contiguous: false, level: 3 } as const;
 
-/** VAs and IPAs have 48 bits: 36 bits of page number. */
-export const PAGES = 2 ** 36;
 /** More PEs than any program has. */
 const PES = 64;
 

@@ -1,8 +1,9 @@
 /** Translation table descriptors in the timeline's memory, as walks read them (DDI 0487, D8.3). */
 import { AF, CONTIG_HI, type Granule, outputPage, TABLE_OR_PAGE, VALID } from "../../arch/index.js";
 import { Unsupported } from "../program.js";
+import type { Catalogue } from "./catalogue.js";
 import type { Cells } from "./cells.js";
-import { C_LEAF, C_STEP, type Catalogue, type Context, type Regime, S2_LEAF, S2_STEP } from "./entry.js";
+import { C_LEAF, C_STEP, type Context, type Regime, S2_LEAF, S2_STEP } from "./entry.js";
 import type { Knowledge } from "./knowledge.js";
 import { INVALIDATE, type Timeline, WRITE } from "./timeline.js";
 import type { Values } from "./values.js";

@@ -1,11 +1,11 @@
 /** What a PE may hold of translations, and when: the timeline, the entries in play, and the set that a PE may hold of them. */
 
+export { Catalogue } from "./catalogue.js";
 export { Cells } from "./cells.js";
 export { type Conflict, type Difference, isPermitted } from "./conflict.js";
 export {
   C_LEAF,
   C_STEP,
-  Catalogue,
   COMMON,
   COMMON_STAGE2,
   type Context,

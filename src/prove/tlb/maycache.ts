@@ -7,17 +7,18 @@
 import type { Granule } from "../../arch/index.js";
 import { Unsupported } from "../program.js";
 import type { Model } from "../rules.js";
+import type { Catalogue } from "./catalogue.js";
 import type { Cells } from "./cells.js";
 import { type Conflict, conflictAmong } from "./conflict.js";
-import { Constants, PAGES } from "./constant.js";
+import { Constants } from "./constant.js";
 import { Descriptors } from "./descriptors.js";
 import {
-  type Catalogue,
   COMMON,
   type Context,
   isStage2,
   isStep,
   type Leaf,
+  PAGES,
   type Regime,
   type Update,
   type WalkFault,

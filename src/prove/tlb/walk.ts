@@ -1,6 +1,7 @@
 /** The walks that hardware may do: what they fill, and where they fault. */
 
 import { Unsupported } from "../program.js";
+import type { Catalogue } from "./catalogue.js";
 import { type Constants, NO_STAGE2, rootOf, type Stage2Leaf } from "./constant.js";
 import {
   type Decoded,
@@ -15,7 +16,6 @@ import {
 import {
   C_LEAF,
   C_STEP,
-  type Catalogue,
   type Context,
   EL10,
   type Leaf,
