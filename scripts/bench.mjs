@@ -121,7 +121,7 @@ function proofs() {
     `${seconds(proved.milliseconds)}, ${proved.megabytes}`,
   );
   const captures = traceNames();
-  const lifted = command("prove", ...captures, "--json");
+  const lifted = command("prove", ...captures, "--json", "--no-cache");
   line(
     `prove: what ${captures.length} recorded traces executed, lifted, on all CPUs, start-up included`,
     `${seconds(lifted.milliseconds)}, ${lifted.megabytes}`,

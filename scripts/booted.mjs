@@ -28,11 +28,29 @@ const differing = (run) => {
   return cells.join("; ") || "nothing";
 };
 
-for (const file of process.argv.slice(2)) {
-  const run = JSON.parse(readFileSync(file, "utf8"));
+/** What a capture said; ends with 1, in a sentence, where a file is something else. */
+function runOf(file) {
+  try {
+    const run = JSON.parse(readFileSync(file, "utf8"));
+    if (Array.isArray(run?.comparison) && run.recording?.injected?.policy && run.recording.cpu) return run;
+  } catch (error) {
+    if (error.code !== undefined) fail(1, `${file}: ${error.code === "ENOENT" ? "no such file" : error.message}`);
+  }
+  return fail(1, `${file}: is not what 'shootdown capture --inject POLICY --json' says, expected that`);
+}
+
+function fail(status, why) {
+  console.error(why);
+  process.exit(status);
+}
+
+const files = process.argv.slice(2);
+if (files.length === 0) fail(2, "usage: node scripts/booted.mjs RUN.json...");
+for (const file of files) {
+  const run = runOf(file);
   const { injected, cpu } = run.recording;
-  const operands = injected?.operands ? number(injected.operands) : "none";
-  const cells = [`\`${injected?.policy}\`, ${cpu.profile}`, ...PHASES.map((phase) => counted(run, phase))];
+  const operands = injected.operands ? number(injected.operands) : "none";
+  const cells = [`\`${injected.policy}\`, ${cpu.profile}`, ...PHASES.map((phase) => counted(run, phase))];
   console.log(`| ${[...cells, differing(run), operands].join(" | ")} |`);
   if (run.comparison.some(({ unexplained }) => unexplained !== 0)) {
     console.error(`${file}: a figure is unexplained`);

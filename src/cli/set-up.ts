@@ -40,8 +40,8 @@ export async function setUp(
   // checkCache refuses what others may write to: whatever the user's umask, nothing like that is made.
   process.umask(process.umask() | 0o022);
   await interruptible(async (signal) => {
-    const meter = new CaptureMeter();
     const done = holdSetUp();
+    const meter = new CaptureMeter();
     try {
       const plan = await planned(signal, (doing) => meter.doing(doing));
       meter.stop();
